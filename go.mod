@@ -1,0 +1,3 @@
+module utmpd.dev/utmpd
+
+go 1.26

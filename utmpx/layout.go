@@ -1,0 +1,320 @@
+package utmpx
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+)
+
+// ErrRange is what [Layout.Encode] returns for a value that a layout's field
+// cannot hold. The error's text names the field.
+var ErrRange = errors.New("value does not fit its field")
+
+// Layout is the form in which one system keeps its records.
+// All layouts are compiled everywhere; they are immutable.
+type Layout struct {
+	name  string
+	size  int
+	order binary.ByteOrder
+
+	line, id, user, host text
+	typ, pid             int // ut_type is an i16, ut_pid an i32, everywhere
+	exit                 int // two i16
+	session              num
+	sec, usec            num
+	addr                 int // -1: the layout has none
+	syslen               int // illumos: length of ut_host with its NUL; -1: the layout has none
+	swapTime             bool
+}
+
+// text is a string field: its offset and width.
+type text struct{ off, width int }
+
+// num is an integer field: its offset, its width in bytes, and whether it is unsigned.
+type num struct {
+	off, width int
+	unsigned   bool
+}
+
+// The layouts of glibc, musl (utmps and skarnet's programs) and illumos.
+//
+// Offsets: bits/utmpx.h of glibc 2.41, utmpx.h of musl 1.2.5, and struct
+// futmpx in utmpx.h of illumos, checked against files that those systems wrote.
+var (
+	Glibc384LE   = glibc384("glibc-384-le", binary.LittleEndian) // x86, 32-bit ARM, mipsel, powerpc64le, riscv
+	Glibc384BE   = glibc384("glibc-384-be", binary.BigEndian)    // powerpc, sparc, mips, hppa
+	Glibc400LE   = glibc400("glibc-400-le", binary.LittleEndian) // aarch64, alpha, loongarch64
+	Glibc400BE   = glibc400("glibc-400-be", binary.BigEndian)    // s390x, aarch64_be
+	Musl400LE    = musl400("musl-400-le", binary.LittleEndian)   // musl 1.2, every little-endian machine
+	Musl400BE    = musl400("musl-400-be", binary.BigEndian)      // musl 1.2, every big-endian machine
+	Illumos372LE = illumos372("illumos-372-le", binary.LittleEndian)
+	Illumos372BE = illumos372("illumos-372-be", binary.BigEndian) // Solaris on SPARC
+)
+
+func glibc384(name string, order binary.ByteOrder) *Layout {
+	return &Layout{
+		name: name, size: 384, order: order,
+		typ: 0, pid: 4,
+		line: text{8, 32}, id: text{40, 4}, user: text{44, 32}, host: text{76, 256},
+		exit: 332, session: num{336, 4, false},
+		// The field is an int32_t in the header; glibc reads it as unsigned since 2.40.
+		sec: num{340, 4, true}, usec: num{344, 4, false},
+		addr: 348, syslen: -1,
+	}
+}
+
+func glibc400(name string, order binary.ByteOrder) *Layout {
+	l := glibc384(name, order)
+	l.size = 400
+	l.session = num{336, 8, false}
+	l.sec, l.usec = num{344, 8, false}, num{352, 8, false}
+	l.addr = 360
+	return l
+}
+
+// musl's ut_session is an int beside an int of padding, in the place of
+// glibc's long: the padding comes first on a big-endian machine.
+func musl400(name string, order binary.ByteOrder) *Layout {
+	l := glibc400(name, order)
+	l.session = num{336, 4, false}
+	if order == binary.BigEndian {
+		l.session.off = 340
+	}
+	return l
+}
+
+func illumos372(name string, order binary.ByteOrder) *Layout {
+	return &Layout{
+		name: name, size: 372, order: order,
+		user: text{0, 32}, id: text{32, 4}, line: text{36, 32},
+		pid: 68, typ: 72, exit: 74,
+		// Solaris keeps a time32_t. It is read as unsigned here, as on Linux: good until 2106.
+		sec: num{80, 4, true}, usec: num{84, 4, false},
+		session: num{88, 4, false},
+		syslen:  112, host: text{114, 257},
+		addr: -1, swapTime: true,
+	}
+}
+
+var layouts = []*Layout{
+	Glibc384LE, Glibc384BE, Glibc400LE, Glibc400BE,
+	Musl400LE, Musl400BE, Illumos372LE, Illumos372BE,
+}
+
+// Layouts returns every layout this package knows.
+func Layouts() []*Layout { return append([]*Layout(nil), layouts...) }
+
+// ByName returns the layout of that name, such as "glibc-384-le".
+func ByName(name string) (*Layout, error) {
+	var names []string
+	for _, l := range layouts {
+		if l.name == name {
+			return l, nil
+		}
+		names = append(names, l.name)
+	}
+	return nil, fmt.Errorf("utmpx: no layout %q: there are %s", name, strings.Join(names, ", "))
+}
+
+// Native returns the layout that this machine's libc writes, by GOOS and
+// GOARCH. On Linux it is glibc's: a machine with musl shows by its files.
+func Native() *Layout { return NativeOf(runtime.GOOS, runtime.GOARCH) }
+
+// NativeOf returns the layout of a system and machine in Go's names, and
+// glibc's of 384 bytes, little-endian, for those it does not know.
+//
+// Source: __WORDSIZE_TIME64_COMPAT32 and _TIME_BITS in glibc's bits/wordsize.h.
+func NativeOf(goos, goarch string) *Layout {
+	big := false
+	switch goarch {
+	case "s390x", "s390", "ppc", "ppc64", "mips", "mips64", "sparc", "sparc64", "armbe", "arm64be":
+		big = true
+	}
+	pick := func(le, be *Layout) *Layout {
+		if big {
+			return be
+		}
+		return le
+	}
+	if goos == "illumos" || goos == "solaris" {
+		return pick(Illumos372LE, Illumos372BE)
+	}
+	switch goarch {
+	case "arm64", "arm64be", "s390x", "loong64":
+		return pick(Glibc400LE, Glibc400BE)
+	}
+	return pick(Glibc384LE, Glibc384BE)
+}
+
+// Name returns the layout's name: libc, record size, byte order.
+func (l *Layout) Name() string { return l.name }
+
+// String returns the name.
+func (l *Layout) String() string { return l.name }
+
+// Size returns the bytes of one record.
+func (l *Layout) Size() int { return l.size }
+
+// Decode reads the record in b, which must be [Layout.Size] bytes: it panics
+// otherwise. Every content is a record. The record's strings and Raw share b's
+// memory; see [Record.Detach].
+func (l *Layout) Decode(b string) Record {
+	if len(b) != l.size {
+		panic(fmt.Sprintf("utmpx: decode %d bytes as %s", len(b), l.name))
+	}
+	r := Record{
+		Type:    l.fromType(int16(l.get(b, num{l.typ, 2, false}))),
+		PID:     int32(l.get(b, num{l.pid, 4, false})),
+		Line:    l.line.get(b),
+		ID:      l.id.get(b),
+		User:    l.user.get(b),
+		Host:    l.host.get(b),
+		Session: l.get(b, l.session),
+		Time:    Time{l.get(b, l.sec), l.get(b, l.usec)},
+		Exit: Exit{
+			Termination: int16(l.get(b, num{l.exit, 2, false})),
+			Exit:        int16(l.get(b, num{l.exit + 2, 2, false})),
+		},
+		raw:    b,
+		layout: l,
+	}
+	if l.addr >= 0 {
+		copy(r.Addr[:], b[l.addr:])
+	}
+	return r
+}
+
+// Encode returns the bytes of r. A record decoded in the same layout keeps
+// the bytes it came from wherever its fields were not changed; of a string
+// that was, the whole field is written, its rest as NUL. A value that does not
+// fit is an error that wraps [ErrRange]; Addr is left out by layouts without it.
+func (l *Layout) Encode(r Record) ([]byte, error) {
+	b := make([]byte, l.size)
+	if err := l.EncodeTo(b, r); err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+// EncodeTo is [Layout.Encode] into b, whose first [Layout.Size] bytes it
+// overwrites. It panics if b is shorter. After an error b holds nothing of use.
+func (l *Layout) EncodeTo(b []byte, r Record) error {
+	b = b[:l.size]
+	var was Record
+	if r.layout == l && len(r.raw) == l.size {
+		copy(b, r.raw)
+		was = l.Decode(r.raw)
+	} else {
+		clear(b)
+	}
+	e := encoder{l: l, b: b}
+	e.text("line", l.line, was.Line, r.Line)
+	e.text("id", l.id, was.ID, r.ID)
+	e.text("user", l.user, was.User, r.User)
+	e.text("host", l.host, was.Host, r.Host)
+	e.num("type", num{l.typ, 2, false}, int64(l.toType(r.Type)), r.Type != was.Type)
+	e.num("pid", num{l.pid, 4, false}, int64(r.PID), r.PID != was.PID)
+	e.num("session", l.session, r.Session, r.Session != was.Session)
+	e.num("time's seconds", l.sec, r.Time.Sec, r.Time.Sec != was.Time.Sec)
+	e.num("time's microseconds", l.usec, r.Time.Usec, r.Time.Usec != was.Time.Usec)
+	e.num("exit", num{l.exit, 2, false}, int64(r.Exit.Termination), r.Exit.Termination != was.Exit.Termination)
+	e.num("exit", num{l.exit + 2, 2, false}, int64(r.Exit.Exit), r.Exit.Exit != was.Exit.Exit)
+	if l.addr >= 0 {
+		copy(b[l.addr:], r.Addr[:])
+	}
+	if l.syslen >= 0 && r.Host != was.Host {
+		n := len(r.Host)
+		if n > 0 && n < l.host.width {
+			n++ // ut_syslen counts the NUL
+		}
+		l.put(b, num{l.syslen, 2, false}, int64(n))
+	}
+	return e.err
+}
+
+// encoder writes the fields that changed and keeps the first error.
+type encoder struct {
+	l   *Layout
+	b   []byte
+	err error
+}
+
+func (e *encoder) fail(format string, args ...any) {
+	if e.err == nil {
+		e.err = fmt.Errorf("utmpx: encode as %s: %w: "+format, append([]any{e.l.name, ErrRange}, args...)...)
+	}
+}
+
+func (e *encoder) text(name string, f text, was, s string) {
+	if s == was {
+		return
+	}
+	if len(s) > f.width {
+		e.fail("%s %q has %d bytes, the field %d", name, s, len(s), f.width)
+		return
+	}
+	if strings.IndexByte(s, 0) >= 0 {
+		e.fail("%s %q contains a NUL", name, s)
+		return
+	}
+	n := copy(e.b[f.off:f.off+f.width], s)
+	clear(e.b[f.off+n : f.off+f.width])
+}
+
+func (e *encoder) num(name string, f num, v int64, changed bool) {
+	if !changed {
+		return
+	}
+	e.l.put(e.b, f, v)
+	if e.l.get(string(e.b), f) != v {
+		e.fail("%s %d in %d bytes", name, v, f.width)
+	}
+}
+
+func (f text) get(b string) string {
+	s := b[f.off : f.off+f.width]
+	if i := strings.IndexByte(s, 0); i >= 0 {
+		return s[:i]
+	}
+	return s
+}
+
+func (l *Layout) get(b string, f num) int64 {
+	var a [8]byte
+	p := a[:f.width]
+	copy(p, b[f.off:])
+	switch {
+	case f.width == 2:
+		return int64(int16(l.order.Uint16(p)))
+	case f.width == 4 && f.unsigned:
+		return int64(l.order.Uint32(p))
+	case f.width == 4:
+		return int64(int32(l.order.Uint32(p)))
+	}
+	return int64(l.order.Uint64(p))
+}
+
+func (l *Layout) put(b []byte, f num, v int64) {
+	p := b[f.off : f.off+f.width]
+	switch f.width {
+	case 2:
+		l.order.PutUint16(p, uint16(v))
+	case 4:
+		l.order.PutUint32(p, uint32(v))
+	default:
+		l.order.PutUint64(p, uint64(v))
+	}
+}
+
+// fromType and toType are each other's inverse: illumos counts OLD_TIME as 3
+// and NEW_TIME as 4.
+func (l *Layout) fromType(t int16) Type {
+	if l.swapTime && (t == 3 || t == 4) {
+		t = 7 - t
+	}
+	return Type(t)
+}
+
+func (l *Layout) toType(t Type) int16 { return int16(l.fromType(int16(t))) }
