@@ -1,0 +1,150 @@
+package table
+
+import (
+	"slices"
+	"time"
+
+	"utmpd.dev/utmpd/utmpx"
+)
+
+// logGivenUp reports whether the wtmpx file has failed for so long that the
+// utmpx file is marked without it.
+func (t *Table) logGivenUp() bool {
+	return t.logFailing >= 0 && t.now.Mono-t.logFailing >= logPatience
+}
+
+// cleaned goes on with the sessions of the jobs that came back.
+func (t *Table) cleaned(ev Cleaned) {
+	delayed := map[Outcome]Report{}
+	for _, res := range ev.Results {
+		t.owe(res)
+		s := t.sessions[res.Job.Slot]
+		current := s != nil && s.state == cleaning && res.Job.Generation == t.snap.Generation() &&
+			t.snap.Raw(s.slot) == res.Job.Record.Raw()
+		t.tell(res, s, current, delayed)
+		if current {
+			t.goOn(s, res)
+		}
+	}
+	for _, o := range []Outcome{Busy, Failed, LogFailed} {
+		if r, ok := delayed[o]; ok {
+			t.report(r)
+		}
+	}
+}
+
+// goOn moves a session on by what became of its job.
+func (t *Table) goOn(s *session, res Result) {
+	switch res.Outcome {
+	case Done:
+		t.logWorks(res)
+		t.leaveAlone(s, true)
+	case Changed:
+		t.leaveAlone(s, true)
+		t.out.Rescan = true
+	case DryRun:
+		t.leaveAlone(s, false)
+	case Busy:
+		t.wait(s, t.now.Mono+retryBusy)
+	case LogFailed:
+		if t.logFailing < 0 {
+			t.logFailing = t.now.Mono
+		}
+		// By the time of the retry the patience may be at its end.
+		t.wait(s, t.now.Mono+min(retryFailed, max(retryBusy, t.logFailing+logPatience-t.now.Mono)))
+	case Failed:
+		t.wait(s, t.now.Mono+retryFailed)
+	}
+}
+
+// leaveAlone is the end of a session for the table, until its bytes change, or
+// are the same again in a scan that begins after now.
+func (t *Table) leaveAlone(s *session, verify bool) {
+	t.setState(s, done)
+	t.unbind(s)
+	t.leave(s)
+	if verify {
+		t.verify[s.slot] = t.now.Mono
+	}
+}
+
+// tell reports what a person wants to know of a job.
+func (t *Table) tell(res Result, s *session, current bool, delayed map[Outcome]Report) {
+	r := Report{Record: res.Job.Record.Detach(), End: res.Job.End, Status: res.Job.Status, Logout: res.Logout, Err: res.Err}
+	if current && !s.exact {
+		r.After = s.aliveUntil(res.Job.Record)
+		r.Found = s.why
+	}
+	switch res.Outcome {
+	case Done:
+		r.Kind = Ended
+		t.counts.Cleaned++
+	case DryRun:
+		r.Kind = WouldEnd
+	case Changed:
+		r.Kind = Owner
+	default:
+		r.Kind = Delayed
+		r.Count = delayed[res.Outcome].Count + 1
+		delayed[res.Outcome] = r
+		return
+	}
+	t.report(r)
+}
+
+// aliveUntil returns when the session was last known alive, if its end is not:
+// when its process last was, or its login.
+func (s *session) aliveUntil(r utmpx.Record) time.Time {
+	if s.alive.IsZero() {
+		return r.Time.Time()
+	}
+	return s.alive
+}
+
+// owe keeps the logout of a record that was marked while the wtmpx file failed.
+func (t *Table) owe(res Result) {
+	if res.Outcome != Done || res.Logout != LogoutOwed {
+		return
+	}
+	if len(t.owed) >= owedMost {
+		t.report(Report{Kind: OwedLost, Record: res.Job.Record.Detach(), End: res.Job.End})
+		return
+	}
+	if len(t.owed) == 0 {
+		t.owedNext = t.now.Mono + owedEvery
+	}
+	t.owed = append(t.owed, Owed{Login: res.Job.Record.Detach(), End: res.Job.End, Status: res.Job.Status})
+	t.dirty = true
+}
+
+// logWorks ends the failing of the wtmpx file, once a job went through it.
+func (t *Table) logWorks(res Result) {
+	if !res.Job.SkipLog && res.Logout != LogoutOwed {
+		t.logFailing = -1
+	}
+}
+
+// paid takes in what became of the logouts that waited.
+func (t *Table) paid(ev Paid) {
+	t.owedOut = false
+	t.owedNext = t.now.Mono + owedEvery
+	if n := t.owedTried - len(ev.Left); n > 0 {
+		t.report(Report{Kind: OwedPaid, Count: n})
+		t.dirty = true
+	}
+	t.owed = append(slices.Clone(ev.Left), t.owed[t.owedTried:]...)
+	t.owedTried = 0
+	if ev.Err == nil {
+		t.logFailing = -1
+	}
+}
+
+// reportUnwatched tells when the number of records that are not watched
+// becomes another than none, or none again; not while answers are awaited.
+func (t *Table) reportUnwatched() {
+	n := t.counts.Unwatched
+	if t.counts.Asking == 0 && (n == 0) != (t.over == 0) {
+		t.report(Report{Kind: Unwatched, Count: n})
+		t.over = n
+	}
+}

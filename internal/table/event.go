@@ -1,0 +1,179 @@
+package table
+
+import (
+	"time"
+
+	"utmpd.dev/utmpd/utmpx"
+)
+
+// Event is something that happened: one of the types below.
+type Event interface{ event() }
+
+type (
+	// Scanned brings what the utmpx file holds, nil if there is none.
+	// Began is when the reading began; Periodic, that no notice caused it.
+	Scanned struct {
+		Snapshot *utmpx.Snapshot
+		Began    time.Duration
+		Periodic bool
+	}
+	// Requested asks to look at processes and their records now.
+	Requested struct{ PIDs []int32 }
+	// Alive answers one [Actions.Watch]: a process lives under the pid. It is
+	// watched if Token is not 0. Started and Boot are by the present wall
+	// clock; Started is zero if the start is not known.
+	Alive struct {
+		PID     int32
+		Token   Token
+		ID      ID
+		Started time.Time
+		Boot    time.Time
+	}
+	// Gone answers one [Actions.Watch]: nothing lives under the pid.
+	Gone struct {
+		PID    int32
+		Status Status
+	}
+	// Exited tells that a watched process has ended, at the time of the event.
+	Exited struct {
+		Token  Token
+		Status Status
+	}
+	// Reaped brings the status of a process that has [Exited] without one.
+	Reaped struct {
+		Token  Token
+		Status Status
+	}
+	// Leaders answers one [Actions.FindLeaders].
+	Leaders struct{ Lines map[string]Leader }
+	// Cleaned answers one [Actions.Clean], job by job.
+	Cleaned struct{ Results []Result }
+	// Paid answers one [Actions.Pay]. Left are those still owed.
+	Paid struct {
+		Left []Owed
+		Err  error
+	}
+	// Configured brings new settings.
+	Configured struct{ Settings Settings }
+	// Tick tells that the time of [Table.Next] has come.
+	Tick struct{}
+)
+
+// Leader is the living session leader of a terminal, if it has one.
+type Leader struct {
+	Found  bool
+	Hidden bool // the terminal exists, but who leads it cannot be known
+	ID     ID
+	Age    time.Duration // since its start
+}
+
+func (Scanned) event()    {}
+func (Requested) event()  {}
+func (Alive) event()      {}
+func (Gone) event()       {}
+func (Exited) event()     {}
+func (Reaped) event()     {}
+func (Leaders) event()    {}
+func (Cleaned) event()    {}
+func (Paid) event()       {}
+func (Configured) event() {}
+func (Tick) event()       {}
+
+// Actions are what the table wants done, in any order between the fields and
+// in the given order within one. Each pid of Watch is answered by exactly one
+// Alive or Gone, in order.
+type Actions struct {
+	Watch       []int32
+	Forget      []Token
+	FindLeaders []string
+	Clean       []Job
+	Pay         []Owed
+	Rescan      bool
+	Reports     []Report
+}
+
+// Job orders one record to be cleaned: if it still is what it was, its login
+// is closed in the wtmpx file and it becomes a DEAD_PROCESS.
+type Job struct {
+	Generation utmpx.Generation
+	Slot       int
+	Record     utmpx.Record
+	End        time.Time
+	Status     Status
+	SkipLog    bool // the wtmpx file fails: mark the record, owe the logout
+}
+
+// Outcome is what became of a Job.
+type Outcome int
+
+// The outcomes of a Job.
+const (
+	Done      Outcome = iota // the record is a DEAD_PROCESS
+	Changed                  // the record or the file is another by now
+	Busy                     // the lock of the utmpx file was not to be had
+	Failed                   // the utmpx file could not be read or written
+	LogFailed                // the wtmpx file could not be locked or written; the record stands
+	DryRun                   // it would have been cleaned
+)
+
+// Logout is what became of a session's logout in the wtmpx file.
+type Logout int
+
+// What can become of a logout.
+const (
+	NoLogout   Logout = iota // nothing was to be closed, or there is no wtmpx file
+	Appended                 // a logout was written
+	Closed                   // the login was closed already, by its owner or a later login
+	LogoutOwed               // it waits until the wtmpx file can be written
+)
+
+// String returns the word for the log.
+func (l Logout) String() string {
+	return [...]string{"none", "written", "closed already", "owed"}[l]
+}
+
+// Result is what became of one Job.
+type Result struct {
+	Job     Job
+	Outcome Outcome
+	Logout  Logout
+	Err     error
+}
+
+// Owed is a logout that waits for the wtmpx file: the login that must still
+// stand open there, and how it ended.
+type Owed struct {
+	Login  utmpx.Record
+	End    time.Time
+	Status Status
+}
+
+// Report is something that an administrator is told.
+type Report struct {
+	Kind   Kind
+	Record utmpx.Record
+	End    time.Time // Ended, WouldEnd: the time in the record
+	After  time.Time // Ended, WouldEnd: the session was last known alive then; zero if End is exact
+	Status Status
+	Logout Logout
+	Found  string // Ended, WouldEnd: what told that it is dead, if not the death itself
+	Reason string // Left
+	Count  int
+	Err    error
+}
+
+// Kind tells reports apart.
+type Kind int
+
+// What is reported.
+const (
+	Watching  Kind = iota // a session was found and is watched
+	Ended                 // a session was cleaned
+	WouldEnd              // a session would have been cleaned
+	Left                  // a session whose process is dead was left alone, for Reason
+	Owner                 // the owner cleaned within the grace
+	Unwatched             // Count records are not watched now
+	Delayed               // cleaning Count records waits, for Err
+	OwedPaid              // Count logouts that waited were written
+	OwedLost              // a logout was given up: too many wait
+)

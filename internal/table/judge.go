@@ -1,0 +1,260 @@
+package table
+
+import (
+	"fmt"
+	"time"
+)
+
+// requested looks at the processes named and, since a request may come before
+// the notice of the change that it tells of, at the file.
+func (t *Table) requested(ev Requested) {
+	t.out.Rescan = true
+	for _, pid := range ev.PIDs {
+		g := t.groups[pid]
+		if g == nil {
+			continue
+		}
+		// A watched process needs no answer: if it has ended, the Watcher says so.
+		t.askGroup(pid, g)
+		for s := g.first; s != nil; s = s.next {
+			if s.state == unwatched {
+				t.setState(s, asking)
+				s.ask = g.issued
+			}
+		}
+	}
+}
+
+// lookAtUnwatched asks about every process that is not watched; it will be
+// watched from now on if there is room.
+func (t *Table) lookAtUnwatched() {
+	t.unwatchedDue = false
+	t.unwatchedNext = t.now.Mono + recheckGap
+	for _, s := range t.sessions {
+		if s.state == unwatched {
+			t.ask(s)
+		}
+	}
+}
+
+// answered yields the sessions that an answer about pid settles.
+func (t *Table) answered(pid int32) []*session {
+	g := t.groups[pid]
+	if g == nil {
+		return nil
+	}
+	if g.answered < g.issued {
+		g.answered++
+	}
+	var settled []*session
+	for s := g.first; s != nil; s = s.next {
+		if s.state == asking && s.ask <= g.answered {
+			settled = append(settled, s)
+		}
+	}
+	t.dropGroup(pid, g)
+	return settled
+}
+
+// alive binds those who asked to the process found, unless it cannot be theirs.
+func (t *Table) alive(ev Alive) {
+	settled := t.answered(ev.PID)
+	var p *process
+	if ev.Token != 0 {
+		p = t.process(ev)
+	}
+	for _, s := range settled {
+		switch {
+		case s.id.PID != 0 && !s.id.same(ev.ID):
+			t.dead(s, "its pid is another process's by now")
+		case s.id.PID == 0 && t.tooLate(s, ev):
+			t.dead(s, "its pid is of a process that started later")
+		default:
+			t.settle(s, p, ev)
+		}
+	}
+}
+
+// process returns the watched process of that token, and takes it in if it is new.
+func (t *Table) process(ev Alive) *process {
+	p := t.procs[ev.Token]
+	if p == nil {
+		p = &process{token: ev.Token, id: ev.ID}
+		t.procs[ev.Token] = p
+	}
+	if p.refs == 0 {
+		t.orphans[ev.Token] = p
+	}
+	return p
+}
+
+// settle notes that s lives by the process that ev found.
+func (t *Table) settle(s *session, p *process, ev Alive) {
+	first := s.id.PID == 0
+	s.id = ev.ID
+	if !s.seen {
+		s.seen, s.since = true, t.now.Mono
+	}
+	s.alive, s.end, s.why = t.now.Wall, time.Time{}, ""
+	if p == nil {
+		t.setState(s, unwatched)
+		return
+	}
+	t.setState(s, watched)
+	t.bind(s, p)
+	if first {
+		t.report(Report{Kind: Watching, Record: t.record(s).Detach()})
+	}
+}
+
+// tooLate reports whether the process found under ut_pid is proven to be
+// another than the one that the record meant: it started later. The record's
+// time and the present clock can be compared only while BOOT_TIME shows that
+// the clock was not stepped in between.
+func (t *Table) tooLate(s *session, ev Alive) bool {
+	login := t.record(s).Time
+	if login.Sec == 0 || ev.Started.IsZero() || t.boot.Sec == 0 {
+		return false
+	}
+	drift := t.boot.Time().Sub(ev.Boot)
+	if drift < -bootEarly || drift > reuseSlack {
+		return false
+	}
+	return ev.Started.Sub(login.Time()) > reuseSlack
+}
+
+// gone is the answer that nothing lives under a pid.
+func (t *Table) gone(ev Gone) {
+	for _, s := range t.answered(ev.PID) {
+		if ev.Status.Known {
+			s.status = ev.Status
+		}
+		t.dead(s, "")
+	}
+}
+
+// dead takes note that a session was found dead, without having seen it die.
+func (t *Table) dead(s *session, why string) {
+	t.unbind(s)
+	t.died(s, false)
+	s.why = why
+}
+
+// exited takes note of a death seen.
+func (t *Table) exited(ev Exited) {
+	p := t.procs[ev.Token]
+	if p == nil || p.dead {
+		return
+	}
+	p.dead, p.status = true, ev.Status
+	if g := t.groups[p.id.PID]; g != nil {
+		for s := g.first; s != nil; s = s.next {
+			// One that is asking is answered by itself, from after the death.
+			if s.proc == p && s.state == watched {
+				t.died(s, true)
+			}
+		}
+	}
+	if p.refs == 0 {
+		t.orphans[p.token] = p
+	}
+}
+
+func (t *Table) reaped(ev Reaped) {
+	if p := t.procs[ev.Token]; p != nil && ev.Status.Known {
+		p.status = ev.Status
+	}
+}
+
+// died starts the grace of a session. A death that an earlier run saw keeps its time.
+func (t *Table) died(s *session, seen bool) {
+	s.endMono = t.now.Mono
+	if s.end.IsZero() {
+		s.end, s.exact = t.now.Wall, seen
+	}
+	t.wait(s, t.now.Mono+t.set.Grace)
+}
+
+// leaders goes on with those who asked who leads their terminal: a record
+// stays while a session leader from before the death lives on its line.
+func (t *Table) leaders(ev Leaders) {
+	for line, leader := range ev.Lines {
+		asked := t.leading[line]
+		delete(t.leading, line)
+		for _, s := range asked {
+			if t.sessions[s.slot] != s || s.state != askingLeader {
+				continue
+			}
+			switch {
+			case leader.Hidden:
+				t.stay(s, "its terminal is still there, and /proc hides who leads it")
+			case leader.Found && leader.Age+clockTick >= t.now.Mono-s.endMono && !t.ownsLine(leader.ID.PID, s):
+				t.follow(s, leader)
+			default:
+				t.clean(s)
+			}
+		}
+	}
+}
+
+// stay has a session wait, for as long as it takes, and tells so once.
+func (t *Table) stay(s *session, why string) {
+	if s.why != why {
+		s.why = why
+		t.report(Report{Kind: Left, Record: t.record(s).Detach(), Reason: why})
+	}
+	t.wait(s, t.now.Mono+retryHidden)
+}
+
+// ownsLine reports whether the leader is the process of another record of the
+// same line: then it is that session's, not this one's.
+func (t *Table) ownsLine(pid int32, s *session) bool {
+	g := t.groups[pid]
+	if g == nil {
+		return false
+	}
+	for o := g.first; o != nil; o = o.next {
+		if o != s && !o.led && (o.state == watched || o.state == unwatched) && t.record(o).Line == t.record(s).Line {
+			return true
+		}
+	}
+	return false
+}
+
+// follow has the session live by its line's leader.
+func (t *Table) follow(s *session, leader Leader) {
+	t.report(Report{Kind: Left, Record: t.record(s).Detach(),
+		Reason: fmt.Sprintf("its line still has a session leader, pid %d", leader.ID.PID)})
+	t.unbind(s)
+	t.leave(s)
+	s.led, s.pid, s.id = true, leader.ID.PID, leader.ID
+	s.end, s.exact, s.status, s.why = time.Time{}, false, Status{}, ""
+	t.ask(s)
+}
+
+// clean orders the record to be marked, unless it is a display's whose process
+// was not seen alive for long enough.
+func (t *Table) clean(s *session) {
+	r := t.record(s)
+	if len(r.Line) > 0 && r.Line[0] == ':' && !s.seenFor(displayAge) {
+		t.setState(s, done)
+		t.report(Report{Kind: Left, Record: r.Detach(),
+			Reason: "the process of a display's record was not seen alive for a minute"})
+		return
+	}
+	t.setState(s, cleaning)
+	end := s.end
+	if login := r.Time.Time(); end.Before(login) {
+		end = login
+	}
+	if s.proc != nil && s.proc.status.Known {
+		s.status = s.proc.status
+	}
+	t.out.Clean = append(t.out.Clean, Job{
+		Generation: t.snap.Generation(), Slot: s.slot, Record: r,
+		End: end, Status: s.status, SkipLog: t.logGivenUp(),
+	})
+}
+
+// seenFor reports whether the session's process was seen alive for that long.
+func (s *session) seenFor(d time.Duration) bool { return s.seen && s.endMono-s.since >= d }

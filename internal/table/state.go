@@ -1,0 +1,103 @@
+package table
+
+import (
+	"time"
+
+	"utmpd.dev/utmpd/utmpx"
+)
+
+// Counts are how many sessions stand where.
+type Counts struct {
+	Sessions  int // USER_PROCESS records
+	Asking    int // of these, whose process has been asked about
+	Watched   int // whose process is watched
+	Unwatched int // whose process lives and is not watched
+	Dying     int // whose process is dead, and which wait to be cleaned
+	Owed      int // logouts that wait for the wtmpx file
+	Cleaned   int // cleaned since the start
+}
+
+// Counts returns the present counts.
+func (t *Table) Counts() Counts {
+	c := t.counts
+	c.Owed = len(t.owed)
+	return c
+}
+
+// State is what a later run wants to know: by which processes the sessions live.
+type State struct {
+	Alive    time.Time // when it was all true
+	Sessions []SessionState
+	Owed     []Owed
+}
+
+// SessionState is one session in a State. Sum stands for its record's bytes.
+type SessionState struct {
+	Slot   int
+	Sum    [16]byte
+	ID     ID
+	Led    bool      // the process is the leader of the record's line
+	Since  time.Time // when the process was first seen alive
+	End    time.Time // when it died; zero while it lives
+	Exact  bool
+	Status Status
+}
+
+// State returns what is to be saved, and the table is no longer [Table.Dirty].
+// It leaves out sessions whose process was never identified.
+func (t *Table) State(now Moment) State {
+	t.dirty = false
+	st := State{Alive: now.Wall, Owed: append([]Owed(nil), t.owed...)}
+	for _, s := range t.sessions {
+		if s.id.PID == 0 || s.state == done {
+			continue
+		}
+		if !s.summed {
+			s.sum, s.summed = sumOf(t.snap.Raw(s.slot)), true
+		}
+		ss := SessionState{Slot: s.slot, Sum: s.sum, ID: s.id, Led: s.led, Since: now.Wall.Add(s.since - now.Mono)}
+		if s.state != asking && s.state != watched && s.state != unwatched {
+			ss.End, ss.Exact, ss.Status = s.end, s.exact, s.status
+			if s.proc != nil && s.proc.status.Known {
+				ss.Status = s.proc.status
+			}
+		}
+		st.Sessions = append(st.Sessions, ss)
+	}
+	return st
+}
+
+// restored is a session of an earlier run.
+type restored struct {
+	SessionState
+	alive time.Time
+}
+
+// Restore gives the table the state of an earlier run of the same boot. It must
+// come before the first [Scanned]. Each entry counts for the record of the same
+// bytes, and the process of the same identity, or for nothing.
+func (t *Table) Restore(st State) {
+	t.restored = make(map[[16]byte]restored, len(st.Sessions))
+	for _, s := range st.Sessions {
+		t.restored[s.Sum] = restored{s, st.Alive}
+	}
+	t.owed = append(t.owed, st.Owed...)
+	if len(t.owed) > 0 {
+		t.logFailing = 0
+	}
+}
+
+// restore gives a session just found what an earlier run knew of it.
+func (t *Table) restore(s *session, r utmpx.Record) {
+	if t.restored == nil {
+		return
+	}
+	s.sum, s.summed = sumOf(r.Raw()), true
+	was, ok := t.restored[s.sum]
+	if !ok || !was.Led && was.ID.PID != r.PID {
+		return
+	}
+	s.id, s.pid, s.led = was.ID, was.ID.PID, was.Led
+	s.seen, s.since = true, t.now.Mono-t.now.Wall.Sub(was.Since)
+	s.alive, s.end, s.exact, s.status = was.alive, was.End, was.Exact, was.Status
+}

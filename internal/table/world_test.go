@@ -1,0 +1,252 @@
+package table
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"utmpd.dev/utmpd/utmpx"
+)
+
+// world is a machine small enough to read: a utmpx file, processes, terminals,
+// and a table whose orders are carried out at once, but for cleaning, which a
+// test may hold up.
+type world struct {
+	t      *testing.T
+	table  *Table
+	now    Moment
+	gen    uint64
+	file   []byte
+	layout *utmpx.Layout
+
+	procs     map[int32]*proc
+	leaders   map[string]Leader
+	maxFDs    int
+	tokens    Token
+	kept      map[Token]int32
+	logErr    error   // the wtmpx file fails
+	utmpxErr  error   // the utmpx file fails
+	outcome   Outcome // of utmpxErr
+	inFlight  []Job   // with hold, jobs wait here
+	hold      bool
+	dry       bool
+	boot      time.Time
+	cleaned   []Job
+	log       []string
+	forgotten []Token
+}
+
+type proc struct {
+	id      ID
+	started time.Time
+	token   Token
+}
+
+var epoch = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	return &world{
+		t: t, table: New(Settings{Grace: time.Second, KeepBusyLines: true}),
+		now: Moment{Mono: time.Second, Wall: epoch}, gen: 1, layout: utmpx.Glibc384LE,
+		procs: map[int32]*proc{}, leaders: map[string]Leader{}, maxFDs: 100, kept: map[Token]int32{},
+		boot: epoch.Add(-24 * time.Hour),
+	}
+}
+
+// start has a process live under a pid, as another than who had it before.
+func (w *world) start(pid int32) {
+	w.tokens++
+	age := w.now.Wall.Sub(w.boot)
+	w.procs[pid] = &proc{id: ID{PID: pid, Start: uint64(age / clockTick), Inode: uint64(w.tokens)}, started: w.now.Wall}
+}
+
+// kill ends a process; the table is told if it watched it.
+func (w *world) kill(pid int32, status Status) {
+	p := w.procs[pid]
+	delete(w.procs, pid)
+	if p != nil && p.token != 0 {
+		w.handle(Exited{Token: p.token, Status: status})
+	}
+}
+
+func (w *world) put(slot int, r utmpx.Record) {
+	w.t.Helper()
+	b, err := w.layout.Encode(r)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if need := (slot + 1) * len(b); need > len(w.file) {
+		w.file = append(w.file, make([]byte, need-len(w.file))...)
+	}
+	copy(w.file[slot*len(b):], b)
+}
+
+func (w *world) get(slot int) utmpx.Record {
+	size := w.layout.Size()
+	return w.layout.Decode(string(w.file[slot*size : (slot+1)*size]))
+}
+
+func (w *world) scan() {
+	snap := utmpx.NewSnapshot(utmpx.Generation{Dev: 1, Ino: w.gen}, w.layout, w.table.snap, w.file)
+	w.handle(Scanned{Snapshot: snap, Began: w.now.Mono, Periodic: true})
+}
+
+// pass lets time go by, ticking when the table wants it.
+func (w *world) pass(d time.Duration) {
+	end := w.now.Mono + d
+	for {
+		at, ok := w.table.Next()
+		if !ok || at > end {
+			break
+		}
+		step := max(0, at-w.now.Mono)
+		w.now.Mono += step
+		w.now.Wall = w.now.Wall.Add(step)
+		w.handle(Tick{})
+	}
+	w.now.Wall = w.now.Wall.Add(end - w.now.Mono)
+	w.now.Mono = end
+}
+
+func (w *world) handle(ev Event) {
+	w.t.Helper()
+	acts := w.table.Handle(w.now, ev)
+	for _, r := range acts.Reports {
+		w.log = append(w.log, describe(r))
+	}
+	for _, token := range acts.Forget {
+		w.forgotten = append(w.forgotten, token)
+		if p := w.procs[w.kept[token]]; p != nil && p.token == token {
+			p.token = 0
+		}
+		delete(w.kept, token)
+	}
+	for _, pid := range acts.Watch {
+		w.watch(pid)
+	}
+	if acts.FindLeaders != nil {
+		lines := map[string]Leader{}
+		for _, line := range acts.FindLeaders {
+			lines[line] = w.leaders[line]
+		}
+		w.handle(Leaders{Lines: lines})
+	}
+	if acts.Clean != nil {
+		w.inFlight = append(w.inFlight, acts.Clean...)
+		if !w.hold {
+			w.clean()
+		}
+	}
+	if acts.Pay != nil {
+		if w.logErr != nil {
+			w.handle(Paid{Left: acts.Pay, Err: w.logErr})
+		} else {
+			w.handle(Paid{})
+		}
+	}
+	if acts.Rescan {
+		w.scan()
+	}
+}
+
+func (w *world) watch(pid int32) {
+	p := w.procs[pid]
+	if p == nil {
+		w.handle(Gone{PID: pid})
+		return
+	}
+	if p.token == 0 && len(w.kept) < w.maxFDs {
+		w.tokens++
+		p.token = w.tokens
+		w.kept[p.token] = pid
+	}
+	w.handle(Alive{PID: pid, Token: p.token, ID: p.id, Started: p.started, Boot: w.boot})
+}
+
+// clean carries out the jobs that wait, as the Cleaner does.
+func (w *world) clean() {
+	var results []Result
+	for _, j := range w.inFlight {
+		res := Result{Job: j, Outcome: Done, Logout: Appended}
+		switch {
+		case w.utmpxErr != nil:
+			res.Outcome, res.Err = w.outcome, w.utmpxErr
+		case j.Generation.Ino != w.gen || w.get(j.Slot).Raw() != j.Record.Raw():
+			res.Outcome = Changed
+		case w.dry:
+			res.Outcome = DryRun
+		case j.SkipLog:
+			res.Logout = LogoutOwed
+		case w.logErr != nil:
+			res.Outcome, res.Err = LogFailed, w.logErr
+		}
+		if res.Outcome == Done {
+			r := j.Record
+			r.Type, r.User, r.Host, r.Time = utmpx.DeadProcess, "", "", utmpx.TimeOf(j.End)
+			w.put(j.Slot, r)
+			w.cleaned = append(w.cleaned, j)
+		}
+		results = append(results, res)
+	}
+	w.inFlight = nil
+	w.handle(Cleaned{Results: results})
+}
+
+func describe(r Report) string {
+	s := fmt.Sprintf("%s %s", [...]string{"watching", "ended", "would-end", "left", "owner", "unwatched", "delayed", "paid", "lost"}[r.Kind], r.Record.Line)
+	for _, extra := range []string{r.Reason, r.Found} {
+		if extra != "" {
+			s += ": " + extra
+		}
+	}
+	if r.Count != 0 {
+		s += fmt.Sprintf(" ×%d", r.Count)
+	}
+	return strings.TrimSpace(s)
+}
+
+// login returns a session's record, logged in now.
+func (w *world) login(line string, pid int32) utmpx.Record {
+	return utmpx.Record{Type: utmpx.UserProcess, PID: pid, Line: line, ID: line[max(0, len(line)-4):], User: "alice", Host: "h", Time: utmpx.TimeOf(w.now.Wall)}
+}
+
+func (w *world) wantDead(slot int, end time.Time) {
+	w.t.Helper()
+	r := w.get(slot)
+	if r.Type != utmpx.DeadProcess {
+		w.t.Fatalf("slot %d is %v, want DEAD_PROCESS; log:\n%s", slot, r, strings.Join(w.log, "\n"))
+	}
+	if got := r.Time.Time(); !got.Equal(end) {
+		w.t.Errorf("slot %d ended %v, want %v", slot, got, end)
+	}
+}
+
+func (w *world) wantAlive(slot int) {
+	w.t.Helper()
+	if r := w.get(slot); r.Type != utmpx.UserProcess {
+		w.t.Fatalf("slot %d is %v, want USER_PROCESS; log:\n%s", slot, r, strings.Join(w.log, "\n"))
+	}
+}
+
+func (w *world) wantLog(want string) {
+	w.t.Helper()
+	if !slices.ContainsFunc(w.log, func(s string) bool { return strings.Contains(s, want) }) {
+		w.t.Errorf("nothing reported with %q:\n%s", want, strings.Join(w.log, "\n"))
+	}
+}
+
+// wantEmpty checks that nothing is remembered once all sessions are gone.
+func (w *world) wantEmpty() {
+	w.t.Helper()
+	t := w.table
+	if n := len(t.sessions) + len(t.groups) + len(t.procs) + len(t.orphans) + len(t.due) + len(t.leading); n != 0 || len(w.kept) != 0 {
+		w.t.Errorf("left over: sessions %d groups %d procs %d orphans %d due %d leading %d, watched %d",
+			len(t.sessions), len(t.groups), len(t.procs), len(t.orphans), len(t.due), len(t.leading), len(w.kept))
+	}
+	if c := t.Counts(); c.Sessions != 0 || c.Watched != 0 || c.Unwatched != 0 || c.Dying != 0 {
+		w.t.Errorf("counts of an empty table: %+v", c)
+	}
+}
