@@ -1,7 +1,6 @@
 package utmpx
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"runtime"
@@ -15,9 +14,9 @@ var ErrRange = errors.New("value does not fit its field")
 // Layout is the form in which one system keeps its records.
 // All layouts are compiled everywhere; they are immutable.
 type Layout struct {
-	name  string
-	size  int
-	order binary.ByteOrder
+	name string
+	size int
+	big  bool // big-endian
 
 	line, id, user, host text
 	typ, pid             int // ut_type is an i16, ut_pid an i32, everywhere
@@ -38,24 +37,30 @@ type num struct {
 	unsigned   bool
 }
 
+// The byte orders, in a layout's field big.
+const (
+	le = false
+	be = true
+)
+
 // The layouts of glibc, musl (utmps and skarnet's programs) and illumos.
 //
 // Offsets: bits/utmpx.h of glibc 2.41, utmpx.h of musl 1.2.5, and struct
 // futmpx in utmpx.h of illumos, checked against files that those systems wrote.
 var (
-	Glibc384LE   = glibc384("glibc-384-le", binary.LittleEndian) // x86, 32-bit ARM, mipsel, powerpc64le, riscv
-	Glibc384BE   = glibc384("glibc-384-be", binary.BigEndian)    // powerpc, sparc, mips, hppa
-	Glibc400LE   = glibc400("glibc-400-le", binary.LittleEndian) // aarch64, alpha, loongarch64
-	Glibc400BE   = glibc400("glibc-400-be", binary.BigEndian)    // s390x, aarch64_be
-	Musl400LE    = musl400("musl-400-le", binary.LittleEndian)   // musl 1.2, every little-endian machine
-	Musl400BE    = musl400("musl-400-be", binary.BigEndian)      // musl 1.2, every big-endian machine
-	Illumos372LE = illumos372("illumos-372-le", binary.LittleEndian)
-	Illumos372BE = illumos372("illumos-372-be", binary.BigEndian) // Solaris on SPARC
+	Glibc384LE   = glibc384("glibc-384-le", le) // x86, 32-bit ARM, mipsel, powerpc64le, riscv
+	Glibc384BE   = glibc384("glibc-384-be", be) // powerpc, sparc, mips, hppa
+	Glibc400LE   = glibc400("glibc-400-le", le) // aarch64, alpha, loongarch64
+	Glibc400BE   = glibc400("glibc-400-be", be) // s390x, aarch64_be
+	Musl400LE    = musl400("musl-400-le", le)   // musl 1.2, every little-endian machine
+	Musl400BE    = musl400("musl-400-be", be)   // musl 1.2, every big-endian machine
+	Illumos372LE = illumos372("illumos-372-le", le)
+	Illumos372BE = illumos372("illumos-372-be", be) // Solaris on SPARC
 )
 
-func glibc384(name string, order binary.ByteOrder) *Layout {
+func glibc384(name string, big bool) *Layout {
 	return &Layout{
-		name: name, size: 384, order: order,
+		name: name, size: 384, big: big,
 		typ: 0, pid: 4,
 		line: text{8, 32}, id: text{40, 4}, user: text{44, 32}, host: text{76, 256},
 		exit: 332, session: num{336, 4, false},
@@ -65,8 +70,8 @@ func glibc384(name string, order binary.ByteOrder) *Layout {
 	}
 }
 
-func glibc400(name string, order binary.ByteOrder) *Layout {
-	l := glibc384(name, order)
+func glibc400(name string, big bool) *Layout {
+	l := glibc384(name, big)
 	l.size = 400
 	l.session = num{336, 8, false}
 	l.sec, l.usec = num{344, 8, false}, num{352, 8, false}
@@ -76,18 +81,18 @@ func glibc400(name string, order binary.ByteOrder) *Layout {
 
 // musl's ut_session is an int beside an int of padding, in the place of
 // glibc's long: the padding comes first on a big-endian machine.
-func musl400(name string, order binary.ByteOrder) *Layout {
-	l := glibc400(name, order)
+func musl400(name string, big bool) *Layout {
+	l := glibc400(name, big)
 	l.session = num{336, 4, false}
-	if order == binary.BigEndian {
+	if big {
 		l.session.off = 340
 	}
 	return l
 }
 
-func illumos372(name string, order binary.ByteOrder) *Layout {
+func illumos372(name string, big bool) *Layout {
 	return &Layout{
-		name: name, size: 372, order: order,
+		name: name, size: 372, big: big,
 		user: text{0, 32}, id: text{32, 4}, line: text{36, 32},
 		pid: 68, typ: 72, exit: 74,
 		// Solaris keeps a time32_t. It is read as unsigned here, as on Linux: good until 2106.
@@ -132,11 +137,11 @@ func NativeOf(goos, goarch string) *Layout {
 	case "s390x", "s390", "ppc", "ppc64", "mips", "mips64", "sparc", "sparc64", "armbe", "arm64be":
 		big = true
 	}
-	pick := func(le, be *Layout) *Layout {
+	pick := func(little, other *Layout) *Layout {
 		if big {
-			return be
+			return other
 		}
-		return le
+		return little
 	}
 	if goos == "illumos" || goos == "solaris" {
 		return pick(Illumos372LE, Illumos372BE)
@@ -268,7 +273,7 @@ func (e *encoder) num(name string, f num, v int64, changed bool) {
 		return
 	}
 	e.l.put(e.b, f, v)
-	if e.l.get(string(e.b), f) != v {
+	if getNum(e.l.big, e.b, f) != v {
 		e.fail("%s %d in %d bytes", name, v, f.width)
 	}
 }
@@ -281,30 +286,33 @@ func (f text) get(b string) string {
 	return s
 }
 
-func (l *Layout) get(b string, f num) int64 {
-	var a [8]byte
-	p := a[:f.width]
-	copy(p, b[f.off:])
-	switch {
-	case f.width == 2:
-		return int64(int16(l.order.Uint16(p)))
-	case f.width == 4 && f.unsigned:
-		return int64(l.order.Uint32(p))
-	case f.width == 4:
-		return int64(int32(l.order.Uint32(p)))
+func (l *Layout) get(b string, f num) int64 { return getNum(l.big, b, f) }
+
+// getNum goes by single bytes, since a ByteOrder would have to be given memory
+// of its own for each field.
+func getNum[T string | []byte](big bool, b T, f num) int64 {
+	var v uint64
+	for i := range f.width {
+		at := i
+		if !big {
+			at = f.width - 1 - i
+		}
+		v = v<<8 | uint64(b[f.off+at])
 	}
-	return int64(l.order.Uint64(p))
+	if f.unsigned {
+		return int64(v)
+	}
+	unused := 64 - 8*f.width
+	return int64(v<<unused) >> unused
 }
 
 func (l *Layout) put(b []byte, f num, v int64) {
-	p := b[f.off : f.off+f.width]
-	switch f.width {
-	case 2:
-		l.order.PutUint16(p, uint16(v))
-	case 4:
-		l.order.PutUint32(p, uint32(v))
-	default:
-		l.order.PutUint64(p, uint64(v))
+	for i := range f.width {
+		at := i
+		if l.big {
+			at = f.width - 1 - i
+		}
+		b[f.off+at] = byte(v >> (8 * i))
 	}
 }
 

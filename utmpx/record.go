@@ -108,6 +108,9 @@ type Record struct {
 // Changed fields are not in it: see [Layout.Encode].
 func (r Record) Raw() string { return r.raw }
 
+// Layout returns the layout the record was decoded in, nil for one made by hand.
+func (r Record) Layout() *Layout { return r.layout }
+
 // IP returns ut_addr_v6 as an address: IPv4 if only its first 4 bytes are set.
 // ok is false if none is set.
 func (r Record) IP() (addr netip.Addr, ok bool) {

@@ -31,12 +31,16 @@ func NewSnapshot(gen Generation, l *Layout, prev *Snapshot, data []byte) *Snapsh
 	return b.Snapshot()
 }
 
-// SnapshotBuilder makes a snapshot from a file read in blocks.
+// SnapshotBuilder makes a snapshot from a file read in blocks. As long as what
+// it is given equals the snapshot before, it allocates nothing.
 type SnapshotBuilder struct {
 	s    Snapshot
 	prev *Snapshot
-	part []byte
-	same bool
+	n    int  // chunks added
+	same bool // they are all prev's: s.chunks is not filled yet
+
+	part  []byte // the beginning of the next chunk
+	alias string // the same, as long as it equals prev's chunk; then part is empty
 }
 
 // NewSnapshotBuilder starts a snapshot. What equals prev is shared with it.
@@ -51,6 +55,9 @@ func NewSnapshotBuilder(gen Generation, l *Layout, prev *Snapshot) *SnapshotBuil
 func (b *SnapshotBuilder) Write(p []byte) (int, error) {
 	n := len(p)
 	full := chunkRecords * b.s.layout.size
+	if b.alias != "" {
+		b.part, b.alias = append(b.part, b.alias...), ""
+	}
 	if len(b.part) > 0 {
 		k := min(full-len(b.part), len(p))
 		b.part, p = append(b.part, p[:k]...), p[k:]
@@ -64,28 +71,61 @@ func (b *SnapshotBuilder) Write(p []byte) (int, error) {
 		b.add(p[:full])
 		p = p[full:]
 	}
-	b.part = append(b.part, p...)
+	if c := b.before(); c != nil && len(p) <= len(c.data) && c.data[:len(p)] == string(p) {
+		b.alias = c.data[:len(p)]
+	} else {
+		b.part = append(b.part, p...)
+	}
 	return n, nil
 }
 
+// before returns the chunk that prev has in the next place, or nil.
+func (b *SnapshotBuilder) before() *chunk {
+	if b.prev == nil || b.n >= len(b.prev.chunks) {
+		return nil
+	}
+	return b.prev.chunks[b.n]
+}
+
+// add takes the next chunk, prev's if it says the same.
 func (b *SnapshotBuilder) add(p []byte) {
-	if i := len(b.s.chunks); b.prev != nil && i < len(b.prev.chunks) && b.prev.chunks[i].data == string(p) {
-		b.s.chunks = append(b.s.chunks, b.prev.chunks[i])
-	} else {
-		b.s.chunks = append(b.s.chunks, &chunk{string(p)})
+	c := b.before()
+	if c == nil || c.data != string(p) {
+		c = &chunk{string(p)}
+	}
+	b.push(c)
+}
+
+func (b *SnapshotBuilder) push(c *chunk) {
+	if b.same && c != b.before() {
+		b.s.chunks = append(make([]*chunk, 0, len(b.prev.chunks)+1), b.prev.chunks[:b.n]...)
 		b.same = false
 	}
-	b.s.n += len(p) / b.s.layout.size
+	if !b.same {
+		b.s.chunks = append(b.s.chunks, c)
+	}
+	b.n++
+	b.s.n += len(c.data) / b.s.layout.size
 }
 
 // Snapshot ends the building. It returns prev itself if nothing changed.
 func (b *SnapshotBuilder) Snapshot() *Snapshot {
+	if c := b.before(); b.alias != "" && len(b.alias) == len(c.data) {
+		b.push(c)
+	} else {
+		b.part = append(b.part, b.alias...)
+	}
+	b.alias = ""
 	if whole := len(b.part) / b.s.layout.size * b.s.layout.size; whole > 0 {
 		b.add(b.part[:whole])
 	}
 	b.part = nil
 	if b.same && b.s.n == b.prev.n {
 		return b.prev
+	}
+	if b.same {
+		b.s.chunks = append(b.s.chunks, b.prev.chunks[:b.n]...)
+		b.same = false
 	}
 	return &b.s
 }

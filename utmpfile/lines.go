@@ -1,0 +1,198 @@
+package utmpfile
+
+import (
+	"strings"
+
+	"utmpd.dev/utmpd/utmpx"
+)
+
+// maxLines bounds the lines of which something is remembered.
+const maxLines = 1 << 16
+
+// Lines knows the logins that stand open in a log: for each line, the one that
+// is its last record. It is fed from where reading stopped, so that a long log
+// costs no more than a short one. It is kept in memory, for at most 65536
+// lines. The zero Lines is ready for use, with one log, by one goroutine.
+//
+// A login is closed by a DEAD_PROCESS record on its line or one without a user,
+// and replaced by another login there. A boot or shutdown closes all, as
+// last(1) sees it: a logout behind it would come too late.
+//
+// A login that stood open when the log was rotated stands open still, until the
+// new file tells of its line.
+type Lines struct {
+	mark  Mark
+	tail  string // the record before the mark: another there is another history
+	first utmpx.Time
+	open  map[string]Last
+	seen  map[string]struct{} // lines with any record, since the beginning or the last boot
+	older map[string]Last     // open at the end of the files rotated away
+	whole bool                // those files are known up to the last boot
+	ended bool                // a boot or shutdown stands in the file
+	full  bool                // there are more lines than are remembered
+}
+
+// Last is the login that is the last record of its line.
+type Last struct {
+	PID    int32
+	ID     string
+	User   string
+	Time   utmpx.Time
+	Offset int64 // of its record in the file, in bytes
+}
+
+// Last returns the login that stands open on a line. A line whose last record
+// closes it has none, nor has one without records.
+func (ls *Lines) Last(line string) (Last, bool) {
+	if last, ok := ls.open[line]; ok {
+		return last, true
+	}
+	if ls.Seen(line) {
+		return Last{}, false
+	}
+	last, ok := ls.older[line]
+	return last, ok
+}
+
+// Whole reports whether every login that can stand open is known: back to the
+// last boot, through the files rotated away. If not, some of those could not be
+// read: compressed, say, or gone.
+func (ls *Lines) Whole() bool { return ls.whole }
+
+// FirstTime returns the time of the log's first record that has one. A session
+// older than it may have its login in a file rotated away.
+func (ls *Lines) FirstTime() (t utmpx.Time, ok bool) { return ls.first, !ls.first.IsZero() }
+
+// Seen reports whether something in the present file tells of the line: any
+// record of it, or a boot or shutdown. It reports true if there are too many
+// lines to know. Only where it is false can a login that the file does not hold
+// be open.
+func (ls *Lines) Seen(line string) bool {
+	_, ok := ls.seen[line]
+	return ok || ls.ended || ls.full
+}
+
+// Len returns the number of logins that stand open in the present file.
+func (ls *Lines) Len() int { return len(ls.open) }
+
+// Mark returns how far the log has been read.
+func (ls *Lines) Mark() Mark { return ls.mark }
+
+// follows reports whether the file goes on from what was read of it. If so, it
+// is read up to its end, but only if no more than limit records have come.
+func (ls *Lines) follow(p part, limit int64) (bool, error) {
+	size := int64(p.layout.Size())
+	if ls.mark.Generation != p.gen || ls.mark.Offset > p.end || ls.mark.Offset%size != 0 {
+		return false, nil
+	}
+	if p.end-ls.mark.Offset > limit*size {
+		return false, nil
+	}
+	from := max(0, ls.mark.Offset-size)
+	ok := true
+	var failed error
+	p.forward(from, p.end, func(e Entry, err error) bool {
+		switch {
+		case err != nil:
+			failed = err
+		case e.Offset < ls.mark.Offset:
+			ok = e.Raw() == ls.tail
+		default:
+			ls.feed(e)
+		}
+		return ok && err == nil
+	})
+	ls.tail = strings.Clone(ls.tail) // not its whole block
+	return ok && failed == nil, failed
+}
+
+// start reads a file anew: backward to the last boot, then forward from there.
+func (ls *Lines) start(p part) error {
+	*ls = Lines{mark: Mark{Generation: p.gen}}
+	var failed error
+	p.forward(0, p.end, func(e Entry, err error) bool {
+		failed, ls.first = err, e.Time
+		return err == nil && e.Time.IsZero()
+	})
+	from := int64(0)
+	if failed == nil {
+		p.backward(p.end, func(e Entry, err error) bool {
+			failed, from = err, e.Offset
+			return err == nil && !ends(e.Record)
+		})
+	}
+	if failed == nil {
+		p.forward(from, p.end, func(e Entry, err error) bool {
+			if failed = err; err == nil {
+				ls.feed(e)
+			}
+			return err == nil
+		})
+	}
+	ls.tail = strings.Clone(ls.tail)
+	if failed != nil {
+		*ls = Lines{}
+	}
+	return failed
+}
+
+// feed takes the next record.
+func (ls *Lines) feed(e Entry) {
+	ls.mark, ls.tail = e.Mark(), e.Raw()
+	if ls.first.IsZero() {
+		ls.first = e.Time
+	}
+	if ends(e.Record) {
+		clear(ls.open)
+		clear(ls.seen)
+		ls.older = nil
+		ls.ended, ls.whole, ls.full = true, true, false
+		return
+	}
+	if e.Line == "" {
+		return
+	}
+	line := e.Line
+	if _, known := ls.seen[line]; !known {
+		if len(ls.seen) >= maxLines {
+			ls.full = true
+		} else {
+			if ls.seen == nil {
+				ls.seen, ls.open = make(map[string]struct{}), make(map[string]Last)
+			}
+			line = strings.Clone(line)
+			ls.seen[line] = struct{}{}
+		}
+	}
+	switch {
+	case e.Type == utmpx.DeadProcess, isProcess(e.Type) && e.User == "":
+		delete(ls.open, line)
+	case e.Type == utmpx.UserProcess:
+		ls.login(line, e)
+	}
+}
+
+func (ls *Lines) login(line string, e Entry) {
+	if _, ok := ls.seen[line]; !ok {
+		return // one line too many
+	}
+	ls.open[strings.Clone(line)] = Last{
+		PID: e.PID, ID: strings.Clone(e.ID), User: strings.Clone(e.User),
+		Time: e.Time, Offset: e.Offset,
+	}
+}
+
+// ends reports whether a record ends every session before it: a boot, or a
+// change to run level 0 or 6, or a shutdown, which on Linux has no level.
+//
+// Source: util-linux and sysvinit last(1).
+func ends(r utmpx.Record) bool {
+	switch r.Type {
+	case utmpx.BootTime, utmpx.DownTime:
+		return true
+	case utmpx.RunLevel:
+		level := r.PID & 0xff
+		return r.User == "shutdown" || level == '0' || level == '6'
+	}
+	return false
+}

@@ -1,0 +1,409 @@
+package utmpfile_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"utmpd.dev/utmpd/internal/simfile"
+	"utmpd.dev/utmpd/utmpfile"
+	"utmpd.dev/utmpd/utmpx"
+)
+
+// TestLockedByAnotherProcess: a POSIX lock stops writers, a read lock of
+// somebody's does also, and neither stops a reader.
+func TestLockedByAnotherProcess(t *testing.T) {
+	tests := []struct {
+		name           string
+		read           bool
+		write, compare bool // whether it is stopped
+	}{
+		{"write lock", false, true, true},
+		{"read lock", true, true, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			both(t, func(t *testing.T, w world) {
+				w.Write(t, "utmp", raw(t, layout, sess("pts/0", 1)))
+				f := open(w, "utmp")
+				s, err := f.Snapshot(nil)
+				check(t, err)
+				pid, unlock := w.Lock(t, "utmp", tt.read)
+				if _, err := f.Snapshot(s); err != nil {
+					t.Errorf("Snapshot beside a lock: %v", err)
+				}
+				got, ok, err := f.Holder()
+				if got != pid || !ok || err != nil {
+					t.Errorf("Holder() = %d, %v, %v, want %d", got, ok, err, pid)
+				}
+				swap := []utmpfile.Swap{{Slot: 0, Old: s.Record(0), New: dead("pts/0", 2)}}
+				_, err = f.Swap(expired(t), s.Generation(), swap)
+				wantLocked(t, "Swap", err, pid, tt.write)
+				_, err = f.Compare(expired(t), s.Generation(), swap)
+				wantLocked(t, "Compare", err, pid, tt.compare)
+				_, err = f.Put(expired(t), sess("pts/1", 3))
+				wantLocked(t, "Put", err, pid, tt.write)
+				diff(t, "file", strs(sess("pts/0", 1)), texts(t, w, "utmp"))
+
+				unlock()
+				done, err := f.Swap(t.Context(), s.Generation(), swap)
+				if err != nil || !done[0] {
+					t.Errorf("Swap after the unlock: %v, %v", done, err)
+				}
+				if _, ok, err := f.Holder(); ok || err != nil {
+					t.Errorf("Holder() after the unlock = %v, %v", ok, err)
+				}
+			})
+		})
+	}
+}
+
+// expired is a context that ends at once.
+func expired(t *testing.T) context.Context {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	return ctx
+}
+
+func wantLocked(t *testing.T, call string, err error, pid int32, locked bool) {
+	t.Helper()
+	if !locked {
+		if err != nil {
+			t.Errorf("%s: %v, want none", call, err)
+		}
+		return
+	}
+	var le *utmpfile.LockedError
+	if !errors.Is(err, utmpfile.ErrLocked) || !errors.Is(err, context.Canceled) || !errors.As(err, &le) {
+		t.Errorf("%s: %v, want a LockedError", call, err)
+		return
+	}
+	if le.PID != pid {
+		t.Errorf("%s: locked by %d, want %d", call, le.PID, pid)
+	}
+	if want := fmt.Sprintf("locked by process %d", pid); !strings.Contains(err.Error(), want) {
+		t.Errorf("%s says %q, want %q in it", call, err, want)
+	}
+}
+
+// TestWaitsForTheLock: a caller that waits gets the lock when it is free.
+func TestWaitsForTheLock(t *testing.T) {
+	both(t, func(t *testing.T, w world) {
+		w.Write(t, "wtmp", raw(t, layout, boot(1)))
+		l := utmpfile.NewLog(w.Path("wtmp"), utmpfile.Options{System: w.System()})
+		_, unlock := w.Lock(t, "wtmp", false)
+		var wg sync.WaitGroup
+		for i := range 5 {
+			wg.Go(func() {
+				if err := l.Append(t.Context(), sess(fmt.Sprint("pts/", i), int64(i))); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		unlock()
+		wg.Wait()
+		if got := texts(t, w, "wtmp"); len(got) != 6 {
+			t.Errorf("%d records, want 6: %q", len(got), got)
+		}
+	})
+}
+
+// bubble runs a test in simulated time with one file of two records.
+func bubble(t *testing.T, f func(t *testing.T, s *simfile.System, file *utmpfile.File, was *utmpx.Snapshot)) {
+	synctest.Test(t, func(t *testing.T) {
+		s := simfile.New()
+		s.WriteFile("/utmp", raw(t, layout, sess("pts/0", 1), sess("pts/1", 2)))
+		file := utmpfile.NewFile("/utmp", utmpfile.Options{System: s, Layout: layout})
+		was, err := file.Snapshot(nil)
+		check(t, err)
+		f(t, s, file, was)
+		synctest.Wait()
+		if n := s.OpenHandles(); n != 0 {
+			t.Errorf("%d handles are left open", n)
+		}
+	})
+}
+
+func lockAs(t *testing.T, s *simfile.System, pid int32) utmpfile.Handle {
+	t.Helper()
+	h, err := s.As(pid).Open("/utmp", utmpfile.ReadWrite)
+	check(t, err)
+	check(t, h.TryLock(utmpfile.WriteLock))
+	return h
+}
+
+func within(t *testing.T, d time.Duration) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func end(was *utmpx.Snapshot, slot int) []utmpfile.Swap {
+	r := was.Record(slot)
+	r.Type = utmpx.DeadProcess
+	return []utmpfile.Swap{{Slot: slot, Old: was.Record(slot), New: r}}
+}
+
+// TestLateLockIsDropped: who has given up holds nothing when the lock comes.
+func TestLateLockIsDropped(t *testing.T) {
+	bubble(t, func(t *testing.T, s *simfile.System, f *utmpfile.File, was *utmpx.Snapshot) {
+		before := s.ReadFile("/utmp")
+		h := lockAs(t, s, 7)
+		began := time.Now()
+		_, err := f.Swap(within(t, 3*time.Second), was.Generation(), end(was, 0))
+		if !errors.Is(err, utmpfile.ErrLocked) || !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatalf("Swap: %v", err)
+		}
+		if d := time.Since(began); d != 3*time.Second {
+			t.Errorf("gave up after %v, want 3s", d)
+		}
+		if n := s.Waiting("/utmp"); n != 1 {
+			t.Errorf("%d wait, want the one that stays behind", n)
+		}
+		h.Close()
+		synctest.Wait()
+		if n := s.OpenHandles(); n != 0 {
+			t.Errorf("the late lock is still held: %d handles", n)
+		}
+		if string(s.ReadFile("/utmp")) != string(before) {
+			t.Error("something was written for a caller that had given up")
+		}
+	})
+}
+
+// TestWaiterIsAdopted: one thread waits, however many calls come and give up,
+// and the call that claims it has its place in the queue.
+func TestWaiterIsAdopted(t *testing.T) {
+	bubble(t, func(t *testing.T, s *simfile.System, f *utmpfile.File, was *utmpx.Snapshot) {
+		h := lockAs(t, s, 7)
+		for range 20 {
+			if _, err := f.Swap(within(t, time.Second), was.Generation(), end(was, 0)); !errors.Is(err, utmpfile.ErrLocked) {
+				t.Fatalf("Swap: %v", err)
+			}
+		}
+		if n := s.Waiting("/utmp"); n != 1 {
+			t.Errorf("%d wait, want 1", n)
+		}
+		// Another process comes later and must be served later.
+		other, err := s.As(8).Open("/utmp", utmpfile.ReadWrite)
+		check(t, err)
+		got := make(chan string, 2)
+		go func() {
+			other.Lock(utmpfile.WriteLock)
+			got <- "other"
+			other.Close()
+		}()
+		synctest.Wait()
+		go func() {
+			done, err := f.Swap(t.Context(), was.Generation(), end(was, 0))
+			if err != nil || !done[0] {
+				t.Errorf("Swap: %v, %v", done, err)
+			}
+			got <- "swap"
+		}()
+		synctest.Wait()
+		h.Close()
+		diff(t, "order", []string{"swap", "other"}, []string{<-got, <-got})
+	})
+}
+
+// TestManyClaims: one waits in the kernel for many callers, each is served.
+func TestManyClaims(t *testing.T) {
+	bubble(t, func(t *testing.T, s *simfile.System, f *utmpfile.File, _ *utmpx.Snapshot) {
+		h := lockAs(t, s, 7)
+		var wg sync.WaitGroup
+		for i := range 10 {
+			wg.Go(func() {
+				ctx := t.Context()
+				if i%2 == 0 {
+					ctx = within(t, time.Second)
+				}
+				_, err := f.Put(ctx, sess(fmt.Sprint("q/", i), 1))
+				if gave := errors.Is(err, utmpfile.ErrLocked); gave != (i%2 == 0) || err != nil && !gave {
+					t.Errorf("Put %d: %v", i, err)
+				}
+			})
+		}
+		synctest.Wait()
+		if n := s.Waiting("/utmp"); n != 1 {
+			t.Errorf("%d wait, want 1", n)
+		}
+		time.Sleep(2 * time.Second) // of the bubble: half give up
+		h.Close()
+		wg.Wait()
+		if n := len(s.ReadFile("/utmp")) / layout.Size(); n != 7 {
+			t.Errorf("%d records, want 2 and 5", n)
+		}
+	})
+}
+
+// TestReplacedWhileWaiting: the lock of a file that is gone is worth nothing.
+func TestReplacedWhileWaiting(t *testing.T) {
+	bubble(t, func(t *testing.T, s *simfile.System, f *utmpfile.File, was *utmpx.Snapshot) {
+		h := lockAs(t, s, 7)
+		swapped, put := make(chan error, 1), make(chan error, 1)
+		go func() {
+			_, err := f.Swap(t.Context(), was.Generation(), end(was, 0))
+			swapped <- err
+		}()
+		go func() {
+			_, err := f.Put(t.Context(), sess("pts/5", 5))
+			put <- err
+		}()
+		synctest.Wait()
+		s.Rename("/utmp", "/utmp.old")
+		old := s.ReadFile("/utmp.old")
+		s.WriteFile("/utmp", nil)
+		// The old file stays locked; the waiters see within a second that it is
+		// the wrong one.
+		if err := <-swapped; !errors.Is(err, utmpfile.ErrReplaced) {
+			t.Errorf("Swap: %v", err)
+		}
+		if err := <-put; err != nil {
+			t.Errorf("Put: %v", err)
+		}
+		if string(s.ReadFile("/utmp.old")) != string(old) {
+			t.Error("the old file was written")
+		}
+		if got := string(s.ReadFile("/utmp")); got != string(raw(t, layout, sess("pts/5", 5))) {
+			t.Error("the new file does not hold the one record")
+		}
+		h.Close()
+	})
+}
+
+// TestReplacedBeforeTheLock: between opening and locking, the name moved on.
+func TestReplacedBeforeTheLock(t *testing.T) {
+	for _, at := range []simfile.Call{simfile.Stat, simfile.TryLock} {
+		t.Run(string(at), func(t *testing.T) {
+			bubble(t, func(t *testing.T, s *simfile.System, f *utmpfile.File, was *utmpx.Snapshot) {
+				once := sync.Once{}
+				data := s.ReadFile("/utmp")
+				s.Inject(func(op simfile.Op) *simfile.Fault {
+					if op.Call == at {
+						once.Do(func() {
+							s.Rename("/utmp", "/utmp.old")
+							s.WriteFile("/utmp", data)
+						})
+					}
+					return nil
+				})
+				done, err := f.Swap(t.Context(), was.Generation(), end(was, 0))
+				if !errors.Is(err, utmpfile.ErrReplaced) || done[0] {
+					t.Errorf("Swap: %v, %v", done, err)
+				}
+				if string(s.ReadFile("/utmp.old")) != string(data) || string(s.ReadFile("/utmp")) != string(data) {
+					t.Error("a file was written")
+				}
+			})
+		})
+	}
+}
+
+// TestWaitersAreBounded: files replaced under a holder that never lets go.
+func TestWaitersAreBounded(t *testing.T) {
+	bubble(t, func(t *testing.T, s *simfile.System, f *utmpfile.File, _ *utmpx.Snapshot) {
+		var held []utmpfile.Handle
+		for i := range 12 {
+			held = append(held, lockAs(t, s, 7))
+			began := time.Now()
+			_, err := f.Put(within(t, time.Millisecond), sess("pts/5", 5))
+			if !errors.Is(err, utmpfile.ErrLocked) {
+				t.Fatalf("Put: %v", err)
+			}
+			if gave := time.Since(began) == 0; gave != (i >= 8) {
+				t.Errorf("file %d: gave up at once: %v", i, gave)
+			}
+			s.WriteFile("/utmp", nil)
+		}
+		if n := s.OpenHandles() - len(held); n != 8 {
+			t.Errorf("%d wait, want 8", n)
+		}
+		for _, h := range held {
+			h.Close()
+		}
+	})
+}
+
+// TestLockFails: what is no lock of somebody's is told as it is.
+func TestLockFails(t *testing.T) {
+	broken := errors.New("no locks available")
+	for _, at := range []simfile.Call{simfile.TryLock, simfile.Lock, simfile.Lookup, simfile.Stat, simfile.Open, simfile.Read, simfile.Write} {
+		t.Run(string(at), func(t *testing.T) {
+			bubble(t, func(t *testing.T, s *simfile.System, f *utmpfile.File, was *utmpx.Snapshot) {
+				var h utmpfile.Handle
+				if at == simfile.Lock {
+					h = lockAs(t, s, 7)
+				}
+				before := s.ReadFile("/utmp")
+				s.Inject(func(op simfile.Op) *simfile.Fault {
+					if op.Call == at && op.PID == 0 {
+						return &simfile.Fault{Err: broken}
+					}
+					return nil
+				})
+				done, err := f.Swap(t.Context(), was.Generation(), end(was, 0))
+				if !errors.Is(err, broken) || done[0] {
+					t.Errorf("Swap: %v, %v", done, err)
+				}
+				if string(s.ReadFile("/utmp")) != string(before) {
+					t.Error("the file was written")
+				}
+				if h != nil {
+					h.Close()
+				}
+			})
+		})
+	}
+}
+
+// TestTornSwap: a write that fails halfway leaves the record as it was.
+func TestTornSwap(t *testing.T) {
+	bubble(t, func(t *testing.T, s *simfile.System, f *utmpfile.File, was *utmpx.Snapshot) {
+		before := s.ReadFile("/utmp")
+		torn := false
+		s.Inject(func(op simfile.Op) *simfile.Fault {
+			if op.Call == simfile.Write && !torn {
+				torn = true
+				return &simfile.Fault{N: 100, Err: errors.New("input/output error")}
+			}
+			return nil
+		})
+		done, err := f.Swap(t.Context(), was.Generation(), end(was, 1))
+		if err == nil || done[0] || !torn {
+			t.Errorf("Swap: %v, %v", done, err)
+		}
+		if string(s.ReadFile("/utmp")) != string(before) {
+			t.Error("the record is torn")
+		}
+	})
+}
+
+// TestLockIsHeldForABatch: others get their turn among many records.
+func TestLockIsHeldForABatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := simfile.New()
+		var recs []utmpx.Record
+		for i := range 1000 {
+			recs = append(recs, sess(fmt.Sprint("pts/", i), int64(i)))
+		}
+		s.WriteFile("/utmp", raw(t, layout, recs...))
+		f := utmpfile.NewFile("/utmp", utmpfile.Options{System: s})
+		was, err := f.Snapshot(nil)
+		check(t, err)
+		var swaps []utmpfile.Swap
+		for i := range 1000 {
+			swaps = append(swaps, end(was, i)...)
+		}
+		s.Calls()
+		_, err = f.Swap(t.Context(), was.Generation(), swaps)
+		check(t, err)
+		c := s.Calls()
+		diff(t, "locks, writes, syncs", []int{4, 1000, 0}, []int{c[simfile.TryLock], c[simfile.Write], c[simfile.Sync]})
+	})
+}

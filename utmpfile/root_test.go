@@ -1,0 +1,5 @@
+package utmpfile_test
+
+import "os"
+
+func isRoot() bool { return os.Getuid() == 0 }
