@@ -1,0 +1,142 @@
+package proc
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Leaders tells for each terminal line, such as pts/3, whether the terminal
+// exists, and if it does, which living process leads the session on it. It
+// blocks for one pass over /proc, some 8 µs a process, but only if one of the
+// terminals exists. hidepid may hide a leader from it. Containers' terminals
+// are not the machine's.
+//
+// Source: tty_nr and session in proc_pid_stat(5).
+func Leaders(lines []string) (map[string]Leader, error) {
+	leaders := make(map[string]Leader, len(lines))
+	terminals := make(map[uint32][]string) // lines by device; links give one several
+	for _, line := range lines {
+		tty, ok := terminal(line)
+		leaders[line] = Leader{Exists: ok}
+		if ok {
+			terminals[tty] = append(terminals[tty], line)
+		}
+	}
+	if len(terminals) == 0 {
+		return leaders, nil
+	}
+	err := eachStat(func(s stat) {
+		lines := terminals[s.tty]
+		if len(lines) == 0 || s.session != s.pid || s.ended() || contained(s.pid) {
+			return
+		}
+		for _, line := range lines {
+			leaders[line] = Leader{Exists: true, Found: true, ID: ID{PID: s.pid, Start: s.start}}
+		}
+	})
+	if err != nil {
+		return leaders, fmt.Errorf("proc: session leaders: %w", err)
+	}
+	return leaders, nil
+}
+
+// terminal returns a line's device number as /proc/PID/stat tells it.
+func terminal(line string) (tty uint32, ok bool) {
+	path, ok := linePath(line)
+	if !ok {
+		return 0, false
+	}
+	for range 3 { // console → tty0 → tty1
+		var st unix.Stat_t
+		if unix.Stat(path, &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFCHR {
+			return 0, false
+		}
+		major, minor := unix.Major(uint64(st.Rdev)), unix.Minor(uint64(st.Rdev))
+		active, standsFor := activeTerminal(major, minor)
+		if !standsFor {
+			return minor&0xff | major<<8 | minor&^0xff<<12, true
+		}
+		path = "/dev/" + active
+	}
+	return 0, false
+}
+
+// activeTerminal returns the terminal that /dev/console or /dev/tty0 stands
+// for now: a process on them has the other's number.
+func activeTerminal(major, minor uint32) (name string, ok bool) {
+	var device string
+	switch {
+	case major == 5 && minor == 1:
+		device = "console"
+	case major == 4 && minor == 0:
+		device = "tty0"
+	default:
+		return "", false
+	}
+	buf := make([]byte, 256)
+	n, err := readFile("/sys/class/tty/"+device+"/active", buf)
+	if err != nil {
+		return "", false
+	}
+	words := strings.Fields(string(buf[:n])) // the last is /dev/console
+	if len(words) == 0 {
+		return "", false
+	}
+	return words[len(words)-1], true
+}
+
+// contained reports whether a process lives in a pid namespace within the one
+// that /proc shows. Its terminal is then a container's own, which has the same
+// number as one here.
+//
+// Source: NSpid in proc_pid_status(5); pid_namespaces(7).
+func contained(pid int32) bool {
+	buf := make([]byte, 4096)
+	n, err := readFile("/proc/"+strconv.Itoa(int(pid))+"/status", buf)
+	if err != nil {
+		return false
+	}
+	for line := range bytes.Lines(buf[:n]) {
+		if numbers, ok := bytes.CutPrefix(line, []byte("NSpid:")); ok {
+			return len(bytes.Fields(numbers)) > 1
+		}
+	}
+	return false
+}
+
+// eachStat calls yield for every process that /proc shows.
+func eachStat(yield func(stat)) error {
+	dir, err := os.Open("/proc")
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	for {
+		names, err := dir.Readdirnames(512)
+		for _, name := range names {
+			pid, notPID := strconv.ParseInt(name, 10, 32)
+			if notPID != nil {
+				continue
+			}
+			if s, gone := readStat(int32(pid)); gone == nil {
+				yield(s)
+			}
+		}
+		if len(names) == 0 {
+			return ignoreEOF(err)
+		}
+	}
+}
+
+func ignoreEOF(err error) error {
+	if err == io.EOF {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,120 @@
+package proc
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+)
+
+// newTerminal opens a pseudo-terminal and returns its line, such as pts/3.
+func newTerminal(t *testing.T) (terminal *os.File, line string) {
+	t.Helper()
+	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { master.Close() })
+	number, err := unix.IoctlGetUint32(int(master.Fd()), unix.TIOCGPTN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0); err != nil {
+		t.Fatal(err)
+	}
+	line = fmt.Sprintf("pts/%d", number)
+	terminal, err = os.OpenFile("/dev/"+line, os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { terminal.Close() })
+	return terminal, line
+}
+
+// onTerminal has a child lead a session on a terminal.
+func onTerminal(terminal *os.File) func(*exec.Cmd) {
+	return func(cmd *exec.Cmd) {
+		cmd.ExtraFiles = []*os.File{terminal}
+		cmd.SysProcAttr = &unix.SysProcAttr{Setsid: true, Setctty: true, Ctty: 3}
+	}
+}
+
+func TestLeaders(t *testing.T) {
+	terminal, line := newTerminal(t)
+	empty, emptyLine := newTerminal(t)
+	_ = empty
+	c := start(t, "exit:0", onTerminal(terminal))
+	leaderless, leaderlessLine := newTerminal(t)
+	l := start(t, "leaderless", onTerminal(leaderless))
+	id := func(c *child) ID { return ID{PID: c.pid(), Start: open(t, c.pid()).ID().Start} }
+	lines := []string{line, emptyLine, leaderlessLine, "null", "pts", "pts/999999", "", "/dev/" + line, "../dev/" + line, ":0"}
+	want := map[string]Leader{
+		line:             {Exists: true, Found: true, ID: id(c)},
+		leaderlessLine:   {Exists: true, Found: true, ID: id(l)},
+		emptyLine:        {Exists: true},
+		"null":           {Exists: true}, // a device, if no terminal
+		"pts":            {},
+		"pts/999999":     {},
+		"":               {},
+		"/dev/" + line:   {},
+		"../dev/" + line: {},
+		":0":             {},
+	}
+	got, err := Leaders(lines)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	c.end(t, unix.SIGKILL)
+	got, err = Leaders([]string{line})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(map[string]Leader{line: {Exists: true}}, got); diff != "" {
+		t.Errorf("the leader is a zombie (-want +got):\n%s", diff)
+	}
+}
+
+// A container's terminals have the numbers of the machine's.
+func TestLeadersContained(t *testing.T) {
+	terminal, line := newTerminal(t)
+	try := command("exit:0")
+	try.SysProcAttr = &unix.SysProcAttr{Cloneflags: unix.CLONE_NEWUSER | unix.CLONE_NEWPID}
+	if err := try.Run(); err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatalf("this test needs user namespaces: %v", err)
+		}
+		t.Skipf("this test needs user namespaces: %v", err)
+	}
+	start(t, "exit:0", onTerminal(terminal), func(cmd *exec.Cmd) {
+		cmd.SysProcAttr.Cloneflags = unix.CLONE_NEWUSER | unix.CLONE_NEWPID
+	})
+	got, err := Leaders([]string{line})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(map[string]Leader{line: {Exists: true}}, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// A terminal that does not exist costs no pass over /proc.
+func TestLeadersNoTerminal(t *testing.T) {
+	allocs := testing.AllocsPerRun(10, func() { Leaders([]string{"pts/999999"}) })
+	if allocs > 20 {
+		t.Errorf("%v allocations", allocs)
+	}
+}
+
+func BenchmarkLeaders(b *testing.B) {
+	for b.Loop() {
+		if _, err := Leaders([]string{"null"}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,25 @@
+//go:build !linux
+
+package proc
+
+import "fmt"
+
+// Open returns ErrNoPidfd: there are none here. Find is the way.
+func Open(pid int32) (*Process, error) {
+	return nil, fmt.Errorf("proc: open %d: %w", pid, ErrNoPidfd)
+}
+
+// Poller exists where pidfds do, which is not here.
+type Poller struct{}
+
+// NewPoller returns ErrNoPidfd.
+func NewPoller() (*Poller, error) { return nil, fmt.Errorf("proc: %w", ErrNoPidfd) }
+
+// Add returns ErrNoPidfd.
+func (l *Poller) Add(p *Process, key uint64) error { return ErrNoPidfd }
+
+// Wait returns ErrNoPidfd.
+func (l *Poller) Wait(ends []End) ([]End, error) { return ends, ErrNoPidfd }
+
+// Close does nothing.
+func (l *Poller) Close() error { return nil }

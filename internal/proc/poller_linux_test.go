@@ -1,0 +1,101 @@
+package proc
+
+import (
+	"errors"
+	"os"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+)
+
+func newPoller(t *testing.T) *Poller {
+	t.Helper()
+	l, err := NewPoller()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	return l
+}
+
+func TestPoller(t *testing.T) {
+	const key = 1<<63 | 5<<32 | 7 // all bits arrive
+	l := newPoller(t)
+	c := start(t, "exit:0")
+	p := open(t, c.pid())
+	if err := l.Add(p, key); err != nil {
+		t.Fatal(err)
+	}
+	wait := func(want End) {
+		t.Helper()
+		got, err := l.Wait(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff([]End{want}, got); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	}
+	c.end(t, unix.SIGKILL)
+	wait(End{Key: key})
+	if !kernelAtLeast(t, 6, 9) {
+		t.Skip("before Linux 6.9 nothing tells that a process was reaped")
+	}
+	c.Wait()
+	wait(End{Key: key, Reaped: true})
+
+	// The dead one, still open, keeps silent: the next to speak is another.
+	other := start(t, "exit:0")
+	p2 := open(t, other.pid())
+	if err := l.Add(p2, 8); err != nil {
+		t.Fatal(err)
+	}
+	other.end(t, unix.SIGKILL)
+	wait(End{Key: 8})
+}
+
+func TestPollerAddsTheDead(t *testing.T) {
+	l := newPoller(t)
+	c := start(t, "exit:0")
+	p := open(t, c.pid())
+	c.end(t, unix.SIGKILL)
+	c.Wait()
+	if err := l.Add(p, 1); err != nil {
+		t.Fatal(err)
+	}
+	got, err := l.Wait(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]End{{Key: 1, Reaped: kernelAtLeast(t, 6, 9)}}, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestPollerClose(t *testing.T) {
+	l := newPoller(t)
+	failed := make(chan error)
+	go func() {
+		_, err := l.Wait(nil)
+		failed <- err
+	}()
+	l.Close()
+	if err := <-failed; !errors.Is(err, os.ErrClosed) {
+		t.Errorf("Wait: %v", err)
+	}
+	p := open(t, int32(os.Getpid()))
+	if err := l.Add(p, 1); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("Add: %v", err)
+	}
+}
+
+func TestPollerAddFound(t *testing.T) {
+	p, err := Find(int32(os.Getpid()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := newPoller(t).Add(p, 1); !errors.Is(err, ErrNoPidfd) {
+		t.Errorf("Add: %v", err)
+	}
+}

@@ -1,0 +1,291 @@
+package proc
+
+import (
+	"errors"
+	"io"
+	"math"
+	"os"
+	"os/exec"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// kernelAtLeast reports whether the running kernel is so new.
+func kernelAtLeast(t testing.TB, major, minor int) bool {
+	t.Helper()
+	var name unix.Utsname
+	if err := unix.Uname(&name); err != nil {
+		t.Fatal(err)
+	}
+	words := strings.FieldsFunc(unix.ByteSliceToString(name.Release[:]), func(r rune) bool { return r < '0' || r > '9' })
+	a, _ := strconv.Atoi(words[0])
+	b, _ := strconv.Atoi(words[1])
+	return a > major || a == major && b >= minor
+}
+
+func open(t testing.TB, pid int32) *Process {
+	t.Helper()
+	p, err := Open(pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.Close() })
+	return p
+}
+
+func TestOpenFindID(t *testing.T) {
+	c := start(t, "exit:0")
+	opened := open(t, c.pid()).ID()
+	found, err := Find(c.pid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if opened.PID != c.pid() || opened.Start == 0 || (opened.Inode != 0) != kernelAtLeast(t, 6, 9) {
+		t.Errorf("opened: %+v", opened)
+	}
+	if want := (ID{PID: c.pid(), Start: opened.Start}); found.ID() != want {
+		t.Errorf("found: %+v, want %+v", found.ID(), want)
+	}
+	if again := open(t, c.pid()).ID(); again != opened {
+		t.Errorf("opened again: %+v, want %+v", again, opened)
+	}
+}
+
+func TestEnd(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		kind   string
+		signal unix.Signal
+		want   Status
+	}{
+		{"exits with 0", "exit:0", 0, Status{Known: true}},
+		{"exits with 3", "exit:3", 0, Status{Known: true, Wait: 3 << 8}},
+		{"is killed", "exit:0", unix.SIGKILL, Status{Known: true, Wait: 9}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			c := start(t, test.kind)
+			opened := open(t, c.pid())
+			found, err := Find(c.pid())
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, p := range []*Process{opened, found} {
+				if ended, reaped := p.Ended(); ended || reaped {
+					t.Errorf("alive: Ended() = %v, %v", ended, reaped)
+				}
+				if got := p.Status(); got.Known {
+					t.Errorf("alive: Status() = %v", got)
+				}
+			}
+			c.end(t, test.signal)
+			for _, p := range []*Process{opened, found, open(t, c.pid())} {
+				if ended, reaped := p.Ended(); !ended || reaped {
+					t.Errorf("zombie: Ended() = %v, %v", ended, reaped)
+				}
+			}
+			for _, p := range []*Process{opened, found} {
+				// Who may not trace everything never takes a 0 for good.
+				got := p.Status()
+				if got != test.want && (got.Known || mayTraceAll()) {
+					t.Errorf("zombie: Status() = %v, want %v", got, test.want)
+				}
+			}
+			c.Wait()
+			if ended, reaped := opened.Ended(); !ended || reaped != kernelAtLeast(t, 6, 9) {
+				t.Errorf("reaped: Ended() = %v, %v", ended, reaped)
+			}
+			if ended, reaped := found.Ended(); !ended || !reaped {
+				t.Errorf("reaped, by pid: Ended() = %v, %v", ended, reaped)
+			}
+			want := test.want
+			if !kernelAtLeast(t, 6, 15) {
+				want = Status{}
+			}
+			if got := opened.Status(); got != want {
+				t.Errorf("reaped: Status() = %v, want %v", got, want)
+			}
+			if got := found.Status(); got.Known {
+				t.Errorf("reaped, by pid: Status() = %v", got)
+			}
+			for name, look := range map[string]func(int32) (*Process, error){"Open": Open, "Find": Find} {
+				if _, err := look(c.pid()); !errors.Is(err, ErrGone) {
+					t.Errorf("reaped: %s: %v", name, err)
+				}
+			}
+		})
+	}
+}
+
+// A zombie's exit code reads 0 for who may not trace it, so a 0 is a status
+// only where the reader has seen more than such a one sees.
+func TestStatusZeroUnseen(t *testing.T) {
+	c := start(t, "exit:0")
+	p := open(t, c.pid())
+	p.peek = false
+	c.end(t, 0)
+	if got := p.Status(); got.Known {
+		t.Errorf("Status() = %v, want unknown", got)
+	}
+}
+
+func TestLeaderGoneThreadsLive(t *testing.T) {
+	c := start(t, "leaderless")
+	if s, err := readStat(c.pid()); err != nil || s.state != 'Z' || s.threads < 2 {
+		t.Fatalf("not what is to be tested: %+v, %v", s, err)
+	}
+	opened := open(t, c.pid())
+	found, err := Find(c.pid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range []*Process{opened, found} {
+		if ended, _ := p.Ended(); ended {
+			t.Error("has ended, but its threads live")
+		}
+		if got := p.Status(); got.Known {
+			t.Errorf("Status() = %v", got)
+		}
+	}
+	c.stdin.Close()
+	c.Wait()
+	for _, p := range []*Process{opened, found} {
+		if ended, _ := p.Ended(); !ended {
+			t.Error("has not ended")
+		}
+	}
+	if got, want := opened.Status(), (Status{Known: true, Wait: 7 << 8}); kernelAtLeast(t, 6, 15) && got != want {
+		t.Errorf("Status() = %v, want %v", got, want)
+	}
+}
+
+func TestReusedPID(t *testing.T) {
+	c := start(t, "exit:0")
+	p, err := Find(c.pid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.id.Start-- // as if it were the one before
+	if ended, reaped := p.Ended(); !ended || !reaped {
+		t.Errorf("Ended() = %v, %v although another has its pid", ended, reaped)
+	}
+}
+
+func TestNoProcess(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		pid  int32
+	}{
+		{"zero", 0},
+		{"negative", -1},
+		{"least", math.MinInt32},
+		{"beyond pid_max", math.MaxInt32},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if _, err := Open(test.pid); !errors.Is(err, ErrGone) {
+				t.Errorf("Open: %v", err)
+			}
+			if _, err := Find(test.pid); !errors.Is(err, ErrGone) {
+				t.Errorf("Find: %v", err)
+			}
+		})
+	}
+}
+
+// The number of a session outlives its leader while there are members.
+func TestSessionWithoutLeader(t *testing.T) {
+	c := start(t, "session", func(cmd *exec.Cmd) { cmd.SysProcAttr = &unix.SysProcAttr{Setsid: true} })
+	if _, err := c.Process.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Kill(int(-c.pid()), 0); err != nil {
+		t.Fatalf("the session has no members: %v", err)
+	}
+	if _, err := Open(c.pid()); !errors.Is(err, ErrGone) {
+		t.Errorf("Open: %v", err)
+	}
+	if _, err := Find(c.pid()); !errors.Is(err, ErrGone) {
+		t.Errorf("Find: %v", err)
+	}
+	c.stdin.Close()
+	io.Copy(io.Discard, c.out) // until the member has gone
+}
+
+func TestThreadNumber(t *testing.T) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	tid := int32(unix.Gettid())
+	for done := make(chan struct{}); tid == int32(os.Getpid()); { // this is the first thread
+		go func() {
+			runtime.LockOSThread()
+			defer runtime.UnlockOSThread()
+			tid = int32(unix.Gettid())
+			close(done)
+		}()
+		<-done
+	}
+	if _, err := Open(tid); err == nil || errors.Is(err, ErrGone) {
+		t.Errorf("Open: %v, but the thread lives", err)
+	}
+	p, err := Find(tid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ended, _ := p.Ended(); ended {
+		t.Error("the thread has ended")
+	}
+}
+
+func TestPidfdForbidden(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		errno unix.Errno
+	}{
+		{"by seccomp", unix.EPERM},
+		{"missing", unix.ENOSYS},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			cmd := command("forbidden:" + strconv.Itoa(int(test.errno)))
+			out, err := cmd.CombinedOutput()
+			if want := "true true <nil>\n"; string(out) != want || err != nil {
+				t.Errorf("said %q, %v, want %q", out, err, want)
+			}
+		})
+	}
+}
+
+func TestNoDescriptors(t *testing.T) {
+	var before unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &before); err != nil {
+		t.Fatal(err)
+	}
+	none := before
+	none.Cur = 0
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &none); err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Setrlimit(unix.RLIMIT_NOFILE, &before)
+	if _, err := Open(int32(os.Getpid())); !errors.Is(err, unix.EMFILE) {
+		t.Errorf("Open: %v", err)
+	}
+	if p, err := Find(int32(os.Getpid())); err != nil {
+		t.Errorf("Find: %v", err)
+	} else if ended, _ := p.Ended(); ended {
+		t.Error("this process has ended")
+	}
+}
+
+func BenchmarkOpen(b *testing.B) {
+	pid := int32(os.Getpid())
+	b.ReportAllocs()
+	for b.Loop() {
+		p, err := Open(pid)
+		if err != nil {
+			b.Fatal(err)
+		}
+		p.Close()
+	}
+}

@@ -1,0 +1,195 @@
+package proc
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Process is one process, known by its pid and the time it started. It keeps
+// no descriptor: /proc/PID/psinfo tells of its end when asked. A Process is not
+// safe for concurrent use.
+type Process struct {
+	id    ID
+	began time.Time // pr_start, to the nanosecond
+}
+
+// psinfo is what this package uses of psinfo_t, which any user may read.
+type psinfo struct {
+	threads int32 // pr_nlwp; 0 of a zombie
+	pid     int32
+	session int32
+	tty     uint64
+	start   time.Time // wall clock when the process started; a later step of the clock leaves it
+	wait    int32     // pr_wstat, of a zombie
+}
+
+// Offsets into psinfo_t for a 64-bit reader, the only one that Go compiles for.
+//
+// Source: sys/procfs.h of illumos; proc(5).
+const (
+	psinfoThreads = 4
+	psinfoPID     = 8
+	psinfoSession = 20
+	psinfoTTY     = 72
+	psinfoStart   = 88
+	psinfoWait    = 232
+	psinfoSize    = 288 // up to pr_lwp
+)
+
+func (i psinfo) ended() bool { return i.threads == 0 }
+
+func parsePsinfo(b []byte) (psinfo, error) {
+	if len(b) < psinfoSize {
+		return psinfo{}, errors.New("shorter than psinfo_t")
+	}
+	word := func(at int) int32 { return int32(binary.NativeEndian.Uint32(b[at:])) }
+	long := func(at int) int64 { return int64(binary.NativeEndian.Uint64(b[at:])) }
+	return psinfo{
+		threads: word(psinfoThreads),
+		pid:     word(psinfoPID),
+		session: word(psinfoSession),
+		tty:     uint64(long(psinfoTTY)),
+		start:   time.Unix(long(psinfoStart), long(psinfoStart+8)),
+		wait:    word(psinfoWait),
+	}, nil
+}
+
+func readPsinfo(pid int32) (psinfo, error) {
+	fd, err := unix.Open("/proc/"+strconv.Itoa(int(pid))+"/psinfo", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return psinfo{}, err
+	}
+	defer unix.Close(fd)
+	var buf [psinfoSize]byte
+	n, err := unix.Pread(fd, buf[:], 0)
+	if err != nil {
+		return psinfo{}, err
+	}
+	return parsePsinfo(buf[:n])
+}
+
+// Find looks for the process that lives under pid now, a zombie too. The error
+// is ErrGone if there is none.
+func Find(pid int32) (*Process, error) {
+	if pid <= 0 {
+		return nil, fmt.Errorf("proc: find %d: %w", pid, ErrGone)
+	}
+	info, err := readPsinfo(pid)
+	if err != nil {
+		if !signalable(pid) {
+			return nil, fmt.Errorf("proc: find %d: %w", pid, ErrGone)
+		}
+		return &Process{id: ID{PID: pid}}, nil
+	}
+	return &Process{id: ID{PID: pid, Start: ticks(info.start)}, began: info.start}, nil
+}
+
+// ID returns the process's identity. Its inode is always 0.
+func (p *Process) ID() ID { return p.id }
+
+// Ended reports whether the process has ended, and whether its parent has
+// waited for it too. It does not block.
+func (p *Process) Ended() (ended, reaped bool) {
+	info, err := readPsinfo(p.id.PID)
+	switch {
+	case err != nil: // no proof by itself
+		gone := !signalable(p.id.PID)
+		return gone, gone
+	case !p.began.IsZero() && !info.start.Equal(p.began):
+		return true, true
+	}
+	return info.ended(), false
+}
+
+// Status returns how the process ended, which the kernel tells of a zombie only.
+func (p *Process) Status() Status {
+	info, err := readPsinfo(p.id.PID)
+	if err != nil || !info.ended() || p.began.IsZero() || !info.start.Equal(p.began) {
+		return Status{}
+	}
+	return Status{Known: true, Wait: info.wait}
+}
+
+// Close does nothing.
+func (p *Process) Close() error { return nil }
+
+func signalable(pid int32) bool { return unix.Kill(int(pid), 0) != unix.ESRCH }
+
+// booted returns when the kernel's own process started.
+func booted() (time.Time, error) {
+	info, err := readPsinfo(0)
+	return info.start, err
+}
+
+// ticks returns the ticks of 10 ms from the boot to start; 0 if that is
+// unknown.
+func ticks(start time.Time) uint64 {
+	boot, err := booted()
+	if err != nil || start.Before(boot) {
+		return 0
+	}
+	return uint64(start.Sub(boot) / (time.Second / ticksPerSecond))
+}
+
+// BootID returns what names this boot of the machine and no other: the moment
+// it happened.
+func BootID() (string, error) {
+	boot, err := booted()
+	if err != nil {
+		return "", fmt.Errorf("proc: read /proc/0/psinfo: %w", err)
+	}
+	return strconv.FormatInt(boot.UnixNano(), 10), nil
+}
+
+// Boot returns when the machine was booted, by the wall clock as it was then.
+// It is now if the kernel does not say.
+func Boot(now time.Time) time.Time {
+	if boot, err := booted(); err == nil {
+		return boot
+	}
+	return now
+}
+
+// Leaders tells for each terminal line, such as pts/3, whether the terminal
+// exists, and if it does, which living process leads the session on it. It
+// blocks for one pass over /proc, but only if one of the terminals exists.
+func Leaders(lines []string) (map[string]Leader, error) {
+	leaders := make(map[string]Leader, len(lines))
+	terminals := make(map[uint64][]string)
+	for _, line := range lines {
+		path, ok := linePath(line)
+		var st unix.Stat_t
+		ok = ok && unix.Stat(path, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFCHR
+		leaders[line] = Leader{Exists: ok}
+		if ok {
+			terminals[st.Rdev] = append(terminals[st.Rdev], line)
+		}
+	}
+	if len(terminals) == 0 {
+		return leaders, nil
+	}
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return leaders, fmt.Errorf("proc: session leaders: %w", err)
+	}
+	for _, entry := range entries {
+		pid, err := strconv.ParseInt(entry.Name(), 10, 32)
+		if err != nil {
+			continue
+		}
+		info, err := readPsinfo(int32(pid))
+		if err != nil || info.ended() || info.session != info.pid {
+			continue
+		}
+		for _, line := range terminals[info.tty] {
+			leaders[line] = Leader{Exists: true, Found: true, ID: ID{PID: info.pid, Start: ticks(info.start)}}
+		}
+	}
+	return leaders, nil
+}

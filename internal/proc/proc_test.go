@@ -1,0 +1,152 @@
+package proc
+
+import (
+	"math"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+func TestStatusString(t *testing.T) {
+	for _, test := range []struct {
+		name         string
+		status       Status
+		want         string
+		code, signal int
+	}{
+		{"unknown", Status{}, "unknown", 0, 0},
+		{"unknown with bits", Status{Wait: 9}, "unknown", 0, 0},
+		{"exit 0", Status{Known: true}, "exit 0", 0, 0},
+		{"exit 255", Status{Known: true, Wait: 255 << 8}, "exit 255", 255, 0},
+		{"killed", Status{Known: true, Wait: 9}, "signal KILL", 0, 9},
+		{"core dumped", Status{Known: true, Wait: 0x80 | 11}, "signal SEGV", 0, 11},
+		{"real-time signal", Status{Known: true, Wait: 42}, "signal 42", 0, 42},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if got := test.status.String(); got != test.want {
+				t.Errorf("String() = %q, want %q", got, test.want)
+			}
+			if got := test.status.Code(); got != test.code {
+				t.Errorf("Code() = %d, want %d", got, test.code)
+			}
+			if got := test.status.Signal(); got != test.signal {
+				t.Errorf("Signal() = %d, want %d", got, test.signal)
+			}
+		})
+	}
+}
+
+func TestIDSame(t *testing.T) {
+	whole := ID{PID: 10, Start: 20, Inode: 30}
+	for _, test := range []struct {
+		name  string
+		other ID
+		want  bool
+	}{
+		{"itself", whole, true},
+		{"nothing known but the pid", ID{PID: 10}, true},
+		{"start unknown", ID{PID: 10, Inode: 30}, true},
+		{"another pid", ID{PID: 11, Start: 20, Inode: 30}, false},
+		{"another start", ID{PID: 10, Start: 21, Inode: 30}, false},
+		{"another inode", ID{PID: 10, Inode: 31}, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if whole.Same(test.other) != test.want || test.other.Same(whole) != test.want {
+				t.Errorf("%v.Same(%v) is not %v both ways", whole, test.other, test.want)
+			}
+		})
+	}
+}
+
+func TestSinceBoot(t *testing.T) {
+	if got, want := (ID{Start: 12345}).SinceBoot(), 123450*time.Millisecond; got != want {
+		t.Errorf("SinceBoot() = %v, want %v", got, want)
+	}
+}
+
+func TestLinePath(t *testing.T) {
+	for _, test := range []struct {
+		name, line, want string
+	}{
+		{"pty", "pts/3", "/dev/pts/3"},
+		{"console", "tty1", "/dev/tty1"},
+		{"display", ":0", "/dev/:0"},
+		{"dots in a name", "vsftpd..1", "/dev/vsftpd..1"},
+		{"empty", "", ""},
+		{"absolute", "/etc/passwd", ""},
+		{"parent", "..", ""},
+		{"parent within", "pts/../../etc", ""},
+		{"parent at the end", "pts/..", ""},
+		{"this", "./tty1", ""},
+		{"double slash", "pts//3", ""},
+		{"slash at the end", "pts/", ""},
+		{"NUL", "tty1\x00", ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			got, ok := linePath(test.line)
+			if got != test.want || ok != (test.want != "") {
+				t.Errorf("linePath(%q) = %q, %v, want %q", test.line, got, ok, test.want)
+			}
+		})
+	}
+}
+
+func TestRaiseLimit(t *testing.T) {
+	var before unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &before); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Setrlimit(unix.RLIMIT_NOFILE, &before) })
+	low := before
+	low.Cur = 64
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &low); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		name      string
+		want, got int
+	}{
+		{"enough already", 10, 64},
+		{"negative", -1, 64},
+		{"soft to less than hard", 100, 100},
+		{"never lowered", 99, 100},
+		{"soft to hard", int(before.Max), int(before.Max)},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			got, err := RaiseLimit(test.want)
+			if got != test.got || err != nil {
+				t.Errorf("RaiseLimit(%d) = %d, %v, want %d", test.want, got, err, test.got)
+			}
+		})
+	}
+	t.Run("more than there can be", func(t *testing.T) {
+		const want = math.MaxInt32 // above any nr_open
+		got, err := RaiseLimit(want)
+		if got >= want || got < int(before.Max) || err == nil || !strings.Contains(err.Error(), "2147483647") {
+			t.Errorf("RaiseLimit = %d, %v", got, err)
+		}
+	})
+}
+
+func TestBoot(t *testing.T) {
+	id, err := BootID()
+	if err != nil || len(id) < 10 || strings.TrimSpace(id) != id {
+		t.Errorf("BootID() = %q, %v", id, err)
+	}
+	now := time.Now()
+	boot := Boot(now)
+	if !boot.Before(now) {
+		t.Errorf("booted %v, now %v", boot, now)
+	}
+	self, err := Find(int32(os.Getpid()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// What started a moment ago started a moment ago by this reckoning too.
+	if age := now.Sub(boot.Add(self.ID().SinceBoot())); age < -time.Second || age > 20*time.Minute {
+		t.Errorf("this process started %v ago", age)
+	}
+}

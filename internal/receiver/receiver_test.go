@@ -1,0 +1,199 @@
+package receiver
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// simPipe is a source without a kernel behind it.
+type simPipe struct{ net.Conn }
+
+func (p simPipe) Read(b []byte) (int, error) {
+	n, err := p.Conn.Read(b)
+	if errors.Is(err, io.ErrClosedPipe) {
+		err = os.ErrClosed
+	}
+	return n, err
+}
+
+// rig is a Receiver at work on a simulated pipe.
+type rig struct {
+	*Receiver
+	t       *testing.T
+	log     *bytes.Buffer
+	writer  net.Conn
+	batches [][]Request
+	at      []time.Time
+}
+
+// inBubble calls test with a Receiver that runs in simulated time.
+func inBubble(t *testing.T, test func(r *rig)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		reader, writer := net.Pipe()
+		r := &rig{t: t, writer: writer, log: new(bytes.Buffer)}
+		r.Receiver = newReceiver("pipe", simPipe{reader}, Options{Log: slog.New(slog.NewTextHandler(r.log, nil))})
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() {
+			ended <- r.Run(ctx, func(requests []Request) {
+				r.batches, r.at = append(r.batches, requests), append(r.at, time.Now())
+			})
+		}()
+		test(r)
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("Run: %v", err)
+		}
+		r.Close()
+		writer.Close()
+	})
+}
+
+// write writes b and waits until the Receiver has made of it what it can.
+func (r *rig) write(b ...[]byte) {
+	r.t.Helper()
+	if _, err := r.writer.Write(slices.Concat(b...)); err != nil {
+		r.t.Fatal(err)
+	}
+	time.Sleep(2 * pace)
+	synctest.Wait()
+}
+
+func (r *rig) want(want ...[]Request) {
+	r.t.Helper()
+	if diff := cmp.Diff(want, r.batches); diff != "" {
+		r.t.Errorf("batches (-want +got):\n%s", diff)
+	}
+	r.batches, r.at = nil, nil
+}
+
+func TestRun(t *testing.T) {
+	inBubble(t, func(r *rig) {
+		r.write(message(1, 77))
+		r.want([]Request{{Add, 77}})
+		r.write(message(1, 77), message(2, 78), message(2, 77)) // of 77 the last
+		r.want([]Request{{Remove, 77}, {Remove, 78}})
+		r.write(message(9, -9))
+		r.want()
+		if diff := cmp.Diff(Stats{Requests: 4, BadCommands: 1, Skipped: 1}, r.Stats()); diff != "" {
+			t.Errorf("stats (-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestPartial(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		pause   time.Duration
+		want    [][]Request
+		partial uint64
+	}{
+		{"the rest comes in time", 900 * time.Millisecond, [][]Request{{{Add, 77}}}, 0},
+		{"the rest comes too late", 1100 * time.Millisecond, nil, 1},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			inBubble(t, func(r *rig) {
+				r.write(message(1, 77)[:3])
+				time.Sleep(test.pause)
+				synctest.Wait()
+				if got := r.Stats().Partials; got != test.partial {
+					t.Errorf("%d partial messages", got)
+				}
+				if test.partial == 0 {
+					r.write(message(1, 77)[3:])
+				}
+				r.want(test.want...)
+				r.write(message(2, 78)) // the stream is whole again
+				r.want([]Request{{Remove, 78}})
+			})
+		})
+	}
+}
+
+// What is dropped is logged at most every ten seconds, and then with totals.
+func TestLogRate(t *testing.T) {
+	inBubble(t, func(r *rig) {
+		began := time.Now()
+		for time.Since(began) < 25*time.Second {
+			r.write(message(9, -9), message(1, -1))
+		}
+		if n := strings.Count(r.log.String(), "\n"); n != 3 {
+			t.Errorf("%d lines in 25 s:\n%s", n, r.log)
+		}
+		time.Sleep(logPeriod) // the last of it is told though nothing follows
+		synctest.Wait()
+		lines := strings.Split(strings.TrimSpace(r.log.String()), "\n")
+		if n := len(lines); n != 4 {
+			t.Errorf("%d lines at last:\n%s", n, r.log)
+		}
+		time.Sleep(10 * logPeriod)
+		synctest.Wait()
+		if n := strings.Count(r.log.String(), "\n"); n != 4 {
+			t.Errorf("%d lines although nothing came:\n%s", n, r.log)
+		}
+	})
+}
+
+func TestNothingDroppedNothingLogged(t *testing.T) {
+	inBubble(t, func(r *rig) {
+		for pid := range int32(100) {
+			r.write(message(1, pid+1))
+		}
+		time.Sleep(10 * logPeriod)
+		if r.log.Len() > 0 {
+			t.Errorf("logged: %s", r.log)
+		}
+	})
+}
+
+// A flood is taken in batches of 1024, one every 10 ms.
+func TestFlood(t *testing.T) {
+	const n = 20_000
+	inBubble(t, func(r *rig) {
+		var flood []byte
+		for pid := range int32(n) {
+			flood = append(flood, message(1, pid+1)...)
+		}
+		r.write(flood)
+		var total int
+		for i, batch := range r.batches {
+			total += len(batch)
+			if len(batch) > batchSize {
+				t.Errorf("a batch of %d", len(batch))
+			}
+			if i > 0 && r.at[i].Sub(r.at[i-1]) < pace {
+				t.Errorf("batch %d came %v after the one before", i, r.at[i].Sub(r.at[i-1]))
+			}
+		}
+		if total != n {
+			t.Errorf("%d requests of %d", total, n)
+		}
+	})
+}
+
+func TestReadError(t *testing.T) {
+	broken := errors.New("broken")
+	r := newReceiver("pipe", brokenPipe{broken}, Options{})
+	if err := r.Run(t.Context(), nil); !errors.Is(err, broken) || !strings.HasPrefix(err.Error(), "receiver: read pipe: ") {
+		t.Errorf("Run: %v", err)
+	}
+}
+
+type brokenPipe struct{ err error }
+
+func (p brokenPipe) Read([]byte) (int, error)        { return 0, p.err }
+func (p brokenPipe) SetReadDeadline(time.Time) error { return nil }
+func (p brokenPipe) Close() error                    { return nil }

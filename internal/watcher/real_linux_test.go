@@ -1,0 +1,341 @@
+package watcher
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"utmpd.dev/utmpd/internal/proc"
+)
+
+// watching is a Watcher at work on this machine.
+type watching struct {
+	*Watcher
+	t      testing.TB
+	events chan Event
+}
+
+func watchSystem(t testing.TB, k Kernel, limit int) *watching {
+	t.Helper()
+	var stopped sync.WaitGroup
+	ctx, cancel := context.WithCancel(context.Background())
+	r := &watching{t: t, events: make(chan Event, 100)}
+	r.Watcher = New(Options{Kernel: k, Limit: limit, Emit: func(events []Event) {
+		for _, event := range events {
+			select {
+			case r.events <- event:
+			case <-ctx.Done():
+			}
+		}
+	}})
+	stopped.Go(func() {
+		if err := r.Run(ctx); err != nil {
+			t.Errorf("Run: %v", err)
+		}
+	})
+	t.Cleanup(func() {
+		cancel()
+		stopped.Wait()
+	})
+	return r
+}
+
+// next returns the next event, which must be of this kind and pid.
+func (r *watching) next(kind Kind, pid int32) Event {
+	r.t.Helper()
+	select {
+	case event := <-r.events:
+		if event.Kind != kind || event.PID != pid {
+			r.t.Fatalf("got %+v, want kind %d of pid %d", event, kind, pid)
+		}
+		return event
+	case <-time.After(20 * time.Second):
+		r.t.Fatalf("no event, want kind %d of pid %d", kind, pid)
+	}
+	return Event{}
+}
+
+func (r *watching) watch(pid int32) { r.Do([]Order{{Op: Watch, PID: pid}}) }
+
+// startSleep runs a process that lives until it is killed.
+func startSleep(t testing.TB) *exec.Cmd {
+	t.Helper()
+	cmd := exec.Command("sleep", "1000")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+	})
+	return cmd
+}
+
+func kernelAtLeast(t testing.TB, major, minor int) bool {
+	t.Helper()
+	var name unix.Utsname
+	if err := unix.Uname(&name); err != nil {
+		t.Fatal(err)
+	}
+	words := strings.FieldsFunc(unix.ByteSliceToString(name.Release[:]), func(r rune) bool { return r < '0' || r > '9' })
+	a, _ := strconv.Atoi(words[0])
+	b, _ := strconv.Atoi(words[1])
+	return a > major || a == major && b >= minor
+}
+
+func TestRealProcess(t *testing.T) {
+	r := watchSystem(t, System(), 10)
+	cmd := startSleep(t)
+	pid := int32(cmd.Process.Pid)
+	r.watch(pid)
+	alive := r.next(Alive, pid)
+	if alive.ID.Start == 0 || !alive.Kept || alive.Token == 0 {
+		t.Errorf("%+v", alive)
+	}
+	r.watch(pid)
+	if again := r.next(Alive, pid); again.Token != alive.Token || again.ID != alive.ID {
+		t.Errorf("%+v, want %+v", again, alive)
+	}
+	killed := time.Now()
+	cmd.Process.Kill()
+	exited := r.next(Exited, pid)
+	if exited.Token != alive.Token || exited.At.Before(killed) || time.Since(exited.At) > time.Second {
+		t.Errorf("%+v, killed %v", exited, killed)
+	}
+	if exited.Status.Known && exited.Status.Signal() != 9 {
+		t.Errorf("status %v", exited.Status)
+	}
+	r.watch(pid) // a zombie
+	r.next(Gone, pid)
+	cmd.Wait()
+	if !kernelAtLeast(t, 6, 9) {
+		t.Skip("before Linux 6.9 nothing tells that a process was reaped")
+	}
+	reaped := r.next(Reaped, pid)
+	if got := reaped.Status.String(); kernelAtLeast(t, 6, 15) && got != "signal KILL" {
+		t.Errorf("status %s", got)
+	}
+	r.watch(pid)
+	r.next(Gone, pid)
+}
+
+func TestRealPolling(t *testing.T) {
+	r := watchSystem(t, Polling(System()), 10)
+	cmd := startSleep(t)
+	pid := int32(cmd.Process.Pid)
+	r.watch(pid)
+	if alive := r.next(Alive, pid); !alive.Kept || alive.ID.Start == 0 || alive.ID.Inode != 0 {
+		t.Errorf("%+v", alive)
+	}
+	cmd.Process.Kill()
+	if exited := r.next(Exited, pid); !exited.Reaped {
+		t.Errorf("%+v", exited)
+	}
+	cmd.Wait()
+	r.watch(pid)
+	r.next(Gone, pid)
+}
+
+// startMany runs n processes that all exit when stop is called, and returns
+// their pids. A shell is their parent, which is to reap them.
+func startMany(t testing.TB, n int) (pids []int32, stop func()) {
+	t.Helper()
+	cmd := exec.Command("sh", "-c", `exec 3<&0; i=0
+		while [ $i -lt `+strconv.Itoa(n)+` ]; do (read line <&3) & echo $!; i=$((i+1)); done
+		wait`)
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	stop = sync.OnceFunc(func() {
+		stdin.Close()
+		io.Copy(io.Discard, stdout)
+		cmd.Wait()
+	})
+	t.Cleanup(stop)
+	lines := bufio.NewScanner(stdout)
+	for len(pids) < n && lines.Scan() {
+		pid, err := strconv.ParseInt(lines.Text(), 10, 32)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pids = append(pids, int32(pid))
+	}
+	if len(pids) < n {
+		t.Fatalf("only %d processes", len(pids))
+	}
+	return pids, stop
+}
+
+// room raises the limit of descriptors and returns how many of want processes
+// can be watched then.
+func room(t testing.TB, want int) int {
+	got, err := proc.RaiseLimit(want + 100)
+	if err != nil {
+		t.Log(err)
+	}
+	return min(want, got-100)
+}
+
+func TestRealMassDeath(t *testing.T) {
+	n := room(t, 3000)
+	r := watchSystem(t, System(), n)
+	pids, stop := startMany(t, n)
+	var orders []Order
+	for _, pid := range pids {
+		orders = append(orders, Order{Op: Watch, PID: pid})
+	}
+	r.Do(orders)
+	for _, pid := range pids {
+		if event := r.next(Alive, pid); !event.Kept {
+			t.Fatalf("%+v", event)
+		}
+	}
+	if watched, _ := r.Stats(); watched != n {
+		t.Errorf("%d watched", watched)
+	}
+	go stop()
+	open := make(map[int32]bool)
+	for _, pid := range pids {
+		open[pid] = true
+	}
+	told := make(map[int32]bool)
+	for len(open) > 0 {
+		event := <-r.events
+		switch {
+		case event.Kind == Exited && !told[event.PID]:
+			told[event.PID] = true
+			if !kernelAtLeast(t, 6, 9) {
+				r.Do([]Order{{Op: Forget, Token: event.Token}})
+				delete(open, event.PID)
+			}
+		case event.Kind == Reaped && told[event.PID]:
+		default:
+			t.Fatalf("%+v", event)
+		}
+		if event.Reaped || event.Kind == Reaped {
+			if got := event.Status.String(); kernelAtLeast(t, 6, 15) && got != "exit 1" && got != "exit 0" {
+				t.Errorf("status %s", got)
+			}
+			delete(open, event.PID)
+		}
+	}
+	stop()
+	if watched, _ := r.Stats(); watched != 0 {
+		t.Errorf("%d watched", watched)
+	}
+}
+
+// With no descriptor left a process is still known to live, and the watching
+// goes on when there are some again.
+func TestRealDescriptorLimit(t *testing.T) {
+	r := watchSystem(t, System(), 10)
+	first, second := startSleep(t), startSleep(t)
+	r.watch(int32(first.Process.Pid))
+	r.next(Alive, int32(first.Process.Pid))
+	var before unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &before); err != nil {
+		t.Fatal(err)
+	}
+	none := before
+	none.Cur = 0
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &none); err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Setrlimit(unix.RLIMIT_NOFILE, &before)
+	pid := int32(second.Process.Pid)
+	r.watch(pid)
+	if event := r.next(Alive, pid); event.Kept || event.Token != 0 {
+		t.Errorf("%+v", event)
+	}
+	first.Process.Kill() // seen all the same
+	r.next(Exited, int32(first.Process.Pid))
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &before); err != nil {
+		t.Fatal(err)
+	}
+	r.watch(pid)
+	if event := r.next(Alive, pid); !event.Kept {
+		t.Errorf("%+v", event)
+	}
+}
+
+// If the kernel's poller fails, Run says so.
+func TestRunFails(t *testing.T) {
+	poller, err := System().NewPoller()
+	if err != nil {
+		t.Fatal(err)
+	}
+	poller.Close()
+	w := New(Options{Kernel: brokenPoller{System(), poller}, Emit: func([]Event) {}})
+	if err := w.Run(t.Context()); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("Run: %v", err)
+	}
+}
+
+type brokenPoller struct {
+	Kernel
+	poller Poller
+}
+
+func (k brokenPoller) NewPoller() (Poller, error) { return k.poller, nil }
+
+func BenchmarkWatch(b *testing.B) {
+	r := watchSystem(b, System(), 10)
+	pid := int32(os.Getpid())
+	b.ReportAllocs()
+	for b.Loop() {
+		r.watch(pid)
+		event := r.next(Alive, pid)
+		r.Do([]Order{{Op: Forget, Token: event.Token}})
+	}
+}
+
+// BenchmarkDeaths tells how long it takes until a thousand deaths at once, and
+// their reaping, are told.
+func BenchmarkDeaths(b *testing.B) {
+	const n = 1000
+	if got := room(b, n); got < n {
+		b.Skipf("room for %d processes only", got)
+	}
+	r := watchSystem(b, System(), n)
+	b.ReportAllocs()
+	for b.Loop() {
+		b.StopTimer()
+		pids, stop := startMany(b, n)
+		var orders []Order
+		for _, pid := range pids {
+			orders = append(orders, Order{Op: Watch, PID: pid})
+		}
+		r.Do(orders)
+		for _, pid := range pids {
+			r.next(Alive, pid)
+		}
+		b.StartTimer()
+		go stop()
+		for done := 0; done < n; {
+			if event := <-r.events; event.Reaped || event.Kind == Reaped {
+				done++
+			}
+		}
+		b.StopTimer()
+		stop()
+		b.StartTimer()
+	}
+}

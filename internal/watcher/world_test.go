@@ -1,0 +1,287 @@
+package watcher
+
+import (
+	"context"
+	"os"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"utmpd.dev/utmpd/internal/proc"
+)
+
+// world is a simulated Kernel.
+type world struct {
+	mu       sync.Mutex
+	living   map[int32]*life
+	started  uint64
+	handles  int   // open descriptors
+	noPidfds error // what Open and NewPoller fail with
+	openErr  error // what Open fails with
+	addErr   error // what Poller.Add fails with
+	findErr  error // what Find fails with
+	polls    int   // calls of Ended
+	leaders  map[string]proc.Leader
+	poller   *simPoller
+}
+
+// life is one simulated process, whose pid may become another's.
+type life struct {
+	id            proc.ID
+	ended, reaped bool
+	status        proc.Status
+	keys          []uint64
+}
+
+func newWorld() *world { return &world{living: make(map[int32]*life)} }
+
+// start has a new process live under pid.
+func (k *world) start(pid int32) proc.ID {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.started++
+	id := proc.ID{PID: pid, Start: k.started, Inode: 1000 + k.started}
+	k.living[pid] = &life{id: id}
+	return id
+}
+
+// exit turns the process under pid into a zombie.
+func (k *world) exit(pid int32) { k.end(pid, false, proc.Status{}) }
+
+// reap takes it away.
+func (k *world) reap(pid int32, wait int32) {
+	k.end(pid, true, proc.Status{Known: true, Wait: wait})
+}
+
+func (k *world) end(pid int32, reaped bool, status proc.Status) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	it := k.living[pid]
+	it.ended, it.reaped, it.status = true, reaped, status
+	if reaped {
+		delete(k.living, pid)
+	}
+	for _, key := range it.keys {
+		k.poller.tell(proc.End{Key: key, Reaped: reaped})
+	}
+}
+
+func (k *world) Open(pid int32) (Process, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, err := range []error{k.noPidfds, k.openErr} {
+		if err != nil {
+			return nil, err
+		}
+	}
+	it := k.living[pid]
+	if it == nil {
+		return nil, proc.ErrGone
+	}
+	k.handles++
+	return &simProcess{world: k, life: it, id: it.id}, nil
+}
+
+func (k *world) Find(pid int32) (Process, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.findErr != nil {
+		return nil, k.findErr
+	}
+	it := k.living[pid]
+	if it == nil {
+		return nil, proc.ErrGone
+	}
+	return &simProcess{world: k, life: it, id: proc.ID{PID: pid, Start: it.id.Start}, found: true}, nil
+}
+
+func (k *world) NewPoller() (Poller, error) {
+	if k.noPidfds != nil {
+		return nil, k.noPidfds
+	}
+	k.handles++
+	k.poller = &simPoller{world: k, more: make(chan struct{}, 1), closed: make(chan struct{})}
+	return k.poller, nil
+}
+
+func (k *world) Leaders([]string) (map[string]proc.Leader, error) { return k.leaders, k.findErr }
+
+type simProcess struct {
+	world  *world
+	life   *life
+	id     proc.ID
+	found  bool
+	closed bool
+}
+
+func (p *simProcess) ID() proc.ID { return p.id }
+
+func (p *simProcess) Ended() (ended, reaped bool) {
+	p.world.mu.Lock()
+	defer p.world.mu.Unlock()
+	p.world.polls++
+	return p.life.ended, p.life.reaped
+}
+
+func (p *simProcess) Status() proc.Status {
+	p.world.mu.Lock()
+	defer p.world.mu.Unlock()
+	return p.life.status
+}
+
+func (p *simProcess) Close() error {
+	p.world.mu.Lock()
+	defer p.world.mu.Unlock()
+	if p.closed {
+		return os.ErrClosed
+	}
+	p.closed, p.life.keys = true, nil
+	if !p.found {
+		p.world.handles--
+	}
+	return nil
+}
+
+type simPoller struct {
+	world  *world
+	mu     sync.Mutex
+	ends   []proc.End
+	more   chan struct{}
+	closed chan struct{}
+}
+
+func (l *simPoller) tell(end proc.End) {
+	l.mu.Lock()
+	l.ends = append(l.ends, end)
+	l.mu.Unlock()
+	select {
+	case l.more <- struct{}{}:
+	default:
+	}
+}
+
+func (l *simPoller) Add(p Process, key uint64) error {
+	it := p.(*simProcess)
+	it.world.mu.Lock()
+	defer it.world.mu.Unlock()
+	if it.world.addErr != nil {
+		return it.world.addErr
+	}
+	it.life.keys = append(it.life.keys, key)
+	if it.life.ended {
+		l.tell(proc.End{Key: key, Reaped: it.life.reaped})
+	}
+	return nil
+}
+
+func (l *simPoller) Wait(ends []proc.End) ([]proc.End, error) {
+	select {
+	case <-l.more:
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		ends, l.ends = append(ends, l.ends...), nil
+		return ends, nil
+	case <-l.closed:
+		return ends, os.ErrClosed
+	}
+}
+
+func (l *simPoller) Close() error {
+	l.world.mu.Lock()
+	defer l.world.mu.Unlock()
+	l.world.handles--
+	close(l.closed)
+	return nil
+}
+
+// rig is a Watcher at work in a simulated world.
+type rig struct {
+	*world
+	*Watcher
+	t      *testing.T
+	got    sync.Mutex
+	events []Event
+}
+
+func (r *rig) emit(events []Event) {
+	r.got.Lock()
+	defer r.got.Unlock()
+	r.events = append(r.events, events...)
+}
+
+// take returns the events since the last call, once the Watcher has nothing
+// more to do.
+func (r *rig) take() []Event {
+	synctest.Wait()
+	r.got.Lock()
+	defer r.got.Unlock()
+	events := r.events
+	r.events = nil
+	return events
+}
+
+// inWorld calls test in a bubble of simulated time, with a Watcher that runs in
+// k, and checks that it leaves no descriptor behind.
+func inWorld(t *testing.T, k *world, limit int, test func(r *rig)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		r := &rig{world: k, t: t}
+		r.Watcher = New(Options{Kernel: k, Limit: limit, Emit: r.emit})
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- r.Run(ctx) }()
+		test(r)
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("Run: %v", err)
+		}
+		if k.handles != 0 {
+			t.Errorf("%d descriptors left open", k.handles)
+		}
+	})
+}
+
+// want compares what take returns, times aside.
+func (r *rig) want(want ...Event) {
+	r.t.Helper()
+	got := r.take()
+	for i := range got {
+		if got[i].At.IsZero() {
+			r.t.Errorf("%v has no time", got[i])
+		}
+		got[i].At = time.Time{}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		r.t.Errorf("events (-want +got):\n%s", diff)
+	}
+}
+
+func (r *rig) watch(pids ...int32) { r.give(Watch, pids) }
+func (r *rig) check(pids ...int32) { r.give(Check, pids) }
+
+func (r *rig) give(op Op, pids []int32) {
+	var orders []Order
+	for _, pid := range pids {
+		orders = append(orders, Order{Op: op, PID: pid})
+	}
+	r.Do(orders)
+}
+
+func (r *rig) forget(token Token) { r.Do([]Order{{Op: Forget, Token: token}}) }
+
+// wantWatched compares what Stats tells, and the number of descriptors.
+func (r *rig) wantWatched(watched, descriptors int) {
+	r.t.Helper()
+	synctest.Wait()
+	if got, _ := r.Stats(); got != watched {
+		r.t.Errorf("%d watched, want %d", got, watched)
+	}
+	r.world.mu.Lock()
+	defer r.world.mu.Unlock()
+	if r.handles-1 != descriptors { // but for the poller's
+		r.t.Errorf("%d descriptors, want %d", r.handles-1, descriptors)
+	}
+}
