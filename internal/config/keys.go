@@ -1,0 +1,184 @@
+package config
+
+import (
+	"fmt"
+	"path"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// key is one setting: how its value is read, written and copied.
+type key struct {
+	name string
+	set  func(*Config, string) error // changes nothing when it fails
+	get  func(*Config) string
+}
+
+var keys = []key{
+	seconds("SCAN_PERIOD", func(c *Config) *time.Duration { return &c.ScanPeriod }),
+	{"MAX_FDS", func(c *Config, v string) error {
+		n, err := whole(v, MaxMaxFDs)
+		if err == nil {
+			c.MaxFDs = int(n)
+		}
+		return err
+	}, func(c *Config) string { return strconv.Itoa(c.MaxFDs) }},
+	seconds("WTMPX_UPDATE_FREQ", func(c *Config) *time.Duration { return &c.WtmpxUpdateFreq }),
+	{"GRACE_PERIOD", func(c *Config, v string) error {
+		d, err := fraction(v, MaxGrace)
+		if err == nil {
+			c.GracePeriod = d
+		}
+		return err
+	}, func(c *Config) string { return formatSeconds(c.GracePeriod) }},
+	{"KEEP_BUSY_LINES", func(c *Config, v string) error {
+		on, err := yesno(v)
+		if err == nil {
+			c.KeepBusyLines = on
+		}
+		return err
+	}, func(c *Config) string {
+		if c.KeepBusyLines {
+			return "yes"
+		}
+		return "no"
+	}},
+	text("UTMPX_FILE", absolute, func(c *Config) *string { return &c.UtmpxFile }),
+	text("WTMPX_FILE", absolute, func(c *Config) *string { return &c.WtmpxFile }),
+	text("PIPE_FILE", absolute, func(c *Config) *string { return &c.PipeFile }),
+	text("RUN_DIR", absolute, func(c *Config) *string { return &c.RunDir }),
+	text("STATE_DIR", absolute, func(c *Config) *string { return &c.StateDir }),
+	text("RUN_AS", user, func(c *Config) *string { return &c.RunAs }),
+}
+
+func lookup(name string) (key, bool) {
+	for _, k := range keys {
+		if k.name == name {
+			return k, true
+		}
+	}
+	return key{}, false
+}
+
+// seconds is a key whose value is a whole number of seconds up to MaxPeriod.
+func seconds(name string, field func(*Config) *time.Duration) key {
+	return key{name, func(c *Config, v string) error {
+		n, err := whole(v, int64(MaxPeriod/time.Second))
+		if err == nil {
+			*field(c) = time.Duration(n) * time.Second
+		}
+		return err
+	}, func(c *Config) string { return strconv.FormatInt(int64(*field(c)/time.Second), 10) }}
+}
+
+// text is a key whose value is a string that check accepts. The empty one
+// stands for the default.
+func text(name string, check func(string) (string, error), field func(*Config) *string) key {
+	return key{name, func(c *Config, v string) error {
+		if v != "" {
+			var err error
+			if v, err = check(v); err != nil {
+				return err
+			}
+		}
+		*field(c) = v
+		return nil
+	}, func(c *Config) string { return *field(c) }}
+}
+
+// whole reads a number from 1 to limit, decimal digits only.
+func whole(v string, limit int64) (int64, error) {
+	if !digits(v) && !(len(v) > 1 && v[0] == '-' && digits(v[1:])) {
+		return 0, fmt.Errorf("is not a whole number")
+	}
+	n, err := strconv.ParseInt(v, 10, 64) // the one error left is the range
+	if err != nil || n < 1 || n > limit {
+		return 0, fmt.Errorf("is not from 1 to %d", limit)
+	}
+	return n, nil
+}
+
+// fraction reads a number of seconds like 2, 0.25 or .5, to the nanosecond.
+func fraction(v string, limit time.Duration) (time.Duration, error) {
+	bad := fmt.Errorf("is not from 0 to %d seconds", limit/time.Second)
+	w, f, point := strings.Cut(v, ".")
+	switch {
+	case strings.HasPrefix(v, "-") && len(v) > 1 && strings.Trim(v[1:], "0123456789.") == "":
+		return 0, bad
+	case w == "" && f == "", w != "" && !digits(w), point && f != "" && !digits(f):
+		return 0, fmt.Errorf("is not a number of seconds")
+	}
+	var n int64
+	if w != "" {
+		var err error
+		if n, err = strconv.ParseInt(w, 10, 64); err != nil || n > int64(limit/time.Second) {
+			return 0, bad
+		}
+	}
+	ns, _ := strconv.ParseInt((f + "000000000")[:9], 10, 64)
+	d := time.Duration(n)*time.Second + time.Duration(ns)
+	if d > limit {
+		return 0, bad
+	}
+	return d, nil
+}
+
+func formatSeconds(d time.Duration) string {
+	s := fmt.Sprintf("%d.%09d", d/time.Second, d%time.Second)
+	return strings.TrimSuffix(strings.TrimRight(s, "0"), ".")
+}
+
+func yesno(v string) (bool, error) {
+	switch strings.ToLower(v) {
+	case "yes", "true", "1":
+		return true, nil
+	case "no", "false", "0":
+		return false, nil
+	}
+	return false, fmt.Errorf("is neither yes nor no")
+}
+
+// absolute accepts an absolute path that the system can take, and cleans it.
+func absolute(v string) (string, error) {
+	switch {
+	case v[0] != '/':
+		return "", fmt.Errorf("is not an absolute path")
+	case len(v) > 4095:
+		return "", fmt.Errorf("is longer than a path can be")
+	case hasControl(v):
+		return "", fmt.Errorf("has a control character")
+	}
+	return path.Clean(v), nil
+}
+
+// user accepts what useradd(8) does, and the @ of directory services.
+func user(v string) (string, error) {
+	ok := len(v) <= 255 && v[0] != '-'
+	for i := range len(v) {
+		ok = ok && (v[i] >= 'a' && v[i] <= 'z' || v[i] >= 'A' && v[i] <= 'Z' ||
+			v[i] >= '0' && v[i] <= '9' || strings.IndexByte("_.-@$", v[i]) >= 0)
+	}
+	if !ok {
+		return "", fmt.Errorf("is not a user name")
+	}
+	return v, nil
+}
+
+func digits(s string) bool {
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' {
+			return false
+		}
+	}
+	return s != ""
+}
+
+func hasControl(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] == 0x7f {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,161 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// maxSize bounds what is read of a file, maxWarnings what is said of it.
+const (
+	maxSize     = 64 << 10
+	maxWarnings = 100
+)
+
+// ErrNotRegular is the error of a file that is a directory, a pipe or a device.
+var ErrNotRegular = errors.New("not a regular file")
+
+// ErrTooLarge is the error of a file of more than 64 kB.
+var ErrTooLarge = errors.New("larger than 64 kB")
+
+// Load reads the file named, or [DefaultFile] if name is empty. A default file
+// that is missing sets nothing and is no error; a missing file that was named
+// is fs.ErrNotExist. Any other file that cannot be read whole is an error too,
+// and then the settings returned are the defaults. Load does not wait for
+// whoever would write to a pipe.
+func Load(name string) (Config, []Warning, error) {
+	file := name
+	if file == "" {
+		file = DefaultFile
+	}
+	text, err := read(file)
+	switch {
+	case name == "" && errors.Is(err, fs.ErrNotExist):
+		return Default(), nil, nil
+	case err != nil:
+		return Default(), nil, fmt.Errorf("config: %w", err)
+	}
+	c, w := Parse(strings.NewReader(text), file)
+	return c, w, nil
+}
+
+func read(name string) (string, error) {
+	f, err := os.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return "", err
+	}
+	if !info.Mode().IsRegular() {
+		return "", &fs.PathError{Op: "read", Path: name, Err: ErrNotRegular}
+	}
+	b, err := io.ReadAll(io.LimitReader(f, maxSize+1))
+	if err != nil {
+		return "", err
+	}
+	if len(b) > maxSize {
+		return "", &fs.PathError{Op: "read", Path: name, Err: ErrTooLarge}
+	}
+	return string(b), nil
+}
+
+// Parse reads settings from r, of which it reads 64 kB at most; name stands in
+// the warnings. A key set twice has its last value, as in a shell. It never
+// fails: what cannot be read or used is a warning, of which there are at most
+// a hundred and one.
+func Parse(r io.Reader, name string) (Config, []Warning) {
+	p := parser{c: Default(), file: name, set: make(map[string]int)}
+	b, err := io.ReadAll(io.LimitReader(r, maxSize+1))
+	if len(b) > maxSize {
+		b, err = b[:maxSize], ErrTooLarge
+	}
+	text := string(b)
+	if rest, ok := strings.CutPrefix(text, "\ufeff"); ok {
+		p.warn(1, "begins with a byte order mark")
+		text = rest
+	}
+	last := 0
+	for line := range strings.Lines(text) {
+		last++
+		p.line(last, strings.TrimSuffix(line, "\n"))
+	}
+	if err != nil {
+		p.warn(max(last, 1), "the rest could not be read: "+err.Error())
+	}
+	if p.more > 0 {
+		p.warnings = append(p.warnings, Warning{name, last, fmt.Sprintf("and %d more warnings up to here", p.more)})
+	}
+	return p.c, p.warnings
+}
+
+type parser struct {
+	c        Config
+	file     string
+	set      map[string]int // the line in which a key was last set
+	crlf     bool           // told that lines end in CR LF
+	warnings []Warning
+	more     int // warnings beyond maxWarnings
+}
+
+func (p *parser) warn(n int, text string) {
+	if len(p.warnings) == maxWarnings {
+		p.more++
+		return
+	}
+	p.warnings = append(p.warnings, Warning{p.file, n, text})
+}
+
+func (p *parser) line(n int, s string) {
+	if t, ok := strings.CutSuffix(s, "\r"); ok {
+		if s = t; !p.crlf {
+			p.crlf = true
+			p.warn(n, "lines end in CR LF; the CR is left out")
+		}
+	}
+	name, value, err := assignment(s)
+	if name == "" {
+		if err != nil {
+			p.warn(n, err.Error())
+		}
+		return
+	}
+	k, ok := lookup(name)
+	if !ok {
+		p.warn(n, "unknown key "+printable(shorten(name)))
+		return
+	}
+	if before := p.set[name]; before > 0 {
+		p.warn(n, fmt.Sprintf("%s was set in line %d already; this line counts", name, before))
+	}
+	p.set[name] = n
+	if err == nil {
+		if err = k.set(&p.c, value); err == nil {
+			return
+		}
+		err = fmt.Errorf("%q %w", shorten(value), err)
+	}
+	// The default takes the place of an earlier line's value too: that line
+	// was meant to be overridden.
+	d := Default()
+	def := k.get(&d)
+	k.set(&p.c, def)
+	if def == "" {
+		def = "the default"
+	}
+	p.warn(n, fmt.Sprintf("%s: %v; using %s", name, err, def))
+}
+
+func shorten(s string) string {
+	if len(s) > 64 {
+		return s[:64] + "..."
+	}
+	return s
+}

@@ -1,0 +1,147 @@
+package heartbeat
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	noteHeader = "utmpd-heartbeat 1"
+	maxNote    = 4096
+)
+
+// ErrCorrupt is the error of a note that is not as WriteNote leaves it.
+var ErrCorrupt = errors.New("not a heartbeat's note")
+
+// Note is the last sign of life. If it is of another boot and not clean, the
+// system went down soon after Time, without a controlled end.
+type Note struct {
+	BootID string
+	Time   time.Time // wall clock, to the nanosecond, in UTC once read
+	Clean  bool      // the daemon ended under control
+}
+
+// MarshalText returns four lines: a header, boot, time, state. It fails for a
+// year outside 0 to 9999 and a boot id of more than 256 bytes.
+func (n Note) MarshalText() ([]byte, error) {
+	t := n.Time.UTC()
+	if y := t.Year(); y < 0 || y > 9999 || len(n.BootID) > 256 {
+		return nil, errors.New("heartbeat: note out of range")
+	}
+	state := "running"
+	if n.Clean {
+		state = "clean"
+	}
+	return fmt.Appendf(nil, "%s\nboot %q\ntime %s\nstate %s\n",
+		noteHeader, n.BootID, t.Format(time.RFC3339Nano), state), nil
+}
+
+// UnmarshalText reads what MarshalText wrote, byte for byte; anything else is
+// ErrCorrupt and leaves n as it was.
+func (n *Note) UnmarshalText(b []byte) error {
+	var m Note
+	var err error
+	l := strings.Split(string(b), "\n")
+	if len(l) != 5 {
+		return fmt.Errorf("heartbeat: %w", ErrCorrupt)
+	}
+	boot, _ := strings.CutPrefix(l[1], "boot ")
+	if m.BootID, err = strconv.Unquote(boot); err != nil {
+		return fmt.Errorf("heartbeat: %w: boot", ErrCorrupt)
+	}
+	at, _ := strings.CutPrefix(l[2], "time ")
+	if m.Time, err = time.Parse(time.RFC3339Nano, at); err != nil {
+		return fmt.Errorf("heartbeat: %w: time", ErrCorrupt)
+	}
+	m.Clean = l[3] == "state clean"
+	// There is one way to write each note; this compares all the rest.
+	if again, err := m.MarshalText(); err != nil || !bytes.Equal(again, b) {
+		return fmt.Errorf("heartbeat: %w", ErrCorrupt)
+	}
+	*n = m
+	return nil
+}
+
+// ReadNote reads the note at path. The errors that can be told are
+// fs.ErrNotExist and [ErrCorrupt]. It follows no symbolic link.
+func ReadNote(path string) (Note, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
+	if err != nil {
+		return Note{}, fmt.Errorf("heartbeat: %w", err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return Note{}, fmt.Errorf("heartbeat: %w", err)
+	}
+	if !info.Mode().IsRegular() {
+		return Note{}, fmt.Errorf("heartbeat: %w: %s is not a regular file", ErrCorrupt, path)
+	}
+	b, err := io.ReadAll(io.LimitReader(f, maxNote))
+	if err != nil {
+		return Note{}, fmt.Errorf("heartbeat: %w", err)
+	}
+	var n Note
+	if err := n.UnmarshalText(b); err != nil {
+		return Note{}, fmt.Errorf("%w, in %s", err, path)
+	}
+	return n, nil
+}
+
+// WriteNote replaces the note at path, mode 0644, and makes that durable: a
+// power loss leaves the old one or the new one, whole. path with ".new" behind
+// it is its own; one WriteNote of a path may run at a time. It waits for the
+// disk.
+func WriteNote(path string, n Note) error {
+	b, err := n.MarshalText()
+	if err != nil {
+		return err
+	}
+	tmp := path + ".new"
+	if err := writeSynced(tmp, b); err != nil {
+		os.Remove(tmp)
+		return fmt.Errorf("heartbeat: %w", err)
+	}
+	if err := os.Rename(tmp, path); err != nil {
+		os.Remove(tmp)
+		return fmt.Errorf("heartbeat: %w", err)
+	}
+	if err := syncDir(filepath.Dir(path)); err != nil {
+		return fmt.Errorf("heartbeat: %w", err)
+	}
+	return nil
+}
+
+func writeSynced(name string, b []byte) error {
+	// What a power loss left behind, or a link that was put there.
+	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(b)
+	if err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
+}
+
+func syncDir(name string) error {
+	d, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}

@@ -1,0 +1,108 @@
+package logging
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// lineBuffer is a buffer for several goroutines.
+type lineBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lineBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+// take returns the lines since the last call, without level= and msg=.
+func (l *lineBuffer) take() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var lines []string
+	for s := range strings.Lines(l.b.String()) {
+		_, msg, _ := strings.Cut(strings.TrimSpace(s), "msg=")
+		lines = append(lines, msg)
+	}
+	l.b.Reset()
+	return lines
+}
+
+func TestLimiter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var b lineBuffer
+		l := NewLimiter(NewForeground(&b, slog.LevelInfo, true), 2, time.Minute)
+		check := func(name string, want ...string) {
+			t.Helper()
+			if d := cmp.Diff(want, b.take()); d != "" {
+				t.Errorf("%s (-want +got)\n%s", name, d)
+			}
+		}
+		pass := func(d time.Duration) {
+			time.Sleep(d)
+			synctest.Wait()
+		}
+		for i := range 10 {
+			if got := l.Log(slog.LevelWarn, "pipe", "garbage", "n", i); got != (i < 2) {
+				t.Errorf("line %d: %v", i, got)
+			}
+		}
+		l.Log(slog.LevelWarn, "file", "torn")
+		l.Log(slog.LevelDebug, "file", "not this loud")
+		check("at once", "garbage n=0", "garbage n=1", "torn")
+		pass(time.Minute)
+		check("at the period's end", "garbage suppressed=8")
+		l.Log(slog.LevelWarn, "pipe", "garbage", "n", 10)
+		check("a new period", "garbage n=10")
+		pass(time.Hour)
+		check("nothing was held back")
+
+		for i := range 5 {
+			l.Log(slog.LevelWarn, "pipe", "garbage", "n", i)
+		}
+		b.take()
+		l.Close()
+		check("closed", "garbage suppressed=3")
+		for range 5 {
+			l.Log(slog.LevelWarn, "pipe", "after")
+		}
+		check("after the end", "after", "after", "after", "after", "after")
+		l.Close()
+		pass(time.Hour)
+		check("no more")
+	})
+}
+
+func TestLimiterIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var b lineBuffer
+		l := NewLimiter(NewForeground(&b, slog.LevelInfo, true), 1, time.Minute)
+		defer l.Close()
+		for i := range 10 * maxKeys {
+			l.Log(slog.LevelInfo, fmt.Sprint(i), "m")
+		}
+		if n := len(b.take()); n != maxKeys+1 {
+			t.Errorf("%d lines", n)
+		}
+		l.mu.Lock()
+		if len(l.keys) != maxKeys+1 {
+			t.Errorf("%d keys", len(l.keys))
+		}
+		l.mu.Unlock()
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if d := cmp.Diff([]string{fmt.Sprintf("m suppressed=%d", 9*maxKeys-1)}, b.take()); d != "" {
+			t.Errorf("(-want +got)\n%s", d)
+		}
+	})
+}

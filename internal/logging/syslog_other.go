@@ -1,0 +1,48 @@
+//go:build !solaris
+
+package logging
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"time"
+)
+
+// dialSyslog connects to the socket that syslog(3) writes to, wherever this
+// system has it.
+func dialSyslog() (conn, error) {
+	return dialSockets("/dev/log", "/var/run/syslog", "/var/run/log")
+}
+
+func dialSockets(paths ...string) (conn, error) {
+	var errs []error
+	d := net.Dialer{Timeout: sendLimit}
+	for _, path := range paths {
+		for _, network := range []string{"unixgram", "unix"} {
+			c, err := d.Dial(network, path)
+			if err == nil {
+				return &socket{c, network == "unix"}, nil
+			}
+			errs = append(errs, err)
+		}
+	}
+	return nil, errors.Join(errs...)
+}
+
+type socket struct {
+	net.Conn
+	stream bool // lines must be told apart
+}
+
+func (s *socket) send(pri int, line []byte) error {
+	b := fmt.Appendf(make([]byte, 0, len(line)+8), "<%d>%s", pri, line)
+	if s.stream {
+		b = append(b, '\n')
+	}
+	if err := s.SetWriteDeadline(time.Now().Add(sendLimit)); err != nil {
+		return err
+	}
+	_, err := s.Write(b)
+	return err
+}

@@ -1,0 +1,13 @@
+package sdnotify
+
+import "golang.org/x/sys/unix"
+
+// monotonic returns CLOCK_MONOTONIC in microseconds, by which systemd tells
+// this reload from an earlier one.
+func monotonic() (usec int64, ok bool) {
+	var ts unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
+		return 0, false
+	}
+	return ts.Nano() / 1000, true
+}

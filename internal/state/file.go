@@ -1,0 +1,110 @@
+package state
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// Load reads the state in the file at path. The errors that can be told are
+// fs.ErrNotExist and [ErrCorrupt]; the latter also where the file is not a
+// regular one that belongs to root or the effective user and that no one else
+// can write. It follows no symbolic link and waits for nothing but the disk.
+func Load(path string) (State, error) {
+	b, err := read(path)
+	if err != nil {
+		return State{}, fmt.Errorf("state: %w", err)
+	}
+	var s State
+	if err := s.UnmarshalBinary(b); err != nil {
+		return State{}, fmt.Errorf("%w, in %s", err, path)
+	}
+	return s, nil
+}
+
+func read(path string) ([]byte, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
+	if errors.Is(err, syscall.ELOOP) {
+		return nil, corrupt(path, "is a symbolic link")
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if why := distrust(info); why != "" {
+		return nil, corrupt(path, why)
+	}
+	// One byte more than the file has tells that it grew while it was read.
+	b := make([]byte, info.Size()+1)
+	n, err := io.ReadFull(f, b)
+	if err == nil {
+		return nil, corrupt(path, "changed while it was read")
+	}
+	if err != io.EOF && err != io.ErrUnexpectedEOF {
+		return nil, err
+	}
+	return b[:n], nil
+}
+
+// distrust says why a file is not to be believed, or nothing.
+func distrust(info fs.FileInfo) string {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	switch {
+	case !info.Mode().IsRegular():
+		return "is not a regular file"
+	case info.Size() > MaxSize:
+		return "is too large"
+	case info.Mode().Perm()&0o022 != 0:
+		return "can be written by others"
+	case !ok || st.Uid != 0 && int64(st.Uid) != int64(os.Geteuid()):
+		return "belongs to another user"
+	}
+	return ""
+}
+
+func corrupt(path, why string) error {
+	return &fs.PathError{Op: "read", Path: path, Err: fmt.Errorf("%w: %s", ErrCorrupt, why)}
+}
+
+// Save replaces the file at path, mode 0600, by one that holds s, so that a
+// reader finds the old one or the new one whole, even if the daemon is killed
+// on the way. It does not sync: the file need not survive the system. path
+// with ".new" behind it is Save's own; one Save of a path may run at a time.
+func (s State) Save(path string) error {
+	b, err := s.AppendText(nil)
+	if err != nil {
+		return err
+	}
+	tmp := path + ".new"
+	if err := write(tmp, b); err != nil {
+		os.Remove(tmp)
+		return fmt.Errorf("state: %w", err)
+	}
+	if err := os.Rename(tmp, path); err != nil {
+		os.Remove(tmp)
+		return fmt.Errorf("state: %w", err)
+	}
+	return nil
+}
+
+func write(name string, b []byte) error {
+	// What a killed Save left behind, or a link that was put there.
+	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(b)
+	return errors.Join(err, f.Close())
+}

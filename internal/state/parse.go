@@ -1,0 +1,192 @@
+package state
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// UnmarshalBinary reads what AppendText wrote, byte for byte: whatever else
+// there is, is ErrCorrupt, and leaves s as it was.
+func (s *State) UnmarshalBinary(data []byte) error {
+	n, err := parse(data)
+	if err != nil {
+		return fmt.Errorf("state: %w: %w", ErrCorrupt, err)
+	}
+	*s = n
+	return nil
+}
+
+const sumLine = len("sha256 \n") + 2*sha256.Size
+
+func parse(data []byte) (State, error) {
+	var s State
+	if len(data) > MaxSize {
+		return s, fmt.Errorf("larger than %d bytes", MaxSize)
+	}
+	if !bytes.HasPrefix(data, []byte(header)) {
+		return s, fmt.Errorf("does not begin with %q", header)
+	}
+	if len(data) < len(header)+sumLine {
+		return s, fmt.Errorf("cut short")
+	}
+	body, tail := data[:len(data)-sumLine], data[len(data)-sumLine:]
+	sum := sha256.Sum256(body)
+	if string(tail) != "sha256 "+hex.EncodeToString(sum[:])+"\n" {
+		return s, fmt.Errorf("cut short or changed: the checksum differs")
+	}
+	n := 1
+	for line := range bytes.Lines(body[len(header):]) {
+		n++
+		if err := s.line(n, string(line)); err != nil {
+			return s, fmt.Errorf("line %d: %w", n, err)
+		}
+	}
+	if n < 4 {
+		return s, fmt.Errorf("no boot, alive and file lines")
+	}
+	// There is one way to write each state. This holds the parser to it, and
+	// to the limits, without a rule for every field.
+	again, err := s.AppendText(make([]byte, 0, len(data)))
+	if err != nil {
+		return s, err
+	}
+	if !bytes.Equal(again, data) {
+		return s, fmt.Errorf("not as utmpd writes it")
+	}
+	return s, nil
+}
+
+// line reads line n, which ends with its newline.
+func (s *State) line(n int, line string) error {
+	f := fields{rest: line}
+	switch {
+	case n == 2:
+		s.BootID = f.word("boot ").quoted('\n')
+	case n == 3:
+		s.Alive = f.word("alive ").time('\n')
+	case n == 4:
+		s.File[0] = f.word("file ").uint(' ', 64)
+		s.File[1] = f.uint('\n', 64)
+	case strings.HasPrefix(line, "proc ") && len(s.Owed) == 0:
+		s.Procs = append(s.Procs, f.proc())
+	case strings.HasPrefix(line, "record ") && len(s.Owed) == 0 && len(s.Procs) > 0:
+		p := &s.Procs[len(s.Procs)-1]
+		p.Records = append(p.Records, f.record())
+	case strings.HasPrefix(line, "owed "):
+		s.Owed = append(s.Owed, f.owed())
+	default:
+		return fmt.Errorf("not understood")
+	}
+	if f.bad || f.rest != "" {
+		return fmt.Errorf("not understood")
+	}
+	return nil
+}
+
+func (f *fields) proc() Proc {
+	return Proc{
+		PID:   int32(f.word("proc ").uint(' ', 31)),
+		Start: f.word("start ").uint(' ', 64),
+		Inode: f.word("inode ").uint(' ', 64),
+		Since: f.word("since ").time('\n'),
+	}
+}
+
+func (f *fields) record() Record {
+	r := Record{Slot: int(f.word("record ").uint(' ', 31))}
+	f.bad = f.bad || copy(r.Sum[:], f.word("sum ").hex(' ')) != len(r.Sum)
+	switch role := f.until(' '); role {
+	case "leader":
+		r.Leader = true
+	case "pid":
+	default:
+		f.bad = true
+	}
+	switch end := f.until(' '); end {
+	case "found":
+		r.Found = true
+	case "ended":
+	default:
+		f.bad = true
+	}
+	r.Ended = f.time(' ')
+	r.Wait = f.word("wait ").int32('\n')
+	return r
+}
+
+func (f *fields) owed() Owed {
+	return Owed{
+		Layout: f.word("owed layout ").quoted(' '),
+		Login:  f.word("login x").hex(' '),
+		End:    f.word("ended ").time(' '),
+		Wait:   f.word("wait ").int32('\n'),
+	}
+}
+
+// fields takes a line apart from the left. After a field that is not as it
+// should be, it is bad and stays so.
+type fields struct {
+	rest string
+	bad  bool
+}
+
+func (f *fields) word(w string) *fields {
+	rest, ok := strings.CutPrefix(f.rest, w)
+	f.rest, f.bad = rest, f.bad || !ok
+	return f
+}
+
+func (f *fields) until(end byte) string {
+	v, rest, ok := strings.Cut(f.rest, string(end))
+	f.rest, f.bad = rest, f.bad || !ok
+	return v
+}
+
+func (f *fields) uint(end byte, bits int) uint64 {
+	n, err := strconv.ParseUint(f.until(end), 10, bits)
+	f.bad = f.bad || err != nil
+	return n
+}
+
+func (f *fields) int32(end byte) int32 {
+	n, err := strconv.ParseInt(f.until(end), 10, 32)
+	f.bad = f.bad || err != nil
+	return int32(n)
+}
+
+func (f *fields) hex(end byte) []byte {
+	v := f.until(end)
+	if v == "" {
+		return nil
+	}
+	b, err := hex.DecodeString(v)
+	f.bad = f.bad || err != nil
+	return b
+}
+
+func (f *fields) time(end byte) time.Time {
+	v := f.until(end)
+	if v == "-" {
+		return time.Time{}
+	}
+	t, err := time.Parse(time.RFC3339Nano, v)
+	f.bad = f.bad || err != nil
+	return t.UTC()
+}
+
+func (f *fields) quoted(end byte) string {
+	q, err := strconv.QuotedPrefix(f.rest)
+	if err != nil {
+		f.bad = true
+		return ""
+	}
+	f.rest = f.rest[len(q):]
+	v, err := strconv.Unquote(q)
+	f.bad = f.bad || err != nil || f.until(end) != ""
+	return v
+}

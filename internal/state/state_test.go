@@ -1,0 +1,378 @@
+package state
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"flag"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+var at = time.Date(2026, 1, 2, 3, 4, 5, 678_000_000, time.UTC)
+
+// example has each field and each kind of line.
+func example() State {
+	return State{
+		BootID: "0c6e4aa2-5d5c-4c0e-9d7e-4d6d9f0e6f5a",
+		Alive:  at.Add(time.Hour),
+		File:   [2]uint64{24, 1 << 63},
+		Procs: []Proc{
+			{PID: 4711, Start: 8150, Inode: 77, Since: at, Records: []Record{
+				{Slot: 3, Sum: [16]byte{1, 2, 15: 0xff}},
+				{Slot: 4, Sum: [16]byte{9}, Leader: true, Ended: at.Add(time.Minute), Wait: 9},
+			}},
+			{PID: 1<<31 - 1, Since: at.Add(1), Records: []Record{{Ended: at, Found: true, Wait: -1}}},
+			{PID: 1},
+		},
+		Owed: []Owed{{Layout: "glibc \"384\"\n", Login: []byte{1, 2, 3}, End: at, Wait: 9}, {}},
+	}
+}
+
+func TestGolden(t *testing.T) {
+	const golden = "testdata/table"
+	got, err := example().MarshalBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if *update {
+		if err := os.WriteFile(golden, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(string(want), string(got)); d != "" {
+		t.Errorf("(-want +got)\n%s", d)
+	}
+}
+
+func TestRoundTrip(t *testing.T) {
+	tests := []struct {
+		name string
+		s    State
+	}{
+		{"zero", State{}},
+		{"all", example()},
+		{"a boot id of any bytes", State{BootID: "\x00\xff\"\n\u202e`"}},
+		{"the edges of time", State{Alive: time.Date(9999, 12, 31, 23, 59, 59, 999999999, time.UTC),
+			Owed: []Owed{{End: time.Date(0, 1, 1, 0, 0, 0, 0, time.UTC)}}}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			b, err := tt.s.MarshalBinary()
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got State
+			if err := got.UnmarshalBinary(b); err != nil {
+				t.Fatal(err)
+			}
+			if d := cmp.Diff(tt.s, got); d != "" {
+				t.Errorf("(-want +got)\n%s", d)
+			}
+		})
+	}
+}
+
+func TestLocalTime(t *testing.T) {
+	want := time.Now() // with a monotonic reading, and perhaps a zone
+	b, err := State{Alive: want}.AppendText([]byte("before"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got State
+	if err := got.UnmarshalBinary(bytes.TrimPrefix(b, []byte("before"))); err != nil {
+		t.Fatal(err)
+	}
+	if !got.Alive.Equal(want) || got.Alive.Location() != time.UTC {
+		t.Errorf("got %v, want %v", got.Alive, want)
+	}
+}
+
+func TestLimits(t *testing.T) {
+	proc := func(p Proc) State { return State{Procs: []Proc{p}} }
+	tests := []struct {
+		name string
+		s    State
+	}{
+		{"pid 0", proc(Proc{})},
+		{"negative pid", proc(Proc{PID: -1})},
+		{"negative slot", proc(Proc{PID: 1, Records: []Record{{Slot: -1}}})},
+		{"year 10000", State{Alive: time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)}},
+		{"before year 0", proc(Proc{PID: 1, Since: time.Date(-1, 1, 1, 0, 0, 0, 0, time.UTC)})},
+		{"long boot id", State{BootID: strings.Repeat("a", MaxString+1)}},
+		{"long layout", State{Owed: []Owed{{Layout: strings.Repeat("a", MaxString+1)}}}},
+		{"long record", State{Owed: []Owed{{Login: make([]byte, MaxRaw+1)}}}},
+		{"many processes", State{Procs: make([]Proc, MaxProcs+1)}},
+		{"many records", proc(Proc{PID: 1, Records: make([]Record, MaxRecords+1)})},
+		{"many owed", State{Owed: make([]Owed, MaxOwed+1)}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if _, err := tt.s.MarshalBinary(); err == nil {
+				t.Error("no error")
+			}
+		})
+	}
+}
+
+// seal ends a body with its checksum, as a forger would.
+func seal(body string) []byte {
+	sum := sha256.Sum256([]byte(body))
+	return []byte(body + "sha256 " + hex.EncodeToString(sum[:]) + "\n")
+}
+
+func TestCorrupt(t *testing.T) {
+	const top = header + "boot \"b\"\nalive -\nfile 1 2\n"
+	const proc = "proc 1 start 2 inode 3 since -\n"
+	sum := strings.Repeat("0", 32)
+	if err := new(State).UnmarshalBinary(seal(top + proc + "record 0 sum " + sum + " pid ended - wait 0\n")); err != nil {
+		t.Fatalf("what the cases change is not good: %v", err)
+	}
+	tests := []struct {
+		name string
+		in   []byte
+	}{
+		{"empty", nil},
+		{"header alone", []byte(header)},
+		{"no lines", seal(header)},
+		{"another version", seal(strings.Replace(top, "utmpd-table 1", "utmpd-table 2", 1))},
+		{"no checksum", []byte(top)},
+		{"bytes behind the checksum", append(seal(top), '\n')},
+		{"no file line", seal(header + "boot \"b\"\nalive -\n")},
+		{"lines exchanged", seal(header + "alive -\nboot \"b\"\nfile 1 2\n")},
+		{"empty line", seal(top + "\n")},
+		{"no newline", seal(top + strings.TrimSuffix(proc, "\n"))},
+		{"unknown line", seal(top + "user alice\n")},
+		{"record of no process", seal(top + "record 0 sum " + sum + " pid ended - wait 0\n")},
+		{"process behind owed", seal(top + "owed - layout \"\" login x logout x\n" + proc)},
+		{"blank behind", seal(top + strings.Replace(proc, "-\n", "- \n", 1))},
+		{"leading zero", seal(top + strings.Replace(proc, "proc 1", "proc 01", 1))},
+		{"pid 0", seal(top + strings.Replace(proc, "proc 1", "proc 0", 1))},
+		{"pid beyond 31 bits", seal(top + strings.Replace(proc, "proc 1", "proc 2147483648", 1))},
+		{"short sum", seal(top + proc + "record 0 sum 00 pid ended - wait 0\n")},
+		{"long sum", seal(top + proc + "record 0 sum " + sum + "00 pid ended - wait 0\n")},
+		{"capital hex", seal(top + proc + "record 0 sum " + strings.Replace(sum, "0", "A", 1) + " pid ended - wait 0\n")},
+		{"neither pid nor leader", seal(top + proc + "record 0 sum " + sum + " both ended - wait 0\n")},
+		{"time with a zone", seal(strings.Replace(top, "alive -", "alive 2026-01-02T03:04:05+01:00", 1))},
+		{"time with needless zeros", seal(strings.Replace(top, "alive -", "alive 2026-01-02T03:04:05.500Z", 1))},
+		{"raw string", seal(strings.Replace(top, `"b"`, "`b`", 1))},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := State{BootID: "before"}
+			if err := s.UnmarshalBinary(tt.in); !errors.Is(err, ErrCorrupt) {
+				t.Errorf("error %v, want ErrCorrupt", err)
+			}
+			if d := cmp.Diff(State{BootID: "before"}, s); d != "" {
+				t.Errorf("changed all the same: %s", d)
+			}
+		})
+	}
+}
+
+// TestCutOrChanged cuts a file at each byte and changes each byte of it.
+func TestCutOrChanged(t *testing.T) {
+	b, err := example().MarshalBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range b {
+		var s State
+		if err := s.UnmarshalBinary(b[:i]); !errors.Is(err, ErrCorrupt) {
+			t.Errorf("cut at %d: %v", i, err)
+		}
+		c := bytes.Clone(b)
+		c[i] ^= 0x20
+		if err := s.UnmarshalBinary(c); !errors.Is(err, ErrCorrupt) {
+			t.Errorf("changed at %d: %v", i, err)
+		}
+	}
+}
+
+func TestSaveLoad(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "table")
+	if _, err := Load(path); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("no file: %v", err)
+	}
+	// What a killed Save, or someone else, left where the new file is written.
+	victim := filepath.Join(t.TempDir(), "victim")
+	if err := os.WriteFile(victim, []byte("mine"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(victim, path+".new"); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []State{example(), {BootID: "second"}} {
+		if err := want.Save(path); err != nil {
+			t.Fatal(err)
+		}
+		got, err := Load(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff(want, got); d != "" {
+			t.Errorf("(-want +got)\n%s", d)
+		}
+	}
+	if b, _ := os.ReadFile(victim); string(b) != "mine" {
+		t.Errorf("wrote through a link: %q", b)
+	}
+	info, err := os.Stat(path)
+	if err != nil || info.Mode() != 0o600 {
+		t.Errorf("mode %v, %v", info.Mode(), err)
+	}
+	if names, _ := filepath.Glob(path + "?*"); len(names) > 0 {
+		t.Errorf("left behind: %v", names)
+	}
+}
+
+func TestSaveKeepsTheOld(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "table")
+	if err := example().Save(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := (State{Procs: []Proc{{}}}).Save(path); err == nil {
+		t.Error("saved a state beyond the limits")
+	}
+	if err := os.Mkdir(path+".new", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(path+".new", "x"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := (State{}).Save(path); err == nil {
+		t.Error("saved where it cannot")
+	}
+	got, err := Load(path)
+	if d := cmp.Diff(example(), got); d != "" || err != nil {
+		t.Errorf("%v (-want +got)\n%s", err, d)
+	}
+}
+
+func TestLoadDistrusts(t *testing.T) {
+	dir := t.TempDir()
+	good := filepath.Join(dir, "good")
+	if err := example().Save(good); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(good)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct {
+		name string
+		make func(path string) error
+	}{
+		{"symbolic link", func(p string) error { return os.Symlink(good, p) }},
+		{"directory", func(p string) error { return os.Mkdir(p, 0o700) }},
+		{"pipe", func(p string) error { return unix.Mkfifo(p, 0o600) }},
+		{"of the group", func(p string) error {
+			return errors.Join(os.WriteFile(p, data, 0o600), os.Chmod(p, 0o620))
+		}},
+		{"of all", func(p string) error {
+			return errors.Join(os.WriteFile(p, data, 0o600), os.Chmod(p, 0o602))
+		}},
+		{"too large", func(p string) error {
+			return errors.Join(os.WriteFile(p, data, 0o600), os.Truncate(p, MaxSize+1))
+		}},
+		{"zeros", func(p string) error {
+			return errors.Join(os.WriteFile(p, nil, 0o600), os.Truncate(p, int64(len(data))))
+		}},
+	}
+	if os.Geteuid() == 0 {
+		tests = append(tests, tests[0])
+		tests[len(tests)-1].name = "of another user"
+		tests[len(tests)-1].make = func(p string) error {
+			return errors.Join(os.WriteFile(p, data, 0o600), os.Chown(p, 1, -1))
+		}
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			path := filepath.Join(dir, tt.name)
+			if err := tt.make(path); err != nil {
+				t.Fatal(err)
+			}
+			s, err := Load(path)
+			if !errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), path) {
+				t.Errorf("error %v, want ErrCorrupt and the path", err)
+			}
+			if d := cmp.Diff(State{}, s); d != "" {
+				t.Errorf("(-want +got)\n%s", d)
+			}
+		})
+	}
+}
+
+// FuzzUnmarshal states: no bytes make it panic, and what parses marshals back
+// to the same bytes. The checksum is put right first, else little would parse.
+func FuzzUnmarshal(f *testing.F) {
+	b, err := example().MarshalBinary()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b[:len(b)-sumLine])
+	f.Add([]byte(header + "boot \"b\"\nalive -\nfile 1 2\n"))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		var s State
+		s.UnmarshalBinary(body)
+		in := seal(string(body))
+		if s.UnmarshalBinary(in) != nil {
+			return
+		}
+		out, err := s.MarshalBinary()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff(string(in), string(out)); d != "" {
+			t.Errorf("(-in +out)\n%s", d)
+		}
+	})
+}
+
+func many(n int) State {
+	s := State{BootID: "b", Alive: at}
+	for i := range n {
+		s.Procs = append(s.Procs, Proc{PID: int32(i + 1), Start: uint64(i) * 7, Inode: uint64(i), Since: at,
+			Records: []Record{{Slot: i}}})
+	}
+	return s
+}
+
+func BenchmarkAppendText(b *testing.B) {
+	s, buf := many(10_000), []byte(nil)
+	b.ReportAllocs()
+	for b.Loop() {
+		buf, _ = s.AppendText(buf[:0])
+	}
+	b.SetBytes(int64(len(buf)))
+}
+
+func BenchmarkUnmarshal(b *testing.B) {
+	data, err := many(10_000).MarshalBinary()
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.SetBytes(int64(len(data)))
+	b.ReportAllocs()
+	for b.Loop() {
+		var s State
+		if err := s.UnmarshalBinary(data); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

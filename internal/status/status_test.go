@@ -1,0 +1,172 @@
+package status
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestAppend(t *testing.T) {
+	tests := []struct {
+		name  string
+		pairs []Pair
+		want  string
+	}{
+		{"none", nil, ""},
+		{"order", []Pair{{"b", "1"}, {"a", "2 x"}, {"b", ""}}, "b: 1\na: 2 x\nb: \n"},
+		{"newline", []Pair{{"a", "1\nb: 2"}}, "a: \"1\\nb: 2\"\n"},
+		{"escape, C1, DEL, bidi, not UTF-8", []Pair{{"a\x1b", "\u009b"}, {"b", "\x7f"}, {"c", "\u202e"}, {"d", "\xff"}},
+			"\"a\\x1b\": \"\\u009b\"\nb: \"\\x7f\"\nc: \"\\u202e\"\nd: \"\\xff\"\n"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if d := cmp.Diff(tt.want, string(Append(nil, tt.pairs))); d != "" {
+				t.Errorf("(-want +got)\n%s", d)
+			}
+		})
+	}
+}
+
+func TestWrite(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "status")
+	victim := filepath.Join(t.TempDir(), "victim")
+	if err := os.WriteFile(victim, []byte("mine"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(victim, path+".new"); err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range []string{"1", "2"} {
+		if err := Write(path, []Pair{{"a", v}}); err != nil {
+			t.Fatal(err)
+		}
+		b, err := os.ReadFile(path)
+		if err != nil || string(b) != "a: "+v+"\n" {
+			t.Errorf("got %q, %v", b, err)
+		}
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode() != 0o644 {
+		t.Errorf("mode %v, %v", info.Mode(), err)
+	}
+	if b, _ := os.ReadFile(victim); string(b) != "mine" {
+		t.Errorf("wrote through a link: %q", b)
+	}
+	if names, _ := filepath.Glob(filepath.Join(dir, "*")); len(names) != 1 {
+		t.Errorf("files: %v", names)
+	}
+	if err := Write(filepath.Join(dir, "none", "status"), nil); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("no directory: %v", err)
+	}
+}
+
+// disk notes when what is written, and fails as it is told.
+type disk struct {
+	start time.Time
+
+	mu    sync.Mutex
+	err   error
+	wrote []string // "SECONDS VALUE"
+	told  []error
+}
+
+func (d *disk) write(p []Pair) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.wrote = append(d.wrote, time.Since(d.start).String()+" "+p[0].Value)
+	return d.err
+}
+
+func (d *disk) fail(err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.told = append(d.told, err)
+}
+
+func (d *disk) setErr(err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.err = err
+}
+
+// take returns what was written and told since the last call.
+func (d *disk) take() ([]string, []error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	w, e := d.wrote, d.told
+	d.wrote, d.told = nil, nil
+	return w, e
+}
+
+func one(v string) []Pair { return []Pair{{"a", v}} }
+
+func TestWriter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &disk{start: time.Now()}
+		w := NewWriter(d.write, d.fail)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			w.Run(ctx)
+		}()
+		want := func(name string, wrote []string, told ...error) {
+			t.Helper()
+			gotWrote, gotTold := d.take()
+			if diff := cmp.Diff(wrote, gotWrote); diff != "" {
+				t.Errorf("%s: written (-want +got)\n%s", name, diff)
+			}
+			if len(told) != len(gotTold) || len(told) > 0 && !errors.Is(gotTold[0], told[0]) {
+				t.Errorf("%s: told %v, want %v", name, gotTold, told)
+			}
+		}
+		pass := func(d time.Duration) {
+			time.Sleep(d)
+			synctest.Wait()
+		}
+		pass(time.Second)
+		want("nothing said", nil)
+
+		p := one("1")
+		w.Set(p)
+		p[0].Value = "changed behind its back"
+		synctest.Wait()
+		want("at once", []string{"1s 1"})
+		for i := range 300 { // over three seconds
+			pass(10 * time.Millisecond)
+			w.Set(one(strconv.Itoa(i)))
+		}
+		pass(2 * time.Second)
+		want("coalesced", []string{"2s 98", "3s 198", "4s 298", "5s 299"})
+
+		w.Set(one("299"))
+		pass(5 * time.Second)
+		want("unchanged", nil)
+
+		full := errors.New("no space")
+		d.setErr(full)
+		for i := range 11 {
+			w.Set(one("x" + strconv.Itoa(i)))
+			pass(time.Second)
+		}
+		want("failing", []string{"11s x0", "21s x9"}, full)
+		d.setErr(nil)
+		pass(14 * time.Second)
+		want("works again", []string{"31s x10"}, nil)
+
+		w.Set(one("2"))
+		synctest.Wait()
+		w.Set(one("3"))
+		cancel()
+		<-done
+		want("the end", []string{"36s 2", "36s 3"})
+	})
+}
