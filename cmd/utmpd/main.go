@@ -1,0 +1,10 @@
+// Command utmpd keeps the session records of a Unix machine true. See utmpd(8).
+package main
+
+import (
+	"os"
+
+	"utmpd.dev/utmpd/internal/daemon"
+)
+
+func main() { os.Exit(daemon.Main(os.Args[1:], os.Stdout, os.Stderr)) }

@@ -1,0 +1,322 @@
+// Package cleaner carries out the table's orders to clean, and reports what
+// became of each.
+//
+// The order of writing is what makes a crash harmless, with no two locks ever
+// held together: under the utmpx lock the record is compared; under the wtmpx
+// lock the logout is appended, if the login stands open there; under the utmpx
+// lock the record is compared again and written. Killed in between, utmpd finds
+// the record at its next start, and the login closed, and does not close it twice.
+package cleaner
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"sync"
+	"time"
+
+	"utmpd.dev/utmpd/utmpfile"
+	"utmpd.dev/utmpd/utmpx"
+)
+
+const (
+	// batch is how many records are cleaned together: what is held under one lock.
+	batch = 256
+	// utmpxWait and wtmpxWait are how long a lock is waited for before the
+	// table is told. The wait goes on where it was at the next attempt.
+	utmpxWait = 5 * time.Second
+	wtmpxWait = 3 * time.Second
+)
+
+// File is the utmpx file: a utmpfile.File.
+type File interface {
+	Compare(ctx context.Context, gen utmpx.Generation, want []utmpfile.Swap) ([]bool, error)
+	Swap(ctx context.Context, gen utmpx.Generation, swaps []utmpfile.Swap) ([]bool, error)
+	Sync() error
+}
+
+// Log is the wtmpx log: a utmpfile.Log.
+type Log interface {
+	AppendAfter(ctx context.Context, lines *utmpfile.Lines, choose func(*utmpfile.Lines) []utmpx.Record) error
+	Follow(lines *utmpfile.Lines) error
+	Sync() error
+}
+
+// Job is one record to clean.
+type Job struct {
+	Generation utmpx.Generation
+	Slot       int
+	Record     utmpx.Record // as it was judged: it is cleaned only if it is still this, byte for byte
+	End        time.Time
+	Exit       utmpx.Exit
+	SkipLog    bool // mark the record and owe the logout
+}
+
+// Outcome is what became of a Job.
+type Outcome int
+
+// The outcomes of a Job.
+const (
+	Done      Outcome = iota // the record is a DEAD_PROCESS
+	Changed                  // the record or the file is another by now
+	Busy                     // the lock of the utmpx file was not to be had
+	Failed                   // the utmpx file could not be read or written
+	LogFailed                // the wtmpx file could not be locked or written; the record stands
+	DryRun                   // it would have been cleaned
+)
+
+// Logout is what became of the logout in the wtmpx file.
+type Logout int
+
+// What can become of a logout.
+const (
+	NoLogout Logout = iota // nothing was to be closed, or there is no wtmpx file
+	Appended               // it was written; after a DryRun: it would have been
+	Closed                 // the login was closed already
+	Owed                   // it was not tried, as ordered
+)
+
+// Result is what became of one Job.
+type Result struct {
+	Outcome Outcome
+	Logout  Logout
+	Err     error
+}
+
+// Debt is a logout that could not be written when its record was cleaned.
+type Debt struct {
+	Login utmpx.Record
+	End   time.Time
+	Exit  utmpx.Exit
+}
+
+// Options are a Cleaner's settings; all but DryRun must be set.
+type Options struct {
+	File   File
+	Log    Log
+	DryRun bool // judge, and write nothing
+	Logger *slog.Logger
+}
+
+// Cleaner cleans. Make one with [New].
+type Cleaner struct {
+	opts  Options
+	lines utmpfile.Lines
+	wake  chan struct{}
+
+	mu    sync.Mutex
+	queue []func(context.Context)
+
+	wroteFile, wroteLog bool // and not synced yet
+	syncBad             bool
+}
+
+// New returns a Cleaner that does nothing until [Cleaner.Run].
+func New(opts Options) *Cleaner {
+	return &Cleaner{opts: opts, wake: make(chan struct{}, 1)}
+}
+
+// Clean orders jobs to be done, and calls done with a result for each, in their
+// order, from the goroutine of Run. It does not block. The queue is bounded by
+// the table, which orders no record again before its result.
+func (c *Cleaner) Clean(jobs []Job, done func([]Result)) {
+	c.enqueue(func(ctx context.Context) { done(c.clean(ctx, jobs)) })
+}
+
+// Pay orders logouts to be written, each if its login still stands open. done is
+// called with nil if all were taken care of, and with the error if none was.
+func (c *Cleaner) Pay(debts []Debt, done func(error)) {
+	c.enqueue(func(ctx context.Context) { done(c.pay(ctx, debts)) })
+}
+
+func (c *Cleaner) enqueue(work func(context.Context)) {
+	c.mu.Lock()
+	c.queue = append(c.queue, work)
+	c.mu.Unlock()
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Run carries out orders until ctx ends; a wait for a lock ends with it. What
+// was written is synced before it returns.
+func (c *Cleaner) Run(ctx context.Context) {
+	defer c.sync()
+	// The log's history is read now, so that the first death does not wait for it.
+	_ = c.opts.Log.Follow(&c.lines)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-c.wake:
+		}
+		for work := c.next(); work != nil && ctx.Err() == nil; work = c.next() {
+			work(ctx)
+			c.sync()
+		}
+	}
+}
+
+func (c *Cleaner) next() func(context.Context) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.queue) == 0 {
+		c.queue = nil // a mass logout's memory is not kept
+		return nil
+	}
+	work := c.queue[0]
+	c.queue[0] = nil
+	c.queue = c.queue[1:]
+	return work
+}
+
+// clean does the jobs in batches of one file and one kind.
+func (c *Cleaner) clean(ctx context.Context, jobs []Job) []Result {
+	results := make([]Result, len(jobs))
+	for first := 0; first < len(jobs); {
+		n := first + 1
+		for n < len(jobs) && n-first < batch && jobs[n].Generation == jobs[first].Generation && jobs[n].SkipLog == jobs[first].SkipLog {
+			n++
+		}
+		c.cleanBatch(ctx, jobs[first:n], results[first:n])
+		first = n
+	}
+	return results
+}
+
+func (c *Cleaner) cleanBatch(ctx context.Context, jobs []Job, results []Result) {
+	gen := jobs[0].Generation
+	swaps := make([]utmpfile.Swap, len(jobs))
+	for i, j := range jobs {
+		swaps[i] = utmpfile.Swap{Slot: j.Slot, Old: j.Record, New: Dead(j.Record, j.End, j.Exit)}
+	}
+	still, err := c.locked(ctx, func(ctx context.Context) ([]bool, error) { return c.opts.File.Compare(ctx, gen, swaps) })
+	if err != nil {
+		fail(results, err)
+		return
+	}
+	if err := c.logouts(ctx, jobs, still, results); err != nil {
+		for i := range results {
+			results[i] = Result{Outcome: LogFailed, Err: err}
+			if !still[i] {
+				results[i] = Result{Outcome: Changed}
+			}
+		}
+		return
+	}
+	if c.opts.DryRun {
+		settle(results, still, still, DryRun)
+		return
+	}
+	written, err := c.locked(ctx, func(ctx context.Context) ([]bool, error) {
+		return c.opts.File.Swap(ctx, gen, pick(swaps, still))
+	})
+	c.wroteFile = true
+	settle(results, still, spread(written, still), Done)
+	if err != nil {
+		failRest(results, spread(written, still), still, err)
+	}
+}
+
+// locked gives f a bounded time to wait for the utmpx lock.
+func (c *Cleaner) locked(ctx context.Context, f func(context.Context) ([]bool, error)) ([]bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, utmpxWait)
+	defer cancel()
+	return f(ctx)
+}
+
+// logouts closes in the log the logins that stand open there, of the jobs whose
+// record still stands. A missing log is skipped, as libc does.
+func (c *Cleaner) logouts(ctx context.Context, jobs []Job, still []bool, results []Result) error {
+	if jobs[0].SkipLog {
+		for i := range results {
+			results[i].Logout = Owed
+		}
+		return nil
+	}
+	choose := func(lines *utmpfile.Lines) []utmpx.Record {
+		var recs []utmpx.Record
+		chosen := map[string]bool{}
+		for i, j := range jobs {
+			if !still[i] {
+				continue
+			}
+			results[i].Logout = judge(lines, j.Record)
+			if results[i].Logout != Appended {
+				continue
+			}
+			if chosen[j.Record.Line] { // by another record of the same login
+				results[i].Logout = Closed
+				continue
+			}
+			chosen[j.Record.Line] = true
+			recs = append(recs, Dead(j.Record, j.End, j.Exit))
+		}
+		return recs
+	}
+	err := c.append(ctx, choose)
+	if errors.Is(err, fs.ErrNotExist) {
+		for i := range results {
+			results[i].Logout = NoLogout
+		}
+		return nil
+	}
+	return err
+}
+
+func (c *Cleaner) append(ctx context.Context, choose func(*utmpfile.Lines) []utmpx.Record) error {
+	if c.opts.DryRun {
+		err := c.opts.Log.Follow(&c.lines)
+		if err == nil {
+			choose(&c.lines)
+		}
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, wtmpxWait)
+	defer cancel()
+	return c.opts.Log.AppendAfter(ctx, &c.lines, func(lines *utmpfile.Lines) []utmpx.Record {
+		recs := choose(lines)
+		c.wroteLog = c.wroteLog || len(recs) > 0
+		return recs
+	})
+}
+
+// pay writes the logouts owed, as many batches as it takes.
+func (c *Cleaner) pay(ctx context.Context, debts []Debt) error {
+	for len(debts) > 0 {
+		n := min(batch, len(debts))
+		err := c.append(ctx, func(lines *utmpfile.Lines) []utmpx.Record {
+			var recs []utmpx.Record
+			for _, d := range debts[:n] {
+				if judge(lines, d.Login) == Appended {
+					recs = append(recs, Dead(d.Login, d.End, d.Exit))
+				}
+			}
+			return recs
+		})
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		debts = debts[n:]
+	}
+	return nil
+}
+
+// sync makes durable what was written, with no lock held.
+func (c *Cleaner) sync() {
+	var errs []error
+	if c.wroteLog {
+		errs = append(errs, c.opts.Log.Sync())
+	}
+	if c.wroteFile {
+		errs = append(errs, c.opts.File.Sync())
+	}
+	c.wroteLog, c.wroteFile = false, false
+	err := errors.Join(errs...)
+	if err != nil && !c.syncBad {
+		c.opts.Logger.Warn("what was written is not on disk yet", "error", err)
+	}
+	c.syncBad = err != nil
+}

@@ -1,0 +1,44 @@
+package cleaner
+
+import (
+	"time"
+
+	"utmpd.dev/utmpd/utmpfile"
+	"utmpd.dev/utmpd/utmpx"
+)
+
+// judge tells whether a session's login stands open in the log, and so whether
+// its logout is to be appended. In doubt it is not: a logout behind another's
+// login would end the living.
+func judge(lines *utmpfile.Lines, r utmpx.Record) Logout {
+	if r.Line == "" {
+		return NoLogout
+	}
+	last, open := lines.Last(r.Line)
+	switch {
+	case open && (last.User == r.User && last.Time.Sec == r.Time.Sec || last.PID == r.PID):
+		return Appended
+	case open:
+		return Closed // another login on the line ended it
+	case rotatedAway(lines, r):
+		return Appended
+	case lines.Seen(r.Line):
+		return Closed
+	}
+	return NoLogout
+}
+
+// rotatedAway reports whether the login may stand in an older file that could
+// not be read: the present one begins after it, and does not tell of its line.
+func rotatedAway(lines *utmpfile.Lines, r utmpx.Record) bool {
+	first, ok := lines.FirstTime()
+	return ok && !lines.Whole() && first.Sec > r.Time.Sec && r.Time.Sec != 0 && !lines.Seen(r.Line)
+}
+
+// Dead returns the record as the end of its session leaves it: in the utmpx
+// file, and as the logout in the wtmpx file. What else it holds stays.
+func Dead(r utmpx.Record, end time.Time, exit utmpx.Exit) utmpx.Record {
+	r.Type, r.Time, r.Exit = utmpx.DeadProcess, utmpx.TimeOf(end), exit
+	blank(&r)
+	return r
+}

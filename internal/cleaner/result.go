@@ -1,0 +1,68 @@
+package cleaner
+
+import (
+	"errors"
+	"io/fs"
+
+	"utmpd.dev/utmpd/utmpfile"
+)
+
+// fail gives every job of a batch the outcome that an error of the utmpx file means.
+func fail(results []Result, err error) {
+	for i := range results {
+		results[i] = Result{Outcome: outcomeOf(err), Err: err}
+	}
+}
+
+func outcomeOf(err error) Outcome {
+	switch {
+	case errors.Is(err, utmpfile.ErrReplaced), errors.Is(err, fs.ErrNotExist):
+		return Changed
+	case errors.Is(err, utmpfile.ErrLocked):
+		return Busy
+	}
+	return Failed
+}
+
+// settle gives the jobs that were carried out their outcome, the others Changed.
+func settle(results []Result, still, done []bool, as Outcome) {
+	for i := range results {
+		results[i].Outcome = as
+		if !still[i] || !done[i] {
+			results[i].Outcome = Changed
+		}
+	}
+}
+
+// failRest gives err to the jobs that were to be written and were not.
+func failRest(results []Result, written, still []bool, err error) {
+	for i := range results {
+		if still[i] && !written[i] {
+			results[i].Outcome, results[i].Err = outcomeOf(err), err
+		}
+	}
+}
+
+// pick returns the swaps of the records that still stand.
+func pick(swaps []utmpfile.Swap, still []bool) []utmpfile.Swap {
+	var picked []utmpfile.Swap
+	for i, s := range swaps {
+		if still[i] {
+			picked = append(picked, s)
+		}
+	}
+	return picked
+}
+
+// spread puts the answers for picked records back to the places of all.
+func spread(answers, still []bool) []bool {
+	all := make([]bool, len(still))
+	k := 0
+	for i := range still {
+		if still[i] {
+			all[i] = answers[k]
+			k++
+		}
+	}
+	return all
+}

@@ -1,0 +1,92 @@
+package daemon
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// readyEnv tells the detached process which descriptor it reports on. A Go
+// program cannot fork without exec, so the daemon is the same program, run
+// again.
+const readyEnv = "UTMPD_READY_FD"
+
+// readyWord is what the daemon reports; anything else is why it is not ready.
+const readyWord = "ready\n"
+
+// detach starts the daemon in a session of its own, away from the terminal, and
+// waits until it is ready or has failed.
+func detach(args []string) error {
+	exe, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("detach: %w", err)
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		return fmt.Errorf("detach: %w", err)
+	}
+	defer r.Close()
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		return fmt.Errorf("detach: %w", err)
+	}
+	defer null.Close()
+	child, err := os.StartProcess(exe, append([]string{"utmpd"}, args...), &os.ProcAttr{
+		Env:   append(os.Environ(), readyEnv+"=3"),
+		Files: []*os.File{null, null, null, w},
+		Sys:   &syscall.SysProcAttr{Setsid: true},
+	})
+	w.Close()
+	if err != nil {
+		return fmt.Errorf("detach: %w", err)
+	}
+	word, err := io.ReadAll(r)
+	switch {
+	case err != nil:
+		return fmt.Errorf("detach: %w", err)
+	case string(word) == readyWord:
+		return nil
+	case len(word) > 0:
+		_, _ = child.Wait()
+		return errors.New(strings.TrimSpace(string(word)))
+	}
+	state, err := child.Wait()
+	if err != nil {
+		return fmt.Errorf("detach: %w", err)
+	}
+	return fmt.Errorf("the daemon ended before it was ready: %v", state)
+}
+
+// detachedFD tells whether this process is the daemon that detach started.
+func detachedFD() (fd int, ok bool) {
+	fd, err := strconv.Atoi(os.Getenv(readyEnv))
+	if err != nil || fd < 3 {
+		return 0, false
+	}
+	os.Unsetenv(readyEnv)
+	return fd, true
+}
+
+// detached is the daemon's life, once it has a session of its own.
+func detached(f flags, fd int) int {
+	syscall.CloseOnExec(fd)
+	syscall.Umask(0o022)
+	_ = os.Chdir("/") // so that it keeps no file system busy
+	report := os.NewFile(uintptr(fd), "ready")
+	l := syslogLog(f)
+	defer l.Close()
+	err := serve(f, l, func() {
+		fmt.Fprint(report, readyWord)
+		report.Close()
+	})
+	if err != nil {
+		l.Error("utmpd ends", "error", err)
+		fmt.Fprintln(report, err) // if it still waits
+		return exitError
+	}
+	return exitOK
+}

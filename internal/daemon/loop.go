@@ -1,0 +1,192 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"time"
+
+	"utmpd.dev/utmpd/internal/config"
+	"utmpd.dev/utmpd/internal/scanner"
+	"utmpd.dev/utmpd/internal/table"
+	"utmpd.dev/utmpd/utmpfile"
+)
+
+// saveEvery is the least time between two writings of the table.
+const saveEvery = time.Second
+
+// emit gives an input to the loop. It blocks while the loop is behind, and
+// drops the input once the daemon ends.
+func (d *daemon) emit(in input) {
+	select {
+	case d.inputs <- in:
+	case <-d.done:
+	}
+}
+
+// loop owns the table. It returns nil when ctx ends.
+func (d *daemon) loop(ctx context.Context, hup <-chan os.Signal, failed <-chan error) error {
+	wake := time.NewTimer(time.Hour)
+	defer wake.Stop()
+	save := time.NewTimer(0)
+	save.Stop()
+	saving := false
+	watchdog, stop := d.watchdog()
+	defer stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-failed:
+			return err
+		case in := <-d.inputs:
+			d.take(in)
+		case ev := <-d.scans:
+			d.takeScan(ev)
+		case <-wake.C:
+			d.handle(time.Now(), table.Tick{})
+		case <-hup:
+			d.reload()
+		case <-watchdog:
+			_ = d.systemd.Watchdog()
+		case <-save.C:
+			saving = false
+			if d.cfg.RunDir != "" {
+				d.saver.give(d.state())
+			}
+		}
+		if at, ok := d.table.Next(); ok {
+			wake.Reset(max(0, at-time.Since(d.started)))
+		} else {
+			wake.Stop()
+		}
+		if d.table.Dirty() && !saving {
+			saving = true
+			save.Reset(d.saver.pause(saveEvery))
+		}
+		d.tellReady()
+		d.showStatus("running")
+	}
+}
+
+func (d *daemon) watchdog() (<-chan time.Time, func()) {
+	every := d.systemd.WatchdogInterval() / 2
+	if every <= 0 {
+		return nil, func() {}
+	}
+	t := time.NewTicker(every)
+	return t.C, t.Stop
+}
+
+func (d *daemon) take(in input) {
+	for _, ev := range in.events {
+		d.handle(in.at, ev)
+	}
+}
+
+// handle has the table judge one event, and sends its orders off.
+func (d *daemon) handle(at time.Time, ev table.Event) {
+	acts := d.table.Handle(d.moment(at), ev)
+	if orders := toWatcher(acts); orders != nil {
+		d.watcher.Do(orders)
+	}
+	if acts.Clean != nil {
+		d.cleanJobs(acts.Clean)
+	}
+	if acts.Pay != nil {
+		d.payDebts(acts.Pay)
+	}
+	if acts.Rescan {
+		d.scanner.Rescan()
+	}
+	for _, r := range acts.Reports {
+		d.reporter.report(r)
+		if r.Kind == table.Ended {
+			d.lastClean = at
+		}
+	}
+}
+
+// takeScan passes on a reading. A file that cannot be read for now is not an
+// empty one: what is known of its records stands. One that is not there has none.
+func (d *daemon) takeScan(ev scanner.Event) {
+	d.scanned = true
+	d.tellScanError(ev.Err)
+	if ev.Err != nil && !errors.Is(ev.Err, fs.ErrNotExist) && !errors.Is(ev.Err, utmpfile.ErrEmpty) {
+		return
+	}
+	d.lastScan, d.generation = ev.Began, ev.Snapshot.Generation()
+	began := d.moment(ev.Began).Mono
+	d.handle(time.Now(), table.Scanned{Snapshot: ev.Snapshot, Began: began, Periodic: ev.Periodic})
+}
+
+// tellScanError tells what is wrong with the file once, and when it is right again.
+func (d *daemon) tellScanError(err error) {
+	text := ""
+	if err != nil {
+		text = err.Error()
+	}
+	if text == d.scanErr {
+		return
+	}
+	d.scanErr = text
+	switch {
+	case err == nil:
+		d.log.Info("the utmpx file can be read", "file", d.cfg.UtmpxFile)
+	case errors.Is(err, fs.ErrNotExist):
+		d.log.Info("no utmpx file yet: waiting for it", "file", d.cfg.UtmpxFile)
+	default:
+		d.log.Warn("the utmpx file cannot be read; what is known of it stands", "error", err)
+	}
+}
+
+// tellReady tells, once, that the daemon works: the file has been read and each
+// process in it been asked about.
+func (d *daemon) tellReady() {
+	if d.ready == nil || !d.scanned || d.table.Counts().Asking > 0 {
+		return
+	}
+	d.startLine()
+	d.ready()
+	d.ready = nil
+	_ = d.systemd.Ready()
+}
+
+// reload reads the configuration again. A file with a fault in it changes nothing.
+func (d *daemon) reload() {
+	_ = d.systemd.Reloading()
+	defer func() { _ = d.systemd.Ready() }()
+	cfg, warnings, err := config.Load(d.flags.config)
+	if err != nil {
+		d.log.Error("configuration not read: the old settings stay in force", "error", err)
+		return
+	}
+	for _, w := range warnings {
+		d.log.Warn("configuration", "at", fmt.Sprintf("%s:%d", w.File, w.Line), "problem", w.Text)
+	}
+	if len(warnings) > 0 {
+		d.log.Error("configuration has faults: the old settings stay in force", "faults", len(warnings))
+		return
+	}
+	d.apply(withPaths(cfg))
+}
+
+// apply puts new settings in force. Files, directories and the user are those
+// of the start until the next one.
+func (d *daemon) apply(cfg config.Config) {
+	if cfg.UtmpxFile != d.cfg.UtmpxFile || cfg.WtmpxFile != d.cfg.WtmpxFile || cfg.PipeFile != d.cfg.PipeFile ||
+		(d.cfg.RunDir != "" && cfg.RunDir != d.cfg.RunDir) || (d.cfg.StateDir != "" && cfg.StateDir != d.cfg.StateDir) ||
+		cfg.RunAs != d.cfg.RunAs {
+		d.log.Warn("configuration: files, directories and RUN_AS change at the next start only")
+	}
+	d.cfg.ScanPeriod, d.cfg.MaxFDs, d.cfg.WtmpxUpdateFreq = cfg.ScanPeriod, cfg.MaxFDs, cfg.WtmpxUpdateFreq
+	d.cfg.GracePeriod, d.cfg.KeepBusyLines = cfg.GracePeriod, cfg.KeepBusyLines
+	d.scanner.SetPeriod(cfg.ScanPeriod)
+	d.heart.SetPeriod(cfg.WtmpxUpdateFreq)
+	d.watcher.SetLimit(d.maxFDs())
+	d.handle(time.Now(), table.Configured{Settings: settings(cfg)})
+	d.log.Info("configuration read again", "SCAN_PERIOD", cfg.ScanPeriod, "MAX_FDS", cfg.MaxFDs,
+		"WTMPX_UPDATE_FREQ", cfg.WtmpxUpdateFreq, "GRACE_PERIOD", cfg.GracePeriod, "KEEP_BUSY_LINES", cfg.KeepBusyLines)
+}

@@ -1,0 +1,158 @@
+// Package daemon is utmpd: it wires the rooms together. The page utmpd(8) tells
+// what it does; docs/architecture.md, how.
+package daemon
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime/debug"
+	"syscall"
+
+	"utmpd.dev/utmpd/internal/config"
+)
+
+// version is set by the build (-ldflags -X).
+var version string
+
+const (
+	exitOK    = 0
+	exitError = 1
+	exitUsage = 2
+)
+
+const usage = `usage: utmpd [-debug] [-foreground] [-n] [-check] [-config FILE] [-version]
+
+Without an option utmpd leaves its terminal and runs as a daemon; the command
+ends when the daemon is ready.
+
+  -debug        stay on the terminal, tell on standard output what is done
+  -foreground   stay on the terminal, log on standard error
+  -n            watch, and log what would be cleaned; write to neither file
+  -check        check the configuration and exit
+  -config FILE  read FILE instead of ` + config.DefaultFile + `
+  -version      print the version and exit
+
+See utmpd(8).
+`
+
+// flags are the command line.
+type flags struct {
+	debug, foreground, dryRun, check, version bool
+	config                                    string
+}
+
+func parseFlags(args []string) (flags, error) {
+	var f flags
+	set := flag.NewFlagSet("utmpd", flag.ContinueOnError)
+	set.SetOutput(io.Discard)
+	set.Usage = func() {}
+	set.BoolVar(&f.debug, "debug", false, "")
+	set.BoolVar(&f.foreground, "foreground", false, "")
+	set.BoolVar(&f.dryRun, "n", false, "")
+	set.BoolVar(&f.check, "check", false, "")
+	set.BoolVar(&f.version, "version", false, "")
+	set.StringVar(&f.config, "config", "", "")
+	if err := set.Parse(args); err != nil {
+		return f, err
+	}
+	if set.NArg() > 0 {
+		return f, fmt.Errorf("unexpected argument %q", set.Arg(0))
+	}
+	if f.debug && f.foreground {
+		return f, errors.New("-debug and -foreground exclude each other")
+	}
+	if f.config != "" { // SIGHUP reads it again, from another directory
+		abs, err := filepath.Abs(f.config)
+		if err != nil {
+			return f, err
+		}
+		f.config = abs
+	}
+	return f, nil
+}
+
+// Main is the command: it returns the exit status, 0 for success (for the
+// daemon: it is ready), 1 for an error, which stderr then tells, 2 for a usage
+// error.
+func Main(args []string, stdout, stderr io.Writer) int {
+	f, err := parseFlags(args)
+	if errors.Is(err, flag.ErrHelp) {
+		fmt.Fprint(stdout, usage)
+		return exitOK
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "utmpd: %v\n%s", err, usage)
+		return exitUsage
+	}
+	if f.version {
+		fmt.Fprintln(stdout, "utmpd", Version())
+		return exitOK
+	}
+	if f.check {
+		return check(f, stdout, stderr)
+	}
+	if !f.debug && !f.foreground {
+		if fd, ok := detachedFD(); ok {
+			return detached(f, fd)
+		}
+		if err := detach(args); err != nil {
+			fmt.Fprintf(stderr, "utmpd: %v\n", err)
+			return exitError
+		}
+		return exitOK
+	}
+	l := terminalLog(f, stdout, stderr)
+	if err := serve(f, l, func() {}); err != nil {
+		if f.debug {
+			fmt.Fprintf(stderr, "utmpd: %v\n", err)
+		}
+		l.Error("utmpd ends", "error", err)
+		return exitError
+	}
+	return exitOK
+}
+
+// check reads the configuration as the daemon would, and tells what it finds.
+func check(f flags, stdout, stderr io.Writer) int {
+	_, warnings, err := config.Load(f.config)
+	if err != nil {
+		fmt.Fprintf(stderr, "utmpd: %v\n", err)
+		return exitError
+	}
+	for _, w := range warnings {
+		fmt.Fprintln(stderr, w)
+	}
+	if len(warnings) > 0 {
+		return exitError
+	}
+	fmt.Fprintf(stdout, "%s: no faults\n", cmp.Or(f.config, config.DefaultFile))
+	return exitOK
+}
+
+// serve runs until SIGTERM or SIGINT.
+func serve(f flags, l logger, ready func()) error {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	return run(ctx, f, hup, l, ready)
+}
+
+// Version returns what the build was given, or what Go knows of the module.
+func Version() string {
+	if version != "" {
+		return version
+	}
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(unknown)"
+}

@@ -1,0 +1,108 @@
+package daemon
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/user"
+	"strconv"
+	"syscall"
+	"time"
+
+	"utmpd.dev/utmpd/internal/logging"
+	"utmpd.dev/utmpd/internal/proc"
+	"utmpd.dev/utmpd/internal/table"
+	"utmpd.dev/utmpd/utmpfile"
+	"utmpd.dev/utmpd/utmpx"
+)
+
+// reporter logs what the table reports.
+type reporter struct {
+	log     *slog.Logger
+	limited *logging.Limiter
+}
+
+// delayEvery bounds how often a clean that waits is told of.
+const delayEvery = 10 * time.Second
+
+func newReporter(log *slog.Logger) *reporter {
+	return &reporter{log, logging.NewLimiter(log, 1, delayEvery)}
+}
+
+func (p *reporter) close() { p.limited.Close() }
+
+func (p *reporter) report(r table.Report) {
+	switch r.Kind {
+	case table.Watching:
+		p.log.Debug("session watched", who(r.Record)...)
+	case table.Ended:
+		p.log.Info("session ended", ended(r)...)
+	case table.WouldEnd:
+		p.log.Info("session would be ended (-n)", ended(r)...)
+	case table.Left:
+		p.log.Info("session left alone", append(who(r.Record), "reason", r.Reason)...)
+	case table.Owner:
+		p.log.Debug("session ended by its owner", who(r.Record)...)
+	case table.Unwatched:
+		p.unwatched(r.Count)
+	case table.Delayed:
+		p.limited.Log(slog.LevelWarn, "delayed", "cleaning waits", append([]any{"sessions", r.Count, "error", r.Err}, holder(r.Err)...)...)
+	case table.OwedPaid:
+		p.log.Info("logouts that had waited are written to the wtmpx file", "logouts", r.Count)
+	case table.OwedLost:
+		p.log.Error("a logout is lost: too many wait for the wtmpx file", ended(r)...)
+	}
+}
+
+func (p *reporter) unwatched(n int) {
+	if n == 0 {
+		p.log.Info("every session is watched")
+		return
+	}
+	p.log.Warn("sessions are not watched, and judged at each scan instead: MAX_FDS or the limit of open files is too small", "sessions", n)
+}
+
+// who names a session.
+func who(r utmpx.Record) []any {
+	args := []any{"line", r.Line, "user", r.User}
+	if r.Host != "" {
+		args = append(args, "host", r.Host)
+	}
+	return append(args, "pid", r.PID, "login", stamp(r.Time.Time()))
+}
+
+// ended tells how and when a session ended, and how well that is known.
+func ended(r table.Report) []any {
+	args := append(who(r.Record), "end", stamp(r.End), "exit", proc.Status(r.Status).String())
+	if !r.After.IsZero() {
+		args = append(args, "alive until", stamp(r.After))
+	}
+	if r.Found != "" {
+		args = append(args, "found", r.Found)
+	}
+	return append(args, "logout", r.Logout.String())
+}
+
+func stamp(t time.Time) string { return t.Format("2006-01-02T15:04:05.000Z07:00") }
+
+// holder names who holds a lock, if the system tells.
+func holder(err error) []any {
+	var locked *utmpfile.LockedError
+	if !errors.As(err, &locked) || locked.PID <= 0 {
+		return nil
+	}
+	args := []any{"holder", locked.PID}
+	info, err := os.Stat(fmt.Sprintf("/proc/%d", locked.PID))
+	if err != nil {
+		return args
+	}
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		uid := strconv.FormatUint(uint64(st.Uid), 10)
+		if u, err := user.LookupId(uid); err == nil {
+			uid = u.Username
+		}
+		args = append(args, "user", uid)
+	}
+	return args
+}

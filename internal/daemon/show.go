@@ -1,0 +1,170 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"utmpd.dev/utmpd/internal/config"
+	"utmpd.dev/utmpd/internal/state"
+	"utmpd.dev/utmpd/internal/status"
+)
+
+// startLine tells at the start what utmpd works on, and what it cannot do.
+func (d *daemon) startLine() {
+	c := d.table.Counts()
+	args := []any{"version", Version(), "utmpx", d.cfg.UtmpxFile, "wtmpx", d.cfg.WtmpxFile,
+		"layout", d.layout(), "watched", c.Watched, "unwatched", c.Unwatched, "backend", d.backend()}
+	if d.pipe != nil {
+		args = append(args, "pipe", d.cfg.PipeFile)
+	}
+	if d.flags.dryRun {
+		args = append(args, "writes", "nothing (-n)")
+	}
+	if missing := missingRights(d.cfg, d.flags.dryRun); missing != nil {
+		args = append(args, "missing", strings.Join(missing, "; "))
+	}
+	d.log.Info("utmpd started", args...)
+}
+
+func (d *daemon) layout() string {
+	l, err := d.file.Layout()
+	if err != nil {
+		return "unknown yet"
+	}
+	return l.Name()
+}
+
+func (d *daemon) backend() string {
+	_, backend := d.watcher.Stats()
+	return backend
+}
+
+// showStatus says how things are: RUN_DIR/status, and STATUS= under systemd.
+func (d *daemon) showStatus(what string) {
+	c := d.table.Counts()
+	beat, _ := d.heart.Last()
+	pairs := []status.Pair{
+		{Key: "state", Value: what},
+		{Key: "pid", Value: strconv.Itoa(os.Getpid())},
+		{Key: "version", Value: Version()},
+		{Key: "started", Value: stamp(d.started)},
+		{Key: "utmpx", Value: d.cfg.UtmpxFile},
+		{Key: "wtmpx", Value: d.cfg.WtmpxFile},
+		{Key: "sessions", Value: strconv.Itoa(c.Sessions)},
+		{Key: "watched", Value: strconv.Itoa(c.Watched)},
+		{Key: "unwatched", Value: strconv.Itoa(c.Unwatched)},
+		{Key: "dying", Value: strconv.Itoa(c.Dying)},
+		{Key: "cleaned", Value: strconv.Itoa(c.Cleaned)},
+		{Key: "logouts owed", Value: strconv.Itoa(c.Owed)},
+		{Key: "backend", Value: d.backend()},
+		{Key: "last scan", Value: when(d.lastScan)},
+		{Key: "last heartbeat", Value: when(beat)},
+		{Key: "last clean", Value: when(d.lastClean)},
+	}
+	if d.pipe != nil {
+		st := d.pipe.Stats()
+		pairs = append(pairs,
+			status.Pair{Key: "requests", Value: strconv.FormatUint(st.Requests, 10)},
+			status.Pair{Key: "bad requests", Value: strconv.FormatUint(st.BadCommands+st.BadPIDs+st.Partials, 10)})
+	}
+	if d.scanErr != "" {
+		pairs = append(pairs, status.Pair{Key: "utmpx error", Value: d.scanErr})
+	}
+	d.status.Set(pairs)
+}
+
+func when(t time.Time) string {
+	if t.IsZero() {
+		return "never"
+	}
+	return stamp(t)
+}
+
+// writeStatus is called by the status room, at most once a second.
+func (d *daemon) writeStatus(pairs []status.Pair) error {
+	get := func(key string) string {
+		for _, p := range pairs {
+			if p.Key == key {
+				return p.Value
+			}
+		}
+		return ""
+	}
+	_ = d.systemd.Status(fmt.Sprintf("%s watched, %s not, %s cleaned; last scan %s",
+		get("watched"), get("unwatched"), get("cleaned"), get("last scan")))
+	if d.cfg.RunDir == "" {
+		return nil
+	}
+	return status.Write(d.statusFile(), pairs)
+}
+
+// saver writes the table for a later run, away from the loop, which must not
+// wait for a disk.
+type saver struct {
+	path string
+	log  *slog.Logger
+	next chan state.State // holds the newest
+	last time.Time        // of the loop: when it last gave one
+	bad  bool
+}
+
+func newSaver(path string, log *slog.Logger) *saver {
+	return &saver{path: path, log: log, next: make(chan state.State, 1)}
+}
+
+// pause returns how long the loop should wait before it gives the next state.
+func (s *saver) pause(every time.Duration) time.Duration {
+	return max(0, every-time.Since(s.last))
+}
+
+func (s *saver) give(st state.State) {
+	s.last = time.Now()
+	select {
+	case <-s.next: // an older one, not yet taken
+	default:
+	}
+	s.next <- st
+}
+
+func (s *saver) run(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case st := <-s.next:
+			s.save(st)
+		}
+	}
+}
+
+func (s *saver) save(st state.State) {
+	err := st.Save(s.path)
+	if err != nil && !s.bad {
+		s.log.Warn("the table is not saved: a restart will know no processes", "error", err)
+	}
+	s.bad = err != nil
+}
+
+// missingRights names what this process may not do that it should.
+func missingRights(cfg config.Config, dryRun bool) []string {
+	var missing []string
+	add := func(err error, text string) {
+		if err != nil {
+			missing = append(missing, text)
+		}
+	}
+	if !dryRun {
+		add(writable(cfg.UtmpxFile), "write "+cfg.UtmpxFile)
+		add(writable(cfg.WtmpxFile), "write "+cfg.WtmpxFile)
+		add(ownerOf(cfg.WtmpxFile), "set the access time of "+cfg.WtmpxFile+" (owner or CAP_FOWNER)")
+	}
+	if !exitStatusTold() {
+		missing = append(missing, "learn how processes end (Linux 6.15)")
+	}
+	return missing
+}

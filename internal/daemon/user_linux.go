@@ -1,0 +1,59 @@
+package daemon
+
+import (
+	"fmt"
+	"log/slog"
+	"runtime"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// becomeUser has the process, all its threads, go on as that user with that
+// user's groups, and with CAP_FOWNER alone: the right to set the access time of
+// a file that is root's. It is called before any room starts, and needs root.
+func becomeUser(u account, log *slog.Logger) error {
+	if unix.Geteuid() == u.uid {
+		return nil
+	}
+	if unix.Geteuid() != 0 {
+		return fmt.Errorf("RUN_AS: only root can become %s", u.name)
+	}
+	for _, step := range []struct {
+		what string
+		do   func() error
+	}{
+		// Without this, leaving uid 0 drops every capability.
+		{"keep capabilities", func() error { return allThreads(unix.SYS_PRCTL, unix.PR_SET_KEEPCAPS, 1, 0) }},
+		{"groups", func() error { return syscall.Setgroups(u.groups) }},
+		{"group", func() error { return syscall.Setresgid(u.gid, u.gid, u.gid) }},
+		{"user", func() error { return syscall.Setresuid(u.uid, u.uid, u.uid) }},
+		{"capabilities", keepFowner},
+		{"no new privileges", func() error { return allThreads(unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0) }},
+	} {
+		if err := step.do(); err != nil {
+			return fmt.Errorf("RUN_AS=%s: %s: %w", u.name, step.what, err)
+		}
+	}
+	log.Info("running as", "user", u.name, "uid", u.uid, "capabilities", "CAP_FOWNER")
+	return nil
+}
+
+// keepFowner leaves CAP_FOWNER, effective and permitted, and nothing else.
+func keepFowner() error {
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	data := [2]unix.CapUserData{{Effective: 1 << unix.CAP_FOWNER, Permitted: 1 << unix.CAP_FOWNER}}
+	err := allThreads(unix.SYS_CAPSET, uintptr(unsafe.Pointer(&header)), uintptr(unsafe.Pointer(&data[0])), 0)
+	runtime.KeepAlive(&header)
+	runtime.KeepAlive(&data)
+	return err
+}
+
+// allThreads makes a system call that counts for one thread only in each of them.
+func allThreads(trap, a1, a2, a3 uintptr) error {
+	if _, _, errno := syscall.AllThreadsSyscall(trap, a1, a2, a3); errno != 0 {
+		return errno
+	}
+	return nil
+}

@@ -1,0 +1,196 @@
+package daemon
+
+import (
+	"time"
+
+	"utmpd.dev/utmpd/internal/cleaner"
+	"utmpd.dev/utmpd/internal/proc"
+	"utmpd.dev/utmpd/internal/receiver"
+	"utmpd.dev/utmpd/internal/scanner"
+	"utmpd.dev/utmpd/internal/state"
+	"utmpd.dev/utmpd/internal/table"
+	"utmpd.dev/utmpd/internal/watcher"
+	"utmpd.dev/utmpd/utmpx"
+)
+
+// The rooms know nothing of each other. Here what one tells becomes what
+// another understands.
+
+// input is what a room told, with its time.
+type input struct {
+	at     time.Time
+	events []table.Event
+}
+
+func (d *daemon) moment(at time.Time) table.Moment {
+	// The rooms' clocks run apart by what a message takes; the table's does not run backward.
+	d.mono = max(d.mono, at.Sub(d.started))
+	return table.Moment{Mono: d.mono, Wall: at.Round(0)}
+}
+
+// watcherEvents passes on what the Watcher learnt. Deaths keep their own time.
+func (d *daemon) watcherEvents(events []watcher.Event) {
+	boot := proc.Boot(time.Now())
+	for len(events) > 0 {
+		in := input{at: events[0].At}
+		for len(events) > 0 && events[0].At.Equal(in.at) {
+			in.events = append(in.events, fromWatcher(events[0], boot))
+			events = events[1:]
+		}
+		d.emit(in)
+	}
+}
+
+func fromWatcher(ev watcher.Event, boot time.Time) table.Event {
+	switch ev.Kind {
+	case watcher.Alive:
+		alive := table.Alive{PID: ev.PID, Token: table.Token(ev.Token), ID: table.ID(ev.ID), Boot: boot}
+		if ev.ID.Start != 0 {
+			alive.Started = boot.Add(ev.ID.SinceBoot())
+		}
+		return alive
+	case watcher.Gone:
+		return table.Gone{PID: ev.PID, Status: table.Status(ev.Status)}
+	case watcher.Exited:
+		return table.Exited{Token: table.Token(ev.Token), Status: table.Status(ev.Status)}
+	case watcher.Reaped:
+		return table.Reaped{Token: table.Token(ev.Token), Status: table.Status(ev.Status)}
+	}
+	age := ev.At.Sub(boot)
+	lines := make(map[string]table.Leader, len(ev.Leaders))
+	for line, l := range ev.Leaders {
+		lines[line] = table.Leader{
+			Found:  l.Found,
+			Hidden: l.Exists && !l.Found && ev.Err != nil,
+			ID:     table.ID(l.ID),
+			Age:    age - l.ID.SinceBoot(),
+		}
+	}
+	return table.Leaders{Lines: lines}
+}
+
+func toWatcher(acts table.Actions) []watcher.Order {
+	var orders []watcher.Order
+	for _, pid := range acts.Watch {
+		orders = append(orders, watcher.Order{Op: watcher.Watch, PID: pid})
+	}
+	for _, token := range acts.Forget {
+		orders = append(orders, watcher.Order{Op: watcher.Forget, Token: watcher.Token(token)})
+	}
+	if acts.FindLeaders != nil {
+		orders = append(orders, watcher.Order{Op: watcher.FindLeaders, Lines: acts.FindLeaders})
+	}
+	return orders
+}
+
+func (d *daemon) requests(reqs []receiver.Request) {
+	pids := make([]int32, len(reqs))
+	for i, r := range reqs {
+		pids[i] = r.PID
+	}
+	d.emit(input{time.Now(), []table.Event{table.Requested{PIDs: pids}}})
+}
+
+// scannerEvent passes on a reading. A file that cannot be read now is not an
+// empty one: what is known of it stands until it can.
+func (d *daemon) scannerEvent(ev scanner.Event) {
+	d.scans <- ev
+}
+
+// cleanJobs hands jobs to the Cleaner, and its results to the table.
+func (d *daemon) cleanJobs(jobs []table.Job) {
+	out := make([]cleaner.Job, len(jobs))
+	for i, j := range jobs {
+		out[i] = cleaner.Job{
+			Generation: j.Generation, Slot: j.Slot, Record: j.Record,
+			End: j.End, Exit: j.Status.Exit(), SkipLog: j.SkipLog,
+		}
+	}
+	d.cleaner.Clean(out, func(results []cleaner.Result) {
+		back := make([]table.Result, len(results))
+		for i, r := range results {
+			back[i] = table.Result{Job: jobs[i], Outcome: outcomes[r.Outcome], Logout: logouts[r.Logout], Err: r.Err}
+		}
+		d.emit(input{time.Now(), []table.Event{table.Cleaned{Results: back}}})
+	})
+}
+
+var outcomes = map[cleaner.Outcome]table.Outcome{
+	cleaner.Done: table.Done, cleaner.Changed: table.Changed, cleaner.Busy: table.Busy,
+	cleaner.Failed: table.Failed, cleaner.LogFailed: table.LogFailed, cleaner.DryRun: table.DryRun,
+}
+
+var logouts = map[cleaner.Logout]table.Logout{
+	cleaner.NoLogout: table.NoLogout, cleaner.Appended: table.Appended,
+	cleaner.Closed: table.Closed, cleaner.Owed: table.LogoutOwed,
+}
+
+// payDebts hands the logouts that wait to the Cleaner.
+func (d *daemon) payDebts(owed []table.Owed) {
+	out := make([]cleaner.Debt, len(owed))
+	for i, o := range owed {
+		out[i] = cleaner.Debt{Login: o.Login, End: o.End, Exit: o.Status.Exit()}
+	}
+	d.cleaner.Pay(out, func(err error) {
+		paid := table.Paid{Err: err}
+		if err != nil {
+			paid.Left = owed
+		}
+		d.emit(input{time.Now(), []table.Event{paid}})
+	})
+}
+
+// saved turns the table's state into the file's, and back.
+func saved(st table.State, bootID string, gen utmpx.Generation) state.State {
+	out := state.State{BootID: bootID, Alive: st.Alive, File: [2]uint64{gen.Dev, gen.Ino}}
+	at := map[table.ID]int{}
+	for _, s := range st.Sessions {
+		i, ok := at[s.ID]
+		if !ok {
+			i = len(out.Procs)
+			at[s.ID] = i
+			out.Procs = append(out.Procs, state.Proc{PID: s.ID.PID, Start: s.ID.Start, Inode: s.ID.Inode, Since: s.Since})
+		}
+		wait := int32(-1)
+		if s.Status.Known {
+			wait = s.Status.Wait
+		}
+		out.Procs[i].Records = append(out.Procs[i].Records, state.Record{
+			Slot: s.Slot, Sum: s.Sum, Leader: s.Led, Ended: s.End, Found: !s.End.IsZero() && !s.Exact, Wait: wait,
+		})
+	}
+	for _, o := range st.Owed {
+		debt := state.Owed{Login: []byte(o.Login.Raw()), Layout: o.Login.Layout().Name(), End: o.End, Wait: -1}
+		if o.Status.Known {
+			debt.Wait = o.Status.Wait
+		}
+		out.Owed = append(out.Owed, debt)
+	}
+	return out
+}
+
+func restored(st state.State) table.State {
+	status := func(wait int32) table.Status {
+		if wait < 0 {
+			return table.Status{}
+		}
+		return table.Status{Known: true, Wait: wait}
+	}
+	out := table.State{Alive: st.Alive}
+	for _, p := range st.Procs {
+		for _, r := range p.Records {
+			out.Sessions = append(out.Sessions, table.SessionState{
+				Slot: r.Slot, Sum: r.Sum, ID: table.ID{PID: p.PID, Start: p.Start, Inode: p.Inode},
+				Led: r.Leader, Since: p.Since, End: r.Ended, Exact: !r.Ended.IsZero() && !r.Found, Status: status(r.Wait),
+			})
+		}
+	}
+	for _, o := range st.Owed {
+		l, err := utmpx.ByName(o.Layout)
+		if err != nil || len(o.Login) != l.Size() {
+			continue
+		}
+		out.Owed = append(out.Owed, table.Owed{Login: l.Decode(string(o.Login)), End: o.End, Status: status(o.Wait)})
+	}
+	return out
+}

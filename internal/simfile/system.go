@@ -1,0 +1,312 @@
+// Package simfile is a system of files in memory, in which utmpfile works as it
+// does on the kernel's: with inodes and names, open file descriptions, their
+// locks and those of other processes, and with whatever goes wrong at a chosen
+// moment. It blocks on channels alone, so that it can be used in a bubble of
+// testing/synctest.
+package simfile
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"utmpd.dev/utmpd/utmpfile"
+	"utmpd.dev/utmpd/utmpx"
+)
+
+// Call names what a program asks of the system.
+type Call string
+
+// The calls, as they are counted and as faults see them.
+const (
+	Open     Call = "open"
+	Lookup   Call = "lookup"
+	List     Call = "list"
+	Read     Call = "read"
+	Write    Call = "write"
+	Append   Call = "append"
+	Truncate Call = "truncate"
+	TryLock  Call = "trylock"
+	Lock     Call = "lock"
+	Unlock   Call = "unlock"
+	Holder   Call = "holder"
+	Stat     Call = "stat"
+	Utime    Call = "utime"
+	Sync     Call = "sync"
+	Close    Call = "close"
+)
+
+// Op is one call, before it is done.
+type Op struct {
+	PID    int32 // 0: the program itself
+	Call   Call
+	Name   string
+	Offset int64 // of Read, Write; the size of Truncate
+	Len    int   // of Read, Write, Append
+}
+
+// Fault makes a call fail. A Read, Write or Append has done N bytes by then.
+type Fault struct {
+	N   int
+	Err error
+}
+
+// System is the simulated system. As a [utmpfile.System] it is the program
+// under test, whose locks belong to open file descriptions; see [System.As].
+// It may be used by many goroutines.
+type System struct {
+	view
+	mu    sync.Mutex
+	names map[string]*inode
+	inos  uint64
+	fault func(Op) *Fault
+	calls map[Call]int
+	open  int
+	now   func() time.Time
+}
+
+var _ utmpfile.System = (*System)(nil)
+
+// New returns a system without files. Its clock is time.Now, the bubble's in a bubble.
+func New() *System {
+	s := &System{names: map[string]*inode{}, calls: map[Call]int{}, now: time.Now}
+	s.view = view{s: s}
+	return s
+}
+
+// inode is a file, whatever its names. System.mu guards it.
+type inode struct {
+	ino   uint64
+	data  []byte
+	mode  fs.FileMode
+	uid   uint32
+	link  string
+	atime time.Time
+	mtime time.Time
+	locks
+}
+
+// As returns the system as another process sees it. Its locks are POSIX locks:
+// they name its pid, and go when it closes any descriptor of the file.
+func (s *System) As(pid int32) utmpfile.System { return view{s, pid} }
+
+// Inject has f see every call before it is done, from now on: it may do to the
+// system what is to happen just before, and it makes the call fail by returning
+// a fault. It sees its own calls too, and several at once if several goroutines
+// call. A nil f ends it.
+func (s *System) Inject(f func(Op) *Fault) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fault = f
+}
+
+// Calls returns how often each call was made by the program under test, and
+// begins to count anew.
+func (s *System) Calls() map[Call]int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := s.calls
+	s.calls = map[Call]int{}
+	return c
+}
+
+// OpenHandles returns how many handles are open, of all processes.
+func (s *System) OpenHandles() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.open
+}
+
+func (s *System) newInode(data []byte) *inode {
+	s.inos++
+	now := s.now()
+	return &inode{ino: s.inos, data: slices.Clone(data), mode: 0o664, atime: now, mtime: now}
+}
+
+// WriteFile makes a new file of that name. One that had it lives on without it,
+// for those who have it open.
+func (s *System) WriteFile(name string, data []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.names[name] = s.newInode(data)
+}
+
+// Change has f change the bytes of a file, which stays the same file, as a
+// writer without locks would.
+func (s *System) Change(name string, f func(data []byte) []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := s.names[name]
+	n.data, n.mtime = f(n.data), s.now()
+}
+
+// Special makes a directory, FIFO, socket or device, by its mode's type.
+func (s *System) Special(name string, mode fs.FileMode) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.names[name] = s.newInode(nil)
+	s.names[name].mode = mode
+}
+
+// Symlink makes a symbolic link of that user's.
+func (s *System) Symlink(to, name string, uid uint32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := s.newInode(nil)
+	n.mode, n.link, n.uid = fs.ModeSymlink|0o777, to, uid
+	s.names[name] = n
+}
+
+// Rename gives a file another name, as rename(2) does.
+func (s *System) Rename(from, to string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.names[to] = s.names[from]
+	delete(s.names, from)
+}
+
+// Remove takes a name away.
+func (s *System) Remove(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.names, name)
+}
+
+// ReadFile returns what a file holds, nil if there is none.
+func (s *System) ReadFile(name string) []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if n := s.names[name]; n != nil {
+		return slices.Clone(n.data)
+	}
+	return nil
+}
+
+// SetTime sets when a file was changed last.
+func (s *System) SetTime(name string, modified time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.names[name].mtime = modified
+}
+
+// Names returns all names in order.
+func (s *System) Names() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Sorted(maps.Keys(s.names))
+}
+
+// view is the system as one process sees it; pid 0 is the program under test.
+type view struct {
+	s   *System
+	pid int32
+}
+
+// call counts a call and asks for its fault, with the system unlocked.
+func (v view) call(op Op) *Fault {
+	op.PID = v.pid
+	v.s.mu.Lock()
+	if v.pid == 0 {
+		v.s.calls[op.Call]++
+	}
+	f := v.s.fault
+	v.s.mu.Unlock()
+	if f == nil {
+		return nil
+	}
+	return f(op)
+}
+
+// follow returns what a name leads to, through the links of the users allowed.
+func (s *System) follow(name string, rootOnly bool) (*inode, error) {
+	for range 8 {
+		n := s.names[name]
+		switch {
+		case n == nil:
+			return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+		case n.link == "":
+			return n, nil
+		case rootOnly && n.uid != 0:
+			return nil, fmt.Errorf("%w, but user %d's", utmpfile.ErrSymlink, n.uid)
+		case path.IsAbs(n.link):
+			name = n.link
+		default:
+			name = path.Join(path.Dir(name), n.link)
+		}
+	}
+	return nil, errors.New("too many symbolic links")
+}
+
+// Open implements [utmpfile.System].
+func (v view) Open(name string, mode utmpfile.OpenMode) (utmpfile.Handle, error) {
+	if f := v.call(Op{Call: Open, Name: name}); f != nil {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: f.Err}
+	}
+	v.s.mu.Lock()
+	defer v.s.mu.Unlock()
+	n, err := v.s.follow(name, true)
+	if err != nil {
+		return nil, err
+	}
+	if !n.mode.IsRegular() {
+		return nil, fmt.Errorf("%w but a %s", utmpfile.ErrNotRegular, kindOf(n.mode))
+	}
+	v.s.open++
+	return &handle{view: v, name: name, n: n, mode: mode}, nil
+}
+
+func kindOf(mode fs.FileMode) string {
+	switch {
+	case mode.IsDir():
+		return "directory"
+	case mode&fs.ModeNamedPipe != 0:
+		return "FIFO"
+	case mode&fs.ModeSocket != 0:
+		return "socket"
+	}
+	return "device"
+}
+
+// Lookup implements [utmpfile.System].
+func (v view) Lookup(name string) (utmpfile.Info, error) {
+	if f := v.call(Op{Call: Lookup, Name: name}); f != nil {
+		return utmpfile.Info{}, &fs.PathError{Op: "stat", Path: name, Err: f.Err}
+	}
+	v.s.mu.Lock()
+	defer v.s.mu.Unlock()
+	n, err := v.s.follow(name, false)
+	if err != nil {
+		return utmpfile.Info{}, err
+	}
+	return n.info(), nil
+}
+
+func (n *inode) info() utmpfile.Info {
+	return utmpfile.Info{
+		Generation: utmpx.Generation{Dev: 1, Ino: n.ino},
+		Size:       int64(len(n.data)), Mode: n.mode, UID: n.uid,
+		Accessed: n.atime, Modified: n.mtime,
+	}
+}
+
+// List implements [utmpfile.System].
+func (v view) List(dir string) ([]string, error) {
+	if f := v.call(Op{Call: List, Name: dir}); f != nil {
+		return nil, &fs.PathError{Op: "open", Path: dir, Err: f.Err}
+	}
+	v.s.mu.Lock()
+	defer v.s.mu.Unlock()
+	var names []string
+	for name := range v.s.names {
+		if path.Dir(name) == dir && !strings.HasSuffix(name, "/") {
+			names = append(names, path.Base(name))
+		}
+	}
+	return names, nil
+}
