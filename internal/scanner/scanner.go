@@ -109,9 +109,8 @@ func (s *Scanner) Run(ctx context.Context) {
 	period, _ := s.takePeriod()
 	ticker := time.NewTicker(period)
 	defer ticker.Stop()
-	var prev *utmpx.Snapshot
-	prev, pause := s.scan(prev, true)
-	for {
+	prev, pause := s.scan(nil, true)
+	for sleep(ctx, pause) {
 		periodic := false
 		select {
 		case <-ctx.Done():
@@ -127,9 +126,6 @@ func (s *Scanner) Run(ctx context.Context) {
 			ticker.Reset(period)
 		}
 		prev, pause = s.scan(prev, periodic)
-		if !sleep(ctx, pause) {
-			return
-		}
 	}
 }
 

@@ -1,0 +1,53 @@
+# utmpd: see README.md. Nothing here needs more than Go and make; what the tests
+# need beyond that they fetch into a cache of their own, $(UTMPD_CACHE).
+
+GO      ?= go
+VERSION ?= $(shell cat VERSION 2>/dev/null || git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS  = -s -w -X utmpd.dev/utmpd/internal/daemon.version=$(VERSION)
+export CGO_ENABLED ?= 0
+
+.PHONY: build demo test test-unit test-system test-race test-arch check cross clean
+
+build:
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
+
+# A real session, start to end, on private files.
+demo: build
+	$(GO) build -o bin/demo ./test/demo
+	bin/demo bin/utmpd
+
+# What distributions run is the first: unprivileged and offline.
+test: test-unit test-system
+
+test-unit:
+	$(GO) test ./...
+
+# Real programs in root file systems and namespaces of their own.
+test-system:
+	test/system.sh
+
+test-race:
+	CGO_ENABLED=1 $(GO) test -race ./...
+
+# The libc of other machines, under user-mode emulation.
+test-arch:
+	test/arch/run.sh
+
+check:
+	test -z "$$(gofmt -l .)" || { gofmt -l .; exit 1; }
+	$(GO) vet ./...
+	$(GO) vet -tags system ./...
+	$(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
+	$(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2 -tags system ./...
+
+PLATFORMS = linux/amd64 linux/arm64 linux/386 linux/s390x illumos/amd64 solaris/amd64
+
+cross:
+	@for p in $(PLATFORMS); do \
+		echo "build $$p"; \
+		GOOS=$${p%/*} GOARCH=$${p#*/} $(GO) build ./... && \
+		GOOS=$${p%/*} GOARCH=$${p#*/} $(GO) vet ./... || exit 1; \
+	done
+
+clean:
+	rm -rf bin

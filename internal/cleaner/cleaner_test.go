@@ -1,0 +1,414 @@
+package cleaner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"utmpd.dev/utmpd/internal/simfile"
+	"utmpd.dev/utmpd/utmpfile"
+	"utmpd.dev/utmpd/utmpx"
+)
+
+const (
+	utmpName = "/run/utmp"
+	wtmpName = "/var/log/wtmp"
+)
+
+var layout = utmpx.Glibc384LE
+
+// world is a system in memory with a Cleaner at work in it.
+type world struct {
+	t   *testing.T
+	sys *simfile.System
+	c   *Cleaner
+	dry bool
+}
+
+func newWorld(t *testing.T) *world {
+	w := &world{t: t, sys: simfile.New()}
+	w.sys.WriteFile(utmpName, nil)
+	w.sys.WriteFile(wtmpName, nil)
+	w.restart()
+	return w
+}
+
+// restart makes a new Cleaner, which knows nothing.
+func (w *world) restart() {
+	opts := utmpfile.Options{System: w.sys, Layout: layout}
+	w.c = New(Options{File: utmpfile.NewFile(utmpName, opts), Log: utmpfile.NewLog(wtmpName, opts), DryRun: w.dry, Logger: slog.New(slog.DiscardHandler)})
+}
+
+func encode(t *testing.T, r utmpx.Record) []byte {
+	t.Helper()
+	b, err := layout.Encode(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// record appends records to a file.
+func (w *world) record(name string, recs ...utmpx.Record) {
+	for _, r := range recs {
+		w.sys.Change(name, func(data []byte) []byte { return append(data, encode(w.t, r)...) })
+	}
+}
+
+func (w *world) records(name string) []utmpx.Record {
+	var recs []utmpx.Record
+	data := string(w.sys.ReadFile(name))
+	for ; len(data) >= layout.Size(); data = data[layout.Size():] {
+		recs = append(recs, layout.Decode(data[:layout.Size()]))
+	}
+	return recs
+}
+
+// jobs orders the sessions in the utmpx file to be cleaned, ended at end.
+func (w *world) jobs() []Job {
+	f := utmpfile.NewFile(utmpName, utmpfile.Options{System: w.sys, Layout: layout})
+	snap, err := f.Snapshot(nil)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var jobs []Job
+	for slot, r := range snap.All() {
+		if r.Type == utmpx.UserProcess {
+			jobs = append(jobs, Job{Generation: snap.Generation(), Slot: slot, Record: r, End: end, Exit: utmpx.Exit{Termination: 9}})
+		}
+	}
+	return jobs
+}
+
+var (
+	start = time.Unix(1_700_000_000, 0)
+	end   = start.Add(time.Hour)
+)
+
+func login(line, user string, pid int32, at time.Time) utmpx.Record {
+	return utmpx.Record{Type: utmpx.UserProcess, Line: line, ID: line[max(0, len(line)-4):], User: user, Host: "h", PID: pid, Time: utmpx.TimeOf(at)}
+}
+
+func logout(line string, at time.Time) utmpx.Record {
+	return utmpx.Record{Type: utmpx.DeadProcess, Line: line, Time: utmpx.TimeOf(at)}
+}
+
+func boot(at time.Time) utmpx.Record {
+	return utmpx.Record{Type: utmpx.BootTime, Line: "~", ID: "~~", User: "reboot", Time: utmpx.TimeOf(at)}
+}
+
+// brief tells a log's records in a line.
+func brief(recs []utmpx.Record) string {
+	var parts []string
+	for _, r := range recs {
+		parts = append(parts, fmt.Sprintf("%s:%s", map[utmpx.Type]string{7: "user", 8: "dead", 2: "boot"}[r.Type], r.Line))
+	}
+	return strings.Join(parts, " ")
+}
+
+func TestLogout(t *testing.T) {
+	alice := login("pts/0", "alice", 100, start)
+	tests := []struct {
+		name    string
+		wtmp    []utmpx.Record
+		session utmpx.Record
+		want    Logout
+	}{
+		{"the login is the line's last record", []utmpx.Record{alice, login("pts/1", "bob", 7, start)}, alice, Appended},
+		{"another pid in wtmp, the same user and time", []utmpx.Record{login("pts/0", "alice", 99, start)}, alice, Appended},
+		{"another time in wtmp, the same pid", []utmpx.Record{login("pts/0", "alice", 100, start.Add(time.Minute))}, alice, Appended},
+		{"closed by its owner", []utmpx.Record{alice, logout("pts/0", end)}, alice, Closed},
+		{"a new session on the line", []utmpx.Record{alice, login("pts/0", "bob", 200, end)}, alice, Closed},
+		{"a new session of the same user", []utmpx.Record{alice, login("pts/0", "alice", 200, end)}, alice, Closed},
+		{"a boot in between", []utmpx.Record{alice, boot(end)}, alice, Closed},
+		{"no record of the line", []utmpx.Record{boot(start.Add(-time.Hour)), login("pts/1", "bob", 7, start)}, alice, Closed},
+		{"no record at all", nil, alice, NoLogout},
+		{"no line", []utmpx.Record{alice}, utmpx.Record{Type: utmpx.UserProcess, User: "alice", PID: 100}, NoLogout},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.record(utmpName, tt.session)
+			w.record(wtmpName, tt.wtmp...)
+			got := w.c.clean(t.Context(), w.jobs())
+			if got[0].Outcome != Done || got[0].Err != nil || got[0].Logout != tt.want {
+				t.Errorf("got %+v, want logout %v", got[0], tt.want)
+			}
+			recs := w.records(wtmpName)
+			if want := len(tt.wtmp); tt.want == Appended && len(recs) != want+1 || tt.want != Appended && len(recs) != want {
+				t.Errorf("wtmp holds %s", brief(recs))
+			}
+			r := w.records(utmpName)[0]
+			if r.Type != utmpx.DeadProcess || r.Time != utmpx.TimeOf(end) || r.Exit.Termination != 9 || r.User != "" ||
+				r.Line != tt.session.Line || r.ID != tt.session.ID || r.PID != tt.session.PID {
+				t.Errorf("utmp holds %v", r)
+			}
+		})
+	}
+}
+
+// A login that stood open when the log was rotated is closed in the new one.
+func TestRotation(t *testing.T) {
+	alice := login("pts/0", "alice", 100, start)
+	tests := []struct {
+		name   string
+		rotate func(w *world)
+		want   Logout
+	}{
+		{"while we ran", func(w *world) {
+			w.c.clean(w.t.Context(), nil)
+			_ = w.c.opts.Log.Follow(&w.c.lines)
+			w.sys.Rename(wtmpName, wtmpName+".1")
+			w.sys.WriteFile(wtmpName, nil)
+		}, Appended},
+		{"before we started", func(w *world) {
+			w.sys.Rename(wtmpName, wtmpName+".1")
+			w.sys.WriteFile(wtmpName, nil)
+		}, Appended},
+		{"closed before the rotation", func(w *world) {
+			w.record(wtmpName, logout("pts/0", end))
+			w.sys.Rename(wtmpName, wtmpName+".1")
+			w.sys.WriteFile(wtmpName, nil)
+		}, NoLogout},
+		{"compressed, and the new file begins after the login", func(w *world) {
+			w.sys.Remove(wtmpName)
+			w.sys.WriteFile(wtmpName+".1.gz", []byte("?"))
+			w.sys.WriteFile(wtmpName, nil)
+			w.record(wtmpName, login("pts/9", "bob", 7, start.Add(time.Minute)))
+		}, Appended},
+		{"compressed, and the new file is empty: nothing is known", func(w *world) {
+			w.sys.Remove(wtmpName)
+			w.sys.WriteFile(wtmpName+".1.gz", []byte("?"))
+			w.sys.WriteFile(wtmpName, nil)
+		}, NoLogout},
+		{"another login on the line in the new file", func(w *world) {
+			w.sys.Rename(wtmpName, wtmpName+".1")
+			w.sys.WriteFile(wtmpName, nil)
+			w.record(wtmpName, login("pts/0", "bob", 7, end))
+		}, Closed},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.record(utmpName, alice)
+			w.record(wtmpName, alice)
+			tt.rotate(w)
+			if got := w.c.clean(t.Context(), w.jobs())[0]; got.Logout != tt.want || got.Outcome != Done {
+				t.Errorf("got %+v, want logout %v; wtmp %s", got, tt.want, brief(w.records(wtmpName)))
+			}
+		})
+	}
+}
+
+func TestChanged(t *testing.T) {
+	alice := login("pts/0", "alice", 100, start)
+	tests := []struct {
+		name   string
+		change func(w *world)
+	}{
+		{"the record", func(w *world) {
+			w.sys.Change(utmpName, func(b []byte) []byte { b[100]++; return b })
+		}},
+		{"the file, same bytes", func(w *world) {
+			data := w.sys.ReadFile(utmpName)
+			w.sys.Remove(utmpName)
+			w.sys.WriteFile(utmpName, data)
+		}},
+		{"the file is gone", func(w *world) { w.sys.Remove(utmpName) }},
+		{"the file is cut", func(w *world) {
+			w.sys.Change(utmpName, func(b []byte) []byte { return b[:100] })
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.record(utmpName, alice)
+			w.record(wtmpName, alice)
+			jobs := w.jobs()
+			tt.change(w)
+			before := string(w.sys.ReadFile(utmpName))
+			got := w.c.clean(t.Context(), jobs)[0]
+			if got.Outcome != Changed && got.Outcome != Failed {
+				t.Errorf("got %+v", got)
+			}
+			if string(w.sys.ReadFile(utmpName)) != before || len(w.records(wtmpName)) != 1 {
+				t.Error("something was written")
+			}
+		})
+	}
+}
+
+func TestLogFails(t *testing.T) {
+	w := newWorld(t)
+	alice := login("pts/0", "alice", 100, start)
+	w.record(utmpName, alice)
+	w.record(wtmpName, alice)
+	full := func(op simfile.Op) *simfile.Fault {
+		if op.Call == simfile.Append {
+			return &simfile.Fault{N: 17, Err: syscall.ENOSPC}
+		}
+		return nil
+	}
+	w.sys.Inject(full)
+	jobs := w.jobs()
+	if got := w.c.clean(t.Context(), jobs)[0]; got.Outcome != LogFailed || !errors.Is(got.Err, syscall.ENOSPC) {
+		t.Errorf("got %+v", got)
+	}
+	if w.records(utmpName)[0].Type != utmpx.UserProcess || len(w.sys.ReadFile(wtmpName)) != layout.Size() {
+		t.Error("the record was marked, or the torn logout was left")
+	}
+	jobs[0].SkipLog = true
+	if got := w.c.clean(t.Context(), jobs)[0]; got.Outcome != Done || got.Logout != Owed {
+		t.Errorf("got %+v", got)
+	}
+	debts := []Debt{{Login: alice, End: end}}
+	if err := w.c.pay(t.Context(), debts); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("pay: %v", err)
+	}
+	w.sys.Inject(nil)
+	for range 2 { // the second time it is closed already
+		if err := w.c.pay(t.Context(), debts); err != nil {
+			t.Errorf("pay: %v", err)
+		}
+	}
+	if got := brief(w.records(wtmpName)); got != "user:pts/0 dead:pts/0" {
+		t.Errorf("wtmp holds %s", got)
+	}
+}
+
+func TestMissingLogIsSkipped(t *testing.T) {
+	w := newWorld(t)
+	w.record(utmpName, login("pts/0", "alice", 100, start))
+	w.sys.Remove(wtmpName)
+	if got := w.c.clean(t.Context(), w.jobs())[0]; got.Outcome != Done || got.Logout != NoLogout || got.Err != nil {
+		t.Errorf("got %+v", got)
+	}
+	if err := w.c.pay(t.Context(), []Debt{{Login: login("pts/0", "alice", 100, start), End: end}}); err != nil {
+		t.Errorf("pay: %v", err)
+	}
+}
+
+func TestDryRunWritesNothing(t *testing.T) {
+	w := newWorld(t)
+	w.dry = true
+	w.restart()
+	alice := login("pts/0", "alice", 100, start)
+	w.record(utmpName, alice)
+	w.record(wtmpName, alice)
+	if got := w.c.clean(t.Context(), w.jobs())[0]; got.Outcome != DryRun || got.Logout != Appended {
+		t.Errorf("got %+v", got)
+	}
+	for _, call := range []simfile.Call{simfile.Write, simfile.Append, simfile.Truncate, simfile.Sync} {
+		if n := w.sys.Calls()[call]; n != 0 {
+			t.Errorf("%d × %s", n, call)
+		}
+	}
+}
+
+// Somebody holds a lock for longer than our patience: the caller is told who,
+// and once it is dropped the next attempt succeeds.
+func TestBusy(t *testing.T) {
+	for name, want := range map[string]Outcome{utmpName: Busy, wtmpName: LogFailed} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				alice := login("pts/0", "alice", 100, start)
+				w.record(utmpName, alice)
+				w.record(wtmpName, alice)
+				jobs := w.jobs()
+				h, err := w.sys.As(4711).Open(name, utmpfile.ReadWrite)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := h.TryLock(utmpfile.WriteLock); err != nil {
+					t.Fatal(err)
+				}
+				got := w.c.clean(t.Context(), jobs)[0]
+				var locked *utmpfile.LockedError
+				if got.Outcome != want || !errors.As(got.Err, &locked) || locked.PID != 4711 {
+					t.Errorf("got %+v", got)
+				}
+				h.Close()
+				if got := w.c.clean(t.Context(), jobs)[0]; got.Outcome != Done || got.Logout != Appended {
+					t.Errorf("after the lock: %+v", got)
+				}
+				synctest.Wait()
+				if n := w.sys.OpenHandles(); n != 0 {
+					t.Errorf("%d handles left open", n)
+				}
+			})
+		})
+	}
+}
+
+// Killed at any of its calls and started again, the Cleaner leaves what one that
+// was not killed leaves.
+func TestKilledAnywhere(t *testing.T) {
+	killed := errors.New("killed")
+	for n, hit := 0, true; hit; n++ {
+		hit = false
+		w := newWorld(t)
+		for i := range int32(3) {
+			r := login(fmt.Sprintf("pts/%d", i), "alice", 100+i, start)
+			w.record(utmpName, r)
+			w.record(wtmpName, r)
+		}
+		jobs := w.jobs()
+		calls := 0
+		w.sys.Inject(func(op simfile.Op) *simfile.Fault {
+			calls++
+			if calls > n { // nothing works after a death
+				hit = true
+				return &simfile.Fault{N: op.Len * (n % 3) / 2, Err: killed}
+			}
+			return nil
+		})
+		w.c.clean(t.Context(), jobs)
+		w.sys.Inject(nil)
+		w.restart()
+		w.c.clean(t.Context(), w.jobs())
+		for _, r := range w.records(utmpName) {
+			if r.Type != utmpx.DeadProcess {
+				t.Fatalf("killed after %d calls: %v", n, r)
+			}
+		}
+		if got, want := brief(w.records(wtmpName)), "user:pts/0 user:pts/1 user:pts/2 dead:pts/0 dead:pts/1 dead:pts/2"; got != want {
+			t.Fatalf("killed after %d calls: wtmp holds %s", n, got)
+		}
+	}
+}
+
+func TestManyJobs(t *testing.T) {
+	w := newWorld(t)
+	const n = 1000
+	for i := range int32(n) {
+		r := login(fmt.Sprintf("pts/%d", i), "alice", 100+i, start)
+		w.record(utmpName, r)
+		w.record(wtmpName, r)
+	}
+	results := make(chan []Result, 1)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { w.c.Run(ctx); close(done) }()
+	w.c.Clean(w.jobs(), func(r []Result) { results <- r })
+	for i, r := range <-results {
+		if r.Outcome != Done || r.Logout != Appended {
+			t.Fatalf("job %d: %+v", i, r)
+		}
+	}
+	cancel()
+	<-done
+	if got := len(w.records(wtmpName)); got != 2*n {
+		t.Errorf("wtmp holds %d records", got)
+	}
+	calls := w.sys.Calls()
+	if calls[simfile.Append] != (n+batch-1)/batch || calls[simfile.Sync] != 2 {
+		t.Errorf("calls %v", calls)
+	}
+}

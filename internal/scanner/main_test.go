@@ -1,0 +1,10 @@
+package scanner
+
+import (
+	"os"
+	"testing"
+
+	"utmpd.dev/utmpd/internal/leaktest"
+)
+
+func TestMain(m *testing.M) { os.Exit(leaktest.Main(m)) }

@@ -1,0 +1,134 @@
+package scanner
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// noticed runs an Inotify on a file that need not exist.
+func noticed(t *testing.T, name string) (*Inotify, func(what string)) {
+	t.Helper()
+	notices := make(chan struct{}, 1)
+	n := NewInotify(name)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() {
+		done <- n.Run(ctx, func() {
+			select {
+			case notices <- struct{}{}:
+			default:
+			}
+		})
+	}()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("Run: %v", err)
+		}
+	})
+	want := func(what string) {
+		t.Helper()
+		select {
+		case <-notices:
+		case <-time.After(10 * time.Second):
+			t.Fatalf("no notice: %s", what)
+		}
+		// What one change causes may come as several notices.
+		for quiet := false; !quiet; {
+			select {
+			case <-notices:
+			case <-time.After(50 * time.Millisecond):
+				quiet = true
+			}
+		}
+	}
+	want("at the start")
+	return n, want
+}
+
+func write(t *testing.T, name, text string) {
+	t.Helper()
+	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestInotify(t *testing.T) {
+	dir := t.TempDir()
+	name := filepath.Join(dir, "utmp")
+	_, want := noticed(t, name)
+	steps := []struct {
+		name string
+		do   func() error
+	}{
+		{"created late", func() error { write(t, name, "1"); return nil }},
+		{"written to", func() error {
+			f, err := os.OpenFile(name, os.O_WRONLY|os.O_APPEND, 0)
+			if err != nil {
+				return err
+			}
+			defer f.Close()
+			_, err = f.WriteString("2")
+			return err
+		}},
+		{"replaced by rename", func() error { write(t, name+".new", "3"); return os.Rename(name+".new", name) }},
+		{"the new one written to", func() error { write(t, name, "45"); return nil }},
+		{"truncated", func() error { return os.Truncate(name, 0) }},
+		{"rotated away", func() error { return os.Rename(name, name+".1") }},
+		{"created again", func() error { write(t, name, "6"); return nil }},
+		{"removed", func() error { return os.Remove(name) }},
+		{"created a third time", func() error { write(t, name, "7"); return nil }},
+	}
+	for _, s := range steps {
+		if err := s.do(); err != nil {
+			t.Fatal(err)
+		}
+		want(s.name)
+	}
+}
+
+// Other files of the directory are none of our business, and the one that was
+// rotated away no longer is.
+func TestInotifyIsSilent(t *testing.T) {
+	dir := t.TempDir()
+	name := filepath.Join(dir, "utmp")
+	write(t, name, "1")
+	n, want := noticed(t, name)
+	if err := os.Rename(name, name+".1"); err != nil {
+		t.Fatal(err)
+	}
+	want("rotated away")
+	write(t, name, "2")
+	want("created again")
+	got := make(chan struct{})
+	go func() { want("the last write"); close(got) }()
+	write(t, name+".1", "3")
+	write(t, filepath.Join(dir, "other"), "4")
+	select {
+	case <-got:
+		t.Error("a notice of another file")
+	case <-time.After(100 * time.Millisecond):
+	}
+	write(t, name, "5")
+	<-got
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.file == 0 || n.dir == 0 {
+		t.Error("not watching both")
+	}
+}
+
+func TestInotifyDirectoryComesLate(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	name := filepath.Join(dir, "utmp")
+	n, want := noticed(t, name)
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	n.Renew() // the next periodic scan
+	write(t, name, "1")
+	want("created in a late directory")
+}

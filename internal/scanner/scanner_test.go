@@ -1,0 +1,152 @@
+package scanner
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"utmpd.dev/utmpd/utmpx"
+)
+
+// file is a utmpx file that takes some time to read.
+type file struct {
+	mu    sync.Mutex
+	takes time.Duration
+	err   error
+	snap  *utmpx.Snapshot
+	prevs []*utmpx.Snapshot
+}
+
+func (f *file) Snapshot(prev *utmpx.Snapshot) (*utmpx.Snapshot, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.prevs = append(f.prevs, prev)
+	time.Sleep(f.takes)
+	return f.snap, f.err
+}
+
+// bench runs a Scanner in a bubble of its own, where time passes when all wait.
+func bench(t *testing.T, f *file, n Notifier, run func(s *Scanner, seen func() []Event)) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		var events []Event
+		s := New(Options{File: f, Notifier: n, Period: time.Minute, Emit: func(ev Event) {
+			mu.Lock()
+			defer mu.Unlock()
+			events = append(events, ev)
+		}})
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { s.Run(ctx); close(done) }()
+		synctest.Wait()
+		run(s, func() []Event {
+			synctest.Wait()
+			mu.Lock()
+			defer mu.Unlock()
+			out := events
+			events = nil
+			return out
+		})
+		cancel()
+		<-done
+	})
+}
+
+func TestPeriod(t *testing.T) {
+	f := &file{snap: &utmpx.Snapshot{}}
+	bench(t, f, nil, func(s *Scanner, seen func() []Event) {
+		if got := seen(); len(got) != 1 || !got[0].Periodic {
+			t.Fatalf("at the start: %+v", got)
+		}
+		time.Sleep(10*time.Minute + time.Second)
+		if got := seen(); len(got) != 10 {
+			t.Errorf("%d scans in ten minutes", len(got))
+		}
+		if f.prevs[0] != nil || f.prevs[5] != f.snap {
+			t.Error("a scan does not start from the one before")
+		}
+		s.SetPeriod(time.Second)
+		time.Sleep(5500 * time.Millisecond)
+		if got := seen(); len(got) < 5 || len(got) > 6 {
+			t.Errorf("%d scans in 5.5 s of one second each", len(got))
+		}
+	})
+}
+
+func TestNoticesAreOne(t *testing.T) {
+	f := &file{takes: 3 * time.Millisecond}
+	bench(t, f, nil, func(s *Scanner, seen func() []Event) {
+		time.Sleep(time.Second)
+		seen()
+		for range 1000 {
+			s.Rescan()
+		}
+		time.Sleep(time.Second)
+		// One at once, and one for all that came while that was reading.
+		if got := seen(); len(got) != 2 || got[0].Periodic {
+			t.Errorf("%d scans for a thousand notices in a row", len(got))
+		}
+	})
+}
+
+// A file that changes all the time must not keep us reading all the time.
+func TestPauseBoundsTheCost(t *testing.T) {
+	f := &file{takes: 20 * time.Millisecond}
+	bench(t, f, nil, func(s *Scanner, seen func() []Event) {
+		time.Sleep(time.Second)
+		seen()
+		end := time.Now().Add(10 * time.Second)
+		for time.Now().Before(end) {
+			s.Rescan()
+			time.Sleep(time.Millisecond)
+		}
+		got := seen()
+		if most := int(10*time.Second/(f.takes*(pauseFactor+1))) + 1; len(got) > most || len(got) < most-2 {
+			t.Errorf("%d scans in 10 s of a file that takes %v, want about %d", len(got), f.takes, most)
+		}
+	})
+}
+
+func TestErrorGoesOn(t *testing.T) {
+	f := &file{err: errors.New("unreadable")}
+	bench(t, f, nil, func(s *Scanner, seen func() []Event) {
+		if got := seen(); got[0].Err == nil {
+			t.Error("the error is lost")
+		}
+		f.mu.Lock()
+		f.err = nil
+		f.mu.Unlock()
+		s.Rescan()
+		time.Sleep(time.Second)
+		if got := seen(); len(got) != 1 || got[0].Err != nil {
+			t.Errorf("after the error: %+v", got)
+		}
+	})
+}
+
+// quitter is a Notifier that cannot work.
+type quitter struct{ renewed int }
+
+func (q *quitter) Run(context.Context, func()) error { return ErrNoNotice }
+func (q *quitter) Renew()                            { q.renewed++ }
+
+func TestNotifierGivesUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := &quitter{}
+		n := 0
+		failed := make(chan error, 1)
+		s := New(Options{File: &file{}, Notifier: q, Period: time.Minute, Emit: func(Event) { n++ }, Failed: func(err error) { failed <- err }})
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute+time.Second)
+		defer cancel()
+		s.Run(ctx)
+		if err := <-failed; !errors.Is(err, ErrNoNotice) {
+			t.Error(err)
+		}
+		if n != 4 || q.renewed != 3 {
+			t.Errorf("%d scans, renewed %d times in three minutes", n, q.renewed)
+		}
+	})
+}

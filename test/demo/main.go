@@ -1,0 +1,199 @@
+// Command demo shows utmpd's main job on a real session, start to end: a login
+// is recorded, its process is killed with SIGKILL, and utmpd writes its end.
+// Everything is on private files in a temporary directory.
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"utmpd.dev/utmpd/utmpfile"
+	"utmpd.dev/utmpd/utmpx"
+)
+
+func main() {
+	if len(os.Args) == 2 && os.Args[1] == "session" {
+		time.Sleep(time.Hour) // the session: it does nothing but live
+	}
+	if len(os.Args) != 2 {
+		fmt.Fprintln(os.Stderr, "usage: demo PATH-OF-UTMPD")
+		os.Exit(2)
+	}
+	if err := demo(os.Args[1]); err != nil {
+		fmt.Fprintln(os.Stderr, "demo:", err)
+		os.Exit(1)
+	}
+}
+
+func demo(utmpd string) error {
+	dir, err := os.MkdirTemp("", "utmpd-demo-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	utmp, wtmp := filepath.Join(dir, "utmp"), filepath.Join(dir, "wtmp")
+	conf := filepath.Join(dir, "utmpd.conf")
+	text := fmt.Sprintf("UTMPX_FILE=%s\nWTMPX_FILE=%s\nRUN_DIR=%s/run\nSTATE_DIR=%s/state\nPIPE_FILE=%s/run/utmppipe\n", utmp, wtmp, dir, dir, dir)
+	for name, content := range map[string]string{utmp: "", wtmp: "", conf: text} {
+		if err := os.WriteFile(name, []byte(content), 0o644); err != nil {
+			return err
+		}
+	}
+
+	say("utmpd starts on private files in %s", dir)
+	daemon, log, err := start(utmpd, conf)
+	if err != nil {
+		return err
+	}
+	defer daemon.Process.Kill()
+	if err := await(log, "utmpd started"); err != nil {
+		return err
+	}
+
+	session, err := login(utmp, wtmp)
+	if err != nil {
+		return err
+	}
+	defer session.Process.Kill()
+	say("alice has logged in; the session is process %d", session.Process.Pid)
+	run("who", utmp)
+	if err := watched(filepath.Join(dir, "run", "status")); err != nil {
+		return err
+	}
+	time.Sleep(3 * time.Second) // so that last has a session to show
+
+	say("kill -9 %d: the session cannot take its entry out again", session.Process.Pid)
+	killed := time.Now()
+	if err := session.Process.Kill(); err != nil {
+		return err
+	}
+	_ = session.Wait()
+	run("who", utmp)
+
+	if err := await(log, "session ended"); err != nil {
+		return err
+	}
+	say("%.1f seconds after the kill: nobody is there, and the record has its end", time.Since(killed).Seconds())
+	run("who", utmp)
+	run("last", "-f", wtmp)
+
+	say("utmpd ends")
+	if err := daemon.Process.Signal(syscall.SIGTERM); err != nil {
+		return err
+	}
+	if err := await(log, "utmpd ended"); err != nil {
+		return err
+	}
+	return daemon.Wait()
+}
+
+// login starts a session and records it as login(1) does, in both files.
+func login(utmp, wtmp string) (*exec.Cmd, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	session := exec.Command(self, "session")
+	if err := session.Start(); err != nil {
+		return nil, err
+	}
+	r := utmpx.Record{
+		Type: utmpx.UserProcess, PID: int32(session.Process.Pid), Line: "pts/77", ID: "s/77",
+		User: "alice", Host: "desk.example", Time: utmpx.TimeOf(time.Now()),
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	_, err = utmpfile.NewFile(utmp, utmpfile.Options{}).Put(ctx, r)
+	return session, errors.Join(err, utmpfile.NewLog(wtmp, utmpfile.Options{}).Append(ctx, r))
+}
+
+// watched waits until utmpd's status shows that it watches a session.
+func watched(status string) error {
+	for late := time.Now().Add(10 * time.Second); time.Now().Before(late); time.Sleep(50 * time.Millisecond) {
+		text, err := os.ReadFile(status)
+		if err == nil && strings.Contains(string(text), "\nwatched: 1\n") {
+			return nil
+		}
+	}
+	return errors.New("utmpd does not watch the session")
+}
+
+// start runs utmpd in the foreground; its log comes line by line.
+func start(utmpd, conf string) (*exec.Cmd, <-chan string, error) {
+	cmd := exec.Command(utmpd, "-foreground", "-config", conf)
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, nil, err
+	}
+	lines := make(chan string, 100)
+	go func() {
+		defer close(lines)
+		for s := bufio.NewScanner(stderr); s.Scan(); {
+			lines <- s.Text()
+		}
+	}()
+	return cmd, lines, nil
+}
+
+// await shows the log until a line has the text.
+func await(log <-chan string, text string) error {
+	late := time.After(20 * time.Second)
+	for {
+		select {
+		case line, ok := <-log:
+			if !ok {
+				return fmt.Errorf("utmpd ended without %q", text)
+			}
+			fmt.Println("    " + line)
+			if strings.Contains(line, text) {
+				return nil
+			}
+		case <-late:
+			return fmt.Errorf("no %q in 20 seconds", text)
+		}
+	}
+}
+
+// run shows a command and what it prints.
+func run(name string, args ...string) {
+	fmt.Printf("$ %s %s\n", name, strings.Join(args, " "))
+	out, err := exec.Command(name, args...).CombinedOutput()
+	switch {
+	case errors.Is(err, exec.ErrNotFound):
+		fmt.Printf("    (there is no %s here; the records are:)\n", name)
+		show(os.Stdout, args[len(args)-1])
+	case err != nil:
+		fmt.Printf("    %v\n", err)
+	case len(out) == 0:
+		fmt.Println("    (nobody)")
+	default:
+		for line := range strings.Lines(string(out)) {
+			fmt.Print("    ", line)
+		}
+	}
+}
+
+// show prints a file's records where the system has no program for it.
+func show(w io.Writer, name string) {
+	for e, err := range utmpfile.NewLog(name, utmpfile.Options{}).Forward() {
+		if err != nil {
+			fmt.Fprintln(w, "   ", err)
+			return
+		}
+		fmt.Fprintln(w, "   ", e.Record)
+	}
+}
+
+func say(format string, args ...any) { fmt.Printf("\n== "+format+"\n", args...) }
