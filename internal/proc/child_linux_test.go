@@ -35,12 +35,15 @@ func beChild(kind string) int {
 			os.Exit(7)
 		}()
 		unix.Syscall(unix.SYS_EXIT, 0, 0, 0) // of this thread
-	case "session": // whose leader goes before its member
+	case "session", "headless": // a leader and a member; the leader stays, or goes before
 		cmd := command("exit:0")
 		cmd.Stdin, cmd.Stdout = os.Stdin, os.Stdout
 		if err := cmd.Start(); err != nil {
 			fmt.Println(err)
 			return 1
+		}
+		if name == "session" {
+			cmd.Wait()
 		}
 		return 0
 	case "forbidden":

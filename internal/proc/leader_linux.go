@@ -2,6 +2,7 @@ package proc
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -14,8 +15,8 @@ import (
 // Leaders tells for each terminal line, such as pts/3, whether the terminal
 // exists, and if it does, which living process leads the session on it. It
 // blocks for one pass over /proc, some 8 µs a process, but only if one of the
-// terminals exists. hidepid may hide a leader from it. Containers' terminals
-// are not the machine's.
+// terminals exists. With an error, one that is not found may be there all the
+// same: hidepid hides it. Containers' terminals are not the machine's.
 //
 // Source: tty_nr and session in proc_pid_stat(5).
 func Leaders(lines []string) (map[string]Leader, error) {
@@ -40,10 +41,22 @@ func Leaders(lines []string) (map[string]Leader, error) {
 			leaders[line] = Leader{Exists: true, Found: true, ID: ID{PID: s.pid, Start: s.start}}
 		}
 	})
+	if err == nil && hidesOthers() {
+		err = errHidden
+	}
 	if err != nil {
 		return leaders, fmt.Errorf("proc: session leaders: %w", err)
 	}
 	return leaders, nil
+}
+
+var errHidden = errors.New("/proc hides the processes of others (hidepid)")
+
+// hidesOthers reports whether /proc shows this process only what is its user's
+// own: process 1 is always there.
+func hidesOthers() bool {
+	_, err := readStat(1)
+	return err != nil
 }
 
 // terminal returns a line's device number as /proc/PID/stat tells it.

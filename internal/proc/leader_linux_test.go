@@ -46,7 +46,7 @@ func TestLeaders(t *testing.T) {
 	terminal, line := newTerminal(t)
 	empty, emptyLine := newTerminal(t)
 	_ = empty
-	c := start(t, "exit:0", onTerminal(terminal))
+	c := start(t, "session", onTerminal(terminal))
 	leaderless, leaderlessLine := newTerminal(t)
 	l := start(t, "leaderless", onTerminal(leaderless))
 	id := func(c *child) ID { return ID{PID: c.pid(), Start: open(t, c.pid()).ID().Start} }

@@ -197,7 +197,7 @@ func TestNoProcess(t *testing.T) {
 
 // The number of a session outlives its leader while there are members.
 func TestSessionWithoutLeader(t *testing.T) {
-	c := start(t, "session", func(cmd *exec.Cmd) { cmd.SysProcAttr = &unix.SysProcAttr{Setsid: true} })
+	c := start(t, "headless", func(cmd *exec.Cmd) { cmd.SysProcAttr = &unix.SysProcAttr{Setsid: true} })
 	if _, err := c.Process.Wait(); err != nil {
 		t.Fatal(err)
 	}
@@ -212,6 +212,33 @@ func TestSessionWithoutLeader(t *testing.T) {
 	}
 	c.stdin.Close()
 	io.Copy(io.Discard, c.out) // until the member has gone
+}
+
+// What older kernels answer for such a number is what they answer for a
+// thread's.
+func TestOpenError(t *testing.T) {
+	self := int32(os.Getpid())
+	for _, test := range []struct {
+		name string
+		pid  int32
+		err  error
+		want error
+	}{
+		{"gone", self, unix.ESRCH, ErrGone},
+		{"missing", self, unix.ENOSYS, ErrNoPidfd},
+		{"forbidden", self, unix.EPERM, ErrNoPidfd},
+		{"full", self, unix.EMFILE, unix.EMFILE},
+		{"a thread, before Linux 6.15", self, unix.EINVAL, unix.EINVAL},
+		{"a thread", self, unix.ENOENT, unix.ENOENT},
+		{"a session without its leader, before Linux 6.15", math.MaxInt32, unix.EINVAL, ErrGone},
+		{"a session without its leader", math.MaxInt32, unix.ENOENT, ErrGone},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if got := openError(test.pid, test.err); !errors.Is(got, test.want) {
+				t.Errorf("got %v, want %v", got, test.want)
+			}
+		})
+	}
 }
 
 func TestThreadNumber(t *testing.T) {

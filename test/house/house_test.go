@@ -1,0 +1,137 @@
+// Package house holds the plan of docs/architecture.md together: which package
+// may import which.
+package house
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "utmpd.dev/utmpd/"
+
+type pkg struct {
+	ImportPath string
+	Imports    []string
+	Standard   bool
+}
+
+// list returns what `go list` says of packages.
+func list(t *testing.T, args ...string) []pkg {
+	t.Helper()
+	cmd := exec.Command("go", append([]string{"list", "-json=ImportPath,Imports,Standard"}, args...)...)
+	cmd.Dir = "../.."
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var pkgs []pkg
+	for d := json.NewDecoder(bufio.NewReader(bytes.NewReader(out))); ; {
+		var p pkg
+		if err := d.Decode(&p); errors.Is(err, io.EOF) {
+			return pkgs
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		pkgs = append(pkgs, p)
+	}
+}
+
+// rooms that may import other rooms. All others keep to the public packages.
+var (
+	wiring  = []string{"internal/daemon", "internal/ctl"}
+	allowed = map[string][]string{"internal/watcher": {"internal/proc"}}
+)
+
+func TestRooms(t *testing.T) {
+	seen := 0
+	for _, p := range list(t, "./...") {
+		name := strings.TrimPrefix(p.ImportPath, module)
+		if slices.Contains(wiring, name) || strings.HasPrefix(name, "cmd/") || strings.HasPrefix(name, "test/") || strings.HasPrefix(name, "bench/") {
+			continue
+		}
+		seen++
+		for _, imp := range p.Imports {
+			imp, ours := strings.CutPrefix(imp, module)
+			if !ours || !strings.HasPrefix(imp, "internal/") || slices.Contains(allowed[name], imp) {
+				continue
+			}
+			t.Errorf("%s imports %s: rooms import no sibling", name, imp)
+		}
+	}
+	if seen < 10 {
+		t.Errorf("only %d rooms looked at", seen)
+	}
+}
+
+func TestTableImportsUtmpxAlone(t *testing.T) {
+	for _, p := range list(t, "-deps", "./internal/table") {
+		if !p.Standard && p.ImportPath != module+"internal/table" && p.ImportPath != module+"utmpx" {
+			t.Errorf("table depends on %s", p.ImportPath)
+		}
+	}
+}
+
+// The codec does no I/O; the standard library's own ways to it are what net/netip
+// and fmt bring along.
+func TestUtmpxDoesNoIO(t *testing.T) {
+	for _, p := range list(t, "./utmpx") {
+		for _, imp := range p.Imports {
+			if imp == "os" || imp == "io" || imp == "io/fs" || imp == "net" || imp == "syscall" || strings.HasPrefix(imp, module) || strings.Contains(imp, ".") {
+				t.Errorf("utmpx imports %s", imp)
+			}
+		}
+	}
+}
+
+func TestPublicPackagesKnowNoDaemon(t *testing.T) {
+	for _, p := range list(t, "-deps", "./utmpx", "./utmpfile") {
+		if strings.HasPrefix(p.ImportPath, module+"internal/") {
+			t.Errorf("a public package depends on %s", p.ImportPath)
+		}
+	}
+}
+
+// What the daemon is made of besides the standard library: each is named, with
+// its reason, in docs/architecture.md.
+func TestDependenciesOfTheDaemon(t *testing.T) {
+	doc, err := os.ReadFile("../../docs/architecture.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range list(t, "-deps", "./cmd/...") {
+		if p.Standard || strings.HasPrefix(p.ImportPath, module) {
+			continue
+		}
+		parts := strings.Split(p.ImportPath, "/")
+		mod := strings.Join(parts[:min(3, len(parts))], "/")
+		if mod != "golang.org/x/sys" {
+			t.Errorf("the daemon depends on %s", p.ImportPath)
+		}
+		if !bytes.Contains(doc, []byte(mod)) {
+			t.Errorf("docs/architecture.md does not name %s", mod)
+		}
+	}
+}
+
+// No listening port, no network: nothing in the daemon's own packages but
+// sdnotify and logging, which speak to local sockets, imports net.
+func TestNoNetwork(t *testing.T) {
+	for _, p := range list(t, "-deps", "./cmd/utmpd") {
+		name, ours := strings.CutPrefix(p.ImportPath, module)
+		if ours && slices.Contains(p.Imports, "net") && name != "internal/sdnotify" && name != "internal/logging" {
+			t.Errorf("%s imports net", name)
+		}
+		if p.ImportPath == "net/http" {
+			t.Error("the daemon contains net/http")
+		}
+	}
+}
