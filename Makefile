@@ -24,7 +24,7 @@ test-unit:
 
 # Real programs in root file systems and namespaces of their own.
 test-system:
-	test/system.sh
+	cd test/system && $(GO) test -tags system -parallel 6 -timeout 30m
 
 test-race:
 	CGO_ENABLED=1 $(GO) test -race ./...

@@ -15,12 +15,13 @@ import (
 // again.
 const readyEnv = "UTMPD_READY_FD"
 
-// readyWord is what the daemon reports; anything else is why it is not ready.
+// readyWord is what the daemon reports last, behind its warnings, when it is
+// ready; anything else is why it is not.
 const readyWord = "ready\n"
 
 // detach starts the daemon in a session of its own, away from the terminal, and
 // waits until it is ready or has failed.
-func detach(args []string) error {
+func detach(args []string, stderr io.Writer) error {
 	exe, err := os.Executable()
 	if err != nil {
 		return fmt.Errorf("detach: %w", err)
@@ -45,10 +46,12 @@ func detach(args []string) error {
 		return fmt.Errorf("detach: %w", err)
 	}
 	word, err := io.ReadAll(r)
+	warned, ready := strings.CutSuffix(string(word), readyWord)
 	switch {
 	case err != nil:
 		return fmt.Errorf("detach: %w", err)
-	case string(word) == readyWord:
+	case ready:
+		fmt.Fprint(stderr, warned)
 		return nil
 	case len(word) > 0:
 		_, _ = child.Wait()
@@ -77,15 +80,16 @@ func detached(f flags, fd int) int {
 	syscall.Umask(0o022)
 	_ = os.Chdir("/") // so that it keeps no file system busy
 	report := os.NewFile(uintptr(fd), "ready")
-	l := syslogLog(f)
+	early := &warnings{}
+	l := syslogLog(early)
 	defer l.Close()
 	err := serve(f, l, func() {
-		fmt.Fprint(report, readyWord)
+		fmt.Fprint(report, early.take(), readyWord)
 		report.Close()
 	})
 	if err != nil {
 		l.Error("utmpd ends", "error", err)
-		fmt.Fprintln(report, err) // if it still waits
+		fmt.Fprintln(report, err) // if somebody still waits
 		return exitError
 	}
 	return exitOK

@@ -1,9 +1,12 @@
 package daemon
 
 import (
+	"bytes"
+	"context"
 	"io"
 	"log/slog"
 	"os"
+	"sync"
 
 	"utmpd.dev/utmpd/internal/logging"
 )
@@ -24,7 +27,57 @@ func terminalLog(f flags, stdout, stderr io.Writer) logger {
 	return logger{logging.NewForeground(stderr, slog.LevelInfo, journal), io.NopCloser(nil)}
 }
 
-func syslogLog(flags) logger {
+// syslogLog is the log of the daemon. Until it is ready, somebody waits at the
+// terminal, who is to see the warnings too: they are kept in early.
+func syslogLog(early *warnings) logger {
 	log, closer := logging.NewSyslog("utmpd", slog.LevelInfo)
-	return logger{log, closer}
+	terminal := logging.NewForeground(early, slog.LevelWarn, false)
+	return logger{slog.New(both{log.Handler(), terminal.Handler()}), closer}
+}
+
+// warnings keeps log lines until they are taken, and none after that.
+type warnings struct {
+	mu    sync.Mutex
+	text  bytes.Buffer
+	taken bool
+}
+
+func (w *warnings) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.taken {
+		w.text.Write(p)
+	}
+	return len(p), nil
+}
+
+func (w *warnings) take() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.taken = true
+	return w.text.String()
+}
+
+// both gives each log line to two handlers.
+type both [2]slog.Handler
+
+func (b both) Enabled(ctx context.Context, level slog.Level) bool {
+	return b[0].Enabled(ctx, level) || b[1].Enabled(ctx, level)
+}
+
+func (b both) Handle(ctx context.Context, r slog.Record) error {
+	for _, h := range b {
+		if h.Enabled(ctx, r.Level) {
+			_ = h.Handle(ctx, r) // a log that fails has nobody to tell
+		}
+	}
+	return nil
+}
+
+func (b both) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return both{b[0].WithAttrs(attrs), b[1].WithAttrs(attrs)}
+}
+
+func (b both) WithGroup(name string) slog.Handler {
+	return both{b[0].WithGroup(name), b[1].WithGroup(name)}
 }

@@ -67,7 +67,7 @@ func (d *daemon) loop(ctx context.Context, hup <-chan os.Signal, failed <-chan e
 			save.Reset(d.saver.pause(saveEvery))
 		}
 		d.tellReady()
-		d.showStatus("running")
+		d.showStatus(d.phase())
 	}
 }
 
@@ -88,6 +88,9 @@ func (d *daemon) take(in input) {
 
 // handle has the table judge one event, and sends its orders off.
 func (d *daemon) handle(at time.Time, ev table.Event) {
+	if req, ok := ev.(table.Requested); ok {
+		d.log.Debug("request to look at processes", "pids", req.PIDs)
+	}
 	acts := d.table.Handle(d.moment(at), ev)
 	if orders := toWatcher(acts); orders != nil {
 		d.watcher.Do(orders)
@@ -113,6 +116,7 @@ func (d *daemon) handle(at time.Time, ev table.Event) {
 // empty one: what is known of its records stands. One that is not there has none.
 func (d *daemon) takeScan(ev scanner.Event) {
 	d.scanned = true
+	d.log.Debug("utmpx file read", "records", ev.Snapshot.Len(), "took", ev.Took, "because", cause(ev))
 	d.tellScanError(ev.Err)
 	if ev.Err != nil && !errors.Is(ev.Err, fs.ErrNotExist) && !errors.Is(ev.Err, utmpfile.ErrEmpty) {
 		return
@@ -120,6 +124,13 @@ func (d *daemon) takeScan(ev scanner.Event) {
 	d.lastScan, d.generation = ev.Began, ev.Snapshot.Generation()
 	began := d.moment(ev.Began).Mono
 	d.handle(time.Now(), table.Scanned{Snapshot: ev.Snapshot, Began: began, Periodic: ev.Periodic})
+}
+
+func cause(ev scanner.Event) string {
+	if ev.Periodic {
+		return "SCAN_PERIOD"
+	}
+	return "notice"
 }
 
 // tellScanError tells what is wrong with the file once, and when it is right again.
@@ -152,6 +163,13 @@ func (d *daemon) tellReady() {
 	d.ready()
 	d.ready = nil
 	_ = d.systemd.Ready()
+}
+
+func (d *daemon) phase() string {
+	if d.ready != nil {
+		return "starting"
+	}
+	return "running"
 }
 
 // reload reads the configuration again. A file with a fault in it changes nothing.

@@ -102,7 +102,7 @@ func Main(args []string, stdout, stderr io.Writer) int {
 		if fd, ok := detachedFD(); ok {
 			return detached(f, fd)
 		}
-		if err := detach(args); err != nil {
+		if err := detach(args, stderr); err != nil {
 			fmt.Fprintf(stderr, "utmpd: %v\n", err)
 			return exitError
 		}

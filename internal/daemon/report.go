@@ -40,6 +40,8 @@ func (p *reporter) report(r table.Report) {
 		p.log.Info("session ended", ended(r)...)
 	case table.WouldEnd:
 		p.log.Info("session would be ended (-n)", ended(r)...)
+	case table.Dying:
+		p.log.Debug("process ended: its owner has GRACE_PERIOD to clean", append(who(r.Record), "end", stamp(r.End))...)
 	case table.Left:
 		p.log.Info("session left alone", append(who(r.Record), "reason", r.Reason)...)
 	case table.Owner:

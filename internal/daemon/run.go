@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 
 	"utmpd.dev/utmpd/internal/cleaner"
@@ -102,13 +104,12 @@ func withPaths(c config.Config) config.Config {
 		path *string
 		def  string
 	}{
-		{&c.UtmpxFile, utmpFile}, {&c.WtmpxFile, wtmpFile}, {&c.PipeFile, receiver.DefaultPath},
+		{&c.UtmpxFile, utmpFile}, {&c.WtmpxFile, wtmpFile},
 		{&c.RunDir, "/run/utmpd"}, {&c.StateDir, "/var/lib/utmpd"},
 	} {
-		if *p.path == "" {
-			*p.path = p.def
-		}
+		*p.path = cmp.Or(*p.path, p.def)
 	}
+	c.PipeFile = cmp.Or(c.PipeFile, receiver.DefaultPath(c.RunDir))
 	return c
 }
 
@@ -128,15 +129,29 @@ func (d *daemon) leaveRoot() error {
 		return fmt.Errorf("RUN_AS: %w", err)
 	}
 	for _, dir := range []string{d.cfg.RunDir, d.cfg.StateDir} {
-		// A directory that is there already belongs to whom it belongs.
-		if os.Mkdir(dir, 0o755) == nil {
-			if err := os.Chown(dir, u.uid, u.gid); err != nil {
-				return fmt.Errorf("RUN_AS: %w", err)
-			}
+		if err := giveDir(dir, u); err != nil {
+			return fmt.Errorf("RUN_AS: %w", err)
 		}
 	}
 	_, _ = proc.RaiseLimit(d.cfg.MaxFDs + spareFDs) // told by maxFDs, if it was not enough
 	return becomeUser(u, d.log.Logger)
+}
+
+// giveDir makes a directory of that user's. One that is there and somebody
+// else's is not taken from them: it may be /run.
+func giveDir(dir string, u account) error {
+	err := os.Mkdir(dir, 0o755)
+	if err == nil {
+		return os.Chown(dir, u.uid, u.gid)
+	}
+	info, statErr := os.Stat(dir)
+	if !errors.Is(err, fs.ErrExist) || statErr != nil {
+		return err
+	}
+	if st, ok := info.Sys().(*syscall.Stat_t); ok && int(st.Uid) != u.uid {
+		return fmt.Errorf("%s belongs to uid %d, not to %s: change its owner, and that of the files in it, or remove it", dir, st.Uid, u.name)
+	}
+	return nil
 }
 
 // open takes what is utmpd's own: the directories, the right to run, the pipe,
@@ -217,7 +232,10 @@ func (d *daemon) build() {
 		},
 	})
 	d.cleaner = cleaner.New(cleaner.Options{File: d.file, Log: d.wtmpx, DryRun: d.flags.dryRun, Logger: d.log.Logger})
-	heart := heartbeat.Options{Log: d.wtmpx, BootID: d.bootID, Period: d.cfg.WtmpxUpdateFreq, Logger: d.log.Logger}
+	heart := heartbeat.Options{
+		Log: d.wtmpx, BootID: d.bootID, Period: d.cfg.WtmpxUpdateFreq, Logger: d.log.Logger,
+		Beaten: func() { d.emit(input{at: time.Now()}) }, // for the status
+	}
 	if d.cfg.StateDir != "" {
 		heart.NotePath = filepath.Join(d.cfg.StateDir, "heartbeat")
 	}

@@ -39,9 +39,13 @@ func TestScript(t *testing.T) {
 			"await":   await,
 			"records": records,
 			"stop":    stop,
-			"hup":     func(ts *testscript.TestScript, _ bool, _ []string) { ts.Check(syscall.Kill(daemonPID(ts), syscall.SIGHUP)) },
-			"crash":   crash,
-			"fifo":    func(ts *testscript.TestScript, _ bool, args []string) { ts.Check(syscall.Mkfifo(ts.MkAbs(args[0]), 0o600)) },
+			"hup": func(ts *testscript.TestScript, _ bool, _ []string) {
+				ts.Check(syscall.Kill(daemonPID(ts), syscall.SIGHUP))
+			},
+			"crash": crash,
+			"fifo": func(ts *testscript.TestScript, _ bool, args []string) {
+				ts.Check(syscall.Mkfifo(ts.MkAbs(args[0]), 0o600))
+			},
 		},
 	})
 }
@@ -150,10 +154,12 @@ func crash(ts *testscript.TestScript, _ bool, _ []string) { send(ts, syscall.SIG
 func send(ts *testscript.TestScript, sig syscall.Signal) {
 	pid := daemonPID(ts)
 	ts.Check(syscall.Kill(pid, sig))
-	stat := fmt.Sprintf("/proc/%d/stat", pid)
+	proc := fmt.Sprintf("/proc/%d/", pid)
 	for late := time.Now().Add(patience); time.Now().Before(late); time.Sleep(5 * time.Millisecond) {
-		text, err := os.ReadFile(stat)
-		if err != nil || strings.Contains(string(text), ") Z ") {
+		// A zombie whose other threads have ended too holds nothing any more.
+		text, err := os.ReadFile(proc + "stat")
+		threads, _ := os.ReadDir(proc + "task")
+		if err != nil || strings.Contains(string(text), ") Z ") && len(threads) <= 1 {
 			return
 		}
 	}

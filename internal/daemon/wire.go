@@ -91,10 +91,12 @@ func (d *daemon) requests(reqs []receiver.Request) {
 	d.emit(input{time.Now(), []table.Event{table.Requested{PIDs: pids}}})
 }
 
-// scannerEvent passes on a reading. A file that cannot be read now is not an
-// empty one: what is known of it stands until it can.
+// scannerEvent passes on a reading, as emit does an input.
 func (d *daemon) scannerEvent(ev scanner.Event) {
-	d.scans <- ev
+	select {
+	case d.scans <- ev:
+	case <-d.done:
+	}
 }
 
 // cleanJobs hands jobs to the Cleaner, and its results to the table.

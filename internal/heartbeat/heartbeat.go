@@ -30,6 +30,7 @@ type Options struct {
 	Period   time.Duration    // between two beats; below a second it is one
 	Now      func() time.Time // the wall clock; nil: time.Now
 	Logger   *slog.Logger     // nil: slog.Default()
+	Beaten   func()           // called after each beat, if not nil
 }
 
 // Heartbeat beats while Run runs.
@@ -41,6 +42,7 @@ type Heartbeat struct {
 	touch    teller
 	note     teller
 	logger   *slog.Logger
+	beaten   func()
 
 	changed chan struct{} // has one when the period changed
 
@@ -58,6 +60,7 @@ func New(o Options) *Heartbeat {
 		bootID:   o.BootID,
 		now:      o.Now,
 		logger:   o.Logger,
+		beaten:   o.Beaten,
 		changed:  make(chan struct{}, 1),
 		period:   atLeastASecond(o.Period),
 	}
@@ -130,6 +133,10 @@ func (h *Heartbeat) beat() {
 		h.beatFile()
 	}
 	h.writeNote(false)
+	h.logger.Debug("heartbeat")
+	if h.beaten != nil {
+		h.beaten()
+	}
 }
 
 func (h *Heartbeat) beatFile() {

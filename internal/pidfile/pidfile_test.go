@@ -13,6 +13,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -148,6 +150,22 @@ func TestRunningButSilent(t *testing.T) {
 	if !errors.As(err, &running) || running.PID != 0 || !strings.Contains(err.Error(), path) {
 		t.Errorf("error %v", err)
 	}
+}
+
+// TestHolderAboutToWrite is a holder that has the lock and not yet written.
+func TestHolderAboutToWrite(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "utmpd.pid")
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	synctest.Test(t, func(t *testing.T) {
+		time.AfterFunc(55*time.Millisecond, func() { os.WriteFile(path, []byte("4711\n"), 0o644) })
+		if pid := (&Lock{path: path, f: f}).holder(); pid != 4711 {
+			t.Errorf("pid %d", pid)
+		}
+	})
 }
 
 func TestNotPidFile(t *testing.T) {

@@ -1,4 +1,6 @@
 package receiver
 
-// DefaultPath is where the named pipe is unless configured otherwise.
-const DefaultPath = "/run/utmpd/utmppipe"
+import "path/filepath"
+
+// DefaultPath is where the named pipe is unless configured otherwise: in RUN_DIR.
+func DefaultPath(runDir string) string { return filepath.Join(runDir, "utmppipe") }

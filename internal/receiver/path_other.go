@@ -2,6 +2,6 @@
 
 package receiver
 
-// DefaultPath is where the named pipe is unless configured otherwise; on
-// illumos and Solaris it is the path that pututxline(3C) writes to.
-const DefaultPath = "/var/run/utmppipe"
+// DefaultPath is where the named pipe is unless configured otherwise: on
+// illumos and Solaris the path that pututxline(3C) writes to.
+func DefaultPath(string) string { return "/var/run/utmppipe" }

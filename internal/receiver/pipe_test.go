@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
@@ -168,6 +169,25 @@ func TestRealPipe(t *testing.T) {
 	cancel()
 	if err := <-ended; err != nil {
 		t.Errorf("Run: %v", err)
+	}
+}
+
+// The end of the last writer is no end of file.
+func TestWritersEnd(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "utmppipe")
+	file, err := openPipe(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	w, err := os.OpenFile(path, os.O_WRONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Close()
+	file.SetReadDeadline(time.Now().Add(10 * time.Millisecond))
+	if _, err := file.Read(make([]byte, 8)); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("Read: %v", err)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -31,11 +32,34 @@ func (p simPipe) Read(b []byte) (int, error) {
 // rig is a Receiver at work on a simulated pipe.
 type rig struct {
 	*Receiver
-	t       *testing.T
-	log     *bytes.Buffer
-	writer  net.Conn
+	t      *testing.T
+	writer net.Conn
+
+	got     sync.Mutex
+	log     bytes.Buffer
 	batches [][]Request
 	at      []time.Time
+}
+
+// Write takes what is logged.
+func (r *rig) Write(p []byte) (int, error) {
+	r.got.Lock()
+	defer r.got.Unlock()
+	return r.log.Write(p)
+}
+
+func (r *rig) emit(requests []Request) {
+	r.got.Lock()
+	defer r.got.Unlock()
+	r.batches, r.at = append(r.batches, requests), append(r.at, time.Now())
+}
+
+// logged returns how many lines are in the log, and the log.
+func (r *rig) logged() (int, string) {
+	synctest.Wait()
+	r.got.Lock()
+	defer r.got.Unlock()
+	return strings.Count(r.log.String(), "\n"), r.log.String()
 }
 
 // inBubble calls test with a Receiver that runs in simulated time.
@@ -43,15 +67,11 @@ func inBubble(t *testing.T, test func(r *rig)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		reader, writer := net.Pipe()
-		r := &rig{t: t, writer: writer, log: new(bytes.Buffer)}
-		r.Receiver = newReceiver("pipe", simPipe{reader}, Options{Log: slog.New(slog.NewTextHandler(r.log, nil))})
+		r := &rig{t: t, writer: writer}
+		r.Receiver = newReceiver("pipe", simPipe{reader}, Options{Log: slog.New(slog.NewTextHandler(r, nil))})
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
-		go func() {
-			ended <- r.Run(ctx, func(requests []Request) {
-				r.batches, r.at = append(r.batches, requests), append(r.at, time.Now())
-			})
-		}()
+		go func() { ended <- r.Run(ctx, r.emit) }()
 		test(r)
 		cancel()
 		if err := <-ended; err != nil {
@@ -74,6 +94,8 @@ func (r *rig) write(b ...[]byte) {
 
 func (r *rig) want(want ...[]Request) {
 	r.t.Helper()
+	r.got.Lock()
+	defer r.got.Unlock()
 	if diff := cmp.Diff(want, r.batches); diff != "" {
 		r.t.Errorf("batches (-want +got):\n%s", diff)
 	}
@@ -130,19 +152,16 @@ func TestLogRate(t *testing.T) {
 		for time.Since(began) < 25*time.Second {
 			r.write(message(9, -9), message(1, -1))
 		}
-		if n := strings.Count(r.log.String(), "\n"); n != 3 {
-			t.Errorf("%d lines in 25 s:\n%s", n, r.log)
+		if n, log := r.logged(); n != 3 {
+			t.Errorf("%d lines in 25 s:\n%s", n, log)
 		}
 		time.Sleep(logPeriod) // the last of it is told though nothing follows
-		synctest.Wait()
-		lines := strings.Split(strings.TrimSpace(r.log.String()), "\n")
-		if n := len(lines); n != 4 {
-			t.Errorf("%d lines at last:\n%s", n, r.log)
+		if n, log := r.logged(); n != 4 {
+			t.Errorf("%d lines at last:\n%s", n, log)
 		}
 		time.Sleep(10 * logPeriod)
-		synctest.Wait()
-		if n := strings.Count(r.log.String(), "\n"); n != 4 {
-			t.Errorf("%d lines although nothing came:\n%s", n, r.log)
+		if n, log := r.logged(); n != 4 {
+			t.Errorf("%d lines although nothing came:\n%s", n, log)
 		}
 	})
 }
@@ -153,8 +172,8 @@ func TestNothingDroppedNothingLogged(t *testing.T) {
 			r.write(message(1, pid+1))
 		}
 		time.Sleep(10 * logPeriod)
-		if r.log.Len() > 0 {
-			t.Errorf("logged: %s", r.log)
+		if n, log := r.logged(); n > 0 {
+			t.Errorf("logged: %s", log)
 		}
 	})
 }
@@ -168,6 +187,8 @@ func TestFlood(t *testing.T) {
 			flood = append(flood, message(1, pid+1)...)
 		}
 		r.write(flood)
+		r.got.Lock()
+		defer r.got.Unlock()
 		var total int
 		for i, batch := range r.batches {
 			total += len(batch)

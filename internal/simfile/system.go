@@ -12,7 +12,6 @@ import (
 	"maps"
 	"path"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -304,7 +303,7 @@ func (v view) List(dir string) ([]string, error) {
 	defer v.s.mu.Unlock()
 	var names []string
 	for name := range v.s.names {
-		if path.Dir(name) == dir && !strings.HasSuffix(name, "/") {
+		if path.Dir(name) == path.Clean(dir) {
 			names = append(names, path.Base(name))
 		}
 	}

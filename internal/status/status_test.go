@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 )
 
 func TestAppend(t *testing.T) {
@@ -45,6 +46,7 @@ func TestWrite(t *testing.T) {
 	if err := os.Symlink(victim, path+".new"); err != nil {
 		t.Fatal(err)
 	}
+	defer unix.Umask(unix.Umask(0o077)) // must not matter
 	for _, v := range []string{"1", "2"} {
 		if err := Write(path, []Pair{{"a", v}}); err != nil {
 			t.Fatal(err)

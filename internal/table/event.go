@@ -123,13 +123,13 @@ type Logout int
 const (
 	NoLogout   Logout = iota // nothing was to be closed, or there is no wtmpx file
 	Appended                 // a logout was written
-	Closed                   // the login was closed already, by its owner or a later login
+	Closed                   // the login does not stand open: its owner, a later login or a boot closed it
 	LogoutOwed               // it waits until the wtmpx file can be written
 )
 
 // String returns the word for the log.
 func (l Logout) String() string {
-	return [...]string{"none", "written", "closed already", "owed"}[l]
+	return [...]string{"none", "written", "login not open", "owed"}[l]
 }
 
 // Result is what became of one Job.
@@ -168,6 +168,7 @@ type Kind int
 // What is reported.
 const (
 	Watching  Kind = iota // a session was found and is watched
+	Dying                 // its process ended; the owner may clean within the grace
 	Ended                 // a session was cleaned
 	WouldEnd              // a session would have been cleaned
 	Left                  // a session whose process is dead was left alone, for Reason

@@ -172,6 +172,7 @@ func (t *Table) died(s *session, seen bool) {
 	if s.end.IsZero() {
 		s.end, s.exact = t.now.Wall, seen
 	}
+	t.report(Report{Kind: Dying, Record: t.record(s).Detach(), End: s.end})
 	t.wait(s, t.now.Mono+t.set.Grace)
 }
 

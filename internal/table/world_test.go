@@ -196,7 +196,7 @@ func (w *world) clean() {
 }
 
 func describe(r Report) string {
-	s := fmt.Sprintf("%s %s", [...]string{"watching", "ended", "would-end", "left", "owner", "unwatched", "delayed", "paid", "lost"}[r.Kind], r.Record.Line)
+	s := fmt.Sprintf("%s %s", [...]string{"watching", "dying", "ended", "would-end", "left", "owner", "unwatched", "delayed", "paid", "lost"}[r.Kind], r.Record.Line)
 	for _, extra := range []string{r.Reason, r.Found} {
 		if extra != "" {
 			s += ": " + extra

@@ -29,8 +29,8 @@ func TestMain(m *testing.M) {
 	os.Exit(status)
 }
 
-// openFiles counts this process's descriptors; 0 where that cannot be seen.
-// (Package proc's tests tell Go's own apart; here they are two, once.)
+// openFiles counts this process's descriptors, but for those of Go's own
+// poller, which come when first needed; 0 where that cannot be seen.
 func openFiles() int {
 	entries, _ := os.ReadDir("/proc/self/fd")
 	n := 0

@@ -1,10 +1,7 @@
 package watcher
 
 import (
-	"bytes"
 	"errors"
-	"log/slog"
-	"strings"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -201,76 +198,6 @@ func TestThreadNumber(t *testing.T) {
 		time.Sleep(pollPeriod)
 		r.want(Event{Kind: Exited, PID: 7, Token: 1, ID: id, Reaped: true, Status: proc.Status{Known: true}})
 	})
-}
-
-func TestPolling(t *testing.T) {
-	k := newWorld()
-	k.noPidfds = proc.ErrNoPidfd
-	inWorld(t, k, 2, func(r *rig) {
-		if _, backend := r.Stats(); backend != "polling" {
-			t.Errorf("backend %q", backend)
-		}
-		a, b := k.start(7), k.start(8)
-		a.Inode, b.Inode = 0, 0
-		k.start(9)
-		r.watch(7, 8, 9, 10)
-		r.want(Event{Kind: Alive, PID: 7, Token: 1, ID: a, Kept: true},
-			Event{Kind: Alive, PID: 8, Token: 2, ID: b, Kept: true},
-			Event{Kind: Alive, PID: 9, ID: proc.ID{PID: 9, Start: 3}},
-			Event{Kind: Gone, PID: 10})
-		k.exit(7) // a zombie is dead, and nothing more will be known of it
-		time.Sleep(time.Second)
-		r.want(Event{Kind: Exited, PID: 7, Token: 1, ID: a, Reaped: true})
-		if watched, _ := r.Stats(); watched != 1 {
-			t.Errorf("%d watched", watched)
-		}
-		time.Sleep(10 * pollPeriod)
-		r.want()
-		r.forget(2)
-		synctest.Wait()
-		k.mu.Lock()
-		before := k.polls
-		k.mu.Unlock()
-		time.Sleep(10 * pollPeriod) // with none to look at, nothing is done
-		if k.polls != before {
-			t.Errorf("looked %d times at nothing", k.polls-before)
-		}
-	})
-}
-
-func TestPollingToldOnce(t *testing.T) {
-	for _, test := range []struct {
-		name  string
-		later bool // forbidden only after New
-	}{
-		{"from the start", false},
-		{"later", true},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			var out bytes.Buffer
-			k := newWorld()
-			if !test.later {
-				k.noPidfds = proc.ErrNoPidfd
-			}
-			synctest.Test(t, func(t *testing.T) {
-				w := New(Options{Kernel: k, Limit: 10, Emit: func([]Event) {}, Log: slog.New(slog.NewTextHandler(&out, nil))})
-				k.noPidfds = proc.ErrNoPidfd
-				ctx, cancel := contextWithCancel(t)
-				defer cancel()
-				go w.Run(ctx)
-				k.start(7)
-				k.start(8)
-				w.Do([]Order{{Op: Watch, PID: 7}, {Op: Watch, PID: 8}})
-				synctest.Wait()
-				if watched, backend := w.Stats(); watched != 2 || backend != "polling" {
-					t.Errorf("%d watched by %q", watched, backend)
-				}
-			})
-			if n := strings.Count(out.String(), "no pidfds"); n != 1 {
-				t.Errorf("told %d times: %s", n, &out)
-			}
-		})
-	}
 }
 
 func TestLeaders(t *testing.T) {

@@ -10,6 +10,7 @@
 #   UTMPD_CACHE     where the roots are kept (~/.cache/utmpd)
 #   DEBIAN_MIRROR   where packages come from (http://deb.debian.org/debian)
 set -eu
+umask 022
 
 mirror=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
 cache=${UTMPD_CACHE:-${XDG_CACHE_HOME:-${HOME:?}/.cache}/utmpd}
@@ -33,7 +34,7 @@ die() {
 
 # What a root consists of decides its name, so a change here builds a new one.
 key() {
-	{ cat "$0"; packages "$1"; echo "$mirror"; } | sha256sum | cut -c1-12
+	{ cat "$0" && echo "$1 $mirror"; } | sha256sum | cut -c1-12
 }
 
 prerequisites() {
@@ -111,6 +112,7 @@ customize() {
 # root prints the directory of suite $1, after building it if need be. It is
 # built beside its place, with the lock held, and renamed when whole.
 root() {
+	packages "$1" >/dev/null
 	dir=$cache/$1-$(key "$1")
 	if [ ! -d "$dir" ]; then
 		prerequisites "$1"
@@ -119,12 +121,12 @@ root() {
 		(
 			flock 9
 			[ -d "$dir" ] && exit 0
-			say "building $1 in $dir, once (some minutes)"
-			rm -rf "$cache"/*.part # left by a build that failed or was killed
+			say "building $1 in $dir, once"
+			trap 'rm -rf "$dir.part"' EXIT
+			rm -rf "$cache"/*.part # left by builds that were killed
 			mkdir "$dir.part"
 			build "$1" "$dir.part"
 			mv "$dir.part/root" "$dir"
-			rm -rf "$dir.part"
 		) 9>"$cache/lock"
 	fi
 	echo "$dir"

@@ -1,0 +1,186 @@
+//go:build system
+
+package libc
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"utmpd.dev/utmpd/utmpfile"
+	"utmpd.dev/utmpd/utmpx"
+)
+
+var (
+	session = utmpx.Record{Type: utmpx.UserProcess, ID: "ts/0", Line: "pts/0", User: "alice", PID: 7, Time: utmpx.Time{Sec: start + 1}}
+	another = utmpx.Record{Type: utmpx.UserProcess, ID: "ts/1", Line: "pts/1", User: "bob", PID: 8, Time: utmpx.Time{Sec: start + 2}}
+)
+
+// hold locks a file by this project's code until release is called.
+func hold(t *testing.T, name string, kind utmpfile.LockKind) (release func()) {
+	t.Helper()
+	h, err := utmpfile.Kernel().Open(name, utmpfile.ReadWrite)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := h.TryLock(kind); err != nil {
+		h.Close()
+		t.Fatal(err)
+	}
+	released := false
+	release = func() {
+		if !released {
+			released = true
+			h.Close()
+		}
+	}
+	t.Cleanup(release)
+	return release
+}
+
+// untilWaited returns when some process waits for a lock on the file.
+func untilWaited(t *testing.T, name string) {
+	t.Helper()
+	for end := time.Now().Add(patience); !waited(t, name); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("nobody waits for the lock")
+		}
+	}
+}
+
+// waited reports whether some process waits for a lock on the file, by the
+// kernel's own list.
+func waited(t *testing.T, name string) bool {
+	t.Helper()
+	info, err := utmpfile.Kernel().Lookup(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	locks, err := os.ReadFile("/proc/locks")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// 1: -> POSIX  ADVISORY  WRITE 4711 fe:00:123456 0 EOF
+	inode := fmt.Sprintf(":%d ", info.Generation.Ino)
+	for line := range strings.Lines(string(locks)) {
+		if strings.Contains(line, inode) && strings.Contains(line, " -> ") {
+			return true
+		}
+	}
+	return false
+}
+
+// TestLibcWaitsForUs: libc does not get past a lock of this code, and goes on
+// when it is released.
+func TestLibcWaitsForUs(t *testing.T) {
+	each(t, func(t *testing.T, m machine) {
+		for _, c := range []struct {
+			name    string
+			kind    utmpfile.LockKind
+			command string
+			waits   bool
+		}{
+			{"write lock stops pututxline", utmpfile.WriteLock, "put", true},
+			{"write lock stops updwtmpx", utmpfile.WriteLock, "log", true},
+			{"write lock stops getutxent", utmpfile.WriteLock, "all", true},
+			{"read lock stops pututxline", utmpfile.ReadLock, "put", true},
+			{"read lock stops updwtmpx", utmpfile.ReadLock, "log", true},
+			{"read lock leaves getutxent", utmpfile.ReadLock, "all", false},
+		} {
+			t.Run(c.name, func(t *testing.T) {
+				before, in := encode(t, m.layout, boot, session), encode(t, m.layout, another)
+				file, out := append(before[:len(before):len(before)], in...), []byte(nil)
+				if c.command == "all" {
+					in, file, out = nil, before, before
+				}
+				name := create(t, before)
+				release := hold(t, name, c.kind)
+				p := m.start(t, c.command, name)
+				if _, err := p.in.Write(in); err != nil && len(in) > 0 {
+					t.Fatal(err)
+				}
+				p.in.Close()
+				if c.waits {
+					untilWaited(t, name)
+					sameBytes(t, m.layout, "file under the lock", content(t, name), before)
+					release()
+				}
+				got, err := io.ReadAll(p.out)
+				if err := errors.Join(err, p.wait()); err != nil {
+					t.Fatal(err)
+				}
+				sameBytes(t, m.layout, "output", got, out)
+				sameBytes(t, m.layout, "file afterwards", content(t, name), file)
+			})
+		}
+	})
+}
+
+// TestWeWaitForLibc: this code does not get past a lock of a C program, names
+// it, and goes on when it is released.
+func TestWeWaitForLibc(t *testing.T) {
+	each(t, func(t *testing.T, m machine) {
+		t.Run("write lock", func(t *testing.T) { m.weWait(t, "write") })
+		t.Run("read lock", func(t *testing.T) { m.weWait(t, "read") })
+	})
+}
+
+func (m machine) weWait(t *testing.T, kind string) {
+	before := encode(t, m.layout, boot, session)
+	name := create(t, before)
+	f, l := utmpfile.NewFile(name, m.options()), utmpfile.NewLog(name, m.options())
+	s, err := f.Snapshot(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	swap := []utmpfile.Swap{{Slot: 1, Old: s.Record(1), New: another}}
+	swapIt := func(ctx context.Context) error { _, err := f.Swap(ctx, s.Generation(), swap); return err }
+	compare := func(ctx context.Context) error { _, err := f.Compare(ctx, s.Generation(), swap); return err }
+
+	p := m.start(t, "hold", name, kind)
+	if said, err := bufio.NewReader(p.out).ReadString('\n'); said != "locked\n" {
+		t.Fatalf("it says %q, %v: %v", said, err, p.wait())
+	}
+	p.mustStop(t, "Put", func(ctx context.Context) error { _, err := f.Put(ctx, session); return err })
+	p.mustStop(t, "Append", func(ctx context.Context) error { return l.Append(ctx, another) })
+	p.mustStop(t, "Swap", swapIt)
+	if kind == "write" {
+		p.mustStop(t, "Compare", compare)
+	} else if err := compare(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if got, ok, err := f.Holder(); int(got) != p.Process.Pid || !ok || err != nil {
+		t.Errorf("Holder() = %d, %v, %v, want %d", got, ok, err, p.Process.Pid)
+	}
+	if now, err := f.Snapshot(s); now != s || err != nil {
+		t.Errorf("a reader without a lock finds another file: %v", err)
+	}
+	sameBytes(t, m.layout, "file under the lock", content(t, name), before)
+
+	done := make(chan error, 1)
+	go func() { done <- swapIt(t.Context()) }()
+	untilWaited(t, name)
+	if err := errors.Join(p.wait(), <-done); err != nil {
+		t.Fatal(err)
+	}
+	sameBytes(t, m.layout, "file afterwards", content(t, name), encode(t, m.layout, boot, another))
+}
+
+// mustStop makes a call whose context has ended, which the process's lock stops.
+func (p *process) mustStop(t *testing.T, name string, call func(context.Context) error) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	var locked *utmpfile.LockedError
+	if err := call(ctx); !errors.As(err, &locked) {
+		t.Errorf("%s: %v, want a LockedError", name, err)
+	} else if int(locked.PID) != p.Process.Pid {
+		t.Errorf("%s: locked by %d, want %d", name, locked.PID, p.Process.Pid)
+	}
+}

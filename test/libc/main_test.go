@@ -1,0 +1,71 @@
+//go:build system
+
+package libc
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"utmpd.dev/utmpd/internal/leaktest"
+)
+
+// machines are those that the tests run for.
+var machines []machine
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if flag.Lookup("test.list").Value.String() != "" {
+		os.Exit(m.Run())
+	}
+	os.Exit(run(m))
+}
+
+func run(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "utmpd-libc-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	if machines, err = findMachines(dir); err != nil {
+		return notRun(err)
+	}
+	return leaktest.Main(m)
+}
+
+// notRun tells by name which tests did not run and why. Where they should have
+// run, which CI=true or UTMPD_TEST_REQUIRE_SYSTEM=1 says, that is a failure.
+func notRun(why error) int {
+	fmt.Printf("libc tests cannot run here: %v\n", why)
+	names, err := exec.Command("/proc/self/exe", "-test.list", ".").Output()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	for name := range strings.FieldsSeq(string(names)) {
+		fmt.Printf("not run: %s\n", name)
+	}
+	if required() {
+		fmt.Println("FAIL: CI=true or UTMPD_TEST_REQUIRE_SYSTEM=1 says that they must")
+		return 1
+	}
+	return 0
+}
+
+func required() bool {
+	return os.Getenv("CI") == "true" || os.Getenv("UTMPD_TEST_REQUIRE_SYSTEM") == "1"
+}
+
+// each runs a test for every machine whose libc knows utmpx.
+func each(t *testing.T, f func(t *testing.T, m machine)) {
+	for _, m := range machines {
+		if m.libc == "" {
+			continue // only the header speaks
+		}
+		t.Run(m.name, func(t *testing.T) { f(t, m) })
+	}
+}

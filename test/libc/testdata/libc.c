@@ -1,0 +1,169 @@
+// libc does with utmp and wtmp files what it is told, by the machine's own libc.
+// Records come and go in its binary form, on standard input and output.
+//
+//	libc version
+//	libc put FILE          pututxline each record of standard input
+//	libc log FILE          updwtmpx each
+//	libc both FILE LOG     pututxline and updwtmpx each
+//	libc getid FILE        getutxid each: prints one byte, 1 if found, and what was
+//	libc getline FILE      getutxline each, likewise
+//	libc all FILE          print what getutxent returns, to the end
+//	libc watch FILE        the same over and over, until standard input ends
+//	libc hold FILE KIND    lock with fcntl, read or write, and say "locked";
+//	                       until standard input ends
+//	libc login N           N times login and logout on the terminal that standard
+//	                       input is, each told to wtmp also by logwtmp
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <gnu/libc-version.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <utmp.h>
+#include <utmpx.h>
+
+static void die(const char *what)
+{
+	fprintf(stderr, "%s: %s\n", what, strerror(errno));
+	exit(1);
+}
+
+static int next(struct utmpx *u)
+{
+	size_t n = fread(u, 1, sizeof *u, stdin);
+
+	if (n != 0 && n != sizeof *u) {
+		fprintf(stderr, "a record of %zu bytes was sent; mine have %zu\n", n, sizeof *u);
+		exit(1);
+	}
+	return n != 0;
+}
+
+static void put(const struct utmpx *u)
+{
+	setutxent();
+	if (pututxline(u) == NULL)
+		die("pututxline");
+}
+
+// updwtmpx tells of no failure but by errno.
+static void append(const char *name, const struct utmpx *u)
+{
+	errno = 0;
+	updwtmpx(name, u);
+	if (errno != 0)
+		die("updwtmpx");
+}
+
+static void answer(const struct utmpx *u)
+{
+	putchar(u != NULL);
+	if (u != NULL)
+		fwrite(u, sizeof *u, 1, stdout);
+}
+
+static void all(void)
+{
+	struct utmpx *u;
+
+	setutxent();
+	while ((u = getutxent()) != NULL)
+		fwrite(u, sizeof *u, 1, stdout);
+	endutxent();
+}
+
+// watch ends with a whole pass.
+static void watch(void)
+{
+	struct pollfd in = { .fd = 0, .events = POLLIN };
+
+	do {
+		all();
+		fflush(stdout);
+	} while (poll(&in, 1, 0) == 0);
+}
+
+static void hold(const char *name, const char *kind)
+{
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	int fd = open(name, O_RDWR);
+
+	if (strcmp(kind, "read") == 0)
+		lock.l_type = F_RDLCK;
+	if (fd < 0 || fcntl(fd, F_SETLKW, &lock) < 0)
+		die(name);
+	puts("locked");
+	fflush(stdout);
+	while (getchar() != EOF)
+		;
+}
+
+static void sessions(int n)
+{
+	const char *line = ttyname(0);
+	struct utmp u;
+	int i;
+
+	if (line == NULL)
+		die("ttyname");
+	line += strlen("/dev/");
+	for (i = 1; i <= n; i++) {
+		memset(&u, 0, sizeof u);
+		strcpy(u.ut_id, "t");
+		strcpy(u.ut_user, "alice");
+		strcpy(u.ut_host, "host.example");
+		u.ut_tv.tv_sec = 1750000000 + i;
+		login(&u); // tells of no failure
+		if (!logout(line))
+			die("logout");
+		logwtmp(line, "", "");
+	}
+}
+
+int main(int argc, char **argv)
+{
+	const char *command = argc > 1 ? argv[1] : "", *file = argc > 2 ? argv[2] : "";
+	struct utmpx u;
+
+	if (strcmp(command, "version") == 0)
+		puts(gnu_get_libc_version());
+	else if (strcmp(command, "login") == 0 && argc == 3)
+		sessions(atoi(file));
+	else if (strcmp(command, "hold") == 0 && argc == 4)
+		hold(file, argv[3]);
+	else if (argc < 3)
+		return 2;
+	else if (utmpname(file) != 0)
+		die(file);
+	else if (strcmp(command, "put") == 0)
+		while (next(&u))
+			put(&u);
+	else if (strcmp(command, "log") == 0)
+		while (next(&u))
+			append(file, &u);
+	else if (strcmp(command, "both") == 0 && argc == 4)
+		while (next(&u)) {
+			put(&u);
+			append(argv[3], &u);
+		}
+	else if (strcmp(command, "getid") == 0)
+		while (next(&u)) {
+			setutxent();
+			answer(getutxid(&u));
+		}
+	else if (strcmp(command, "getline") == 0)
+		while (next(&u)) {
+			setutxent();
+			answer(getutxline(&u));
+		}
+	else if (strcmp(command, "all") == 0)
+		all();
+	else if (strcmp(command, "watch") == 0)
+		watch();
+	else
+		return 2;
+	return 0;
+}

@@ -1,0 +1,157 @@
+//go:build system
+
+package libc
+
+import (
+	"context"
+	"slices"
+	"testing"
+
+	"utmpd.dev/utmpd/utmpfile"
+	"utmpd.dev/utmpd/utmpx"
+)
+
+// clean marks the sessions dead that it finds, whoever wrote them, and appends
+// a logout where the login stands open in the log.
+func (g *together) clean(t *testing.T, ctx context.Context) {
+	var prev *utmpx.Snapshot
+	var lines utmpfile.Lines
+	for ctx.Err() == nil {
+		s, err := g.file.Snapshot(prev)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		var swaps []utmpfile.Swap
+		for slot := range s.Changed(prev) {
+			if a, ok := g.momentOf(s.Record(slot)); ok && a.stage == in {
+				swaps = append(swaps, utmpfile.Swap{Slot: slot, Old: s.Record(slot), New: moment{a.writer, a.session, cleaned}.record()})
+			}
+		}
+		prev = s
+		done, err := g.file.Swap(t.Context(), s.Generation(), swaps)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		for i, swap := range swaps {
+			if done[i] && !g.logout(t, &lines, swap) {
+				return
+			}
+		}
+	}
+}
+
+// logout appends the logout if the login is the last of its line.
+func (g *together) logout(t *testing.T, lines *utmpfile.Lines, swap utmpfile.Swap) bool {
+	a, _ := g.momentOf(swap.Old)
+	err := g.log.AppendAfter(t.Context(), lines, func(lines *utmpfile.Lines) []utmpx.Record {
+		last, open := lines.Last(swap.Old.Line)
+		if !open || last.Time != swap.Old.Time {
+			return nil
+		}
+		a.stage = cleaned
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		g.cleaned[a] = true
+		return []utmpx.Record{swap.New}
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	return err == nil
+}
+
+// follow reads the log on and on while it grows. It must find every record, in
+// the order in which they stand in the end.
+func (g *together) follow(t *testing.T, ctx context.Context) {
+	var found []byte
+	var mark utmpfile.Mark
+	for last := false; !last; {
+		last = ctx.Err() != nil
+		for e, err := range g.log.From(mark) {
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			found = append(found, e.Raw()...)
+			mark = e.Mark()
+		}
+	}
+	sameBytes(t, g.m.layout, "log as followed", found, content(t, g.wtmp))
+}
+
+// checkFile: each writer's last record stands, and no other.
+func (g *together) checkFile(t *testing.T) {
+	s, err := g.file.Snapshot(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Len() != 1+2*writers {
+		t.Errorf("utmpx holds %d records, want %d", s.Len(), 1+2*writers)
+	}
+	last := make(map[moment]bool)
+	for slot, r := range s.All() {
+		a, ok := g.momentOf(r)
+		if slot > 0 && (!ok || a.session != g.sessions || a.stage != out) {
+			t.Errorf("slot %d ends as %v", slot, r)
+		}
+		last[a] = true
+	}
+	if len(last) != s.Len() {
+		t.Errorf("a writer has two records: %v", last)
+	}
+}
+
+// checkLog: the log holds every record once, each writer's in order, and each
+// logout of the cleaner's between its login and the writer's own; and libc, and
+// this code forward and backward, read the same.
+func (g *together) checkLog(t *testing.T) {
+	raw := content(t, g.wtmp)
+	sameBytes(t, g.m.layout, "getutxent", g.m.feed(t, nil, "all", g.wtmp), raw)
+	var forward, backward []utmpx.Record
+	for e, err := range g.log.Forward() {
+		if err != nil {
+			t.Fatal(err)
+		}
+		forward = append(forward, e.Record)
+	}
+	for e, err := range g.log.Backward() {
+		if err != nil {
+			t.Fatal(err)
+		}
+		backward = append(backward, e.Record)
+	}
+	slices.Reverse(backward)
+	sameBytes(t, g.m.layout, "Forward", rawOf(forward), raw)
+	sameBytes(t, g.m.layout, "Backward", rawOf(backward), raw)
+
+	lives := make([][]moment, 2*writers)
+	for _, r := range forward[1:] {
+		a, ok := g.momentOf(r)
+		if !ok {
+			t.Fatalf("torn or foreign: %v", r)
+		}
+		lives[a.writer] = append(lives[a.writer], a)
+	}
+	for w, life := range lives {
+		var want []moment
+		for s := 1; s <= g.sessions; s++ {
+			want = append(want, moment{w, s, in})
+			if g.cleaned[moment{w, s, cleaned}] {
+				want = append(want, moment{w, s, cleaned})
+			}
+			want = append(want, moment{w, s, out})
+		}
+		if !slices.Equal(life, want) {
+			t.Errorf("writer %d's records in the log: %v, want %v", w, life, want)
+		}
+	}
+}
+
+func rawOf(recs []utmpx.Record) (b []byte) {
+	for _, r := range recs {
+		b = append(b, r.Raw()...)
+	}
+	return b
+}

@@ -1,0 +1,113 @@
+//go:build system
+
+package system
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"utmpd.dev/utmpd/utmpx"
+)
+
+// dweller is the simplest session: a process that sleeps, with a record that
+// the C library wrote, on a line that is no terminal.
+type dweller struct {
+	cmd   *exec.Cmd
+	entry utmpx.Record
+}
+
+// dwell starts a sleeper and records it on the line.
+func dwell(t *testing.T, line string) *dweller {
+	t.Helper()
+	cmd := exec.Command("sleep", "infinity")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go cmd.Wait() // no zombie of ours
+	t.Cleanup(func() { cmd.Process.Kill() })
+	return record(t, line, cmd)
+}
+
+// record puts a process on a line.
+func record(t *testing.T, line string, cmd *exec.Cmd) *dweller {
+	t.Helper()
+	put := "/run/put"
+	if _, err := os.Stat(put); err != nil {
+		put = compile(t, "put")
+	}
+	out, err := exec.Command(put, fmt.Sprint(int(utmpx.UserProcess)), line, line, "alice", fmt.Sprint(cmd.Process.Pid)).CombinedOutput()
+	if err != nil {
+		t.Fatalf("put: %v\n%s", err, out)
+	}
+	for _, r := range entries(t) {
+		if r.Line == line {
+			return &dweller{cmd, r}
+		}
+	}
+	t.Fatalf("put left no entry for %s", line)
+	return nil
+}
+
+// kill ends the process and returns when it is dead.
+func (w *dweller) kill(t *testing.T) death {
+	t.Helper()
+	from := time.Now()
+	if err := w.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, generous, "the death of the process", func() bool { return !alive(int(w.entry.PID)) })
+	return death{from, time.Now()}
+}
+
+// watched waits until the daemon holds a pidfd of the process.
+func (w *dweller) watched(t *testing.T, d *utmpd) {
+	t.Helper()
+	dir := fmt.Sprintf("/proc/%d/fdinfo", d.cmd.Process.Pid)
+	want := fmt.Sprintf("\nPid:\t%d\n", w.entry.PID)
+	waitFor(t, generous, "utmpd to watch "+w.entry.Line, func() bool {
+		names, _ := os.ReadDir(dir)
+		for _, name := range names {
+			if b, err := os.ReadFile(dir + "/" + name.Name()); err == nil && strings.Contains(string(b), want) {
+				return true
+			}
+		}
+		return false
+	})
+}
+
+// mustGo waits for who to show the dweller no more and checks what utmpd left
+// of it: its record, one logout, its end in last.
+func (w *dweller) mustGo(t *testing.T, died death) {
+	t.Helper()
+	p := &program{}
+	s := &session{entry: w.entry}
+	waitFor(t, generous, "who to show "+w.entry.Line+" no more", func() bool { return !whoShows(t, w.entry.Line) })
+	p.checkEntry(t, s, died)
+	p.checkLast(t, s, died)
+	if got := logouts(t, w.entry); got != 1 {
+		t.Errorf("wtmp holds %d logouts for %v", got, w.entry)
+	}
+}
+
+// mustStand checks that the dweller's record is as its writer left it and that
+// wtmp holds no logout for it.
+func (w *dweller) mustStand(t *testing.T) {
+	t.Helper()
+	found := false
+	for _, r := range entries(t) {
+		found = found || r == w.entry
+	}
+	if !found {
+		t.Errorf("utmp does not hold the living %v", w.entry)
+	}
+	if got := logouts(t, w.entry); got != 0 {
+		t.Errorf("wtmp holds %d logouts for the living %v", got, w.entry)
+	}
+	if !whoShows(t, w.entry.Line) {
+		t.Errorf("who does not show the living %v", w.entry)
+	}
+}

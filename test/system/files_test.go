@@ -1,0 +1,188 @@
+//go:build system
+
+package system
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// TestUtmpReplaced: whatever becomes of the utmp file, utmpd follows it.
+func TestUtmpReplaced(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		replace func(*testing.T)
+		stays   bool // the records of before
+	}{
+		{"renamed over", func(t *testing.T) {
+			b := readFile(t, utmpFile)
+			writeLog(t, utmpFile+".new", b)
+			if err := os.Rename(utmpFile+".new", utmpFile); err != nil {
+				t.Fatal(err)
+			}
+		}, true},
+		{"truncated", func(t *testing.T) {
+			if err := os.Truncate(utmpFile, 0); err != nil {
+				t.Fatal(err)
+			}
+		}, false},
+		{"removed and made anew", func(t *testing.T) {
+			if err := os.Remove(utmpFile); err != nil {
+				t.Fatal(err)
+			}
+			writeLog(t, utmpFile, nil)
+		}, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if !enter(t, bookworm) {
+				return
+			}
+			d := startUtmpd(t)
+			old := dwell(t, "x/1")
+			old.watched(t, d)
+			c.replace(t)
+			next := dwell(t, "x/2")
+			next.watched(t, d)
+			if c.stays {
+				old.mustStand(t)
+				old.mustGo(t, old.kill(t))
+			}
+			next.mustStand(t)
+			next.mustGo(t, next.kill(t))
+		})
+	}
+}
+
+// TestUtmpCreatedLate: utmpd is ready before the file is there, and waits.
+func TestUtmpCreatedLate(t *testing.T) {
+	if !enter(t, bookworm) {
+		return
+	}
+	if err := os.Remove(utmpFile); err != nil {
+		t.Fatal(err)
+	}
+	d := startUtmpd(t)
+	writeLog(t, utmpFile, nil)
+	w := dwell(t, "x/1")
+	w.watched(t, d)
+	w.mustGo(t, w.kill(t))
+}
+
+// TestWtmpRotated: the logout of a session from before the rotation is in the
+// new file, and the old one is as it was.
+func TestWtmpRotated(t *testing.T) {
+	if !enter(t, bookworm) {
+		return
+	}
+	d := startUtmpd(t)
+	w := dwell(t, "x/1")
+	w.watched(t, d)
+	const rotated = wtmpFile + ".1"
+	if err := os.Rename(wtmpFile, rotated); err != nil {
+		t.Fatal(err)
+	}
+	writeLog(t, wtmpFile, nil)
+	old := readFile(t, rotated)
+	died := w.kill(t)
+	waitFor(t, generous, "who to show the session no more", func() bool { return !whoShows(t, w.entry.Line) })
+	if !bytes.Equal(old, readFile(t, rotated)) {
+		t.Error("the rotated file has changed")
+	}
+	got := records(t, wtmpFile)
+	if len(got) != 1 || got[0].Type != 8 || got[0].Line != w.entry.Line {
+		t.Fatalf("the new file holds %v", got)
+	}
+	within(t, "the logout", got[0].Time.Time(), died)
+	next := dwell(t, "x/2")
+	next.watched(t, d)
+	next.mustGo(t, next.kill(t))
+}
+
+// writeLog makes a utmp or wtmp file as logrotate and tmpfiles do.
+func writeLog(t *testing.T, name string, b []byte) {
+	t.Helper()
+	if err := os.WriteFile(name, b, 0o664); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chown(name, 0, utmpGroup); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(name, 0o664); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestHeartbeat: wtmp's access time moves by itself, after a rotation too.
+func TestHeartbeat(t *testing.T) {
+	if !enter(t, bookworm) {
+		return
+	}
+	startUtmpd(t, "WTMPX_UPDATE_FREQ=1")
+	const rotated = wtmpFile + ".1"
+	beats(t)
+	beats(t)
+	if err := os.Rename(wtmpFile, rotated); err != nil {
+		t.Fatal(err)
+	}
+	writeLog(t, wtmpFile, nil)
+	beats(t)
+}
+
+// beats sets wtmp's access time back and waits for the next heartbeat.
+func beats(t *testing.T) {
+	t.Helper()
+	mtime := time.Now().Add(-time.Hour).Truncate(time.Second)
+	if err := os.Chtimes(wtmpFile, mtime, mtime); err != nil {
+		t.Fatal(err)
+	}
+	var st syscall.Stat_t
+	waitFor(t, generous, "wtmp's access time to move", func() bool {
+		if err := syscall.Stat(wtmpFile, &st); err != nil {
+			t.Fatal(err)
+		}
+		return time.Since(time.Unix(st.Atim.Unix())) < 5*time.Second
+	})
+	if got := time.Unix(st.Mtim.Unix()); !got.Equal(mtime) {
+		t.Errorf("the heartbeat moved the modification time to %v", got)
+	}
+}
+
+// TestReadLock: any user may hold a read lock on utmp. It delays utmpd, which
+// says who it is, and loses nothing.
+func TestReadLock(t *testing.T) {
+	if !enter(t, bookworm) {
+		return
+	}
+	d := startUtmpd(t)
+	w, other := dwell(t, "x/1"), dwell(t, "x/2")
+	w.watched(t, d)
+	holder := asAlice(exec.Command(compile(t, "readlock"), utmpFile))
+	release, err := holder.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := holder.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := holder.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer holder.Process.Kill()
+	if _, err := out.Read(make([]byte, 16)); err != nil {
+		t.Fatalf("alice gets no lock: %v", err)
+	}
+	died := w.kill(t)
+	d.waitLog(t, "cleaning waits", "user=alice")
+	if !whoShows(t, w.entry.Line) {
+		t.Error("utmpd wrote in spite of the lock")
+	}
+	release.Close()
+	w.mustGo(t, died)
+	other.mustStand(t)
+	other.mustGo(t, other.kill(t))
+}

@@ -1,0 +1,164 @@
+//go:build system
+
+package system
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// suite is a Debian release by its name.
+type suite string
+
+const (
+	bookworm suite = "bookworm"
+	trixie   suite = "trixie"
+)
+
+var suites = []suite{bookworm, trixie}
+
+func (s suite) title() string {
+	return map[suite]string{bookworm: "Debian 12", trixie: "Debian 13"}[s]
+}
+
+// guestEnv carries a guestSpec to the test binary inside the guest.
+const guestEnv = "UTMPD_SYSTEM_GUEST"
+
+// guestLimit bounds one guest's life: a hung one says where it hangs.
+const guestLimit = 2 * time.Minute
+
+// guestSpec tells the inside what the outside decided.
+type guestSpec struct {
+	Suite          suite
+	Root           string // the cached root file system
+	Judge          string // Debian 12's, for who and last
+	Test, Utmpd    string // the test binary and the daemon, on the machine
+	Base           string // a directory on the machine that the guest mounts over
+	Args           []string
+	HostNamespaces map[string]string
+}
+
+// guest is set inside a guest alone.
+var guest *guestSpec
+
+// inside reports whether this process runs in a guest.
+func inside() bool {
+	if guest == nil && os.Getenv(guestEnv) != "" {
+		guest = new(guestSpec)
+		if err := json.Unmarshal([]byte(os.Getenv(guestEnv)), guest); err != nil {
+			panic(err)
+		}
+	}
+	return guest != nil
+}
+
+// enter runs the calling test in a guest of the suite. Inside it returns true.
+// On the machine it waits for the guest, takes over its result, and returns
+// false: the caller returns at once. Tests that enter run in parallel.
+func enter(t *testing.T, s suite) bool {
+	t.Helper()
+	if inside() {
+		return true
+	}
+	t.Parallel()
+	if host.utmpd == "" {
+		t.Fatal("no guest without TestMain")
+	}
+	var names []string
+	for name := range strings.SplitSeq(t.Name(), "/") {
+		names = append(names, "^"+regexp.QuoteMeta(name)+"$")
+	}
+	out, reported, err := runGuest(s, "-test.run", strings.Join(names, "/"), "-test.v", "-test.timeout", guestLimit.String())
+	table.note(t.Name(), reported)
+	switch {
+	case err != nil:
+		t.Errorf("in the guest: %v\n%s", err, out)
+	case strings.Contains(out, "testing: warning: no tests to run"):
+		t.Errorf("the guest did not find the test\n%s", out)
+	default:
+		t.Logf("in the guest:\n%s", out)
+	}
+	return false
+}
+
+// tryGuest reports whether guests can be had on this machine.
+func tryGuest() error {
+	dir, err := os.MkdirTemp("", "utmpd-system-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	if host.utmpd, err = os.Executable(); err != nil {
+		return err
+	}
+	host.dir = dir
+	if out, _, err := runGuest(bookworm, "-test.run", "^$"); err != nil {
+		return fmt.Errorf("no guest: %v: %s", err, out)
+	}
+	host.dir, host.utmpd = "", ""
+	return nil
+}
+
+// runGuest runs the test binary with args in a new guest and returns what it
+// printed, and what it said by [report].
+func runGuest(s suite, args ...string) (printed string, reported []byte, err error) {
+	base := filepath.Join(host.dir, "guest")
+	if err := os.MkdirAll(base, 0o700); err != nil {
+		return "", nil, err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return "", nil, err
+	}
+	spec := guestSpec{
+		Suite: s, Root: host.roots[s], Judge: host.roots[bookworm], Test: self, Utmpd: host.utmpd,
+		Base: base, Args: args, HostNamespaces: make(map[string]string),
+	}
+	for _, ns := range []string{"mnt", "pid", "uts", "ipc", "net"} {
+		spec.HostNamespaces[ns], _ = os.Readlink("/proc/self/ns/" + ns)
+	}
+	env, err := json.Marshal(spec)
+	if err != nil {
+		return "", nil, err
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		return "", nil, err
+	}
+	defer r.Close()
+	var out bytes.Buffer
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Env = []string{
+		guestEnv + "=" + string(env),
+		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+		"HOME=/root", "TERM=xterm", "LC_ALL=C.UTF-8", "TZ=UTC",
+	}
+	cmd.Stdout, cmd.Stderr = &out, &out
+	cmd.ExtraFiles = []*os.File{w}
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWUTS | syscall.CLONE_NEWIPC | syscall.CLONE_NEWNET,
+		Pdeathsig:  syscall.SIGKILL,
+	}
+	// The guest dies with the thread that started it, and must not die before.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	err = cmd.Start()
+	w.Close()
+	if err != nil {
+		return "", nil, err
+	}
+	reported, _ = io.ReadAll(r) // until the guest is gone
+	err = cmd.Wait()
+	return out.String(), reported, err
+}

@@ -1,0 +1,110 @@
+//go:build system
+
+package system
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// host is what the tests share on the machine; a guest has its own view.
+var host struct {
+	dir   string           // for this run alone
+	utmpd string           // the daemon under test
+	roots map[suite]string // the cached root file systems
+}
+
+func TestMain(m *testing.M) {
+	if spec := os.Getenv(guestEnv); spec != "" && os.Getpid() == 1 {
+		guestInit(spec)
+	}
+	flag.Parse()
+	if inside() {
+		os.Exit(m.Run())
+	}
+	os.Exit(runOnHost(m))
+}
+
+func runOnHost(m *testing.M) int {
+	if f := flag.Lookup("test.list"); f.Value.String() != "" {
+		return m.Run()
+	}
+	before := readMachine()
+	if err := prerequisites(); err != nil {
+		return notRun(err)
+	}
+	dir, err := os.MkdirTemp("", "utmpd-system-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	host.dir = dir
+	if err := buildUtmpd(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	code := m.Run()
+	table.print(os.Stdout)
+	if diff := before.diff(readMachine()); diff != "" {
+		fmt.Printf("--- FAIL: the machine is not as it was before the tests:\n%s", diff)
+		return 1
+	}
+	return code
+}
+
+// prerequisites finds or builds the root file systems and tries a guest. Its
+// error names what is missing.
+func prerequisites() error {
+	if os.Geteuid() != 0 {
+		return errors.New("not root: guests need namespaces and mounts")
+	}
+	host.roots = make(map[suite]string)
+	for _, s := range suites {
+		cmd := exec.Command("../rootfs/rootfs.sh", string(s))
+		var out, why bytes.Buffer
+		cmd.Stdout = &out
+		cmd.Stderr = &why
+		if err := cmd.Run(); err != nil {
+			return fmt.Errorf("no root file system of %s: %s", s.title(), strings.TrimSpace(why.String()))
+		}
+		host.roots[s] = strings.TrimSpace(out.String())
+	}
+	return tryGuest()
+}
+
+// notRun tells by name which tests did not run and why. Where they should have
+// run, which CI=true or UTMPD_TEST_REQUIRE_SYSTEM=1 says, that is a failure.
+func notRun(why error) int {
+	fmt.Printf("system tests cannot run here: %v\n", why)
+	names, err := exec.Command("/proc/self/exe", "-test.list", ".").Output()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	for name := range strings.FieldsSeq(string(names)) {
+		fmt.Printf("not run: %s\n", name)
+	}
+	if os.Getenv("CI") == "true" || os.Getenv("UTMPD_TEST_REQUIRE_SYSTEM") == "1" {
+		fmt.Println("FAIL: CI=true or UTMPD_TEST_REQUIRE_SYSTEM=1 says that they must")
+		return 1
+	}
+	return 0
+}
+
+func buildUtmpd() error {
+	host.utmpd = filepath.Join(host.dir, "utmpd")
+	cmd := exec.Command("go", "build", "-o", host.utmpd, "utmpd.dev/utmpd/cmd/utmpd")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("go build ./cmd/utmpd: %v\n%s", err, out)
+	}
+	return nil
+}

@@ -1,0 +1,169 @@
+//go:build system
+
+package system
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// reincarnate starts a sleeper that has a pid which has just become free.
+func reincarnate(t *testing.T, pid int) *exec.Cmd {
+	t.Helper()
+	var cmd *exec.Cmd
+	waitFor(t, generous, fmt.Sprintf("another process with pid %d", pid), func() bool {
+		if _, ok := readProcess(pid); ok {
+			return false // not reaped yet
+		}
+		// Any thread of the guest may take the pid first: then it ends, and
+		// this is tried again.
+		if err := os.WriteFile("/proc/sys/kernel/ns_last_pid", []byte(fmt.Sprint(pid-1)), 0); err != nil {
+			t.Fatal(err)
+		}
+		cmd = exec.Command("sleep", "infinity")
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		if cmd.Process.Pid == pid {
+			return true
+		}
+		cmd.Process.Kill()
+		cmd.Wait()
+		return false
+	})
+	go cmd.Wait()
+	t.Cleanup(func() { cmd.Process.Kill() })
+	return cmd
+}
+
+// TestPIDReusedWhileWatched: the process of a record dies and its pid is another
+// process's at once. The record's session is over all the same.
+func TestPIDReusedWhileWatched(t *testing.T) {
+	if !enter(t, bookworm) {
+		return
+	}
+	d := startUtmpd(t)
+	w := dwell(t, "x/1")
+	w.watched(t, d)
+	died := w.kill(t)
+	reincarnate(t, int(w.entry.PID))
+	w.mustGo(t, died)
+	if !alive(int(w.entry.PID)) {
+		t.Error("the pid was not in use while utmpd judged")
+	}
+}
+
+// TestPIDReusedWhileDown: the same, while utmpd was not there. What it knew of
+// the process it finds in its state.
+func TestPIDReusedWhileDown(t *testing.T) {
+	for name, end := range map[string]func(*testing.T, *utmpd){
+		"stopped": func(t *testing.T, d *utmpd) { d.stop(t) },
+		"killed":  func(t *testing.T, d *utmpd) { d.kill() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			if !enter(t, bookworm) {
+				return
+			}
+			d := startUtmpd(t)
+			w, lives := dwell(t, "x/1"), dwell(t, "x/2")
+			for _, w := range []*dweller{w, lives} {
+				waitFor(t, generous, "utmpd to save what it knows of "+w.entry.Line, func() bool {
+					b, _ := os.ReadFile("/run/utmpd/table")
+					return strings.Contains(string(b), fmt.Sprintf("\nproc %d ", w.entry.PID))
+				})
+			}
+			end(t, d)
+			died := w.kill(t)
+			reincarnate(t, int(w.entry.PID))
+			startUtmpdAs(t, nil)
+			// The end lies between then and now; the record tells now.
+			waitFor(t, generous, "who to show the dead session no more", func() bool { return !whoShows(t, w.entry.Line) })
+			w.mustGo(t, death{died.from, time.Now()})
+			lives.mustStand(t)
+		})
+	}
+}
+
+// TestKilledAndRestarted: utmpd is killed in mid-session. Who dies meanwhile is
+// cleaned at its next start; who lives is not harmed, and cleaned when dead.
+func TestKilledAndRestarted(t *testing.T) {
+	if !enter(t, bookworm) {
+		return
+	}
+	d := startUtmpd(t)
+	dies, lives := dwell(t, "x/1"), dwell(t, "x/2")
+	dies.watched(t, d)
+	lives.watched(t, d)
+	d.kill()
+	died := dies.kill(t)
+	d = startUtmpdAs(t, nil)
+	waitFor(t, generous, "who to show the dead session no more", func() bool { return !whoShows(t, dies.entry.Line) })
+	died.to = time.Now() // it is not known when, only that it was before the start
+	dies.mustGo(t, died)
+	lives.mustStand(t)
+	d.stop(t)
+	startUtmpdAs(t, nil)
+	lives.mustStand(t)
+	lives.mustGo(t, lives.kill(t))
+	if got := logouts(t, dies.entry); got != 1 {
+		t.Errorf("wtmp holds %d logouts for %v", got, dies.entry)
+	}
+}
+
+// TestStoppedProcessLives: a process that does not run is not dead.
+func TestStoppedProcessLives(t *testing.T) {
+	if !enter(t, bookworm) {
+		return
+	}
+	startUtmpd(t)
+	w := dwell(t, "x/1")
+	if err := syscall.Kill(int(w.entry.PID), syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	holds(t, grace+time.Second, "a stopped process's session", func() bool { return whoShows(t, w.entry.Line) })
+	w.mustStand(t)
+	w.mustGo(t, w.kill(t))
+}
+
+// TestFirstThreadDies: a process whose first thread has ended is a zombie to
+// /proc and lives.
+func TestFirstThreadDies(t *testing.T) {
+	if !enter(t, bookworm) {
+		return
+	}
+	cmd := exec.Command(compile(t, "leaderless"))
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go cmd.Wait()
+	t.Cleanup(func() { cmd.Process.Kill() })
+	waitFor(t, generous, "the first thread to end", func() bool { return !alive(cmd.Process.Pid) })
+	startUtmpd(t)
+	w := record(t, "x/1", cmd)
+	holds(t, grace+time.Second, "the session of a process without its first thread", func() bool { return whoShows(t, w.entry.Line) })
+	w.mustStand(t)
+	w.mustGo(t, w.kill(t))
+}
+
+// TestZombieIsDead: a session whose parent never waits for it is over.
+func TestZombieIsDead(t *testing.T) {
+	if !enter(t, bookworm) {
+		return
+	}
+	startUtmpd(t)
+	cmd := exec.Command("sleep", "infinity")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	w := record(t, "x/1", cmd)
+	w.mustGo(t, w.kill(t))
+	if p, ok := readProcess(cmd.Process.Pid); !ok || p.state != "Z" {
+		t.Errorf("the process is no zombie: %+v", p)
+	}
+	cmd.Wait()
+}

@@ -1,0 +1,172 @@
+//go:build system
+
+package system
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// command runs utmpd to its end and returns its exit status and what it wrote.
+func command(t *testing.T, args ...string) (status int, stdout, stderr string) {
+	t.Helper()
+	cmd := exec.Command(utmpdBinary, args...)
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	return cmd.ProcessState.ExitCode(), out.String(), errs.String()
+}
+
+// running returns the pid of a running utmpd, 0 if there is none.
+func running() int {
+	for _, p := range processes() {
+		exe, _ := os.Readlink(fmt.Sprintf("/proc/%d/exe", p.pid))
+		if filepath.Base(exe) == "utmpd" && p.state != "Z" {
+			return p.pid
+		}
+	}
+	return 0
+}
+
+// TestDetach: without options the command returns 0 when the daemon is ready,
+// and not before; the daemon has left the terminal.
+func TestDetach(t *testing.T) {
+	if !enter(t, bookworm) {
+		return
+	}
+	configure(t)
+	w := dwell(t, "x/1")
+	status, stdout, stderr := command(t)
+	if status != 0 || stdout != "" || stderr != "" {
+		t.Fatalf("utmpd: status %d\n%s%s", status, stdout, stderr)
+	}
+	pid := running()
+	if pid == 0 {
+		t.Fatal("no utmpd runs")
+	}
+	t.Cleanup(func() { syscall.Kill(pid, syscall.SIGKILL) })
+	p, _ := readProcess(pid)
+	if p.tty != 0 || p.parent != 1 || p.session == os.Getpid() {
+		t.Errorf("utmpd has not left its terminal: %+v", p)
+	}
+	// Ready: what dies from now on was watched.
+	died := w.kill(t)
+	w.mustGo(t, died)
+
+	status, _, stderr = command(t)
+	if status == 0 || !strings.Contains(stderr, fmt.Sprint(pid)) {
+		t.Errorf("a second utmpd: status %d, on standard error %q, which should name %d", status, stderr, pid)
+	}
+	if err := syscall.Kill(pid, syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, generous, "utmpd to end on SIGTERM", func() bool { return !alive(pid) })
+}
+
+// TestSecondInstance: one utmpd at a time, also in the foreground, and the
+// first is not disturbed.
+func TestSecondInstance(t *testing.T) {
+	if !enter(t, bookworm) {
+		return
+	}
+	d := startUtmpd(t)
+	status, _, stderr := command(t, "-foreground", "-config", configFile)
+	if pid := fmt.Sprint(d.cmd.Process.Pid); status == 0 || !strings.Contains(stderr, pid) {
+		t.Errorf("a second utmpd: status %d, on standard error %q, which should name %s", status, stderr, pid)
+	}
+	w := dwell(t, "x/1")
+	w.watched(t, d)
+	w.mustGo(t, w.kill(t))
+	d.stop(t)
+	startUtmpdAs(t, nil).stop(t)
+}
+
+// TestNotReady: a daemon that cannot start says so where it was started.
+func TestNotReady(t *testing.T) {
+	if !enter(t, bookworm) {
+		return
+	}
+	configure(t, "RUN_AS=nobodyhere")
+	for _, args := range [][]string{nil, {"-config", "/nonexistent"}} {
+		status, _, stderr := command(t, args...)
+		if status == 0 || strings.TrimSpace(stderr) == "" {
+			t.Errorf("utmpd %v: status %d, on standard error %q", args, status, stderr)
+		}
+		if pid := running(); pid != 0 {
+			t.Errorf("process %d is still there", pid)
+		}
+	}
+}
+
+// TestOrdinaryUser: in group utmp, with directories of its own, utmpd works as
+// nobody special and says what it cannot do.
+func TestOrdinaryUser(t *testing.T) {
+	if !enter(t, bookworm) {
+		return
+	}
+	const uid = 900
+	for _, dir := range []string{"/run/utmpd", "/var/lib/utmpd"} {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chown(dir, uid, uid); err != nil {
+			t.Fatal(err)
+		}
+	}
+	configure(t)
+	d := startUtmpdAs(t, &syscall.Credential{Uid: uid, Gid: uid, Groups: []uint32{utmpGroup}})
+	w, lives := dwell(t, "x/1"), dwell(t, "x/2")
+	w.watched(t, d)
+	w.mustGo(t, w.kill(t))
+	lives.mustStand(t)
+	d.waitLog(t, "access time")
+	d.stop(t)
+}
+
+// TestDryRun: -n says what it would clean and writes to neither file.
+func TestDryRun(t *testing.T) {
+	if !enter(t, bookworm) {
+		return
+	}
+	configure(t)
+	d := startUtmpdAs(t, nil, "-n")
+	w := dwell(t, "x/1")
+	w.watched(t, d)
+	utmp, wtmp := readFile(t, utmpFile), readFile(t, wtmpFile)
+	w.kill(t)
+	d.waitLog(t, "line=x/1", "user=alice", fmt.Sprintf("pid=%d", w.entry.PID))
+	holds(t, 500*time.Millisecond, "utmp and wtmp as they were", func() bool {
+		return bytes.Equal(utmp, readFile(t, utmpFile)) && bytes.Equal(wtmp, readFile(t, wtmpFile))
+	})
+	d.stop(t)
+}
+
+// TestLogOfEnd: each cleaned session is one event that tells all there is.
+func TestLogOfEnd(t *testing.T) {
+	if !enter(t, bookworm) {
+		return
+	}
+	d := startUtmpd(t)
+	w := dwell(t, "x/1")
+	w.watched(t, d)
+	w.mustGo(t, w.kill(t))
+	event := d.waitLog(t, `msg="session ended"`, "line=x/1", "user=alice", fmt.Sprintf("pid=%d", w.entry.PID), "login=", "end=", "exit=")
+	if n := strings.Count(d.logged(), "session ended"); n != 1 {
+		t.Errorf("%d events for one session", n)
+	}
+	if !strings.Contains(event, `exit="signal KILL"`) {
+		t.Errorf("the event does not tell how the process ended: %s", event)
+	}
+}

@@ -1,0 +1,20 @@
+// leaderless ends its first thread and lives on in another: to /proc the process
+// is a zombie then.
+#include <pthread.h>
+#include <unistd.h>
+
+static void *live(void *unused)
+{
+	for (;;)
+		pause();
+	return unused;
+}
+
+int main(void)
+{
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, live, NULL) != 0)
+		return 1;
+	pthread_exit(NULL);
+}

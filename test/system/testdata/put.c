@@ -1,0 +1,35 @@
+// put TYPE LINE ID USER PID writes one record to utmp by pututxline and to wtmp
+// by updwtmpx, with the present time.
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/time.h>
+#include <utmpx.h>
+
+void updwtmpx(const char *, const struct utmpx *);
+
+int main(int argc, char **argv)
+{
+	struct utmpx e;
+	struct timeval now;
+
+	if (argc != 6)
+		return 2;
+	memset(&e, 0, sizeof e);
+	e.ut_type = atoi(argv[1]);
+	strncpy(e.ut_line, argv[2], sizeof e.ut_line);
+	strncpy(e.ut_id, argv[3], sizeof e.ut_id);
+	strncpy(e.ut_user, argv[4], sizeof e.ut_user);
+	e.ut_pid = atoi(argv[5]);
+	gettimeofday(&now, NULL);
+	e.ut_tv.tv_sec = now.tv_sec;
+	e.ut_tv.tv_usec = now.tv_usec;
+	setutxent();
+	if (pututxline(&e) == NULL) {
+		perror("pututxline");
+		return 1;
+	}
+	endutxent();
+	updwtmpx("/var/log/wtmp", &e);
+	return 0;
+}
