@@ -106,10 +106,18 @@ type Cleaner struct {
 	wake  chan struct{}
 
 	mu    sync.Mutex
-	queue []func(context.Context)
+	queue []order
 
 	wroteFile, wroteLog bool // and not synced yet
 	syncBad             bool
+}
+
+// order is what Clean or Pay was called with.
+type order struct {
+	jobs  []Job
+	done  func([]Result)
+	debts []Debt
+	paid  func(error)
 }
 
 // New returns a Cleaner that does nothing until [Cleaner.Run].
@@ -121,18 +129,18 @@ func New(opts Options) *Cleaner {
 // order, from the goroutine of Run. It does not block. The queue is bounded by
 // the table, which orders no record again before its result.
 func (c *Cleaner) Clean(jobs []Job, done func([]Result)) {
-	c.enqueue(func(ctx context.Context) { done(c.clean(ctx, jobs)) })
+	c.enqueue(order{jobs: jobs, done: done})
 }
 
-// Pay orders logouts to be written, each if its login still stands open. done is
-// called with nil if all were taken care of, and with the error if none was.
-func (c *Cleaner) Pay(debts []Debt, done func(error)) {
-	c.enqueue(func(ctx context.Context) { done(c.pay(ctx, debts)) })
+// Pay orders logouts to be written, each if its login still stands open. paid is
+// called with nil if all were taken care of, and with the error if one was not.
+func (c *Cleaner) Pay(debts []Debt, paid func(error)) {
+	c.enqueue(order{debts: debts, paid: paid})
 }
 
-func (c *Cleaner) enqueue(work func(context.Context)) {
+func (c *Cleaner) enqueue(o order) {
 	c.mu.Lock()
-	c.queue = append(c.queue, work)
+	c.queue = append(c.queue, o)
 	c.mu.Unlock()
 	select {
 	case c.wake <- struct{}{}:
@@ -152,24 +160,37 @@ func (c *Cleaner) Run(ctx context.Context) {
 			return
 		case <-c.wake:
 		}
-		for work := c.next(); work != nil && ctx.Err() == nil; work = c.next() {
-			work(ctx)
-			c.sync()
-		}
+		c.carryOut(ctx, c.take())
 	}
 }
 
-func (c *Cleaner) next() func(context.Context) {
+// take returns the orders that have come.
+func (c *Cleaner) take() []order {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.queue) == 0 {
-		c.queue = nil // a mass logout's memory is not kept
-		return nil
+	orders := c.queue
+	c.queue = nil
+	return orders
+}
+
+// carryOut cleans for all orders together, so that what died while the last
+// ones were synced costs as many locks and syncs as one.
+func (c *Cleaner) carryOut(ctx context.Context, orders []order) {
+	var jobs []Job
+	for _, o := range orders {
+		jobs = append(jobs, o.jobs...)
 	}
-	work := c.queue[0]
-	c.queue[0] = nil
-	c.queue = c.queue[1:]
-	return work
+	results := c.clean(ctx, jobs)
+	for _, o := range orders {
+		if o.done != nil {
+			o.done(results[:len(o.jobs):len(o.jobs)])
+			results = results[len(o.jobs):]
+		}
+		if o.paid != nil {
+			o.paid(c.pay(ctx, o.debts))
+		}
+	}
+	c.sync()
 }
 
 // clean does the jobs in batches of one file and one kind.

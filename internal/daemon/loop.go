@@ -42,7 +42,7 @@ func (d *daemon) loop(ctx context.Context, hup <-chan os.Signal, failed <-chan e
 		case err := <-failed:
 			return err
 		case in := <-d.inputs:
-			d.take(in)
+			d.handle(in.at, in.events...)
 		case ev := <-d.scans:
 			d.takeScan(ev)
 		case <-wake.C:
@@ -80,18 +80,9 @@ func (d *daemon) watchdog() (<-chan time.Time, func()) {
 	return t.C, t.Stop
 }
 
-func (d *daemon) take(in input) {
-	for _, ev := range in.events {
-		d.handle(in.at, ev)
-	}
-}
-
-// handle has the table judge one event, and sends its orders off.
-func (d *daemon) handle(at time.Time, ev table.Event) {
-	if req, ok := ev.(table.Requested); ok {
-		d.log.Debug("request to look at processes", "pids", req.PIDs)
-	}
-	acts := d.table.Handle(d.moment(at), ev)
+// handle has the table judge what happened, and sends its orders off.
+func (d *daemon) handle(at time.Time, events ...table.Event) {
+	acts := d.table.Handle(d.moment(at), events...)
 	if orders := toWatcher(acts); orders != nil {
 		d.watcher.Do(orders)
 	}

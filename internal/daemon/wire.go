@@ -88,6 +88,7 @@ func (d *daemon) requests(reqs []receiver.Request) {
 	for i, r := range reqs {
 		pids[i] = r.PID
 	}
+	d.log.Debug("request to look at processes", "pids", pids)
 	d.emit(input{time.Now(), []table.Event{table.Requested{PIDs: pids}}})
 }
 

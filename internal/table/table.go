@@ -139,12 +139,23 @@ func New(set Settings) *Table {
 	}
 }
 
-// Handle takes in what happened at now, and returns what is to be done.
-// Neither clock of now needs to differ from the call before; Mono must not be
-// less. The actions' slices belong to the caller.
-func (t *Table) Handle(now Moment, ev Event) Actions {
+// Handle takes in what happened at now, in order, and returns what is to be
+// done: what happened together is answered together. Neither clock of now needs
+// to differ from the call before; Mono must not be less. The actions' slices
+// belong to the caller.
+func (t *Table) Handle(now Moment, events ...Event) Actions {
 	t.handles++
 	t.now, t.out = now, Actions{}
+	for _, ev := range events {
+		t.take(ev)
+	}
+	t.ripe()
+	t.release()
+	t.reportUnwatched()
+	return t.out
+}
+
+func (t *Table) take(ev Event) {
 	switch ev := ev.(type) {
 	case Scanned:
 		t.scanned(ev)
@@ -168,10 +179,6 @@ func (t *Table) Handle(now Moment, ev Event) Actions {
 		t.set = ev.Settings
 	case Tick:
 	}
-	t.ripe()
-	t.release()
-	t.reportUnwatched()
-	return t.out
 }
 
 // Next returns when the table wants a [Tick], on the clock of Moment.Mono.
