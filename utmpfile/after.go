@@ -44,6 +44,9 @@ func (l *Log) AppendAfter(ctx context.Context, lines *Lines, choose func(*Lines)
 // before it, or another file.
 func (l *Log) appendAfter(h Handle, info Info, lines *Lines, choose func(*Lines) []utmpx.Record) (bool, error) {
 	layout, err := l.layout(h, info)
+	if err == nil {
+		info.Size, err = settle(h, info.Size, layout)
+	}
 	if err != nil {
 		return false, err
 	}
@@ -129,7 +132,9 @@ func (l *Log) older(lines *Lines) (open map[string]Last, whole bool) {
 		open = make(map[string]Last)
 	}
 	maps.DeleteFunc(open, func(line string, _ Last) bool { return lines.Seen(line) })
-	maps.Copy(open, lines.open)
+	if maps.Copy(open, lines.open); len(open) > maxLines {
+		return maps.Clone(lines.open), false
+	}
 	return open, whole && !lines.full
 }
 

@@ -131,8 +131,8 @@ type Swap struct {
 // zero; a [LockedError] if ctx ends first. The answers for the records judged
 // before the error are given with it, false for the others.
 func (f *File) Compare(ctx context.Context, gen utmpx.Generation, want []Swap) ([]bool, error) {
-	return f.each(ctx, ReadOnly, gen, want, func(h Handle, s Swap, _ []byte) (bool, error) {
-		return same(h, s)
+	return f.each(ctx, ReadOnly, gen, want, func(h Handle, s Swap, _, block []byte) (bool, error) {
+		return same(h, s, block)
 	})
 }
 
@@ -144,8 +144,8 @@ func (f *File) Compare(ctx context.Context, gen utmpx.Generation, want []Swap) (
 // Errors: as for [File.Compare]; the answers given with one are true for what
 // was written before it.
 func (f *File) Swap(ctx context.Context, gen utmpx.Generation, swaps []Swap) ([]bool, error) {
-	return f.each(ctx, ReadWrite, gen, swaps, func(h Handle, s Swap, to []byte) (bool, error) {
-		ok, err := same(h, s)
+	return f.each(ctx, ReadWrite, gen, swaps, func(h Handle, s Swap, to, block []byte) (bool, error) {
+		ok, err := same(h, s, block)
 		if err != nil || !ok {
 			return false, err
 		}
@@ -154,9 +154,10 @@ func (f *File) Swap(ctx context.Context, gen utmpx.Generation, swaps []Swap) ([]
 	})
 }
 
-// each does f for every swap, in batches, each under a lock of its own.
+// each calls do for every swap, in batches, each under a lock of its own. block
+// is memory for do to use.
 func (f *File) each(ctx context.Context, mode OpenMode, gen utmpx.Generation, swaps []Swap,
-	do func(h Handle, s Swap, to []byte) (bool, error)) ([]bool, error) {
+	do func(h Handle, s Swap, to, block []byte) (bool, error)) ([]bool, error) {
 	done := make([]bool, len(swaps))
 	op := "compare"
 	if mode == ReadWrite {
@@ -166,6 +167,8 @@ func (f *File) each(ctx context.Context, mode OpenMode, gen utmpx.Generation, sw
 	if err != nil {
 		return done, wrap(op, f.name, err)
 	}
+	block := f.blocks.Get().(*[]byte)
+	defer f.blocks.Put(block)
 	for first := 0; first < len(swaps); first += batch {
 		h, info, err := f.lock(ctx, mode, gen)
 		if err != nil {
@@ -173,7 +176,7 @@ func (f *File) each(ctx context.Context, mode OpenMode, gen utmpx.Generation, sw
 		}
 		gen = info.Generation
 		for i := first; i < min(first+batch, len(swaps)) && err == nil; i++ {
-			done[i], err = do(h, swaps[i], to[i])
+			done[i], err = do(h, swaps[i], to[i], *block)
 			if err != nil {
 				err = wrap(fmt.Sprintf("%s slot %d of", op, swaps[i].Slot), f.name, err)
 			}
@@ -209,9 +212,8 @@ func encodeAll(swaps []Swap, mode OpenMode) ([][]byte, error) {
 func offset(s Swap) int64 { return int64(s.Slot) * int64(len(s.Old.Raw())) }
 
 // same reports whether the slot holds Old. A slot that is cut off does not.
-func same(h Handle, s Swap) (bool, error) {
-	var a [maxRecord]byte
-	p, err := readFull(h, a[:len(s.Old.Raw())], offset(s))
+func same(h Handle, s Swap, block []byte) (bool, error) {
+	p, err := readFull(h, block[:len(s.Old.Raw())], offset(s))
 	return string(p) == s.Old.Raw(), err
 }
 

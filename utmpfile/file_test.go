@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"utmpd.dev/utmpd/internal/simfile"
 	"utmpd.dev/utmpd/utmpfile"
 	"utmpd.dev/utmpd/utmpx"
 )
@@ -168,6 +169,58 @@ func TestLayoutByContent(t *testing.T) {
 					t.Error("another record than in the file's own layout")
 				}
 			})
+		})
+	}
+}
+
+// TestLayoutChanges: what was sure is not believed of a file that was cut.
+func TestLayoutChanges(t *testing.T) {
+	both(t, func(t *testing.T, w world) {
+		w.Write(t, "utmp", raw(t, layout, boot(1), sess("pts/0", 2), sess("pts/1", 3)))
+		f := open(w, "utmp")
+		for _, l := range []*utmpx.Layout{layout, utmpx.Illumos372BE} {
+			w.Change(t, "utmp", func([]byte) []byte { return raw(t, l, sess("pts/0", 2)) })
+			if got, err := f.Layout(); got != l || err != nil {
+				t.Errorf("Layout() = %v, %v, want %v", got, err, l)
+			}
+			w.Change(t, "utmp", func([]byte) []byte { return raw(t, layout, boot(1), sess("pts/0", 2), sess("pts/1", 3)) })
+			if got, err := f.Layout(); got != layout || err != nil {
+				t.Errorf("Layout() = %v, %v, want %v", got, err, layout)
+			}
+			w.Change(t, "utmp", func([]byte) []byte { return raw(t, l, sess("pts/0", 2)) })
+			f.Layout()
+			w.Change(t, "utmp", func([]byte) []byte { return nil })
+			if got, err := f.Layout(); got != layout || err != nil {
+				t.Errorf("Layout() of the emptied file = %v, %v, want the one expected", got, err)
+			}
+			w.Change(t, "utmp", func([]byte) []byte { return raw(t, layout, boot(1)) })
+		}
+	})
+}
+
+// TestDoubtfulLayout: a doubt counts for the layout expected and against another.
+func TestDoubtfulLayout(t *testing.T) {
+	odd := utmpx.Record{Type: 999, PID: -1}
+	leftover := utmpx.Record{Line: "pts/0", User: "alice"} // EMPTY
+	tests := []struct {
+		name string
+		file *utmpx.Layout
+		recs []utmpx.Record
+		want error
+	}{
+		{"native, half of it odd", layout, []utmpx.Record{sess("a", 1), sess("b", 2), odd}, nil},
+		{"another, half of it odd", utmpx.Illumos372BE, []utmpx.Record{sess("a", 1), sess("b", 2), odd}, utmpfile.ErrLayout},
+		{"native, all odd", layout, []utmpx.Record{odd, odd}, utmpfile.ErrLayout},
+		{"native, with no record in use", layout, []utmpx.Record{leftover, {}}, nil},
+		{"blank", layout, make([]utmpx.Record, 5), nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := simWorld{simfile.New()}
+			w.Write(t, "utmp", raw(t, tt.file, tt.recs...))
+			if _, err := open(w, "utmp").Snapshot(nil); !errors.Is(err, tt.want) {
+				t.Errorf("Snapshot: %v, want %v", err, tt.want)
+			}
 		})
 	}
 }

@@ -44,6 +44,9 @@ func (l *Log) Append(ctx context.Context, recs ...utmpx.Record) error {
 	defer h.Close()
 	layout, err := l.layout(h, info)
 	if err == nil {
+		info.Size, err = settle(h, info.Size, layout)
+	}
+	if err == nil {
 		err = appendTo(h, info.Size, layout, recs)
 	}
 	return wrap("append to", l.name, err)
@@ -71,6 +74,36 @@ func appendTo(h Handle, size int64, l *utmpx.Layout, recs []utmpx.Record) error 
 		err = io.ErrShortWrite
 	}
 	return takeBack(h, size, n, err)
+}
+
+const (
+	settlePause  = 5 * time.Millisecond
+	settleChecks = 20  // pauses without growth, after which a torn tail is one
+	settleMost   = 100 // pauses in all
+)
+
+// settle returns the size of the locked file once it is a whole number of
+// records, or stays what it is. The kernel lets a file grow page by page: what
+// looks like a torn tail may be the record of a writer who takes no lock and has
+// not come to its end, and to cut it would lose it. The writer may be preempted
+// between two pages. A tail that is torn for good costs 0.1 s, once.
+func settle(h Handle, size int64, l *utmpx.Layout) (int64, error) {
+	same := 0
+	for range settleMost {
+		if size%int64(l.Size()) == 0 || same == settleChecks {
+			break
+		}
+		same++
+		time.Sleep(settlePause)
+		info, err := h.Info()
+		if err != nil {
+			return 0, err
+		}
+		if info.Size != size {
+			size, same = info.Size, 0
+		}
+	}
+	return size, nil
 }
 
 // takeBack cuts off the n bytes that were written of more, unless a writer that

@@ -78,16 +78,22 @@ func (o *opened) open() (Handle, Info, error) {
 }
 
 // layout tells the layout of an open file. What was once sure is believed as
-// long as the file is the same and has not shrunk.
+// long as the file is the same, has not shrunk, and begins with such records.
 func (o *opened) layout(h Handle, info Info) (*utmpx.Layout, error) {
+	block := o.blocks.Get().(*[]byte)
+	defer o.blocks.Put(block)
 	o.known.Lock()
 	defer o.known.Unlock()
 	if k := &o.known; k.layout != nil && k.gen == info.Generation && k.size <= info.Size {
-		k.size = info.Size
-		return k.layout, nil
+		head, err := readFull(h, (*block)[:min(4*maxRecord, info.Size)], 0)
+		if err != nil {
+			return nil, err
+		}
+		if fits, odd := k.layout.Judge(head); odd <= fits {
+			k.size = info.Size
+			return k.layout, nil
+		}
 	}
-	block := o.blocks.Get().(*[]byte)
-	defer o.blocks.Put(block)
 	head, err := readFull(h, (*block)[:min(blockSize, info.Size)], 0)
 	if err != nil {
 		return nil, err

@@ -103,7 +103,8 @@ func (l *Layout) twin() *Layout {
 
 // Judge counts the records in data that fit the layout, and those that are odd
 // in it: text that is none, a pid or a time that cannot be. Blank ones count for
-// neither, nor do those without a type: they look plausible in many layouts.
+// neither, nor do those without a type or a time: they look plausible in many
+// layouts.
 // It ends after 64 that count.
 func (l *Layout) Judge(data []byte) (fits, odd int) {
 	for ; len(data) >= l.size && fits+odd < judged; data = data[l.size:] {
@@ -112,7 +113,7 @@ func (l *Layout) Judge(data []byte) (fits, odd int) {
 		case isZero(b):
 		case !l.plausible(b):
 			odd++
-		case getNum(l.big, b, num{l.typ, 2, false}) != int64(Empty):
+		case getNum(l.big, b, num{l.typ, 2, false}) != int64(Empty) && getNum(l.big, b, l.sec) != 0:
 			fits++
 		}
 	}

@@ -191,10 +191,11 @@ func (l *Layout) Decode(b string) Record {
 	return r
 }
 
-// Encode returns the bytes of r. A record decoded in the same layout keeps
-// the bytes it came from wherever its fields were not changed; of a string
-// that was, the whole field is written, its rest as NUL. A value that does not
-// fit is an error that wraps [ErrRange]; Addr is left out by layouts without it.
+// Encode returns the bytes of r. A record decoded in the same layout, or in the
+// one that differs in ut_session alone, keeps the bytes it came from wherever
+// its fields were not changed; of a string that was, the whole field is written,
+// its rest as NUL. A value that does not fit is an error that wraps [ErrRange];
+// Addr is left out by layouts without it.
 func (l *Layout) Encode(r Record) ([]byte, error) {
 	b := make([]byte, l.size)
 	if err := l.EncodeTo(b, r); err != nil {
@@ -208,7 +209,7 @@ func (l *Layout) Encode(r Record) ([]byte, error) {
 func (l *Layout) EncodeTo(b []byte, r Record) error {
 	b = b[:l.size]
 	var was Record
-	if r.layout == l && len(r.raw) == l.size {
+	if r.layout != nil && r.layout.twin() == l.twin() && len(r.raw) == l.size {
 		copy(b, r.raw)
 		was = l.Decode(r.raw)
 	} else {

@@ -1,0 +1,176 @@
+package utmpx_test
+
+import (
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"utmpd.dev/utmpd/utmpx"
+)
+
+// login is a session of a usual kind.
+func login(i int) utmpx.Record {
+	return utmpx.Record{
+		Type: utmpx.UserProcess, PID: int32(1000 + 37*i), Line: "pts/" + string(rune('0'+i%10)), ID: "ts/" + string(rune('0'+i%10)),
+		User: "alice", Host: "host.example.org", Time: utmpx.Time{Sec: 1_780_000_000 + int64(i)*100, Usec: int64(i) * 1000},
+	}
+}
+
+func logins(n int) []utmpx.Record {
+	var recs []utmpx.Record
+	for i := range n {
+		recs = append(recs, login(i))
+	}
+	return recs
+}
+
+// twins read the same bytes alike.
+func twin(name string) string { return strings.Replace(name, "musl", "glibc", 1) }
+
+func TestDetectOwn(t *testing.T) {
+	anonymous := day[8]
+	anonymous.Time, anonymous.PID = utmpx.Time{}, 0
+	tests := []struct {
+		name string
+		recs []utmpx.Record
+		tail string
+	}{
+		{"a day", day, ""},
+		{"one boot", day[:1], ""},
+		{"one login", logins(1), ""},
+		{"one logout", day[8:9], ""},
+		{"many", logins(1000), ""},
+		{"a torn tail", logins(3), "torn"},
+		{"blank slots first", append(make([]utmpx.Record, 100), logins(3)...), ""},
+		{"one odd among many", append(logins(20), utmpx.Record{Type: 999, PID: -5, Line: "\x01\x02"}), ""},
+		{"a session zeroed at its end", append(logins(2), anonymous), ""},
+	}
+	for _, tt := range tests {
+		for _, tab := range tables {
+			t.Run(tt.name+" "+tab.name, func(t *testing.T) {
+				g := utmpx.Detect(append(tab.file(tt.recs...), tt.tail...))
+				if g.Confidence != utmpx.Sure || g.Layout == nil || twin(g.Layout.Name()) != twin(tab.name) {
+					t.Errorf("%+v, want to be sure of %s", g, tab.name)
+				}
+			})
+		}
+	}
+}
+
+// TestDetectForeign: files of other systems are no certainty, and rarely a guess.
+func TestDetectForeign(t *testing.T) {
+	noHost := logins(25)
+	for i := range noHost {
+		noHost[i].Host = ""
+	}
+	signature := append([]utmpx.Record{{Type: 10, User: "utmpx-2.00", Time: utmpx.Time{Sec: 1_780_000_000}}}, logins(20)...)
+	tests := []struct {
+		name string
+		recs []utmpx.Record
+	}{
+		{"one", logins(1)},
+		{"25, which are 7600 bytes of OpenBSD", logins(25)},
+		{"25 without a host", noHost},
+		{"a signature first", signature},
+		{"a day", day},
+		{"a thousand", logins(1000)},
+	}
+	for _, tt := range tests {
+		for _, tab := range foreign {
+			t.Run(tt.name+" "+tab.name, func(t *testing.T) {
+				if g := utmpx.Detect(tab.file(tt.recs...)); g.Confidence == utmpx.Sure || g.Blank {
+					t.Errorf("taken for %+v", g)
+				}
+			})
+		}
+	}
+}
+
+// TestDetectBySize wants that of 7600 bytes the fields tell and not the size.
+func TestDetectBySize(t *testing.T) {
+	for _, tab := range tables {
+		if tab.size != 400 {
+			continue
+		}
+		data := tab.file(logins(19)...)
+		if len(data) != 7600 {
+			t.Fatalf("%d bytes", len(data))
+		}
+		if g := utmpx.Detect(data); g.Confidence != utmpx.Sure || twin(g.Layout.Name()) != twin(tab.name) {
+			t.Errorf("%s: %+v", tab.name, g)
+		}
+	}
+}
+
+func TestDetectNothing(t *testing.T) {
+	random := make([]byte, 100_000)
+	rng := rand.New(rand.NewPCG(1, 2))
+	for i := range random {
+		random[i] = byte(rng.Uint32())
+	}
+	tests := []struct {
+		name  string
+		data  []byte
+		blank bool
+	}{
+		{"empty", nil, true},
+		{"zeros", make([]byte, 7600), true},
+		{"shorter than a record", tables[0].record(login(1))[:371], false},
+		{"text", []byte(strings.Repeat("Nov 23 02:01:47 host sshd[1]: session opened\n", 1000)), false},
+		{"random", random, false},
+		{"pids that cannot be", tables[0].file(slices.Repeat([]utmpx.Record{{Type: utmpx.UserProcess, PID: -1, Line: "pts/0", Time: utmpx.Time{Sec: 1_780_000_000}}}, 5)...), false},
+		{"ones", []byte(strings.Repeat("\xff", 7600)), false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if g := utmpx.Detect(tt.data); g.Confidence != utmpx.None || g.Layout != nil || g.Blank != tt.blank {
+				t.Errorf("%+v, want none, blank %v", g, tt.blank)
+			}
+		})
+	}
+}
+
+// TestDetectDoubts: half of the records are something else.
+func TestDetectDoubts(t *testing.T) {
+	odd := utmpx.Record{Type: 999, PID: -5}
+	for _, tab := range tables {
+		recs := slices.Concat(logins(6), slices.Repeat([]utmpx.Record{odd}, 4))
+		g := utmpx.Detect(tab.file(recs...))
+		if g.Confidence != utmpx.Unsure || g.Fits != 6 || g.Odd != 4 {
+			t.Errorf("%s: %v, fits %d, odd %d", tab.name, g.Confidence, g.Fits, g.Odd)
+		}
+	}
+	two := append(tables[0].record(login(1))[:372], tables[6].record(login(2))...)
+	if g := utmpx.Detect(two); g.Confidence != utmpx.Unsure {
+		t.Errorf("a record each of two layouts: %+v", g)
+	}
+	if got := []string{utmpx.None.String(), utmpx.Unsure.String(), utmpx.Sure.String()}; !slices.Equal(got, []string{"none", "unsure", "sure"}) {
+		t.Error(got)
+	}
+}
+
+// FuzzDetect: whatever the bytes are, a guess that is sure reads text and times
+// that can be in nearly all records, and there is a layout if and only if there
+// is confidence.
+func FuzzDetect(f *testing.F) {
+	for _, tab := range slices.Concat(tables, foreign) {
+		f.Add(tab.file(logins(3)...))
+		f.Add(tab.file(day...))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		g := utmpx.Detect(data)
+		if (g.Layout == nil) != (g.Confidence == utmpx.None) {
+			t.Fatalf("%+v", g)
+		}
+		if g.Layout == nil {
+			return
+		}
+		if fits, odd := g.Layout.Judge(data); fits != g.Fits || odd != g.Odd || fits <= odd {
+			t.Fatalf("%+v, but judged %d, %d", g, fits, odd)
+		}
+		if again := utmpx.Detect(append(slices.Clip(data), data...)); len(data)%g.Layout.Size() == 0 && again.Layout != g.Layout {
+			t.Fatalf("%+v, and twice the same %+v", g, again)
+		}
+	})
+}
