@@ -34,11 +34,11 @@ func TestScript(t *testing.T) {
 		Dir:   "testdata/script",
 		Setup: setUp,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"login":   login,
-			"end":     end,
-			"await":   await,
-			"records": records,
-			"stop":    stop,
+			"login":     login,
+			"end":       end,
+			"await":     await,
+			"records":   records,
+			"terminate": terminate,
 			"hup": func(ts *testscript.TestScript, _ bool, _ []string) {
 				ts.Check(syscall.Kill(daemonPID(ts), syscall.SIGHUP))
 			},
@@ -147,9 +147,9 @@ func daemonPID(ts *testscript.TestScript) int {
 	return pid
 }
 
-// stop ends the daemon with SIGTERM, crash with SIGKILL; both wait for the end.
-func stop(ts *testscript.TestScript, _ bool, _ []string)  { send(ts, syscall.SIGTERM) }
-func crash(ts *testscript.TestScript, _ bool, _ []string) { send(ts, syscall.SIGKILL) }
+// terminate ends the daemon with SIGTERM, crash with SIGKILL; both wait for the end.
+func terminate(ts *testscript.TestScript, _ bool, _ []string) { send(ts, syscall.SIGTERM) }
+func crash(ts *testscript.TestScript, _ bool, _ []string)     { send(ts, syscall.SIGKILL) }
 
 func send(ts *testscript.TestScript, sig syscall.Signal) {
 	pid := daemonPID(ts)

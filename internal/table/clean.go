@@ -21,7 +21,7 @@ func (t *Table) cleaned(ev Cleaned) {
 		s := t.sessions[res.Job.Slot]
 		current := s != nil && s.state == cleaning && res.Job.Generation == t.snap.Generation() &&
 			t.snap.Raw(s.slot) == res.Job.Record.Raw()
-		t.tell(res, s, current, delayed)
+		t.tell(res, delayed)
 		if current {
 			t.goOn(s, res)
 		}
@@ -69,11 +69,10 @@ func (t *Table) leaveAlone(s *session, verify bool) {
 }
 
 // tell reports what a person wants to know of a job.
-func (t *Table) tell(res Result, s *session, current bool, delayed map[Outcome]Report) {
-	r := Report{Record: res.Job.Record.Detach(), End: res.Job.End, Status: res.Job.Status, Logout: res.Logout, Err: res.Err}
-	if current && !s.exact {
-		r.After = s.aliveUntil(res.Job.Record)
-		r.Found = s.why
+func (t *Table) tell(res Result, delayed map[Outcome]Report) {
+	r := Report{
+		Record: res.Job.Record.Detach(), End: res.Job.End, Status: res.Job.Status,
+		After: res.Job.After, Found: res.Job.Found, Logout: res.Logout, Err: res.Err,
 	}
 	switch res.Outcome {
 	case Done:

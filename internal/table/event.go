@@ -100,7 +100,9 @@ type Job struct {
 	Record     utmpx.Record
 	End        time.Time
 	Status     Status
-	SkipLog    bool // the wtmpx file fails: mark the record, owe the logout
+	After      time.Time // the session was last known alive then; zero if End is exact
+	Found      string    // what told that it is dead, if not the death itself
+	SkipLog    bool      // the wtmpx file fails: mark the record, owe the logout
 }
 
 // Outcome is what became of a Job.

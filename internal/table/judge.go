@@ -251,10 +251,14 @@ func (t *Table) clean(s *session) {
 	if s.proc != nil && s.proc.status.Known {
 		s.status = s.proc.status
 	}
-	t.out.Clean = append(t.out.Clean, Job{
+	job := Job{
 		Generation: t.snap.Generation(), Slot: s.slot, Record: r,
 		End: end, Status: s.status, SkipLog: t.logGivenUp(),
-	})
+	}
+	if !s.exact {
+		job.After, job.Found = s.aliveUntil(r), s.why
+	}
+	t.out.Clean = append(t.out.Clean, job)
 }
 
 // seenFor reports whether the session's process was seen alive for that long.

@@ -368,6 +368,7 @@ func TestRequest(t *testing.T) {
 	w.put(0, w.login("pts/0", 100))
 	w.scan()
 	w.pass(time.Minute)
+	w.scan() // so that the next look at the unwatched is not yet due
 	w.kill(100, Status{})
 	found := w.now.Wall
 	w.handle(Requested{PIDs: []int32{100, 7, -1}})

@@ -89,9 +89,12 @@ func (w *world) get(slot int) utmpx.Record {
 	return w.layout.Decode(string(w.file[slot*size : (slot+1)*size]))
 }
 
-func (w *world) scan() {
+func (w *world) scan() { w.read(true) }
+
+// read has the table read the file, by the period or on notice.
+func (w *world) read(periodic bool) {
 	snap := utmpx.NewSnapshot(utmpx.Generation{Dev: 1, Ino: w.gen}, w.layout, w.table.snap, w.file)
-	w.handle(Scanned{Snapshot: snap, Began: w.now.Mono, Periodic: true})
+	w.handle(Scanned{Snapshot: snap, Began: w.now.Mono, Periodic: periodic})
 }
 
 // pass lets time go by, ticking when the table wants it.
@@ -148,7 +151,7 @@ func (w *world) handle(ev Event) {
 		}
 	}
 	if acts.Rescan {
-		w.scan()
+		w.read(false)
 	}
 }
 

@@ -1,0 +1,47 @@
+#!/bin/sh
+# run.sh shows that the tests can fail. Each patch here breaks one law or one
+# decision of docs/architecture.md; the test named in its first lines must turn
+# red with it, and it must not be for a failure to build.
+#
+#   run.sh [NAME...]     all, or those named (without .patch)
+#
+# A patch begins with
+#   Breaks: the law or decision
+#   Test: the arguments of go test
+set -u
+here=$(cd "$(dirname "$0")" && pwd)
+cd "$here/../.." || exit 1
+
+dir=$(mktemp -d "${TMPDIR:-/tmp}/utmpd-mutants-XXXXXX") || exit 1
+trap 'rm -rf "$dir"' EXIT
+trap 'exit 1' HUP INT TERM
+git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -t "$dir" || exit 1
+cd "$dir" || exit 1
+# So that git apply takes this directory for the top, wherever it is.
+git init -q . || exit 1
+
+[ $# -gt 0 ] || set -- $(cd "$here" && ls ./*.patch | sed 's,^\./,,; s,\.patch$,,')
+failed=0
+for name; do
+	patch="$here/$name.patch"
+	args=$(sed -n 's/^Test: //p' "$patch" | head -1)
+	if ! git apply "$patch"; then
+		echo "STALE  $name: does not apply"
+		failed=$((failed + 1))
+		continue
+	fi
+	if ! eval "go build ./... && go test -count=1 -timeout 120s $args -run xxx_none" >out 2>&1; then
+		cat out
+		echo "BROKEN $name: does not build"
+		failed=$((failed + 1))
+	elif eval "go test -count=1 -timeout 120s $args" >out 2>&1; then
+		echo "GREEN  $name: no test notices"
+		failed=$((failed + 1))
+	else
+		echo "killed $name by $(grep -m1 -o -e '--- FAIL: [^ ]*' -e 'panic: .*' out | head -1)"
+	fi
+	git apply -R "$patch" || exit 1
+done
+[ "$failed" = 0 ] && echo "all killed: $#" && exit 0
+echo "$failed of $# not killed"
+exit 1
