@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"os"
 	"os/exec"
@@ -42,7 +43,9 @@ func TestScript(t *testing.T) {
 			"hup": func(ts *testscript.TestScript, _ bool, _ []string) {
 				ts.Check(syscall.Kill(daemonPID(ts), syscall.SIGHUP))
 			},
-			"crash": crash,
+			"crash":   crash,
+			"request": request,
+			"garbage": func(ts *testscript.TestScript, _ bool, _ []string) { writePipe(ts, []byte("garbage, all of it.")) },
 			"fifo": func(ts *testscript.TestScript, _ bool, args []string) {
 				ts.Check(syscall.Mkfifo(ts.MkAbs(args[0]), 0o600))
 			},
@@ -96,6 +99,21 @@ func end(ts *testscript.TestScript, _ bool, args []string) {
 	cmd := ts.Value("sessions").(sessions)[args[0]]
 	ts.Check(cmd.Process.Kill())
 	_ = cmd.Wait()
+}
+
+// request LINE asks utmpd to look at the process of a session, as libc does.
+func request(ts *testscript.TestScript, _ bool, args []string) {
+	pid := ts.Value("sessions").(sessions)[args[0]].Process.Pid
+	msg := binary.NativeEndian.AppendUint32(nil, 1)
+	writePipe(ts, binary.NativeEndian.AppendUint32(msg, uint32(pid)))
+}
+
+func writePipe(ts *testscript.TestScript, msg []byte) {
+	f, err := os.OpenFile(ts.MkAbs("run/utmppipe"), os.O_WRONLY|syscall.O_NONBLOCK, 0)
+	ts.Check(err)
+	defer f.Close()
+	_, err = f.Write(msg)
+	ts.Check(err)
 }
 
 // await FILE REGEXP waits until a file's text matches.
