@@ -6,7 +6,7 @@ VERSION ?= $(shell cat VERSION 2>/dev/null || git describe --tags --always --dir
 LDFLAGS  = -s -w -X utmpd.dev/utmpd/internal/daemon.version=$(VERSION)
 export CGO_ENABLED ?= 0
 
-.PHONY: build demo test test-unit test-system test-race test-arch mutants check cross clean
+.PHONY: build demo test test-unit test-system test-race test-arch mutants fuzz check cross clean
 
 build:
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
@@ -32,6 +32,11 @@ test-race:
 # The libc of other machines, under user-mode emulation.
 test-arch:
 	test/arch/run.sh
+
+# Every fuzz target for FUZZTIME.
+FUZZTIME ?= 10s
+fuzz:
+	test/fuzz.sh $(FUZZTIME)
 
 # Each patch in test/mutants breaks a law or a decision; a test must notice.
 mutants:

@@ -1,0 +1,24 @@
+#!/bin/sh
+# fuzz.sh runs every fuzz target for a time (Go's notation), one after another:
+#   fuzz.sh 10s [WORKERS]
+# A finding stays in the package's testdata, and fails the run.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+time=${1:-10s}
+workers=${2:-2}
+failed=0
+for file in $(git ls-files '*_test.go' 2>/dev/null || find . -name '*_test.go'); do
+	for target in $(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' "$file"); do
+		pkg=./$(dirname "$file")
+		echo "fuzz $pkg $target"
+		# Go's minimising of what is merely interesting can take all the time there is.
+		out=$(go test -run xxx_none -fuzz "^$target\$" -fuzztime "$time" -fuzzminimizetime 10x -parallel "$workers" "$pkg" 2>&1)
+		if [ $? -ne 0 ]; then
+			echo "$out"
+			failed=1
+		else
+			echo "$out" | grep 'execs:' | tail -1
+		fi
+	done
+done
+exit $failed
