@@ -25,6 +25,7 @@ test-unit:
 # Real programs in root file systems and namespaces of their own.
 test-system:
 	cd test/system && $(GO) test -tags system -parallel 6 -timeout 30m
+	cd test/libc && $(GO) test -tags system -count=1
 
 test-race:
 	CGO_ENABLED=1 $(GO) test -race ./...

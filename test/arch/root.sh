@@ -94,11 +94,11 @@ if [ ! -d "$dir" ]; then
 		flock 9
 		[ -d "$dir" ] && exit 0
 		say "building it in $dir, once (about a minute, 2 GB)"
-		rm -rf "$cache"/cross-*.new # left by a build that failed or was killed
+		rm -rf "$cache"/cross-*.new # left by a build that was killed
+		trap 'rm -rf "$dir.new"' EXIT
 		mkdir "$dir.new"
 		build "$dir.new"
 		mv "$dir.new/root" "$dir"
-		rm -rf "$dir.new"
 	) 9>"$cache/cross.lock"
 fi
 echo "$dir"

@@ -17,7 +17,7 @@ func (m machine) rounds() uint64 {
 	if m.slow {
 		return 4
 	}
-	return 20
+	return 8
 }
 
 // beginnings are what a file may hold before the test: the records of a boot,
