@@ -81,11 +81,13 @@ func (l *Log) Follow(lines *Lines) error {
 		return err
 	}
 	defer p.close()
-	if ok, err := lines.follow(p, 1<<40); ok || err != nil {
-		return err
+	if lines.mark.Offset > 0 { // of an empty file it is not to be seen that it was cut
+		if ok, err := lines.follow(p, 1<<40); ok || err != nil {
+			return err
+		}
 	}
 	older, whole := l.older(lines)
-	if err := lines.start(p); err != nil {
+	if err := lines.start(p, maxHistory); err != nil {
 		return err
 	}
 	if !lines.ended {
@@ -95,20 +97,19 @@ func (l *Log) Follow(lines *Lines) error {
 }
 
 // older returns the logins that stand open at the end of the files rotated
-// away, and whether those tell all. What was read before is not read again.
+// away, and whether those tell all. What was read before is not read again,
+// unless it cannot be found: the log was copied away and cut, say. Then the
+// copies tell, and what is remembered of lines of which they do not.
 func (l *Log) older(lines *Lines) (open map[string]Last, whole bool) {
-	var files []span
-	if lines.mark == (Mark{}) {
+	files, whole := l.since(lines.mark), lines.whole
+	lost := lines.mark != (Mark{}) && !l.goesOn(lines, files[0])
+	var remembered map[string]Last
+	if lost || lines.mark == (Mark{}) {
+		remembered = lines.logins()
 		*lines = Lines{}
 		files, whole = l.sinceBoot()
-	} else {
-		files, whole = l.since(lines.mark), lines.whole
 	}
 	for _, at := range files {
-		if at.err != nil {
-			whole = false
-			continue
-		}
 		if at.name == l.name {
 			break // the present one
 		}
@@ -127,15 +128,28 @@ func (l *Log) older(lines *Lines) (open map[string]Last, whole bool) {
 		})
 		p.close()
 	}
-	open = maps.Clone(lines.older)
-	if open == nil {
-		open = make(map[string]Last)
-	}
-	maps.DeleteFunc(open, func(line string, _ Last) bool { return lines.Seen(line) })
-	if maps.Copy(open, lines.open); len(open) > maxLines {
+	open = lines.logins()
+	maps.DeleteFunc(remembered, func(line string, _ Last) bool { return lines.Seen(line) })
+	if maps.Copy(open, remembered); len(open) > maxLines {
 		return maps.Clone(lines.open), false
 	}
-	return open, whole && !lines.full
+	return open, whole && !lines.full && (!lost || lines.ended)
+}
+
+// goesOn reports whether what was read of the log last stands, at its mark, in a
+// file that was rotated away. The present one is that no longer, or lines would
+// have been fed from it.
+func (l *Log) goesOn(lines *Lines, at span) bool {
+	if at.err != nil || at.name == l.name {
+		return false
+	}
+	p, err := l.part(at.name)
+	if err != nil {
+		return false
+	}
+	defer p.close()
+	last, err := p.load(max(0, at.off-int64(p.layout.Size())), at.off)
+	return err == nil && p.end >= at.off && last == lines.tail
 }
 
 // sinceBoot lists the files rotated away that tell of this boot, oldest first,

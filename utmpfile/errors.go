@@ -18,6 +18,8 @@ var (
 	ErrTorn = errors.New("shorter than a record")
 	// ErrEmpty: the file holds no record.
 	ErrEmpty = errors.New("empty file")
+	// ErrTooLong: the file holds more records than [MaxRecords].
+	ErrTooLong = fmt.Errorf("more than %d records", MaxRecords)
 	// ErrLayout: the content is not that of any layout known.
 	ErrLayout = errors.New("not session records in any known layout")
 	// ErrNotRegular: not a regular file; the text names what it is.

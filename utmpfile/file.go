@@ -8,6 +8,11 @@ import (
 	"utmpd.dev/utmpd/utmpx"
 )
 
+// MaxRecords is how many records of a utmpx file are read. A file may be long for
+// no good reason, and sparse: a byte at its end is enough. This many sessions, and
+// what is kept of them in memory, a machine can have.
+const MaxRecords = 1 << 16
+
 // batch is the most records that are judged or written under one lock.
 const batch = 256
 
@@ -29,7 +34,8 @@ func (f *File) Name() string { return f.name }
 // Snapshot reads the whole file, under no lock: a record being written may
 // come out torn. What equals prev, which may be nil, is shared with it, and
 // prev itself is returned if nothing changed. Bytes behind the last whole record
-// are left out; an empty file is an empty snapshot.
+// are left out; an empty file is an empty snapshot. Of a file that holds more than
+// [MaxRecords] the snapshot has the first ones, and is returned with [ErrTooLong].
 //
 // Errors: [fs.ErrNotExist], [ErrNotRegular], [ErrSymlink], [ErrLayout], and
 // [ErrTorn] if the file has bytes but no whole record.
@@ -49,8 +55,9 @@ func (f *File) Snapshot(prev *utmpx.Snapshot) (*utmpx.Snapshot, error) {
 	b := utmpx.NewSnapshotBuilder(info.Generation, l, prev)
 	block := f.blocks.Get().(*[]byte)
 	defer f.blocks.Put(block)
-	for off := int64(0); off < info.Size; {
-		want := min(int64(blockRecords*l.Size()), info.Size-off)
+	end := min(info.Size, int64(MaxRecords*l.Size()))
+	for off := int64(0); off < end; {
+		want := min(int64(blockRecords*l.Size()), end-off)
 		p, err := readFull(h, (*block)[:want], off)
 		if err != nil {
 			return nil, wrap("read", f.name, err)
@@ -61,7 +68,10 @@ func (f *File) Snapshot(prev *utmpx.Snapshot) (*utmpx.Snapshot, error) {
 		b.Write(p)
 		off += int64(len(p))
 	}
-	return b.Snapshot(), nil
+	if whole(info.Size, l) > end {
+		err = wrap("read", f.name, ErrTooLong)
+	}
+	return b.Snapshot(), err
 }
 
 // Check reports what is wrong with the file, as [File.Snapshot] does, and

@@ -1,13 +1,19 @@
 package utmpfile
 
 import (
+	"maps"
 	"strings"
 
 	"utmpd.dev/utmpd/utmpx"
 )
 
-// maxLines bounds the lines of which something is remembered.
-const maxLines = 1 << 16
+const (
+	// maxLines bounds the lines of which something is remembered.
+	maxLines = 1 << 16
+	// maxHistory bounds how many records are looked at for the last boot: three
+	// gigabytes of them, some seconds' reading.
+	maxHistory = 1 << 23
+)
 
 // Lines knows the logins that stand open in a log: for each line, the one that
 // is its last record. It is fed from where reading stopped, so that a long log
@@ -29,7 +35,7 @@ type Lines struct {
 	older map[string]Last     // open at the end of the files rotated away
 	whole bool                // those files are known up to the last boot
 	ended bool                // a boot or shutdown stands in the file
-	full  bool                // there are more lines than are remembered
+	full  bool                // there are more lines than are remembered, or more history than is read
 }
 
 // Last is the login that is the last record of its line.
@@ -78,6 +84,18 @@ func (ls *Lines) Len() int { return len(ls.open) }
 // Mark returns how far the log has been read.
 func (ls *Lines) Mark() Mark { return ls.mark }
 
+// logins returns all that stand open, in the present file and before it.
+func (ls *Lines) logins() map[string]Last {
+	all := make(map[string]Last, len(ls.older)+len(ls.open))
+	for line, last := range ls.older {
+		if !ls.Seen(line) {
+			all[line] = last
+		}
+	}
+	maps.Copy(all, ls.open)
+	return all
+}
+
 // follows reports whether the file goes on from what was read of it. If so, it
 // is read up to its end, but only if no more than limit records have come.
 func (ls *Lines) follow(p part, limit int64) (bool, error) {
@@ -106,8 +124,10 @@ func (ls *Lines) follow(p part, limit int64) (bool, error) {
 	return ok && failed == nil, failed
 }
 
-// start reads a file anew: backward to the last boot, then forward from there.
-func (ls *Lines) start(p part) error {
+// start reads a file anew: backward to the last boot, then forward from there. A
+// login further back than so many records is not known of, and then of no line
+// that is not seen later.
+func (ls *Lines) start(p part, history int) error {
 	*ls = Lines{mark: Mark{Generation: p.gen}}
 	var failed error
 	p.forward(0, p.end, func(e Entry, err error) bool {
@@ -116,10 +136,12 @@ func (ls *Lines) start(p part) error {
 	})
 	from := int64(0)
 	if failed == nil {
+		oldest, found := p.end-int64(history)*int64(p.layout.Size()), false
 		p.backward(p.end, func(e Entry, err error) bool {
-			failed, from = err, e.Offset
-			return err == nil && !ends(e.Record)
+			failed, from, found = err, e.Offset, err == nil && ends(e.Record)
+			return err == nil && !found && from > oldest
 		})
+		ls.full = from > 0 && !found
 	}
 	if failed == nil {
 		p.forward(from, p.end, func(e Entry, err error) bool {

@@ -127,7 +127,8 @@ func (b *SnapshotBuilder) Snapshot() *Snapshot {
 		b.s.chunks = append(b.s.chunks, b.prev.chunks[:b.n]...)
 		b.same = false
 	}
-	return &b.s
+	s := b.s // not the builder's own: that holds prev, and prev the one before it
+	return &s
 }
 
 func (s *Snapshot) comparable(gen Generation, l *Layout) bool {

@@ -27,6 +27,9 @@ const (
 	// table is told. The wait goes on where it was at the next attempt.
 	utmpxWait = 5 * time.Second
 	wtmpxWait = 3 * time.Second
+	// payWait is the same for logouts that are owed. Nothing but they need the
+	// log's lock by then, so nothing else should wait for it.
+	payWait = 200 * time.Millisecond
 )
 
 // File is the utmpx file: a utmpfile.File.
@@ -193,18 +196,53 @@ func (c *Cleaner) carryOut(ctx context.Context, orders []order) {
 	c.sync()
 }
 
-// clean does the jobs in batches of one file and one kind.
+// clean does the jobs in batches of one file and one kind. A lock that one of
+// them waited for in vain is not waited for again by the next: the table is to
+// hear of it in time.
 func (c *Cleaner) clean(ctx context.Context, jobs []Job) []Result {
 	results := make([]Result, len(jobs))
+	var held held
 	for first := 0; first < len(jobs); {
 		n := first + 1
 		for n < len(jobs) && n-first < batch && jobs[n].Generation == jobs[first].Generation && jobs[n].SkipLog == jobs[first].SkipLog {
 			n++
 		}
-		c.cleanBatch(ctx, jobs[first:n], results[first:n])
+		if !held.fail(jobs[first], results[first:n]) {
+			c.cleanBatch(ctx, jobs[first:n], results[first:n])
+			held.note(results[first:n])
+		}
 		first = n
 	}
 	return results
+}
+
+// held is what became of jobs whose lock was not to be had, on either file.
+type held struct{ file, log Result }
+
+// note remembers it of a batch.
+func (h *held) note(results []Result) {
+	for _, r := range results {
+		switch {
+		case !errors.Is(r.Err, utmpfile.ErrLocked):
+		case r.Outcome == Busy:
+			h.file = r
+		case r.Outcome == LogFailed:
+			h.log = r
+		}
+	}
+}
+
+// fail gives the results of a batch that begins with job and would wait for the
+// same lock. It reports whether there is one.
+func (h *held) fail(job Job, results []Result) bool {
+	r := h.file
+	if r.Err == nil && !job.SkipLog {
+		r = h.log
+	}
+	for i := range results {
+		results[i] = r
+	}
+	return r.Err != nil
 }
 
 func (c *Cleaner) cleanBatch(ctx context.Context, jobs []Job, results []Result) {
@@ -264,7 +302,7 @@ func (c *Cleaner) logouts(ctx context.Context, jobs []Job, still []bool, results
 			if !still[i] {
 				continue
 			}
-			results[i].Logout = judge(lines, j.Record)
+			results[i].Logout = judge(lines, j.Record, j.End)
 			if results[i].Logout != Appended {
 				continue
 			}
@@ -277,7 +315,7 @@ func (c *Cleaner) logouts(ctx context.Context, jobs []Job, still []bool, results
 		}
 		return recs
 	}
-	err := c.append(ctx, choose)
+	err := c.append(ctx, wtmpxWait, choose)
 	if errors.Is(err, fs.ErrNotExist) {
 		for i := range results {
 			results[i].Logout = NoLogout
@@ -287,7 +325,8 @@ func (c *Cleaner) logouts(ctx context.Context, jobs []Job, still []bool, results
 	return err
 }
 
-func (c *Cleaner) append(ctx context.Context, choose func(*utmpfile.Lines) []utmpx.Record) error {
+// append waits no longer than that for the log's lock.
+func (c *Cleaner) append(ctx context.Context, wait time.Duration, choose func(*utmpfile.Lines) []utmpx.Record) error {
 	if c.opts.DryRun {
 		err := c.opts.Log.Follow(&c.lines)
 		if err == nil {
@@ -295,7 +334,7 @@ func (c *Cleaner) append(ctx context.Context, choose func(*utmpfile.Lines) []utm
 		}
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, wtmpxWait)
+	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	return c.opts.Log.AppendAfter(ctx, &c.lines, func(lines *utmpfile.Lines) []utmpx.Record {
 		recs := choose(lines)
@@ -308,10 +347,12 @@ func (c *Cleaner) append(ctx context.Context, choose func(*utmpfile.Lines) []utm
 func (c *Cleaner) pay(ctx context.Context, debts []Debt) error {
 	for len(debts) > 0 {
 		n := min(batch, len(debts))
-		err := c.append(ctx, func(lines *utmpfile.Lines) []utmpx.Record {
+		err := c.append(ctx, payWait, func(lines *utmpfile.Lines) []utmpx.Record {
 			var recs []utmpx.Record
+			chosen := map[string]bool{}
 			for _, d := range debts[:n] {
-				if judge(lines, d.Login) == Appended {
+				if judge(lines, d.Login, d.End) == Appended && !chosen[d.Login.Line] {
+					chosen[d.Login.Line] = true
 					recs = append(recs, Dead(d.Login, d.End, d.Exit))
 				}
 			}

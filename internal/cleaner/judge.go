@@ -10,13 +10,13 @@ import (
 // judge tells whether a session's login stands open in the log, and so whether
 // its logout is to be appended. In doubt it is not: a logout behind another's
 // login would end the living.
-func judge(lines *utmpfile.Lines, r utmpx.Record) Logout {
+func judge(lines *utmpfile.Lines, r utmpx.Record, end time.Time) Logout {
 	if r.Line == "" {
 		return NoLogout
 	}
 	last, open := lines.Last(r.Line)
 	switch {
-	case open && (last.User == r.User && last.Time.Sec == r.Time.Sec || last.PID == r.PID):
+	case open && sameLogin(last, r, end):
 		return Appended
 	case open:
 		return Closed // another login on the line ended it
@@ -26,6 +26,18 @@ func judge(lines *utmpfile.Lines, r utmpx.Record) Logout {
 		return Closed
 	}
 	return NoLogout
+}
+
+// twoWritings is how much later a program may say that a login was in the second
+// of the two files it writes.
+const twoWritings = 2
+
+// sameLogin reports whether a login in the log is the record's, or one that is
+// as dead. The pids may differ, a monitor's and a shell's. The same pid on the
+// same line may be the next session's, which got it at once: then it is later.
+func sameLogin(last utmpfile.Last, r utmpx.Record, end time.Time) bool {
+	later := last.Time.Sec - r.Time.Sec
+	return last.User == r.User && (later == 0 || last.PID == r.PID && later <= twoWritings) && !last.Time.Time().After(end)
 }
 
 // rotatedAway reports whether the login may stand in an older file that could

@@ -17,6 +17,9 @@ import (
 // saveEvery is the least time between two writings of the table.
 const saveEvery = time.Second
 
+// readyAgain is the pause before READY=1 is sent again that could not be sent.
+const readyAgain = 2 * time.Second
+
 // emit gives an input to the loop. It blocks while the loop is behind, and
 // drops the input once the daemon ends.
 func (d *daemon) emit(in input) {
@@ -45,24 +48,27 @@ func (d *daemon) loop(ctx context.Context, hup <-chan os.Signal, failed <-chan e
 			d.handle(in.at, in.events...)
 		case ev := <-d.scans:
 			d.takeScan(ev)
+			if err := d.displaced(ev); err != nil {
+				return err
+			}
 		case <-wake.C:
 			d.handle(time.Now(), table.Tick{})
 		case <-hup:
 			d.reload()
 		case <-watchdog:
 			_ = d.systemd.Watchdog()
+		case <-d.unheard:
+			d.tellManager()
 		case <-save.C:
 			saving = false
-			if d.cfg.RunDir != "" {
-				d.saver.give(d.state())
-			}
+			d.saver.give(d.state())
 		}
 		if at, ok := d.table.Next(); ok {
 			wake.Reset(max(0, at-time.Since(d.started)))
 		} else {
 			wake.Stop()
 		}
-		if d.table.Dirty() && !saving {
+		if d.saver != nil && d.table.Dirty() && !saving {
 			saving = true
 			save.Reset(d.saver.pause(saveEvery))
 		}
@@ -109,11 +115,11 @@ func (d *daemon) takeScan(ev scanner.Event) {
 	d.scanned = true
 	d.log.Debug("utmpx file read", "records", ev.Snapshot.Len(), "took", ev.Took, "because", cause(ev))
 	d.tellScanError(ev.Err)
-	if ev.Err != nil && !errors.Is(ev.Err, fs.ErrNotExist) && !errors.Is(ev.Err, utmpfile.ErrEmpty) {
+	if ev.Err != nil && !errors.Is(ev.Err, fs.ErrNotExist) && !errors.Is(ev.Err, utmpfile.ErrEmpty) && !errors.Is(ev.Err, utmpfile.ErrTooLong) {
 		return
 	}
 	d.lastScan, d.generation = ev.Began, ev.Snapshot.Generation()
-	began := d.moment(ev.Began).Mono
+	began := ev.Began.Sub(d.started) // not moment's, which never lies behind what the table has heard
 	d.handle(time.Now(), table.Scanned{Snapshot: ev.Snapshot, Began: began, Periodic: ev.Periodic})
 }
 
@@ -139,6 +145,8 @@ func (d *daemon) tellScanError(err error) {
 		d.log.Info("the utmpx file can be read", "file", d.cfg.UtmpxFile)
 	case errors.Is(err, fs.ErrNotExist):
 		d.log.Info("no utmpx file yet: waiting for it", "file", d.cfg.UtmpxFile)
+	case errors.Is(err, utmpfile.ErrTooLong):
+		d.log.Warn("the utmpx file is too long: the records behind these are not judged", "error", err)
 	default:
 		d.log.Warn("the utmpx file cannot be read; what is known of it stands", "error", err)
 	}
@@ -153,7 +161,21 @@ func (d *daemon) tellReady() {
 	d.startLine()
 	d.ready()
 	d.ready = nil
-	_ = d.systemd.Ready()
+	d.tellManager()
+}
+
+// tellManager tells the service manager that utmpd works, again until that
+// could be sent: a manager that does not hear of it ends the service.
+func (d *daemon) tellManager() {
+	d.unheard = nil
+	err := d.systemd.Ready()
+	if err != nil {
+		d.unheard = time.After(readyAgain)
+	}
+	if err != nil && !d.mute {
+		d.log.Warn("the service manager could not be told that utmpd works", "error", err)
+	}
+	d.mute = err != nil
 }
 
 func (d *daemon) phase() string {
@@ -166,7 +188,7 @@ func (d *daemon) phase() string {
 // reload reads the configuration again. A file with a fault in it changes nothing.
 func (d *daemon) reload() {
 	_ = d.systemd.Reloading()
-	defer func() { _ = d.systemd.Ready() }()
+	defer d.tellManager()
 	cfg, warnings, err := config.Load(d.flags.config)
 	if err != nil {
 		d.log.Error("configuration not read: the old settings stay in force", "error", err)

@@ -13,6 +13,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime/debug"
+	"sync"
 	"syscall"
 
 	"utmpd.dev/utmpd/internal/config"
@@ -147,12 +148,11 @@ func serve(f flags, l logger, ready func()) error {
 }
 
 // Version returns what the build was given, or what Go knows of the module.
-func Version() string {
-	if version != "" {
-		return version
-	}
+func Version() string { return cmp.Or(version, moduleVersion()) }
+
+var moduleVersion = sync.OnceValue(func() string {
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
 		return info.Main.Version
 	}
 	return "(unknown)"
-}
+})

@@ -1,27 +1,29 @@
 package daemon
 
 import (
+	"bytes"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"utmpd.dev/utmpd/utmpfile"
+	"utmpd.dev/utmpd/utmpx"
 )
 
-// TestSystemd runs utmpd as systemd would, and hears what it says.
-func TestSystemd(t *testing.T) {
-	dir := t.TempDir()
-	socket, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: filepath.Join(dir, "notify"), Net: "unixgram"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer socket.Close()
+// start runs utmpd on files in dir, with more configuration and environment. It
+// is killed when the test ends, if it still runs.
+func start(t *testing.T, dir, conf string, env ...string) *exec.Cmd {
+	t.Helper()
 	for name, text := range map[string]string{
 		"utmp": "", "wtmp": "",
-		"conf": "UTMPX_FILE=" + dir + "/utmp\nWTMPX_FILE=" + dir + "/wtmp\nRUN_DIR=" + dir + "/run\nSTATE_DIR=" + dir + "/state\n",
+		"conf": "UTMPX_FILE=" + dir + "/utmp\nWTMPX_FILE=" + dir + "/wtmp\nSTATE_DIR=" + dir + "/state\n" + conf,
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -37,18 +39,29 @@ func TestSystemd(t *testing.T) {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(bin, "-foreground", "-config", filepath.Join(dir, "conf"))
-	cmd.Env = append(os.Environ(), "NOTIFY_SOCKET="+filepath.Join(dir, "notify"), "WATCHDOG_USEC=400000")
+	cmd.Env = append(os.Environ(), env...)
 	cmd.Stderr = os.Stderr
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	ended := false
-	defer func() {
-		if !ended {
+	t.Cleanup(func() {
+		if cmd.ProcessState == nil {
 			_ = cmd.Process.Kill()
 			_ = cmd.Wait()
 		}
-	}()
+	})
+	return cmd
+}
+
+// TestSystemd runs utmpd as systemd would, and hears what it says.
+func TestSystemd(t *testing.T) {
+	dir := t.TempDir()
+	socket, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: filepath.Join(dir, "notify"), Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer socket.Close()
+	cmd := start(t, dir, "RUN_DIR="+dir+"/run\n", "NOTIFY_SOCKET="+filepath.Join(dir, "notify"), "WATCHDOG_USEC=400000")
 
 	// hear waits for a message that holds what is wanted. Others may come before.
 	hear := func(want ...string) {
@@ -82,8 +95,41 @@ func TestSystemd(t *testing.T) {
 		t.Fatal(err)
 	}
 	hear("STOPPING=1")
-	err, ended = cmd.Wait(), true
-	if err != nil {
+	if err := cmd.Wait(); err != nil {
 		t.Errorf("utmpd: %v", err)
+	}
+}
+
+// Without a RUN_DIR there is nowhere to save the table; that must not keep utmpd busy.
+func TestAtRestWithoutRunDir(t *testing.T) {
+	dir := t.TempDir()
+	cmd := start(t, dir, "RUN_DIR="+dir+"/utmp/run\nPIPE_FILE="+dir+"/pipe\n")
+	cpu := func() int {
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", cmd.Process.Pid))
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
+		user, _ := strconv.Atoi(f[11])
+		system, _ := strconv.Atoi(f[12])
+		return user + system
+	}
+	// Wait for it to work: it has opened the pipe, and then read the file.
+	for late := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
+		if _, err := os.Stat(dir + "/state/heartbeat"); err == nil {
+			break
+		}
+		if time.Now().After(late) {
+			t.Fatal("utmpd does not start")
+		}
+	}
+	r := utmpx.Record{Type: utmpx.UserProcess, PID: int32(os.Getpid()), Line: "pts/90", ID: "s/90", User: "alice", Time: utmpx.TimeOf(time.Now())}
+	if _, err := utmpfile.NewFile(dir+"/utmp", utmpfile.Options{}).Put(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	before := cpu()
+	time.Sleep(2 * time.Second)
+	if used := cpu() - before; used > 50 {
+		t.Errorf("%d ms of CPU in two seconds of rest", 10*used)
 	}
 }

@@ -21,16 +21,25 @@ import (
 type reporter struct {
 	log     *slog.Logger
 	limited *logging.Limiter
+	left    *logging.Limiter
 }
 
-// delayEvery bounds how often a clean that waits is told of.
-const delayEvery = 10 * time.Second
+const (
+	// tellEvery bounds how often a clean that waits is told of,
+	tellEvery = 10 * time.Second
+	// and leftMost, in that time, how many records that are left alone: who may
+	// write the utmpx file could fill the log with them.
+	leftMost = 100
+)
 
 func newReporter(log *slog.Logger) *reporter {
-	return &reporter{log, logging.NewLimiter(log, 1, delayEvery)}
+	return &reporter{log, logging.NewLimiter(log, 1, tellEvery), logging.NewLimiter(log, leftMost, tellEvery)}
 }
 
-func (p *reporter) close() { p.limited.Close() }
+func (p *reporter) close() {
+	p.limited.Close()
+	p.left.Close()
+}
 
 func (p *reporter) report(r table.Report) {
 	switch r.Kind {
@@ -43,7 +52,7 @@ func (p *reporter) report(r table.Report) {
 	case table.Dying:
 		p.log.Debug("process ended: its owner has GRACE_PERIOD to clean", append(who(r.Record), "end", stamp(r.End))...)
 	case table.Left:
-		p.log.Info("session left alone", append(who(r.Record), "reason", r.Reason)...)
+		p.left.Log(slog.LevelInfo, "left", "session left alone", append(who(r.Record), "reason", r.Reason)...)
 	case table.Owner:
 		p.log.Debug("session ended by its owner", who(r.Record)...)
 	case table.Unwatched:

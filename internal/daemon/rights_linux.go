@@ -2,10 +2,11 @@ package daemon
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 
 	"golang.org/x/sys/unix"
+
+	"utmpd.dev/utmpd/internal/proc"
 )
 
 // writable reports why a file may not be written to. A missing file may come.
@@ -26,16 +27,17 @@ func ownerOf(name string) error {
 	return unix.EPERM
 }
 
-// exitStatusTold reports whether the kernel tells how a stranger's child ended:
-// by PIDFD_GET_INFO since Linux 6.15.
-func exitStatusTold() bool {
-	var u unix.Utsname
-	if unix.Uname(&u) != nil {
-		return false
+// notTold names what the kernel does not tell of processes.
+func notTold() []string {
+	var missing []string
+	inode, exit := proc.Told()
+	if !inode {
+		missing = append(missing, "know a process by more than its start time (Linux 6.9)")
 	}
-	var major, minor int
-	_, err := fmt.Sscanf(unix.ByteSliceToString(u.Release[:]), "%d.%d", &major, &minor)
-	return err == nil && (major > 6 || major == 6 && minor >= 15)
+	if !exit {
+		missing = append(missing, "learn how processes end (Linux 6.15)")
+	}
+	return missing
 }
 
 func hasCap(capability uint) bool {

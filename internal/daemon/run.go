@@ -18,6 +18,7 @@ import (
 	"utmpd.dev/utmpd/internal/pidfile"
 	"utmpd.dev/utmpd/internal/proc"
 	"utmpd.dev/utmpd/internal/receiver"
+	"utmpd.dev/utmpd/internal/sandbox"
 	"utmpd.dev/utmpd/internal/scanner"
 	"utmpd.dev/utmpd/internal/sdnotify"
 	"utmpd.dev/utmpd/internal/state"
@@ -37,9 +38,11 @@ type daemon struct {
 	flags  flags
 	cfg    config.Config
 	log    logger
+	on     machine
 	bootID string
 
 	lock     *pidfile.Lock      // nil without a RUN_DIR
+	box      *sandbox.Box       // nil without one
 	pipe     *receiver.Receiver // nil without a pipe
 	file     *utmpfile.File
 	wtmpx    *utmpfile.Log
@@ -50,6 +53,7 @@ type daemon struct {
 	status   *status.Writer
 	saver    *saver
 	systemd  *sdnotify.Notifier
+	store    store // nil without a RUN_DIR
 	reporter *reporter
 
 	table   *table.Table
@@ -62,6 +66,8 @@ type daemon struct {
 
 	generation utmpx.Generation // of the snapshot that the table goes by
 	ready      func()           // nil once told
+	unheard    <-chan time.Time // when READY=1 is to be sent again; nil: it was sent
+	mute       bool             // it could not be sent, and the log says so
 	scanned    bool
 	lastScan   time.Time
 	lastClean  time.Time
@@ -77,24 +83,29 @@ func run(ctx context.Context, f flags, hup <-chan os.Signal, log logger, ready f
 	for _, w := range warnings {
 		log.Warn("configuration", "at", fmt.Sprintf("%s:%d", w.File, w.Line), "problem", w.Text)
 	}
-	d := &daemon{
-		flags: f, cfg: withPaths(cfg), log: log,
-		table:   table.New(settings(cfg)),
-		started: time.Now(),
-		inputs:  make(chan input, 64),
-		scans:   make(chan scanner.Event),
-		done:    make(chan struct{}),
-		systemd: sdnotify.New(os.Getenv),
-		ready:   ready,
-	}
+	d := newDaemon(f, withPaths(cfg), log, ready, thisMachine())
 	if err := d.leaveRoot(); err != nil {
 		return err
 	}
 	if err := d.open(); err != nil {
 		return err
 	}
+	d.confine()
 	d.build()
 	return d.live(ctx, hup)
+}
+
+func newDaemon(f flags, cfg config.Config, log logger, ready func(), on machine) *daemon {
+	return &daemon{
+		flags: f, cfg: cfg, log: log, on: on,
+		table:   table.New(settings(cfg)),
+		started: time.Now(),
+		inputs:  make(chan input, 64),
+		scans:   make(chan scanner.Event),
+		done:    make(chan struct{}),
+		systemd: on.systemd,
+		ready:   ready,
+	}
 }
 
 // withPaths fills in the paths that the configuration leaves to the system.
@@ -189,7 +200,14 @@ func (d *daemon) openRunDir() error {
 	if d.lock, err = pidfile.Acquire(filepath.Join(d.cfg.RunDir, "utmpd.pid")); err != nil {
 		return err
 	}
-	st, err := state.Load(d.tableFile())
+	d.store = stateFile(filepath.Join(d.cfg.RunDir, "table"))
+	d.remember()
+	return nil
+}
+
+// remember gives the table what an earlier run knew.
+func (d *daemon) remember() {
+	st, err := d.store.Load()
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
@@ -199,10 +217,8 @@ func (d *daemon) openRunDir() error {
 	default:
 		d.table.Restore(restored(st))
 	}
-	return nil
 }
 
-func (d *daemon) tableFile() string  { return filepath.Join(d.cfg.RunDir, "table") }
 func (d *daemon) statusFile() string { return filepath.Join(d.cfg.RunDir, "status") }
 
 // openPipe opens the request pipe. With -n too: it reads, and changes no record.
@@ -218,13 +234,13 @@ func (d *daemon) openPipe() (*receiver.Receiver, error) {
 
 // build makes the rooms.
 func (d *daemon) build() {
-	d.file = utmpfile.NewFile(d.cfg.UtmpxFile, utmpfile.Options{})
-	d.wtmpx = utmpfile.NewLog(d.cfg.WtmpxFile, utmpfile.Options{})
+	d.file = utmpfile.NewFile(d.cfg.UtmpxFile, utmpfile.Options{System: d.on.files})
+	d.wtmpx = utmpfile.NewLog(d.cfg.WtmpxFile, utmpfile.Options{System: d.on.files})
 	d.reporter = newReporter(d.log.Logger)
-	d.watcher = watcher.New(watcher.Options{Limit: d.maxFDs(), Emit: d.watcherEvents, Log: d.log.Logger})
+	d.watcher = watcher.New(watcher.Options{Kernel: d.on.procs, Limit: d.maxFDs(), Emit: d.watcherEvents, Log: d.log.Logger})
 	d.scanner = scanner.New(scanner.Options{
 		File:     d.file,
-		Notifier: scanner.NewInotify(d.cfg.UtmpxFile),
+		Notifier: d.on.notifier(d.cfg.UtmpxFile),
 		Period:   d.cfg.ScanPeriod,
 		Emit:     d.scannerEvent,
 		Failed: func(err error) {
@@ -234,6 +250,7 @@ func (d *daemon) build() {
 	d.cleaner = cleaner.New(cleaner.Options{File: d.file, Log: d.wtmpx, DryRun: d.flags.dryRun, Logger: d.log.Logger})
 	heart := heartbeat.Options{
 		Log: d.wtmpx, BootID: d.bootID, Period: d.cfg.WtmpxUpdateFreq, Logger: d.log.Logger,
+		Now:    d.on.now,
 		Beaten: func() { d.emit(input{at: time.Now()}) }, // for the status
 	}
 	if d.cfg.StateDir != "" {
@@ -245,13 +262,15 @@ func (d *daemon) build() {
 			d.log.Warn("status not written", "error", err)
 		}
 	})
-	d.saver = newSaver(d.tableFile(), d.log.Logger)
+	if d.store != nil {
+		d.saver = newSaver(d.store, d.log.Logger)
+	}
 }
 
 // maxFDs returns how many processes may be watched, raising the limit of open
 // files to it as far as that can be.
 func (d *daemon) maxFDs() int {
-	got, err := proc.RaiseLimit(d.cfg.MaxFDs + spareFDs)
+	got, err := d.on.raiseLimit(d.cfg.MaxFDs + spareFDs)
 	if got-spareFDs >= d.cfg.MaxFDs {
 		return d.cfg.MaxFDs
 	}
@@ -277,7 +296,7 @@ func (d *daemon) live(ctx context.Context, hup <-chan os.Signal) error {
 	start("cleaner", plain(d.cleaner.Run))
 	start("scanner", plain(d.scanner.Run))
 	start("heartbeat", plain(d.heartRun()))
-	if d.cfg.RunDir != "" {
+	if d.saver != nil {
 		start("table", plain(d.saver.run))
 	}
 	start("status", plain(d.status.Run))
@@ -315,7 +334,7 @@ func (d *daemon) shutDown() {
 	if d.pipe != nil {
 		_ = d.pipe.Close()
 	}
-	if d.cfg.RunDir != "" {
+	if d.saver != nil {
 		d.saver.save(d.state())
 	}
 	d.reporter.close()

@@ -25,7 +25,7 @@ func (d *daemon) startLine() {
 	if d.flags.dryRun {
 		args = append(args, "writes", "nothing (-n)")
 	}
-	if missing := missingRights(d.cfg, d.flags.dryRun); missing != nil {
+	if missing := d.on.missing(d.cfg, d.flags.dryRun); missing != nil {
 		args = append(args, "missing", strings.Join(missing, "; "))
 	}
 	d.log.Info("utmpd started", args...)
@@ -106,15 +106,15 @@ func (d *daemon) writeStatus(pairs []status.Pair) error {
 // saver writes the table for a later run, away from the loop, which must not
 // wait for a disk.
 type saver struct {
-	path string
+	to   store
 	log  *slog.Logger
-	next chan state.State // holds the newest
-	last time.Time        // of the loop: when it last gave one
+	next chan saving // holds the newest
+	last time.Time   // of the loop: when it last gave one
 	bad  bool
 }
 
-func newSaver(path string, log *slog.Logger) *saver {
-	return &saver{path: path, log: log, next: make(chan state.State, 1)}
+func newSaver(to store, log *slog.Logger) *saver {
+	return &saver{to: to, log: log, next: make(chan saving, 1)}
 }
 
 // pause returns how long the loop should wait before it gives the next state.
@@ -122,13 +122,22 @@ func (s *saver) pause(every time.Duration) time.Duration {
 	return max(0, every-time.Since(s.last))
 }
 
-func (s *saver) give(st state.State) {
+// saving is a state to be saved, and what waits for it.
+type saving struct {
+	st   state.State
+	then []func()
+}
+
+// give has a state saved, and then, whether that worked or not, calls then. It
+// does not block.
+func (s *saver) give(st state.State, then ...func()) {
 	s.last = time.Now()
 	select {
-	case <-s.next: // an older one, not yet taken
+	case old := <-s.next: // not yet taken
+		then = append(old.then, then...)
 	default:
 	}
-	s.next <- st
+	s.next <- saving{st, then}
 }
 
 func (s *saver) run(ctx context.Context) {
@@ -136,14 +145,17 @@ func (s *saver) run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case st := <-s.next:
-			s.save(st)
+		case next := <-s.next:
+			s.save(next.st)
+			for _, f := range next.then {
+				f()
+			}
 		}
 	}
 }
 
 func (s *saver) save(st state.State) {
-	err := st.Save(s.path)
+	err := s.to.Save(st)
 	if err != nil && !s.bad {
 		s.log.Warn("the table is not saved: a restart will know no processes", "error", err)
 	}
@@ -163,8 +175,5 @@ func missingRights(cfg config.Config, dryRun bool) []string {
 		add(writable(cfg.WtmpxFile), "write "+cfg.WtmpxFile)
 		add(ownerOf(cfg.WtmpxFile), "set the access time of "+cfg.WtmpxFile+" (owner or CAP_FOWNER)")
 	}
-	if !exitStatusTold() {
-		missing = append(missing, "learn how processes end (Linux 6.15)")
-	}
-	return missing
+	return append(missing, notTold()...)
 }

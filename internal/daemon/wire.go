@@ -1,10 +1,10 @@
 package daemon
 
 import (
+	"slices"
 	"time"
 
 	"utmpd.dev/utmpd/internal/cleaner"
-	"utmpd.dev/utmpd/internal/proc"
 	"utmpd.dev/utmpd/internal/receiver"
 	"utmpd.dev/utmpd/internal/scanner"
 	"utmpd.dev/utmpd/internal/state"
@@ -25,23 +25,25 @@ type input struct {
 func (d *daemon) moment(at time.Time) table.Moment {
 	// The rooms' clocks run apart by what a message takes; the table's does not run backward.
 	d.mono = max(d.mono, at.Sub(d.started))
-	return table.Moment{Mono: d.mono, Wall: at.Round(0)}
+	return table.Moment{Mono: d.mono, Wall: d.on.wall(at)}
 }
 
 // watcherEvents passes on what the Watcher learnt. Deaths keep their own time.
 func (d *daemon) watcherEvents(events []watcher.Event) {
-	boot := proc.Boot(time.Now())
+	boot := d.on.booted()
 	for len(events) > 0 {
 		in := input{at: events[0].At}
 		for len(events) > 0 && events[0].At.Equal(in.at) {
-			in.events = append(in.events, fromWatcher(events[0], boot))
+			in.events = append(in.events, fromWatcher(events[0], d.on.up(in.at), boot))
 			events = events[1:]
 		}
 		d.emit(in)
 	}
 }
 
-func fromWatcher(ev watcher.Event, boot time.Time) table.Event {
+// fromWatcher translates what was learnt when the machine had been up for up,
+// and its clock says that it was booted at boot.
+func fromWatcher(ev watcher.Event, up time.Duration, boot time.Time) table.Event {
 	switch ev.Kind {
 	case watcher.Alive:
 		alive := table.Alive{PID: ev.PID, Token: table.Token(ev.Token), ID: table.ID(ev.ID), Boot: boot}
@@ -56,14 +58,13 @@ func fromWatcher(ev watcher.Event, boot time.Time) table.Event {
 	case watcher.Reaped:
 		return table.Reaped{Token: table.Token(ev.Token), Status: table.Status(ev.Status)}
 	}
-	age := ev.At.Sub(boot)
 	lines := make(map[string]table.Leader, len(ev.Leaders))
 	for line, l := range ev.Leaders {
 		lines[line] = table.Leader{
 			Found:  l.Found,
 			Hidden: l.Exists && !l.Found && ev.Err != nil,
 			ID:     table.ID(l.ID),
-			Age:    age - l.ID.SinceBoot(),
+			Age:    up - l.ID.SinceBoot(),
 		}
 	}
 	return table.Leaders{Lines: lines}
@@ -100,7 +101,9 @@ func (d *daemon) scannerEvent(ev scanner.Event) {
 	}
 }
 
-// cleanJobs hands jobs to the Cleaner, and its results to the table.
+// cleanJobs hands jobs to the Cleaner, and its results to the table. Logouts that
+// are left out for later are saved before the records are marked: killed in
+// between, utmpd would owe them and not know.
 func (d *daemon) cleanJobs(jobs []table.Job) {
 	out := make([]cleaner.Job, len(jobs))
 	for i, j := range jobs {
@@ -109,13 +112,23 @@ func (d *daemon) cleanJobs(jobs []table.Job) {
 			End: j.End, Exit: j.Status.Exit(), SkipLog: j.SkipLog,
 		}
 	}
-	d.cleaner.Clean(out, func(results []cleaner.Result) {
+	clean := func() { d.cleaner.Clean(out, d.cleaned(jobs)) }
+	if d.saver != nil && slices.ContainsFunc(jobs, func(j table.Job) bool { return j.SkipLog }) {
+		d.saver.give(d.state(), clean)
+		return
+	}
+	clean()
+}
+
+// cleaned passes the results of jobs on to the table.
+func (d *daemon) cleaned(jobs []table.Job) func([]cleaner.Result) {
+	return func(results []cleaner.Result) {
 		back := make([]table.Result, len(results))
 		for i, r := range results {
 			back[i] = table.Result{Job: jobs[i], Outcome: outcomes[r.Outcome], Logout: logouts[r.Logout], Err: r.Err}
 		}
 		d.emit(input{time.Now(), []table.Event{table.Cleaned{Results: back}}})
-	})
+	}
 }
 
 var outcomes = map[cleaner.Outcome]table.Outcome{

@@ -33,6 +33,10 @@ func (e *RunningError) Error() string {
 // name too, a file that holds more than a number.
 var ErrNotPidFile = errors.New("not a pid file")
 
+// ErrLost is the error of a path that leads to another file than the locked one,
+// or to none.
+var ErrLost = errors.New("the pid file is gone or another's, or its directory is another by now")
+
 // maxSize is more than any pid and its newline take.
 const maxSize = 32
 
@@ -84,7 +88,7 @@ func try(path string) (*Lock, error) {
 }
 
 func (l *Lock) take() (bool, error) {
-	if err := l.check(); err != nil {
+	if err := l.suitable(); err != nil {
 		return false, err
 	}
 	if err := lock(l.f); err != nil {
@@ -103,8 +107,17 @@ func (l *Lock) take() (bool, error) {
 	return true, l.write(strconv.Itoa(os.Getpid()) + "\n")
 }
 
-// check holds the file to what a pid file can be.
-func (l *Lock) check() error {
+// Check reports [ErrLost] if others would no longer find the lock: the file was
+// removed or replaced, or a file system was mounted over its directory.
+func (l *Lock) Check() error {
+	if !l.current() {
+		return fmt.Errorf("pidfile: %s: %w", l.path, ErrLost)
+	}
+	return nil
+}
+
+// suitable holds the file to what a pid file can be.
+func (l *Lock) suitable() error {
 	info, err := l.f.Stat()
 	if err != nil {
 		return fmt.Errorf("pidfile: %w", err)

@@ -234,6 +234,30 @@ func TestReleaseLeavesAnothersFile(t *testing.T) {
 	}
 }
 
+func TestCheck(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "utmpd.pid")
+	l, err := Acquire(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Release()
+	if err := l.Check(); err != nil {
+		t.Errorf("as it was: %v", err)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Check(); !errors.Is(err, ErrLost) {
+		t.Errorf("removed: %v", err)
+	}
+	if err := os.WriteFile(path, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Check(); !errors.Is(err, ErrLost) {
+		t.Errorf("replaced: %v", err)
+	}
+}
+
 // TestStaleDescriptor is a caller that opened the file before its holder
 // unlinked it: it must not believe that it has the lock.
 func TestStaleDescriptor(t *testing.T) {

@@ -3,6 +3,7 @@ package proc
 import (
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
@@ -158,6 +159,30 @@ func pidfsInode(fd int) uint64 {
 		return 0
 	}
 	return uint64(st.Ino)
+}
+
+// Told reports what this kernel tells of processes: an inode for each, which is
+// never another's (Linux ≥ 6.9), and how strangers' children ended (≥ 6.15). It
+// tries, as far as that can be tried: a sandbox may forbid what the kernel can.
+func Told() (inode, exit bool) {
+	self, err := Open(int32(os.Getpid()))
+	if err != nil {
+		return false, false
+	}
+	defer self.Close()
+	info := unix.PidfdInfo{Mask: unix.PIDFD_INFO_EXIT}
+	return self.id.Inode != 0, unix.IoctlPidfdInfo(self.fd, &info) == nil && since(6, 15)
+}
+
+// since reports whether the kernel is of that version or later.
+func since(major, minor int) bool {
+	var u unix.Utsname
+	if unix.Uname(&u) != nil {
+		return false
+	}
+	var is, isMinor int
+	_, err := fmt.Sscanf(unix.ByteSliceToString(u.Release[:]), "%d.%d", &is, &isMinor)
+	return err == nil && (is > major || is == major && isMinor >= minor)
 }
 
 // signalable reports whether anything, a zombie included, has this pid.

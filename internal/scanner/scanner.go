@@ -8,6 +8,7 @@ package scanner
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"sync"
 	"time"
 
@@ -20,6 +21,13 @@ import (
 const (
 	pauseFactor = 10
 	minPause    = 10 * time.Millisecond
+)
+
+// A reading that failed is done again soon, whatever the period: the changes
+// that it did not see give no second notice. The pause doubles up to the most.
+const (
+	retryFirst = time.Second
+	retryMost  = 30 * time.Second
 )
 
 // File is what the scanner reads: a utmpfile.File.
@@ -39,8 +47,8 @@ type Notifier interface {
 
 // Event is one reading.
 type Event struct {
-	Snapshot *utmpx.Snapshot // nil with Err, or if there is no file
-	Err      error           // why there is no snapshot
+	Snapshot *utmpx.Snapshot // nil if there is no file, or it could not be read
+	Err      error           // why there is no snapshot, or not a whole one
 	Began    time.Time
 	Took     time.Duration
 	Periodic bool // neither notice nor request caused it
@@ -109,13 +117,15 @@ func (s *Scanner) Run(ctx context.Context) {
 	period, _ := s.takePeriod()
 	ticker := time.NewTicker(period)
 	defer ticker.Stop()
-	prev, pause := s.scan(nil, true)
+	var again retry
+	prev, pause := s.scan(nil, true, &again)
 	for sleep(ctx, pause) {
 		periodic := false
 		select {
 		case <-ctx.Done():
 			return
 		case <-s.wake:
+		case <-again.due:
 		case <-ticker.C:
 			periodic = true
 			if s.opts.Notifier != nil {
@@ -125,17 +135,35 @@ func (s *Scanner) Run(ctx context.Context) {
 		if period, reset := s.takePeriod(); reset {
 			ticker.Reset(period)
 		}
-		prev, pause = s.scan(prev, periodic)
+		prev, pause = s.scan(prev, periodic, &again)
 	}
 }
 
 // scan reads once, and returns how long to pause before the next.
-func (s *Scanner) scan(prev *utmpx.Snapshot, periodic bool) (*utmpx.Snapshot, time.Duration) {
+func (s *Scanner) scan(prev *utmpx.Snapshot, periodic bool, again *retry) (*utmpx.Snapshot, time.Duration) {
 	began := time.Now()
 	snap, err := s.opts.File.Snapshot(prev)
 	ev := Event{Snapshot: snap, Err: err, Began: began, Took: time.Since(began), Periodic: periodic}
+	again.after(err)
 	s.opts.Emit(ev)
 	return snap, max(minPause, pauseFactor*ev.Took)
+}
+
+// retry is when to read again after readings that failed.
+type retry struct {
+	due   <-chan time.Time // nil: the last one did not
+	pause time.Duration
+}
+
+// after takes in how a reading ended. A file that is missing is no failure: its
+// coming gives notice.
+func (r *retry) after(err error) {
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		*r = retry{}
+		return
+	}
+	r.pause = min(max(2*r.pause, retryFirst), retryMost)
+	r.due = time.After(r.pause)
 }
 
 func sleep(ctx context.Context, d time.Duration) bool {

@@ -3,6 +3,7 @@ package scanner
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -125,6 +126,28 @@ func TestErrorGoesOn(t *testing.T) {
 			t.Errorf("after the error: %+v", got)
 		}
 	})
+}
+
+// The changes that a failed reading did not see give no second notice.
+func TestErrorIsTriedAgain(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		err  error
+		want int // readings in the first 20 s
+	}{
+		{"unreadable", errors.New("input/output error"), 5}, // after 0, 1, 3, 7, 15 s
+		{"missing", fs.ErrNotExist, 1},
+		{"well", nil, 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			bench(t, &file{err: c.err}, nil, func(_ *Scanner, seen func() []Event) {
+				time.Sleep(20 * time.Second)
+				if got := seen(); len(got) != c.want {
+					t.Errorf("%d readings in 20 s, not %d", len(got), c.want)
+				}
+			})
+		})
+	}
 }
 
 // quitter is a Notifier that cannot work.

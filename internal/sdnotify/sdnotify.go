@@ -93,12 +93,13 @@ func (n *Notifier) send(state string) error {
 	if !n.Enabled() {
 		return nil
 	}
-	c, err := net.DialUnix("unixgram", nil, n.addr)
+	until := time.Now().Add(deadline)
+	c, err := (&net.Dialer{Deadline: until}).Dial("unixgram", n.addr.Name)
 	if err != nil {
 		return fmt.Errorf("sdnotify: %w", err)
 	}
 	defer c.Close()
-	c.SetWriteDeadline(time.Now().Add(deadline))
+	c.SetWriteDeadline(until)
 	if _, err := c.Write([]byte(state)); err != nil {
 		return fmt.Errorf("sdnotify: %w", err)
 	}

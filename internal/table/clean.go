@@ -40,8 +40,14 @@ func (t *Table) goOn(s *session, res Result) {
 		t.logWorks(res)
 		t.leaveAlone(s, true)
 	case Changed:
-		t.leaveAlone(s, true)
 		t.out.Rescan = true
+		if res.Err == nil {
+			t.leaveAlone(s, true)
+			return
+		}
+		// The file is another, or gone. What it holds now the scan will tell, and
+		// if it comes back, the time of death is still known.
+		t.wait(s, t.now.Mono+retryFailed)
 	case DryRun:
 		t.leaveAlone(s, false)
 	case Busy:
@@ -51,7 +57,7 @@ func (t *Table) goOn(s *session, res Result) {
 			t.logFailing = t.now.Mono
 		}
 		// By the time of the retry the patience may be at its end.
-		t.wait(s, t.now.Mono+min(retryFailed, max(retryBusy, t.logFailing+logPatience-t.now.Mono)))
+		t.wait(s, t.now.Mono+min(retryLog, max(retryBusy, t.logFailing+logPatience-t.now.Mono)))
 	case Failed:
 		t.wait(s, t.now.Mono+retryFailed)
 	}
@@ -81,6 +87,9 @@ func (t *Table) tell(res Result, delayed map[Outcome]Report) {
 	case DryRun:
 		r.Kind = WouldEnd
 	case Changed:
+		if res.Err != nil {
+			return
+		}
 		r.Kind = Owner
 	default:
 		r.Kind = Delayed
@@ -100,20 +109,40 @@ func (s *session) aliveUntil(r utmpx.Record) time.Time {
 	return s.alive
 }
 
-// owe keeps the logout of a record that was marked while the wtmpx file failed.
+// promise names a job that leaves the wtmpx file out.
+type promise struct {
+	gen  utmpx.Generation
+	slot int
+}
+
+// promise keeps the logout that a job leaves out from before the record is
+// marked: a state that is saved then makes it good, whatever becomes of utmpd.
+func (t *Table) promise(j Job) {
+	t.promised[promise{j.Generation, j.Slot}] = Owed{Login: j.Record.Detach(), End: j.End, Status: j.Status}
+	t.dirty = true
+}
+
+// owe takes up what was promised, if the record was marked while the wtmpx file
+// failed.
 func (t *Table) owe(res Result) {
+	at := promise{res.Job.Generation, res.Job.Slot}
+	o, ok := t.promised[at]
+	if !ok {
+		return
+	}
+	delete(t.promised, at)
+	t.dirty = true
 	if res.Outcome != Done || res.Logout != LogoutOwed {
 		return
 	}
 	if len(t.owed) >= owedMost {
-		t.report(Report{Kind: OwedLost, Record: res.Job.Record.Detach(), End: res.Job.End})
+		t.report(Report{Kind: OwedLost, Record: o.Login, End: o.End})
 		return
 	}
 	if len(t.owed) == 0 {
 		t.owedNext = t.now.Mono + owedEvery
 	}
-	t.owed = append(t.owed, Owed{Login: res.Job.Record.Detach(), End: res.Job.End, Status: res.Job.Status})
-	t.dirty = true
+	t.owed = append(t.owed, o)
 }
 
 // logWorks ends the failing of the wtmpx file, once a job went through it.

@@ -95,7 +95,8 @@ func (t *Table) settle(s *session, p *process, ev Alive) {
 	if !s.seen {
 		s.seen, s.since = true, t.now.Mono
 	}
-	s.alive, s.end, s.why = t.now.Wall, time.Time{}, ""
+	s.last, s.alive = t.now.Mono, t.now.Wall
+	s.end, s.why = time.Time{}, ""
 	if p == nil {
 		t.setState(s, unwatched)
 		return
@@ -117,8 +118,13 @@ func (t *Table) tooLate(s *session, ev Alive) bool {
 		return false
 	}
 	drift := t.boot.Time().Sub(ev.Boot)
-	if drift < -bootEarly || drift > reuseSlack {
+	// As much later as BOOT_TIME may be, a step forward of the clock may be hidden
+	// behind it, and more than the slack must not be.
+	if drift < -bootEarly || drift > reuseSlack-bootEarly {
 		return false
+	}
+	if login.Time().Before(t.boot.Time()) {
+		return false // the clock was wrong when the record was written
 	}
 	return ev.Started.Sub(login.Time()) > reuseSlack
 }
@@ -169,6 +175,9 @@ func (t *Table) reaped(ev Reaped) {
 // died starts the grace of a session. A death that an earlier run saw keeps its time.
 func (t *Table) died(s *session, seen bool) {
 	s.endMono = t.now.Mono
+	if seen {
+		s.last = t.now.Mono
+	}
 	if s.end.IsZero() {
 		s.end, s.exact = t.now.Wall, seen
 	}
@@ -258,8 +267,12 @@ func (t *Table) clean(s *session) {
 	if !s.exact {
 		job.After, job.Found = s.aliveUntil(r), s.why
 	}
+	if job.SkipLog {
+		t.promise(job)
+	}
 	t.out.Clean = append(t.out.Clean, job)
 }
 
 // seenFor reports whether the session's process was seen alive for that long.
-func (s *session) seenFor(d time.Duration) bool { return s.seen && s.endMono-s.since >= d }
+// That it was found dead later than that proves nothing.
+func (s *session) seenFor(d time.Duration) bool { return s.seen && s.last-s.since >= d }

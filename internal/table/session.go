@@ -38,6 +38,7 @@ type session struct {
 	id    ID            // of the process, once known
 	seen  bool          // the process was seen alive
 	since time.Duration // when it first was, by the clock that does not step
+	last  time.Duration // when it last was, by the same; while it is watched it is now
 	alive time.Time     // when it last was, by the wall clock
 
 	end     time.Time     // when it died, or was found dead

@@ -1,6 +1,8 @@
 package table
 
 import (
+	"maps"
+	"slices"
 	"time"
 
 	"utmpd.dev/utmpd/utmpx"
@@ -37,7 +39,7 @@ type SessionState struct {
 	Sum    [16]byte
 	ID     ID
 	Led    bool      // the process is the leader of the record's line
-	Since  time.Time // when the process was first seen alive
+	Since  time.Time // as long before Alive as the process was seen alive
 	End    time.Time // when it died; zero while it lives
 	Exact  bool
 	Status Status
@@ -47,7 +49,7 @@ type SessionState struct {
 // It leaves out sessions whose process was never identified.
 func (t *Table) State(now Moment) State {
 	t.dirty = false
-	st := State{Alive: now.Wall, Owed: append([]Owed(nil), t.owed...)}
+	st := State{Alive: now.Wall, Owed: slices.AppendSeq(slices.Clone(t.owed), maps.Values(t.promised))}
 	for _, s := range t.sessions {
 		if s.id.PID == 0 || s.state == done {
 			continue
@@ -55,7 +57,10 @@ func (t *Table) State(now Moment) State {
 		if !s.summed {
 			s.sum, s.summed = sumOf(t.snap.Raw(s.slot)), true
 		}
-		ss := SessionState{Slot: s.slot, Sum: s.sum, ID: s.id, Led: s.led, Since: now.Wall.Add(s.since - now.Mono)}
+		if s.state == watched {
+			s.last = now.Mono
+		}
+		ss := SessionState{Slot: s.slot, Sum: s.sum, ID: s.id, Led: s.led, Since: now.Wall.Add(s.since - s.last)}
 		if s.state != asking && s.state != watched && s.state != unwatched {
 			ss.End, ss.Exact, ss.Status = s.end, s.exact, s.status
 			if s.proc != nil && s.proc.status.Known {
@@ -98,6 +103,8 @@ func (t *Table) restore(s *session, r utmpx.Record) {
 		return
 	}
 	s.id, s.pid, s.led = was.ID, was.ID.PID, was.Led
-	s.seen, s.since = true, t.now.Mono-t.now.Wall.Sub(was.Since)
+	// The clock may have been stepped between the runs; within one it counts.
+	s.seen, s.last = true, t.now.Mono
+	s.since = s.last - was.alive.Sub(was.Since)
 	s.alive, s.end, s.exact, s.status = was.alive, was.End, was.Exact, was.Status
 }

@@ -39,15 +39,18 @@ const (
 	// retryHidden is the pause before the leader of a terminal is looked for
 	// again where /proc hides processes.
 	retryHidden = 5 * time.Second
-	// retryBusy and retryFailed are the pauses before a clean is ordered again:
-	// short behind a lock that was waited for, longer behind an error.
+	// retryBusy, retryLog and retryFailed are the pauses before a clean is
+	// ordered again: short behind a lock that was waited for, longer behind an
+	// error. A wtmpx file that cannot be had may be locked or failing; in
+	// either case it is not for long that it holds anything up.
 	retryBusy   = 100 * time.Millisecond
+	retryLog    = 250 * time.Millisecond
 	retryFailed = 2 * time.Second
 	// logPatience is how long a failing wtmpx file holds up the utmpx file.
 	logPatience = 10 * time.Second
 	// owedEvery is the pause between two attempts at the logouts that wait
 	// for the wtmpx file, and owedMost how many of them are kept.
-	owedEvery = 5 * time.Second
+	owedEvery = time.Second
 	owedMost  = 10_000
 )
 
@@ -73,11 +76,17 @@ type ID struct {
 	Inode uint64 // of the pidfd
 }
 
-// same reports whether nothing known of a and b tells them apart.
+// same reports whether nothing known of a and b tells them apart. Inodes decide
+// where both are known: no two processes of a boot have the same, while the start
+// time of one process reads differently in another time namespace.
 func (a ID) same(b ID) bool {
-	return a.PID == b.PID &&
-		(a.Start == 0 || b.Start == 0 || a.Start == b.Start) &&
-		(a.Inode == 0 || b.Inode == 0 || a.Inode == b.Inode)
+	switch {
+	case a.PID != b.PID:
+		return false
+	case a.Inode != 0 && b.Inode != 0:
+		return a.Inode == b.Inode
+	}
+	return a.Start == 0 || b.Start == 0 || a.Start == b.Start
 }
 
 // Status is a wait status, if the kernel told it.
@@ -114,8 +123,9 @@ type Table struct {
 	logFailing    time.Duration // since when the wtmpx file fails; -1: it does not
 	owed          []Owed
 	owedNext      time.Duration
-	owedOut       bool // an attempt is under way
-	owedTried     int  // at how many, from the first
+	owedOut       bool             // an attempt is under way
+	promised      map[promise]Owed // by jobs that are out, of records to be marked without their logout
+	owedTried     int              // at how many, from the first
 
 	counts  Counts
 	over    int // unwatched records, as last reported
@@ -135,6 +145,7 @@ func New(set Settings) *Table {
 		orphans:    map[Token]*process{},
 		leading:    map[string][]*session{},
 		verify:     map[int]time.Duration{},
+		promised:   map[promise]Owed{},
 		logFailing: -1,
 	}
 }

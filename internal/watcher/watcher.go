@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"os"
 	"sync"
 	"time"
 
@@ -187,8 +188,8 @@ func (w *Watcher) Stats() (watched int, backend string) {
 }
 
 // Run carries out orders and reports until ctx ends, then releases every
-// descriptor and returns nil. Any other error is the kernel's and leaves
-// processes unwatched. It is called once.
+// descriptor and returns nil. Any other error leaves processes unwatched, for
+// good. It is called once.
 func (w *Watcher) Run(ctx context.Context) error {
 	ends := make(chan ends)
 	failed := make(chan error, 1)
@@ -227,12 +228,25 @@ type ends struct {
 	at   time.Time
 }
 
-// wait passes on ends until the poller is closed or fails, or done is closed.
+// wait passes on ends until the poller is closed, or done is. Ends that a failing
+// poller does not tell of, it tells of once it works again.
 func (w *Watcher) wait(to chan<- ends, done <-chan struct{}) error {
+	failing := false
 	for {
 		batch, err := w.poller.Wait(nil)
-		if err != nil {
+		if errors.Is(err, os.ErrClosed) {
 			return err
+		}
+		if err != nil && !failing {
+			w.log.Error("cannot wait for processes, trying again", "period", pollPeriod, "err", err)
+		}
+		if failing = err != nil; failing {
+			select {
+			case <-time.After(pollPeriod):
+			case <-done:
+				return nil
+			}
+			continue
 		}
 		select {
 		case to <- ends{batch, w.now()}:

@@ -281,6 +281,42 @@ func TestOrderAfterEnd(t *testing.T) {
 	}
 }
 
+// A poller that fails for a while tells later of what ended meanwhile.
+func TestPollerFails(t *testing.T) {
+	k := newWorld()
+	k.start(7)
+	synctest.Test(t, func(t *testing.T) {
+		exited := make(chan Event, 1)
+		w := New(Options{Kernel: k, Limit: 10, Emit: func(batch []Event) {
+			for _, event := range batch {
+				if event.Kind == Exited {
+					exited <- event
+				}
+			}
+		}})
+		k.poller.fails = 3
+		ctx, cancel := contextWithCancel(t)
+		ended := make(chan error, 1)
+		go func() { ended <- w.Run(ctx) }()
+		w.Do([]Order{{Op: Watch, PID: 7}})
+		synctest.Wait()
+		k.exit(7)
+		began := time.Now()
+		select {
+		case <-exited:
+			if took := time.Since(began); took != 3*pollPeriod {
+				t.Errorf("told after %v", took)
+			}
+		case <-time.After(time.Minute):
+			t.Error("the end is not told")
+		}
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("Run: %v", err)
+		}
+	})
+}
+
 // Orders never wait, though nobody takes the events.
 func TestDoNeverBlocks(t *testing.T) {
 	k := newWorld()

@@ -2,6 +2,7 @@ package watcher
 
 import (
 	"context"
+	"errors"
 	"os"
 	"sync"
 	"testing"
@@ -149,6 +150,7 @@ type simPoller struct {
 	world  *world
 	mu     sync.Mutex
 	ends   []proc.End
+	fails  int // so many calls of Wait
 	more   chan struct{}
 	closed chan struct{}
 }
@@ -178,6 +180,10 @@ func (l *simPoller) Add(p Process, key uint64) error {
 }
 
 func (l *simPoller) Wait(ends []proc.End) ([]proc.End, error) {
+	if l.fails > 0 {
+		l.fails--
+		return ends, errors.New("input/output error")
+	}
 	select {
 	case <-l.more:
 		l.mu.Lock()

@@ -1,0 +1,63 @@
+package daemon
+
+import (
+	"os"
+	"time"
+
+	"utmpd.dev/utmpd/internal/config"
+	"utmpd.dev/utmpd/internal/proc"
+	"utmpd.dev/utmpd/internal/scanner"
+	"utmpd.dev/utmpd/internal/sdnotify"
+	"utmpd.dev/utmpd/internal/state"
+	"utmpd.dev/utmpd/internal/watcher"
+	"utmpd.dev/utmpd/utmpfile"
+)
+
+// machine is what the daemon runs on. A simulated one takes its place in tests.
+type machine struct {
+	files    utmpfile.System
+	procs    watcher.Kernel
+	notifier func(file string) scanner.Notifier
+	systemd  *sdnotify.Notifier
+
+	wall func(at time.Time) time.Time     // what the clock of the wall showed at a moment
+	up   func(at time.Time) time.Duration // how long the machine had been up
+
+	raiseLimit func(want int) (int, error) // of open files
+	missing    func(c config.Config, dryRun bool) []string
+}
+
+// thisMachine is the one that the program runs on.
+func thisMachine() machine {
+	return machine{
+		files:      utmpfile.Kernel(),
+		procs:      watcher.System(),
+		notifier:   func(file string) scanner.Notifier { return scanner.NewInotify(file) },
+		systemd:    sdnotify.New(os.Getenv),
+		wall:       func(at time.Time) time.Time { return at.Round(0) },
+		up:         func(at time.Time) time.Duration { return at.Sub(proc.Boot(time.Now())) },
+		raiseLimit: proc.RaiseLimit,
+		missing:    missingRights,
+	}
+}
+
+// now is the time of the wall clock.
+func (m machine) now() time.Time { return m.wall(time.Now()) }
+
+// booted is when the machine was, by the wall clock as it is now.
+func (m machine) booted() time.Time {
+	at := time.Now()
+	return m.wall(at).Add(-m.up(at))
+}
+
+// store is where the table is kept for a later run.
+type store interface {
+	Load() (state.State, error)
+	Save(st state.State) error
+}
+
+// stateFile is the store in a file of that name.
+type stateFile string
+
+func (f stateFile) Load() (state.State, error) { return state.Load(string(f)) }
+func (f stateFile) Save(st state.State) error  { return st.Save(string(f)) }

@@ -1,0 +1,225 @@
+package daemon
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+var (
+	simSeed  = flag.Uint64("sim.seed", 0, "run the schedule of this seed alone, and tell what happens")
+	simCount = flag.Int("sim.n", 0, "how many random schedules to run")
+	simTime  = flag.Duration("sim.time", 0, "run random schedules for so long")
+	simFile  = flag.String("sim.file", "", "run the schedule in this file alone, and tell what happens")
+)
+
+// runSchedule runs utmpd in a world of its own and returns which laws broke.
+func runSchedule(t *testing.T, s simSchedule, log *bytes.Buffer) (wrong []string) {
+	synctest.Test(t, func(*testing.T) {
+		w := newSimWorld(s.settings(), log)
+		w.start(0)
+		time.Sleep(100 * time.Millisecond)
+		for _, e := range s.Events {
+			w.happen(e)
+		}
+		w.rest()
+		wrong = w.wrong
+	})
+	return wrong
+}
+
+// rest leaves the world alone and then ends it, checking the laws on the way.
+func (w *simWorld) rest() {
+	alone := 2*w.scan + time.Minute
+	w.leaveAlone()
+	time.Sleep(alone)
+	w.checkMarked(false)
+	w.mu.Lock()
+	w.tell("all processes end")
+	for _, s := range w.sessions {
+		w.gone(s.proc, true)
+		w.gone(s.leader, true)
+	}
+	for _, p := range w.procs {
+		w.gone(p, true)
+	}
+	w.mu.Unlock()
+	time.Sleep(alone)
+	w.checkMarked(true)
+	w.checkLog()
+	w.mu.Lock()
+	w.tell("all records are cleaned")
+	for _, s := range w.sessions {
+		if w.slotOf(s) >= 0 {
+			w.clean(s, true, false)
+		}
+	}
+	w.files.Change(utmpName, func(data []byte) []byte { return data[:len(data)/simLayout.Size()*simLayout.Size()] })
+	w.fileChanged()
+	w.mu.Unlock()
+	time.Sleep(w.scan + time.Minute)
+	synctest.Wait()
+	w.mu.Lock()
+	w.checkEmpty()
+	w.mu.Unlock()
+	w.stop()
+}
+
+// TestSim runs utmpd in simulated worlds, in which random things happen, and
+// checks the laws of docs/architecture.md.
+func TestSim(t *testing.T) {
+	if *simFile != "" {
+		text, err := os.ReadFile(*simFile)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := parseSchedule(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		simTell(t, s)
+		return
+	}
+	if *simSeed != 0 {
+		simTell(t, newSchedule(*simSeed))
+		return
+	}
+	n, end := *simCount, time.Time{}
+	switch {
+	case *simTime > 0:
+		n, end = 1<<62, time.Now().Add(*simTime)
+	case n == 0:
+		n = 3000
+	}
+	defer debug.SetGCPercent(debug.SetGCPercent(400)) // each world leaves much behind
+	first := rand.Uint64N(1 << 40)
+	t.Logf("schedules from seed %d on", first)
+	var next atomic.Uint64
+	var failed atomic.Bool
+	var wg sync.WaitGroup
+	began := time.Now()
+	for range runtime.GOMAXPROCS(0) {
+		wg.Go(func() {
+			for !failed.Load() && (end.IsZero() || time.Now().Before(end)) {
+				i := next.Add(1)
+				if i > uint64(n) {
+					return
+				}
+				seed := first + i
+				s := newSchedule(seed)
+				if wrong := runSchedule(t, s, nil); wrong != nil && failed.CompareAndSwap(false, true) {
+					report(t, seed, s, wrong)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	t.Logf("%d schedules in %v", min(next.Load(), uint64(n)), time.Since(began).Round(time.Millisecond))
+}
+
+// simTell runs one schedule and tells what happens.
+func simTell(t *testing.T, s simSchedule) {
+	var log bytes.Buffer
+	wrong := runSchedule(t, s, &log)
+	t.Logf("%s\n%s", s, log.String())
+	for _, text := range wrong {
+		t.Error(text)
+	}
+}
+
+// report makes a failing schedule as short as it can be, and tells it.
+func report(t *testing.T, seed uint64, s simSchedule, wrong []string) {
+	small := shrink(t, s, wrong)
+	var log bytes.Buffer
+	again := runSchedule(t, small, &log)
+	t.Errorf("seed %d:\n%s\nshrunk (run it with -sim.file):\n%s\n%s\n%s", seed, strings.Join(wrong, "\n"), small, strings.Join(again, "\n"), log.String())
+}
+
+// law returns the number of the law that a text says is broken.
+func law(text string) string {
+	_, text, _ = strings.Cut(text, "law ")
+	return text[:1]
+}
+
+// shrink leaves out events as long as the same law breaks.
+func shrink(t *testing.T, s simSchedule, wrong []string) simSchedule {
+	breaks := func(s simSchedule) bool {
+		for range 2 {
+			for _, text := range runSchedule(t, s, nil) {
+				if law(text) == law(wrong[0]) {
+					return true
+				}
+			}
+		}
+		return false
+	}
+	for size := len(s.Events) / 2; size > 0; {
+		shorter := false
+		for at := 0; at+size <= len(s.Events); {
+			less := s
+			less.Events = slices.Delete(slices.Clone(s.Events), at, at+size)
+			if breaks(less) {
+				s, shorter = less, true
+				continue
+			}
+			at += size
+		}
+		if !shorter || size > 1 {
+			size /= 2
+		}
+	}
+	for i := range s.Events { // what can be simpler is
+		for _, simpler := range []func(e *simEvent){
+			func(e *simEvent) { e.At = "" }, func(e *simEvent) { e.C = 0 },
+			func(e *simEvent) { e.After = time.Millisecond }, func(e *simEvent) { e.B = 0 },
+			func(e *simEvent) { e.A = 0 },
+		} {
+			less := s
+			less.Events = slices.Clone(s.Events)
+			simpler(&less.Events[i])
+			if breaks(less) {
+				s = less
+			}
+		}
+	}
+	return s
+}
+
+// TestNamedSchedules runs the schedules that once broke a law.
+func TestNamedSchedules(t *testing.T) {
+	files, err := filepath.Glob("testdata/sim/*.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(name), ".txt"), func(t *testing.T) {
+			text, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s, err := parseSchedule(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for range 10 {
+				if wrong := runSchedule(t, s, nil); wrong != nil {
+					t.Fatalf("%s", strings.Join(wrong, "\n"))
+				}
+			}
+		})
+	}
+}
+
+var _ = fmt.Sprint

@@ -1,0 +1,29 @@
+package proc
+
+import (
+	"strings"
+	"testing"
+)
+
+// TestKernelThread: a kernel thread can be opened as any process, and lives.
+func TestKernelThread(t *testing.T) {
+	buf := make([]byte, 64)
+	n, err := readFile("/proc/2/comm", buf)
+	if err != nil || strings.TrimSpace(string(buf[:n])) != "kthreadd" {
+		t.Skip("no kernel threads in this pid namespace")
+	}
+	for name, open := range map[string]func(int32) (*Process, error){"open": Open, "find": Find} {
+		p, err := open(2)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if ended, reaped := p.Ended(); ended || reaped {
+			t.Errorf("%s: ended", name)
+		}
+		if status := p.Status(); status.Known {
+			t.Errorf("%s: status %v", name, status)
+		}
+		p.Close()
+	}
+}

@@ -1,0 +1,161 @@
+package sandbox
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// What Landlock may allow in a directory.
+const (
+	read   = unix.LANDLOCK_ACCESS_FS_READ_FILE | unix.LANDLOCK_ACCESS_FS_READ_DIR
+	write  = read | unix.LANDLOCK_ACCESS_FS_WRITE_FILE | unix.LANDLOCK_ACCESS_FS_TRUNCATE
+	change = write | unix.LANDLOCK_ACCESS_FS_MAKE_REG | unix.LANDLOCK_ACCESS_FS_REMOVE_FILE
+)
+
+// handled is all that a version of Landlock can deny, of files and of networks.
+// What it knows beyond that (signals, abstract sockets) utmpd needs.
+func handled(abi int) unix.LandlockRulesetAttr {
+	a := unix.LandlockRulesetAttr{Handled_access_fs: unix.LANDLOCK_ACCESS_FS_MAKE_SYM<<1 - 1}
+	if abi >= 2 {
+		a.Handled_access_fs |= unix.LANDLOCK_ACCESS_FS_REFER
+	}
+	if abi >= 3 {
+		a.Handled_access_fs |= unix.LANDLOCK_ACCESS_FS_TRUNCATE
+	}
+	if abi >= 4 {
+		a.Handled_access_net = unix.LANDLOCK_ACCESS_NET_BIND_TCP | unix.LANDLOCK_ACCESS_NET_CONNECT_TCP
+	}
+	if abi >= 5 {
+		a.Handled_access_fs |= unix.LANDLOCK_ACCESS_FS_IOCTL_DEV
+	}
+	return a
+}
+
+// complete is the version of Landlock that knows all of it.
+const complete = 5
+
+var errHidden = errors.New("left as they are: /proc is mounted with hidepid, and Landlock would hide the processes of others from utmpd")
+
+// restrictFiles enters Landlock with a rule for each directory. It needs
+// no_new_privs.
+func restrictFiles(dirs Dirs) (*Box, error) {
+	box := &Box{}
+	abi, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
+	if errno != 0 {
+		return box, fmt.Errorf("landlock: %w", errno)
+	}
+	if blinds() {
+		return box, errHidden
+	}
+	attr := handled(int(abi))
+	rules, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, uintptr(unsafe.Pointer(&attr)), unsafe.Sizeof(attr), 0)
+	if errno != 0 {
+		return box, fmt.Errorf("landlock: %w", errno)
+	}
+	defer unix.Close(int(rules))
+	var held []held
+	for _, g := range []struct {
+		names  []string
+		access uint64
+	}{{dirs.Read, read}, {dirs.Write, write}, {dirs.Change, change}} {
+		for _, name := range g.names {
+			h, err := addRule(int(rules), name, g.access&attr.Handled_access_fs)
+			if errors.Is(err, fs.ErrNotExist) {
+				continue
+			}
+			if err != nil {
+				return box, fmt.Errorf("landlock: %w", err)
+			}
+			held = append(held, h)
+		}
+	}
+	if err := allThreads(unix.SYS_LANDLOCK_RESTRICT_SELF, rules, 0, 0); err != nil {
+		return box, fmt.Errorf("landlock: %w", err)
+	}
+	box.held = held
+	if abi < complete {
+		return box, fmt.Errorf("landlock: version %d of the kernel's does not know everything that is to be denied", abi)
+	}
+	return box, nil
+}
+
+func addRule(rules int, name string, access uint64) (held, error) {
+	dir, err := os.OpenFile(name, unix.O_PATH|unix.O_DIRECTORY, 0)
+	if err != nil {
+		return held{}, err
+	}
+	defer dir.Close()
+	info, err := dir.Stat()
+	if err != nil {
+		return held{}, err
+	}
+	rule := unix.LandlockPathBeneathAttr{Allowed_access: access, Parent_fd: int32(dir.Fd())}
+	_, _, errno := unix.Syscall6(unix.SYS_LANDLOCK_ADD_RULE, uintptr(rules), unix.LANDLOCK_RULE_PATH_BENEATH,
+		uintptr(unsafe.Pointer(&rule)), 0, 0, 0)
+	if errno != 0 {
+		return held{}, fmt.Errorf("rule for %s: %w", name, errno)
+	}
+	return held{name, info}, nil
+}
+
+// blinds reports whether Landlock would take from this process the sight of
+// other users' processes: if /proc is mounted with hidepid, who sees them by
+// CAP_SYS_PTRACE alone no longer does. Who is in the mount's group still does.
+//
+// Source: has_pid_permissions in fs/proc/base.c; hook_ptrace_access_check in
+// security/landlock/task.c.
+func blinds() bool {
+	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return false
+	}
+	gid, hides := hidepid(string(mounts))
+	if !hides {
+		return false
+	}
+	groups, _ := os.Getgroups()
+	if gid >= 0 && (gid == os.Getegid() || slices.Contains(groups, gid)) {
+		return false
+	}
+	one, err := os.Open("/proc/1/stat")
+	if err != nil {
+		return false // it sees nothing as it is
+	}
+	one.Close()
+	return true
+}
+
+// hidepid reads the options of /proc: whether it hides processes, and the group
+// from whom it does not, -1 if there is none. Without the option it is group 0.
+//
+// Source: proc_pid_mountinfo(5), proc(5).
+func hidepid(mountinfo string) (gid int, hides bool) {
+	for line := range strings.Lines(mountinfo) {
+		before, after, _ := strings.Cut(line, " - ")
+		at, about := strings.Fields(before), strings.Fields(after)
+		if len(at) < 5 || at[4] != "/proc" || len(about) < 3 || about[0] != "proc" {
+			continue
+		}
+		gid, hides = 0, false // the last mount is the one that is seen
+		for option := range strings.SplitSeq(about[2], ",") {
+			key, value, _ := strings.Cut(option, "=")
+			switch {
+			case key == "gid" && gid == 0:
+				gid, _ = strconv.Atoi(value)
+			case key == "hidepid" && (value == "4" || value == "ptraceable"):
+				gid, hides = -1, true
+			case key == "hidepid":
+				hides = value != "0" && value != "off"
+			}
+		}
+	}
+	return gid, hides
+}

@@ -1,0 +1,355 @@
+package sandbox
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// tasks are what a process of the tests' own does. Arguments are directories.
+var tasks = map[string]func([]string) error{
+	"deny":  deny,
+	"keep":  keep,
+	"files": files,
+}
+
+// inBox runs a task in another process. It fails the test, or skips it where the
+// program or the machine cannot show what is asked.
+func inBox(t *testing.T, task string, args ...string) {
+	t.Helper()
+	cmd := exec.Command("/proc/self/exe", args...)
+	cmd.Env = append(os.Environ(), taskEnv+"="+task)
+	out, err := cmd.CombinedOutput()
+	if strings.HasPrefix(string(out), unable.Error()) {
+		if os.Getenv("CI") != "" && !strings.Contains(string(out), "cgo") {
+			t.Fatalf("%s", out)
+		}
+		t.Skipf("%s", out)
+	}
+	if err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+var unable = errors.New("cannot be shown here")
+
+// enter enters a sandbox with four threads that are there already.
+func enter(dirs Dirs) (box *Box, onThreads func(func() error) error, err error) {
+	const threads = 4
+	work := make(chan func() error)
+	done := make(chan error)
+	var up sync.WaitGroup
+	up.Add(threads)
+	for range threads {
+		go func() {
+			runtime.LockOSThread()
+			up.Done()
+			for f := range work {
+				done <- f()
+			}
+		}()
+	}
+	up.Wait()
+	box, errs := Enter(dirs)
+	return box, func(f func() error) error {
+		var errs []error
+		for range threads {
+			work <- f
+			errs = append(errs, <-done)
+		}
+		return errors.Join(errs...)
+	}, errors.Join(errs...)
+}
+
+// whole is enter, or unable if the machine has not all of it.
+func whole(dirs Dirs) (*Box, func(func() error) error, error) {
+	box, onThreads, err := enter(dirs)
+	switch {
+	case errors.Is(err, unix.ENOTSUP):
+		err = fmt.Errorf("%w: a program with cgo: %w", unable, err)
+	case err != nil:
+		err = fmt.Errorf("%w: %w", unable, err)
+	}
+	return box, onThreads, err
+}
+
+func TestNoProgramNoNetwork(t *testing.T) { inBox(t, "deny") }
+
+func deny([]string) error {
+	_, onThreads, err := enter(Dirs{})
+	if err != nil && strings.Contains(err.Error(), "programs and networks") {
+		return fmt.Errorf("%w: %w", unable, err)
+	}
+	return onThreads(func() error {
+		for _, c := range []struct {
+			name string
+			err  error
+			want error
+		}{
+			{"execve", unix.Exec("/bin/false", []string{"false"}, nil), unix.EPERM}, // which would end this as a failure
+			{"execveat", execveat(), unix.EPERM},
+			{"io_uring", call(unix.SYS_IO_URING_SETUP, 1, 0), unix.EPERM},
+			{"inet", socket(unix.AF_INET, unix.SOCK_STREAM), unix.EAFNOSUPPORT},
+			{"inet6", socket(unix.AF_INET6, unix.SOCK_DGRAM), unix.EAFNOSUPPORT},
+			{"netlink", socket(unix.AF_NETLINK, unix.SOCK_RAW), unix.EAFNOSUPPORT},
+			{"packet", socket(unix.AF_PACKET, unix.SOCK_RAW), unix.EAFNOSUPPORT},
+			{"a family beyond 32 bits", call(unix.SYS_SOCKET, uintptr(highBits|unix.AF_INET), unix.SOCK_STREAM), unix.EAFNOSUPPORT},
+			{"unix", socket(unix.AF_UNIX, unix.SOCK_DGRAM), nil},
+		} {
+			if !errors.Is(c.err, c.want) {
+				return fmt.Errorf("%s: %v, not %v", c.name, c.err, c.want)
+			}
+		}
+		if _, err := os.StartProcess("/bin/true", []string{"true"}, &os.ProcAttr{}); !errors.Is(err, unix.EPERM) {
+			return fmt.Errorf("a child's execve: %v", err)
+		}
+		return nil
+	})
+}
+
+// highBits are those of an argument that the kernel does not look at.
+var highBits = uint64(1) << 40
+
+func call(trap, a1, a2 uintptr) error {
+	if _, _, errno := unix.Syscall(trap, a1, a2, 0); errno != 0 {
+		return errno
+	}
+	return nil
+}
+
+func execveat() error {
+	fd, err := unix.Open("/proc/self/exe", unix.O_PATH, 0)
+	if err != nil {
+		return err
+	}
+	return call(unix.SYS_EXECVEAT, uintptr(fd), 0)
+}
+
+func socket(family, kind int) error {
+	fd, _, errno := unix.Syscall(unix.SYS_SOCKET, uintptr(family), uintptr(kind), 0)
+	if errno != 0 {
+		return errno
+	}
+	return unix.Close(int(fd))
+}
+
+// TestKeeps: what utmpd does after it has entered still works.
+func TestKeeps(t *testing.T) {
+	dir := t.TempDir()
+	logger, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: filepath.Join(dir, "log"), Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer logger.Close()
+	inBox(t, "keep", dir)
+}
+
+func keep(args []string) error {
+	_, onThreads, err := whole(Dirs{Read: []string{"/proc", "/etc", "/sys/devices/virtual/tty", "/nonexistent"}})
+	if err != nil {
+		return err
+	}
+	return onThreads(func() error {
+		for _, name := range []string{"/proc/1/stat", "/proc/1/status", "/proc/self/stat", "/etc/passwd", "/proc"} {
+			f, err := os.Open(name)
+			if err != nil {
+				return err
+			}
+			f.Close()
+		}
+		if _, err := os.ReadFile("/sys/class/tty/tty0/active"); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+		if _, err := os.Stat("/dev/null"); err != nil {
+			return err
+		}
+		if err := unix.Kill(os.Getppid(), 0); err != nil {
+			return err
+		}
+		fd, err := unix.PidfdOpen(os.Getppid(), 0)
+		if err != nil {
+			return err
+		}
+		defer unix.Close(fd)
+		conn, err := net.Dial("unixgram", filepath.Join(args[0], "log"))
+		if err != nil {
+			return err
+		}
+		return conn.Close()
+	})
+}
+
+// TestFiles: in each kind of directory what it is for, and outside nothing;
+// and all of it goes on when a file is rotated away.
+func TestFiles(t *testing.T) {
+	var dirs []string
+	for range 4 {
+		dir := t.TempDir()
+		dirs = append(dirs, dir)
+		if err := os.WriteFile(filepath.Join(dir, "file"), []byte("text"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	inBox(t, "files", dirs...)
+}
+
+func files(dirs []string) error {
+	read, write, change, other := dirs[0], dirs[1], dirs[2], dirs[3]
+	_, onThreads, err := whole(Dirs{Read: []string{read}, Write: []string{write}, Change: []string{change}})
+	if err != nil {
+		return err
+	}
+	return onThreads(func() error {
+		for _, c := range []struct {
+			dir                        string
+			reads, writes, makes, cuts bool
+		}{
+			{read, true, false, false, false},
+			{write, true, true, false, true},
+			{change, true, true, true, true},
+			{other, false, false, false, false},
+		} {
+			name := filepath.Join(c.dir, "file")
+			fresh := filepath.Join(c.dir, "fresh")
+			for _, try := range []struct {
+				what string
+				may  bool
+				do   func() error
+			}{
+				{"read", c.reads, func() error { return open(name, os.O_RDONLY) }},
+				{"list", c.reads, func() error { return open(c.dir, os.O_RDONLY) }},
+				{"write", c.writes, func() error { return open(name, os.O_RDWR|os.O_APPEND) }},
+				{"cut", c.cuts, func() error { return os.Truncate(name, 1) }},
+				{"make", c.makes, func() error { return open(fresh, os.O_WRONLY|os.O_CREATE|os.O_EXCL) }},
+				{"rename", c.makes, func() error { return os.Rename(fresh, fresh+".new") }},
+				{"remove", c.makes, func() error { return os.Remove(fresh + ".new") }},
+				{"make a directory", false, func() error { return os.Mkdir(filepath.Join(c.dir, "sub"), 0o700) }},
+				{"make a device", false, func() error { return unix.Mknod(fresh, unix.S_IFCHR|0o600, 0) }},
+			} {
+				err := try.do()
+				if try.may && err != nil || !try.may && !refused(err) {
+					return fmt.Errorf("%s in %s: %v", try.what, c.dir, err)
+				}
+			}
+		}
+		return nil
+	})
+}
+
+// refused reports whether that is how Landlock says no. What was not made for
+// that reason cannot be renamed or removed either.
+func refused(err error) bool {
+	return errors.Is(err, unix.EACCES) || errors.Is(err, unix.EXDEV) || errors.Is(err, unix.ENOENT) || errors.Is(err, unix.EPERM)
+}
+
+func open(name string, flag int) error {
+	f, err := os.OpenFile(name, flag, 0o600)
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// TestProgramOfEveryMachine runs each filter on what a kernel would show it.
+func TestProgramOfEveryMachine(t *testing.T) {
+	const eperm, nofamily = unix.SECCOMP_RET_ERRNO | uint32(syscall.EPERM), unix.SECCOMP_RET_ERRNO | uint32(syscall.EAFNOSUPPORT)
+	for arch, m := range machines {
+		prog, err := program(arch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range []struct {
+			name           string
+			nr, audit, arg uint32
+			want           uint32
+		}{
+			{"read", unix.SYS_READ, m.audit, 0, unix.SECCOMP_RET_ALLOW},
+			{"execve", unix.SYS_EXECVE, m.audit, 0, eperm},
+			{"execveat", unix.SYS_EXECVEAT, m.audit, 0, eperm},
+			{"unix", unix.SYS_SOCKET, m.audit, unix.AF_UNIX, unix.SECCOMP_RET_ALLOW},
+			{"inet", unix.SYS_SOCKET, m.audit, unix.AF_INET, nofamily},
+			{"another ABI", unix.SYS_READ, m.audit ^ 1, 0, eperm},
+		} {
+			if got := interpret(t, prog, c.nr, c.audit, c.arg); got != c.want {
+				t.Errorf("%s: %s: %#x, not %#x", arch, c.name, got, c.want)
+			}
+		}
+		if m.socketcall != 0 {
+			want := uint32(eperm)
+			if m.needsSocketcall {
+				want = unix.SECCOMP_RET_ALLOW
+			}
+			if got := interpret(t, prog, m.socketcall, m.audit, 0); got != want {
+				t.Errorf("%s: socketcall: %#x, not %#x", arch, got, want)
+			}
+		}
+	}
+	if _, err := program("vax"); err == nil {
+		t.Error("a filter for the VAX")
+	}
+}
+
+// interpret runs the steps that the filters are made of.
+func interpret(t *testing.T, prog []unix.SockFilter, nr, audit, arg uint32) uint32 {
+	t.Helper()
+	acc := uint32(0)
+	for i := 0; i < len(prog); i++ {
+		switch s := prog[i]; s.Code {
+		case unix.BPF_LD | unix.BPF_W | unix.BPF_ABS:
+			acc = map[uint32]uint32{dataNumber: nr, dataArch: audit, dataArgs + lowHalf(): arg}[s.K]
+		case unix.BPF_RET | unix.BPF_K:
+			return s.K
+		case unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, unix.BPF_JMP | unix.BPF_JGE | unix.BPF_K:
+			is := acc == s.K
+			if s.Code&0xf0 == unix.BPF_JGE {
+				is = acc >= s.K
+			}
+			if is {
+				i += int(s.Jt)
+			} else {
+				i += int(s.Jf)
+			}
+		default:
+			t.Fatalf("unknown step %+v", s)
+		}
+	}
+	t.Fatal("the filter runs off its end")
+	return 0
+}
+
+func TestHidepid(t *testing.T) {
+	const line = "27 22 0:24 / /proc rw,nosuid shared:13 - proc proc %s\n"
+	for _, c := range []struct {
+		name, options string
+		gid           int
+		hides         bool
+	}{
+		{"none", "rw", 0, false},
+		{"off", "rw,hidepid=off", 0, false},
+		{"by number", "rw,hidepid=2", 0, true},
+		{"by name", "rw,hidepid=invisible", 0, true},
+		{"with a group", "rw,gid=44,hidepid=invisible", 44, true},
+		{"for who may trace", "rw,hidepid=ptraceable,gid=44", -1, true},
+		{"for who may trace, in the kernel's order", "rw,gid=44,hidepid=ptraceable", -1, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			text := "22 1 0:1 / / rw - ext4 /dev/vda rw\n" + fmt.Sprintf(line, c.options)
+			if gid, hides := hidepid(text); gid != c.gid || hides != c.hides {
+				t.Errorf("group %d, hides: %v", gid, hides)
+			}
+		})
+	}
+	if _, hides := hidepid(fmt.Sprintf(line, "rw,hidepid=2") + fmt.Sprintf(line, "rw")); hides {
+		t.Error("a mount that is covered counts")
+	}
+}
