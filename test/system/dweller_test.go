@@ -23,23 +23,35 @@ type dweller struct {
 // dwell starts a sleeper and records it on the line.
 func dwell(t *testing.T, line string) *dweller {
 	t.Helper()
-	cmd := exec.Command("sleep", "infinity")
+	return record(t, line, sleeper(t, exec.Command("sleep", "infinity")))
+}
+
+// sleeper starts a process that does nothing until the test's end.
+func sleeper(t *testing.T, cmd *exec.Cmd) *exec.Cmd {
+	t.Helper()
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	go cmd.Wait() // no zombie of ours
 	t.Cleanup(func() { cmd.Process.Kill() })
-	return record(t, line, cmd)
+	return cmd
 }
 
 // record puts a process on a line.
 func record(t *testing.T, line string, cmd *exec.Cmd) *dweller {
 	t.Helper()
+	return recordSince(t, line, cmd, 0)
+}
+
+// recordSince puts a process on a line that logged in a while ago.
+func recordSince(t *testing.T, line string, cmd *exec.Cmd, age time.Duration) *dweller {
+	t.Helper()
 	put := "/run/put"
 	if _, err := os.Stat(put); err != nil {
 		put = compile(t, "put")
 	}
-	out, err := exec.Command(put, fmt.Sprint(int(utmpx.UserProcess)), line, line, "alice", fmt.Sprint(cmd.Process.Pid)).CombinedOutput()
+	out, err := exec.Command(put, fmt.Sprint(int(utmpx.UserProcess)), line, line, "alice", fmt.Sprint(cmd.Process.Pid),
+		fmt.Sprint(int(age.Seconds()))).CombinedOutput()
 	if err != nil {
 		t.Fatalf("put: %v\n%s", err, out)
 	}

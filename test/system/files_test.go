@@ -5,7 +5,6 @@ package system
 import (
 	"bytes"
 	"os"
-	"os/exec"
 	"syscall"
 	"testing"
 	"time"
@@ -149,40 +148,4 @@ func beats(t *testing.T) {
 	if got := time.Unix(st.Mtim.Unix()); !got.Equal(mtime) {
 		t.Errorf("the heartbeat moved the modification time to %v", got)
 	}
-}
-
-// TestReadLock: any user may hold a read lock on utmp. It delays utmpd, which
-// says who it is, and loses nothing.
-func TestReadLock(t *testing.T) {
-	if !enter(t, bookworm) {
-		return
-	}
-	d := startUtmpd(t)
-	w, other := dwell(t, "x/1"), dwell(t, "x/2")
-	w.watched(t, d)
-	holder := asAlice(exec.Command(compile(t, "readlock"), utmpFile))
-	release, err := holder.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := holder.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := holder.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer holder.Process.Kill()
-	if _, err := out.Read(make([]byte, 16)); err != nil {
-		t.Fatalf("alice gets no lock: %v", err)
-	}
-	died := w.kill(t)
-	d.waitLog(t, "cleaning waits", "user=alice")
-	if !whoShows(t, w.entry.Line) {
-		t.Error("utmpd wrote in spite of the lock")
-	}
-	release.Close()
-	w.mustGo(t, died)
-	other.mustStand(t)
-	other.mustGo(t, other.kill(t))
 }

@@ -35,8 +35,18 @@ func (s suite) title() string {
 // guestEnv carries a guestSpec to the test binary inside the guest.
 const guestEnv = "UTMPD_SYSTEM_GUEST"
 
+// longEnv asks for the long form of the tests that have one.
+const longEnv = "UTMPD_TEST_LONG"
+
+func long() bool { return os.Getenv(longEnv) == "1" }
+
 // guestLimit bounds one guest's life: a hung one says where it hangs.
-const guestLimit = 2 * time.Minute
+func guestLimit() time.Duration {
+	if long() {
+		return time.Hour
+	}
+	return 2 * time.Minute
+}
 
 // guestSpec tells the inside what the outside decided.
 type guestSpec struct {
@@ -68,10 +78,19 @@ func inside() bool {
 // false: the caller returns at once. Tests that enter run in parallel.
 func enter(t *testing.T, s suite) bool {
 	t.Helper()
+	if !inside() {
+		t.Parallel()
+	}
+	return enterAlone(t, s)
+}
+
+// enterAlone is enter for a test that takes the whole machine: no other guest
+// runs beside it.
+func enterAlone(t *testing.T, s suite) bool {
+	t.Helper()
 	if inside() {
 		return true
 	}
-	t.Parallel()
 	if host.utmpd == "" {
 		t.Fatal("no guest without TestMain")
 	}
@@ -79,7 +98,7 @@ func enter(t *testing.T, s suite) bool {
 	for name := range strings.SplitSeq(t.Name(), "/") {
 		names = append(names, "^"+regexp.QuoteMeta(name)+"$")
 	}
-	out, reported, err := runGuest(s, "-test.run", strings.Join(names, "/"), "-test.v", "-test.timeout", guestLimit.String())
+	out, reported, err := runGuest(s, "-test.run", strings.Join(names, "/"), "-test.v", "-test.timeout", guestLimit().String())
 	table.note(t.Name(), reported)
 	switch {
 	case err != nil:
@@ -141,6 +160,7 @@ func runGuest(s suite, args ...string) (printed string, reported []byte, err err
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Env = []string{
 		guestEnv + "=" + string(env),
+		longEnv + "=" + os.Getenv(longEnv),
 		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 		"HOME=/root", "TERM=xterm", "LC_ALL=C.UTF-8", "TZ=UTC",
 	}

@@ -25,6 +25,9 @@ func TestMain(m *testing.M) {
 	if spec := os.Getenv(guestEnv); spec != "" && os.Getpid() == 1 {
 		guestInit(spec)
 	}
+	if os.Getenv(refusedEnv) != "" {
+		execRefused()
+	}
 	flag.Parse()
 	if inside() {
 		os.Exit(m.Run())

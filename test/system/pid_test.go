@@ -15,6 +15,13 @@ import (
 // reincarnate starts a sleeper that has a pid which has just become free.
 func reincarnate(t *testing.T, pid int) *exec.Cmd {
 	t.Helper()
+	return reincarnateBy(t, pid, func() *exec.Cmd { return exec.Command("sleep", "infinity") })
+}
+
+// reincarnateBy starts a process as make says, once or more, until it has the
+// pid.
+func reincarnateBy(t *testing.T, pid int, make func() *exec.Cmd) *exec.Cmd {
+	t.Helper()
 	var cmd *exec.Cmd
 	waitFor(t, generous, fmt.Sprintf("another process with pid %d", pid), func() bool {
 		if _, ok := readProcess(pid); ok {
@@ -25,7 +32,7 @@ func reincarnate(t *testing.T, pid int) *exec.Cmd {
 		if err := os.WriteFile("/proc/sys/kernel/ns_last_pid", []byte(fmt.Sprint(pid-1)), 0); err != nil {
 			t.Fatal(err)
 		}
-		cmd = exec.Command("sleep", "infinity")
+		cmd = make()
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
@@ -39,6 +46,17 @@ func reincarnate(t *testing.T, pid int) *exec.Cmd {
 	go cmd.Wait()
 	t.Cleanup(func() { cmd.Process.Kill() })
 	return cmd
+}
+
+// awaitSaved waits until the daemon has saved by which processes they live.
+func awaitSaved(t *testing.T, all ...*dweller) {
+	t.Helper()
+	for _, w := range all {
+		waitFor(t, generous, "utmpd to save what it knows of "+w.entry.Line, func() bool {
+			b, _ := os.ReadFile("/run/utmpd/table")
+			return strings.Contains(string(b), fmt.Sprintf("\nproc %d ", w.entry.PID))
+		})
+	}
 }
 
 // TestPIDReusedWhileWatched: the process of a record dies and its pid is another
@@ -71,12 +89,7 @@ func TestPIDReusedWhileDown(t *testing.T) {
 			}
 			d := startUtmpd(t)
 			w, lives := dwell(t, "x/1"), dwell(t, "x/2")
-			for _, w := range []*dweller{w, lives} {
-				waitFor(t, generous, "utmpd to save what it knows of "+w.entry.Line, func() bool {
-					b, _ := os.ReadFile("/run/utmpd/table")
-					return strings.Contains(string(b), fmt.Sprintf("\nproc %d ", w.entry.PID))
-				})
-			}
+			awaitSaved(t, w, lives)
 			end(t, d)
 			died := w.kill(t)
 			reincarnate(t, int(w.entry.PID))

@@ -3,6 +3,7 @@
 package system
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"strings"
@@ -69,12 +70,18 @@ func startUtmpd(t *testing.T, keys ...string) *utmpd {
 // further flags.
 func startUtmpdAs(t *testing.T, as *syscall.Credential, flags ...string) *utmpd {
 	t.Helper()
-	d := &utmpd{done: make(chan struct{})}
-	d.cmd = exec.Command(utmpdBinary, append([]string{"-foreground", "-config", configFile}, flags...)...)
+	cmd := exec.Command(utmpdBinary, append([]string{"-foreground", "-config", configFile}, flags...)...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: as}
+	return startUtmpdBy(t, cmd)
+}
+
+// startUtmpdBy is startUtmpd by way of a command that becomes the daemon.
+func startUtmpdBy(t *testing.T, cmd *exec.Cmd) *utmpd {
+	t.Helper()
+	d := &utmpd{cmd: cmd, done: make(chan struct{})}
 	d.cmd.Stdout, d.cmd.Stderr = &d.log, &d.log
-	d.cmd.SysProcAttr = &syscall.SysProcAttr{Credential: as}
 	ready := notifySocket(t)
-	d.cmd.Env = append(os.Environ(), "NOTIFY_SOCKET="+notifyPath)
+	d.cmd.Env = append(d.cmd.Environ(), "NOTIFY_SOCKET="+notifyPath)
 	if err := d.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +92,7 @@ func startUtmpdAs(t *testing.T, as *syscall.Credential, flags ...string) *utmpd 
 	t.Cleanup(func() {
 		d.kill()
 		if t.Failed() {
-			t.Logf("utmpd's log:\n%s", d.logged())
+			t.Logf("utmpd's log:\n%s", ends(d.logged()))
 		}
 	})
 	waitFor(t, generous, "utmpd's READY=1", func() bool {
@@ -131,6 +138,15 @@ func notifySocket(t *testing.T) func() bool {
 			}
 		}
 	}
+}
+
+// ends is what a person reads of a text.
+func ends(text string) string {
+	const most = 8 << 10
+	if len(text) <= 2*most {
+		return text
+	}
+	return text[:most] + fmt.Sprintf("\n[%d bytes left out]\n", len(text)-2*most) + text[len(text)-most:]
 }
 
 // kill ends the daemon at once, as a crash would.

@@ -1,5 +1,5 @@
-// put TYPE LINE ID USER PID writes one record to utmp by pututxline and to wtmp
-// by updwtmpx, with the present time.
+// put TYPE LINE ID USER PID [AGE] writes one record to utmp by pututxline and to
+// wtmp by updwtmpx, with the present time or one that is AGE seconds past.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +13,7 @@ int main(int argc, char **argv)
 	struct utmpx e;
 	struct timeval now;
 
-	if (argc != 6)
+	if (argc < 6 || argc > 7)
 		return 2;
 	memset(&e, 0, sizeof e);
 	e.ut_type = atoi(argv[1]);
@@ -22,7 +22,7 @@ int main(int argc, char **argv)
 	strncpy(e.ut_user, argv[4], sizeof e.ut_user);
 	e.ut_pid = atoi(argv[5]);
 	gettimeofday(&now, NULL);
-	e.ut_tv.tv_sec = now.tv_sec;
+	e.ut_tv.tv_sec = now.tv_sec - (argc > 6 ? atoi(argv[6]) : 0);
 	e.ut_tv.tv_usec = now.tv_usec;
 	setutxent();
 	if (pututxline(&e) == NULL) {

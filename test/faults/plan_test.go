@@ -1,0 +1,189 @@
+//go:build system && linux && amd64
+
+package faults
+
+import (
+	"cmp"
+	"errors"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// references is how many uninjured runs the plan comes from.
+const references = 5
+
+// A point that every one of them reached must be hit, in so many lives. One that
+// only some reached (a batch of deaths is seen in one piece or in two) is tried,
+// and reported, but scheduling may keep it away.
+const (
+	livesPlanned = 40
+	livesBeyond  = 4
+)
+
+// seen is how many calls of a kind uninjured runs made.
+type seen struct{ least, most int }
+
+// uninjured returns how many calls of each kind a daemon makes to which nothing
+// is done, and what is wrong then.
+var uninjured = sync.OnceValues(func() (map[at]seen, error) {
+	runs := make([]map[at]int, references)
+	failed := make([]error, references)
+	each(references, func(i int) { runs[i], failed[i] = try(nil) })
+	if err := errors.Join(failed...); err != nil {
+		return nil, err
+	}
+	plan := map[at]seen{}
+	for _, run := range runs {
+		for where := range run {
+			s := seen{least: run[where]}
+			for _, other := range runs {
+				s.least, s.most = min(s.least, other[where]), max(s.most, other[where])
+			}
+			plan[where] = s
+		}
+	}
+	return plan, nil
+})
+
+// each calls f for 0 to n-1, as many at once, over all tests, as there are workers.
+func each(n int, f func(int)) {
+	var all sync.WaitGroup
+	for i := range n {
+		host.workers <- struct{}{}
+		all.Go(func() {
+			f(i)
+			<-host.workers
+		})
+	}
+	all.Wait()
+}
+
+// TestKilledAnywhere kills the daemon before and after its calls and starts it
+// again.
+func TestKilledAnywhere(t *testing.T) {
+	strike(t, 150, func(where at, n int, sample *rand.Rand) []point {
+		before := point{where.phase, where.kind, n, killBefore, 0}
+		after := before
+		after.blow = killAfter
+		if sample == nil {
+			return []point{before, after}
+		}
+		return []point{[]point{before, after}[sample.IntN(2)]}
+	})
+}
+
+// errnos are the errors that calls are made to return.
+var errnos = []unix.Errno{unix.EIO, unix.ENOSPC, unix.EINTR, unix.EAGAIN, unix.EMFILE, unix.ENOMEM}
+
+// TestErrorsAnywhere has the daemon's calls fail, one in each life.
+func TestErrorsAnywhere(t *testing.T) {
+	strike(t, 110, func(where at, n int, sample *rand.Rand) (points []point) {
+		if sample != nil {
+			return []point{{where.phase, where.kind, n, fail, errnos[sample.IntN(len(errnos))]}}
+		}
+		for _, errno := range errnos {
+			points = append(points, point{where.phase, where.kind, n, fail, errno})
+		}
+		return points
+	})
+}
+
+// TestErrorsThatLast has all calls of a kind fail for some seconds.
+func TestErrorsThatLast(t *testing.T) {
+	strike(t, 60, func(where at, n int, sample *rand.Rand) (points []point) {
+		if n > 1 && sample == nil || where.phase == phaseEnd {
+			return nil
+		}
+		if sample != nil {
+			return []point{{where.phase, where.kind, 1, failLong, errnos[sample.IntN(len(errnos))]}}
+		}
+		for _, errno := range errnos {
+			points = append(points, point{where.phase, where.kind, 1, failLong, errno})
+		}
+		return points
+	})
+}
+
+// strike plans points, tries them all, and reports. Without -long it is a sample
+// of so many: one of the calls of some kinds.
+func strike(t *testing.T, quick int, choose func(where at, n int, sample *rand.Rand) []point) {
+	t.Parallel()
+	plan, err := uninjured()
+	if err != nil {
+		t.Fatalf("in runs in which nothing is done to utmpd: %v", err)
+	}
+	from := cmp.Or(*seed, uint64(time.Now().UnixNano()))
+	sample := rand.New(rand.NewPCG(from, 0))
+	var points []point
+	for _, where := range slices.SortedFunc(maps.Keys(plan), byName) {
+		if !*long {
+			points = append(points, choose(where, 1+sample.IntN(max(1, plan[where].least)), sample)...)
+			continue
+		}
+		for n := range plan[where].most {
+			points = append(points, choose(where, n+1, nil)...)
+		}
+	}
+	if *only != "" {
+		points = slices.DeleteFunc(points, func(p point) bool { return !strings.Contains(p.String(), *only) })
+	}
+	points = slices.DeleteFunc(points, impossible)
+	sample.Shuffle(len(points), func(i, j int) { points[i], points[j] = points[j], points[i] })
+	if !*long && *only == "" {
+		points = spread(points, quick)
+	}
+	began := time.Now()
+	r := report{plan: plan, rows: map[at]*row{}}
+	each(len(points), func(i int) {
+		most := livesPlanned
+		if r.beyond(points[i]) {
+			most = livesBeyond
+		}
+		lives, err := tryHard(points[i], most)
+		r.add(t, points[i], lives, err)
+	})
+	r.print(t)
+	t.Logf("in %v; seed %d", time.Since(began).Round(time.Second), from)
+}
+
+// impossible reports whether no kernel returns that. Of a file that can be polled
+// Go takes EAGAIN to mean that the kernel will tell when there is more; this file
+// says that only when the mounts change.
+func impossible(p point) bool {
+	return p.errno == unix.EAGAIN && p.kind == "read /proc/PID/mountinfo"
+}
+
+// spread returns n of the points, or a few more: for each call in each phase one,
+// whatever it works on, and then as they come.
+func spread(points []point, n int) []point {
+	had := map[at]bool{}
+	var first, rest []point
+	for _, p := range points {
+		name, _, _ := strings.Cut(strings.TrimPrefix(p.kind, byRuntime), " ")
+		if where := (at{p.phase, name}); had[where] {
+			rest = append(rest, p)
+		} else {
+			had[where] = true
+			first = append(first, p)
+		}
+	}
+	return append(first, rest[:min(len(rest), max(0, n-len(first)))]...)
+}
+
+func byName(a, b at) int { return cmp.Or(cmp.Compare(a.phase, b.phase), cmp.Compare(a.kind, b.kind)) }
+
+// tryHard tries a point until it is hit, in at most so many lives.
+func tryHard(p point, most int) (lives int, err error) {
+	for lives = 1; ; lives++ {
+		if _, err = try(&p); !errors.Is(err, errNotHit) || lives == most {
+			return lives, err
+		}
+	}
+}

@@ -1,0 +1,220 @@
+//go:build system && linux && amd64
+
+package faults
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// blow is what is done to the daemon at a call.
+type blow int
+
+const (
+	killBefore blow = iota
+	killAfter
+	fail     // with point.errno, in place of the call
+	failLong // so do all that follow, until the error is lifted
+)
+
+// point is one moment in the daemon's life: the nth call of a kind in a phase.
+type point struct {
+	phase, kind string
+	n           int
+	blow        blow
+	errno       unix.Errno
+}
+
+func (p point) String() string {
+	how := [...]string{"before kill", "after kill", "error " + unix.ErrnoName(p.errno), "lasting " + unix.ErrnoName(p.errno)}[p.blow]
+	return fmt.Sprintf("%s/%s/%d/%s", p.phase, p.kind, p.n, how)
+}
+
+// at is a kind of call in a phase.
+type at struct{ phase, kind string }
+
+// tracer runs one daemon and counts its calls. The phase may be changed while
+// it runs; what is counted is to be read when it is done.
+type tracer struct {
+	dir, conf string // the calls count from the opening of conf on
+	strike    *point // nil: only count
+
+	mu     sync.Mutex
+	phase  string
+	lifted bool // a lasting error is over
+
+	pid     int
+	mem     *os.File
+	epoll   int
+	begun   bool
+	known   map[int]bool // threads
+	leaving map[int]bool // threads whose call is looked at when it returns
+	counts  map[at]int
+	hit     bool
+}
+
+func (tr *tracer) setPhase(phase string) {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	tr.phase = phase
+}
+
+// lift ends a lasting error.
+func (tr *tracer) lift() {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	tr.lifted = true
+}
+
+// due reports whether the call just counted is one to strike at.
+func (tr *tracer) due(where at, lifted bool) bool {
+	p := tr.strike
+	switch {
+	case p == nil || where.kind != p.kind:
+		return false
+	case p.blow == failLong && tr.hit:
+		return !lifted
+	}
+	return !tr.hit && where.phase == p.phase && tr.counts[where] == p.n
+}
+
+// run starts the program and traces it to its end. started gets its pid, or 0
+// if there is none. It must have a goroutine of its own, whose thread ends with it:
+// what a thread traces, only that thread may wait for.
+func (tr *tracer) run(path string, args []string, env []string, files []*os.File, started chan<- int) (syscall.WaitStatus, error) {
+	runtime.LockOSThread()
+	p, err := os.StartProcess("/proc/self/exe", args, &os.ProcAttr{
+		Env: append(env, launchEnv+"="+path), Files: files, Sys: &syscall.SysProcAttr{Ptrace: true},
+	})
+	if err != nil {
+		started <- 0
+		return 0, err
+	}
+	tr.pid = p.Pid
+	_ = p.Release()
+	tr.known, tr.leaving, tr.counts = map[int]bool{tr.pid: true}, map[int]bool{}, map[at]int{}
+	var ws syscall.WaitStatus
+	if _, err := syscall.Wait4(tr.pid, &ws, syscall.WALL, nil); err != nil || !ws.Stopped() {
+		started <- 0
+		return ws, fmt.Errorf("the traced program did not stop: %v, %v", err, ws)
+	}
+	if err := unix.PtraceSetOptions(tr.pid, unix.PTRACE_O_TRACECLONE|unix.PTRACE_O_TRACEEXEC|
+		unix.PTRACE_O_TRACESYSGOOD|unix.PTRACE_O_TRACESECCOMP|unix.PTRACE_O_EXITKILL); err != nil {
+		started <- 0
+		return ws, os.NewSyscallError("ptrace", err)
+	}
+	started <- tr.pid
+	_ = unix.PtraceCont(tr.pid, 0)
+	return tr.loop()
+}
+
+func (tr *tracer) loop() (syscall.WaitStatus, error) {
+	defer func() {
+		if tr.mem != nil {
+			tr.mem.Close()
+		}
+	}()
+	for {
+		var ws syscall.WaitStatus
+		tid, err := syscall.Wait4(-1, &ws, syscall.WALL|unix.WNOTHREAD, nil)
+		switch {
+		case err == syscall.EINTR:
+			continue
+		case err != nil:
+			return ws, os.NewSyscallError("wait4", err)
+		case ws.Stopped():
+			tr.stopped(tid, ws)
+		case tid == tr.pid:
+			return ws, nil
+		}
+	}
+}
+
+// stopped goes on with a thread. Errors of ptrace mean that it was killed
+// meanwhile, which Wait4 tells next.
+func (tr *tracer) stopped(tid int, ws syscall.WaitStatus) {
+	signal := 0
+	switch event := int(ws) >> 16; {
+	case event == unix.PTRACE_EVENT_SECCOMP:
+		tr.entered(tid)
+	case event == unix.PTRACE_EVENT_EXEC:
+		if tr.mem != nil {
+			tr.mem.Close()
+		}
+		tr.mem, _ = os.Open(fmt.Sprintf("/proc/%d/mem", tr.pid))
+	case event != 0:
+	case ws.StopSignal() == syscall.SIGTRAP|0x80:
+		tr.left(tid)
+	case ws.StopSignal() == syscall.SIGSTOP && !tr.known[tid]: // how a new thread begins
+		tr.known[tid] = true
+	case ws.StopSignal() != syscall.SIGTRAP:
+		signal = int(ws.StopSignal())
+	}
+	if tr.leaving[tid] {
+		_ = unix.PtraceSyscall(tid, signal) // stops again when the call returns
+		return
+	}
+	_ = unix.PtraceCont(tid, signal)
+}
+
+// entered counts the call that the thread is about to make, and strikes if it
+// is the one, or at its return.
+func (tr *tracer) entered(tid int) {
+	var regs unix.PtraceRegs
+	if unix.PtraceGetRegs(tid, &regs) != nil {
+		return
+	}
+	kind := call{pid: tr.pid, regs: &regs, mem: tr.mem, dir: tr.dir, epoll: &tr.epoll}.kind()
+	if kind == "" {
+		return
+	}
+	if !tr.begun {
+		if kind != "openat "+tr.conf {
+			return // the runtime's and the libraries' start
+		}
+		tr.begun = true
+	}
+	tr.mu.Lock()
+	where, lifted := at{tr.phase, kind}, tr.lifted
+	tr.mu.Unlock()
+	tr.counts[where]++
+	if !tr.due(where, lifted) {
+		return
+	}
+	switch p := tr.strike; {
+	case p.blow == killBefore:
+		tr.kill()
+		tr.hit = true
+	case p.blow == killAfter, regs.Orig_rax == unix.SYS_CLOSE: // which closes, whatever it returns
+		tr.leaving[tid] = true
+	default:
+		regs.Orig_rax = ^uint64(0)
+		regs.Rax = uint64(-int64(p.errno))
+		tr.hit = unix.PtraceSetRegs(tid, &regs) == nil
+	}
+}
+
+// left strikes at the return of a call.
+func (tr *tracer) left(tid int) {
+	if !tr.leaving[tid] {
+		return
+	}
+	delete(tr.leaving, tid)
+	if tr.strike.blow == killAfter {
+		tr.kill()
+		tr.hit = true
+		return
+	}
+	var regs unix.PtraceRegs
+	if unix.PtraceGetRegs(tid, &regs) == nil {
+		regs.Rax = uint64(-int64(tr.strike.errno))
+		tr.hit = unix.PtraceSetRegs(tid, &regs) == nil
+	}
+}
+
+func (tr *tracer) kill() { _ = unix.Kill(tr.pid, unix.SIGKILL) }

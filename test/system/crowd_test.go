@@ -1,0 +1,255 @@
+//go:build system
+
+package system
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"strconv"
+	"testing"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"utmpd.dev/utmpd/utmpx"
+)
+
+// crowd is many sessions that end at once.
+type crowd struct {
+	*lineProgram
+	size int
+}
+
+// startCrowd starts that many processes and writes their sessions to both files.
+func startCrowd(t *testing.T, size int) *crowd {
+	t.Helper()
+	c := &crowd{startLines(t, exec.Command(compile(t, "crowd"), fmt.Sprint(size))), size}
+	var logins []utmpx.Record
+	for i, word := range c.until(t, "alive") {
+		pid, err := strconv.Atoi(word)
+		if err != nil {
+			t.Fatal(err)
+		}
+		logins = append(logins, utmpx.Record{
+			Type: utmpx.UserProcess, PID: int32(pid), Line: fmt.Sprintf("c/%d", i), ID: strconv.FormatInt(int64(i), 36),
+			User: "alice", Time: utmpx.TimeOf(time.Now()),
+		})
+	}
+	appendRecords(t, wtmpFile, logins...)
+	appendRecords(t, utmpFile, logins...)
+	return c
+}
+
+// die ends all sessions and returns when their processes are reaped.
+func (c *crowd) die(t *testing.T) {
+	t.Helper()
+	if _, err := c.stdin.Write([]byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	c.until(t, "dead")
+}
+
+// marked returns how many of the crowd's records are marked.
+func (c *crowd) marked(t *testing.T) int {
+	t.Helper()
+	n := 0
+	for _, r := range records(t, utmpFile) {
+		if r.Type == utmpx.DeadProcess && len(r.Line) > 1 && r.Line[:2] == "c/" {
+			n++
+		}
+	}
+	return n
+}
+
+// checkLogouts: each login of the crowd has one logout.
+func (c *crowd) checkLogouts(t *testing.T) {
+	t.Helper()
+	n := make(map[string]int)
+	for _, r := range records(t, wtmpFile) {
+		if r.Type == utmpx.DeadProcess {
+			n[r.Line]++
+		}
+	}
+	var wrong []string
+	for i := range c.size {
+		if line := fmt.Sprintf("c/%d", i); n[line] != 1 {
+			wrong = append(wrong, fmt.Sprintf("%d for %s", n[line], line))
+		}
+	}
+	if len(wrong) > 0 {
+		t.Errorf("wtmp holds not one logout for each line, but for %d of them others: %q", len(wrong), wrong[:min(10, len(wrong))])
+	}
+	if len(n) != c.size {
+		t.Errorf("wtmp holds logouts of %d lines, not %d", len(n), c.size)
+	}
+}
+
+// lockWait is how long utmpd waits for wtmp's lock at a time.
+const lockWait = 3 * time.Second
+
+// TestCrowdBehindLock: that a lock on wtmp is out of reach is found once for
+// all who died, not once for each batch of them.
+func TestCrowdBehindLock(t *testing.T) {
+	if !enter(t, bookworm) {
+		return
+	}
+	const size = 3000
+	c := startCrowd(t, size)
+	d := startUtmpd(t)
+	statusSays(t, fmt.Sprintf("watched: %d", size))
+	holder, release := readLock(t, wtmpFile)
+	c.die(t)
+	died := time.Now()
+	d.waitLog(t, "cleaning waits", fmt.Sprintf("holder=%d", holder), "user=alice")
+	waitFor(t, 2*generous, "the crowd to be marked", func() bool { return c.marked(t) == size })
+	took := time.Since(died)
+	t.Logf("all were marked after %v", took)
+	// Grace, the wait that fails first, the patience, and two waits of those
+	// who asked for wtmp just before its end.
+	if most := grace + patience + 3*lockWait + 3*time.Second; took > most {
+		t.Errorf("utmpd marked them %v after their death, more than %v", took, most)
+	}
+	statusSays(t, fmt.Sprintf("logouts owed: %d", size))
+	release()
+	statusSays(t, "logouts owed: 0")
+	c.checkLogouts(t)
+}
+
+// held is a time during which a file was locked, as it was seen from outside.
+type held struct {
+	least, most time.Duration
+	blind       time.Duration // the longest time in it without a look
+}
+
+// spy looks at the locks of a file, as often as it can, and notes how long each
+// was held.
+type spy struct {
+	fd         int
+	locked     bool
+	free, seen time.Time // when it was last seen free, and first seen locked
+	looked     time.Time
+	blind      time.Duration
+	held       []held
+}
+
+func newSpy(t *testing.T, name string) *spy {
+	t.Helper()
+	fd, err := unix.Open(name, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Close(fd) })
+	now := time.Now()
+	return &spy{fd: fd, free: now, looked: now}
+}
+
+// look asks the kernel whether a write lock could be had. A raw call, so that
+// Go's scheduler does not come between two looks.
+func (s *spy) look() {
+	lock := unix.Flock_t{Type: unix.F_WRLCK}
+	before := time.Now()
+	_, _, errno := unix.RawSyscall(unix.SYS_FCNTL, uintptr(s.fd), unix.F_OFD_GETLK, uintptr(unsafe.Pointer(&lock)))
+	if errno != 0 {
+		panic(errno)
+	}
+	now := time.Now()
+	gap := now.Sub(s.looked)
+	switch locked := lock.Type != unix.F_UNLCK; {
+	case locked && !s.locked:
+		s.locked, s.seen, s.blind = true, before, gap
+	case locked:
+		s.blind = max(s.blind, gap)
+	case s.locked:
+		s.locked = false
+		s.held = append(s.held, held{least: s.looked.Sub(s.seen), most: now.Sub(s.free), blind: max(s.blind, gap)})
+		s.free = before
+	default:
+		s.free = before
+	}
+	s.looked = now
+}
+
+// realTime gives this thread and the processes it starts precedence over all
+// ordinary ones, so that what is measured is not how long others ran instead.
+func realTime(t *testing.T) {
+	t.Helper()
+	attr := &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_RR, Priority: 1}
+	if err := unix.SchedSetAttr(0, attr, 0); err != nil {
+		t.Logf("no precedence for utmpd: %v", err)
+	}
+}
+
+// TestLockTimes: while 10,000 sessions end, utmpd holds no lock for longer than
+// 5 ms. It is seen from outside, by asking the kernel all the time.
+func TestLockTimes(t *testing.T) {
+	if !enterAlone(t, bookworm) {
+		return
+	}
+	const (
+		size   = 10_000
+		most   = 5 * time.Millisecond
+		unseen = time.Millisecond // what is not looked at for longer is not known
+	)
+	c := startCrowd(t, size)
+	// With the grace there is, some would be cleaned while others still die.
+	configure(t, fmt.Sprintf("MAX_FDS=%d", size+100), "GRACE_PERIOD=3")
+	runtime.LockOSThread() // never unlocked: the thread ends with its precedence
+	realTime(t)
+	d := startUtmpdAs(t, nil)
+	statusSays(t, fmt.Sprintf("watched: %d", size))
+	c.die(t)
+	began := time.Now()
+	spies := []*spy{newSpy(t, utmpFile), newSpy(t, wtmpFile)}
+	last := utmpx.Native().Size() * size // where the last record's type is, behind BOOT_TIME
+	for looks := 0; ; looks++ {
+		for _, s := range spies {
+			s.look()
+		}
+		if looks%1000 == 0 && typeAt(t, last) == utmpx.DeadProcess && !spies[0].locked && c.marked(t) == size {
+			break
+		}
+		if time.Since(began) > generous {
+			t.Fatalf("%d are marked after %v", c.marked(t), generous)
+		}
+	}
+	for i, name := range []string{utmpFile, wtmpFile} {
+		longest, sure, blind := time.Duration(0), time.Duration(0), 0
+		for _, h := range spies[i].held {
+			if h.blind > unseen {
+				blind++
+				continue
+			}
+			longest, sure = max(longest, h.most), max(sure, h.least)
+		}
+		t.Logf("%s: %d locks seen, %d of them not well; the longest for %v to %v", name, len(spies[i].held), blind, sure, longest)
+		switch {
+		case longest > most:
+			t.Errorf("%s was locked for %v", name, longest)
+		case len(spies[i].held)-blind < size/256/2:
+			t.Errorf("%s: only %d locks were seen well", name, len(spies[i].held)-blind)
+		}
+	}
+	t.Logf("all were marked %v after the last died", time.Since(began))
+	c.checkLogouts(t)
+	d.stop(t)
+}
+
+// typeAt returns the type of the record at an offset of utmp.
+func typeAt(t *testing.T, off int) utmpx.Type {
+	t.Helper()
+	f, err := os.Open(utmpFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	l := utmpx.Native()
+	b := make([]byte, l.Size())
+	if _, err := f.ReadAt(b, int64(off)); err != nil && err != io.EOF {
+		t.Fatal(err)
+	}
+	return l.Decode(string(b)).Type
+}

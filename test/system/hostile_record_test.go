@@ -1,0 +1,266 @@
+//go:build system
+
+package system
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"net"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"utmpd.dev/utmpd/utmpx"
+)
+
+// TestHostilePIDs: records of processes that nobody should name. None is
+// touched but those of processes that cannot be.
+func TestHostilePIDs(t *testing.T) {
+	if !enter(t, bookworm) {
+		return
+	}
+	p := beside(t)
+	self := p.d.cmd.Process.Pid
+	cases := []struct {
+		name  string
+		pid   int
+		stays bool
+	}{
+		{"none", 0, true},
+		{"everybody", -1, true},
+		{"the least", math.MinInt32, true},
+		{"a group", -p.lives.cmd.Process.Pid, true},
+		{"init", 1, true},
+		{"utmpd", self, true},
+		{"a thread", thread(t, self), true},
+		{"beyond pid_max", 4194305, false},
+		{"the greatest", math.MaxInt32, false},
+	}
+	first := len(records(t, utmpFile))
+	for i, c := range cases {
+		write(t, utmpFile, -1, encode(t, user(fmt.Sprintf("h/%d", i), c.pid)))
+	}
+	for i, c := range cases {
+		if !c.stays {
+			mustDie(t, first+i)
+		}
+	}
+	p.dies.mustGo(t, p.dies.kill(t))
+	p.d.waitLog(t, "session left alone", "pid=0", "names no process")
+	for i, c := range cases {
+		if r := slot(t, first+i); c.stays != (r.Type == utmpx.UserProcess) {
+			t.Errorf("%s: the record is %v", c.name, r)
+		}
+	}
+	p.lives.mustStand(t)
+	p.d.mustBeSmall(t, memoryLimit)
+	// The next utmpd finds the record of the one before.
+	p.d.stop(t)
+	p.d = startUtmpdAs(t, nil)
+	mustDie(t, first+5)
+	p.lives.mustStand(t)
+	p.d.stop(t)
+}
+
+// thread returns the number of a thread of a process that is not its first.
+func thread(t *testing.T, pid int) int {
+	t.Helper()
+	tasks, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var tid int
+	fmt.Sscan(tasks[len(tasks)-1].Name(), &tid)
+	if tid == pid || tid == 0 {
+		t.Fatalf("process %d has no second thread", pid)
+	}
+	return tid
+}
+
+// hostileTexts are what a member of the group utmp can put where a line, a user
+// or a host belongs, and an ordinary user, by way of its host name, into ut_host.
+var hostileTexts = []string{
+	"..", "../../../etc/passwd", "pts/../../tmp/x", "/dev/null", "~", "%s%n", "a b=c",
+	"two\nlines", "x\r\x1b[2J\x1b]0;owned\a", "\x1bP+q\x1b\\", "\x9b31m", "\xff\xfe\xc0\xaf", "\x7f\u202edesrever",
+}
+
+// TestHostileTexts: whatever a record holds, it is cleaned as any other, names
+// no file, and none of its control characters reaches a log, a terminal or the
+// status.
+func TestHostileTexts(t *testing.T) {
+	parallel(t)
+	for _, way := range []struct {
+		name string
+		run  func(t *testing.T) (shown func() string, stop func())
+	}{
+		{"standard error", func(t *testing.T) (func() string, func()) {
+			d := startUtmpdAs(t, nil)
+			return d.logged, func() { d.stop(t) }
+		}},
+		{"a terminal, with -debug", runOnTerminal},
+		{"syslog", runWithSyslog},
+	} {
+		t.Run(way.name, func(t *testing.T) {
+			if !enter(t, bookworm) {
+				return
+			}
+			configure(t)
+			lives := []*dweller{dwell(t, "x/1"), dwell(t, "x/2"), dwell(t, "x/3"), dwell(t, "x/4"), dwell(t, "x/5")}
+			shown, stop := way.run(t)
+			first := len(records(t, utmpFile))
+			sleep := sleeper(t, exec.Command("sleep", "infinity"))
+			for i, text := range hostileTexts {
+				r := user(text, sleep.Process.Pid)
+				r.ID = fmt.Sprint(i)
+				r.User, r.Host = text, text
+				write(t, utmpFile, -1, encode(t, r))
+			}
+			waitFor(t, generous, "the status to tell of all sessions", func() bool {
+				return bytes.Contains(readFile(t, "/run/utmpd/status"), fmt.Appendf(nil, "\nwatched: %d\n", len(lives)+len(hostileTexts)))
+			})
+			sleep.Process.Kill()
+			for i := range hostileTexts {
+				mustDie(t, first+i)
+			}
+			waitFor(t, generous, "all ends in the log", func() bool {
+				return strings.Count(shown(), "session ended ")+strings.Count(shown(), `"session ended"`) >= len(hostileTexts)
+			})
+			for _, name := range []string{"/run/utmpd/status", "/run/utmpd/table"} {
+				mustBePlain(t, name, string(readFile(t, name)))
+			}
+			stop()
+			mustBePlain(t, "the log", shown())
+			for _, w := range lives {
+				w.mustStand(t)
+			}
+		})
+	}
+}
+
+// mustBePlain checks that a text holds nothing that a terminal obeys.
+func mustBePlain(t *testing.T, name, text string) {
+	t.Helper()
+	for i, r := range text {
+		if r != '\n' && !strconv.IsPrint(r) || r == utf8.RuneError {
+			t.Errorf("%s holds %U: %q", name, r, text[max(0, i-80):min(len(text), i+20)])
+			return
+		}
+	}
+	for line := range strings.Lines(text) {
+		if strings.HasPrefix(line, "lines") || strings.HasPrefix(line, "owned") {
+			t.Errorf("%s has a line that a record wrote: %q", name, line)
+		}
+	}
+}
+
+// runOnTerminal runs utmpd -debug with a pipe for a terminal.
+func runOnTerminal(t *testing.T) (func() string, func()) {
+	var shown output
+	cmd := exec.Command(utmpdBinary, "-debug", "-config", configFile)
+	cmd.Stdout, cmd.Stderr = &shown, &shown
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cmd.Process.Kill() })
+	waitFor(t, generous, "utmpd to start", func() bool { return strings.Contains(shown.String(), "utmpd started") })
+	return shown.String, func() {
+		cmd.Process.Signal(syscall.SIGTERM)
+		if err := cmd.Wait(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// runWithSyslog runs utmpd as a daemon, beside a syslog that keeps what comes.
+func runWithSyslog(t *testing.T) (func() string, func()) {
+	os.Remove("/dev/log")
+	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: "/dev/log", Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	var shown output
+	go func() {
+		for b := make([]byte, 1<<16); ; {
+			n, err := conn.Read(b)
+			if err != nil {
+				return
+			}
+			shown.Write(append(b[:n:n], '\n'))
+		}
+	}()
+	if status, _, stderr := command(t, "-config", configFile); status != 0 {
+		t.Fatalf("utmpd: %d %s", status, stderr)
+	}
+	pid := running()
+	t.Cleanup(func() { syscall.Kill(pid, syscall.SIGKILL) })
+	return shown.String, func() {
+		syscall.Kill(pid, syscall.SIGTERM)
+		waitFor(t, generous, "utmpd to end", func() bool { return running() == 0 })
+	}
+}
+
+// TestHostilePipe: two hundred write requests at once, and half of them stop in
+// the middle of one.
+func TestHostilePipe(t *testing.T) {
+	if !enter(t, bookworm) {
+		return
+	}
+	p := beside(t)
+	const pipe = "/run/utmpd/utmppipe"
+	add := []byte{1, 0, 0, 0, 1, 0, 0, 0}
+	var writers sync.WaitGroup
+	for i := range 200 {
+		f, err := os.OpenFile(pipe, os.O_WRONLY, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close() // the half that stop hold it open to the end
+		writers.Go(func() {
+			for range 50 {
+				if _, err := f.Write(add); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+			if i%2 == 0 {
+				f.Write(add[:1+i%7])
+			}
+		})
+	}
+	writers.Wait()
+	died := p.dies.kill(t)
+	p.dies.mustGo(t, died)
+	p.d.waitLog(t, "dropped what is no request")
+	// Who writes a whole request now is heard.
+	time.Sleep(1100 * time.Millisecond) // the rest of a message is waited for that long
+	before := requests(t)
+	write := exec.Command("/bin/sh", "-c", `printf '\1\0\0\0\1\0\0\0' >`+pipe)
+	if out, err := write.CombinedOutput(); err != nil {
+		t.Fatalf("%v %s", err, out)
+	}
+	waitFor(t, generous, "a request to be taken", func() bool { return requests(t) == before+1 })
+	// Nobody else may write there.
+	if out, err := asAlice(exec.Command("/bin/sh", "-c", "echo >"+pipe)).CombinedOutput(); err == nil {
+		t.Errorf("alice may write requests: %s", out)
+	}
+	p.mustHold(t, died)
+}
+
+// requests returns how many utmpd has taken.
+func requests(t *testing.T) (n int) {
+	t.Helper()
+	for line := range strings.Lines(string(readFile(t, "/run/utmpd/status"))) {
+		if value, ok := strings.CutPrefix(line, "requests: "); ok {
+			fmt.Sscan(value, &n)
+		}
+	}
+	return n
+}

@@ -1,0 +1,199 @@
+//go:build system
+
+package system
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// ownUser is what RUN_AS names in these tests, a member of the group utmp.
+const ownUser, ownUID = "_utmpd", 899
+
+// makeUser makes ownUser as useradd(8) would.
+func makeUser(t *testing.T) {
+	t.Helper()
+	group := strings.Replace(string(readFile(t, "/etc/group")), fmt.Sprintf("\nutmp:x:%d:", utmpGroup), fmt.Sprintf("\nutmp:x:%d:%s", utmpGroup, ownUser), 1)
+	for name, text := range map[string]string{
+		"/etc/group":  group + fmt.Sprintf("%s:x:%d:\n", ownUser, ownUID),
+		"/etc/passwd": string(readFile(t, "/etc/passwd")) + fmt.Sprintf("%s:x:%d:%d::/:/usr/sbin/nologin\n", ownUser, ownUID, ownUID),
+	} {
+		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// hideProcesses mounts /proc so that users see their own processes alone.
+func hideProcesses(t *testing.T, how string) {
+	t.Helper()
+	if err := unix.Mount("", "/proc", "", unix.MS_REMOUNT|unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "hidepid="+how); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestRunAs: everything works as a user of its own with CAP_FOWNER alone.
+func TestRunAs(t *testing.T) {
+	parallel(t)
+	for _, hidepid := range []string{"0", "2"} {
+		t.Run("hidepid="+hidepid, func(t *testing.T) {
+			if !enter(t, bookworm) {
+				return
+			}
+			makeUser(t)
+			hideProcesses(t, hidepid)
+			p := beside(t, "RUN_AS="+ownUser, "WTMPX_UPDATE_FREQ=1")
+			mustBeOwnUser(t, p.d)
+			beats(t)
+
+			died := p.dies.kill(t)
+			p.dies.mustGo(t, died)
+			p.d.waitLog(t, "session ended", "line=x/2", `exit="signal KILL"`)
+			p.lives.mustStand(t)
+			mustServe(t)
+
+			rotate(t, wtmpFile)
+			beats(t)
+			w := dwell(t, "x/4")
+			w.watched(t, p.d)
+			w.mustGo(t, w.kill(t))
+			copyOver(t, utmpFile)
+			w = dwell(t, "x/5")
+			w.watched(t, p.d)
+			w.mustGo(t, w.kill(t))
+
+			mustHearHangup(t, p.d)
+			mustKnowAgain(t, p)
+		})
+	}
+}
+
+// mustBeOwnUser checks what utmpd is allowed, and whose its files are.
+func mustBeOwnUser(t *testing.T, d *utmpd) {
+	t.Helper()
+	const fowner = 1 << unix.CAP_FOWNER
+	everyThread(t, d.cmd.Process.Pid, func(status string) {
+		for _, want := range []string{
+			fmt.Sprintf("\nUid:\t%[1]d\t%[1]d\t%[1]d\t%[1]d\n", ownUID),
+			fmt.Sprintf("\nGid:\t%[1]d\t%[1]d\t%[1]d\t%[1]d\n", ownUID),
+			fmt.Sprintf("\nGroups:\t%d %d \n", utmpGroup, ownUID),
+			fmt.Sprintf("\nCapPrm:\t%016x\n", fowner),
+			fmt.Sprintf("\nCapEff:\t%016x\n", fowner),
+			fmt.Sprintf("\nCapInh:\t%016x\n", 0),
+			fmt.Sprintf("\nCapAmb:\t%016x\n", 0),
+			"\nNoNewPrivs:\t1\n", "\nSeccomp:\t2\n",
+		} {
+			if !strings.Contains(status, want) {
+				t.Errorf("a thread's status lacks %q:\n%s", want, status)
+			}
+		}
+	})
+	for _, name := range []string{"utmpd.pid", "status", "table", "utmppipe"} {
+		var st syscall.Stat_t
+		waitFor(t, generous, name, func() bool { return syscall.Stat("/run/utmpd/"+name, &st) == nil })
+		if st.Uid != ownUID || st.Gid != ownUID {
+			t.Errorf("%s belongs to %d:%d", name, st.Uid, st.Gid)
+		}
+	}
+	if start := d.waitLog(t, "utmpd started"); strings.Contains(start, "missing=") {
+		t.Errorf("rights are missing: %s", start)
+	}
+	if strings.Contains(d.logged(), "without a part of the sandbox") {
+		t.Error("the sandbox is not whole")
+	}
+}
+
+// mustServe checks that a request by way of the pipe is taken.
+func mustServe(t *testing.T) {
+	t.Helper()
+	before := requests(t)
+	write := exec.Command("/bin/sh", "-c", `printf '\1\0\0\0\1\0\0\0' >/run/utmpd/utmppipe`)
+	if out, err := write.CombinedOutput(); err != nil {
+		t.Fatalf("%v %s", err, out)
+	}
+	waitFor(t, generous, "a request to be taken", func() bool { return requests(t) == before+1 })
+}
+
+// rotate does as logrotate.
+func rotate(t *testing.T, name string) {
+	t.Helper()
+	if err := os.Rename(name, name+".1"); err != nil {
+		t.Fatal(err)
+	}
+	writeLog(t, name, nil)
+}
+
+// copyOver puts a file's copy in its place.
+func copyOver(t *testing.T, name string) {
+	t.Helper()
+	writeLog(t, name+".new", readFile(t, name))
+	if err := os.Rename(name+".new", name); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// mustHearHangup checks that settings are read again.
+func mustHearHangup(t *testing.T, d *utmpd) {
+	t.Helper()
+	configure(t, "RUN_AS="+ownUser, "SCAN_PERIOD=77")
+	if err := d.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	d.waitLog(t, "configuration read again", "SCAN_PERIOD=1m17s")
+}
+
+// mustKnowAgain checks that a utmpd that was killed knows its processes when it
+// is started again: one whose pid is another's by then has ended.
+func mustKnowAgain(t *testing.T, p *pair) {
+	t.Helper()
+	w := dwell(t, "x/6")
+	awaitSaved(t, p.lives, w)
+	p.d.kill()
+	died := w.kill(t)
+	reincarnate(t, int(w.entry.PID))
+	p.d = startUtmpdAs(t, nil)
+	waitFor(t, generous, "who to show the dead session no more", func() bool { return !whoShows(t, w.entry.Line) })
+	died.to = time.Now()
+	w.mustGo(t, died)
+	p.lives.mustStand(t)
+	p.lives.kill(t) // its login is in the log that was rotated away
+	waitFor(t, generous, "who to show the session no more", func() bool { return !whoShows(t, p.lives.entry.Line) })
+	p.d.stop(t)
+	if note := string(readFile(t, "/var/lib/utmpd/heartbeat")); !strings.Contains(note, "clean") {
+		t.Errorf("the note of the end: %q", note)
+	}
+}
+
+// TestHiddenFromRoot: whatever /proc hides, root's utmpd sees who leads a
+// terminal, also where its sandbox would keep it from that.
+func TestHiddenFromRoot(t *testing.T) {
+	parallel(t)
+	for _, c := range []struct{ name, hidepid, says string }{
+		{"for the group", "2", ""},
+		{"for who may trace", "4", "/proc is mounted with hidepid"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if !enter(t, bookworm) {
+				return
+			}
+			hideProcesses(t, c.hidepid)
+			d := startUtmpd(t)
+			if said := strings.Contains(d.logged(), "without a part of the sandbox"); said != (c.says != "") {
+				t.Errorf("a part of the sandbox is missing: %v", said)
+			}
+			s := loginC(t)
+			kill("the program", server).do(t, s)
+			d.waitLog(t, "session left alone", "its line still has a session leader")
+			kill("the shell", shell).do(t, s)
+			waitFor(t, generous, "who to show the session no more", func() bool { return !whoShows(t, s.entry.Line) })
+			d.stop(t)
+		})
+	}
+}

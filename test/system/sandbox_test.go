@@ -1,0 +1,112 @@
+//go:build system
+
+package system
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// everyThread calls f with the status of each thread of a process.
+func everyThread(t *testing.T, pid int, f func(status string)) {
+	t.Helper()
+	tasks, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, task := range tasks {
+		f(string(readFile(t, fmt.Sprintf("/proc/%d/task/%s/status", pid, task.Name()))))
+	}
+}
+
+// TestSandbox: root's utmpd too can start no program, make no network socket,
+// and reach no file but in its directories.
+func TestSandbox(t *testing.T) {
+	if !enter(t, bookworm) {
+		return
+	}
+	p := beside(t)
+	everyThread(t, p.d.cmd.Process.Pid, func(status string) {
+		for _, want := range []string{"\nNoNewPrivs:\t1\n", "\nSeccomp:\t2\n"} {
+			if !strings.Contains(status, want) {
+				t.Errorf("a thread without %q", want)
+			}
+		}
+	})
+	if strings.Contains(p.d.logged(), "without a part of the sandbox") {
+		t.Error("the sandbox is not whole")
+	}
+	// A link of root's to where no link led at the start is out of reach, until
+	// utmpd is started anew.
+	const moved, link = "/root/utmp", utmpFile + ".link"
+	writeLog(t, moved, readFile(t, utmpFile))
+	if err := os.Symlink(moved, link); err != nil {
+		t.Fatal(err)
+	}
+	exchange(t, utmpFile, link)
+	p.d.waitLog(t, "the utmpx file cannot be read", "permission denied")
+	died := p.dies.kill(t)
+	p.d.stop(t)
+	p.d = startUtmpdAs(t, nil)
+	waitFor(t, generous, "who to show the dead session no more", func() bool {
+		for _, r := range records(t, moved) {
+			if r == p.dies.entry {
+				return false
+			}
+		}
+		return true
+	})
+	if err := os.Rename(moved, utmpFile+".back"); err == nil {
+		t.Error("the two are on one file system")
+	}
+	if err := os.Remove(utmpFile); err != nil {
+		t.Fatal(err)
+	}
+	writeLog(t, utmpFile, readFile(t, moved))
+	died.to = time.Now()
+	p.mustHold(t, died)
+}
+
+// TestMountedOver: a file system comes to lie over one of utmpd's directories. It
+// says so and ends with a failure, and the next one works there.
+func TestMountedOver(t *testing.T) {
+	parallel(t)
+	for _, c := range []struct{ name, dir, says string }{
+		{"RUN_DIR", "/run/utmpd", "pid file is gone"},
+		{"STATE_DIR", "/var/lib/utmpd", "/var/lib/utmpd is another directory now"},
+		{"wtmp's directory", "/var/log", "/var/log is another directory now"},
+		{"utmp's directory", "/run", "pid file is gone"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if !enter(t, bookworm) {
+				return
+			}
+			p := beside(t, "SCAN_PERIOD=1")
+			if err := unix.Mount("tmpfs", c.dir, "tmpfs", 0, "mode=0755"); err != nil {
+				t.Fatal(err)
+			}
+			select {
+			case <-p.d.done:
+			case <-time.After(generous):
+				t.Fatal("utmpd goes on")
+			}
+			if code := p.d.cmd.ProcessState.ExitCode(); code != 1 {
+				t.Errorf("utmpd ended with %d", code)
+			}
+			p.d.waitLog(t, "utmpd ends", c.says)
+			died := p.dies.kill(t)
+			if err := unix.Unmount(c.dir, 0); err != nil {
+				t.Fatal(err)
+			}
+			p.d = startUtmpdAs(t, nil)
+			waitFor(t, generous, "who to show the dead session no more", func() bool { return !whoShows(t, p.dies.entry.Line) })
+			died.to = time.Now()
+			p.mustHold(t, died)
+		})
+	}
+}

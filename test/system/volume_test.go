@@ -1,0 +1,183 @@
+//go:build system
+
+package system
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"utmpd.dev/utmpd/utmpx"
+)
+
+// usage is what a daemon has of the machine.
+type usage struct {
+	descriptors, threads, rss int
+	table                     int64 // bytes of RUN_DIR/table
+}
+
+func usageOf(t *testing.T, pid int) usage {
+	t.Helper()
+	names, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	u := usage{descriptors: len(names)}
+	for line := range strings.Lines(string(readFile(t, fmt.Sprintf("/proc/%d/status", pid)))) {
+		key, value, _ := strings.Cut(line, ":")
+		n, _ := strconv.Atoi(strings.Fields(value + " 0")[0])
+		switch key {
+		case "Threads":
+			u.threads = n
+		case "VmRSS":
+			u.rss = n << 10
+		}
+	}
+	if st, err := os.Stat("/run/utmpd/table"); err == nil {
+		u.table = st.Size()
+	}
+	return u
+}
+
+// goroutines ends the daemon as Go's runtime does when told to quit, and counts
+// the goroutines in what it leaves behind.
+func (d *utmpd) goroutines(t *testing.T) int {
+	t.Helper()
+	d.cmd.Process.Signal(syscall.SIGQUIT)
+	select {
+	case <-d.done:
+	case <-time.After(generous):
+		t.Fatal("utmpd did not end on SIGQUIT")
+	}
+	n := 0
+	for _, g := range regexp.MustCompile(`(?m)^goroutine [1-9][0-9]* .*$`).FindAllString(d.logged(), -1) {
+		if !strings.Contains(g, "[GC worker") { // as many as the runtime likes
+			n++
+		}
+	}
+	return n
+}
+
+// startCounting starts a daemon whose goroutines can be counted at its end.
+func startCounting(t *testing.T) *utmpd {
+	t.Helper()
+	cmd := exec.Command(utmpdBinary, "-foreground", "-config", configFile)
+	cmd.Env = append(os.Environ(), "GOTRACEBACK=all")
+	return startUtmpdBy(t, cmd)
+}
+
+// TestVolume lets 20,000 sessions come and go, in the long form a million, as
+// programs with libc make them. What utmpd uses afterwards is what it used
+// after the first thousands.
+func TestVolume(t *testing.T) {
+	if !enterAlone(t, bookworm) {
+		return
+	}
+	const workers, lines, slack = 4, 80, 16 << 20
+	sessions := 20_000
+	if long() {
+		sessions = 1_000_000
+	}
+	program := compile(t, "volume")
+	configure(t, "GRACE_PERIOD=0.05")
+	idle := startCounting(t).goroutines(t)
+	d := startCounting(t)
+	resident := dwell(t, "x/1")
+	resident.watched(t, d)
+
+	var before, after usage
+	total := volume{}
+	began := time.Now()
+	for i, n := range []int{sessions / 10, sessions - sessions/10} {
+		total.add(runVolume(t, program, n, workers, lines))
+		waitFor(t, generous, "the last ghost to go", func() bool { return len(entries(t)) == 1 })
+		settle(t)
+		statusSays(t, "sessions: 1")
+		statusSays(t, "watched: 1")
+		statusSays(t, "dying: 0")
+		awaitSaved(t, resident)
+		waitFor(t, generous, "the saved table to hold one session", func() bool {
+			return strings.Count(string(readFile(t, "/run/utmpd/table")), "\nproc ") == 1
+		})
+		after = usageOf(t, d.cmd.Process.Pid)
+		if i == 0 {
+			before = after
+		}
+	}
+	t.Logf("%d sessions in %v; before %+v, after %+v", sessions, time.Since(began).Round(time.Second), before, after)
+	if after.descriptors != before.descriptors || after.threads > before.threads+4 ||
+		after.table > before.table+64 || after.rss > before.rss+slack {
+		t.Errorf("utmpd used %+v and now uses %+v", before, after)
+	}
+	resident.mustStand(t)
+	checkVolume(t, total)
+	if n := d.goroutines(t); n != idle {
+		t.Errorf("utmpd has %d goroutines; one that has seen nothing has %d", n, idle)
+	}
+}
+
+// volume is what became of sessions: how many logged out, and how many did not.
+type volume struct{ out, killed int }
+
+func (v *volume) add(w volume) { v.out, v.killed = v.out+w.out, v.killed+w.killed }
+
+func runVolume(t *testing.T, program string, sessions, workers, lines int) volume {
+	t.Helper()
+	cmd := exec.Command(program, fmt.Sprint(sessions), fmt.Sprint(workers), fmt.Sprint(lines))
+	cmd.Stderr = t.Output()
+	said, err := cmd.Output()
+	var v volume
+	if err == nil {
+		_, err = fmt.Sscanf(string(said), "out %d killed %d", &v.out, &v.killed)
+	}
+	if err != nil {
+		t.Fatalf("%v: it says %q", err, said)
+	}
+	return v
+}
+
+// checkVolume: each login in wtmp is ended by one logout, or by the next login
+// on its line; who logged out has the one logout that is its own.
+func checkVolume(t *testing.T, v volume) {
+	t.Helper()
+	l := utmpx.Native()
+	logins, byUtmpd, byNext := 0, 0, 0
+	open := make(map[string]bool)
+	for b := readFile(t, wtmpFile); len(b) >= l.Size(); b = b[l.Size():] {
+		r := l.Decode(string(b[:l.Size()]))
+		switch {
+		case !strings.HasPrefix(r.Line, "v/"):
+		case r.Type == utmpx.UserProcess:
+			if open[r.Line] {
+				byNext++
+			}
+			logins++
+			open[r.Line] = true
+		case !open[r.Line]:
+			t.Errorf("a logout without a login: %v", r)
+		default:
+			byUtmpd++
+			open[r.Line] = false
+		}
+	}
+	byUtmpd -= v.out
+	for line, is := range open {
+		if is {
+			t.Errorf("wtmp leaves a login open on %s", line)
+		}
+	}
+	t.Logf("%d logins: %d logged out, utmpd ended %d, the next login on the line %d", logins, v.out, byUtmpd, byNext)
+	if logins != v.out+v.killed || byUtmpd+byNext != v.killed {
+		t.Errorf("of %d sessions %d are in wtmp; %d were killed, utmpd ended %d and the next login %d",
+			v.out+v.killed, logins, v.killed, byUtmpd, byNext)
+	}
+	if byUtmpd < v.killed/4 {
+		t.Errorf("utmpd ended %d of %d: this tests little", byUtmpd, v.killed)
+	}
+}
