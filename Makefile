@@ -6,7 +6,7 @@ VERSION ?= $(shell cat VERSION 2>/dev/null || git describe --tags --always --dir
 LDFLAGS  = -s -w -X utmpd.dev/utmpd/internal/daemon.version=$(VERSION)
 export CGO_ENABLED ?= 0
 
-.PHONY: build demo test test-unit test-system test-race test-arch mutants fuzz check cross clean
+.PHONY: build demo test test-unit test-system test-race test-arch test-long sim mutants fuzz check cross clean
 
 build:
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
@@ -26,6 +26,7 @@ test-unit:
 test-system:
 	cd test/system && $(GO) test -tags system -parallel 6 -timeout 30m
 	cd test/libc && $(GO) test -tags system -count=1
+	cd test/faults && $(GO) test -tags system -count=1 -timeout 10m
 
 test-race:
 	CGO_ENABLED=1 $(GO) test -race ./...
@@ -33,6 +34,16 @@ test-race:
 # The libc of other machines, under user-mode emulation.
 test-arch:
 	test/arch/run.sh
+
+# Every point of test/faults, and a million sessions: hours.
+test-long:
+	cd test/faults && $(GO) test -tags system -count=1 -long -timeout 3h -v
+	cd test/system && UTMPD_TEST_LONG=1 $(GO) test -tags system -count=1 -timeout 3h
+
+# utmpd in simulated worlds, in which random things happen, for SIMTIME.
+SIMTIME ?= 1m
+sim:
+	$(GO) test -count=1 -timeout 0 -run 'TestSim$$' -v ./internal/daemon -args -sim.time $(SIMTIME)
 
 # Every fuzz target for FUZZTIME.
 FUZZTIME ?= 10s

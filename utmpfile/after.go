@@ -72,28 +72,45 @@ func (l *Log) appendAfter(h Handle, info Info, lines *Lines, choose func(*Lines)
 	return true, nil
 }
 
+// rotationsMost is how often Follow begins again because the log was rotated
+// while it was read.
+const rotationsMost = 3
+
 // Follow feeds lines with what was appended to the log since, under no lock. A
 // log that is another file by now, or was cut, is read anew; the logins that
 // stood open in the file before it are kept in mind.
 func (l *Log) Follow(lines *Lines) error {
+	for range rotationsMost {
+		if still, err := l.follow(lines); still || err != nil {
+			return err
+		}
+		// A file may have been read twice, and another not at all.
+		lines.mark = Mark{}
+	}
+	return nil
+}
+
+// follow reports whether the log was one and the same file all the while.
+func (l *Log) follow(lines *Lines) (bool, error) {
 	p, err := l.part(l.name)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer p.close()
 	if lines.mark.Offset > 0 { // of an empty file it is not to be seen that it was cut
 		if ok, err := lines.follow(p, 1<<40); ok || err != nil {
-			return err
+			return ok, err
 		}
 	}
 	older, whole := l.older(lines)
 	if err := lines.start(p, maxHistory); err != nil {
-		return err
+		return false, err
 	}
 	if !lines.ended {
 		lines.older, lines.whole = older, whole
 	}
-	return nil
+	now, err := l.sys.Lookup(l.name)
+	return err == nil && now.Generation == p.gen, nil
 }
 
 // older returns the logins that stand open at the end of the files rotated
@@ -138,9 +155,9 @@ func (l *Log) older(lines *Lines) (open map[string]Last, whole bool) {
 
 // goesOn reports whether what was read of the log last stands, at its mark, in a
 // file that was rotated away. The present one is that no longer, or lines would
-// have been fed from it.
+// have been fed from it; and of a file that was empty nothing shows that it is.
 func (l *Log) goesOn(lines *Lines, at span) bool {
-	if at.err != nil || at.name == l.name {
+	if at.err != nil || at.name == l.name || at.off == 0 {
 		return false
 	}
 	p, err := l.part(at.name)

@@ -122,7 +122,8 @@ func TestLogout(t *testing.T) {
 	}{
 		{"the login is the line's last record", []utmpx.Record{alice, login("pts/1", "bob", 7, start)}, alice, Appended},
 		{"another pid in wtmp, the same user and time", []utmpx.Record{login("pts/0", "alice", 99, start)}, alice, Appended},
-		{"an earlier time in wtmp, the same pid", []utmpx.Record{login("pts/0", "alice", 100, start.Add(-time.Minute))}, alice, Appended},
+		{"a second earlier in wtmp, the same pid", []utmpx.Record{login("pts/0", "alice", 100, start.Add(-time.Second))}, alice, Appended},
+		{"a minute earlier in wtmp, the same pid", []utmpx.Record{login("pts/0", "alice", 100, start.Add(-time.Minute))}, alice, Closed},
 		{"a second later in wtmp, the same pid", []utmpx.Record{login("pts/0", "alice", 100, start.Add(time.Second))}, alice, Appended},
 		{"a new session that got the pid", []utmpx.Record{alice, login("pts/0", "alice", 100, start.Add(time.Minute))}, alice, Closed},
 		{"closed by its owner", []utmpx.Record{alice, logout("pts/0", end)}, alice, Closed},

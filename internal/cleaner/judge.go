@@ -28,16 +28,17 @@ func judge(lines *utmpfile.Lines, r utmpx.Record, end time.Time) Logout {
 	return NoLogout
 }
 
-// twoWritings is how much later a program may say that a login was in the second
-// of the two files it writes.
+// twoWritings is how far apart, in seconds, the times may be that a program puts
+// into the two files at one login.
 const twoWritings = 2
 
-// sameLogin reports whether a login in the log is the record's, or one that is
-// as dead. The pids may differ, a monitor's and a shell's. The same pid on the
-// same line may be the next session's, which got it at once: then it is later.
+// sameLogin reports whether a login in the log is the record's. The pids may
+// differ, a monitor's and a shell's. The same pid on the same line may be the
+// next session's, which got it at once; then it is not of the same time.
 func sameLogin(last utmpfile.Last, r utmpx.Record, end time.Time) bool {
-	later := last.Time.Sec - r.Time.Sec
-	return last.User == r.User && (later == 0 || last.PID == r.PID && later <= twoWritings) && !last.Time.Time().After(end)
+	apart := last.Time.Sec - r.Time.Sec
+	sameTime := apart == 0 || last.PID == r.PID && -twoWritings <= apart && apart <= twoWritings
+	return last.User == r.User && sameTime && !last.Time.Time().After(end)
 }
 
 // rotatedAway reports whether the login may stand in an older file that could

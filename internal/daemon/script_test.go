@@ -46,9 +46,6 @@ func TestScript(t *testing.T) {
 			"crash":   crash,
 			"request": request,
 			"garbage": func(ts *testscript.TestScript, _ bool, _ []string) { writePipe(ts, []byte("garbage, all of it.")) },
-			"fifo": func(ts *testscript.TestScript, _ bool, args []string) {
-				ts.Check(syscall.Mkfifo(ts.MkAbs(args[0]), 0o600))
-			},
 		},
 	})
 }

@@ -247,6 +247,7 @@ func (t *Table) follow(s *session, leader Leader) {
 func (t *Table) clean(s *session) {
 	r := t.record(s)
 	if len(r.Line) > 0 && r.Line[0] == ':' && !s.seenFor(displayAge) {
+		s.left = true
 		t.setState(s, done)
 		t.report(Report{Kind: Left, Record: r.Detach(),
 			Reason: "the process of a display's record was not seen alive for a minute"})

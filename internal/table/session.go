@@ -29,6 +29,7 @@ type session struct {
 	state state
 	pid   int32 // of the process it lives by: ut_pid, or the leader of its line
 	led   bool  // pid is the leader's
+	left  bool  // alone, for good: done, and to stay so for these bytes
 	ask   int   // the answer that counts, see group
 
 	joined     bool // in its pid's group, whose list these link
@@ -122,12 +123,15 @@ func (t *Table) changed(prev, next *utmpx.Snapshot) {
 // moved takes in another file. What is known of a record is kept if the new
 // file holds the same bytes, in whatever slot.
 func (t *Table) moved(next *utmpx.Snapshot) {
+	if next.Len() == 0 && len(t.sessions) > 0 {
+		t.remember() // it may come back
+	}
 	old := t.byBytes()
 	t.snap, t.boot = next, utmpx.Time{}
 	t.sessions, t.verify = map[int]*session{}, map[int]time.Duration{}
 	for slot := range next.Len() {
 		s := old[next.Raw(slot)]
-		if s == nil || s.state == done {
+		if s == nil || s.state == done && !s.left {
 			t.found(slot)
 			continue
 		}

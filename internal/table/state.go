@@ -51,7 +51,7 @@ func (t *Table) State(now Moment) State {
 	t.dirty = false
 	st := State{Alive: now.Wall, Owed: slices.AppendSeq(slices.Clone(t.owed), maps.Values(t.promised))}
 	for _, s := range t.sessions {
-		if s.id.PID == 0 || s.state == done {
+		if s.id.PID == 0 || s.state == done && !s.left {
 			continue
 		}
 		if !s.summed {
@@ -82,14 +82,25 @@ type restored struct {
 // come before the first [Scanned]. Each entry counts for the record of the same
 // bytes, and the process of the same identity, or for nothing.
 func (t *Table) Restore(st State) {
-	t.restored = make(map[[16]byte]restored, len(st.Sessions))
-	for _, s := range st.Sessions {
-		t.restored[s.Sum] = restored{s, st.Alive}
-	}
+	t.recall(st)
 	t.owed = append(t.owed, st.Owed...)
 	if len(t.owed) > 0 {
 		t.logFailing = 0
 	}
+}
+
+func (t *Table) recall(st State) {
+	t.restored = make(map[[16]byte]restored, len(st.Sessions))
+	for _, s := range st.Sessions {
+		t.restored[s.Sum] = restored{s, st.Alive}
+	}
+}
+
+// remember keeps what is known of all sessions for a file that holds records
+// again, as for a later run.
+func (t *Table) remember() {
+	t.recall(t.State(t.now))
+	t.dirty = true
 }
 
 // restore gives a session just found what an earlier run knew of it.

@@ -1,0 +1,240 @@
+package daemon
+
+import (
+	"errors"
+	"syscall"
+	"time"
+
+	"utmpd.dev/utmpd/internal/simfile"
+	"utmpd.dev/utmpd/internal/state"
+	"utmpd.dev/utmpd/utmpfile"
+)
+
+var errKilled = errors.New("killed")
+
+// enter is the moment before a call of utmpd's to the machine: what the
+// schedule has set for it happens, and utmpd itself may die here. The world is
+// locked.
+func (r *simRun) enter(call simfile.Call, name string) error {
+	if r.dead {
+		return errKilled
+	}
+	r.calls++
+	r.w.before(call)
+	if r.dead {
+		return errKilled
+	}
+	if r.killAt != 0 && r.calls >= r.killAt {
+		r.kill()
+		return errKilled
+	}
+	return r.w.faultOf(call, name)
+}
+
+// faultOf returns the error that a call gets now.
+func (w *simWorld) faultOf(call simfile.Call, name string) error {
+	now := time.Now()
+	switch {
+	case name == wtmpName && now.Before(w.logFailsUntil):
+		if w.logError == syscall.ENOSPC && call != simfile.Append {
+			return nil
+		}
+		switch call {
+		case simfile.Open, simfile.Append, simfile.Read, simfile.Sync:
+			return w.logError
+		}
+	case name == utmpName && now.Before(w.fileFailsUntil):
+		switch call {
+		case simfile.Open, simfile.Write, simfile.Read, simfile.Sync:
+			return syscall.EIO
+		}
+	}
+	return nil
+}
+
+// simFiles is the files as one run of utmpd sees them, and the guard of what is
+// not utmpd's.
+type simFiles struct{ *simRun }
+
+func (s simFiles) Open(name string, mode utmpfile.OpenMode) (utmpfile.Handle, error) {
+	s.w.mu.Lock()
+	defer s.w.mu.Unlock()
+	if err := s.enter(simfile.Open, name); err != nil {
+		return nil, err
+	}
+	h, err := s.w.files.Open(name, mode)
+	if err != nil {
+		return nil, err
+	}
+	sh := &simHandle{simRun: s.simRun, h: h, name: name}
+	s.handles[sh] = struct{}{}
+	return sh, nil
+}
+
+func (s simFiles) Lookup(name string) (utmpfile.Info, error) {
+	s.w.mu.Lock()
+	defer s.w.mu.Unlock()
+	if err := s.enter(simfile.Lookup, name); err != nil {
+		return utmpfile.Info{}, err
+	}
+	return s.w.files.Lookup(name)
+}
+
+func (s simFiles) List(dir string) ([]string, error) {
+	s.w.mu.Lock()
+	defer s.w.mu.Unlock()
+	if err := s.enter(simfile.List, dir); err != nil {
+		return nil, err
+	}
+	return s.w.files.List(dir)
+}
+
+// simHandle is a descriptor of utmpd's.
+type simHandle struct {
+	*simRun
+	h      utmpfile.Handle
+	name   string
+	locked bool // for writing
+	waits  bool // for a lock
+	torn   bool // has left a part of a record at the end
+	under  int  // how many replacements of files there had been when it was locked
+}
+
+// do makes one call, with the world standing still.
+func (h *simHandle) do(call simfile.Call, f func() error) error {
+	h.w.mu.Lock()
+	defer h.w.mu.Unlock()
+	if err := h.enter(call, h.name); err != nil {
+		return err
+	}
+	return f()
+}
+
+func (h *simHandle) ReadAt(p []byte, off int64) (n int, err error) {
+	err = h.do(simfile.Read, func() error { n, err = h.h.ReadAt(p, off); return err })
+	return n, err
+}
+
+func (h *simHandle) WriteAt(p []byte, off int64) (n int, err error) {
+	err = h.do(simfile.Write, func() error {
+		h.w.guardWrite(h, p, off)
+		n, err = h.h.WriteAt(p, off)
+		h.w.fileChanged()
+		return err
+	})
+	return n, err
+}
+
+// Append fails, where it is to, with a part of it done, every second time.
+func (h *simHandle) Append(p []byte) (n int, err error) {
+	err = h.do(simfile.Append, func() error {
+		h.w.guardAppend(h, p)
+		n, err = h.h.Append(p)
+		return err
+	})
+	if err != nil && n == 0 {
+		h.w.mu.Lock()
+		defer h.w.mu.Unlock()
+		if h.w.partial = !h.w.partial; h.w.partial && !h.dead && len(p) > 0 {
+			h.torn = true
+			n, _ = h.h.Append(p[:len(p)/3])
+		}
+	}
+	return n, err
+}
+
+func (h *simHandle) Truncate(size int64) error {
+	return h.do(simfile.Truncate, func() error {
+		h.w.guardTruncate(h, size)
+		h.torn = false
+		return h.h.Truncate(size)
+	})
+}
+
+func (h *simHandle) TryLock(kind utmpfile.LockKind) error {
+	return h.do(simfile.TryLock, func() error {
+		err := h.h.TryLock(kind)
+		h.locked, h.under = err == nil && kind == utmpfile.WriteLock, h.w.replaced
+		return err
+	})
+}
+
+// Lock waits with the world going on.
+func (h *simHandle) Lock(kind utmpfile.LockKind) error {
+	if err := h.do(simfile.Lock, func() error { h.waits = true; return nil }); err != nil {
+		return err
+	}
+	err := h.h.Lock(kind)
+	h.w.mu.Lock()
+	defer h.w.mu.Unlock()
+	h.waits = false
+	if h.dead {
+		_ = h.h.Close() // it had no time to
+		return errKilled
+	}
+	h.locked, h.under = err == nil && kind == utmpfile.WriteLock, h.w.replaced
+	return err
+}
+
+func (h *simHandle) Unlock() error {
+	return h.do(simfile.Unlock, func() error { h.locked = false; return h.h.Unlock() })
+}
+
+func (h *simHandle) Holder(kind utmpfile.LockKind) (pid int32, found bool, err error) {
+	err = h.do(simfile.Holder, func() error { pid, found, err = h.h.Holder(kind); return err })
+	return pid, found, err
+}
+
+func (h *simHandle) Info() (info utmpfile.Info, err error) {
+	err = h.do(simfile.Stat, func() error { info, err = h.h.Info(); return err })
+	return info, err
+}
+
+func (h *simHandle) SetAccessTime(t time.Time) error {
+	return h.do(simfile.Utime, func() error { return h.h.SetAccessTime(t) })
+}
+
+func (h *simHandle) Sync() error {
+	return h.do(simfile.Sync, func() error {
+		if h.locked {
+			h.w.broken("3: a lock is held during a sync of %s", h.name)
+		}
+		return h.h.Sync()
+	})
+}
+
+func (h *simHandle) Close() error {
+	err := h.do(simfile.Close, func() error { return nil })
+	h.w.mu.Lock()
+	defer h.w.mu.Unlock()
+	if _, open := h.handles[h]; !open {
+		return err
+	}
+	delete(h.handles, h)
+	err = h.h.Close()
+	h.w.before("")
+	return err
+}
+
+// simStore is where utmpd keeps its table.
+type simStore struct {
+	*simRun
+	st  state.State
+	err error
+}
+
+func (s simStore) Load() (state.State, error) { return s.st, s.err }
+
+func (s simStore) Save(st state.State) error {
+	b, err := st.MarshalBinary()
+	if err != nil {
+		return err
+	}
+	s.w.mu.Lock()
+	defer s.w.mu.Unlock()
+	if err := s.enter("save", ""); err != nil {
+		return err
+	}
+	s.w.saved = append(s.w.saved, b)
+	return nil
+}

@@ -1,0 +1,262 @@
+package daemon
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+	"time"
+
+	"utmpd.dev/utmpd/internal/proc"
+	"utmpd.dev/utmpd/internal/watcher"
+)
+
+// simProc is a process of the simulated world. Its pid may become another's.
+type simProc struct {
+	pid           int32
+	start, inode  uint64
+	ended, reaped bool
+	endAt         time.Time
+	status        proc.Status
+	watch         []watchKey
+	seenBy        int       // the last run of utmpd that looked at it while it lived
+	seenFirst     time.Time // by that run
+	seenAt        time.Time // last
+	reused        bool      // its pid is, or was, another's after it
+}
+
+type watchKey struct {
+	poller *simPoller
+	key    uint64
+}
+
+// spawn has a new process live under a pid that is free, or was until now.
+func (w *simWorld) spawn(pid int32) *simProc {
+	w.inodes++
+	p := &simProc{pid: pid, start: uint64(w.up(time.Now()) / (10 * time.Millisecond)), inode: 1000 + w.inodes}
+	for _, s := range w.sessions {
+		s.proc.reused = s.proc.reused || s.proc.pid == pid
+	}
+	w.procs[pid] = p
+	return p
+}
+
+// freshPID returns a pid that nobody had.
+func (w *simWorld) freshPID() int32 {
+	w.lastPID += 3
+	return w.lastPID
+}
+
+// end has a process exit; its parent has waited for it if reaped.
+func (w *simWorld) end(p *simProc, reaped bool) {
+	if p == nil || p.reaped {
+		return
+	}
+	if !p.ended {
+		p.ended, p.endAt = true, time.Now()
+	}
+	if reaped {
+		p.reaped, p.status = true, proc.Status{Known: true, Wait: p.pid % 7 << 8}
+		if w.procs[p.pid] == p {
+			delete(w.procs, p.pid)
+		}
+	}
+	for _, k := range p.watch {
+		k.poller.tell(proc.End{Key: k.key, Reaped: reaped})
+	}
+}
+
+// simKernel is the processes as one run of utmpd sees them.
+type simKernel struct{ *simRun }
+
+func (k simKernel) Open(pid int32) (watcher.Process, error) {
+	k.w.mu.Lock()
+	defer k.w.mu.Unlock()
+	if err := k.enter("pidfd", ""); err != nil {
+		return nil, err
+	}
+	if time.Now().Before(k.w.fullUntil) {
+		return nil, syscall.EMFILE
+	}
+	return k.find(pid, true)
+}
+
+func (k simKernel) Find(pid int32) (watcher.Process, error) {
+	k.w.mu.Lock()
+	defer k.w.mu.Unlock()
+	if err := k.enter("find", ""); err != nil {
+		return nil, err
+	}
+	return k.find(pid, false)
+}
+
+func (k simKernel) find(pid int32, pidfd bool) (watcher.Process, error) {
+	p := k.w.procs[pid]
+	if p == nil {
+		return nil, proc.ErrGone
+	}
+	if !p.ended {
+		if p.seenBy != k.n {
+			p.seenFirst = time.Now()
+		}
+		p.seenBy, p.seenAt = k.n, time.Now()
+	}
+	h := &procHandle{simRun: k.simRun, p: p, id: proc.ID{PID: pid, Start: p.start}, pidfd: pidfd}
+	if pidfd {
+		h.id.Inode = p.inode
+		k.pidfds++
+	}
+	return h, nil
+}
+
+func (k simKernel) NewPoller() (watcher.Poller, error) {
+	k.pidfds++
+	return &simPoller{simRun: k.simRun, more: make(chan struct{}, 1), closed: make(chan struct{})}, nil
+}
+
+// Leaders tells who leads the terminals, as /proc and /dev do.
+func (k simKernel) Leaders(lines []string) (map[string]proc.Leader, error) {
+	k.w.mu.Lock()
+	defer k.w.mu.Unlock()
+	if err := k.enter("leaders", ""); err != nil {
+		return nil, err
+	}
+	found := make(map[string]proc.Leader, len(lines))
+	for _, line := range lines {
+		found[line] = proc.Leader{}
+		if p := k.w.terms[line]; p != nil {
+			found[line] = proc.Leader{Exists: true}
+			if !p.ended {
+				found[line] = proc.Leader{Exists: true, Found: true, ID: proc.ID{PID: p.pid, Start: p.start}}
+			}
+		}
+	}
+	return found, nil
+}
+
+// procHandle is a process held by utmpd.
+type procHandle struct {
+	*simRun
+	p      *simProc
+	id     proc.ID
+	pidfd  bool
+	closed bool
+}
+
+func (h *procHandle) ID() proc.ID { return h.id }
+
+func (h *procHandle) Ended() (ended, reaped bool) {
+	h.w.mu.Lock()
+	defer h.w.mu.Unlock()
+	if !h.pidfd && h.w.procs[h.p.pid] != h.p {
+		return true, true
+	}
+	return h.p.ended, h.p.reaped
+}
+
+func (h *procHandle) Status() proc.Status {
+	h.w.mu.Lock()
+	defer h.w.mu.Unlock()
+	return h.p.status
+}
+
+func (h *procHandle) Close() error {
+	h.w.mu.Lock()
+	defer h.w.mu.Unlock()
+	if h.closed {
+		return os.ErrClosed
+	}
+	h.closed = true
+	if h.pidfd {
+		h.pidfds--
+	}
+	// Descriptors of one process are told apart by their poller's keys alone.
+	return nil
+}
+
+// simPoller waits for the ends of processes.
+type simPoller struct {
+	*simRun
+	ends   []proc.End // guarded by the world's mutex
+	more   chan struct{}
+	closed chan struct{}
+}
+
+func (l *simPoller) tell(end proc.End) {
+	if l.simRun.dead {
+		return
+	}
+	l.ends = append(l.ends, end)
+	select {
+	case l.more <- struct{}{}:
+	default:
+	}
+}
+
+func (l *simPoller) Add(p watcher.Process, key uint64) error {
+	l.w.mu.Lock()
+	defer l.w.mu.Unlock()
+	if err := l.enter("epoll", ""); err != nil {
+		return err
+	}
+	h, ok := p.(*procHandle)
+	if !ok || !h.pidfd {
+		return errors.New("not a pidfd")
+	}
+	h.p.watch = append(h.p.watch, watchKey{l, key})
+	if h.p.ended {
+		l.tell(proc.End{Key: key, Reaped: h.p.reaped})
+	}
+	return nil
+}
+
+func (l *simPoller) Wait(ends []proc.End) ([]proc.End, error) {
+	select {
+	case <-l.more:
+		l.w.mu.Lock()
+		defer l.w.mu.Unlock()
+		ends, l.ends = append(ends, l.ends...), nil
+		return ends, nil
+	case <-l.closed:
+		return ends, os.ErrClosed
+	}
+}
+
+func (l *simPoller) Close() error {
+	l.w.mu.Lock()
+	defer l.w.mu.Unlock()
+	l.pidfds--
+	close(l.closed)
+	return nil
+}
+
+// The clocks. What has stepped is the wall's alone.
+
+type clockStep struct {
+	at  time.Time
+	off time.Duration
+}
+
+func (w *simWorld) wallAt(at time.Time) time.Time { return at.Round(0).Add(w.offset(at)) }
+
+func (w *simWorld) offset(at time.Time) (off time.Duration) {
+	for _, s := range w.steps {
+		if !s.at.After(at) {
+			off = s.off
+		}
+	}
+	return off
+}
+
+func (w *simWorld) up(at time.Time) time.Duration { return w.upAtStart + at.Sub(w.began) }
+
+func (p *simProc) String() string {
+	if p == nil {
+		return "no process"
+	}
+	s := fmt.Sprintf("process %d", p.pid)
+	if p.ended {
+		s += " (ended)"
+	}
+	return s
+}
