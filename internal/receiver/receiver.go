@@ -47,9 +47,6 @@ type Stats struct {
 	Partials    uint64 // messages of which the rest did not come within a second
 }
 
-// dropped reports whether anything was no request.
-func (s Stats) dropped() bool { return s.BadCommands+s.BadPIDs+s.Skipped+s.Partials > 0 }
-
 // Options are what a Receiver is made with.
 type Options struct {
 	Log *slog.Logger // none if nil

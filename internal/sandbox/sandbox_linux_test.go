@@ -30,7 +30,7 @@ func inBox(t *testing.T, task string, args ...string) {
 	cmd := exec.Command("/proc/self/exe", args...)
 	cmd.Env = append(os.Environ(), taskEnv+"="+task)
 	out, err := cmd.CombinedOutput()
-	if strings.HasPrefix(string(out), unable.Error()) {
+	if strings.HasPrefix(string(out), errUnable.Error()) {
 		if os.Getenv("CI") != "" && !strings.Contains(string(out), "cgo") {
 			t.Fatalf("%s", out)
 		}
@@ -41,7 +41,7 @@ func inBox(t *testing.T, task string, args ...string) {
 	}
 }
 
-var unable = errors.New("cannot be shown here")
+var errUnable = errors.New("cannot be shown here")
 
 // enter enters a sandbox with four threads that are there already.
 func enter(dirs Dirs) (box *Box, onThreads func(func() error) error, err error) {
@@ -71,14 +71,14 @@ func enter(dirs Dirs) (box *Box, onThreads func(func() error) error, err error) 
 	}, errors.Join(errs...)
 }
 
-// whole is enter, or unable if the machine has not all of it.
+// whole is enter, or errUnable if the machine has not all of it.
 func whole(dirs Dirs) (*Box, func(func() error) error, error) {
 	box, onThreads, err := enter(dirs)
 	switch {
 	case errors.Is(err, unix.ENOTSUP):
-		err = fmt.Errorf("%w: a program with cgo: %w", unable, err)
+		err = fmt.Errorf("%w: a program with cgo: %w", errUnable, err)
 	case err != nil:
-		err = fmt.Errorf("%w: %w", unable, err)
+		err = fmt.Errorf("%w: %w", errUnable, err)
 	}
 	return box, onThreads, err
 }
@@ -88,7 +88,7 @@ func TestNoProgramNoNetwork(t *testing.T) { inBox(t, "deny") }
 func deny([]string) error {
 	_, onThreads, err := enter(Dirs{})
 	if err != nil && strings.Contains(err.Error(), "programs and networks") {
-		return fmt.Errorf("%w: %w", unable, err)
+		return fmt.Errorf("%w: %w", errUnable, err)
 	}
 	return onThreads(func() error {
 		for _, c := range []struct {
