@@ -125,28 +125,35 @@ func (w *simWorld) guardAppend(h *simHandle, p []byte) {
 	case len(p)%size != 0 || at.Size%int64(size) != 0:
 		w.broken("3: %d bytes appended to %d", len(p), at.Size)
 	}
+	end, old := len(w.history), err != nil || at.Generation != is.Generation
+	if old {
+		end = w.rotated // it stands before what the new file holds
+	}
 	for i := 0; i+size <= len(p); i += size {
 		r := simLayout.Decode(string(p[i : i+size]))
 		w.tell("utmpd appends the logout of line %q, pid %d, %v", r.Line, r.PID, r.Time.Time())
-		w.logout(r)
-		w.history = append(w.history, logEntry{rec: r, utmpd: true})
+		w.logout(r, w.history[:end])
+		w.history = slices.Insert(w.history, end, logEntry{rec: r, utmpd: true})
+		if end++; old {
+			w.rotated = end
+		}
 	}
 }
 
-// logout checks that a logout closes what stands open, and is dead.
-func (w *simWorld) logout(r utmpx.Record) {
+// logout checks that a logout closes what stands open in a log, and is dead.
+func (w *simWorld) logout(r utmpx.Record, log []logEntry) {
 	if r.Type != utmpx.DeadProcess || r.Line == "" {
 		w.broken("3: appended: %v", r)
 		return
 	}
-	last, ok := w.open(r.Line)
+	last, ok := open(log, r.Line)
 	switch {
 	case w.lossy: // nobody can know what stood there
 	case !ok:
 		w.broken("2: a logout of line %q, which is not open", r.Line)
 	case last.of == nil:
 		w.broken("2: a logout behind the login of %v", last.rec)
-	case w.twins(last.of, r): // what says the same cannot be told apart
+	case w.twins(last, r): // what says the same cannot be told apart
 	case w.mistaken(last.of):
 	case last.of.lives():
 		w.broken("1: a logout behind the login of %v, which lives", last.of)
@@ -179,20 +186,20 @@ func (w *simWorld) shared(s *simSession) bool {
 	return slices.ContainsFunc(w.sessions, func(o *simSession) bool { return o != s && o.proc == s.proc })
 }
 
-// twins reports whether a session says the same as s of which r is the logout:
-// the same line and user and second, or the same pid and nearly so. The login of
-// s is not later than r, or it would be known for another's.
-func (w *simWorld) twins(s *simSession, r utmpx.Record) bool {
+// twins reports whether another session, of which r is the logout, says the same
+// as a login in the log: the same line and user and second, or the same pid and
+// nearly so. The login is not later than r, or it would be known for another's.
+func (w *simWorld) twins(e logEntry, r utmpx.Record) bool {
 	return slices.ContainsFunc(w.sessions, func(o *simSession) bool {
-		later := s.rec.Time.Sec - o.rec.Time.Sec
-		return o != s && o.rec.PID == r.PID && o.rec.Line == s.rec.Line && o.rec.User == s.rec.User &&
-			(later == 0 || r.PID == s.rec.PID && -2 <= later && later <= 2) && !s.rec.Time.Time().After(r.Time.Time())
+		later := e.rec.Time.Sec - o.rec.Time.Sec
+		return o != e.of && o.rec.PID == r.PID && o.rec.Line == e.rec.Line && o.rec.User == e.rec.User &&
+			(later == 0 || r.PID == e.rec.PID && -2 <= later && later <= 2) && !e.rec.Time.Time().After(r.Time.Time())
 	})
 }
 
-// open returns the login that stands open on a line, by all that was ever written.
-func (w *simWorld) open(line string) (logEntry, bool) {
-	for _, e := range slices.Backward(w.history) {
+// open returns the login that stands open on a line.
+func open(log []logEntry, line string) (logEntry, bool) {
+	for _, e := range slices.Backward(log) {
 		switch {
 		case e.rec.Type == utmpx.BootTime:
 			return logEntry{}, false
@@ -228,8 +235,8 @@ func (w *simWorld) checkMarked(allDead bool) {
 			continue
 		}
 		if !allDead {
-			if p := w.procs[s.proc.pid]; p != nil && !p.ended && !w.seen(s) {
-				continue // its pid is another's, and it had not been seen before
+			if p := w.procs[s.proc.pid]; p != nil && !p.ended && (!w.seen(s) || p.start == s.proc.start) {
+				continue // its pid is another's, of which it cannot be told apart
 			}
 			if p := w.terms[s.rec.Line]; p != nil && !p.ended {
 				continue // the terminal has a session leader
@@ -267,7 +274,7 @@ func (w *simWorld) checkLog() {
 		if apart != 0 && (e.rec.PID != e.of.rec.PID || apart < -2 || apart > 2) {
 			continue // of a login before the present one: in doubt nothing is appended
 		}
-		if last, ok := w.open(e.rec.Line); ok && last == e {
+		if last, ok := open(w.history, e.rec.Line); ok && last == e {
 			w.broken("2: %v is marked, and its login stands open", e.of)
 		}
 	}

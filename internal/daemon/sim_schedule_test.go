@@ -78,7 +78,7 @@ var simKinds = []struct {
 	}},
 	{"flip", 3, func(w *simWorld, e simEvent) {
 		if s := w.pick(e.A); s != nil {
-			w.flip(s, e.B%2 == 0)
+			w.flip(s, e.B%2 == 0, e.B%4 == 2)
 		}
 	}},
 	{"stranger", 4, func(w *simWorld, e simEvent) { // an old pid under another's process

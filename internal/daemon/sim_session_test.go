@@ -1,9 +1,7 @@
 package daemon
 
 import (
-	"bytes"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -174,126 +172,6 @@ func (w *simWorld) write(s *simSession, rec utmpx.Record, opt int) {
 	})
 }
 
-// put writes a record where pututxline(3) would, as the world's owners of
-// records do. If torn, its second half comes a moment later, under the same lock.
-func (w *simWorld) put(raw []byte, torn bool) {
-	r := simLayout.Decode(string(raw))
-	size := simLayout.Size()
-	w.files.Change(utmpName, func(data []byte) []byte {
-		data = data[:len(data)/size*size]
-		at := len(data)
-		for off := 0; off < len(data); off += size {
-			old := simLayout.Decode(string(data[off : off+size]))
-			if old.Type < utmpx.InitProcess || old.Type > utmpx.DeadProcess {
-				continue
-			}
-			if old.ID != "" && r.ID != "" && old.ID == r.ID || (old.ID == "" || r.ID == "") && old.Line == r.Line {
-				at = off
-				break
-			}
-		}
-		if at == len(data) {
-			data = append(data, make([]byte, size)...)
-		}
-		copy(data[at:], raw)
-		return data
-	})
-	w.fileChanged()
-	if !torn {
-		return
-	}
-	// The first half alone stands there for whoever reads without a lock.
-	w.disturbed++
-	whole := w.files.ReadFile(utmpName)
-	at := bytes.Index(whole, raw)
-	if at < 0 {
-		return
-	}
-	w.files.Change(utmpName, func(data []byte) []byte { clear(data[at+size/8 : at+size]); return data })
-	h, err := w.files.As(ownerPID+2).Open(utmpName, 1)
-	if err != nil {
-		panic(err)
-	}
-	locked := h.TryLock(1) == nil
-	finish := func() {
-		if !w.exists(utmpName) {
-			h.Close()
-			return
-		}
-		w.files.Change(utmpName, func(data []byte) []byte {
-			if at+size <= len(data) && bytes.HasPrefix(data[at:], raw[:size/8]) {
-				copy(data[at:], raw)
-			}
-			return data
-		})
-		h.Close()
-		w.fileChanged()
-		w.retry()
-	}
-	if !locked {
-		finish()
-		return
-	}
-	time.AfterFunc(30*time.Millisecond, func() {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		finish()
-	})
-}
-
-// appendLog appends to the wtmpx file, cutting a torn tail as updwtmpx(3) does.
-func (w *simWorld) appendLog(r utmpx.Record, of *simSession) {
-	raw, err := simLayout.Encode(r)
-	if err != nil {
-		panic(err)
-	}
-	if !w.exists(wtmpName) || time.Now().Before(w.logFailsUntil) {
-		return
-	}
-	w.files.Change(wtmpName, func(data []byte) []byte {
-		if w.tornLog == nil {
-			data = data[:len(data)/len(raw)*len(raw)]
-		} else { // it comes in between, as O_APPEND has it
-			data = append(data, w.tornLog...)
-			w.tornLog = nil
-		}
-		return append(data, raw...)
-	})
-	w.history = append(w.history, logEntry{rec: simLayout.Decode(string(raw)), of: of})
-}
-
-// appendTorn appends a record of a line of its own in two parts, without a lock.
-// The second never comes if the writer dies.
-func (w *simWorld) appendTorn(dies bool) {
-	if w.at == simfile.Append || w.at == simfile.Truncate || w.tornLog != nil || !w.exists(wtmpName) || time.Now().Before(w.logFailsUntil) {
-		return
-	}
-	raw, _ := simLayout.Encode(utmpx.Record{Type: utmpx.UserProcess, Line: "hvc0", ID: "hvc0", User: "carol", PID: 77,
-		Time: utmpx.TimeOf(w.wallAt(time.Now()))})
-	size := len(raw)
-	clean := false
-	w.files.Change(wtmpName, func(data []byte) []byte {
-		if clean = len(data)%size == 0; clean {
-			data = append(data, raw[:100]...)
-		}
-		return data
-	})
-	if dies || !clean {
-		return
-	}
-	w.tornLog = raw[100:]
-	w.disturbed++
-	time.AfterFunc(40*time.Millisecond, func() {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		if w.tornLog != nil {
-			w.files.Change(wtmpName, func(data []byte) []byte { return append(data, w.tornLog...) })
-			w.tornLog = nil
-		}
-		w.history = append(w.history, logEntry{rec: simLayout.Decode(string(raw))})
-	})
-}
-
 // slotOf returns where a session's record stands, -1 if it does not.
 func (w *simWorld) slotOf(s *simSession) int {
 	size := simLayout.Size()
@@ -332,26 +210,27 @@ func (w *simWorld) clean(s *simSession, file, log bool) {
 	}
 }
 
-// flip is mosh's way: USER, DEAD, USER, with the same bytes or new ones.
-func (w *simWorld) flip(s *simSession, same bool) {
-	if s.proc.ended || s.cleaned || s.flipping || w.slotOf(s) < 0 {
+// flip is mosh's way: USER, DEAD, USER, with the same bytes or new ones. If back,
+// the record is that of a process that may be dead, and written back.
+func (w *simWorld) flip(s *simSession, same, back bool) {
+	if s.proc.ended && (!back || s.display) || s.cleaned || s.flipping || w.slotOf(s) < 0 {
 		return
 	}
 	s.flipping = true
-	w.clean(s, true, !same)
+	w.clean(s, true, !same && !back)
 	w.disturbed++
 	time.AfterFunc(5*time.Millisecond, func() {
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		if !same {
+		if !same && !s.proc.ended {
 			w.write(s, s.rec, 0)
 			w.locked(utmpName, func() { s.flipping = false })
 			return
 		}
 		w.locked(utmpName, func() {
 			s.flipping = false
-			if !s.proc.ended {
-				s.cleaned = false
+			if !s.proc.ended || back {
+				s.cleaned, s.began = false, time.Now()
 				w.put([]byte(s.rec.Raw()), false)
 			}
 		})
@@ -373,82 +252,4 @@ func (w *simWorld) gone(p *simProc, reaped bool) {
 			delete(w.terms, line)
 		}
 	}
-}
-
-// replace puts another file in the place of the utmpx file.
-func (w *simWorld) replace(turned, empty bool) {
-	if !w.exists(utmpName) {
-		return
-	}
-	w.disturbed++
-	w.replaced++
-	data := w.files.ReadFile(utmpName)
-	size := simLayout.Size()
-	if turned { // the same records in other slots
-		recs := slices.Collect(slices.Chunk(data[:len(data)/size*size], size))
-		slices.Reverse(recs)
-		data = slices.Concat(recs...)
-	}
-	if empty {
-		data = nil
-	}
-	w.files.WriteFile(utmpName, data)
-	w.fileChanged()
-}
-
-// remove takes a file away for a while. Whoever would write to it does not.
-func (w *simWorld) remove(name string, d time.Duration) {
-	if !w.exists(name) || w.tornLog != nil {
-		return
-	}
-	w.disturb(d + w.scan)
-	w.lossy = w.lossy || name == wtmpName // what ends meanwhile has no logout, as with libc
-	w.replaced++
-	w.files.Rename(name, name+".away")
-	w.fileChanged()
-	back := func() {
-		if w.exists(name + ".away") {
-			w.replaced++
-			w.files.Rename(name+".away", name)
-			w.fileChanged()
-		}
-	}
-	w.restore = append(w.restore, back)
-	time.AfterFunc(d, func() {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		back()
-	})
-}
-
-// rotate puts an empty wtmpx file in the place of the present one, which is
-// kept, or lost, or cut.
-func (w *simWorld) rotate(how int) {
-	if !w.exists(wtmpName) || w.tornLog != nil {
-		return
-	}
-	data := w.files.ReadFile(wtmpName)
-	w.disturbed++
-	w.replaced++
-	if how == 3 { // copied and cut
-		w.shiftLogs()
-		w.files.WriteFile(wtmpName+".1", data)
-		w.files.Change(wtmpName, func([]byte) []byte { return nil })
-		return
-	}
-	if how == 2 {
-		w.lossy = true
-		w.files.Remove(wtmpName)
-	} else {
-		w.shiftLogs()
-		w.files.Rename(wtmpName, wtmpName+".1")
-	}
-	w.files.WriteFile(wtmpName, nil)
-}
-
-func (w *simWorld) shiftLogs() {
-	for i := w.oldLogs; i > 0; i-- {
-		w.files.Rename(fmt.Sprintf("%s.%d", wtmpName, i), fmt.Sprintf("%s.%d", wtmpName, i+1))
-	}
-	w.oldLogs++
 }

@@ -2,22 +2,14 @@ package daemon
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"io"
-	"io/fs"
-	"log/slog"
 	"slices"
 	"sync"
 	"syscall"
 	"time"
 
-	"utmpd.dev/utmpd/internal/config"
-	"utmpd.dev/utmpd/internal/scanner"
-	"utmpd.dev/utmpd/internal/sdnotify"
 	"utmpd.dev/utmpd/internal/simfile"
-	"utmpd.dev/utmpd/internal/state"
-	"utmpd.dev/utmpd/internal/watcher"
 	"utmpd.dev/utmpd/utmpfile"
 	"utmpd.dev/utmpd/utmpx"
 )
@@ -64,6 +56,7 @@ type simWorld struct {
 	lossy    bool                   // part of that cannot be read any more
 	tornLog  []byte                 // what a writer without lock is about to add
 	oldLogs  int
+	rotated  int // how many of history stand in files rotated away
 	replaced int // counts files that took another's place
 
 	run              *simRun // nil: utmpd does not run
@@ -91,21 +84,6 @@ type simWorld struct {
 type hook struct {
 	call simfile.Call
 	do   func()
-}
-
-// simRun is one life of utmpd.
-type simRun struct {
-	w       *simWorld
-	n       int
-	d       *daemon
-	cancel  context.CancelFunc
-	ended   chan error
-	dead    bool
-	calls   int
-	killAt  int
-	handles map[*simHandle]struct{}
-	pidfds  int
-	notice  func()
 }
 
 func newSimWorld(s simSettings, log *bytes.Buffer) *simWorld {
@@ -207,146 +185,6 @@ func (w *simWorld) fileChanged() {
 		return
 	}
 	notice()
-}
-
-// Run and Renew are the Notifier of a run of utmpd's.
-func (r *simRun) Run(ctx context.Context, notice func()) error {
-	r.w.mu.Lock()
-	r.notice = notice
-	r.w.mu.Unlock()
-	notice()
-	<-ctx.Done()
-	return nil
-}
-
-func (r *simRun) Renew() {}
-
-// start has utmpd run, with the last but back states saved; none if that is
-// more than there are.
-func (w *simWorld) start(back int) {
-	w.mu.Lock()
-	if w.run != nil && !w.run.dead {
-		w.mu.Unlock()
-		return
-	}
-	old := w.run
-	w.mu.Unlock()
-	if old != nil {
-		w.wait(old)
-	}
-	w.mu.Lock()
-	w.runs++
-	w.disturbed++
-	r := &simRun{w: w, n: w.runs, ended: make(chan error, 1), handles: map[*simHandle]struct{}{}}
-	to := simStore{simRun: r, err: fs.ErrNotExist}
-	if i := len(w.saved) - 1 - back; i >= 0 && back >= 0 {
-		to.st, to.err = state.State{}, nil
-		to.err = to.st.UnmarshalBinary(w.saved[i])
-	}
-	for _, s := range w.sessions { // what it owed them may be forgotten with its state
-		s.forgotten = s.forgotten || s.marked && back != 0
-	}
-	w.tell("utmpd starts: %d, with state: %v", r.n, to.err == nil)
-	w.run = r
-	w.mu.Unlock()
-	var kernel watcher.Kernel = simKernel{r}
-	if w.polling {
-		kernel = watcher.Polling(kernel)
-	}
-	on := machine{
-		files: simFiles{r}, procs: kernel,
-		notifier:   func(string) scanner.Notifier { return r },
-		systemd:    sdnotify.New(func(string) string { return "" }),
-		wall:       func(at time.Time) time.Time { w.mu.Lock(); defer w.mu.Unlock(); return w.wallAt(at) },
-		up:         w.up,
-		raiseLimit: func(want int) (int, error) { return want, nil },
-		missing:    func(config.Config, bool) []string { return nil },
-	}
-	cfg := config.Config{
-		UtmpxFile: utmpName, WtmpxFile: wtmpName, GracePeriod: w.grace, ScanPeriod: w.scan,
-		MaxFDs: w.maxFDs, WtmpxUpdateFreq: 10 * time.Minute, KeepBusyLines: true,
-	}
-	handler := slog.Handler(slog.DiscardHandler)
-	if w.log != nil {
-		handler = slog.NewTextHandler(simLog{w}, &slog.HandlerOptions{Level: slog.LevelDebug})
-	}
-	d := newDaemon(flags{}, cfg, logger{slog.New(handler), io.NopCloser(nil)}, func() {}, on)
-	r.d, d.bootID, d.store = d, bootID, to
-	d.remember()
-	d.build()
-	ctx, cancel := context.WithCancel(context.Background())
-	r.cancel = cancel
-	go func() { r.ended <- d.live(ctx, nil) }()
-}
-
-// simLog is the log of a world that is looked at.
-type simLog struct{ w *simWorld }
-
-func (l simLog) Write(p []byte) (int, error) {
-	l.w.mu.Lock()
-	defer l.w.mu.Unlock()
-	l.w.tell("    %s", bytes.TrimSpace(p))
-	return len(p), nil
-}
-
-// kill ends utmpd at once: no call of it does anything any more. The world is locked.
-func (r *simRun) kill() {
-	r.w.tell("utmpd is killed at call %d", r.calls)
-	r.dead = true
-	r.w.disturbed++
-	for h := range r.handles {
-		if !h.waits {
-			_ = h.h.Close()
-		}
-	}
-	clear(r.handles)
-	r.cancel()
-}
-
-// stop ends utmpd under control.
-func (w *simWorld) stop() {
-	w.mu.Lock()
-	r := w.run
-	w.disturbed++
-	w.mu.Unlock()
-	if r == nil || r.dead {
-		return
-	}
-	r.cancel()
-	w.wait(r)
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if r.dead {
-		return // killed on its way out
-	}
-	r.dead = true
-	if len(r.handles) != 0 && len(w.holders) == 0 {
-		w.broken("5: %d files are open at the end", len(r.handles))
-	}
-	for h := range r.handles { // its threads that wait for a lock end with it
-		if !h.waits {
-			_ = h.h.Close()
-		}
-	}
-	clear(r.handles)
-	if r.pidfds != 0 {
-		w.broken("5: %d pidfds are open at the end", r.pidfds)
-	}
-}
-
-// wait waits for utmpd to end, which may take as long as a few failing writes.
-func (w *simWorld) wait(r *simRun) {
-	select {
-	case err := <-r.ended:
-		r.ended <- err
-		if err != nil && !r.dead {
-			w.mu.Lock()
-			w.broken("5: utmpd ended: %v", err)
-			w.mu.Unlock()
-		}
-	case <-time.After(10 * time.Second):
-		panic("utmpd does not end: a law is broken; the schedule was printed above")
-	}
 }
 
 // hold has someone hold a lock for a while.

@@ -131,15 +131,15 @@ func (t *Table) moved(next *utmpx.Snapshot) {
 	t.sessions, t.verify = map[int]*session{}, map[int]time.Duration{}
 	for slot := range next.Len() {
 		s := old[next.Raw(slot)]
-		if s == nil || s.state == done && !s.left {
+		if s == nil || s.state == done && !s.left && s.id.PID == 0 {
 			t.found(slot)
 			continue
 		}
 		delete(old, next.Raw(slot))
 		s.slot = slot
 		t.sessions[slot] = s
-		if s.state == cleaning { // its Job names the file that was
-			t.wait(s, t.now.Mono)
+		if s.state == cleaning || s.state == done && !s.left {
+			t.wait(s, t.now.Mono) // its Job named the file that was
 		}
 	}
 	for _, s := range old {
