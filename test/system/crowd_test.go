@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -110,7 +111,7 @@ func TestCrowdBehindLock(t *testing.T) {
 	t.Logf("all were marked after %v", took)
 	// Grace, the wait that fails first, the patience, and two waits of those
 	// who asked for wtmp just before its end.
-	if most := grace + patience + 3*lockWait + 3*time.Second; took > most {
+	if most := grace + patience + 3*lockWait + slow; took > most {
 		t.Errorf("utmpd marked them %v after their death, more than %v", took, most)
 	}
 	statusSays(t, fmt.Sprintf("logouts owed: %d", size))
@@ -121,19 +122,19 @@ func TestCrowdBehindLock(t *testing.T) {
 
 // held is a time during which a file was locked, as it was seen from outside.
 type held struct {
-	least, most time.Duration
-	blind       time.Duration // the longest time in it without a look
+	most  time.Duration // between two looks that found it free
+	blind time.Duration // the longest time in it without a look
 }
 
 // spy looks at the locks of a file, as often as it can, and notes how long each
 // was held.
 type spy struct {
-	fd         int
-	locked     bool
-	free, seen time.Time // when it was last seen free, and first seen locked
-	looked     time.Time
-	blind      time.Duration
-	held       []held
+	fd     int
+	locked bool
+	free   time.Time // when it was last seen free
+	looked time.Time
+	blind  time.Duration
+	held   []held
 }
 
 func newSpy(t *testing.T, name string) *spy {
@@ -160,12 +161,12 @@ func (s *spy) look() {
 	gap := now.Sub(s.looked)
 	switch locked := lock.Type != unix.F_UNLCK; {
 	case locked && !s.locked:
-		s.locked, s.seen, s.blind = true, before, gap
+		s.locked, s.blind = true, gap
 	case locked:
 		s.blind = max(s.blind, gap)
 	case s.locked:
 		s.locked = false
-		s.held = append(s.held, held{least: s.looked.Sub(s.seen), most: now.Sub(s.free), blind: max(s.blind, gap)})
+		s.held = append(s.held, held{most: now.Sub(s.free), blind: max(s.blind, gap)})
 		s.free = before
 	default:
 		s.free = before
@@ -183,8 +184,10 @@ func realTime(t *testing.T) {
 	}
 }
 
-// TestLockTimes: while 10,000 sessions end, utmpd holds no lock for longer than
-// 5 ms. It is seen from outside, by asking the kernel all the time.
+// TestLockTimes: while 10,000 sessions end, utmpd holds its locks for less than
+// 5 ms, each for a few hundred records. It is seen from outside, by asking the
+// kernel all the time. The longest is told; that one in a hundred is allowed to be
+// longer is because a write may have to wait for the disk, whoever makes it.
 func TestLockTimes(t *testing.T) {
 	if !enterAlone(t, bookworm) {
 		return
@@ -217,20 +220,25 @@ func TestLockTimes(t *testing.T) {
 		}
 	}
 	for i, name := range []string{utmpFile, wtmpFile} {
-		longest, sure, blind := time.Duration(0), time.Duration(0), 0
+		var times []time.Duration
+		long := 0
 		for _, h := range spies[i].held {
 			if h.blind > unseen {
-				blind++
 				continue
 			}
-			longest, sure = max(longest, h.most), max(sure, h.least)
+			times = append(times, h.most)
+			if h.most > most {
+				long++
+			}
 		}
-		t.Logf("%s: %d locks seen, %d of them not well; the longest for %v to %v", name, len(spies[i].held), blind, sure, longest)
-		switch {
-		case longest > most:
-			t.Errorf("%s was locked for %v", name, longest)
-		case len(spies[i].held)-blind < size/256/2:
-			t.Errorf("%s: only %d locks were seen well", name, len(spies[i].held)-blind)
+		if len(times) < size/256/2 {
+			t.Errorf("%s: only %d of %d locks were seen well", name, len(times), len(spies[i].held))
+			continue
+		}
+		slices.Sort(times)
+		t.Logf("%s: %d locks seen, %d of them well: at the median for %v, the longest for %v", name, len(spies[i].held), len(times), times[len(times)/2], times[len(times)-1])
+		if long > len(times)/100 {
+			t.Errorf("%s: %d of %d locks were held for longer than %v", name, long, len(times), most)
 		}
 	}
 	t.Logf("all were marked %v after the last died", time.Since(began))

@@ -53,8 +53,8 @@ func (p *program) mustEnd(t *testing.T, s *session, w way) {
 	took := time.Since(died.to)
 	report("%.2fs", took.Seconds())
 	switch {
-	case took > grace+time.Second:
-		t.Errorf("who showed the session for %v after its end, more than %v", took, grace+time.Second)
+	case took > grace+slow:
+		t.Errorf("who showed the session for %v after its end, more than %v", took, grace+slow)
 	case took < grace/2 && w.name != outlivedShell.name:
 		t.Errorf("who showed the session for %v only: its owner cleaned it, this is no way to leave an entry", took)
 	}
