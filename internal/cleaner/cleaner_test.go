@@ -132,6 +132,8 @@ func TestLogout(t *testing.T) {
 		{"a boot in between", []utmpx.Record{alice, boot(end)}, alice, Closed},
 		{"no record of the line", []utmpx.Record{boot(start.Add(-time.Hour)), login("pts/1", "bob", 7, start)}, alice, Closed},
 		{"no record at all", nil, alice, NoLogout},
+		{"no line, and the log begins later", []utmpx.Record{login("pts/1", "bob", 7, end)},
+			utmpx.Record{Type: utmpx.UserProcess, User: "alice", PID: 100, Time: utmpx.TimeOf(start)}, NoLogout},
 		{"no line", []utmpx.Record{alice}, utmpx.Record{Type: utmpx.UserProcess, User: "alice", PID: 100}, NoLogout},
 	}
 	for _, tt := range tests {

@@ -2,6 +2,7 @@ package proc
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"os"
@@ -281,6 +282,32 @@ func TestPidfdForbidden(t *testing.T) {
 				t.Errorf("said %q, %v, want %q", out, err, want)
 			}
 		})
+	}
+}
+
+// TestForbiddenSignal: a process that may not be signalled lives.
+func TestForbiddenSignal(t *testing.T) {
+	var err error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if os.Geteuid() == 0 {
+			runtime.LockOSThread() // never unlocked: the thread ends as it is
+			const nobody = 65534
+			if _, _, errno := unix.RawSyscall(unix.SYS_SETRESUID, nobody, nobody, nobody); errno != 0 {
+				err = errno
+				return
+			}
+		}
+		if got := unix.Kill(1, 0); got != unix.EPERM {
+			err = fmt.Errorf("kill(1, 0): %v, want %v", got, unix.EPERM)
+			return
+		}
+		_, err = Find(1)
+	}()
+	<-done
+	if err != nil {
+		t.Error(err)
 	}
 }
 
