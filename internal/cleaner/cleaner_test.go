@@ -11,6 +11,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"utmpd.dev/utmpd/internal/simfile"
 	"utmpd.dev/utmpd/utmpfile"
 	"utmpd.dev/utmpd/utmpx"
@@ -132,8 +134,6 @@ func TestLogout(t *testing.T) {
 		{"a boot in between", []utmpx.Record{alice, boot(end)}, alice, Closed},
 		{"no record of the line", []utmpx.Record{boot(start.Add(-time.Hour)), login("pts/1", "bob", 7, start)}, alice, Closed},
 		{"no record at all", nil, alice, NoLogout},
-		{"no line, and the log begins later", []utmpx.Record{login("pts/1", "bob", 7, end)},
-			utmpx.Record{Type: utmpx.UserProcess, User: "alice", PID: 100, Time: utmpx.TimeOf(start)}, NoLogout},
 		{"no line", []utmpx.Record{alice}, utmpx.Record{Type: utmpx.UserProcess, User: "alice", PID: 100}, NoLogout},
 	}
 	for _, tt := range tests {
@@ -350,6 +350,48 @@ func TestBusy(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestNoLineNoLogout: where the log begins after the login, a line that is not
+// told of there is taken for open, but no line is none.
+func TestNoLineNoLogout(t *testing.T) {
+	w := newWorld(t)
+	w.record(utmpName, login("", "alice", 100, start))
+	w.sys.WriteFile(wtmpName+".1.gz", []byte("?"))
+	w.record(wtmpName, login("pts/9", "bob", 7, start.Add(time.Minute)))
+	if got := w.c.clean(t.Context(), w.jobs())[0]; got.Logout != NoLogout || got.Outcome != Done {
+		t.Errorf("got %+v; wtmp %s", got, brief(w.records(wtmpName)))
+	}
+}
+
+// TestSynced: what was written is made durable, once for each file, and at once,
+// not when utmpd ends.
+func TestSynced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		for i := range int32(3) {
+			r := login(fmt.Sprintf("pts/%d", i), "alice", 100+i, start)
+			w.record(utmpName, r)
+			w.record(wtmpName, r)
+		}
+		jobs, synced := w.jobs(), []string(nil)
+		w.sys.Inject(func(op simfile.Op) *simfile.Fault {
+			if op.Call == simfile.Sync {
+				synced = append(synced, op.Name)
+			}
+			return nil
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() { defer close(ended); w.c.Run(ctx) }()
+		w.c.Clean(jobs, func([]Result) {})
+		synctest.Wait()
+		if diff := cmp.Diff([]string{wtmpName, utmpName}, synced); diff != "" {
+			t.Errorf("synced (-want +got):\n%s", diff)
+		}
+		cancel()
+		<-ended
+	})
 }
 
 // Killed at any of its calls and started again, the Cleaner leaves what one that

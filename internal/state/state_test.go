@@ -195,10 +195,12 @@ func TestCutOrChanged(t *testing.T) {
 		if err := s.UnmarshalBinary(b[:i]); !errors.Is(err, ErrCorrupt) {
 			t.Errorf("cut at %d: %v", i, err)
 		}
-		c := bytes.Clone(b)
-		c[i] ^= 0x20
-		if err := s.UnmarshalBinary(c); !errors.Is(err, ErrCorrupt) {
-			t.Errorf("changed at %d: %v", i, err)
+		for _, bit := range []byte{0x20, 1} { // nonsense; another digit
+			c := bytes.Clone(b)
+			c[i] ^= bit
+			if err := s.UnmarshalBinary(c); !errors.Is(err, ErrCorrupt) {
+				t.Errorf("changed at %d: %v", i, err)
+			}
 		}
 	}
 }
