@@ -94,8 +94,14 @@ func (w *simWorld) marking(s *simSession, t utmpx.Time) {
 	if w.disturbed != s.disturbed || s.began.Before(w.troubled) || w.notices != 0 || s.nested || s.display || w.maxFDs < 100 {
 		return
 	}
-	if slices.ContainsFunc(w.sessions, func(o *simSession) bool { return o != s && o.rec.Line == s.rec.Line && o.leader != nil }) {
+	end := int64(w.up(last) / (10 * time.Millisecond)) // as the starts of processes are told
+	if slices.ContainsFunc(w.sessions, func(o *simSession) bool {
+		return o != s && o.rec.Line == s.rec.Line && (o.leader != nil || max(int64(o.proc.start)-end, end-int64(o.proc.start)) <= 1)
+	}) {
 		return // the leader may be taken for this session's, and followed
+	}
+	if s.proc.reused && s.proc.seenBy == 0 {
+		return // it was taken for the one that has its pid
 	}
 	// Nothing stood in utmpd's way.
 	late := 200 * time.Millisecond
@@ -105,7 +111,11 @@ func (w *simWorld) marking(s *simSession, t utmpx.Time) {
 	if time.Since(last) > w.grace+late {
 		w.broken("2: %v was marked %v after its end", s, time.Since(last))
 	}
-	if last.Sub(s.began) > 100*time.Millisecond && !w.polling && !slices.ContainsFunc(deaths, got.Equal) {
+	earliest := s.proc.endAt
+	if s.leader != nil && s.leader.endAt.Before(earliest) {
+		earliest = s.leader.endAt
+	}
+	if earliest.Sub(s.began) > 100*time.Millisecond && !w.polling && !slices.ContainsFunc(deaths, got.Equal) {
 		w.broken("2: %v was watched and ends at %v, its processes at %v", s, got, deaths)
 	}
 }
@@ -174,7 +184,7 @@ func (w *simWorld) mistaken(s *simSession) bool {
 		return s.display && s.proc.reused
 	}
 	first := w.offset(s.proc.seenFirst)
-	if w.shared(s) { // for whose sake it was seen is not known
+	if w.shared(s) || s.began.After(s.proc.seenFirst) { // seen for another's sake, or for a record before
 		first = w.offset(time.Now())
 	}
 	bootTime := w.began.Round(0).Add(w.bootLate - w.upAtStart)

@@ -5,7 +5,6 @@ import (
 	"strings"
 	"time"
 
-	"utmpd.dev/utmpd/internal/simfile"
 	"utmpd.dev/utmpd/utmpx"
 )
 
@@ -164,7 +163,7 @@ func (w *simWorld) write(s *simSession, rec utmpx.Record, opt int) {
 				w.appendLog(logged, s)
 			}
 		}
-		if opt&optNoLock != 0 && w.at != simfile.Append && w.at != simfile.Truncate {
+		if opt&optNoLock != 0 && !w.logHeld() {
 			add()
 		} else {
 			w.locked(wtmpName, add)

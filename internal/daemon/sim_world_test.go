@@ -64,7 +64,6 @@ type simWorld struct {
 	saved            [][]byte // states, in the order in which they were saved
 	hooks            []hook
 	pending          []func() bool // writers that wait for a lock
-	at               simfile.Call  // the call of utmpd's that is about to be made
 	inHook, retrying bool
 
 	logFailsUntil, fileFailsUntil, fullUntil time.Time
@@ -122,7 +121,7 @@ func (w *simWorld) before(call simfile.Call) {
 	if w.inHook {
 		return
 	}
-	w.inHook, w.at = true, call
+	w.inHook = true
 	for i, h := range w.hooks {
 		if h.call == call {
 			w.hooks = slices.Delete(w.hooks, i, i+1)
@@ -131,7 +130,7 @@ func (w *simWorld) before(call simfile.Call) {
 		}
 	}
 	w.retry()
-	w.inHook, w.at = false, ""
+	w.inHook = false
 }
 
 // retry lets those go on who waited for a lock.
