@@ -102,23 +102,24 @@ func (l *Log) follow(lines *Lines) (bool, error) {
 			return ok, err
 		}
 	}
-	older, whole := l.older(lines)
+	older, told, whole := l.older(lines)
 	if err := lines.start(p, maxHistory); err != nil {
 		return false, err
 	}
 	if !lines.ended {
-		lines.older, lines.whole = older, whole
+		lines.older, lines.told, lines.whole = older, told, whole
 	}
 	now, err := l.sys.Lookup(l.name)
 	return err == nil && now.Generation == p.gen, nil
 }
 
 // older returns the logins that stand open at the end of the files rotated
-// away, and whether those tell all. What was read before is not read again,
+// away, the lines of which those tell, and whether they tell all. What was read before is not read again,
 // unless it cannot be found: the log was copied away and cut, say. Then the
 // copies tell, and what is remembered of lines of which they do not.
-func (l *Log) older(lines *Lines) (open map[string]Last, whole bool) {
+func (l *Log) older(lines *Lines) (open map[string]Last, told map[string]struct{}, whole bool) {
 	files, whole := l.since(lines.mark), lines.whole
+	gap := false
 	lost := lines.mark != (Mark{}) && !l.goesOn(lines, files[0])
 	var remembered map[string]Last
 	if lost || lines.mark == (Mark{}) {
@@ -132,7 +133,7 @@ func (l *Log) older(lines *Lines) (open map[string]Last, whole bool) {
 		}
 		p, err := l.part(at.name)
 		if err != nil {
-			whole = false
+			whole, gap = false, true
 			continue
 		}
 		p.forward(at.off, p.end, func(e Entry, err error) bool {
@@ -140,7 +141,7 @@ func (l *Log) older(lines *Lines) (open map[string]Last, whole bool) {
 				lines.feed(e)
 				return true
 			}
-			whole = false
+			whole, gap = false, true
 			return false
 		})
 		p.close()
@@ -148,9 +149,15 @@ func (l *Log) older(lines *Lines) (open map[string]Last, whole bool) {
 	open = lines.logins()
 	maps.DeleteFunc(remembered, func(line string, _ Last) bool { return lines.Seen(line) })
 	if maps.Copy(open, remembered); len(open) > maxLines {
-		return maps.Clone(lines.open), false
+		return maps.Clone(lines.open), nil, false
 	}
-	return open, whole && !lines.full && (!lost || lines.ended)
+	if told = lines.told; told == nil {
+		told = map[string]struct{}{}
+	}
+	if maps.Copy(told, lines.seen); gap || len(told) > maxLines { // what a gap hides may be a login
+		told = nil
+	}
+	return open, told, whole && !lines.full && (!lost || lines.ended)
 }
 
 // goesOn reports whether what was read of the log last stands, at its mark, in a

@@ -33,6 +33,7 @@ type Lines struct {
 	open  map[string]Last
 	seen  map[string]struct{} // lines with any record, since the beginning or the last boot
 	older map[string]Last     // open at the end of the files rotated away
+	told  map[string]struct{} // lines of which those tell, as far back as they could be read
 	whole bool                // those files are known up to the last boot
 	ended bool                // a boot or shutdown stands in the file
 	full  bool                // there are more lines than are remembered, or more history than is read
@@ -71,11 +72,18 @@ func (ls *Lines) FirstTime() (t utmpx.Time, ok bool) { return ls.first, !ls.firs
 
 // Seen reports whether something in the present file tells of the line: any
 // record of it, or a boot or shutdown. It reports true if there are too many
-// lines to know. Only where it is false can a login that the file does not hold
-// be open.
+// lines to know.
 func (ls *Lines) Seen(line string) bool {
 	_, ok := ls.seen[line]
 	return ok || ls.ended || ls.full
+}
+
+// Told reports whether something tells of the line, in the present file or in
+// those rotated away, as far back as they could be read. Only where it is false
+// can a login stand open that was not found.
+func (ls *Lines) Told(line string) bool {
+	_, ok := ls.told[line]
+	return ok || ls.Seen(line)
 }
 
 // Len returns the number of logins that stand open in the present file.
@@ -167,7 +175,7 @@ func (ls *Lines) feed(e Entry) {
 	if ends(e.Record) {
 		clear(ls.open)
 		clear(ls.seen)
-		ls.older = nil
+		ls.older, ls.told = nil, nil
 		ls.ended, ls.whole, ls.full = true, true, false
 		return
 	}

@@ -1,6 +1,7 @@
 package cleaner
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -192,6 +193,23 @@ func TestRotation(t *testing.T) {
 			w.sys.WriteFile(wtmpName+".1.gz", []byte("?"))
 			w.sys.WriteFile(wtmpName, nil)
 		}, NoLogout},
+		{"compressed, and one that can be read closes it", func(w *world) {
+			w.sys.Remove(wtmpName)
+			w.sys.WriteFile(wtmpName+".2.gz", []byte("?"))
+			w.sys.WriteFile(wtmpName+".1", nil)
+			w.record(wtmpName+".1", logout("pts/0", end))
+			w.sys.WriteFile(wtmpName, nil)
+			w.record(wtmpName, login("pts/9", "bob", 7, start.Add(time.Minute)))
+		}, NoLogout},
+		{"compressed, and one that cannot be read may hold a login behind the one that closes it", func(w *world) {
+			w.sys.Remove(wtmpName)
+			w.sys.WriteFile(wtmpName+".3.gz", []byte("?"))
+			w.sys.WriteFile(wtmpName+".2", nil)
+			w.record(wtmpName+".2", logout("pts/0", start.Add(-time.Minute)))
+			w.sys.WriteFile(wtmpName+".1", bytes.Repeat([]byte{0xff}, 1000))
+			w.sys.WriteFile(wtmpName, nil)
+			w.record(wtmpName, login("pts/9", "bob", 7, start.Add(time.Minute)))
+		}, Appended},
 		{"another login on the line in the new file", func(w *world) {
 			w.sys.Rename(wtmpName, wtmpName+".1")
 			w.sys.WriteFile(wtmpName, nil)

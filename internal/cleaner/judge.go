@@ -42,10 +42,10 @@ func sameLogin(last utmpfile.Last, r utmpx.Record, end time.Time) bool {
 }
 
 // rotatedAway reports whether the login may stand in an older file that could
-// not be read: the present one begins after it, and does not tell of its line.
+// not be read: the present one begins after it, and nothing tells of its line.
 func rotatedAway(lines *utmpfile.Lines, r utmpx.Record) bool {
 	first, ok := lines.FirstTime()
-	return ok && !lines.Whole() && first.Sec > r.Time.Sec && r.Time.Sec != 0 && !lines.Seen(r.Line)
+	return ok && !lines.Whole() && first.Sec > r.Time.Sec && r.Time.Sec != 0 && !lines.Told(r.Line)
 }
 
 // Dead returns the record as the end of its session leaves it: in the utmpx
