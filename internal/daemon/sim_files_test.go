@@ -25,6 +25,7 @@ func (r *simRun) enter(call simfile.Call, name string) error {
 		return errKilled
 	}
 	if r.killAt != 0 && r.calls >= r.killAt {
+		r.w.count("utmpd killed before " + string(call))
 		r.kill()
 		return errKilled
 	}
@@ -94,10 +95,15 @@ type simHandle struct {
 	*simRun
 	h      utmpfile.Handle
 	name   string
-	locked bool // for writing
-	waits  bool // for a lock
-	torn   bool // has left a part of a record at the end
-	under  int  // how many replacements of files there had been when it was locked
+	locked bool          // for writing
+	read   bool          // locked for reading
+	blind  bool          // is locked and has looked how long the file is: what comes now is not seen before it writes
+	wrote  bool          // what it was locked for
+	reads  int           // under no lock
+	found  []*simSession // by the last of them
+	waits  bool          // for a lock
+	torn   bool          // has left a part of a record at the end
+	under  int           // how many replacements of files there had been when it was locked
 }
 
 // do makes one call, with the world standing still.
@@ -111,7 +117,11 @@ func (h *simHandle) do(call simfile.Call, f func() error) error {
 }
 
 func (h *simHandle) ReadAt(p []byte, off int64) (n int, err error) {
-	err = h.do(simfile.Read, func() error { n, err = h.h.ReadAt(p, off); return err })
+	err = h.do(simfile.Read, func() error {
+		n, err = h.h.ReadAt(p, off)
+		h.w.noteRead(h, p[:n], off)
+		return err
+	})
 	return n, err
 }
 
@@ -130,6 +140,7 @@ func (h *simHandle) Append(p []byte) (n int, err error) {
 	err = h.do(simfile.Append, func() error {
 		h.w.guardAppend(h, p)
 		n, err = h.h.Append(p)
+		h.wrote, h.blind = err == nil, false
 		return err
 	})
 	if err != nil && n == 0 {
@@ -154,9 +165,15 @@ func (h *simHandle) Truncate(size int64) error {
 func (h *simHandle) TryLock(kind utmpfile.LockKind) error {
 	return h.do(simfile.TryLock, func() error {
 		err := h.h.TryLock(kind)
-		h.locked, h.under = err == nil && kind == utmpfile.WriteLock, h.w.replaced
+		h.got(kind, err)
 		return err
 	})
+}
+
+// got notes that a lock is held.
+func (h *simHandle) got(kind utmpfile.LockKind, err error) {
+	h.locked, h.read = err == nil && kind == utmpfile.WriteLock, err == nil && kind == utmpfile.ReadLock
+	h.under = h.w.replaced
 }
 
 // Lock waits with the world going on.
@@ -172,12 +189,12 @@ func (h *simHandle) Lock(kind utmpfile.LockKind) error {
 		_ = h.h.Close() // it had no time to
 		return errKilled
 	}
-	h.locked, h.under = err == nil && kind == utmpfile.WriteLock, h.w.replaced
+	h.got(kind, err)
 	return err
 }
 
 func (h *simHandle) Unlock() error {
-	return h.do(simfile.Unlock, func() error { h.locked = false; return h.h.Unlock() })
+	return h.do(simfile.Unlock, func() error { h.locked, h.read = false, false; return h.h.Unlock() })
 }
 
 func (h *simHandle) Holder(kind utmpfile.LockKind) (pid int32, found bool, err error) {
@@ -186,7 +203,11 @@ func (h *simHandle) Holder(kind utmpfile.LockKind) (pid int32, found bool, err e
 }
 
 func (h *simHandle) Info() (info utmpfile.Info, err error) {
-	err = h.do(simfile.Stat, func() error { info, err = h.h.Info(); return err })
+	err = h.do(simfile.Stat, func() error {
+		info, err = h.h.Info()
+		h.blind = h.locked && !h.wrote
+		return err
+	})
 	return info, err
 }
 
@@ -210,6 +231,7 @@ func (h *simHandle) Close() error {
 	if _, open := h.handles[h]; !open {
 		return err
 	}
+	h.w.noteScan(h)
 	delete(h.handles, h)
 	err = h.h.Close()
 	h.w.before("")

@@ -58,7 +58,9 @@ func endedRecord(r utmpx.Record, t utmpx.Time, exit utmpx.Exit) utmpx.Record {
 
 // marking checks that a session may be marked, when, and with what time.
 func (w *simWorld) marking(s *simSession, t utmpx.Time) {
+	w.count("marks")
 	if w.mistaken(s) {
+		w.count("marks: not judged, the session lives and nobody could know")
 		return
 	}
 	if s.lives() {
@@ -66,57 +68,97 @@ func (w *simWorld) marking(s *simSession, t utmpx.Time) {
 		return
 	}
 	s.marked = true
-	got := t.Time()
-	if got.Before(s.rec.Time.Time()) {
-		w.broken("2: %v ends before it began: %v, %v", s, got, s.rec.Time.Time())
+	s.forgotten = s.forgotten || time.Now().Before(w.logAway)
+	prompt := w.calm(s)
+	w.markedTime(s, t.Time(), prompt)
+	w.markedLate(s, prompt)
+}
+
+// calm reports whether nothing stood in utmpd's way since a session began, or for
+// so long before its end that all was as if nothing had.
+func (w *simWorld) calm(s *simSession) bool {
+	if w.disturbed == s.disturbed && !s.began.Before(w.troubled) && w.notices == 0 {
+		return true
 	}
-	if len(w.steps) != s.steps {
-		return
+	settled := latest(latest(w.troubled, w.disturbedAt), s.began).Add(5 * time.Second)
+	return settled.Before(s.last())
+}
+
+// markedTime checks the time of an end. If nothing stood in utmpd's way, it is
+// that of a process's end; else it may be that of the finding.
+func (w *simWorld) markedTime(s *simSession, got time.Time, prompt bool) {
+	login := s.rec.Time.Time()
+	if got.Before(login) {
+		w.broken("2: %v ends before it began: %v, %v", s, got, login)
 	}
-	deaths := []time.Time{w.wallAt(s.proc.endAt)}
-	if s.leader != nil {
-		deaths = append(deaths, w.wallAt(s.leader.endAt))
+	asRecorded := func(p *simProc) time.Time {
+		if t := utmpx.TimeOf(w.wallAt(p.endAt)).Time(); t.After(login) {
+			return t
+		}
+		return login
 	}
-	for i := range deaths { // as a record holds it
-		deaths[i] = utmpx.TimeOf(deaths[i]).Time()
-		if login := s.rec.Time.Time(); deaths[i].Before(login) {
-			deaths[i] = login
+	var deaths []time.Time
+	earliest := time.Now()
+	for _, p := range s.procs() {
+		deaths = append(deaths, asRecorded(p))
+		if p.endAt.Before(earliest) {
+			earliest = p.endAt
 		}
 	}
 	first := slices.MinFunc(deaths, time.Time.Compare)
-	if got.Before(first) || !s.nested && got.After(w.wallAt(time.Now())) {
-		w.broken("2: %v ends at %v, its processes at %v, it is marked at %v", s, got, deaths, w.wallAt(time.Now()))
+	latest := w.wallAt(time.Now())
+	if latest.Before(login) { // some microseconds, see write
+		latest = login
 	}
-	last := s.proc.endAt
-	if s.leader != nil && s.leader.endAt.After(last) {
-		last = s.leader.endAt
+	if len(w.steps) != s.steps {
+		w.count("marks: time not judged, the clock was stepped") // so that earlier and later mean nothing
+	} else if got.Before(first) || got.After(latest) {
+		w.broken("2: %v ends at %v, its processes at %v, it is marked at %v", s, got, deaths, latest)
 	}
-	if w.disturbed != s.disturbed || s.began.Before(w.troubled) || w.notices != 0 || s.nested || s.display || w.maxFDs < 100 {
+	// What was not seen alive has no time of death but the finding's; and so it
+	// is without a pidfd.
+	if !prompt || w.polling || w.maxFDs < 100 || earliest.Sub(s.began) < 100*time.Millisecond {
 		return
 	}
-	end := int64(w.up(last) / (10 * time.Millisecond)) // as the starts of processes are told
-	if slices.ContainsFunc(w.sessions, func(o *simSession) bool {
-		return o != s && o.rec.Line == s.rec.Line && (o.leader != nil || max(int64(o.proc.start)-end, end-int64(o.proc.start)) <= 1)
-	}) {
-		return // the leader may be taken for this session's, and followed
+	w.count("marks: time judged exactly")
+	for _, p := range w.taken(s, s.last()) {
+		if p.ended {
+			deaths = append(deaths, asRecorded(p))
+		}
 	}
-	if s.proc.reused && s.proc.seenBy == 0 {
-		return // it was taken for the one that has its pid
+	if !slices.ContainsFunc(deaths, got.Equal) {
+		w.broken("2: %v was watched and ends at %v, its processes at %v", s, got, deaths)
 	}
-	// Nothing stood in utmpd's way.
-	late := 200 * time.Millisecond
+}
+
+// markedLate checks that a session was marked in time: at once after its end if
+// nothing stood in utmpd's way, else soon after that was over.
+func (w *simWorld) markedLate(s *simSession, prompt bool) {
+	late, noticed := 200*time.Millisecond, s.last()
 	if w.polling {
 		late += time.Second
+		noticed = noticed.Add(time.Second)
 	}
-	if time.Since(last) > w.grace+late {
-		w.broken("2: %v was marked %v after its end", s, time.Since(last))
+	if w.maxFDs < 100 { // beyond them it is looked at after each reading
+		prompt = false
+		late += w.scan
 	}
-	earliest := s.proc.endAt
-	if s.leader != nil && s.leader.endAt.Before(earliest) {
-		earliest = s.leader.endAt
+	from := latest(s.last(), s.began)
+	if !prompt { // a try that failed is repeated after some seconds
+		noticed = time.Now()
+		late += 3 * time.Second
+		from = latest(from, w.troubled)
+		w.count("marks: deadline judged, from the end of the trouble on")
+	} else {
+		w.count("marks: deadline judged, from the death on")
 	}
-	if earliest.Sub(s.began) > 100*time.Millisecond && !w.polling && !slices.ContainsFunc(deaths, got.Equal) {
-		w.broken("2: %v was watched and ends at %v, its processes at %v", s, got, deaths)
+	for _, p := range w.taken(s, noticed) {
+		if p.ended {
+			from = latest(from, p.endAt)
+		}
+	}
+	if time.Since(from) > w.grace+late {
+		w.broken("2: %v was marked %v after its end, %v after all trouble", s, time.Since(s.last()), time.Since(from))
 	}
 }
 
@@ -135,7 +177,10 @@ func (w *simWorld) guardAppend(h *simHandle, p []byte) {
 	case len(p)%size != 0 || at.Size%int64(size) != 0:
 		w.broken("3: %d bytes appended to %d", len(p), at.Size)
 	}
-	end, old := len(w.history), err != nil || at.Generation != is.Generation
+	if err != nil {
+		is, _ = w.files.Lookup(wtmpName + ".away")
+	}
+	end, old := len(w.history), at.Generation != is.Generation
 	if old {
 		end = w.rotated // it stands before what the new file holds
 	}
@@ -144,80 +189,58 @@ func (w *simWorld) guardAppend(h *simHandle, p []byte) {
 		w.tell("utmpd appends the logout of line %q, pid %d, %v", r.Line, r.PID, r.Time.Time())
 		w.logout(r, w.history[:end])
 		w.history = slices.Insert(w.history, end, logEntry{rec: r, utmpd: true})
-		if end++; old {
-			w.rotated = end
+		if end++; !old {
+			continue
 		}
+		if w.lost == w.rotated { // that file is the one that was lost
+			w.lost = end
+		}
+		w.rotated = end
 	}
 }
 
 // logout checks that a logout closes what stands open in a log, and is dead.
 func (w *simWorld) logout(r utmpx.Record, log []logEntry) {
+	w.count("logouts")
 	if r.Type != utmpx.DeadProcess || r.Line == "" {
 		w.broken("3: appended: %v", r)
 		return
 	}
-	last, ok := open(log, r.Line)
+	at, ok := open(log, r.Line)
 	switch {
-	case w.lossy: // nobody can know what stood there
+	case at < w.lost:
+		w.count("logouts: not judged, nobody can know what stood in the log that was lost")
+		return
 	case !ok:
 		w.broken("2: a logout of line %q, which is not open", r.Line)
-	case last.of == nil:
-		w.broken("2: a logout behind the login of %v", last.rec)
-	case w.twins(last, r): // what says the same cannot be told apart
+		return
+	case log[at].of == nil:
+		w.broken("2: a logout behind the login of %v", log[at].rec)
+		return
+	}
+	switch last := log[at]; {
+	case w.twins(last, r):
+		w.count("logouts: not judged, two logins say the same")
 	case w.mistaken(last.of):
+		w.count("logouts: not judged, the session lives and nobody could know")
 	case last.of.lives():
 		w.broken("1: a logout behind the login of %v, which lives", last.of)
 	case last.rec.PID != r.PID && last.of.rec.PID != r.PID:
 		w.broken("2: a logout of pid %d behind the login of %v", r.PID, last.of)
+	default:
+		w.count("logouts: judged")
 	}
 }
 
-// mistaken reports whether a session lives and nobody could know. A display's
-// may live by no process that its record names, and the pid became another's
-// before utmpd saw it: that one's death is then the session's. And the clock may
-// have been wrong for a while, in which the record was written.
-func (w *simWorld) mistaken(s *simSession) bool {
-	if !s.lives() {
-		return false
-	}
-	if s.proc.seenBy != w.run.n {
-		return s.display && s.proc.reused
-	}
-	first := w.offset(s.proc.seenFirst)
-	if w.shared(s) || s.began.After(s.proc.seenFirst) { // seen for another's sake, or for a record before
-		first = w.offset(time.Now())
-	}
-	bootTime := w.began.Round(0).Add(w.bootLate - w.upAtStart)
-	return first-s.off > time.Minute && w.boot && !s.rec.Time.Time().Before(bootTime)
-}
-
-// shared reports whether a session's process is another's too.
-func (w *simWorld) shared(s *simSession) bool {
-	return slices.ContainsFunc(w.sessions, func(o *simSession) bool { return o != s && o.proc == s.proc })
-}
-
-// twins reports whether another session, of which r is the logout, says the same
-// as a login in the log: the same line and user and second, or the same pid and
-// nearly so. The login is not later than r, or it would be known for another's.
-func (w *simWorld) twins(e logEntry, r utmpx.Record) bool {
-	return slices.ContainsFunc(w.sessions, func(o *simSession) bool {
-		later := e.rec.Time.Sec - o.rec.Time.Sec
-		return o != e.of && o.rec.PID == r.PID && o.rec.Line == e.rec.Line && o.rec.User == e.rec.User &&
-			(later == 0 || r.PID == e.rec.PID && -2 <= later && later <= 2) && !e.rec.Time.Time().After(r.Time.Time())
-	})
-}
-
-// open returns the login that stands open on a line.
-func open(log []logEntry, line string) (logEntry, bool) {
-	for _, e := range slices.Backward(log) {
-		switch {
-		case e.rec.Type == utmpx.BootTime:
-			return logEntry{}, false
-		case e.rec.Line == line:
-			return e, e.rec.Type == utmpx.UserProcess
+// open returns where the last record of a line stands, or the boot after it, and
+// whether that is a login; -1 if there is none.
+func open(log []logEntry, line string) (at int, ok bool) {
+	for i, e := range slices.Backward(log) {
+		if e.rec.Type == utmpx.BootTime || e.rec.Line == line {
+			return i, e.rec.Type == utmpx.UserProcess
 		}
 	}
-	return logEntry{}, false
+	return -1, false
 }
 
 // guardTruncate looks at what is cut off.
@@ -241,50 +264,56 @@ func (w *simWorld) checkMarked(allDead bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, s := range w.sessions {
-		if w.slotOf(s) < 0 || s.lives() || s.display || s.cleaned {
+		if s.lives() || s.cleaned {
+			continue
+		}
+		if w.slotOf(s) < 0 {
+			if !allDead && s.marked {
+				w.count("dead when left alone")
+				w.count("dead when left alone: judged")
+			}
 			continue
 		}
 		if !allDead {
-			if p := w.procs[s.proc.pid]; p != nil && !p.ended && (!w.seen(s) || p.start == s.proc.start) {
-				continue // its pid is another's, of which it cannot be told apart
+			w.count("dead when left alone")
+		}
+		if s.display && !w.oldDisplay(s) {
+			if !allDead {
+				w.count("dead when left alone: not judged, a display that was not watched for a minute")
 			}
-			if p := w.terms[s.rec.Line]; p != nil && !p.ended {
-				continue // the terminal has a session leader
-			}
+			continue
+		}
+		if !allDead && slices.ContainsFunc(w.taken(s, time.Now()), func(p *simProc) bool { return !p.ended }) {
+			w.count("dead when left alone: not judged, a living process may be taken for its own")
+			continue
 		}
 		w.broken("2: %v is dead since %v, and not marked (all dead: %v)", s, time.Since(s.last()), allDead)
 	}
-}
-
-// seen reports whether utmpd has surely looked at a session's process, for the
-// sake of this session, in its present life.
-func (w *simWorld) seen(s *simSession) bool {
-	return s.proc.seenBy == w.run.n && s.proc.seenAt.After(s.began) && !w.shared(s)
-}
-
-func (s *simSession) last() time.Time {
-	if s.leader != nil && s.leader.endAt.After(s.proc.endAt) {
-		return s.leader.endAt
-	}
-	return s.proc.endAt
 }
 
 // checkLog checks that no login that utmpd has marked stands open.
 func (w *simWorld) checkLog() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.lossy {
-		return
-	}
-	for _, e := range w.history {
-		if e.of == nil || !e.of.marked || e.of.forgotten || e.rec.Line == "" {
+	for i, e := range w.history {
+		if e.of == nil || !e.of.marked || e.rec.Line == "" {
 			continue
 		}
+		w.count("logins of the marked")
 		apart := e.rec.Time.Sec - e.of.rec.Time.Sec
-		if apart != 0 && (e.rec.PID != e.of.rec.PID || apart < -2 || apart > 2) {
-			continue // of a login before the present one: in doubt nothing is appended
+		switch {
+		case i < w.lost:
+			w.count("logins of the marked: not judged, the log was lost")
+			continue
+		case e.of.forgotten:
+			w.count("logins of the marked: not judged, without a log or a state")
+			continue
+		case apart != 0 && (e.rec.PID != e.of.rec.PID || apart < -2 || apart > 2):
+			w.count("logins of the marked: not judged, of a login before the present one")
+			continue // in doubt nothing is appended
 		}
-		if last, ok := open(w.history, e.rec.Line); ok && last == e {
+		w.count("logins of the marked: judged")
+		if last, ok := open(w.history, e.rec.Line); ok && last == i {
 			w.broken("2: %v is marked, and its login stands open", e.of)
 		}
 	}

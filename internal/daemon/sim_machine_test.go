@@ -21,7 +21,6 @@ type simProc struct {
 	watch         []watchKey
 	seenBy        int       // the last run of utmpd that looked at it while it lived
 	seenFirst     time.Time // by that run
-	seenAt        time.Time // last
 	reused        bool      // its pid is, or was, another's after it
 }
 
@@ -37,7 +36,14 @@ func (w *simWorld) spawn(pid int32) *simProc {
 	for _, s := range w.sessions {
 		s.proc.reused = s.proc.reused || s.proc.pid == pid
 	}
+	if had := w.had[pid]; len(had) > 0 {
+		w.count("pid reused")
+		if time.Since(had[len(had)-1].endAt) < 10*time.Millisecond {
+			w.count("pid reused at once")
+		}
+	}
 	w.procs[pid] = p
+	w.had[pid] = append(w.had[pid], p)
 	return p
 }
 
@@ -99,7 +105,8 @@ func (k simKernel) find(pid int32, pidfd bool) (watcher.Process, error) {
 		if p.seenBy != k.n {
 			p.seenFirst = time.Now()
 		}
-		p.seenBy, p.seenAt = k.n, time.Now()
+		p.seenBy = k.n
+		k.w.noteSeen(p)
 	}
 	h := &procHandle{simRun: k.simRun, p: p, id: proc.ID{PID: pid, Start: p.start}, pidfd: pidfd}
 	if pidfd {

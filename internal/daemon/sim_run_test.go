@@ -57,7 +57,7 @@ func (w *simWorld) start(back int) {
 	}
 	w.mu.Lock()
 	w.runs++
-	w.disturbed++
+	w.disturb(0)
 	r := &simRun{w: w, n: w.runs, ended: make(chan error, 1), handles: map[*simHandle]struct{}{}}
 	to := simStore{simRun: r, err: fs.ErrNotExist}
 	if i := len(w.saved) - 1 - back; i >= 0 && back >= 0 {
@@ -66,6 +66,15 @@ func (w *simWorld) start(back int) {
 	}
 	for _, s := range w.sessions { // what it owed them may be forgotten with its state
 		s.forgotten = s.forgotten || s.marked && back != 0
+	}
+	switch {
+	case r.n == 1:
+	case to.err != nil:
+		w.count("restart without state")
+	case back > 0:
+		w.count("restart with a stale state")
+	default:
+		w.count("restart with state")
 	}
 	w.tell("utmpd starts: %d, with state: %v", r.n, to.err == nil)
 	w.run = r
@@ -113,8 +122,9 @@ func (l simLog) Write(p []byte) (int, error) {
 // kill ends utmpd at once: no call of it does anything any more. The world is locked.
 func (r *simRun) kill() {
 	r.w.tell("utmpd is killed at call %d", r.calls)
+	r.w.count("utmpd killed")
 	r.dead = true
-	r.w.disturbed++
+	r.w.disturb(0)
 	for h := range r.handles {
 		if !h.waits {
 			_ = h.h.Close()
@@ -128,7 +138,7 @@ func (r *simRun) kill() {
 func (w *simWorld) stop() {
 	w.mu.Lock()
 	r := w.run
-	w.disturbed++
+	w.disturb(0)
 	w.mu.Unlock()
 	if r == nil || r.dead {
 		return

@@ -85,6 +85,7 @@ var simKinds = []struct {
 		if len(w.pool) > 0 {
 			if pid := w.pool[e.A%len(w.pool)]; w.procs[pid] == nil {
 				w.spawn(pid)
+				w.count("pid now a stranger's")
 				w.tell("a stranger has pid %d", pid)
 			}
 		}
@@ -92,11 +93,17 @@ var simKinds = []struct {
 	{"lock", 5, func(w *simWorld, e simEvent) {
 		name := []string{utmpName, wtmpName}[e.A%2]
 		kind := []utmpfile.LockKind{utmpfile.ReadLock, utmpfile.WriteLock}[e.B%2]
-		w.hold(name, kind, []time.Duration{50 * time.Millisecond, 2 * time.Second, 12 * time.Second, 40 * time.Second}[e.C%4])
+		d := []time.Duration{50 * time.Millisecond, 2 * time.Second, 12 * time.Second, 40 * time.Second}[e.C%4]
+		if e.B%7 == 6 {
+			d = forever
+		}
+		w.hold(name, kind, d)
 	}},
 	{"replace", 2, func(w *simWorld, e simEvent) { w.replace(e.A%2 == 0, e.B%4 == 0) }},
 	{"cut", 1, func(w *simWorld, e simEvent) {
-		if w.disturbed++; w.exists(utmpName) && e.At != simfile.Write { // between two instructions: nobody can help it
+		w.disturb(0)
+		if w.exists(utmpName) && e.At != simfile.Write { // between two instructions: nobody can help it
+			w.count("utmp cut")
 			w.files.Change(utmpName, func(data []byte) []byte { return data[:len(data)*(e.A%4)/4] })
 			w.fileChanged()
 		}
@@ -108,20 +115,24 @@ var simKinds = []struct {
 	{"logfails", 3, func(w *simWorld, e simEvent) {
 		w.logError = wtmpFull[e.A%len(wtmpFull)]
 		d := []time.Duration{time.Second, 9 * time.Second, 30 * time.Second}[e.B%3]
+		w.count("wtmp fails")
 		w.logFailsUntil = time.Now().Add(d)
 		w.disturb(d + 10*time.Second)
 	}},
 	{"filefails", 2, func(w *simWorld, e simEvent) {
 		d := []time.Duration{time.Second, 9 * time.Second, 30 * time.Second}[e.B%3]
+		w.count("utmp fails")
 		w.fileFailsUntil = time.Now().Add(d)
-		w.disturb(d + w.scan)
+		w.disturb(d + scanRetry)
 	}},
 	{"full", 2, func(w *simWorld, e simEvent) {
 		d := time.Duration(e.A%20) * time.Second
+		w.count("no descriptors")
+		w.wasFull = true
 		w.fullUntil = time.Now().Add(d)
-		w.disturb(d)
+		w.disturb(d + w.scan) // they are watched after the next reading
 	}},
-	{"notices", 3, func(w *simWorld, e simEvent) { w.disturbed++; w.notices = e.A % 4 }},
+	{"notices", 3, func(w *simWorld, e simEvent) { w.disturb(0); w.notices = e.A % 4 }},
 	{"step", 3, func(w *simWorld, e simEvent) {
 		off := time.Duration(0)
 		if n := len(w.steps); n > 0 {
@@ -129,12 +140,13 @@ var simKinds = []struct {
 		}
 		by := []time.Duration{time.Hour, -time.Hour, 50 * time.Second, -50 * time.Second, time.Second, -time.Second, 70 * time.Second}[e.A%7]
 		w.steps = append(w.steps, clockStep{time.Now(), off + by})
-		w.disturbed++
+		w.disturb(0)
+		w.count(fmt.Sprintf("clock stepped %s", map[bool]string{true: "forward", false: "back"}[by > 0]))
 		w.tell("the clock is stepped by %v", by)
 	}},
 	{"kill", 6, func(w *simWorld, e simEvent) {
 		if w.run != nil && !w.run.dead {
-			w.disturbed++
+			w.disturb(0)
 			w.run.killAt = w.run.calls + 1 + e.A%40
 		}
 	}},
@@ -143,6 +155,7 @@ var simKinds = []struct {
 	{"request", 3, func(w *simWorld, e simEvent) {
 		if s := w.pick(e.A); s != nil && w.run != nil && !w.run.dead {
 			d, pid := w.run.d, s.rec.PID
+			w.count("request")
 			go d.emit(input{time.Now(), []table.Event{table.Requested{PIDs: []int32{pid}}}})
 		}
 	}},
@@ -179,7 +192,7 @@ func (w *simWorld) happen(e simEvent) {
 	if e.At == "" {
 		do()
 	} else {
-		w.disturbed++
+		w.disturb(0)
 		w.hooks = append(w.hooks, hook{e.At, do})
 	}
 	w.retry()

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,7 +25,13 @@ type simSession struct {
 	flipping  bool
 	cleaned   bool // by its owner
 	marked    bool // by utmpd
-	forgotten bool // utmpd lost its state after that
+	forgotten bool // utmpd lost its state after that, or there was no log just then
+
+	readBy    int       // the run of utmpd that has read the record as it is now
+	readAt    time.Time // by that run
+	seenBy    int       // the run that has, after that, looked at proc while it lived
+	seenSince time.Time // by that run
+	judgedAt  time.Time // when utmpd last compared the record under the lock
 }
 
 func (s *simSession) String() string {
@@ -86,6 +93,7 @@ func (w *simWorld) login(line, kind, opt int) {
 	switch {
 	case kind == kindSameProc && len(w.sessions) > 0:
 		s.proc = w.sessions[len(w.sessions)-1].proc
+		w.count("pid of several records")
 		rec.ID = fmt.Sprintf("tm%d", s.n%50)
 	case opt&optReuse != 0 && len(w.pool) > 0:
 		pid := w.pool[len(w.pool)-1]
@@ -102,6 +110,7 @@ func (w *simWorld) login(line, kind, opt int) {
 	switch terminal := strings.HasPrefix(rec.Line, "pts/"); {
 	case terminal && old != nil && !old.ended:
 		s.nested = true // a login within a session
+		w.count("login on a terminal that has a leader")
 	case kind == kindMonitor || kind == kindSessreg:
 		s.leader = w.spawn(w.freshPID())
 		fallthrough
@@ -110,6 +119,7 @@ func (w *simWorld) login(line, kind, opt int) {
 		if s.leader != nil {
 			w.terms[rec.Line] = s.leader
 		}
+		w.led[rec.Line] = append(w.led[rec.Line], w.terms[rec.Line])
 		if !terminal {
 			delete(w.terms, rec.Line)
 		}
@@ -145,7 +155,8 @@ func (w *simWorld) write(s *simSession, rec utmpx.Record, opt int) {
 			panic(err)
 		}
 		s.rec = simLayout.Decode(string(raw))
-		s.disturbed, s.began, s.steps = w.disturbed, time.Now(), len(w.steps)
+		s.begins()
+		s.disturbed, s.steps = w.disturbed, len(w.steps)
 		s.off = w.offset(s.began)
 		w.byRaw[string(raw)] = s
 		s.cleaned, s.marked, s.forgotten = false, false, false
@@ -163,12 +174,19 @@ func (w *simWorld) write(s *simSession, rec utmpx.Record, opt int) {
 				w.appendLog(logged, s)
 			}
 		}
-		if opt&optNoLock != 0 && !w.logHeld() {
+		if opt&optNoLock != 0 && !w.blind() {
+			w.count("wtmp appended to without a lock")
 			add()
 		} else {
 			w.locked(wtmpName, add)
 		}
 	})
+}
+
+// begins notes that a session's record stands there from now on.
+func (s *simSession) begins() {
+	s.began = time.Now()
+	s.readBy, s.seenBy, s.judgedAt = 0, 0, time.Time{}
 }
 
 // slotOf returns where a session's record stands, -1 if it does not.
@@ -185,6 +203,15 @@ func (w *simWorld) slotOf(s *simSession) int {
 
 // clean is the owner's cleaning: of the utmpx file, the wtmpx file, or both.
 func (w *simWorld) clean(s *simSession, file, log bool) {
+	switch {
+	case s.lives(): // a flip
+	case s.marked:
+		w.count("owner cleans after utmpd")
+	case time.Since(s.last()) < w.grace:
+		w.count("owner cleans in the grace")
+	default:
+		w.count("owner cleans late, before utmpd")
+	}
 	dead := s.rec
 	dead.Type, dead.User, dead.Host = utmpx.DeadProcess, "", ""
 	if file {
@@ -217,11 +244,12 @@ func (w *simWorld) flip(s *simSession, same, back bool) {
 	}
 	s.flipping = true
 	w.clean(s, true, !same && !back)
-	w.disturbed++
+	w.disturb(0)
 	time.AfterFunc(5*time.Millisecond, func() {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		if !same && !s.proc.ended {
+			w.count("flip, written anew")
 			w.write(s, s.rec, 0)
 			w.locked(utmpName, func() { s.flipping = false })
 			return
@@ -229,7 +257,9 @@ func (w *simWorld) flip(s *simSession, same, back bool) {
 		w.locked(utmpName, func() {
 			s.flipping = false
 			if !s.proc.ended || back {
-				s.cleaned, s.began = false, time.Now()
+				s.cleaned = false
+				s.begins()
+				w.count(fmt.Sprintf("flip, written back; process lives: %v", !s.proc.ended))
 				w.put([]byte(s.rec.Raw()), false)
 			}
 		})
@@ -242,6 +272,15 @@ func (w *simWorld) gone(p *simProc, reaped bool) {
 		return
 	}
 	w.tell("%v ends, reaped: %v", p, reaped)
+	switch {
+	case p.ended && reaped:
+		w.count("zombie reaped")
+	case !p.ended && !reaped:
+		w.count("process a zombie")
+	}
+	if !p.ended && slices.ContainsFunc(w.sessions, func(s *simSession) bool { return s.proc == p && s.leader != nil && !s.leader.ended }) {
+		w.count("ut_pid outlived by its leader")
+	}
 	w.end(p, reaped)
 	if reaped {
 		w.pool = append(w.pool, p.pid)

@@ -28,7 +28,7 @@ var (
 
 // runSchedule runs utmpd in a world of its own and returns which laws broke. It
 // panics if something of utmpd's hangs when all is over.
-func runSchedule(t *testing.T, s simSchedule, log *bytes.Buffer) (wrong []string) {
+func runSchedule(t *testing.T, s simSchedule, log *bytes.Buffer) (wrong []string, tally simTally) {
 	defer func() {
 		if p := recover(); p != nil {
 			panic(fmt.Sprintf("%v\n%s\n%s", p, strings.Join(wrong, "\n"), s))
@@ -42,9 +42,9 @@ func runSchedule(t *testing.T, s simSchedule, log *bytes.Buffer) (wrong []string
 			w.happen(e)
 		}
 		w.rest()
-		wrong = w.wrong
+		wrong, tally = w.wrong, w.tally
 	})
-	return wrong
+	return wrong, tally
 }
 
 // rest leaves the world alone and then ends it, checking the laws on the way.
@@ -122,6 +122,8 @@ func TestSim(t *testing.T) {
 	var failed atomic.Int64
 	var wg sync.WaitGroup
 	began := time.Now()
+	var mu sync.Mutex
+	tally := simTally{}
 	for range runtime.GOMAXPROCS(0) {
 		wg.Go(func() {
 			for failed.Load() < int64(*simFails) && (end.IsZero() || time.Now().Before(end)) {
@@ -131,21 +133,27 @@ func TestSim(t *testing.T) {
 				}
 				seed := first + i
 				s := newSchedule(seed)
-				if wrong := runSchedule(t, s, nil); wrong != nil && failed.Add(1) <= int64(*simFails) {
+				wrong, its := runSchedule(t, s, nil)
+				mu.Lock()
+				tally.add(its)
+				mu.Unlock()
+				if wrong != nil && failed.Add(1) <= int64(*simFails) {
 					report(t, seed, s, wrong)
 				}
 			}
 		})
 	}
 	wg.Wait()
-	t.Logf("%d schedules in %v", min(next.Load(), uint64(n)), time.Since(began).Round(time.Millisecond))
+	done := int(min(next.Load(), uint64(n)))
+	t.Logf("%d schedules in %v\n%s", done, time.Since(began).Round(time.Millisecond), tally)
+	tally.check(t, done)
 }
 
 // simTell runs one schedule and tells what happens.
 func simTell(t *testing.T, s simSchedule) {
 	var log bytes.Buffer
-	wrong := runSchedule(t, s, &log)
-	t.Logf("%s\n%s", s, log.String())
+	wrong, tally := runSchedule(t, s, &log)
+	t.Logf("%s\n%s\n%s", s, log.String(), tally)
 	for _, text := range wrong {
 		t.Error(text)
 	}
@@ -155,7 +163,7 @@ func simTell(t *testing.T, s simSchedule) {
 func report(t *testing.T, seed uint64, s simSchedule, wrong []string) {
 	small := shrink(t, s, wrong)
 	var log bytes.Buffer
-	again := runSchedule(t, small, &log)
+	again, _ := runSchedule(t, small, &log)
 	t.Errorf("seed %d:\n%s\nshrunk (run it with -sim.file):\n%s\n%s\n%s", seed, strings.Join(wrong, "\n"), small, strings.Join(again, "\n"), log.String())
 }
 
@@ -169,7 +177,8 @@ func law(text string) string {
 func shrink(t *testing.T, s simSchedule, wrong []string) simSchedule {
 	breaks := func(s simSchedule) bool {
 		for range 2 {
-			for _, text := range runSchedule(t, s, nil) {
+			wrong, _ := runSchedule(t, s, nil)
+			for _, text := range wrong {
 				if law(text) == law(wrong[0]) {
 					return true
 				}
@@ -226,7 +235,7 @@ func TestNamedSchedules(t *testing.T) {
 				t.Fatal(err)
 			}
 			for range 10 {
-				if wrong := runSchedule(t, s, nil); wrong != nil {
+				if wrong, _ := runSchedule(t, s, nil); wrong != nil {
 					t.Fatalf("%s", strings.Join(wrong, "\n"))
 				}
 			}

@@ -45,7 +45,9 @@ type simWorld struct {
 	steps []clockStep
 
 	procs   map[int32]*simProc
-	terms   map[string]*simProc // who leads a terminal, or led it last
+	terms   map[string]*simProc   // who leads a terminal, or led it last
+	had     map[int32][]*simProc  // all who had a pid, the last one last
+	led     map[string][]*simProc // all who led a terminal
 	lastPID int32
 	inodes  uint64
 	pool    []int32 // pids whose process is gone
@@ -53,7 +55,8 @@ type simWorld struct {
 	sessions []*simSession
 	byRaw    map[string]*simSession // by the bytes of their records
 	history  []logEntry             // all that was ever appended to the wtmpx file
-	lossy    bool                   // part of that cannot be read any more
+	lost     int                    // how many of those, from the first, cannot be read any more
+	logAway  time.Time              // until when, at least, there may be no file for a logout
 	tornLog  []byte                 // what a writer without lock is about to add
 	oldLogs  int
 	rotated  int // how many of history stand in files rotated away
@@ -70,11 +73,14 @@ type simWorld struct {
 	logError                                 error
 	partial                                  bool
 	holders                                  []io.Closer
-	restore                                  []func()  // files that are away
-	notices                                  int       // 0: told at once; 1: lost; 2: doubled; 3: late
-	disturbed                                int       // counts what may make utmpd late
+	restore                                  []func() // files that are away
+	notices                                  int      // 0: told at once; 1: lost; 2: doubled; 3: late
+	disturbed                                int      // counts what may make utmpd late
+	disturbedAt                              time.Time
 	troubled                                 time.Time // until when, at least, something of it lasts
+	wasFull                                  bool      // there was a time without descriptors
 
+	tally simTally
 	log   *bytes.Buffer
 	wrong []string // laws broken
 }
@@ -89,6 +95,7 @@ func newSimWorld(s simSettings, log *bytes.Buffer) *simWorld {
 	w := &simWorld{
 		simSettings: s, files: simfile.New(), began: time.Now(), log: log,
 		procs: map[int32]*simProc{}, terms: map[string]*simProc{}, byRaw: map[string]*simSession{}, lastPID: 1000,
+		had: map[int32][]*simProc{}, led: map[string][]*simProc{}, tally: simTally{},
 	}
 	var boot []byte
 	rec := utmpx.Record{Type: utmpx.BootTime, Line: "~", ID: "~~", User: "reboot", Host: "6.12.0",
@@ -176,15 +183,26 @@ func (w *simWorld) fileChanged() {
 	notice := w.run.notice
 	switch w.notices {
 	case 1:
+		w.count("notice lost")
+		w.disturb(w.scan)
 		return
 	case 2:
+		w.count("notice doubled")
 		notice()
 	case 3:
+		w.count("notice late")
+		w.disturb(700 * time.Millisecond)
 		time.AfterFunc(700*time.Millisecond, notice)
 		return
 	}
 	notice()
 }
+
+// scanRetry is how long a reading that failed is not tried again, at most.
+const scanRetry = 31 * time.Second
+
+// forever is how long some hold a lock: until the world is left alone.
+const forever = 1000 * time.Hour
 
 // hold has someone hold a lock for a while.
 func (w *simWorld) hold(name string, kind utmpfile.LockKind, d time.Duration) {
@@ -197,13 +215,16 @@ func (w *simWorld) hold(name string, kind utmpfile.LockKind, d time.Duration) {
 	}
 	w.disturb(d)
 	w.holders = append(w.holders, h)
+	if d == forever {
+		return
+	}
 	time.AfterFunc(d, func() {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		if i := slices.Index(w.holders, io.Closer(h)); i >= 0 {
 			w.holders = slices.Delete(w.holders, i, i+1)
 			h.Close()
-			w.disturbed++
+			w.disturb(0)
 			w.retry()
 		}
 	})
@@ -212,17 +233,15 @@ func (w *simWorld) hold(name string, kind utmpfile.LockKind, d time.Duration) {
 // disturb notes that from now on, for d at least, utmpd may be late.
 func (w *simWorld) disturb(d time.Duration) {
 	w.disturbed++
-	if until := time.Now().Add(d); until.After(w.troubled) {
-		w.troubled = until
-	}
+	w.disturbedAt = time.Now()
+	w.troubled = latest(w.troubled, w.disturbedAt.Add(d))
 }
 
-// leaveAlone ends all that is done to utmpd.
+// leaveAlone ends all that is done to utmpd. What was set for calls that never
+// came happens now, so that it comes first.
 func (w *simWorld) leaveAlone() {
 	w.mu.Lock()
 	w.tell("the world is left alone")
-	w.disturb(time.Second)
-	w.notices = 0
 	hooks := w.hooks
 	w.hooks = nil
 	w.inHook = true
@@ -230,6 +249,7 @@ func (w *simWorld) leaveAlone() {
 		h.do()
 	}
 	w.inHook = false
+	w.notices = 0
 	w.logFailsUntil, w.fileFailsUntil, w.fullUntil = time.Time{}, time.Time{}, time.Time{}
 	for _, h := range w.holders {
 		h.Close()
@@ -242,6 +262,8 @@ func (w *simWorld) leaveAlone() {
 	if w.run != nil {
 		w.run.killAt = 0
 	}
+	w.disturb(0)
+	w.troubled = time.Now().Add(w.scan + scanRetry) // of what was lost, this is left
 	w.mu.Unlock()
 	w.start(0)
 }

@@ -32,6 +32,7 @@ func (w *simWorld) put(raw []byte, torn bool) {
 		if at == len(data) {
 			data = append(data, make([]byte, size)...)
 		}
+		w.countPut(data, at, r)
 		copy(data[at:], raw)
 		return data
 	})
@@ -40,7 +41,8 @@ func (w *simWorld) put(raw []byte, torn bool) {
 		return
 	}
 	// The first half alone stands there for whoever reads without a lock.
-	w.disturbed++
+	w.count("utmp record torn")
+	w.disturb(30 * time.Millisecond)
 	whole := w.files.ReadFile(utmpName)
 	at := bytes.Index(whole, raw)
 	if at < 0 {
@@ -99,12 +101,12 @@ func (w *simWorld) appendLog(r utmpx.Record, of *simSession) {
 	w.history = append(w.history, logEntry{rec: simLayout.Decode(string(raw)), of: of})
 }
 
-// logHeld reports whether utmpd holds the log's lock. Who takes none and comes in
-// just between its last look and its write cannot be helped.
-func (w *simWorld) logHeld() bool {
+// blind reports whether utmpd is between its last look at the log and its
+// write. Who takes no lock and comes in just then cannot be helped.
+func (w *simWorld) blind() bool {
 	if w.run != nil {
 		for h := range w.run.handles {
-			if h.locked && h.name == wtmpName {
+			if h.blind && h.name == wtmpName {
 				return true
 			}
 		}
@@ -115,7 +117,7 @@ func (w *simWorld) logHeld() bool {
 // appendTorn appends a record of a line of its own in two parts, without a lock.
 // The second never comes if the writer dies.
 func (w *simWorld) appendTorn(dies bool) {
-	if w.logHeld() || w.tornLog != nil || !w.exists(wtmpName) || time.Now().Before(w.logFailsUntil) {
+	if w.blind() || w.tornLog != nil || !w.exists(wtmpName) || time.Now().Before(w.logFailsUntil) {
 		return
 	}
 	raw, _ := simLayout.Encode(utmpx.Record{Type: utmpx.UserProcess, Line: "hvc0", ID: "hvc0", User: "carol", PID: 77,
@@ -128,11 +130,13 @@ func (w *simWorld) appendTorn(dies bool) {
 		}
 		return data
 	})
+	w.count("wtmp record torn")
 	if dies || !clean {
+		w.count("wtmp record torn for good")
 		return
 	}
 	w.tornLog = raw[100:]
-	w.disturbed++
+	w.disturb(0)
 	time.AfterFunc(40*time.Millisecond, func() {
 		w.mu.Lock()
 		defer w.mu.Unlock()
@@ -149,8 +153,9 @@ func (w *simWorld) replace(turned, empty bool) {
 	if !w.exists(utmpName) {
 		return
 	}
-	w.disturbed++
+	w.disturb(0)
 	w.replaced++
+	w.count("utmp replaced")
 	data := w.files.ReadFile(utmpName)
 	size := simLayout.Size()
 	if turned { // the same records in other slots
@@ -170,8 +175,17 @@ func (w *simWorld) remove(name string, d time.Duration) {
 	if !w.exists(name) || w.tornLog != nil {
 		return
 	}
-	w.disturb(d + w.scan)
-	w.lossy = w.lossy || name == wtmpName // what ends meanwhile has no logout, as with libc
+	w.disturb(d)
+	if name == wtmpName { // what ends meanwhile has no logout, as with libc
+		w.count("wtmp away")
+		w.logAway = time.Now().Add(d + 10*time.Second)
+		for _, s := range w.sessions { // a logout that was owed too
+			at, ok := open(w.history, s.rec.Line)
+			s.forgotten = s.forgotten || s.marked && ok && w.history[at].of == s
+		}
+	} else {
+		w.count("utmp away")
+	}
 	w.replaced++
 	w.files.Rename(name, name+".away")
 	w.fileChanged()
@@ -197,8 +211,12 @@ func (w *simWorld) rotate(how int) {
 		return
 	}
 	w.rotated = len(w.history)
+	w.count("wtmp rotated")
+	if slices.ContainsFunc(w.sessions, (*simSession).lives) {
+		w.count("wtmp rotated in mid-session")
+	}
 	data := w.files.ReadFile(wtmpName)
-	w.disturbed++
+	w.disturb(0)
 	w.replaced++
 	if how == 3 { // copied and cut
 		w.shiftLogs()
@@ -207,7 +225,7 @@ func (w *simWorld) rotate(how int) {
 		return
 	}
 	if how == 2 {
-		w.lossy = true
+		w.lost = len(w.history)
 		w.files.Remove(wtmpName)
 	} else {
 		w.shiftLogs()

@@ -1,0 +1,157 @@
+package daemon
+
+import (
+	"slices"
+	"time"
+
+	"utmpd.dev/utmpd/utmpx"
+)
+
+// What utmpd can know, and what it cannot: no law can demand what nobody could
+// tell. Each way out here is counted, see simTally.
+
+// noteRead notes which records utmpd reads.
+func (w *simWorld) noteRead(h *simHandle, p []byte, off int64) {
+	size := simLayout.Size()
+	if h.name != utmpName || off%int64(size) != 0 {
+		return
+	}
+	if h.locked {
+		return
+	}
+	h.reads++
+	h.found = h.found[:0]
+	for ; len(p) >= size; p = p[size:] {
+		s := w.byRaw[string(p[:size])]
+		switch {
+		case s == nil:
+		case h.read:
+			s.judgedAt = time.Now()
+		default:
+			h.found = append(h.found, s)
+		}
+	}
+}
+
+// noteScan notes that a file is closed. If it was read as the Scanner reads it,
+// first for its layout and then for its records, the table hears of those next.
+func (w *simWorld) noteScan(h *simHandle) {
+	if h.name != utmpName || h.locked || h.read || h.reads < 2 {
+		return
+	}
+	for _, s := range h.found {
+		if s.readBy != h.n {
+			s.readBy, s.readAt = h.n, time.Now()
+		}
+	}
+}
+
+// noteSeen notes that utmpd looks at a living process: for the sake of each
+// session whose record it has read. Where another record has the same pid, that
+// is sure only of a later moment: at this one it may have been for that one's sake.
+func (w *simWorld) noteSeen(p *simProc) {
+	for _, s := range w.sessions {
+		if s.proc == p && s.readBy == w.run.n && s.seenBy != w.run.n && (time.Now().After(s.readAt) || !w.samePID(s)) {
+			s.seenBy, s.seenSince = w.run.n, time.Now()
+		}
+	}
+}
+
+func (w *simWorld) samePID(s *simSession) bool {
+	return slices.ContainsFunc(w.sessions, func(o *simSession) bool { return o != s && o.rec.PID == s.rec.PID })
+}
+
+// mistaken reports whether a session lives and nobody could know. A display's
+// may live by no process that its record names, and the pid became another's
+// before utmpd saw it: that one's death is then the session's. And the clock may
+// have been wrong for a while, in which the record was written.
+func (w *simWorld) mistaken(s *simSession) bool {
+	if !s.lives() {
+		return false
+	}
+	if s.proc.seenBy != w.run.n {
+		return s.display && s.proc.reused
+	}
+	first := s.proc.seenFirst
+	if w.shared(s) || s.began.After(first) { // seen for another's sake, or for a record before
+		first = time.Now()
+	}
+	return w.misdated(s, first)
+}
+
+// misdated reports whether by the clock as it was when utmpd first looked at a
+// session's process, that one started too long after the record was written.
+func (w *simWorld) misdated(s *simSession, first time.Time) bool {
+	bootTime := w.began.Round(0).Add(w.bootLate - w.upAtStart)
+	return w.offset(first)-s.off > time.Minute && w.boot && !s.rec.Time.Time().Before(bootTime)
+}
+
+// shared reports whether a session's process is another's too.
+func (w *simWorld) shared(s *simSession) bool {
+	return slices.ContainsFunc(w.sessions, func(o *simSession) bool { return o != s && o.proc == s.proc })
+}
+
+// taken returns the processes that utmpd may take for a session's when its own
+// have ended, where that was noticed by then: who has led its terminal, and who
+// got the pid of a process that utmpd had not seen, or in the same tick of the
+// clock by which the starts of processes are told.
+func (w *simWorld) taken(s *simSession, noticed time.Time) []*simProc {
+	tick := uint64(w.up(noticed)/(10*time.Millisecond)) + 1
+	procs := s.procs()
+	for _, p := range w.led[s.rec.Line] {
+		if p.start <= tick && !slices.Contains(procs, p) {
+			procs = append(procs, p)
+		}
+	}
+	unseen := s.seenBy != w.run.n
+	for i := 0; i < len(procs); i++ {
+		for _, p := range w.had[procs[i].pid] {
+			after := p.start > procs[i].start && unseen && procs[i] == s.proc
+			if (after || p.start == procs[i].start) && !slices.Contains(procs, p) {
+				procs = append(procs, p)
+			}
+		}
+	}
+	return procs[len(s.procs()):]
+}
+
+// procs are those by which a session truly lives or lived.
+func (s *simSession) procs() []*simProc {
+	if s.leader == nil {
+		return []*simProc{s.proc}
+	}
+	return []*simProc{s.proc, s.leader}
+}
+
+// last returns when the last of a session's processes ended.
+func (s *simSession) last() (t time.Time) {
+	for _, p := range s.procs() {
+		t = latest(t, p.endAt)
+	}
+	return t
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// oldDisplay reports whether a display's process was surely watched for a
+// minute by the present run. Otherwise its record stays.
+func (w *simWorld) oldDisplay(s *simSession) bool {
+	return s.seenBy == w.run.n && s.proc.endAt.Sub(s.seenSince) > 61*time.Second && w.maxFDs > 100 && !w.wasFull &&
+		!w.misdated(s, s.seenSince)
+}
+
+// twins reports whether another session, of which r is the logout, says the same
+// as a login in the log: the same line and user and second, or the same pid and
+// nearly so. The login is not later than r, or it would be known for another's.
+func (w *simWorld) twins(e logEntry, r utmpx.Record) bool {
+	return slices.ContainsFunc(w.sessions, func(o *simSession) bool {
+		later := e.rec.Time.Sec - o.rec.Time.Sec
+		return o != e.of && o.rec.PID == r.PID && o.rec.Line == e.rec.Line && o.rec.User == e.rec.User &&
+			(later == 0 || r.PID == e.rec.PID && -2 <= later && later <= 2) && !e.rec.Time.Time().After(r.Time.Time())
+	})
+}
