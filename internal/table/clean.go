@@ -109,28 +109,47 @@ func (s *session) aliveUntil(r utmpx.Record) time.Time {
 	return s.alive
 }
 
-// promise names a job that leaves the wtmpx file out.
+// promise names the jobs that leave the wtmpx file out for a record. There are
+// several if the record was written back while one of them was out.
 type promise struct {
 	gen  utmpx.Generation
 	slot int
+	raw  string
 }
+
+// promised is the logout that they leave out, and how many of them are out.
+type promised struct {
+	owed Owed
+	jobs int
+}
+
+func (j Job) promise() promise { return promise{j.Generation, j.Slot, j.Record.Raw()} }
 
 // promise keeps the logout that a job leaves out from before the record is
 // marked: a state that is saved then makes it good, whatever becomes of utmpd.
 func (t *Table) promise(j Job) {
-	t.promised[promise{j.Generation, j.Slot}] = Owed{Login: j.Record.Detach(), End: j.End, Status: j.Status}
+	out := t.promised[j.promise()].jobs
+	t.promised[j.promise()] = promised{Owed{Login: j.Record.Detach(), End: j.End, Status: j.Status}, out + 1}
 	t.dirty = true
 }
 
 // owe takes up what was promised, if the record was marked while the wtmpx file
 // failed.
 func (t *Table) owe(res Result) {
-	at := promise{res.Job.Generation, res.Job.Slot}
-	o, ok := t.promised[at]
+	if !res.Job.SkipLog {
+		return
+	}
+	at := res.Job.promise()
+	p, ok := t.promised[at]
 	if !ok {
 		return
 	}
-	delete(t.promised, at)
+	o := p.owed
+	if p.jobs--; p.jobs > 0 {
+		t.promised[at] = p
+	} else {
+		delete(t.promised, at)
+	}
 	t.dirty = true
 	if res.Outcome != Done || res.Logout != LogoutOwed {
 		return

@@ -1,7 +1,6 @@
 package table
 
 import (
-	"maps"
 	"slices"
 	"time"
 
@@ -49,7 +48,10 @@ type SessionState struct {
 // It leaves out sessions whose process was never identified.
 func (t *Table) State(now Moment) State {
 	t.dirty = false
-	st := State{Alive: now.Wall, Owed: slices.AppendSeq(slices.Clone(t.owed), maps.Values(t.promised))}
+	st := State{Alive: now.Wall, Owed: slices.Clone(t.owed)}
+	for _, p := range t.promised {
+		st.Owed = append(st.Owed, p.owed)
+	}
 	for _, s := range t.sessions {
 		if s.id.PID == 0 || s.state == done && !s.left {
 			continue

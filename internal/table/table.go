@@ -123,9 +123,9 @@ type Table struct {
 	logFailing    time.Duration // since when the wtmpx file fails; -1: it does not
 	owed          []Owed
 	owedNext      time.Duration
-	owedOut       bool             // an attempt is under way
-	promised      map[promise]Owed // by jobs that are out, of records to be marked without their logout
-	owedTried     int              // at how many, from the first
+	owedOut       bool                 // an attempt is under way
+	promised      map[promise]promised // of records that are to be marked without their logout
+	owedTried     int                  // at how many, from the first
 
 	counts  Counts
 	over    int // unwatched records, as last reported
@@ -145,7 +145,7 @@ func New(set Settings) *Table {
 		orphans:    map[Token]*process{},
 		leading:    map[string][]*session{},
 		verify:     map[int]time.Duration{},
-		promised:   map[promise]Owed{},
+		promised:   map[promise]promised{},
 		logFailing: -1,
 	}
 }
