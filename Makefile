@@ -6,7 +6,7 @@ VERSION ?= $(shell cat VERSION 2>/dev/null || git describe --tags --always --dir
 LDFLAGS  = -s -w -X utmpd.dev/utmpd/internal/daemon.version=$(VERSION)
 export CGO_ENABLED ?= 0
 
-.PHONY: build demo test test-unit test-system test-race test-arch test-long sim mutants fuzz check cross clean
+.PHONY: build demo test test-unit test-system test-race test-arch test-long sim sim-ci mutants fuzz check cross clean
 
 build:
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
@@ -40,10 +40,16 @@ test-long:
 	cd test/faults && $(GO) test -tags system -count=1 -long -timeout 3h -v
 	cd test/system && UTMPD_TEST_LONG=1 $(GO) test -tags system -count=1 -timeout 3h
 
-# utmpd in simulated worlds, in which random things happen, for SIMTIME.
+# utmpd in simulated worlds, in which random things happen: for SIMTIME, or
+# SIMCOUNT of them, beginning with SIMSEED or anywhere.
 SIMTIME ?= 1m
 sim:
-	$(GO) test -count=1 -timeout 0 -run 'TestSim$$' -v ./internal/daemon -args -sim.time $(SIMTIME)
+	$(GO) test -count=1 -timeout 0 -run 'TestSim$$' -v ./internal/daemon -args \
+		$(if $(SIMCOUNT),-sim.n $(SIMCOUNT),-sim.time $(SIMTIME)) $(if $(SIMSEED),-sim.first $(SIMSEED))
+
+# As many as CI runs: two minutes on two idle processors.
+sim-ci:
+	$(MAKE) sim SIMCOUNT=100000
 
 # Every fuzz target for FUZZTIME.
 FUZZTIME ?= 10s

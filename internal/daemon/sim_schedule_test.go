@@ -47,7 +47,13 @@ var simKinds = []struct {
 	weight int
 	do     func(w *simWorld, e simEvent)
 }{
-	{"login", 30, func(w *simWorld, e simEvent) { w.login(e.A%6, e.B%int(kinds), e.C) }},
+	{"login", 30, func(w *simWorld, e simEvent) {
+		line := e.A % simLines
+		if s := w.pick(e.A); e.At != "" && e.B&512 != 0 && s != nil {
+			line = s.number // while utmpd is at work on it, with luck
+		}
+		w.login(line, e.B%int(kinds), e.C)
+	}},
 	{"exit", 20, func(w *simWorld, e simEvent) {
 		if s := w.pick(e.A); s != nil {
 			w.gone(s.proc, e.B%3 != 0)
@@ -148,6 +154,9 @@ var simKinds = []struct {
 		if w.run != nil && !w.run.dead {
 			w.disturb(0)
 			w.run.killAt = w.run.calls + 1 + e.A%40
+			if e.At != "" && e.B%3 == killNow {
+				w.run.killAt = w.run.calls
+			}
 		}
 	}},
 	{"stop", 2, nil}, // by step
@@ -199,9 +208,15 @@ func (w *simWorld) happen(e simEvent) {
 }
 
 var hookCalls = []simfile.Call{
-	simfile.Open, simfile.Lookup, simfile.Read, simfile.Write, simfile.Append, simfile.TryLock,
+	simfile.Open, simfile.Lookup, simfile.Read, simfile.Write, simfile.Append, simfile.Truncate, simfile.TryLock,
 	simfile.Unlock, simfile.Stat, simfile.Sync, simfile.Close, "pidfd", "leaders", "epoll", "save",
 }
+
+// writingCalls are those between which a kill leaves work half done.
+var writingCalls = []simfile.Call{simfile.Append, simfile.Write, simfile.Truncate, simfile.Sync, "save"}
+
+// killNow is the B of a kill before the very call that it waits for.
+const killNow = 2
 
 // newSchedule makes one from a seed.
 func newSchedule(seed uint64) simSchedule {
@@ -236,6 +251,9 @@ func newSchedule(seed uint64) simSchedule {
 		}
 		if r.IntN(5) == 0 && !calm && e.Kind != "stop" && e.Kind != "start" {
 			e.At = hookCalls[r.IntN(len(hookCalls))]
+		}
+		if e.Kind == "kill" && r.IntN(3) == 0 { // these come seldom by chance
+			e.At, e.B = writingCalls[r.IntN(len(writingCalls))], killNow
 		}
 		s.Events = append(s.Events, e)
 	}

@@ -12,6 +12,7 @@ import (
 // simSession is one login, and what is true of it.
 type simSession struct {
 	n       int
+	number  int          // of its line
 	rec     utmpx.Record // as its owner wrote it last, decoded
 	proc    *simProc     // ut_pid
 	leader  *simProc     // by whom it lives on when proc has ended, nil if nobody
@@ -50,6 +51,9 @@ type logEntry struct {
 	utmpd bool
 }
 
+// simLines is how many terminals there are.
+const simLines = 6
+
 // Kinds of session, by the bits of an event's B.
 const (
 	kindShell    = iota // ut_pid leads the terminal: login(1)
@@ -76,7 +80,7 @@ const (
 
 // login begins a session.
 func (w *simWorld) login(line, kind, opt int) {
-	s := &simSession{n: len(w.sessions) + 1}
+	s := &simSession{n: len(w.sessions) + 1, number: line}
 	rec := utmpx.Record{Type: utmpx.UserProcess, User: []string{"alice", "bob"}[s.n%2], Host: "10.0.0.7", Line: fmt.Sprintf("pts/%d", line)}
 	rec.ID = fmt.Sprintf("ts/%d", line)
 	switch kind {
@@ -133,6 +137,9 @@ func (w *simWorld) login(line, kind, opt int) {
 		})
 	}
 	w.sessions = append(w.sessions, s)
+	if len(w.procs) > w.maxFDs {
+		w.count("login beyond MAX_FDS")
+	}
 	w.write(s, rec, opt)
 }
 

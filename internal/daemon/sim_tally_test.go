@@ -31,15 +31,38 @@ func (t simTally) String() string {
 	return b.String()
 }
 
-// simTroubles are what has to happen in random schedules, at least once in so
-// many of them: else they would prove less than they seem to.
-var simTroubles = map[string]int{}
+// simTroubles are what has to happen in random schedules, once in so many of
+// them at least: else they would prove less than they seem to.
+var simTroubles = map[string]int{
+	"process a zombie": 1, "zombie reaped": 1, "ut_pid outlived by its leader": 1,
+	"pid reused": 1, "pid reused at once": 20, "pid now a stranger's": 5, "pid of several records": 5,
+	"owner cleans in the grace": 40, "owner cleans late, before utmpd": 4, "owner cleans after utmpd": 20,
+	"flip, written anew": 30, "flip, written back; process lives: true": 30, "flip, written back; process lives: false": 150,
+	"slot reused, its session dead": 10, "slot reused between judgement and lock": 500,
+	"wtmp appended to without a lock": 2, "wtmp record torn": 10, "wtmp record torn for good": 20, "utmp record torn": 2,
+	"utmp replaced": 10, "utmp cut": 20, "utmp away": 40, "utmp fails": 10,
+	"wtmp rotated": 5, "wtmp rotated in mid-session": 5, "wtmp away": 40, "wtmp fails": 5,
+	"line in several records": 5, "login on a terminal that has a leader": 5, "record without a line": 2,
+	"lock held by somebody": 5, "lock held for good": 20,
+	"notice lost": 10, "notice doubled": 10, "notice late": 10,
+	"clock stepped forward": 10, "clock stepped back": 10,
+	"utmpd killed": 5, "utmpd killed before append": 150, "utmpd killed before write": 100, "utmpd killed before save": 30,
+	"utmpd killed before sync": 60, "utmpd killed before truncate": 1500,
+	"restart with state": 5, "restart without state": 20, "restart with a stale state": 20,
+	"login beyond MAX_FDS": 1, "no descriptors": 10, "request": 10,
+}
 
 // simShares are how much of what could be judged must have been, in percent.
 var simShares = []struct {
 	what, of string
 	least    int
-}{}
+}{
+	{"marks: deadline judged, from the death on", "marks", 25},
+	{"marks: time judged exactly", "marks", 20},
+	{"dead when left alone: judged", "dead when left alone", 70},
+	{"logouts: judged", "logouts", 90},
+	{"logins of the marked: judged", "logins of the marked", 80},
+}
 
 // check fails if too little happened in n schedules, or was judged.
 func (t simTally) check(tb testing.TB, n int) {
@@ -53,7 +76,7 @@ func (t simTally) check(tb testing.TB, n int) {
 	}
 	for _, s := range simShares {
 		share := 100 * float64(t[s.what]) / float64(max(1, t[s.of]))
-		tb.Logf("%s: %.1f %% of %s", s.what, share, s.of)
+		tb.Logf("%.1f %% of %s: %s", share, s.of, s.what)
 		if share < float64(s.least) {
 			tb.Errorf("%s: %d of %d %s, want %d %% at least", s.what, t[s.what], t[s.of], s.of, s.least)
 		}

@@ -22,6 +22,7 @@ var (
 	simSeed  = flag.Uint64("sim.seed", 0, "run the schedule of this seed alone, and tell what happens")
 	simCount = flag.Int("sim.n", 0, "how many random schedules to run")
 	simTime  = flag.Duration("sim.time", 0, "run random schedules for so long")
+	simFirst = flag.Uint64("sim.first", 0, "begin the random schedules with this seed; 0 is anywhere")
 	simFails = flag.Int("sim.fails", 1, "stop after so many random schedules that break a law")
 	simFile  = flag.String("sim.file", "", "run the schedule in this file alone, and tell what happens")
 )
@@ -116,7 +117,10 @@ func TestSim(t *testing.T) {
 	// every few hundred worlds and not in each.
 	ballast := make([]byte, 64<<20)
 	defer runtime.KeepAlive(ballast)
-	first := rand.Uint64N(1 << 40)
+	first := *simFirst
+	if first == 0 {
+		first = 1 + rand.Uint64N(1<<40)
+	}
 	t.Logf("schedules from seed %d on", first)
 	var next atomic.Uint64
 	var failed atomic.Int64
@@ -131,7 +135,7 @@ func TestSim(t *testing.T) {
 				if i > uint64(n) {
 					return
 				}
-				seed := first + i
+				seed := first + i - 1
 				s := newSchedule(seed)
 				wrong, its := runSchedule(t, s, nil)
 				mu.Lock()

@@ -215,7 +215,9 @@ func (w *simWorld) hold(name string, kind utmpfile.LockKind, d time.Duration) {
 	}
 	w.disturb(d)
 	w.holders = append(w.holders, h)
+	w.count("lock held by somebody")
 	if d == forever {
+		w.count("lock held for good")
 		return
 	}
 	time.AfterFunc(d, func() {
