@@ -6,7 +6,7 @@ VERSION ?= $(shell cat VERSION 2>/dev/null || git describe --tags --always --dir
 LDFLAGS  = -s -w -X utmpd.dev/utmpd/internal/daemon.version=$(VERSION)
 export CGO_ENABLED ?= 0
 
-.PHONY: build demo test test-unit test-system test-race test-arch test-long sim sim-ci mutants fuzz check cross clean
+.PHONY: build demo test test-unit test-system test-race test-arch test-long sim sim-ci mutants fuzz bench check cross clean
 
 build:
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
@@ -59,6 +59,16 @@ fuzz:
 # Each patch in test/mutants breaks a law or a decision; a test must notice.
 mutants:
 	test/mutants/run.sh
+
+# What utmpd costs beside a program that does only what must be done: some ten
+# minutes, to be run on a machine that does nothing else. BENCH='-quick' tries it,
+# BENCH='-case one,all -n 1000' is a part. PEER='cmd {utmp} {wtmp} {pipe} {config}'
+# measures another command in turns with ours.
+BENCH ?=
+PEER  ?=
+bench: build
+	$(GO) build -o bin/ ./bench ./bench/floor
+	bin/bench -json bin/bench.json $(if $(PEER),-peer '$(PEER)') $(BENCH) bin/utmpd bin/floor
 
 check:
 	test -z "$$(gofmt -l .)" || { gofmt -l .; exit 1; }

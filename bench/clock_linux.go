@@ -1,0 +1,127 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// nap sleeps in this thread for a short time, which Go's own sleep would stretch.
+func nap(d time.Duration) {
+	t := unix.NsecToTimespec(int64(d))
+	_ = unix.Nanosleep(&t, nil)
+}
+
+// processorTime returns what all threads of a process have used, 0 if it is gone.
+func processorTime(pid int) time.Duration {
+	return clock(int32(^pid<<3 | 2))
+}
+
+// ownTime returns what this thread has used.
+func ownTime() time.Duration { return clock(unix.CLOCK_THREAD_CPUTIME_ID) }
+
+func clock(id int32) time.Duration {
+	var t unix.Timespec
+	if unix.ClockGettime(id, &t) != nil {
+		return 0
+	}
+	return time.Duration(t.Nano())
+}
+
+// descriptors returns how many files a process has open.
+func descriptors(pid int) int {
+	name := fmt.Sprintf("/proc/%d/fd", pid)
+	var st unix.Stat_t
+	if unix.Stat(name, &st) != nil {
+		return 0
+	}
+	if st.Size > 0 { // since Linux 6.2
+		return int(st.Size)
+	}
+	names, _ := os.ReadDir(name)
+	return len(names)
+}
+
+// usage is what a process that does nothing has and uses.
+type usage struct {
+	cpu      time.Duration
+	switches int // its threads were given a processor so many times
+	resident int // bytes
+}
+
+func usageOf(pid int) usage {
+	u := usage{cpu: processorTime(pid)}
+	names, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", pid))
+	for _, name := range names {
+		fields := statusOf(name)
+		u.switches += fields["voluntary_ctxt_switches"] + fields["nonvoluntary_ctxt_switches"]
+		u.resident = fields["VmRSS"] << 10
+	}
+	return u
+}
+
+// statusOf reads the numbers of a /proc/PID/status.
+func statusOf(name string) map[string]int {
+	text, _ := os.ReadFile(name)
+	fields := map[string]int{}
+	for line := range strings.Lines(string(text)) {
+		key, value, _ := strings.Cut(line, ":")
+		if words := strings.Fields(value); len(words) > 0 {
+			fields[key], _ = strconv.Atoi(words[0])
+		}
+	}
+	return fields
+}
+
+// sysctl returns a number of /proc/sys, 0 if there is none.
+func sysctl(name string) int {
+	text, _ := os.ReadFile("/proc/sys/" + name)
+	n, _ := strconv.Atoi(strings.TrimSpace(string(text)))
+	return n
+}
+
+// machine is what the figures were measured on.
+type machine struct {
+	CPU    string
+	Cores  int
+	Memory string
+	Kernel string
+	Date   string
+	Load   string // at the start
+}
+
+func thisMachine() machine {
+	var u unix.Utsname
+	_ = unix.Uname(&u)
+	load, _ := os.ReadFile("/proc/loadavg")
+	m := machine{
+		Kernel: unix.ByteSliceToString(u.Release[:]), Date: time.Now().Format(time.DateOnly),
+		Cores: cores(), Load: strings.Join(strings.Fields(string(load))[:1], ""),
+		Memory: fmt.Sprintf("%.0f GB", float64(statusOf("/proc/meminfo")["MemTotal"])/(1<<20)),
+	}
+	info, _ := os.ReadFile("/proc/cpuinfo")
+	for line := range strings.Lines(string(info)) {
+		if key, value, _ := strings.Cut(line, ":"); strings.TrimSpace(key) == "model name" {
+			m.CPU = strings.TrimSpace(value)
+			break
+		}
+	}
+	return m
+}
+
+func cores() int {
+	var set unix.CPUSet
+	if unix.SchedGetaffinity(0, &set) != nil {
+		return 0
+	}
+	return set.Count()
+}
+
+// millis and the like are the units of the table.
+func millis(d time.Duration) float64  { return float64(d) / float64(time.Millisecond) }
+func seconds(d time.Duration) float64 { return d.Seconds() }

@@ -1,0 +1,13 @@
+//go:build !linux
+
+package main
+
+import (
+	"fmt"
+	"io"
+)
+
+func run(_ []string, stderr io.Writer) int {
+	fmt.Fprintln(stderr, "floor: it needs the pidfds of Linux")
+	return 1
+}

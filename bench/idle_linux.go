@@ -1,0 +1,201 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"time"
+)
+
+// idler is one of many daemons that run side by side: one that does nothing does
+// not disturb another.
+type idler struct {
+	n      int
+	silent bool // no heartbeat and no scan
+	who    string
+	r      *running
+	p      *place
+	before usage
+}
+
+// idleness: what utmpd uses while nothing happens. What Go's collector does by
+// itself comes two minutes after the last collection at the latest, so the look
+// begins a minute after the start.
+func (b *bench) idleness() error {
+	crowd, err := b.newCrowd(slices.Max(b.sizes))
+	if err != nil {
+		return err
+	}
+	defer crowd.close()
+	var all []*idler
+	defer func() {
+		for _, i := range all {
+			i.r.stop()
+			i.p.close()
+		}
+	}()
+	for range b.runs {
+		for _, n := range b.sizes {
+			for _, c := range b.daemons() {
+				for _, silent := range []bool{false, true} {
+					i, err := b.newIdler(c, crowd.pids[:n], silent)
+					if err != nil {
+						return err
+					}
+					all = append(all, i)
+				}
+			}
+		}
+	}
+	if err := b.wait(b.idle + 5*time.Second); err != nil {
+		return err
+	}
+	for _, i := range all {
+		i.before = usageOf(i.r.pid)
+	}
+	if err := b.wait(b.idle); err != nil {
+		return err
+	}
+	b.tellIdle(all)
+	return nil
+}
+
+func (b *bench) newIdler(c contestant, pids []int, silent bool) (*idler, error) {
+	keys := []string{}
+	if silent {
+		keys = append(keys, "SCAN_PERIOD=604800", "WTMPX_UPDATE_FREQ=604800")
+	}
+	p, err := b.newPlace(pids, "", keys...)
+	if err != nil {
+		return nil, err
+	}
+	r, err := c.start(p)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.watches(len(pids)); err != nil {
+		r.stop()
+		return nil, err
+	}
+	return &idler{n: len(pids), silent: silent, who: c.name, r: r, p: p}, nil
+}
+
+// tellIdle makes the figures of what all have used.
+func (b *bench) tellIdle(all []*idler) {
+	over := fmt.Sprintf("in %.0f s", b.idle.Seconds())
+	for _, n := range b.sizes {
+		// A heartbeat lets a few threads wait for the disk.
+		cpu := b.figure("idle", n, "processor "+over, "ms", goal{Most: 2})
+		memory := b.figure("idle", n, "resident", "MB", goal{Most: 8 + float64(max(0, n-1000))/1000})
+		switches := b.figure("idle", n, "threads woken "+over, "times", goal{})
+		silent := b.figure("idle", n, "the same with no heartbeat due", "times", goal{Most: 1})
+		for _, i := range all {
+			if i.n != n {
+				continue
+			}
+			now := usageOf(i.r.pid)
+			woken := float64(now.switches - i.before.switches)
+			if i.silent {
+				silent.add(i.who, woken)
+				continue
+			}
+			cpu.add(i.who, millis(now.cpu-i.before.cpu))
+			memory.add(i.who, float64(now.resident)/1e6)
+			switches.add(i.who, woken)
+		}
+	}
+}
+
+// wait sleeps, unless interrupted.
+func (b *bench) wait(d time.Duration) error {
+	select {
+	case <-b.ctx.Done():
+		return b.ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
+}
+
+// scansEach is how many scans a run of scan has, one a second.
+const scansEach = 2
+
+// scan: the processor time of a scan by the period that finds no change, beside
+// one reading of the file. All daemons run side by side.
+func (b *bench) scan() error {
+	crowd, err := b.newCrowd(slices.Max(b.sizes))
+	if err != nil {
+		return err
+	}
+	defer crowd.close()
+	for _, n := range b.sizes {
+		if err := b.scanAt(crowd.pids[:n]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *bench) scanAt(pids []int) error {
+	n := len(pids)
+	f := b.figure("scan", n, "processor of one", "ms", goal{Other: floor, Times: 2})
+	var all []*idler
+	defer func() {
+		for _, i := range all {
+			i.r.stop()
+			i.p.close()
+		}
+	}()
+	for _, c := range b.daemons() {
+		p, err := b.newPlace(pids, "", "SCAN_PERIOD=1", "WTMPX_UPDATE_FREQ=604800")
+		if err != nil {
+			return err
+		}
+		r, err := c.start(p)
+		if err != nil {
+			return err
+		}
+		all = append(all, &idler{n: n, who: c.name, r: r, p: p})
+		if err := r.watches(n); err != nil {
+			return err
+		}
+		nap(after) // the first saving of the table
+		if err := r.settles(); err != nil {
+			return err
+		}
+		for range b.runs {
+			before := processorTime(r.pid)
+			if err := b.wait(scansEach * time.Second); err != nil {
+				return err
+			}
+			f.add(c.name, millis(processorTime(r.pid)-before)/scansEach)
+		}
+	}
+	for range b.runs {
+		took, err := readOnce(all[0].p.utmp)
+		if err != nil {
+			return err
+		}
+		f.add(floor, millis(took))
+		nap(100 * time.Millisecond)
+	}
+	return nil
+}
+
+// readOnce returns the processor time of reading a file in blocks of 64 kB.
+func readOnce(name string) (time.Duration, error) {
+	block := make([]byte, 64<<10)
+	before := ownTime()
+	f, err := os.Open(name)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	for err == nil {
+		_, err = f.Read(block)
+	}
+	if err != io.EOF {
+		return 0, err
+	}
+	return ownTime() - before, nil
+}

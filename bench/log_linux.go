@@ -1,0 +1,174 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"utmpd.dev/utmpd/utmpfile"
+	"utmpd.dev/utmpd/utmpx"
+)
+
+// historyLines are the lines on which the sessions of a long log came and went.
+const historyLines = 80
+
+// history makes a log of logins and logouts, all of them over, as long as is asked
+// for, and returns its name. It is made once.
+func (b *bench) history() (string, error) {
+	name := filepath.Join(b.tools.disk, "history")
+	if _, err := os.Stat(name); err == nil {
+		return name, nil
+	}
+	f, err := os.Create(name)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	w := bufio.NewWriterSize(f, 1<<20)
+	record := make([]byte, layout.Size())
+	began := time.Now()
+	for i := range b.log {
+		r := utmpx.Record{
+			Type: utmpx.UserProcess, PID: int32(1000 + i/2%30000), Line: fmt.Sprintf("pts/2%05d", i/2%historyLines),
+			ID: "h", User: "alice", Host: "desk.example.org", Time: utmpx.TimeOf(began.Add(time.Duration(i) * time.Microsecond)),
+		}
+		if i%2 == 1 {
+			r.Type, r.User = utmpx.DeadProcess, ""
+		}
+		must(layout.EncodeTo(record, r))
+		if _, err := w.Write(record); err != nil {
+			return "", err
+		}
+	}
+	return name, w.Flush()
+}
+
+// appends is how many records a run of wtmp appends.
+const appends = 20_000
+
+// wtmp: how fast records are appended to a log and a long one is read, by
+// utmpfile's Log.
+func (b *bench) wtmp() error {
+	name, err := b.history()
+	if err != nil {
+		return err
+	}
+	if err := b.appendAt(name); err != nil {
+		return err
+	}
+	l := utmpfile.NewLog(name, utmpfile.Options{})
+	forward := b.figure("wtmp", b.log, "read forward", "s", goal{Other: floor, Times: 1.5})
+	backward := b.figure("wtmp", b.log, "read backward", "s", goal{Other: floor, Times: 1.5})
+	for range b.runs {
+		for _, way := range []struct {
+			f    *figure
+			read func() error
+		}{
+			{forward, func() error { return b.count(l, true) }},
+			{backward, func() error { return b.count(l, false) }},
+		} {
+			at := time.Now()
+			if err := way.read(); err != nil {
+				return err
+			}
+			way.f.add(ours, seconds(time.Since(at)))
+			at = time.Now()
+			null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+			if err != nil {
+				return err
+			}
+			cat := exec.Command("cat", name)
+			cat.Stdout = null
+			err = cat.Run()
+			null.Close()
+			if err != nil {
+				return err
+			}
+			way.f.add(floor, seconds(time.Since(at)))
+			if err := b.ctx.Err(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// count reads the whole log, record by record.
+func (b *bench) count(l *utmpfile.Log, forward bool) error {
+	records := l.Backward()
+	if forward {
+		records = l.Forward()
+	}
+	n := 0
+	for e, err := range records {
+		if err != nil {
+			return err
+		}
+		if e.Type == utmpx.UserProcess || e.Type == utmpx.DeadProcess {
+			n++
+		}
+	}
+	if n != b.log {
+		return fmt.Errorf("%d records, not %d", n, b.log)
+	}
+	return nil
+}
+
+// appendAt appends to a long log, through Log.Append and as the floor does.
+func (b *bench) appendAt(history string) error {
+	f := b.figure("wtmp", b.log, "appended", "1/s", goal{Other: floor, Least: 0.5})
+	name := filepath.Join(b.tools.disk, "wtmp")
+	if out, err := exec.Command("cp", history, name).CombinedOutput(); err != nil {
+		return fmt.Errorf("%w: %s", err, out)
+	}
+	defer os.Remove(name)
+	l := utmpfile.NewLog(name, utmpfile.Options{})
+	r := utmpx.Record{Type: utmpx.DeadProcess, PID: 1000, Line: "pts/1", ID: "1", Time: utmpx.TimeOf(time.Now())}
+	raw, err := layout.Encode(r)
+	if err != nil {
+		return err
+	}
+	fd, err := unix.Open(name, unix.O_WRONLY|unix.O_APPEND|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	for range b.runs {
+		at := time.Now()
+		for range appends {
+			if err := l.Append(context.Background(), r); err != nil {
+				return err
+			}
+		}
+		f.add(ours, appends/seconds(time.Since(at)))
+		at = time.Now()
+		for range appends {
+			if err := lockedWrite(fd, raw); err != nil {
+				return err
+			}
+		}
+		f.add(floor, appends/seconds(time.Since(at)))
+		if err := b.ctx.Err(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func lockedWrite(fd int, p []byte) error {
+	l := unix.Flock_t{Type: unix.F_WRLCK}
+	if err := unix.FcntlFlock(uintptr(fd), unix.F_SETLKW, &l); err != nil {
+		return err
+	}
+	if _, err := unix.Write(fd, p); err != nil {
+		return err
+	}
+	l.Type = unix.F_UNLCK
+	return unix.FcntlFlock(uintptr(fd), unix.F_SETLKW, &l)
+}

@@ -1,0 +1,11 @@
+// Bench measures what utmpd costs and how the cost grows with the sessions: real
+// processes on private files, beside a program that does only what cannot be
+// avoided (bench/floor), in turns. docs/performance.md explains the figures.
+//
+//	bench [-quick] [-case one,all,...] [-n 100,1000,...] [-runs 5] [-json FILE]
+//	      [-peer 'COMMAND'] [-ram DIR] [-disk DIR] UTMPD FLOOR
+package main
+
+import "os"
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }

@@ -1,0 +1,210 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// options are the command line.
+type options struct {
+	utmpd, floor, peer string
+	cases              []string
+	sizes              []int
+	runs               int
+	idle               time.Duration
+	log                int // records in the long wtmp
+	json               string
+	ram, disk          string
+}
+
+// The full measurement. With quick it is one that ends in half a minute and says
+// little but that everything works.
+var (
+	allCases   = []string{"one", "all", "stale", "cold", "idle", "scan", "churn", "wtmp"}
+	fullSizes  = []int{100, 1000, 4000, 10_000, 19_000}
+	quickSizes = []int{50, 500}
+)
+
+// staleMost takes the place of the largest number of sessions where they need
+// not live.
+const staleMost = 30_000
+
+func parse(args []string, stderr io.Writer) (options, error) {
+	var o options
+	var quick bool
+	var cases, sizes string
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.BoolVar(&quick, "quick", false, "few sessions, two runs, five seconds of idleness")
+	flags.StringVar(&cases, "case", "", "only these of "+strings.Join(allCases, ","))
+	flags.StringVar(&sizes, "n", "", "these numbers of sessions")
+	flags.IntVar(&o.runs, "runs", 5, "runs of each figure")
+	flags.DurationVar(&o.idle, "idle", time.Minute, "how long idle looks on")
+	flags.IntVar(&o.log, "log", 1_000_000, "records in the long wtmp")
+	flags.StringVar(&o.json, "json", "", "write every measurement to this file")
+	flags.StringVar(&o.peer, "peer", "", "another command, to be measured in turns: {utmp} {wtmp} {pipe} {config} are its files")
+	flags.StringVar(&o.ram, "ram", "/dev/shm", "where utmp is to be, a tmpfs")
+	flags.StringVar(&o.disk, "disk", "/var/tmp", "where wtmp is to be, a disk")
+	if err := flags.Parse(args); err != nil {
+		return o, err
+	}
+	if flags.NArg() != 2 {
+		return o, errors.New("usage: bench [flags] UTMPD FLOOR")
+	}
+	o.utmpd, o.floor = flags.Arg(0), flags.Arg(1)
+	o.cases, o.sizes = allCases, fullSizes
+	if quick {
+		o.sizes, o.runs, o.idle, o.log = quickSizes, 2, 5*time.Second, 20_000
+	}
+	if cases != "" {
+		o.cases = strings.Split(cases, ",")
+	}
+	for _, c := range o.cases {
+		if !slices.Contains(allCases, c) {
+			return o, fmt.Errorf("no case %q", c)
+		}
+	}
+	if sizes != "" {
+		o.sizes = nil
+		for word := range strings.SplitSeq(sizes, ",") {
+			n, err := strconv.Atoi(word)
+			if err != nil || n < 1 {
+				return o, fmt.Errorf("no number of sessions: %q", word)
+			}
+			o.sizes = append(o.sizes, n)
+		}
+	}
+	return o, nil
+}
+
+// bench is one whole measurement.
+type bench struct {
+	options
+	ctx      context.Context
+	progress io.Writer
+	tools    tools
+	machine  machine
+	figures  []*figure
+}
+
+func run(args []string, stdout, stderr io.Writer) int {
+	o, err := parse(args, stderr)
+	if errors.Is(err, flag.ErrHelp) {
+		return 0
+	}
+	if err == nil {
+		err = measure(o, stdout, stderr)
+	}
+	if err != nil {
+		fmt.Fprintln(stderr, "bench:", err)
+		return 1
+	}
+	return 0
+}
+
+// measure goes through the cases. What is started dies with this thread, which
+// lasts as long as the program.
+func measure(o options, stdout, stderr io.Writer) error {
+	runtime.LockOSThread()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	b := &bench{options: o, ctx: ctx, progress: stderr}
+	if err := b.prepare(); err != nil {
+		return err
+	}
+	defer b.tools.close()
+	cases := map[string]func() error{
+		"one": b.one, "all": b.all, "stale": b.stale, "cold": b.cold,
+		"idle": b.idleness, "scan": b.scan, "churn": b.churn, "wtmp": b.wtmp,
+	}
+	began := time.Now()
+	for _, name := range o.cases {
+		at := time.Now()
+		if err := cases[name](); err != nil {
+			if ctx.Err() != nil {
+				return errors.New("interrupted")
+			}
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		b.say("%s took %.0f s", name, time.Since(at).Seconds())
+	}
+	printTable(stdout, b.machine, b.figures, time.Since(began))
+	if o.json == "" {
+		return nil
+	}
+	return writeJSON(o.json, b.machine, b.figures)
+}
+
+func (b *bench) say(format string, args ...any) {
+	fmt.Fprintf(b.progress, "bench: "+format+"\n", args...)
+}
+
+// prepare looks at the machine, raises its limits as far as that may be, and
+// makes the tools.
+func (b *bench) prepare() error {
+	b.machine = thisMachine()
+	most := slices.Max(b.sizes)
+	if got := raise(unix.RLIMIT_NOFILE, uint64(most+1000)); got < uint64(most+1000) {
+		b.say("the limit of open files is %d and may not be raised to %d", got, most+1000)
+	}
+	if got := raise(unix.RLIMIT_NPROC, uint64(most+1000)); got < uint64(most+1000) && os.Geteuid() != 0 {
+		b.say("the limit of processes is %d and may not be raised to %d", got, most+1000)
+	}
+	if max := sysctl("kernel/pid_max"); most > max-1000 {
+		b.say("kernel.pid_max is %d: %d sessions cannot live (it is the machine's, and left as it is)", max, most)
+	}
+	// Short pauses are to be short.
+	if err := unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0); err != nil {
+		return err
+	}
+	var err error
+	b.tools, err = newTools(b.options)
+	return err
+}
+
+// raise raises a limit, the hard one too where that is allowed, and returns what
+// it is then.
+func raise(which int, want uint64) uint64 {
+	var l syscall.Rlimit
+	if syscall.Getrlimit(which, &l) != nil {
+		return 0
+	}
+	if l.Cur >= want {
+		return l.Cur
+	}
+	to := syscall.Rlimit{Cur: want, Max: max(want, l.Max)}
+	if syscall.Setrlimit(which, &to) == nil {
+		return want
+	}
+	to = syscall.Rlimit{Cur: l.Max, Max: l.Max}
+	_ = syscall.Setrlimit(which, &to)
+	return l.Max
+}
+
+// turns calls f for every contestant in every run, each first in turn.
+func (b *bench) turns(who []contestant, f func(run int, c contestant) error) error {
+	for run := range b.runs {
+		for i := range who {
+			if err := b.ctx.Err(); err != nil {
+				return err
+			}
+			if err := f(run, who[(run+i)%len(who)]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

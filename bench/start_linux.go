@@ -1,0 +1,83 @@
+package main
+
+import (
+	"slices"
+	"time"
+)
+
+// stale: N have died before the start; from the start to the last record. Their
+// pids are of no process, which is all that is left of the dead.
+func (b *bench) stale() error {
+	sizes := b.sizes
+	if slices.Max(sizes) == slices.Max(fullSizes) {
+		sizes = append(slices.Clone(sizes), staleMost)
+	}
+	first := sysctl("kernel/pid_max") + 1
+	for _, n := range sizes {
+		pids := make([]int, n)
+		for i := range pids {
+			pids[i] = first + i
+		}
+		took := b.figure("stale", n, "start to the last record", "ms", goal{Other: floorSync, Times: 1.5})
+		used := b.figure("stale", n, "processor", "ms", goal{})
+		err := b.turns(b.everyone(), func(_ int, c contestant) error {
+			p, err := b.newPlace(pids, "", keys...)
+			if err != nil {
+				return err
+			}
+			defer p.close()
+			r, err := c.start(p)
+			if err != nil {
+				return err
+			}
+			defer r.stop()
+			if err := r.await(50*time.Microsecond, p.allDone()); err != nil {
+				return err
+			}
+			took.add(c.name, millis(time.Since(r.at)))
+			err = r.settles()
+			used.add(c.name, millis(processorTime(r.pid)))
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// cold: from the start until a descriptor is held for each of N living sessions.
+func (b *bench) cold() error {
+	for _, n := range b.sizes {
+		crowd, err := b.newCrowd(n)
+		if err != nil {
+			return err
+		}
+		took := b.figure("cold", n, "start to all watched", "ms", goal{Other: floor, Times: 2})
+		used := b.figure("cold", n, "processor", "ms", goal{})
+		err = b.turns(b.everyone(), func(_ int, c contestant) error {
+			p, err := b.newPlace(crowd.pids, "", keys...)
+			if err != nil {
+				return err
+			}
+			defer p.close()
+			r, err := c.start(p)
+			if err != nil {
+				return err
+			}
+			defer r.stop()
+			if err := r.watches(n); err != nil {
+				return err
+			}
+			took.add(c.name, millis(time.Since(r.at)))
+			err = r.settles()
+			used.add(c.name, millis(processorTime(r.pid)))
+			return err
+		})
+		crowd.close()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
