@@ -20,11 +20,11 @@ const saveEvery = time.Second
 // readyAgain is the pause before READY=1 is sent again that could not be sent.
 const readyAgain = 2 * time.Second
 
-// emit gives an input to the loop. It blocks while the loop is behind, and
-// drops the input once the daemon ends.
-func (d *daemon) emit(in input) {
+// emit gives inputs to the loop. It blocks while the loop is behind, and drops
+// them once the daemon ends.
+func (d *daemon) emit(ins ...input) {
 	select {
-	case d.inputs <- in:
+	case d.inputs <- ins:
 	case <-d.done:
 	}
 }
@@ -44,8 +44,10 @@ func (d *daemon) loop(ctx context.Context, hup <-chan os.Signal, failed <-chan e
 			return nil
 		case err := <-failed:
 			return err
-		case in := <-d.inputs:
-			d.handle(in.at, in.events...)
+		case ins := <-d.inputs:
+			for _, in := range ins {
+				d.handle(in.at, in.events...)
+			}
 		case ev := <-d.scans:
 			d.takeScan(ev)
 			if err := d.displaced(ev); err != nil {

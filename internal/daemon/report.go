@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -44,17 +45,17 @@ func (p *reporter) close() {
 func (p *reporter) report(r table.Report) {
 	switch r.Kind {
 	case table.Watching:
-		p.log.Debug("session watched", who(r.Record)...)
+		p.debug("session watched", r)
 	case table.Ended:
 		p.log.Info("session ended", ended(r)...)
 	case table.WouldEnd:
 		p.log.Info("session would be ended (-n)", ended(r)...)
 	case table.Dying:
-		p.log.Debug("process ended: its owner has GRACE_PERIOD to clean", append(who(r.Record), "end", stamp(r.End))...)
+		p.debug("process ended: its owner has GRACE_PERIOD to clean", r)
 	case table.Left:
 		p.left.Log(slog.LevelInfo, "left", "session left alone", append(who(r.Record), "reason", r.Reason)...)
 	case table.Owner:
-		p.log.Debug("session ended by its owner", who(r.Record)...)
+		p.debug("session ended by its owner", r)
 	case table.Unwatched:
 		p.unwatched(r.Count)
 	case table.Delayed:
@@ -64,6 +65,18 @@ func (p *reporter) report(r table.Report) {
 	case table.OwedLost:
 		p.log.Error("a logout is lost: too many wait for the wtmpx file", ended(r)...)
 	}
+}
+
+// debug spares what a line costs that nobody is to read.
+func (p *reporter) debug(msg string, r table.Report) {
+	if !p.log.Enabled(context.Background(), slog.LevelDebug) {
+		return
+	}
+	args := who(r.Record)
+	if !r.End.IsZero() {
+		args = append(args, "end", stamp(r.End))
+	}
+	p.log.Debug(msg, args...)
 }
 
 func (p *reporter) unwatched(n int) {

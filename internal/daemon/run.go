@@ -59,7 +59,7 @@ type daemon struct {
 	table   *table.Table
 	started time.Time     // the table's clock counts from here
 	mono    time.Duration // as the table last heard
-	inputs  chan input
+	inputs  chan []input
 	scans   chan scanner.Event
 	done    chan struct{} // closed when nothing is taken in any more
 	rooms   sync.WaitGroup
@@ -72,6 +72,7 @@ type daemon struct {
 	lastScan   time.Time
 	lastClean  time.Time
 	scanErr    string
+	shown      shown // what the status says
 }
 
 // run is the daemon from its start to its end. It calls ready once it works.
@@ -100,7 +101,7 @@ func newDaemon(f flags, cfg config.Config, log logger, ready func(), on machine)
 		flags: f, cfg: cfg, log: log, on: on,
 		table:   table.New(settings(cfg)),
 		started: time.Now(),
-		inputs:  make(chan input, 64),
+		inputs:  make(chan []input, 64),
 		scans:   make(chan scanner.Event),
 		done:    make(chan struct{}),
 		systemd: on.systemd,

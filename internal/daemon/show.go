@@ -10,8 +10,10 @@ import (
 	"time"
 
 	"utmpd.dev/utmpd/internal/config"
+	"utmpd.dev/utmpd/internal/receiver"
 	"utmpd.dev/utmpd/internal/state"
 	"utmpd.dev/utmpd/internal/status"
+	"utmpd.dev/utmpd/internal/table"
 )
 
 // startLine tells at the start what utmpd works on, and what it cannot do.
@@ -44,12 +46,36 @@ func (d *daemon) backend() string {
 	return backend
 }
 
+// shown is what the status is made of. The loop compares it in every round, and
+// writes it out only if it differs.
+type shown struct {
+	what                      string
+	counts                    table.Counts
+	backend, scanErr          string
+	lastScan, beat, lastClean time.Time
+	requests                  receiver.Stats
+}
+
 // showStatus says how things are: RUN_DIR/status, and STATUS= under systemd.
 func (d *daemon) showStatus(what string) {
-	c := d.table.Counts()
-	beat, _ := d.heart.Last()
+	now := shown{
+		what: what, counts: d.table.Counts(), backend: d.backend(), scanErr: d.scanErr,
+		lastScan: d.lastScan, lastClean: d.lastClean,
+	}
+	now.beat, _ = d.heart.Last()
+	if d.pipe != nil {
+		now.requests = d.pipe.Stats()
+	}
+	if now != d.shown {
+		d.shown = now
+		d.status.Set(d.pairs(now))
+	}
+}
+
+func (d *daemon) pairs(s shown) []status.Pair {
+	c := s.counts
 	pairs := []status.Pair{
-		{Key: "state", Value: what},
+		{Key: "state", Value: s.what},
 		{Key: "pid", Value: strconv.Itoa(os.Getpid())},
 		{Key: "version", Value: Version()},
 		{Key: "started", Value: stamp(d.started)},
@@ -61,21 +87,21 @@ func (d *daemon) showStatus(what string) {
 		{Key: "dying", Value: strconv.Itoa(c.Dying)},
 		{Key: "cleaned", Value: strconv.Itoa(c.Cleaned)},
 		{Key: "logouts owed", Value: strconv.Itoa(c.Owed)},
-		{Key: "backend", Value: d.backend()},
-		{Key: "last scan", Value: when(d.lastScan)},
-		{Key: "last heartbeat", Value: when(beat)},
-		{Key: "last clean", Value: when(d.lastClean)},
+		{Key: "backend", Value: s.backend},
+		{Key: "last scan", Value: when(s.lastScan)},
+		{Key: "last heartbeat", Value: when(s.beat)},
+		{Key: "last clean", Value: when(s.lastClean)},
 	}
 	if d.pipe != nil {
-		st := d.pipe.Stats()
+		bad := s.requests.BadCommands + s.requests.BadPIDs + s.requests.Partials
 		pairs = append(pairs,
-			status.Pair{Key: "requests", Value: strconv.FormatUint(st.Requests, 10)},
-			status.Pair{Key: "bad requests", Value: strconv.FormatUint(st.BadCommands+st.BadPIDs+st.Partials, 10)})
+			status.Pair{Key: "requests", Value: strconv.FormatUint(s.requests.Requests, 10)},
+			status.Pair{Key: "bad requests", Value: strconv.FormatUint(bad, 10)})
 	}
-	if d.scanErr != "" {
-		pairs = append(pairs, status.Pair{Key: "utmpx error", Value: d.scanErr})
+	if s.scanErr != "" {
+		pairs = append(pairs, status.Pair{Key: "utmpx error", Value: s.scanErr})
 	}
-	d.status.Set(pairs)
+	return pairs
 }
 
 func when(t time.Time) string {

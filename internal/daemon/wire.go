@@ -28,22 +28,29 @@ func (d *daemon) moment(at time.Time) table.Moment {
 	return table.Moment{Mono: d.mono, Wall: d.on.wall(at)}
 }
 
-// watcherEvents passes on what the Watcher learnt. Deaths keep their own time.
+// watcherEvents passes on what the Watcher learnt, all at once: what the loop does
+// after each input, it does once for them. Each keeps its own time.
 func (d *daemon) watcherEvents(events []watcher.Event) {
 	boot := d.on.booted()
+	var ins []input
 	for len(events) > 0 {
-		in := input{at: events[0].At}
-		for len(events) > 0 && events[0].At.Equal(in.at) {
-			in.events = append(in.events, fromWatcher(events[0], d.on.up(in.at), boot))
-			events = events[1:]
+		in, n := input{at: events[0].At}, 1
+		for n < len(events) && events[n].At.Equal(in.at) {
+			n++
 		}
-		d.emit(in)
+		in.events = make([]table.Event, n)
+		for i, ev := range events[:n] {
+			in.events[i] = d.fromWatcher(ev, boot)
+		}
+		ins = append(ins, in)
+		events = events[n:]
 	}
+	d.emit(ins...)
 }
 
-// fromWatcher translates what was learnt when the machine had been up for up,
-// and its clock says that it was booted at boot.
-func fromWatcher(ev watcher.Event, up time.Duration, boot time.Time) table.Event {
+// fromWatcher translates what was learnt while the clock says that the machine was
+// booted at boot.
+func (d *daemon) fromWatcher(ev watcher.Event, boot time.Time) table.Event {
 	switch ev.Kind {
 	case watcher.Alive:
 		alive := table.Alive{PID: ev.PID, Token: table.Token(ev.Token), ID: table.ID(ev.ID), Boot: boot}
@@ -58,7 +65,7 @@ func fromWatcher(ev watcher.Event, up time.Duration, boot time.Time) table.Event
 	case watcher.Reaped:
 		return table.Reaped{Token: table.Token(ev.Token), Status: table.Status(ev.Status)}
 	}
-	lines := make(map[string]table.Leader, len(ev.Leaders))
+	lines, up := make(map[string]table.Leader, len(ev.Leaders)), d.on.up(ev.At)
 	for line, l := range ev.Leaders {
 		lines[line] = table.Leader{
 			Found:  l.Found,

@@ -77,7 +77,7 @@ func (t *Table) leaveAlone(s *session, verify bool) {
 // tell reports what a person wants to know of a job.
 func (t *Table) tell(res Result, delayed map[Outcome]Report) {
 	r := Report{
-		Record: res.Job.Record.Detach(), End: res.Job.End, Status: res.Job.Status,
+		Record: res.Job.Record, End: res.Job.End, Status: res.Job.Status,
 		After: res.Job.After, Found: res.Job.Found, Logout: res.Logout, Err: res.Err,
 	}
 	switch res.Outcome {

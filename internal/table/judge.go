@@ -104,7 +104,7 @@ func (t *Table) settle(s *session, p *process, ev Alive) {
 	t.setState(s, watched)
 	t.bind(s, p)
 	if first {
-		t.report(Report{Kind: Watching, Record: t.record(s).Detach()})
+		t.report(Report{Kind: Watching, Record: t.record(s)})
 	}
 }
 
@@ -181,7 +181,7 @@ func (t *Table) died(s *session, seen bool) {
 	if s.end.IsZero() {
 		s.end, s.exact = t.now.Wall, seen
 	}
-	t.report(Report{Kind: Dying, Record: t.record(s).Detach(), End: s.end})
+	t.report(Report{Kind: Dying, Record: t.record(s), End: s.end})
 	t.wait(s, t.now.Mono+t.set.Grace)
 }
 
@@ -211,7 +211,7 @@ func (t *Table) leaders(ev Leaders) {
 func (t *Table) stay(s *session, why string) {
 	if s.why != why {
 		s.why = why
-		t.report(Report{Kind: Left, Record: t.record(s).Detach(), Reason: why})
+		t.report(Report{Kind: Left, Record: t.record(s), Reason: why})
 	}
 	t.wait(s, t.now.Mono+retryHidden)
 }
@@ -233,7 +233,7 @@ func (t *Table) ownsLine(pid int32, s *session) bool {
 
 // follow has the session live by its line's leader.
 func (t *Table) follow(s *session, leader Leader) {
-	t.report(Report{Kind: Left, Record: t.record(s).Detach(),
+	t.report(Report{Kind: Left, Record: t.record(s),
 		Reason: fmt.Sprintf("its line still has a session leader, pid %d", leader.ID.PID)})
 	t.unbind(s)
 	t.leave(s)
@@ -249,7 +249,7 @@ func (t *Table) clean(s *session) {
 	if len(r.Line) > 0 && r.Line[0] == ':' && !s.seenFor(displayAge) {
 		s.left = true
 		t.setState(s, done)
-		t.report(Report{Kind: Left, Record: r.Detach(),
+		t.report(Report{Kind: Left, Record: r,
 			Reason: "the process of a display's record was not seen alive for a minute"})
 		return
 	}

@@ -173,7 +173,7 @@ func (t *Table) found(slot int) {
 		t.sessions[slot] = s
 		if r.PID <= 0 {
 			t.setState(s, done)
-			t.report(Report{Kind: Left, Record: r.Detach(), Reason: "its record names no process"})
+			t.report(Report{Kind: Left, Record: r, Reason: "its record names no process"})
 			return
 		}
 		t.restore(s, r)
@@ -204,7 +204,7 @@ func (t *Table) again(ev Scanned) {
 func (t *Table) reportOwner(s *session, next *utmpx.Snapshot) {
 	if (s.state == grace || s.state == askingLeader) && s.slot < next.Len() {
 		if r := next.Record(s.slot); r.Type != utmpx.UserProcess {
-			t.report(Report{Kind: Owner, Record: t.record(s).Detach()})
+			t.report(Report{Kind: Owner, Record: t.record(s)})
 		}
 	}
 }
