@@ -68,7 +68,7 @@ func (d *daemon) showStatus(what string) {
 	}
 	if now != d.shown {
 		d.shown = now
-		d.status.Set(d.pairs(now))
+		d.status.Set(func() []status.Pair { return d.pairs(now) })
 	}
 }
 

@@ -124,14 +124,14 @@ func (p *Process) Status() Status {
 			return Status{Known: true, Wait: info.Exit_code}
 		}
 	}
-	s, err := readStat(p.id.PID)
-	if err != nil || !s.ended() || p.id.Start == 0 || s.start != p.id.Start {
-		return Status{}
-	}
 	// Who may not trace the process reads 0, as if it had exited well. What
 	// it was allowed to see of it when it lived tells of rules that bind
 	// even the capable, such as Landlock's.
-	if s.exitCode == 0 && !(p.peek && mayTraceAll()) {
+	if !p.peek {
+		return Status{}
+	}
+	s, err := readStat(p.id.PID)
+	if err != nil || !s.ended() || p.id.Start == 0 || s.start != p.id.Start || s.exitCode == 0 && !mayTraceAll() {
 		return Status{}
 	}
 	return Status{Known: true, Wait: s.exitCode}

@@ -71,8 +71,14 @@ func (n *Inotify) Run(ctx context.Context, notice func()) error {
 				return err
 			}
 		}
-		if ours {
-			notice()
+		if !ours {
+			continue
+		}
+		notice()
+		// What follows waits in the kernel, where equal events are one: the
+		// scanner rests as long after each scan, so nothing is heard later.
+		if !sleep(ctx, minPause) {
+			return nil
 		}
 	}
 }

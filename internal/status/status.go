@@ -86,7 +86,7 @@ type Writer struct {
 	failing bool
 
 	mu   sync.Mutex
-	next []Pair // nil: nothing was said yet
+	next func() []Pair // nil: nothing was said yet
 }
 
 // NewWriter returns a Writer that hands its pairs to write (usually [Write] and
@@ -96,11 +96,12 @@ func NewWriter(write func([]Pair) error, fail func(error)) *Writer {
 	return &Writer{write: write, fail: fail, wake: make(chan struct{}, 1)}
 }
 
-// Set says what the status is now. It keeps a copy, does not block, and is safe
-// for concurrent use.
-func (w *Writer) Set(pairs []Pair) {
+// Set says what the status is now: what pairs returns, which is called when it is
+// to be written, in the goroutine of Run, or not at all. It does not block, and is
+// safe for concurrent use.
+func (w *Writer) Set(pairs func() []Pair) {
 	w.mu.Lock()
-	w.next = slices.Clone(pairs)
+	w.next = pairs
 	w.mu.Unlock()
 	select {
 	case w.wake <- struct{}{}:
@@ -133,9 +134,13 @@ func (w *Writer) Run(ctx context.Context) {
 // flush writes what is not yet written and reports whether nothing is left.
 func (w *Writer) flush() bool {
 	w.mu.Lock()
-	next := w.next
+	said := w.next
 	w.mu.Unlock()
-	if next == nil || slices.Equal(next, w.written) {
+	if said == nil {
+		return true
+	}
+	next := said()
+	if slices.Equal(next, w.written) {
 		return true
 	}
 	err := w.write(next)

@@ -108,7 +108,7 @@ func (d *disk) take() ([]string, []error) {
 	return w, e
 }
 
-func one(v string) []Pair { return []Pair{{"a", v}} }
+func one(v string) func() []Pair { return func() []Pair { return []Pair{{"a", v}} } }
 
 func TestWriter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -137,9 +137,7 @@ func TestWriter(t *testing.T) {
 		pass(time.Second)
 		want("nothing said", nil)
 
-		p := one("1")
-		w.Set(p)
-		p[0].Value = "changed behind its back"
+		w.Set(one("1"))
 		synctest.Wait()
 		want("at once", []string{"1s 1"})
 		for i := range 300 { // over three seconds

@@ -228,10 +228,16 @@ type ends struct {
 	at   time.Time
 }
 
+// gather is how far apart, at least, ends are passed on once they come thick and
+// fast. What a batch sets going costs much more than one more end in it.
+const gather = time.Millisecond
+
 // wait passes on ends until the poller is closed, or done is. Ends that a failing
 // poller does not tell of, it tells of once it works again.
 func (w *Watcher) wait(to chan<- ends, done <-chan struct{}) error {
 	failing := false
+	var last time.Time
+	near := 0 // batches in a row that came soon after one another
 	for {
 		batch, err := w.poller.Wait(nil)
 		if errors.Is(err, os.ErrClosed) {
@@ -250,6 +256,18 @@ func (w *Watcher) wait(to chan<- ends, done <-chan struct{}) error {
 		}
 		select {
 		case to <- ends{batch, w.now()}:
+		case <-done:
+			return nil
+		}
+		if near++; time.Since(last) > gather {
+			near = 0
+		}
+		last = time.Now()
+		if near < 2 { // an end, and its reaping
+			continue
+		}
+		select {
+		case <-time.After(gather):
 		case <-done:
 			return nil
 		}
