@@ -245,6 +245,7 @@ func TestMassDeath(t *testing.T) {
 			k.exit(pid)
 			k.reap(pid, 9)
 		}
+		time.Sleep(time.Second) // ends that come thick and fast are gathered
 		r.wantWatched(0, 0)
 		seen := make(map[int32][]Kind)
 		for _, event := range r.take() {
