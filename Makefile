@@ -3,7 +3,7 @@
 
 GO      ?= go
 VERSION ?= $(shell cat VERSION 2>/dev/null || git describe --tags --always --dirty 2>/dev/null || echo unknown)
-LDFLAGS  = -s -w -X utmpd.dev/utmpd/internal/daemon.version=$(VERSION)
+LDFLAGS  = -s -w -X utmpd.dev/utmpd/internal/version.version=$(VERSION)
 export CGO_ENABLED ?= 0
 
 .PHONY: build demo test test-unit test-system test-race test-arch test-long sim sim-ci mutants fuzz bench check cross clean

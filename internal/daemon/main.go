@@ -12,15 +12,11 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"runtime/debug"
-	"sync"
 	"syscall"
 
 	"utmpd.dev/utmpd/internal/config"
+	"utmpd.dev/utmpd/internal/version"
 )
-
-// version is set by the build (-ldflags -X).
-var version string
 
 const (
 	exitOK    = 0
@@ -93,7 +89,7 @@ func Main(args []string, stdout, stderr io.Writer) int {
 		return exitUsage
 	}
 	if f.version {
-		fmt.Fprintln(stdout, "utmpd", Version())
+		fmt.Fprintln(stdout, "utmpd", version.String())
 		return exitOK
 	}
 	if f.check {
@@ -146,13 +142,3 @@ func serve(f flags, l logger, ready func()) error {
 	defer signal.Stop(hup)
 	return run(ctx, f, hup, l, ready)
 }
-
-// Version returns what the build was given, or what Go knows of the module.
-func Version() string { return cmp.Or(version, moduleVersion()) }
-
-var moduleVersion = sync.OnceValue(func() string {
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "(unknown)"
-})

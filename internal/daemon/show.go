@@ -14,12 +14,13 @@ import (
 	"utmpd.dev/utmpd/internal/state"
 	"utmpd.dev/utmpd/internal/status"
 	"utmpd.dev/utmpd/internal/table"
+	"utmpd.dev/utmpd/internal/version"
 )
 
 // startLine tells at the start what utmpd works on, and what it cannot do.
 func (d *daemon) startLine() {
 	c := d.table.Counts()
-	args := []any{"version", Version(), "utmpx", d.cfg.UtmpxFile, "wtmpx", d.cfg.WtmpxFile,
+	args := []any{"version", version.String(), "utmpx", d.cfg.UtmpxFile, "wtmpx", d.cfg.WtmpxFile,
 		"layout", d.layout(), "watched", c.Watched, "unwatched", c.Unwatched, "backend", d.backend()}
 	if d.pipe != nil {
 		args = append(args, "pipe", d.cfg.PipeFile)
@@ -77,7 +78,7 @@ func (d *daemon) pairs(s shown) []status.Pair {
 	pairs := []status.Pair{
 		{Key: "state", Value: s.what},
 		{Key: "pid", Value: strconv.Itoa(os.Getpid())},
-		{Key: "version", Value: Version()},
+		{Key: "version", Value: version.String()},
 		{Key: "started", Value: stamp(d.started)},
 		{Key: "utmpx", Value: d.cfg.UtmpxFile},
 		{Key: "wtmpx", Value: d.cfg.WtmpxFile},

@@ -1,0 +1,10 @@
+// Command utmpctl is what an operator types beside utmpd. See utmpctl(8).
+package main
+
+import (
+	"os"
+
+	"utmpd.dev/utmpd/internal/ctl"
+)
+
+func main() { os.Exit(ctl.Main(os.Args[1:], os.Stdout, os.Stderr)) }

@@ -1,0 +1,122 @@
+package ctl
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"utmpd.dev/utmpd/internal/config"
+)
+
+// command is one of utmpctl's. All that is said of it anywhere comes from here.
+type command struct {
+	name    string
+	summary string   // what it does, in half a line
+	about   string   // more of it, for its help
+	options []option // in the order in which they are shown
+	args    argument
+	run     func(call) error
+}
+
+// option is one flag of a command.
+type option struct {
+	name string
+	arg  string // what stands for its value; "" for one that is there or not
+	help string
+	many bool // it may be given more than once
+}
+
+// argument tells of what may follow the options.
+type argument struct {
+	name   string // as shown; "" for none
+	help   string
+	values []string // those there are; nil: any
+	most   int
+}
+
+// call is one invocation of a command.
+type call struct {
+	ctx            context.Context
+	stdout, stderr io.Writer
+	on             machine
+	set            map[string]bool     // the options without a value
+	values         map[string][]string // the others
+	args           []string
+}
+
+// value returns the value of an option, "" without it.
+func (c call) value(name string) string {
+	if v := c.values[name]; len(v) > 0 {
+		return v[len(v)-1]
+	}
+	return ""
+}
+
+// The options that several commands have.
+var (
+	configOption = option{name: "config", arg: "FILE", help: "read FILE instead of " + config.DefaultFile}
+	dryRunOption = option{name: "n", help: "tell what would be written, and write nothing"}
+	jsonOption   = option{name: "json", help: "print JSON"}
+)
+
+// commands are those there are, in the order in which they are shown.
+func commands() []command {
+	return []command{bootCommand(), shutdownCommand(), downtimeCommand(), completionCommand(), helpCommand()}
+}
+
+func find(name string) (command, bool) {
+	all := commands()
+	i := slices.IndexFunc(all, func(c command) bool { return c.name == name })
+	if i < 0 {
+		return command{}, false
+	}
+	return all[i], true
+}
+
+// errHelp is returned by parse where help was asked for.
+var errHelp = errors.New("help")
+
+// parse reads what follows the command's name.
+func (c command) parse(args []string) (call, error) {
+	in := call{set: make(map[string]bool), values: make(map[string][]string)}
+	set := flag.NewFlagSet(c.name, flag.ContinueOnError)
+	set.SetOutput(io.Discard)
+	set.Usage = func() {}
+	for _, o := range c.options {
+		if o.arg == "" {
+			set.BoolFunc(o.name, "", func(v string) error {
+				if v != "true" {
+					return errors.New("takes no value")
+				}
+				in.set[o.name] = true
+				return nil
+			})
+			continue
+		}
+		set.Func(o.name, "", func(v string) error {
+			if len(in.values[o.name]) > 0 && !o.many {
+				return errors.New("given twice")
+			}
+			in.values[o.name] = append(in.values[o.name], v)
+			return nil
+		})
+	}
+	if err := set.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return in, errHelp
+		}
+		return in, err
+	}
+	in.args = set.Args()
+	if len(in.args) > c.args.most {
+		return in, fmt.Errorf("unexpected argument %q", in.args[c.args.most])
+	}
+	if c.args.values != nil && len(in.args) > 0 && !slices.Contains(c.args.values, in.args[0]) {
+		return in, fmt.Errorf("%q is none of %s", in.args[0], strings.Join(c.args.values, ", "))
+	}
+	return in, nil
+}

@@ -1,0 +1,87 @@
+package ctl
+
+import (
+	"fmt"
+	"strings"
+	"text/tabwriter"
+
+	"utmpd.dev/utmpd/internal/config"
+)
+
+func helpCommand() command {
+	return command{
+		name:    "help",
+		summary: "tell how a command is used",
+		about:   "Without a command: which there are.",
+		args:    argument{name: "[COMMAND]", help: "the command", most: 1},
+		run: func(in call) error {
+			if len(in.args) == 0 {
+				fmt.Fprint(in.stdout, overview())
+				return nil
+			}
+			c, ok := find(in.args[0])
+			if !ok {
+				return &usageError{fmt.Errorf("no command %q", in.args[0]), overview()}
+			}
+			fmt.Fprint(in.stdout, c.help())
+			return nil
+		},
+	}
+}
+
+// overview is the help of utmpctl itself.
+func overview() string {
+	var b strings.Builder
+	b.WriteString("usage: utmpctl COMMAND [options]\n       utmpctl -version\n\n")
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	for _, c := range commands() {
+		fmt.Fprintf(w, "  %s\t%s\n", c.name, c.summary)
+	}
+	w.Flush()
+	fmt.Fprintf(&b, "\nutmpctl help COMMAND tells more. Settings are those of utmpd, in %s.\nSee utmpctl(8).\n", config.DefaultFile)
+	return b.String()
+}
+
+// usage is one line, folded where it would be long.
+func (c command) usage() string {
+	b := "usage: utmpctl " + c.name
+	column := len(b)
+	add := func(s string) {
+		if column+1+len(s) > 78 {
+			b += "\n      "
+			column = 6
+		}
+		b += " " + s
+		column += 1 + len(s)
+	}
+	for _, o := range c.options {
+		add("[" + o.String() + "]" + map[bool]string{true: "..."}[o.many])
+	}
+	if c.args.name != "" {
+		add(c.args.name)
+	}
+	return b + "\n"
+}
+
+func (o option) String() string {
+	if o.arg == "" {
+		return "-" + o.name
+	}
+	return "-" + o.name + " " + o.arg
+}
+
+// help is what `utmpctl help COMMAND` prints.
+func (c command) help() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s\n%s: %s.\n%s\n", c.usage(), c.name, c.summary, c.about)
+	if len(c.options) == 0 {
+		return b.String()
+	}
+	b.WriteString("\n")
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	for _, o := range c.options {
+		fmt.Fprintf(w, "  %s\t%s\n", o, o.help)
+	}
+	w.Flush()
+	return b.String()
+}

@@ -1,0 +1,80 @@
+// Package ctl is utmpctl: it wires the rooms together for commands that do one
+// thing and end. Each command is a file; [commands] lists them, and from that
+// list come the parser, the help and the completions. The page utmpctl(8) tells
+// what each does.
+package ctl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os/signal"
+	"syscall"
+
+	"utmpd.dev/utmpd/internal/version"
+)
+
+const (
+	exitOK    = 0
+	exitError = 1
+	exitUsage = 2
+)
+
+// usageError is a command line that cannot be understood.
+type usageError struct {
+	err  error
+	help string // what to show with it
+}
+
+func (e *usageError) Error() string { return e.err.Error() }
+
+// Main is the command: it returns the exit status, 0 for success, 1 for an
+// error, which stderr then tells, 2 for a usage error. SIGINT and SIGTERM end
+// it.
+func Main(args []string, stdout, stderr io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	return run(ctx, args, stdout, stderr, thisMachine())
+}
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer, on machine) int {
+	err := dispatch(ctx, args, stdout, stderr, on)
+	var usage *usageError
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &usage):
+		fmt.Fprintf(stderr, "utmpctl: %v\n%s", usage.err, usage.help)
+		return exitUsage
+	}
+	fmt.Fprintf(stderr, "utmpctl: %v\n", err)
+	return exitError
+}
+
+func dispatch(ctx context.Context, args []string, stdout, stderr io.Writer, on machine) error {
+	if len(args) == 0 {
+		return &usageError{errors.New("no command"), overview()}
+	}
+	switch args[0] {
+	case "-version", "--version":
+		fmt.Fprintln(stdout, "utmpctl", version.String())
+		return nil
+	case "-h", "-help", "--help":
+		args[0] = "help"
+	}
+	c, ok := find(args[0])
+	if !ok {
+		return &usageError{fmt.Errorf("no command %q", args[0]), overview()}
+	}
+	in, err := c.parse(args[1:])
+	switch {
+	case errors.Is(err, errHelp):
+		fmt.Fprint(stdout, c.help())
+		return nil
+	case err != nil:
+		return &usageError{fmt.Errorf("%s: %w", c.name, err), c.usage()}
+	}
+	in.ctx, in.stdout, in.stderr, in.on = ctx, stdout, stderr, on
+	return c.run(in)
+}
