@@ -12,6 +12,22 @@ import (
 // DefaultFile is where the settings are looked for if no file is named.
 const DefaultFile = "/etc/default/utmpd"
 
+// What "" stands for in RUN_DIR and STATE_DIR.
+const (
+	DefaultRunDir   = "/run/utmpd"
+	DefaultStateDir = "/var/lib/utmpd"
+)
+
+// BootRecords says who writes the records of boots and shutdowns.
+type BootRecords string
+
+// The values of BOOT_RECORDS.
+const (
+	Auto    BootRecords = "auto" // find out whether the system does; if not, utmpctl
+	Ours    BootRecords = "yes"  // utmpctl
+	Systems BootRecords = "no"   // the system
+)
+
 // Limits of the values. Periods are whole seconds.
 const (
 	MaxPeriod = 7 * 24 * time.Hour // of SCAN_PERIOD and WTMPX_UPDATE_FREQ
@@ -32,6 +48,7 @@ type Config struct {
 	PipeFile        string        // PIPE_FILE
 	RunDir          string        // RUN_DIR
 	StateDir        string        // STATE_DIR
+	BootRecords     BootRecords   // BOOT_RECORDS: whether utmpctl writes the records of boots and shutdowns
 	RunAs           string        // RUN_AS: the user to become, "" to stay who started it
 }
 
@@ -43,6 +60,7 @@ func Default() Config {
 		WtmpxUpdateFreq: 60 * time.Second,
 		GracePeriod:     time.Second,
 		KeepBusyLines:   true,
+		BootRecords:     Auto,
 	}
 }
 

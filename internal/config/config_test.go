@@ -49,9 +49,10 @@ WTMPX_FILE=/w
 PIPE_FILE=/p
 RUN_DIR=/r/
 STATE_DIR=/s//t
+BOOT_RECORDS=no
 RUN_AS=utmpd
 `, want: Config{10 * time.Second, 100, 20 * time.Second, 250 * time.Millisecond, false,
-			"/u", "/w", "/p", "/r", "/s/t", "utmpd"}},
+			"/u", "/w", "/p", "/r", "/s/t", Systems, "utmpd"}},
 		{name: "no newline at the end", in: "SCAN_PERIOD=10", want: scan(10)},
 		{name: "export", in: " export \tSCAN_PERIOD=10\n", want: scan(10)},
 		{name: "comment behind", in: "SCAN_PERIOD=10 # ten\n", want: scan(10)},
@@ -107,6 +108,10 @@ RUN_AS=utmpd
 		{name: "empty number", in: "SCAN_PERIOD=\nGRACE_PERIOD=\nKEEP_BUSY_LINES=\n", want: Default(),
 			warn: []string{"1: whole number", "2: number of seconds", "3: neither yes nor no"}},
 		{name: "fraction where none is allowed", in: "SCAN_PERIOD=1.5\n", want: Default(), warn: []string{"1: whole"}},
+
+		{name: "boot records", in: "BOOT_RECORDS=yes\n", want: with(func(c *Config) { c.BootRecords = Ours })},
+		{name: "boot records in other words", in: "BOOT_RECORDS=Auto\n", want: Default()},
+		{name: "no such boot records", in: "BOOT_RECORDS=maybe\n", want: Default(), warn: []string{"1: none of auto, yes, no; using auto"}},
 
 		{name: "grace at once", in: "GRACE_PERIOD=0\n", want: grace(0)},
 		{name: "grace .5", in: "GRACE_PERIOD=.5\n", want: grace(500 * time.Millisecond)},

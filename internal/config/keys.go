@@ -49,6 +49,18 @@ var keys = []key{
 	text("PIPE_FILE", absolute, func(c *Config) *string { return &c.PipeFile }),
 	text("RUN_DIR", absolute, func(c *Config) *string { return &c.RunDir }),
 	text("STATE_DIR", absolute, func(c *Config) *string { return &c.StateDir }),
+	{"BOOT_RECORDS", func(c *Config, v string) error {
+		if strings.EqualFold(v, string(Auto)) {
+			c.BootRecords = Auto
+			return nil
+		}
+		on, err := yesno(v)
+		if err != nil {
+			return fmt.Errorf("is none of auto, yes, no")
+		}
+		c.BootRecords = map[bool]BootRecords{true: Ours, false: Systems}[on]
+		return nil
+	}, func(c *Config) string { return string(c.BootRecords) }},
 	text("RUN_AS", user, func(c *Config) *string { return &c.RunAs }),
 }
 

@@ -117,7 +117,7 @@ func withPaths(c config.Config) config.Config {
 		def  string
 	}{
 		{&c.UtmpxFile, utmpFile}, {&c.WtmpxFile, wtmpFile},
-		{&c.RunDir, "/run/utmpd"}, {&c.StateDir, "/var/lib/utmpd"},
+		{&c.RunDir, config.DefaultRunDir}, {&c.StateDir, config.DefaultStateDir},
 	} {
 		*p.path = cmp.Or(*p.path, p.def)
 	}
@@ -255,7 +255,7 @@ func (d *daemon) build() {
 		Beaten: func() { d.emit(input{at: time.Now()}) }, // for the status
 	}
 	if d.cfg.StateDir != "" {
-		heart.NotePath = filepath.Join(d.cfg.StateDir, "heartbeat")
+		heart.NotePath = filepath.Join(d.cfg.StateDir, heartbeat.NoteFile)
 	}
 	d.heart = heartbeat.New(heart)
 	d.status = status.NewWriter(d.writeStatus, func(err error) {

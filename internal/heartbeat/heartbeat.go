@@ -73,8 +73,9 @@ func New(o Options) *Heartbeat {
 	return h
 }
 
-// Run beats at once and then in every period until ctx ends; then it marks the
-// note as left by a controlled end and returns. A beat that waits for a disk
+// Run beats at once and then in every period until ctx ends; then the note says
+// that it stopped, or still, if that was marked since the last beat, that the
+// system is about to end. A beat that waits for a disk
 // delays the next one, and the end. Run is for one goroutine; the other methods
 // are safe beside it.
 func (h *Heartbeat) Run(ctx context.Context) {
@@ -84,9 +85,10 @@ func (h *Heartbeat) Run(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
-			h.writeNote(true)
+			h.writeNote(h.atEnd())
 			return
 		case <-h.changed:
+			h.writeNote(Running) // it tells the period, too
 			timer.Reset(h.every())
 		case <-timer.C:
 			h.beat()
@@ -132,7 +134,7 @@ func (h *Heartbeat) beat() {
 	if h.log != nil {
 		h.beatFile()
 	}
-	h.writeNote(false)
+	h.writeNote(Running)
 	h.logger.Debug("heartbeat")
 	if h.beaten != nil {
 		h.beaten()
@@ -180,11 +182,22 @@ func (h *Heartbeat) other(err error) {
 	}
 }
 
-func (h *Heartbeat) writeNote(clean bool) {
+// atEnd is the state of the last note. A shutdown that was marked while the
+// daemon ran is one still, unless a beat showed that the system went on.
+func (h *Heartbeat) atEnd() State {
+	if h.notePath != "" {
+		if n, err := ReadNote(h.notePath); err == nil && n.BootID == h.bootID && n.State == Shutdown {
+			return Shutdown
+		}
+	}
+	return Stopped
+}
+
+func (h *Heartbeat) writeNote(state State) {
 	if h.notePath == "" {
 		return
 	}
-	err := WriteNote(h.notePath, Note{BootID: h.bootID, Time: h.now(), Clean: clean})
+	err := WriteNote(h.notePath, Note{BootID: h.bootID, Time: h.now(), Every: h.every(), State: state})
 	switch {
 	case err == nil:
 		if h.note.works() {

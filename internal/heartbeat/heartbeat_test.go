@@ -257,7 +257,15 @@ func TestNoteIsKept(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want(t, "running", Note{BootID: "b1", Time: time.Now().UTC()}, n)
+		want(t, "running", Note{BootID: "b1", Time: time.Now().UTC(), Every: time.Minute, State: Running}, n)
+
+		h.SetPeriod(10 * time.Minute)
+		synctest.Wait()
+		n, err = ReadNote(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want(t, "another period", Note{BootID: "b1", Time: time.Now().UTC(), Every: 10 * time.Minute, State: Running}, n)
 
 		pass(10 * time.Second)
 		stop()
@@ -265,6 +273,39 @@ func TestNoteIsKept(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want(t, "clean", Note{BootID: "b1", Time: time.Now().UTC(), Clean: true}, n)
+		want(t, "stopped", Note{BootID: "b1", Time: time.Now().UTC(), Every: 10 * time.Minute, State: Stopped}, n)
 	})
+}
+
+// TestShutdownMarked: what says that the system is about to end stays true of a
+// daemon that ends then, and not of one that goes on, or of another boot's.
+func TestShutdownMarked(t *testing.T) {
+	tests := []struct {
+		name   string
+		bootID string
+		then   time.Duration // from the mark to the daemon's end
+		want   State
+	}{
+		{"ends at once", "b1", time.Second, Shutdown},
+		{"beats once more", "b1", time.Minute, Stopped},
+		{"another boot's mark", "b0", time.Second, Stopped},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), NoteFile)
+			synctest.Test(t, func(t *testing.T) {
+				stop := run(t, New(Options{NotePath: path, BootID: "b1", Period: time.Minute}))
+				if err := WriteNote(path, Note{BootID: tt.bootID, Time: time.Now(), State: Shutdown}); err != nil {
+					t.Fatal(err)
+				}
+				pass(tt.then)
+				stop()
+				n, err := ReadNote(path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				want(t, "note", Note{BootID: "b1", Time: time.Now().UTC(), Every: time.Minute, State: tt.want}, n)
+			})
+		})
+	}
 }

@@ -15,35 +15,49 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// NoteFile is the name of the note in STATE_DIR.
+const NoteFile = "heartbeat"
+
 const (
-	noteHeader = "utmpd-heartbeat 1"
+	noteHeader = "utmpd-heartbeat 2"
 	maxNote    = 4096
 )
 
 // ErrCorrupt is the error of a note that is not as WriteNote leaves it.
 var ErrCorrupt = errors.New("not a heartbeat's note")
 
-// Note is the last sign of life. If it is of another boot and not clean, the
-// system went down soon after Time, without a controlled end.
+// State is what the writer of a note knew of what would come.
+type State string
+
+// The states of a note.
+const (
+	Running  State = "running"  // another beat was to follow
+	Stopped  State = "stopped"  // the daemon ended under control, and the system went on
+	Shutdown State = "shutdown" // the system was about to end under control
+)
+
+// Note is the last sign of life. If it is of another boot and Running, the
+// system went down between Time and Time+Every, without a controlled end.
 type Note struct {
 	BootID string
-	Time   time.Time // wall clock, to the nanosecond, in UTC once read
-	Clean  bool      // the daemon ended under control
+	Time   time.Time     // wall clock, to the nanosecond, in UTC once read
+	Every  time.Duration // between two beats; 0 if no beats were going on
+	State  State
 }
 
-// MarshalText returns four lines: a header, boot, time, state. It fails for a
-// year outside 0 to 9999 and a boot id of more than 256 bytes.
+// MarshalText returns five lines: a header, boot, time, period, state. It fails
+// for a year outside 0 to 9999, a boot id of more than 256 bytes, a negative
+// period and an unknown state.
 func (n Note) MarshalText() ([]byte, error) {
 	t := n.Time.UTC()
-	if y := t.Year(); y < 0 || y > 9999 || len(n.BootID) > 256 {
+	if y := t.Year(); y < 0 || y > 9999 || len(n.BootID) > 256 || n.Every < 0 {
 		return nil, errors.New("heartbeat: note out of range")
 	}
-	state := "running"
-	if n.Clean {
-		state = "clean"
+	if n.State != Running && n.State != Stopped && n.State != Shutdown {
+		return nil, fmt.Errorf("heartbeat: note in state %q", n.State)
 	}
-	return fmt.Appendf(nil, "%s\nboot %q\ntime %s\nstate %s\n",
-		noteHeader, n.BootID, t.Format(time.RFC3339Nano), state), nil
+	return fmt.Appendf(nil, "%s\nboot %q\ntime %s\nevery %s\nstate %s\n",
+		noteHeader, n.BootID, t.Format(time.RFC3339Nano), n.Every, n.State), nil
 }
 
 // UnmarshalText reads what MarshalText wrote, byte for byte; anything else is
@@ -52,7 +66,7 @@ func (n *Note) UnmarshalText(b []byte) error {
 	var m Note
 	var err error
 	l := strings.Split(string(b), "\n")
-	if len(l) != 5 {
+	if len(l) != 6 {
 		return fmt.Errorf("heartbeat: %w", ErrCorrupt)
 	}
 	boot, _ := strings.CutPrefix(l[1], "boot ")
@@ -63,7 +77,12 @@ func (n *Note) UnmarshalText(b []byte) error {
 	if m.Time, err = time.Parse(time.RFC3339Nano, at); err != nil {
 		return fmt.Errorf("heartbeat: %w: time", ErrCorrupt)
 	}
-	m.Clean = l[3] == "state clean"
+	every, _ := strings.CutPrefix(l[3], "every ")
+	if m.Every, err = time.ParseDuration(every); err != nil {
+		return fmt.Errorf("heartbeat: %w: period", ErrCorrupt)
+	}
+	state, _ := strings.CutPrefix(l[4], "state ")
+	m.State = State(state)
 	// There is one way to write each note; this compares all the rest.
 	if again, err := m.MarshalText(); err != nil || !bytes.Equal(again, b) {
 		return fmt.Errorf("heartbeat: %w", ErrCorrupt)

@@ -20,9 +20,10 @@ func TestNoteText(t *testing.T) {
 		note Note
 		want string
 	}{
-		{"running", Note{"b1", noteTime, false}, "utmpd-heartbeat 1\nboot \"b1\"\ntime 2026-01-02T03:04:05.6Z\nstate running\n"},
-		{"clean", Note{"", noteTime, true}, "utmpd-heartbeat 1\nboot \"\"\ntime 2026-01-02T03:04:05.6Z\nstate clean\n"},
-		{"any bytes", Note{"a\n\xff", noteTime, true}, "utmpd-heartbeat 1\nboot \"a\\n\\xff\"\ntime 2026-01-02T03:04:05.6Z\nstate clean\n"},
+		{"running", Note{"b1", noteTime, time.Minute, Running}, "utmpd-heartbeat 2\nboot \"b1\"\ntime 2026-01-02T03:04:05.6Z\nevery 1m0s\nstate running\n"},
+		{"stopped", Note{"b1", noteTime, time.Second, Stopped}, "utmpd-heartbeat 2\nboot \"b1\"\ntime 2026-01-02T03:04:05.6Z\nevery 1s\nstate stopped\n"},
+		{"shutdown", Note{"", noteTime, 0, Shutdown}, "utmpd-heartbeat 2\nboot \"\"\ntime 2026-01-02T03:04:05.6Z\nevery 0s\nstate shutdown\n"},
+		{"any bytes", Note{"a\n\xff", noteTime, 0, Shutdown}, "utmpd-heartbeat 2\nboot \"a\\n\\xff\"\ntime 2026-01-02T03:04:05.6Z\nevery 0s\nstate shutdown\n"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -43,8 +44,11 @@ func TestNoteText(t *testing.T) {
 func TestNoteOutOfRange(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "heartbeat")
 	for _, n := range []Note{
-		{BootID: strings.Repeat("a", 257)},
-		{Time: time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)},
+		{BootID: strings.Repeat("a", 257), State: Running},
+		{Time: time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC), State: Running},
+		{Every: -1, State: Running},
+		{State: "fine"},
+		{},
 	} {
 		if err := WriteNote(path, n); err == nil {
 			t.Errorf("wrote %v", n)
@@ -58,7 +62,7 @@ func TestNoteOutOfRange(t *testing.T) {
 func TestReadNote(t *testing.T) {
 	dir := t.TempDir()
 	good := filepath.Join(dir, "good")
-	if err := WriteNote(good, Note{BootID: "b", Time: noteTime}); err != nil {
+	if err := WriteNote(good, Note{BootID: "b", Time: noteTime, State: Running}); err != nil {
 		t.Fatal(err)
 	}
 	text := func(s string) func(string) error {
@@ -74,11 +78,13 @@ func TestReadNote(t *testing.T) {
 		{"pipe", func(p string) error { return unix.Mkfifo(p, 0o600) }, ErrCorrupt},
 		{"symbolic link", func(p string) error { return os.Symlink(good, p) }, nil},
 		{"empty", text(""), ErrCorrupt},
-		{"cut", text("utmpd-heartbeat 1\nboot \"b\"\ntime 2026-"), ErrCorrupt},
-		{"version", text("utmpd-heartbeat 2\nboot \"b\"\ntime 2026-01-02T03:04:05Z\nstate clean\n"), ErrCorrupt},
-		{"state", text("utmpd-heartbeat 1\nboot \"b\"\ntime 2026-01-02T03:04:05Z\nstate fine\n"), ErrCorrupt},
-		{"boot", text("utmpd-heartbeat 1\nboot b\ntime 2026-01-02T03:04:05Z\nstate clean\n"), ErrCorrupt},
-		{"time", text("utmpd-heartbeat 1\nboot \"b\"\ntime now\nstate clean\n"), ErrCorrupt},
+		{"cut", text("utmpd-heartbeat 2\nboot \"b\"\ntime 2026-"), ErrCorrupt},
+		{"version", text("utmpd-heartbeat 1\nboot \"b\"\ntime 2026-01-02T03:04:05Z\nevery 1m0s\nstate stopped\n"), ErrCorrupt},
+		{"state", text("utmpd-heartbeat 2\nboot \"b\"\ntime 2026-01-02T03:04:05Z\nevery 1m0s\nstate fine\n"), ErrCorrupt},
+		{"boot", text("utmpd-heartbeat 2\nboot b\ntime 2026-01-02T03:04:05Z\nevery 1m0s\nstate stopped\n"), ErrCorrupt},
+		{"time", text("utmpd-heartbeat 2\nboot \"b\"\ntime now\nevery 1m0s\nstate stopped\n"), ErrCorrupt},
+		{"period", text("utmpd-heartbeat 2\nboot \"b\"\ntime 2026-01-02T03:04:05Z\nevery 60\nstate stopped\n"), ErrCorrupt},
+		{"period in other words", text("utmpd-heartbeat 2\nboot \"b\"\ntime 2026-01-02T03:04:05Z\nevery 60s\nstate stopped\n"), ErrCorrupt},
 		{"large", text(strings.Repeat("x", 1<<20)), ErrCorrupt},
 	}
 	for _, tt := range tests {
@@ -106,7 +112,7 @@ func TestWriteNoteLeavesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 {
-		if err := WriteNote(path, Note{Time: noteTime}); err != nil {
+		if err := WriteNote(path, Note{Time: noteTime, State: Running}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -123,7 +129,7 @@ func TestWriteNoteLeavesNothing(t *testing.T) {
 // FuzzNote states: no bytes make it panic, and what parses marshals back to the
 // same bytes.
 func FuzzNote(f *testing.F) {
-	b, err := Note{"b\x00", noteTime, true}.MarshalText()
+	b, err := Note{"b\x00", noteTime, time.Hour, Stopped}.MarshalText()
 	if err != nil {
 		f.Fatal(err)
 	}
