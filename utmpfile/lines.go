@@ -213,7 +213,8 @@ func (ls *Lines) login(line string, e Entry) {
 }
 
 // ends reports whether a record ends every session before it: a boot, or a
-// change to run level 0 or 6, or a shutdown, which on Linux has no level.
+// change to run level 0 or 6, or a shutdown, which on Linux has no level. A boot
+// that OpenRC records has the type of a run level.
 //
 // Source: util-linux and sysvinit last(1).
 func ends(r utmpx.Record) bool {
@@ -222,7 +223,7 @@ func ends(r utmpx.Record) bool {
 		return true
 	case utmpx.RunLevel:
 		level := r.PID & 0xff
-		return r.User == "shutdown" || level == '0' || level == '6'
+		return r.User == "shutdown" || r.User == "reboot" || level == '0' || level == '6'
 	}
 	return false
 }

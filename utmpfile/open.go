@@ -106,6 +106,17 @@ func (o *opened) layout(h Handle, info Info) (*utmpx.Layout, error) {
 	return l, err
 }
 
+// LayoutOf decides which layout a file beginning with head is taken for: of the
+// first 512 records, or all. expected is that of a file which proves nothing;
+// nil is [utmpx.Native]. The error is [ErrLayout].
+func LayoutOf(head []byte, expected *utmpx.Layout) (*utmpx.Layout, error) {
+	if expected == nil {
+		expected = utmpx.Native()
+	}
+	l, _, err := detect(head, expected)
+	return l, err
+}
+
 // detect decides which layout a file beginning with head is taken for. Content
 // that proves nothing is taken for the layout expected if nothing in it speaks
 // against that.

@@ -90,10 +90,29 @@ type rotated struct {
 	info Info
 }
 
+// Rotated returns the names of the files beside the log that were rotated away,
+// oldest first, compressed ones too, with names that end in .gz, .xz, .bz2, .zst
+// or .Z. What stands there both compressed and not is named once. The order is
+// that of their last change, which who compresses keeps.
+func (l *Log) Rotated() ([]string, error) {
+	files, err := l.away(true)
+	var names []string
+	for _, f := range files {
+		ext := compression(f.name)
+		plain := strings.TrimSuffix(f.name, ext)
+		if ext == "" || !slices.ContainsFunc(files, func(g rotated) bool { return g.name == plain }) {
+			names = append(names, f.name)
+		}
+	}
+	return names, err
+}
+
 // rotated lists the files beside the log that were rotated away, by the time of
 // their last change, oldest first: that of the last record, which neither a new
 // name nor a new number alters. Compressed ones are left out.
-func (l *Log) rotated() ([]rotated, error) {
+func (l *Log) rotated() ([]rotated, error) { return l.away(false) }
+
+func (l *Log) away(compressed bool) ([]rotated, error) {
 	dir, base := filepath.Split(l.name)
 	names, err := l.sys.List(filepath.Clean(dir + "."))
 	if err != nil {
@@ -102,7 +121,8 @@ func (l *Log) rotated() ([]rotated, error) {
 	now, _ := l.sys.Lookup(l.name)
 	var files []rotated
 	for _, name := range names {
-		if !isRotated(base, name) {
+		ext := compression(name)
+		if ext != "" && !compressed || !isRotated(base, strings.TrimSuffix(name, ext)) {
 			continue
 		}
 		// A file that is gone by now, or is none, is no part of the log.
@@ -116,6 +136,14 @@ func (l *Log) rotated() ([]rotated, error) {
 		return cmp.Or(a.info.Modified.Compare(b.info.Modified), -cmp.Compare(rank(a.name), rank(b.name)), cmp.Compare(a.name, b.name))
 	})
 	return files, nil
+}
+
+// compression returns the ending of a compressed file's name, "" of another's.
+func compression(name string) string {
+	if ext := filepath.Ext(name); slices.Contains([]string{".gz", ".xz", ".bz2", ".zst", ".Z"}, ext) {
+		return ext
+	}
+	return ""
 }
 
 // isRotated reports whether name is base with a number or a date behind it, as
@@ -135,13 +163,14 @@ func (l *Log) compressed() bool {
 	dir, base := filepath.Split(l.name)
 	names, err := l.sys.List(filepath.Clean(dir + "."))
 	return err != nil || slices.ContainsFunc(names, func(name string) bool {
-		ext := filepath.Ext(name)
-		return slices.Contains([]string{".gz", ".xz", ".bz2", ".zst", ".Z"}, ext) && isRotated(base, strings.TrimSuffix(name, ext))
+		ext := compression(name)
+		return ext != "" && isRotated(base, strings.TrimSuffix(name, ext))
 	})
 }
 
 // rank is the number that a rotated file has: a higher one is older.
 func rank(name string) int {
+	name = strings.TrimSuffix(name, compression(name))
 	n, digits := 0, name[strings.LastIndexByte(name, '.')+1:]
 	if len(digits) > 4 {
 		return 0 // a date

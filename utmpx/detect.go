@@ -103,9 +103,8 @@ func (l *Layout) twin() *Layout {
 
 // Judge counts the records in data that fit the layout, and those that are odd
 // in it: text that is none, a pid or a time that cannot be. Blank ones count for
-// neither, nor do those without a type or a time: they look plausible in many
-// layouts.
-// It ends after 64 that count.
+// neither, nor do those without a type or a time, or with a time of a clock that
+// was not set: they look plausible in many layouts. It ends after 64 that count.
 func (l *Layout) Judge(data []byte) (fits, odd int) {
 	for ; len(data) >= l.size && fits+odd < judged; data = data[l.size:] {
 		b := data[:l.size]
@@ -113,7 +112,7 @@ func (l *Layout) Judge(data []byte) (fits, odd int) {
 		case isZero(b):
 		case !l.plausible(b):
 			odd++
-		case getNum(l.big, b, num{l.typ, 2, false}) != int64(Empty) && getNum(l.big, b, l.sec) != 0:
+		case getNum(l.big, b, num{l.typ, 2, false}) != int64(Empty) && getNum(l.big, b, l.sec) >= earliest:
 			fits++
 		}
 	}
@@ -122,7 +121,7 @@ func (l *Layout) Judge(data []byte) (fits, odd int) {
 
 // Limits of what a record in use holds.
 const (
-	earliest = 315532800 // 1980: before utmpx, and more than a count of microseconds
+	earliest = 315532800 // 1980: before utmpx, after a clock that began in 1970, and more than a count of microseconds
 	maxPID   = 1 << 24   // Linux goes to 1<<22
 )
 
@@ -135,7 +134,7 @@ func (l *Layout) plausible(b []byte) bool {
 		return false
 	case pid < 0 || pid > maxPID:
 		return false
-	case sec != 0 && (sec < earliest || sec > 1<<32-1):
+	case sec < 0 || sec > 1<<32-1:
 		return false
 	case usec < 0 || usec > 999_999 || sec == 0 && usec != 0:
 		return false

@@ -191,6 +191,15 @@ func (l *Layout) Decode(b string) Record {
 	return r
 }
 
+// Peek returns the type and the time of the record in b, and the first byte of
+// its line, and leaves the rest undecoded: for who looks for few among many. It
+// panics if b is shorter than [Layout.Size].
+func (l *Layout) Peek(b string) (typ Type, at Time, line byte) {
+	b = b[:l.size]
+	typ = l.fromType(int16(l.get(b, num{l.typ, 2, false})))
+	return typ, Time{l.get(b, l.sec), l.get(b, l.usec)}, b[l.line.off]
+}
+
 // Encode returns the bytes of r. A record decoded in the same layout, or in the
 // one that differs in ut_session alone, keeps the bytes it came from wherever
 // its fields were not changed; of a string that was, the whole field is written,

@@ -1,6 +1,26 @@
 package ctl
 
-import "errors"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"time"
+
+	"utmpd.dev/utmpd/internal/boots"
+	"utmpd.dev/utmpd/internal/config"
+	"utmpd.dev/utmpd/internal/heartbeat"
+	"utmpd.dev/utmpd/utmpfile"
+	"utmpd.dev/utmpd/utmpx"
+)
+
+// stampFile is in STATE_DIR: a note of the boot in which `utmpctl boot` was last
+// done.
+const stampFile = "boot"
+
+// lockWait is how long a lock is waited for. A boot must not hang on one.
+const lockWait = 10 * time.Second
 
 func bootCommand() command {
 	return command{
@@ -9,6 +29,207 @@ func bootCommand() command {
 		about: `Run it early in every boot: when /var/log is there, and before anything
 writes the record of this boot or starts utmpd. It may be run again.`,
 		options: []option{dryRunOption, jsonOption, configOption},
-		run:     func(call) error { return errors.New("boot: not written yet") },
+		run: func(in call) error {
+			b, err := newBooting(in)
+			if err != nil {
+				return err
+			}
+			return b.finish(b.run())
+		},
+	}
+}
+
+// booting is one `utmpctl boot`.
+type booting struct {
+	*recorder
+	ev    boots.Evidence
+	began time.Time // of this boot, as recorded
+}
+
+func newBooting(in call) (*booting, error) {
+	r, err := newRecorder(in)
+	if err != nil {
+		return nil, err
+	}
+	return &booting{recorder: r}, nil
+}
+
+func (b *booting) run() error {
+	b.gather()
+	return errors.Join(b.log(), b.file(), b.stamp())
+}
+
+// gather collects what is known before the log is read.
+func (b *booting) gather() {
+	now := b.in.on.now()
+	b.ev = boots.Evidence{Boot: b.bootID, Now: now, Booted: now.Add(-b.in.on.uptime()), UtmpBoot: b.utmpBoot()}
+	b.began = b.ev.Booted
+	if n, ok := b.note(stampFile); ok {
+		b.ev.Stamp = &boots.Stamp{Boot: n.BootID, Booted: n.Time}
+	}
+	if n, ok := b.note(heartbeat.NoteFile); ok {
+		b.ev.Sign = &boots.Sign{Boot: n.BootID, At: n.Time, Every: n.Every, State: signs[n.State]}
+		if n.BootID == b.bootID && (b.ev.Stamp == nil || b.ev.Stamp.Boot != b.bootID) {
+			b.tell("utmpd has been started before utmpctl boot; what it had noted of the last boot is lost")
+		}
+	}
+}
+
+var signs = map[heartbeat.State]boots.SignState{
+	heartbeat.Running:  boots.Beating,
+	heartbeat.Stopped:  boots.Silence,
+	heartbeat.Shutdown: boots.EndOfAll,
+}
+
+// log appends to the wtmpx log what it lacks: how the last boot ended, and this
+// one's beginning.
+func (b *booting) log() error {
+	var v boots.Verdict
+	wrote, err := b.appendUnlessChanged(func(p past) []utmpx.Record {
+		b.ev.Boots, b.ev.Accessed = p.boots, p.accessed
+		v = boots.Decide(b.ev)
+		return b.missing(v)
+	})
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		b.tell("there is no " + b.cfg.WtmpxFile + ": nothing is known of the last boot, and nothing is recorded there")
+		return nil
+	case err != nil:
+		return err
+	}
+	b.told(v)
+	for _, r := range wrote {
+		b.did(r, b.cfg.WtmpxFile)
+	}
+	return nil
+}
+
+// missing are the records that the log lacks, in their order.
+func (b *booting) missing(v boots.Verdict) []utmpx.Record {
+	var recs []utmpx.Record
+	if v.Write && v.End == boots.Crashed {
+		recs = append(recs, boots.CrashRecord(v.At, v.Exact, v.By))
+	}
+	if v.Write && v.End == boots.ShutDown {
+		recs = append(recs, boots.LateShutdownRecord(v.At, v.By))
+	}
+	if b.ours.BootLog && !v.Present {
+		recs = append(recs, boots.BootRecord(b.began, b.in.on.release()))
+	}
+	return recs
+}
+
+// told puts into words what was found of the last boot.
+func (b *booting) told(v boots.Verdict) {
+	if n := len(b.ev.Boots); v.Present && n > 0 {
+		b.report.Recorded = true
+		if last := b.ev.Boots[n-1]; last.Told && b.ev.IsPresent(last) {
+			b.began = last.From
+		}
+	}
+	if v.Missed {
+		b.tell("this boot stands in " + b.cfg.WtmpxFile + " already; behind it the end of the last one cannot be recorded")
+	}
+	if !v.Write {
+		return
+	}
+	b.report.Last = &ending{
+		End: v.End.String(), At: v.At, From: string(v.By), ClockBehind: v.Behind,
+	}
+	if v.Exact.Known {
+		s := int64((v.Exact.Within + time.Second - 1) / time.Second)
+		b.report.Last.Within = &s
+	}
+}
+
+// utmpBoot returns the BOOT_TIME of the utmpx file, if that file is this boot's.
+func (b *booting) utmpBoot() time.Time {
+	if !b.in.on.volatile(b.cfg.UtmpxFile) {
+		return time.Time{}
+	}
+	at, _ := bootTimeIn(utmpfile.NewFile(b.cfg.UtmpxFile, utmpfile.Options{}))
+	return at
+}
+
+func bootTimeIn(f *utmpfile.File) (time.Time, error) {
+	s, err := f.Snapshot(nil)
+	for _, r := range s.All() {
+		if r.Type == utmpx.BootTime {
+			return r.Time.Time(), err
+		}
+	}
+	return time.Time{}, err
+}
+
+// file makes the utmpx file, if the system does not, and puts this boot into it.
+func (b *booting) file() error {
+	if !b.ours.BootFile {
+		return nil
+	}
+	name := b.cfg.UtmpxFile
+	f := utmpfile.NewFile(name, utmpfile.Options{})
+	there, err := bootTimeIn(f)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		if err := b.makeFile(name); err != nil {
+			return err
+		}
+	case err != nil && !errors.Is(err, utmpfile.ErrTorn) && !errors.Is(err, utmpfile.ErrTooLong):
+		return err
+	case !there.IsZero() && (b.in.on.volatile(name) || b.report.Recorded && same(there, b.began)):
+		return nil
+	}
+	r := boots.BootRecord(b.began, b.in.on.release())
+	if !b.dry {
+		ctx, cancel := context.WithTimeout(b.in.ctx, lockWait)
+		defer cancel()
+		if _, err := f.Put(ctx, r); err != nil {
+			return err
+		}
+	}
+	b.did(r, name)
+	return nil
+}
+
+func same(a, b time.Time) bool { return a.Sub(b).Abs() <= 2*time.Second }
+
+// makeFile makes an empty file that the group utmp may write.
+func (b *booting) makeFile(name string) error {
+	b.report.Wrote = append(b.report.Wrote, action{Record: "(the file itself)", File: name})
+	if b.dry {
+		return nil
+	}
+	if err := b.in.on.makeFile(name); err != nil && !errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("make %s: %w", name, err)
+	}
+	return nil
+}
+
+// stamp notes that all was done in this boot. Without a STATE_DIR the records
+// alone tell.
+func (b *booting) stamp() error {
+	if b.dry || b.bootID == "" || b.ev.Stamp != nil && b.ev.Stamp.Boot == b.bootID {
+		return nil
+	}
+	err := heartbeat.WriteNote(filepath.Join(b.cfg.StateDir, stampFile),
+		heartbeat.Note{BootID: b.bootID, Time: b.ev.Booted, State: heartbeat.Running})
+	if errors.Is(err, fs.ErrNotExist) {
+		b.tell("there is no " + b.cfg.StateDir + ": that this boot was recorded is known from the records alone")
+		return nil
+	}
+	return err
+}
+
+// whose finds out which records utmpctl has to write.
+func (r *recorder) whose() {
+	switch r.cfg.BootRecords {
+	case config.Ours:
+		r.ours.BootLog, r.ours.BootFile, r.ours.Shutdown = true, true, true
+	case config.Systems:
+		r.report.System = "the system (BOOT_RECORDS=no)"
+	default:
+		w := r.in.on.initsystem()
+		r.report.System = w.Who
+		r.ours.BootLog, r.ours.BootFile, r.ours.Shutdown = !w.BootLog, !w.BootFile, !w.Shutdown
 	}
 }

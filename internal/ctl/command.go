@@ -35,6 +35,7 @@ type argument struct {
 	name   string // as shown; "" for none
 	help   string
 	values []string // those there are; nil: any
+	least  int
 	most   int
 }
 
@@ -114,6 +115,9 @@ func (c command) parse(args []string) (call, error) {
 	in.args = set.Args()
 	if len(in.args) > c.args.most {
 		return in, fmt.Errorf("unexpected argument %q", in.args[c.args.most])
+	}
+	if len(in.args) < c.args.least {
+		return in, fmt.Errorf("no %s given", c.args.help)
 	}
 	if c.args.values != nil && len(in.args) > 0 && !slices.Contains(c.args.values, in.args[0]) {
 		return in, fmt.Errorf("%q is none of %s", in.args[0], strings.Join(c.args.values, ", "))

@@ -1,13 +1,136 @@
 package ctl
 
-import "errors"
+import (
+	"fmt"
+	"strings"
+)
 
 func completionCommand() command {
 	return command{
 		name:    "completion",
 		summary: "print what completes utmpctl's command line in a shell",
 		about:   "For bash: eval \"$(utmpctl completion bash)\".",
-		args:    argument{name: "SHELL", help: "the shell", values: []string{"bash", "zsh", "fish"}, most: 1},
-		run:     func(call) error { return errors.New("completion: not written yet") },
+		args:    argument{name: "bash|zsh|fish", help: "shell", values: []string{"bash", "zsh", "fish"}, least: 1, most: 1},
+		run: func(in call) error {
+			write := map[string]func() string{"bash": bash, "zsh": zsh, "fish": fish}[in.args[0]]
+			_, err := fmt.Fprint(in.stdout, write())
+			return err
+		},
 	}
+}
+
+// words are the values that an argument may have.
+func (c command) words() []string {
+	if c.name != "help" {
+		return c.args.values
+	}
+	var names []string
+	for _, c := range commands() {
+		names = append(names, c.name)
+	}
+	return names
+}
+
+// quoted puts a text in single quotes, for any of the three shells.
+func quoted(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
+
+func bash() string {
+	var b strings.Builder
+	var names []string
+	for _, c := range commands() {
+		names = append(names, c.name)
+	}
+	fmt.Fprintf(&b, `# bash completion of utmpctl, made by "utmpctl completion bash"
+_utmpctl() {
+	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} words=
+	COMPREPLY=()
+	if [ "$COMP_CWORD" -eq 1 ]; then
+		COMPREPLY=($(compgen -W %s -- "$word"))
+		return
+	fi
+	case ${COMP_WORDS[1]}:$before in
+`, quoted(strings.Join(append(names, "-version"), " ")))
+	for _, c := range commands() {
+		for _, o := range c.options {
+			switch o.arg {
+			case "":
+			case "FILE":
+				fmt.Fprintf(&b, "\t%s:-%s) COMPREPLY=($(compgen -f -- \"$word\")); return ;;\n", c.name, o.name)
+			default:
+				fmt.Fprintf(&b, "\t%s:-%s) return ;;\n", c.name, o.name)
+			}
+		}
+	}
+	b.WriteString("\tesac\n\tcase ${COMP_WORDS[1]} in\n")
+	for _, c := range commands() {
+		words := c.words()
+		for _, o := range c.options {
+			words = append(words, "-"+o.name)
+		}
+		fmt.Fprintf(&b, "\t%s) words=%s ;;\n", c.name, quoted(strings.Join(words, " ")))
+	}
+	b.WriteString("\tesac\n\tCOMPREPLY=($(compgen -W \"$words\" -- \"$word\"))\n}\ncomplete -o filenames -F _utmpctl utmpctl\n")
+	return b.String()
+}
+
+func zsh() string {
+	var b strings.Builder
+	b.WriteString("#compdef utmpctl\n# zsh completion of utmpctl, made by \"utmpctl completion zsh\"\n\n_utmpctl() {\n" +
+		"\tlocal -a commands\n\tcommands=(\n")
+	for _, c := range commands() {
+		fmt.Fprintf(&b, "\t\t%s\n", quoted(c.name+":"+c.summary))
+	}
+	b.WriteString("\t)\n\tif (( CURRENT == 2 )); then\n\t\t_describe command commands\n\t\treturn\n\tfi\n\tcase $words[2] in\n")
+	for _, c := range commands() {
+		fmt.Fprintf(&b, "\t%s)\n\t\tshift words\n\t\t(( CURRENT-- ))\n\t\t_arguments", c.name)
+		for _, o := range c.options {
+			fmt.Fprintf(&b, " \\\n\t\t\t%s", quoted(zshOption(o)))
+		}
+		if words := c.words(); words != nil {
+			fmt.Fprintf(&b, " \\\n\t\t\t%s", quoted("1:"+c.args.help+":("+strings.Join(words, " ")+")"))
+		}
+		b.WriteString("\n\t\t;;\n")
+	}
+	b.WriteString("\tesac\n}\n\nif [ \"$funcstack[1]\" = _utmpctl ]; then\n\t_utmpctl \"$@\"\nelse\n\tcompdef _utmpctl utmpctl\nfi\n")
+	return b.String()
+}
+
+func zshOption(o option) string {
+	help := strings.NewReplacer("[", `\[`, "]", `\]`, ":", `\:`).Replace(o.help)
+	s := fmt.Sprintf("-%s[%s]", o.name, help)
+	if o.many {
+		s = "*" + s
+	}
+	switch o.arg {
+	case "":
+	case "FILE":
+		s += ":file:_files"
+	default:
+		s += ":" + o.arg + ": "
+	}
+	return s
+}
+
+func fish() string {
+	var b strings.Builder
+	b.WriteString("# fish completion of utmpctl, made by \"utmpctl completion fish\"\ncomplete -c utmpctl -f\n" +
+		"complete -c utmpctl -n __fish_use_subcommand -o version -d 'print the version'\n")
+	for _, c := range commands() {
+		fmt.Fprintf(&b, "complete -c utmpctl -n __fish_use_subcommand -a %s -d %s\n", c.name, quoted(c.summary))
+	}
+	for _, c := range commands() {
+		when := quoted("__fish_seen_subcommand_from " + c.name)
+		for _, o := range c.options {
+			value := map[string]string{"": "", "FILE": " -r -F"}
+			arg, ok := value[o.arg]
+			if !ok {
+				arg = " -x"
+			}
+			fmt.Fprintf(&b, "complete -c utmpctl -n %s -o %s%s -d %s\n", when, o.name, arg, quoted(o.help))
+		}
+		if words := c.words(); words != nil {
+			fmt.Fprintf(&b, "complete -c utmpctl -n %s -a %s\n", when, quoted(strings.Join(words, " ")))
+		}
+	}
+	return b.String()
 }

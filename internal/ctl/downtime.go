@@ -1,6 +1,17 @@
 package ctl
 
-import "errors"
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+
+	"utmpd.dev/utmpd/internal/archive"
+	"utmpd.dev/utmpd/internal/boots"
+	"utmpd.dev/utmpd/utmpfile"
+)
 
 func downtimeCommand() command {
 	return command{
@@ -16,6 +27,220 @@ such as 30d or 12h.`,
 			{name: "f", arg: "FILE", help: "read FILE, and further ones, oldest first, and no others", many: true},
 			configOption,
 		},
-		run: func(call) error { return errors.New("downtime: not written yet") },
+		run: downtime,
 	}
+}
+
+func downtime(in call) error {
+	var moments [2]time.Time
+	for i, name := range []string{"since", "until"} {
+		t, err := parseTime(in.value(name), in.on.now())
+		if err != nil {
+			return &usageError{fmt.Errorf("downtime: -%s: %w", name, err), downtimeCommand().usage()}
+		}
+		moments[i] = t
+	}
+	h, own, problems := readAll(in)
+	if !h.Found() && len(problems) > 0 {
+		return errors.Join(problems...)
+	}
+	for _, p := range problems {
+		fmt.Fprintf(in.stderr, "utmpctl: %v\n", p)
+	}
+	ps, sum := boots.Periods(h.Boots(), moments[0], moments[1], own)
+	write := writeTable
+	if in.set["json"] {
+		write = writeJSON
+	}
+	if err := write(in.stdout, ps, sum); err != nil {
+		return err
+	}
+	if len(problems) > 0 {
+		return errors.New("downtime: not all could be read; see above")
+	}
+	return nil
+}
+
+// readAll reads the files named, or all of this machine's log. What cannot be
+// read is told, and the rest read. present is nil for files that were named.
+func readAll(in call) (h *boots.History, present *boots.Present, problems []error) {
+	h = new(boots.History)
+	names, open := in.values["f"], archive.Open
+	if len(names) == 0 {
+		cfg, err := in.settings()
+		if err != nil {
+			return h, nil, []error{err}
+		}
+		log := utmpfile.NewLog(cfg.WtmpxFile, utmpfile.Options{})
+		if names, err = log.Rotated(); err != nil {
+			problems = append(problems, err)
+		}
+		names, open = append(names, cfg.WtmpxFile), archive.OpenOwn
+		b := &booting{recorder: &recorder{in: in, cfg: cfg}}
+		now := in.on.now()
+		ev := boots.Evidence{Now: now, Booted: now.Add(-in.on.uptime()), UtmpBoot: b.utmpBoot()}
+		present = &boots.Present{Is: ev.IsPresent, Now: now, Uptime: in.on.uptime()}
+	}
+	for _, name := range names {
+		f, err := open(name)
+		if err == nil {
+			err = scan(in.ctx, f, h)
+		}
+		if err != nil {
+			problems = append(problems, err)
+		}
+	}
+	return h, present, problems
+}
+
+// line is one boot in JSON.
+type line struct {
+	From      time.Time `json:"from"`
+	Recorded  bool      `json:"from_recorded"` // false: From is the first record of a boot without one of its own
+	To        time.Time `json:"to"`
+	End       string    `json:"end"` // "shut down", "crashed", "running", "unknown"
+	Up        *float64  `json:"up_seconds"`
+	Down      *float64  `json:"down_seconds"` // until the next boot, at most where To is not exact
+	Exact     bool      `json:"exact"`        // the system ended at To, or Within seconds later at most
+	Within    *float64  `json:"within_seconds"`
+	KnownFrom string    `json:"known_from,omitempty"`
+}
+
+type sum struct {
+	From       time.Time `json:"from"`
+	To         time.Time `json:"to"`
+	Boots      int       `json:"boots"`
+	Crashes    int       `json:"crashes"`
+	Up         float64   `json:"up_seconds"`
+	Down       float64   `json:"down_seconds"`
+	Unknown    float64   `json:"unknown_seconds"`
+	AvailLeast *float64  `json:"availability_least"`
+	AvailMost  *float64  `json:"availability_most"`
+}
+
+func writeJSON(w io.Writer, ps []boots.Period, s boots.Sum) error {
+	out := struct {
+		Boots []line `json:"boots"`
+		Total sum    `json:"total"`
+	}{[]line{}, sum{From: s.From, To: s.To, Boots: s.Boots, Crashes: s.Crashes,
+		Up: s.Up.Seconds(), Down: s.Down.Seconds(), Unknown: s.Unknown.Seconds()}}
+	for _, p := range ps {
+		l := line{From: p.From, Recorded: p.Told, To: p.To, End: endOf(p), Up: seconds(p.UpFor, p.UpKnown),
+			Down: seconds(p.DownFor, p.DownKnown), KnownFrom: string(p.By)}
+		if p.End != boots.Open {
+			l.Exact, l.Within = p.Exact.Known, seconds(p.Exact.Within, p.Exact.Known)
+		}
+		out.Boots = append(out.Boots, l)
+	}
+	if least, most, ok := s.Availability(); ok {
+		out.Total.AvailLeast, out.Total.AvailMost = &least, &most
+	}
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(out)
+}
+
+func seconds(d time.Duration, known bool) *float64 {
+	if !known {
+		return nil
+	}
+	s := d.Seconds()
+	return &s
+}
+
+func endOf(p boots.Period) string {
+	switch {
+	case p.Running:
+		return "running"
+	case p.End == boots.Open:
+		return "unknown"
+	}
+	return p.End.String()
+}
+
+func writeTable(w io.Writer, ps []boots.Period, s boots.Sum) error {
+	if len(ps) == 0 {
+		_, err := fmt.Fprintln(w, "no boots")
+		return err
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "FROM\tTO\tEND\tUP\tDOWN\tEXACT")
+	for _, p := range ps {
+		from := short(p.From)
+		if !p.Told {
+			from += "?"
+		}
+		to := short(p.To)
+		if p.Running {
+			to = ""
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", from, to, endOf(p), length(p.UpFor, p.UpKnown), down(p), exact(p))
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	return writeSum(w, s)
+}
+
+func writeSum(w io.Writer, s boots.Sum) error {
+	availability := ""
+	if least, most, ok := s.Availability(); ok {
+		availability = fmt.Sprintf("; available %.3f %%", 100*least)
+		if s.Unknown > 0 {
+			availability = fmt.Sprintf("; available %.3f to %.3f %%", 100*least, 100*most)
+		}
+	}
+	unknown := ""
+	if s.Unknown > 0 {
+		unknown = ", not known " + length(s.Unknown, true)
+	}
+	_, err := fmt.Fprintf(w, "\n%s to %s: %d boots, %d crashes; up %s, down %s%s%s\n", short(s.From), short(s.To),
+		s.Boots, s.Crashes, length(s.Up, true), length(s.Down, true), unknown, availability)
+	return err
+}
+
+// down is for how long the system was down after a period.
+func down(p boots.Period) string {
+	switch {
+	case !p.Follows:
+		return ""
+	case !p.DownKnown:
+		return "unknown"
+	case !p.Exact.Known:
+		return "< " + length(p.DownFor, true)
+	}
+	return length(p.DownFor, true)
+}
+
+// exact is how exact the end of a period is.
+func exact(p boots.Period) string {
+	switch {
+	case p.End == boots.Open:
+		return ""
+	case !p.Exact.Known:
+		return "no: last sign of life"
+	case p.Exact.Within > 0:
+		return fmt.Sprintf("+%d s", int64(p.Exact.Within/time.Second))
+	}
+	return "yes"
+}
+
+// short is a moment in local time.
+func short(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05") }
+
+// length is a duration in its two largest units.
+func length(d time.Duration, known bool) string {
+	if !known {
+		return "unknown"
+	}
+	s := int64(d.Round(time.Second) / time.Second)
+	switch {
+	case s >= 86400:
+		return fmt.Sprintf("%dd%02dh", s/86400, s%86400/3600)
+	case s >= 3600:
+		return fmt.Sprintf("%dh%02dm", s/3600, s%3600/60)
+	case s >= 60:
+		return fmt.Sprintf("%dm%02ds", s/60, s%60)
+	}
+	return fmt.Sprintf("%ds", s)
 }

@@ -1,16 +1,26 @@
 package ctl
 
 import (
+	"os"
+	"os/user"
+	"strconv"
 	"time"
 
+	"utmpd.dev/utmpd/internal/initsystem"
 	"utmpd.dev/utmpd/internal/proc"
 )
 
 // machine is what utmpctl runs on. Another takes its place in tests.
 type machine struct {
-	now    func() time.Time
-	uptime func() time.Duration // since the kernel started; 0 if it does not say
-	bootID func() (string, error)
+	now        func() time.Time
+	uptime     func() time.Duration // since the kernel started; 0 if it does not say
+	bootID     func() (string, error)
+	release    func() string // of the kernel
+	initsystem func() initsystem.Writes
+	volatile   func(file string) bool      // it cannot be from before this boot
+	makeFile   func(file string) error     // an empty one for the group utmp; fs.ErrExist if it is there
+	alive      func(pid int32) bool        // also if that cannot be known
+	led        func(lines []string) []bool // which have, or may have, a session leader
 }
 
 // thisMachine is the one that the program runs on.
@@ -21,6 +31,52 @@ func thisMachine() machine {
 			now := time.Now()
 			return now.Sub(proc.Boot(now))
 		},
-		bootID: proc.BootID,
+		bootID:     proc.BootID,
+		release:    release,
+		initsystem: writes,
+		volatile:   volatile,
+		makeFile:   makeFile,
+		alive:      alive,
+		led:        led,
 	}
+}
+
+// makeFile makes a utmpx file as tmpfiles.d and sysvinit do: 0664 root:utmp, or
+// of the group of who makes it where there is no such group.
+func makeFile(name string) error {
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if g, err := user.LookupGroup("utmp"); err == nil {
+		gid, err := strconv.Atoi(g.Gid)
+		if err == nil {
+			err = f.Chown(-1, gid)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return f.Chmod(0o664)
+}
+
+func alive(pid int32) bool {
+	p, err := proc.Find(pid)
+	if err != nil {
+		return err != proc.ErrGone
+	}
+	defer p.Close()
+	ended, _ := p.Ended()
+	return !ended
+}
+
+func led(lines []string) []bool {
+	found, err := proc.Leaders(lines)
+	all := make([]bool, len(lines))
+	for i, line := range lines {
+		l := found[line]
+		all[i] = l.Found || err != nil && l.Exists
+	}
+	return all
 }

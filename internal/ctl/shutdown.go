@@ -1,13 +1,148 @@
 package ctl
 
-import "errors"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"path/filepath"
+	"strings"
+
+	"utmpd.dev/utmpd/internal/boots"
+	"utmpd.dev/utmpd/internal/cleaner"
+	"utmpd.dev/utmpd/internal/heartbeat"
+	"utmpd.dev/utmpd/utmpfile"
+	"utmpd.dev/utmpd/utmpx"
+)
 
 func shutdownCommand() command {
 	return command{
 		name:    "shutdown",
 		summary: "record that the system goes down under control",
-		about:   "Run it at the end of every boot, when utmpd has ended.",
+		about: `Run it at the end of every boot, when utmpd has ended and before /var/log is
+gone: whatever utmpd notes after it says that the system went on.`,
 		options: []option{dryRunOption, jsonOption, configOption},
-		run:     func(call) error { return errors.New("shutdown: not written yet") },
+		run: func(in call) error {
+			r, err := newRecorder(in)
+			if err != nil {
+				return err
+			}
+			s := &stopping{r}
+			return r.finish(errors.Join(s.clean(), s.log(), s.mark()))
+		},
 	}
+}
+
+// stopping is one `utmpctl shutdown`.
+type stopping struct{ *recorder }
+
+// log appends the record of the shutdown, unless the system does, or it stands
+// there already.
+func (s *stopping) log() error {
+	if !s.ours.Shutdown {
+		return nil
+	}
+	wrote, err := s.appendUnlessChanged(func(p past) []utmpx.Record {
+		if n := len(p.boots); n > 0 && p.boots[n-1].End != boots.Open {
+			s.report.Recorded = true
+			return nil
+		}
+		return []utmpx.Record{boots.ShutdownRecord(s.in.on.now(), s.in.on.release())}
+	})
+	if errors.Is(err, fs.ErrNotExist) {
+		s.tell("there is no " + s.cfg.WtmpxFile + ": nothing is recorded there")
+		return nil
+	}
+	for _, r := range wrote {
+		s.did(r, s.cfg.WtmpxFile)
+	}
+	return err
+}
+
+// mark has the heartbeat's note say that the end was a controlled one.
+func (s *stopping) mark() error {
+	if s.dry || s.bootID == "" {
+		return nil
+	}
+	err := heartbeat.WriteNote(filepath.Join(s.cfg.StateDir, heartbeat.NoteFile),
+		heartbeat.Note{BootID: s.bootID, Time: s.in.on.now(), State: heartbeat.Shutdown})
+	if errors.Is(err, fs.ErrNotExist) {
+		s.tell("there is no " + s.cfg.StateDir + ": the record alone tells of the shutdown")
+		return nil
+	}
+	return err
+}
+
+// clean marks the records of sessions whose process has died, and writes their
+// logouts, as utmpd would if it still ran. In doubt it leaves a record as it is:
+// the system's end ends the session anyway.
+func (s *stopping) clean() error {
+	f := utmpfile.NewFile(s.cfg.UtmpxFile, utmpfile.Options{})
+	snap, err := f.Snapshot(nil)
+	if err != nil && !errors.Is(err, utmpfile.ErrTooLong) {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return err
+	}
+	jobs := s.dead(snap)
+	if len(jobs) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(s.in.ctx, lockWait)
+	defer cancel()
+	results := make(chan []cleaner.Result, 1)
+	c := cleaner.New(cleaner.Options{File: f, Log: s.wtmpx, DryRun: s.dry, Logger: slog.New(slog.DiscardHandler)})
+	c.Clean(jobs, func(rs []cleaner.Result) { results <- rs; cancel() })
+	c.Run(ctx)
+	select {
+	case rs := <-results:
+		return s.cleaned(jobs, rs)
+	default:
+		return fmt.Errorf("clean %s: %w", s.cfg.UtmpxFile, context.Cause(ctx))
+	}
+}
+
+// dead returns the sessions of a snapshot whose process has ended, and on whose
+// terminal nobody is.
+func (s *stopping) dead(snap *utmpx.Snapshot) []cleaner.Job {
+	var jobs []cleaner.Job
+	var lines []string
+	now := s.in.on.now()
+	for slot, r := range snap.All() {
+		if r.Type != utmpx.UserProcess || r.PID <= 0 || strings.HasPrefix(r.Line, ":") || s.in.on.alive(r.PID) {
+			continue
+		}
+		end := now
+		if login := r.Time.Time(); end.Before(login) {
+			end = login // the clock was set back
+		}
+		jobs = append(jobs, cleaner.Job{Generation: snap.Generation(), Slot: slot, Record: r, End: end})
+		lines = append(lines, r.Line)
+	}
+	if len(jobs) == 0 {
+		return nil
+	}
+	n := 0
+	for i, led := range s.in.on.led(lines) {
+		if !led {
+			jobs[n] = jobs[i]
+			n++
+		}
+	}
+	return jobs[:n]
+}
+
+func (s *stopping) cleaned(jobs []cleaner.Job, results []cleaner.Result) error {
+	var errs []error
+	for i, r := range results {
+		switch {
+		case r.Err != nil:
+			errs = append(errs, r.Err)
+		case r.Outcome == cleaner.Done || r.Outcome == cleaner.DryRun:
+			s.did(cleaner.Dead(jobs[i].Record, jobs[i].End, utmpx.Exit{}), s.cfg.UtmpxFile)
+		}
+	}
+	return errors.Join(errs...)
 }

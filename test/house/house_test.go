@@ -72,10 +72,12 @@ func TestRooms(t *testing.T) {
 	}
 }
 
-func TestTableImportsUtmpxAlone(t *testing.T) {
-	for _, p := range list(t, "-deps", "./internal/table") {
-		if !p.Standard && p.ImportPath != module+"internal/table" && p.ImportPath != module+"utmpx" {
-			t.Errorf("table depends on %s", p.ImportPath)
+func TestStateMachinesImportUtmpxAlone(t *testing.T) {
+	for _, name := range []string{"internal/table", "internal/boots"} {
+		for _, p := range list(t, "-deps", "./"+name) {
+			if !p.Standard && p.ImportPath != module+name && p.ImportPath != module+"utmpx" {
+				t.Errorf("%s depends on %s", name, p.ImportPath)
+			}
 		}
 	}
 }
@@ -100,24 +102,29 @@ func TestPublicPackagesKnowNoDaemon(t *testing.T) {
 	}
 }
 
-// What the daemon is made of besides the standard library: each is named, with
+// What the programs are made of besides the standard library: each is named, with
 // its reason, in docs/architecture.md.
-func TestDependenciesOfTheDaemon(t *testing.T) {
+func TestDependencies(t *testing.T) {
 	doc, err := os.ReadFile("../../docs/architecture.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, p := range list(t, "-deps", "./cmd/...") {
-		if p.Standard || strings.HasPrefix(p.ImportPath, module) {
-			continue
-		}
-		parts := strings.Split(p.ImportPath, "/")
-		mod := strings.Join(parts[:min(3, len(parts))], "/")
-		if mod != "golang.org/x/sys" {
-			t.Errorf("the daemon depends on %s", p.ImportPath)
-		}
-		if !bytes.Contains(doc, []byte(mod)) {
-			t.Errorf("docs/architecture.md does not name %s", mod)
+	for program, may := range map[string][]string{
+		"utmpd":   {"golang.org/x/sys"},
+		"utmpctl": {"golang.org/x/sys", "github.com/klauspost/compress", "github.com/ulikunitz/xz"},
+	} {
+		for _, p := range list(t, "-deps", "./cmd/"+program) {
+			if p.Standard || strings.HasPrefix(p.ImportPath, module) {
+				continue
+			}
+			parts := strings.Split(p.ImportPath, "/")
+			mod := strings.Join(parts[:min(3, len(parts))], "/")
+			if !slices.Contains(may, mod) {
+				t.Errorf("%s depends on %s", program, p.ImportPath)
+			}
+			if !bytes.Contains(doc, []byte(mod)) {
+				t.Errorf("docs/architecture.md does not name %s", mod)
+			}
 		}
 	}
 }

@@ -1,0 +1,155 @@
+package ctl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"time"
+
+	"utmpd.dev/utmpd/internal/archive"
+	"utmpd.dev/utmpd/internal/boots"
+	"utmpd.dev/utmpd/utmpfile"
+	"utmpd.dev/utmpd/utmpx"
+)
+
+// scan feeds a history with all records of a file.
+func scan(ctx context.Context, f *archive.File, h *boots.History) error {
+	defer f.Close()
+	return f.Scan(ctx, func(l *utmpx.Layout, record string) {
+		typ, at, line := l.Peek(record)
+		if boots.Ordinary(typ, line) {
+			h.Ordinary(at, typ == utmpx.UserProcess)
+			return
+		}
+		h.Add(l.Decode(record))
+	})
+}
+
+// past is what the log tells of the last boots, and the moment that it was read.
+type past struct {
+	boots    []boots.Boot
+	mark     utmpfile.Mark // behind the last record
+	accessed time.Time     // before it was read
+	problems []string
+}
+
+// readPast reads back to the last boot but one, through files rotated away if
+// need be. A log that is missing is fs.ErrNotExist.
+func readPast(ctx context.Context, log *utmpfile.Log) (past, error) {
+	var p past
+	info, err := utmpfile.Kernel().Lookup(log.Name())
+	if err != nil {
+		return p, fmt.Errorf("read %s: %w", log.Name(), err)
+	}
+	p.accessed = info.Accessed
+	// The mark comes first: what is appended after it makes it outdated.
+	if p.mark, err = log.Mark(); err != nil {
+		return p, err
+	}
+	var t tail
+	for e, err := range log.Backward() {
+		if err != nil {
+			return p, err
+		}
+		if !t.back(e.Record) || ctx.Err() != nil {
+			break
+		}
+	}
+	older, err := log.Rotated()
+	if err != nil {
+		p.problems = append(p.problems, err.Error())
+	}
+	for _, name := range slices.Backward(older) {
+		if t.enough() || ctx.Err() != nil {
+			break
+		}
+		if err := t.file(ctx, name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			p.problems = append(p.problems, err.Error())
+			break // what is older follows no more
+		}
+	}
+	p.boots = t.history()
+	return p, context.Cause(ctx)
+}
+
+// enoughBoots is how many boots of the past are looked at: the last, and the one
+// before it, in case the last is the present one.
+const enoughBoots = 2
+
+// tail collects records from the last to the first, until there are enough boots.
+type tail struct {
+	items []item // the last one first
+	began int
+}
+
+// item is a record of which little is kept, unless it is of the system.
+type item struct {
+	at     utmpx.Time
+	login  bool
+	record *utmpx.Record
+}
+
+func itemOf(r utmpx.Record) (item, boots.Kind) {
+	kind := boots.KindOf(r)
+	if kind == boots.Other || kind == boots.Login {
+		return item{at: r.Time, login: kind == boots.Login}, kind
+	}
+	d := r.Detach()
+	return item{record: &d}, kind
+}
+
+func (t *tail) enough() bool { return t.began >= enoughBoots }
+
+// back takes the record before those it has, and reports whether more is wanted.
+func (t *tail) back(r utmpx.Record) bool {
+	it, kind := itemOf(r)
+	t.items = append(t.items, it)
+	if kind == boots.Began || kind == boots.BeganAgo {
+		t.began++
+	}
+	return !t.enough()
+}
+
+// file takes the end of the file before those it has, which is read forward: it
+// may be compressed.
+func (t *tail) file(ctx context.Context, name string) error {
+	f, err := archive.OpenOwn(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	var items []item
+	var starts []int
+	err = f.Scan(ctx, func(l *utmpx.Layout, record string) {
+		it, kind := itemOf(l.Decode(record))
+		if kind == boots.Began || kind == boots.BeganAgo {
+			if starts = append(starts, len(items)); len(starts) > enoughBoots {
+				items = slices.Delete(items, 0, starts[1])
+				first := starts[1]
+				starts = slices.Delete(starts, 0, 1)
+				for i := range starts {
+					starts[i] -= first
+				}
+			}
+		}
+		items = append(items, it)
+	})
+	slices.Reverse(items)
+	t.items = append(t.items, items...)
+	t.began += len(starts)
+	return err
+}
+
+func (t *tail) history() []boots.Boot {
+	var h boots.History
+	for _, it := range slices.Backward(t.items) {
+		if it.record == nil {
+			h.Ordinary(it.at, it.login)
+			continue
+		}
+		h.Add(*it.record)
+	}
+	return h.Boots()
+}

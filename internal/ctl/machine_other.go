@@ -1,0 +1,11 @@
+//go:build !linux && !solaris
+
+package ctl
+
+import "utmpd.dev/utmpd/internal/initsystem"
+
+func release() string { return "" }
+
+func writes() initsystem.Writes { return initsystem.Writes{Who: "no program known to write them"} }
+
+func volatile(string) bool { return false }

@@ -1,0 +1,182 @@
+package ctl
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"time"
+
+	"utmpd.dev/utmpd/internal/config"
+	"utmpd.dev/utmpd/internal/heartbeat"
+	"utmpd.dev/utmpd/internal/initsystem"
+	"utmpd.dev/utmpd/utmpfile"
+	"utmpd.dev/utmpd/utmpx"
+)
+
+// recorder is what the commands that write have in common.
+type recorder struct {
+	in     call
+	cfg    config.Config
+	wtmpx  *utmpfile.Log
+	bootID string
+	dry    bool
+	ours   initsystem.Writes // what utmpctl has to write; Who is not used
+	report report
+}
+
+// report is what such a command tells.
+type report struct {
+	DryRun   bool     `json:"dry_run"`
+	System   string   `json:"system,omitempty"`    // what else may write the records
+	Last     *ending  `json:"last_boot,omitempty"` // how it ended, if that was not recorded
+	Recorded bool     `json:"recorded_before"`     // what was to be recorded was, before this run
+	Wrote    []action `json:"wrote"`               // or, in a dry run, would write
+	Notes    []string `json:"notes"`
+}
+
+// ending is how a boot ended.
+type ending struct {
+	End         string    `json:"end"`
+	At          time.Time `json:"at"`
+	Within      *int64    `json:"within_seconds"` // it ended so long after At at most; null: unknown
+	From        string    `json:"from"`
+	ClockBehind bool      `json:"clock_behind"`
+}
+
+// action is one record written.
+type action struct {
+	Record string `json:"record"`
+	File   string `json:"file"`
+}
+
+func newRecorder(in call) (*recorder, error) {
+	cfg, err := in.settings()
+	if err != nil {
+		return nil, err
+	}
+	r := &recorder{in: in, cfg: cfg, dry: in.set["n"], wtmpx: utmpfile.NewLog(cfg.WtmpxFile, utmpfile.Options{})}
+	r.report = report{DryRun: r.dry, Wrote: []action{}, Notes: []string{}}
+	if r.bootID, err = in.on.bootID(); err != nil {
+		r.tell(err.Error())
+	}
+	r.whose()
+	return r, nil
+}
+
+func (r *recorder) tell(note string) { r.report.Notes = append(r.report.Notes, note) }
+
+func (r *recorder) did(rec utmpx.Record, file string) {
+	r.report.Wrote = append(r.report.Wrote, action{Record: rec.String(), File: file})
+}
+
+// note reads a note in STATE_DIR. One that is not as it should be is told of.
+func (r *recorder) note(name string) (heartbeat.Note, bool) {
+	n, err := heartbeat.ReadNote(filepath.Join(r.cfg.StateDir, name))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		r.tell(err.Error())
+	}
+	return n, err == nil
+}
+
+// attempts is how often the log is read again because it changed meanwhile.
+const attempts = 100
+
+// appendUnlessChanged reads what the log tells of the last boots, and appends
+// what choose then returns, but only if nothing was appended since: otherwise it
+// begins again. So of many that run at once one writes, and the others see it.
+// It returns what was written, and syncs it.
+func (r *recorder) appendUnlessChanged(choose func(past) []utmpx.Record) ([]utmpx.Record, error) {
+	ctx, cancel := context.WithTimeout(r.in.ctx, lockWait)
+	defer cancel()
+	var accessed time.Time
+	var lines utmpfile.Lines
+	for i := range attempts {
+		p, err := readPast(ctx, r.wtmpx)
+		if err != nil {
+			return nil, err
+		}
+		if i == 0 {
+			accessed = p.accessed // later ones are of our own reading
+			for _, problem := range p.problems {
+				r.tell(problem)
+			}
+		}
+		p.accessed = accessed
+		recs := choose(p)
+		if len(recs) == 0 || r.dry {
+			return recs, nil
+		}
+		changed := false
+		err = r.wtmpx.AppendAfter(ctx, &lines, func(l *utmpfile.Lines) []utmpx.Record {
+			if changed = l.Mark() != p.mark; changed {
+				return nil
+			}
+			return recs
+		})
+		if err != nil {
+			return nil, err
+		}
+		if !changed {
+			return recs, r.wtmpx.Sync()
+		}
+	}
+	return nil, fmt.Errorf("append to %s: it changes all the time", r.cfg.WtmpxFile)
+}
+
+// finish prints the report, also of what was done before an error.
+func (r *recorder) finish(err error) error {
+	if r.in.set["json"] {
+		e := json.NewEncoder(r.in.stdout)
+		e.SetIndent("", "  ")
+		return errors.Join(err, e.Encode(r.report))
+	}
+	would := ""
+	if r.dry {
+		would = "would write "
+	}
+	if l := r.report.Last; l != nil {
+		fmt.Fprintf(r.in.stdout, "the last boot %s: %s\n", ended(l.End), l)
+	}
+	for _, a := range r.report.Wrote {
+		fmt.Fprintf(r.in.stdout, "%s%s: %s\n", would, a.File, a.Record)
+	}
+	for _, n := range r.report.Notes {
+		fmt.Fprintln(r.in.stderr, n)
+	}
+	return err
+}
+
+func ended(end string) string {
+	if end == "shut down" {
+		return "was shut down"
+	}
+	return end
+}
+
+// String tells when, how exactly, and from what.
+func (e ending) String() string {
+	s := stamp(e.At)
+	switch {
+	case e.Within == nil:
+		s += " or later"
+	case *e.Within > 0:
+		s += fmt.Sprintf(", or up to %d seconds later", *e.Within)
+	}
+	s += ", known from the " + sources[e.From]
+	if e.ClockBehind {
+		s += "; the clock is behind that"
+	}
+	return s
+}
+
+var sources = map[string]string{
+	"heartbeat":   "heartbeat's note",
+	"access-time": "log's access time",
+	"last-record": "last record",
+}
+
+// stamp is a moment in local time, for people.
+func stamp(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05 -0700") }
