@@ -1,5 +1,5 @@
 #!/bin/sh
-# rootfs.sh SUITE... prints, one a line, the directories of cached Debian root
+# rootfs.sh ROOT... prints, one a line, the directories of cached Debian root
 # file systems, and builds those that are not there yet.
 #
 # Nothing of the machine is used but its apt, dpkg-deb and perl: apt keeps its
@@ -17,12 +17,17 @@ cache=${UTMPD_CACHE:-${XDG_CACHE_HOME:-${HOME:?}/.cache}/utmpd}
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
 # What the tests run inside, by suite. tcc compiles their C programs.
+# "-packages" is a machine on which the packages are checked and installed:
+# systemd, and in Debian 13 also what judges packages and service files.
 common=openssh-server,openssh-client,dropbear-bin,login,passwd,busybox,tmux,screen,libutempter0,vsftpd,util-linux,procps
+machine=systemd,adduser,passwd,login,logrotate,util-linux,mount,procps
 packages() {
 	case $1 in
 	bookworm) echo "$common,tcc,libc6-dev" ;;
 	trixie) echo "$common" ;;
-	*) die "unknown suite $1: bookworm and trixie are known" ;;
+	bookworm-packages) echo "$machine" ;;
+	trixie-packages) echo "$machine,sysvinit-core,orphan-sysvinit-scripts,lintian,rpm,rpmlint,libxml2-utils,shellcheck,mandoc" ;;
+	*) die "unknown root $1: bookworm and trixie are known, and both with -packages" ;;
 	esac
 }
 
@@ -73,15 +78,19 @@ get_mmdebstrap() {
 # build makes the root of suite $1 in $2, a directory of its own.
 build() {
 	get_mmdebstrap "$2"
+	case $1 in
+	*-packages) people=true ;;
+	*) people=$(customize) ;;
+	esac
 	unshare --mount --propagation private perl "$2/mmdebstrap" --quiet \
 		--mode=root --variant=essential --format=directory \
 		--include="$(packages "$1")" \
 		--aptopt='APT::Install-Recommends "false"' \
 		--aptopt='Acquire::Languages "none"' \
-		--customize-hook="$(customize)" \
+		--customize-hook="$people" \
 		--customize-hook='cd "$1" && rm -rf var/lib/apt/lists/* var/cache/* usr/share/doc usr/share/man usr/share/info usr/share/locale usr/share/i18n' \
-		"$1" "$2/root" \
-		"deb [signed-by=$keyring] $mirror $1 main" >&2 ||
+		"${1%-packages}" "$2/root" \
+		"deb [signed-by=$keyring] $mirror ${1%-packages} main" >&2 ||
 		die "mmdebstrap could not build $1 from $mirror; see above"
 }
 
@@ -132,7 +141,7 @@ root() {
 	echo "$dir"
 }
 
-[ $# -gt 0 ] || die "usage: rootfs.sh SUITE... (bookworm, trixie)"
-for suite; do
-	root "$suite"
+[ $# -gt 0 ] || die "usage: rootfs.sh ROOT... (bookworm, trixie, bookworm-packages, trixie-packages)"
+for name; do
+	root "$name"
 done
