@@ -2,14 +2,33 @@
 # need beyond that they fetch into a cache of their own, $(UTMPD_CACHE).
 
 GO      ?= go
-VERSION ?= $(shell cat VERSION 2>/dev/null || git describe --tags --always --dirty 2>/dev/null || echo unknown)
+export PREFIX DESTDIR INIT
+VERSION ?= $(shell packaging/version.sh)
 LDFLAGS  = -s -w -X utmpd.dev/utmpd/internal/version.version=$(VERSION)
+BIN     ?= bin
 export CGO_ENABLED ?= 0
 
-.PHONY: build demo test test-unit test-system test-race test-arch test-long sim sim-ci mutants fuzz bench check cross clean
+.PHONY: build demo test test-unit test-system test-race test-arch test-long sim sim-ci mutants fuzz bench install uninstall packages dist test-packages check cross clean
 
 build:
-	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
+	$(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o $(BIN)/ ./cmd/...
+
+# PREFIX, DESTDIR, INIT and more: see packaging/install.sh. It builds nothing, so
+# that root needs no Go.
+install uninstall:
+	packaging/install.sh $@
+
+# deb and rpm, for amd64 and arm64, in dist/.
+packages:
+	packaging/build.sh
+
+# The source with all it is built from, in dist/: needs neither git nor a network.
+dist:
+	packaging/tarball.sh
+
+# Packages and services, in Debian root file systems.
+test-packages:
+	cd test/packages && $(GO) test -tags system -count=1 -timeout 20m
 
 # A real session, start to end, on private files.
 demo: build
@@ -87,4 +106,4 @@ cross:
 	done
 
 clean:
-	rm -rf bin
+	rm -rf bin dist

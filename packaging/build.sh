@@ -1,0 +1,74 @@
+#!/bin/sh
+# build.sh [FORMAT:ARCH...] makes packages in dist/: deb and rpm for amd64 and
+# arm64, or those named. The same source gives the same bytes, whenever, wherever
+# and by whomever it is built: the times are the source's, the owner is root, and
+# the programs are built by the compiler that go.mod names, without paths.
+#
+# nfpm comes by the Go module proxy at this version, checked like every module;
+# later versions are not to be had whole there.
+set -eu
+cd "$(dirname "$0")/.."
+umask 022
+nfpm=github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2
+
+GO=${GO:-go}
+DIST=${DIST:-dist}
+PACKAGE_VERSION=$(packaging/version.sh package)
+SOURCE_DATE_EPOCH=$(packaging/version.sh epoch)
+export PACKAGE_VERSION SOURCE_DATE_EPOCH TZ=UTC LC_ALL=C
+[ $# -gt 0 ] || set -- deb:amd64 deb:arm64 rpm:amd64 rpm:arm64
+
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+mkdir -p "$DIST"
+
+# programs ARCH leaves them in $tmp/ARCH.
+programs() {
+	[ -d "$tmp/$1" ] || GOOS=linux GOARCH=$1 make -s build GO="$GO" BIN="$tmp/$1"
+}
+
+# documents FORMAT: what every package has besides what install.sh knows.
+documents() {
+	doc=$tree/usr/share/doc/utmpd
+	mkdir -p "$doc"
+	packaging/copyright.sh >"$doc/copyright"
+	cp README.md docs/architecture.md "$doc"
+	[ "$1" = deb ] || return 0
+	gzip -9nc CHANGELOG.md >"$doc/changelog.gz"
+	gzip -9nc >"$doc/changelog.Debian.gz" <<-DEB
+		utmpd ($PACKAGE_VERSION-1) unstable; urgency=medium
+
+		  * See changelog.gz.
+
+		 -- utmpd <root@utmpd.dev>  $(date -R -d "@$SOURCE_DATE_EPOCH")
+	DEB
+	mkdir -p "$tree/usr/share/lintian/overrides"
+	cp packaging/deb/lintian-overrides "$tree/usr/share/lintian/overrides/utmpd"
+}
+
+# lay_out FORMAT ARCH leaves the package's files below $STAGE: tree, and config
+# with those that an administrator may change.
+lay_out() {
+	STAGE=$tmp/stage-$1-$2
+	tree=$STAGE/tree
+	case $1 in
+	deb) init='systemd sysv' zsh=/usr/share/zsh/vendor-completions ;;
+	rpm) init='systemd' zsh=/usr/share/zsh/site-functions ;;
+	esac
+	DESTDIR=$tree PREFIX=/usr INIT=$init ZSHDIR=$zsh BIN=$tmp/$2 NATIVE=$tmp/native packaging/install.sh install
+	# It is started by root and becomes utmpd, also where no service manager does that.
+	sed -i 's/^#RUN_AS=$/RUN_AS=utmpd/' "$tree/etc/default/utmpd"
+	gzip -9n "$tree"/usr/share/man/man8/*.8
+	mkdir "$STAGE/config"
+	mv "$tree/etc" "$STAGE/config/etc"
+	documents "$1"
+}
+
+GOFLAGS= "$GO" build -o "$tmp/native/utmpctl" ./cmd/utmpctl
+for package; do
+	format=${package%:*} ARCH=${package#*:}
+	programs "$ARCH"
+	lay_out "$format" "$ARCH"
+	export STAGE ARCH
+	GOFLAGS= GOOS= GOARCH= "$GO" run "$nfpm" package --config packaging/nfpm.yaml --packager "$format" --target "$DIST/"
+done

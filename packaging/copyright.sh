@@ -1,0 +1,25 @@
+#!/bin/sh
+# copyright.sh prints the copyright file of the packages: what utmpd's source says
+# of itself, and the licences of what is linked into the programs.
+set -eu
+cd "$(dirname "$0")/.."
+GO=${GO:-go}
+
+section() {
+	printf '\n%s\n\n' "$1"
+	sed 's/^/    /; s/ *$//' "$2"
+}
+
+echo 'utmpd: https://utmpd.dev'
+if [ -e LICENSE ]; then
+	section 'Its licence:' LICENSE
+else
+	printf '\nIts source holds no licence yet.\n'
+fi
+section 'Linked into the programs, of the Go project, the runtime and the standard library:' "$("$GO" env GOROOT)/LICENSE"
+"$GO" list -deps -f '{{with .Module}}{{if not .Main}}{{.Path}} {{.Version}}{{end}}{{end}}' ./cmd/... | sort -u |
+	while read -r module version; do
+		dir=vendor/$module
+		[ -d "$dir" ] || dir=$("$GO" list -m -f '{{.Dir}}' "$module")
+		section "Linked into the programs, $module $version:" "$dir/LICENSE"
+	done
