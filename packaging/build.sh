@@ -2,14 +2,15 @@
 # build.sh [FORMAT:ARCH...] makes packages in dist/: deb and rpm for amd64 and
 # arm64, or those named. The same source gives the same bytes, whenever, wherever
 # and by whomever it is built: the times are the source's, the owner is root, and
-# the programs are built by the compiler that go.mod names, without paths.
+# the programs hold no paths. (A tarball's differ from the repository's: Go notes
+# whether the modules were vendored.) The compiler must be the same.
 #
 # nfpm comes by the Go module proxy at this version, checked like every module;
-# later versions are not to be had whole there.
+# later versions are not to be had whole there. NFPM names the program instead.
 set -eu
 cd "$(dirname "$0")/.."
 umask 022
-nfpm=github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2
+nfpm_version=github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2
 
 GO=${GO:-go}
 DIST=${DIST:-dist}
@@ -64,11 +65,19 @@ lay_out() {
 	documents "$1"
 }
 
+nfpm() {
+	if [ -n "${NFPM:-}" ]; then
+		"$NFPM" "$@"
+	else
+		GOFLAGS= GOOS= GOARCH= "$GO" run "$nfpm_version" "$@"
+	fi
+}
+
 GOFLAGS= "$GO" build -o "$tmp/native/utmpctl" ./cmd/utmpctl
 for package; do
 	format=${package%:*} ARCH=${package#*:}
 	programs "$ARCH"
 	lay_out "$format" "$ARCH"
 	export STAGE ARCH
-	GOFLAGS= GOOS= GOARCH= "$GO" run "$nfpm" package --config packaging/nfpm.yaml --packager "$format" --target "$DIST/"
+	nfpm package --config packaging/nfpm.yaml --packager "$format" --target "$DIST/"
 done

@@ -1,0 +1,25 @@
+#!/bin/sh
+# tarball.sh makes dist/utmpd-VERSION.tar.gz of the commit that is checked out:
+# the source, the modules it needs in vendor/, and the file VERSION. It builds
+# with neither git nor a network, and the same commit gives the same bytes.
+set -eu
+cd "$(dirname "$0")/.."
+umask 022
+export LC_ALL=C TZ=UTC
+GO=${GO:-go}
+DIST=${DIST:-dist}
+
+version=$(git describe --tags --always)
+epoch=$(git log -1 --format=%ct)
+name=utmpd-${version#v}
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+
+mkdir -p "$tmp/$name" "$DIST"
+git archive --format=tar HEAD | tar -x -C "$tmp/$name"
+(cd "$tmp/$name" && GOFLAGS= "$GO" mod vendor)
+echo "$version" >"$tmp/$name/VERSION"
+chmod -R u=rwX,go=rX "$tmp/$name"
+tar -C "$tmp" --format=gnu --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$epoch" -c "$name" |
+	gzip -9n >"$DIST/$name.tar.gz"
+echo "$DIST/$name.tar.gz"
