@@ -14,7 +14,7 @@ nfpm_version=github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2
 
 GO=${GO:-go}
 DIST=${DIST:-dist}
-PACKAGE_VERSION=$(packaging/version.sh package)
+PACKAGE_VERSION=${PACKAGE_VERSION:-$(packaging/version.sh package)}
 SOURCE_DATE_EPOCH=$(packaging/version.sh epoch)
 export PACKAGE_VERSION SOURCE_DATE_EPOCH TZ=UTC LC_ALL=C
 [ $# -gt 0 ] || set -- deb:amd64 deb:arm64 rpm:amd64 rpm:arm64

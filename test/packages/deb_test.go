@@ -1,0 +1,155 @@
+//go:build system
+
+package packages
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// installed is what a machine shows of a package that is installed.
+const installed = `
+for f in /usr/sbin/utmpd /usr/sbin/utmpctl /etc/default/utmpd /etc/init.d/utmpd /etc/init.d/utmpd-boot \
+	/usr/lib/systemd/system/utmpd.service /usr/lib/systemd/system/utmpd-boot.service \
+	/usr/lib/systemd/system/utmpd-shutdown.service /usr/lib/sysusers.d/utmpd.conf \
+	/usr/share/man/man8/utmpd.8.gz /usr/share/man/man8/utmpctl.8.gz \
+	/usr/share/bash-completion/completions/utmpctl /usr/share/zsh/vendor-completions/_utmpctl \
+	/usr/share/fish/vendor_completions.d/utmpctl.fish /var/log/wtmp; do
+	stat -c '%A %U:%G %n' $f
+done
+id -nG utmpd
+getent passwd utmpd | cut -d: -f6,7
+dpkg --verify utmpd
+(cd / && find etc/rc*.d etc/systemd -name "*utmpd*" | sed "s,/\([KS]\)[0-9]*utmpd,/\1 utmpd," | sort)
+`
+
+const wantInstalled = `-rwxr-xr-x root:root /usr/sbin/utmpd
+-rwxr-xr-x root:root /usr/sbin/utmpctl
+-rw-r--r-- root:root /etc/default/utmpd
+-rwxr-xr-x root:root /etc/init.d/utmpd
+-rwxr-xr-x root:root /etc/init.d/utmpd-boot
+-rw-r--r-- root:root /usr/lib/systemd/system/utmpd.service
+-rw-r--r-- root:root /usr/lib/systemd/system/utmpd-boot.service
+-rw-r--r-- root:root /usr/lib/systemd/system/utmpd-shutdown.service
+-rw-r--r-- root:root /usr/lib/sysusers.d/utmpd.conf
+-rw-r--r-- root:root /usr/share/man/man8/utmpd.8.gz
+-rw-r--r-- root:root /usr/share/man/man8/utmpctl.8.gz
+-rw-r--r-- root:root /usr/share/bash-completion/completions/utmpctl
+-rw-r--r-- root:root /usr/share/zsh/vendor-completions/_utmpctl
+-rw-r--r-- root:root /usr/share/fish/vendor_completions.d/utmpctl.fish
+-rw-rw-r-- root:utmp /var/log/wtmp
+utmpd utmp
+/var/lib/utmpd:/usr/sbin/nologin
+etc/rc0.d/K utmpd
+etc/rc0.d/K utmpd-boot
+etc/rc1.d/K utmpd
+etc/rc2.d/S utmpd
+etc/rc3.d/S utmpd
+etc/rc4.d/S utmpd
+etc/rc5.d/S utmpd
+etc/rc6.d/K utmpd
+etc/rc6.d/K utmpd-boot
+etc/rcS.d/S utmpd-boot
+etc/systemd/system/multi-user.target.wants/utmpd.service
+etc/systemd/system/sysinit.target.wants/utmpd-boot.service
+etc/systemd/system/sysinit.target.wants/utmpd-shutdown.service`
+
+// Machines on which nothing runs, as when an image is made, with what makes users.
+var debians = []struct{ name, root, prepare string }{
+	{"Debian 12", debian12, "rm /usr/sbin/adduser"},
+	{"Debian 12, no sysusers", debian12, "rm /usr/bin/systemd-sysusers"},
+	{"Debian 12, no systemd", bare12, ""},
+	{"Debian 12, nothing may start", debian12, `printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d; chmod 755 /usr/sbin/policy-rc.d`},
+	{"Debian 13", debian13, "rm /usr/sbin/adduser"},
+	{"Debian 13, no sysusers", debian13, "rm /usr/bin/systemd-sysusers"},
+}
+
+// TestDeb installs, upgrades, removes, installs again and purges the package.
+func TestDeb(t *testing.T) {
+	for _, d := range debians {
+		t.Run(d.name, func(t *testing.T) {
+			m := newMachine(t, d.root)
+			m.sh(d.prepare + "\nrm -f /var/log/wtmp; find / -xdev | sort >/root/before")
+			m.sh("dpkg -i /packages/dist/utmpd_*_amd64.deb")
+			m.is("after the installation", installed, wantInstalled)
+			m.sh("echo GRACE_PERIOD=2 >>/etc/default/utmpd; utmpd -check; echo login >/var/log/wtmp; mkdir /var/lib/utmpd; echo note >/var/lib/utmpd/heartbeat")
+
+			m.sh("rm /etc/systemd/system/multi-user.target.wants/utmpd.service")
+			m.sh("dpkg -i /packages/newer/utmpd_*_amd64.deb </dev/null")
+			m.is("after the upgrade", "dpkg-query -W utmpd; tail -1 /etc/default/utmpd; cat /var/log/wtmp; ls /etc/systemd/system/multi-user.target.wants | grep utmpd || echo disabled as it was",
+				"utmpd\t99-1\nGRACE_PERIOD=2\nlogin\ndisabled as it was")
+
+			m.sh("dpkg -r utmpd")
+			m.is("after the removal", left, removed)
+			m.sh("dpkg -i /packages/newer/utmpd_*_amd64.deb </dev/null")
+			m.is("after another installation", "tail -1 /etc/default/utmpd; cat /var/lib/utmpd/heartbeat", "GRACE_PERIOD=2\nnote")
+			m.sh("dpkg -P utmpd")
+			m.is("after the purge", left+"\ngetent passwd utmpd | cut -d: -f1", "/var/log/wtmp\nutmpd")
+		})
+	}
+}
+
+// left are the files that were not there before, but for what dpkg and the user
+// databases keep.
+const left = `find / -xdev | sort | comm -13 /root/before - |
+	grep -Ev '^/(root/before|run($|/)|var/lib/dpkg/|var/lib/systemd/deb-systemd-helper|etc/(passwd|group|shadow|gshadow|subuid|subgid)-?$|var/log/(dpkg|alternatives)|var/cache|etc/rc..d/[KS]..[^u]|etc/rc..d/[KS]..um|.*\.wants$)' | sed "s,/\([KS]\)[0-9]*utmpd,/\1 utmpd," || true`
+
+const removed = `/etc/default/utmpd
+/etc/init.d/utmpd
+/etc/init.d/utmpd-boot
+/etc/rc0.d/K utmpd
+/etc/rc0.d/K utmpd-boot
+/etc/rc1.d/K utmpd
+/etc/rc2.d/S utmpd
+/etc/rc3.d/S utmpd
+/etc/rc4.d/S utmpd
+/etc/rc5.d/S utmpd
+/etc/rc6.d/K utmpd
+/etc/rc6.d/K utmpd-boot
+/etc/rcS.d/S utmpd-boot
+/etc/systemd/system/sysinit.target.wants/utmpd-boot.service
+/etc/systemd/system/sysinit.target.wants/utmpd-shutdown.service
+/var/lib/utmpd
+/var/lib/utmpd/heartbeat
+/var/log/wtmp`
+
+// TestDebNeedsUsers: where nothing can make the user, dpkg says so beforehand.
+func TestDebNeedsUsers(t *testing.T) {
+	m := newMachine(t, bare12)
+	m.sh("dpkg --force-depends -r adduser")
+	if out, status := m.try("dpkg -i /packages/dist/utmpd_*_amd64.deb"); status == 0 || !strings.Contains(out, "utmpd depends on") {
+		t.Errorf("status %d, and it says:\n%s", status, out)
+	}
+}
+
+// TestWtmpIsKept: one that is there stays as it is.
+func TestWtmpIsKept(t *testing.T) {
+	m := newMachine(t, debian12)
+	m.sh("rm -f /var/log/wtmp; echo login >/var/log/wtmp; chmod 640 /var/log/wtmp; dpkg -i /packages/dist/utmpd_*_amd64.deb")
+	m.is("wtmp", "stat -c '%a %U:%G' /var/log/wtmp; cat /var/log/wtmp", "640 root:root\nlogin")
+}
+
+// is compares what a script prints.
+func (m *machine) is(what, script, want string) {
+	m.t.Helper()
+	if diff := cmp.Diff(want, m.sh(script)); diff != "" {
+		m.t.Errorf("%s (-want +got):\n%s", what, diff)
+	}
+}
+
+// TestSysvOrder: insserv puts the boot helper after the file systems and before
+// whatever needs it, and at the end after utmpd and before they go.
+func TestSysvOrder(t *testing.T) {
+	m := newMachine(t, debian13)
+	m.sh("dpkg -i /packages/dist/utmpd_*_amd64.deb")
+	for dir, want := range map[string]string{
+		"rcS.d": "checkroot.sh mountall.sh bootmisc.sh utmpd-boot",
+		"rc0.d": "utmpd utmpd-boot umountnfs.sh umountfs halt",
+		"rc6.d": "utmpd utmpd-boot umountnfs.sh umountfs reboot",
+		"rc2.d": "utmpd",
+	} {
+		m.is(dir, "cd /etc/"+dir+`; for s in *; do case " `+want+` " in *" ${s#???} "*) echo ${s#???};; esac; done | paste -sd " "`, want)
+	}
+}

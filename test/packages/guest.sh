@@ -1,0 +1,81 @@
+#!/bin/sh
+# guest.sh run|boot ROOT DIR COMMAND... gives a machine of its own to COMMAND, or
+# to the systemd in ROOT with COMMAND as its arguments: mounts, processes, network
+# and clock since boot of its own. ROOT is only read; what is written goes to DIR
+# and is there for the next one with the same DIR. It ends with its process 1.
+#
+# Given by the environment: BOOT_ID, what the kernel calls this boot.
+# A booted machine writes its process 1, as seen from here, to DIR/pid.
+set -eu
+mode=$1 root=$2 dir=$3
+
+# outside starts this script again in namespaces. The clock begins anew, but for
+# a second, as nothing may have been before the boot.
+outside() {
+	rm -rf "$dir/work"
+	mkdir -p "$dir/upper" "$dir/work" "$dir/root"
+	up=$(($(cut -d. -f1 /proc/uptime) - 1))
+	# --kill-child: when this is killed, so is all there.
+	inside=yes unshare --kill-child --mount --propagation private --pid --fork --uts --ipc --net \
+		--time --monotonic -$up --boottime -$up ${cgroup:+--cgroup} "$0" "$@"
+}
+
+# in_cgroup is outside in a cgroup that is gone afterwards.
+in_cgroup() {
+	hierarchy=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)
+	[ -n "$hierarchy" ] || { echo "guest.sh: no cgroup2 is mounted here" >&2; exit 1; }
+	cgroup=$hierarchy/utmpd-test-$$
+	mkdir "$cgroup"
+	trap 'find "$cgroup" -depth -type d -exec rmdir {} + 2>/dev/null' EXIT
+	status=0
+	(
+		sh -c 'echo $PPID' >"$cgroup/cgroup.procs"
+		outside "$@"
+	) || status=$?
+	exit $status
+}
+
+devices() {
+	mount -t tmpfs -o mode=755 dev "$1/dev"
+	for device in null:1:3 zero:1:5 full:1:7 random:1:8 urandom:1:9 tty:5:0; do
+		numbers=${device#*:}
+		mknod -m 666 "$1/dev/${device%%:*}" c "${numbers%:*}" "${numbers#*:}"
+	done
+	mkdir "$1/dev/pts" "$1/dev/shm"
+	mount -t devpts -o newinstance,ptmxmode=666,gid=5,mode=620 pts "$1/dev/pts"
+	ln -s pts/ptmx "$1/dev/ptmx"
+	ln -s /proc/self/fd "$1/dev/fd"
+}
+
+inside() {
+	r=$dir/root
+	read -r pid rest </proc/self/stat # /proc is still the machine's, so it says which process it is there
+	# volatile: dpkg syncs every file, and nothing here outlives the test.
+	mount -t overlay -o "lowerdir=$root,upperdir=$dir/upper,workdir=$dir/work,volatile" overlay "$r"
+	mount -t proc proc "$r/proc"
+	devices "$r"
+	[ -z "${PACKAGES:-}" ] || { mkdir -p "$r/packages"; mount --bind "$PACKAGES" "$r/packages"; }
+	hostname guest
+	if [ "$mode" = boot ]; then
+		mount -t sysfs -o ro sysfs "$r/sys"
+		mount -t cgroup2 cgroup2 "$r/sys/fs/cgroup"
+		mount -t tmpfs -o mode=755 run "$r/run"
+		mount -t tmpfs tmp "$r/tmp"
+		echo "$BOOT_ID" >"$r/run/boot_id"
+		mount --bind "$r/run/boot_id" "$r/proc/sys/kernel/random/boot_id"
+		echo "$pid" >"$dir/pid.new"
+		mv "$dir/pid.new" "$dir/pid"
+	fi
+	cd "$r"
+	mount --move . /
+	shift 3
+	[ "$mode" = run ] || set -- /lib/systemd/systemd "$@"
+	exec chroot . /usr/bin/env -i container=utmpd-test PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 "$@"
+}
+
+cgroup=
+case $mode:${inside:-} in
+run:) outside "$@" ;;
+boot:) in_cgroup "$@" ;;
+*) inside "$@" ;;
+esac

@@ -1,0 +1,132 @@
+//go:build system
+
+package packages
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// nfpm is the module that build.sh would run, kept in the cache for the tests.
+const nfpm = "github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2"
+
+// host is what the tests share on the machine.
+var host struct {
+	dir   string            // for this run alone; what is in it, a machine sees in /packages
+	dist  string            // the packages of this source
+	newer string            // the deb for amd64 of a later version
+	nfpm  string            // the program that makes them
+	roots map[string]string // the cached root file systems, by name
+}
+
+const (
+	debian12 = "bookworm-packages" // with systemd
+	debian13 = "trixie-packages"   // with systemd, and what judges packages
+	bare12   = "bookworm"          // without systemd
+)
+
+func TestMain(m *testing.M) {
+	if who := os.Getenv(sessionEnv); who != "" {
+		os.Exit(session(who))
+	}
+	flag.Parse()
+	os.Exit(run(m))
+}
+
+func run(m *testing.M) int {
+	if flag.Lookup("test.list").Value.String() != "" {
+		return m.Run()
+	}
+	dir, err := os.MkdirTemp("", "utmpd-packages-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	if err := prerequisites(); err != nil {
+		return notRun(err)
+	}
+	host.dir, host.dist, host.newer = dir, filepath.Join(dir, "dist"), filepath.Join(dir, "newer")
+	if out, err := build("../..", host.dist, nil); err != nil {
+		fmt.Fprintf(os.Stderr, "packaging/build.sh: %v\n%s", err, out)
+		return 1
+	}
+	if out, err := build("../..", host.newer, []string{"PACKAGE_VERSION=99"}, "deb:amd64"); err != nil {
+		fmt.Fprintf(os.Stderr, "packaging/build.sh: %v\n%s", err, out)
+		return 1
+	}
+	return m.Run()
+}
+
+// build makes all packages of the source in a directory.
+func build(source, dist string, env []string, which ...string) (string, error) {
+	cmd := exec.Command("packaging/build.sh", which...)
+	cmd.Dir = source
+	cmd.Env = append(os.Environ(), append([]string{"DIST=" + dist, "NFPM=" + host.nfpm}, env...)...)
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+func prerequisites() error {
+	if os.Geteuid() != 0 {
+		return errors.New("not root: the machines in which packages are installed need namespaces and mounts")
+	}
+	host.roots = make(map[string]string)
+	for _, name := range []string{debian12, debian13, bare12} {
+		out, err := output("../rootfs/rootfs.sh", name)
+		if err != nil {
+			return fmt.Errorf("no root file system %s: %w", name, err)
+		}
+		host.roots[name] = out
+	}
+	cache := filepath.Dir(host.roots[debian12])
+	_, version, _ := strings.Cut(nfpm, "@")
+	host.nfpm = filepath.Join(cache, "nfpm-"+version, "nfpm")
+	if _, err := os.Stat(host.nfpm); err == nil {
+		return nil
+	}
+	cmd := exec.Command("go", "install", nfpm)
+	cmd.Env = append(os.Environ(), "GOBIN="+filepath.Dir(host.nfpm), "GOFLAGS=", "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("go install %s: %v\n%s", nfpm, err, out)
+	}
+	return nil
+}
+
+// output runs a command and returns what it prints, or an error with what it
+// says on standard error.
+func output(name string, args ...string) (string, error) {
+	cmd := exec.Command(name, args...)
+	var out, why bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &why
+	if err := cmd.Run(); err != nil {
+		return "", fmt.Errorf("%v: %s", err, strings.TrimSpace(why.String()))
+	}
+	return strings.TrimSpace(out.String()), nil
+}
+
+// notRun tells by name which tests did not run and why. Where they should have
+// run, which CI=true or UTMPD_TEST_REQUIRE_SYSTEM=1 says, that is a failure.
+func notRun(why error) int {
+	fmt.Printf("the tests of packages cannot run here: %v\n", why)
+	names, err := output("/proc/self/exe", "-test.list", ".")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	for name := range strings.FieldsSeq(names) {
+		fmt.Printf("not run: %s\n", name)
+	}
+	if os.Getenv("CI") == "true" || os.Getenv("UTMPD_TEST_REQUIRE_SYSTEM") == "1" {
+		fmt.Println("FAIL: CI=true or UTMPD_TEST_REQUIRE_SYSTEM=1 says that they must")
+		return 1
+	}
+	return 0
+}
