@@ -94,6 +94,9 @@ func (w *world) judgeFile(file string, now time.Time, tight bool) (wrong []strin
 	return wrong
 }
 
+// slow is by how much utmpd may learn of a death late, traced on a busy machine.
+const slow = 10 * time.Second
+
 // deadAs returns the session's record as utmpd should have left it, given the
 // time and exit status it chose, and what is wrong with those.
 func (s *session) deadAs(raw string, now time.Time, tight bool) (dead []byte, why string) {
@@ -107,7 +110,7 @@ func (s *session) deadAs(raw string, now time.Time, tight bool) (dead []byte, wh
 	}
 	at, last := got.Time.Time(), now
 	if tight && s.fate != deadAlready {
-		last = s.to.Add(2 * time.Second) // a busy machine
+		last = s.to.Add(slow)
 	}
 	switch {
 	case got.Type != utmpx.DeadProcess:
