@@ -72,23 +72,25 @@ func (w *simWorld) mistaken(s *simSession) bool {
 	if s.proc.seenBy != w.run.n {
 		return s.display && s.proc.reused
 	}
-	first := s.proc.seenFirst
-	if w.shared(s) || s.began.After(first) { // seen for another's sake, or for a record before
-		first = time.Now()
-	}
-	return w.misdated(s, first)
+	return w.misdated(s)
 }
 
-// misdated reports whether by the clock as it was when utmpd first looked at a
-// session's process, that one started too long after the record was written.
-func (w *simWorld) misdated(s *simSession, first time.Time) bool {
+// misdated reports whether by the clock, as it was at some time since a record
+// was written, its process may have seemed to have started too long after that:
+// the clock was slow when the record was written, and right, as the BOOT_TIME
+// record has it, when utmpd first looked. Which time that was is not known.
+func (w *simWorld) misdated(s *simSession) bool {
 	bootTime := w.began.Round(0).Add(w.bootLate - w.upAtStart)
-	return w.offset(first)-s.off > time.Minute && w.boot && !s.rec.Time.Time().Before(bootTime)
-}
-
-// shared reports whether a session's process is another's too.
-func (w *simWorld) shared(s *simSession) bool {
-	return slices.ContainsFunc(w.sessions, func(o *simSession) bool { return o != s && o.proc == s.proc })
+	if !w.boot || s.rec.Time.Time().Before(bootTime) {
+		return false
+	}
+	right := func(off time.Duration) bool {
+		late := w.bootLate - off
+		return off-s.off > time.Minute && -2*time.Second <= late && late <= 58*time.Second
+	}
+	return slices.ContainsFunc(w.steps, func(step clockStep) bool {
+		return !step.at.Before(s.began) && right(step.off)
+	})
 }
 
 // taken returns the processes that utmpd may take for a session's when its own
@@ -142,7 +144,7 @@ func latest(a, b time.Time) time.Time {
 // minute by the present run. Otherwise its record stays.
 func (w *simWorld) oldDisplay(s *simSession) bool {
 	return s.seenBy == w.run.n && s.proc.endAt.Sub(s.seenSince) > 61*time.Second && w.maxFDs > 100 && !w.wasFull &&
-		!w.misdated(s, s.seenSince)
+		!w.misdated(s)
 }
 
 // twins reports whether another session, of which r is the logout, says the same

@@ -19,9 +19,8 @@ type simProc struct {
 	endAt         time.Time
 	status        proc.Status
 	watch         []watchKey
-	seenBy        int       // the last run of utmpd that looked at it while it lived
-	seenFirst     time.Time // by that run
-	reused        bool      // its pid is, or was, another's after it
+	seenBy        int  // the last run of utmpd that looked at it while it lived
+	reused        bool // its pid is, or was, another's after it
 }
 
 type watchKey struct {
@@ -102,9 +101,6 @@ func (k simKernel) find(pid int32, pidfd bool) (watcher.Process, error) {
 		return nil, proc.ErrGone
 	}
 	if !p.ended {
-		if p.seenBy != k.n {
-			p.seenFirst = time.Now()
-		}
 		p.seenBy = k.n
 		k.w.noteSeen(p)
 	}

@@ -47,7 +47,7 @@ var simTroubles = map[string]int{
 	"notice lost": 10, "notice doubled": 10, "notice late": 10,
 	"clock stepped forward": 10, "clock stepped back": 10,
 	"utmpd killed": 5, "utmpd killed before append": 150, "utmpd killed before write": 100, "utmpd killed before save": 30,
-	"utmpd killed before sync": 60, "utmpd killed before truncate": 1500,
+	"utmpd killed before sync": 60, "utmpd killed before truncate": 5000,
 	"restart with state": 5, "restart without state": 20, "restart with a stale state": 20,
 	"login beyond MAX_FDS": 1, "no descriptors": 10, "request": 10,
 }
