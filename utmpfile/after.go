@@ -114,9 +114,10 @@ func (l *Log) follow(lines *Lines) (bool, error) {
 }
 
 // older returns the logins that stand open at the end of the files rotated
-// away, the lines of which those tell, and whether they tell all. What was read before is not read again,
-// unless it cannot be found: the log was copied away and cut, say. Then the
-// copies tell, and what is remembered of lines of which they do not.
+// away, the lines of which those tell, and whether they tell all. What was read
+// before is not read again, unless it cannot be found: the log was copied away
+// and cut, say. Then the copies tell, and what is remembered of lines of which
+// they do not.
 func (l *Log) older(lines *Lines) (open map[string]Last, told map[string]struct{}, whole bool) {
 	files, whole := l.since(lines.mark), lines.whole
 	gap := false

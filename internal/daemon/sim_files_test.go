@@ -102,7 +102,8 @@ type simHandle struct {
 	reads  int           // under no lock
 	found  []*simSession // by the last of them
 	waits  bool          // for a lock
-	torn   bool          // has left a part of a record at the end
+	torn   bool          // has left a part of what it was to write at the end
+	whole  int           // so many whole records of it
 	under  int           // how many replacements of files there had been when it was locked
 }
 
@@ -147,8 +148,12 @@ func (h *simHandle) Append(p []byte) (n int, err error) {
 		h.w.mu.Lock()
 		defer h.w.mu.Unlock()
 		if h.w.partial = !h.w.partial; h.w.partial && !h.dead && len(p) > 0 {
-			h.torn = true
-			n, _ = h.h.Append(p[:len(p)/3])
+			part := p[:len(p)/3]
+			h.torn, h.whole = true, len(part)/simLayout.Size()
+			if h.whole > 0 {
+				h.w.guardAppend(h, part[:h.whole*simLayout.Size()])
+			}
+			n, _ = h.h.Append(part)
 		}
 	}
 	return n, err
@@ -157,7 +162,8 @@ func (h *simHandle) Append(p []byte) (n int, err error) {
 func (h *simHandle) Truncate(size int64) error {
 	return h.do(simfile.Truncate, func() error {
 		h.w.guardTruncate(h, size)
-		h.torn = false
+		h.w.takenBack(h.whole)
+		h.torn, h.whole = false, 0
 		return h.h.Truncate(size)
 	})
 }
@@ -232,6 +238,7 @@ func (h *simHandle) Close() error {
 		return err
 	}
 	h.w.noteScan(h)
+	h.w.guardClose(h)
 	delete(h.handles, h)
 	err = h.h.Close()
 	h.w.before("")

@@ -80,15 +80,14 @@ func (w *simWorld) mistaken(s *simSession) bool {
 // the clock was slow when the record was written, and right, as the BOOT_TIME
 // record has it, when utmpd first looked. Which time that was is not known.
 func (w *simWorld) misdated(s *simSession) bool {
-	bootTime := w.began.Round(0).Add(w.bootLate - w.upAtStart)
-	if !w.boot || s.rec.Time.Time().Before(bootTime) {
+	if !w.boot || s.rec.Time.Time().Before(w.bootTime()) {
 		return false
 	}
 	right := func(off time.Duration) bool {
 		late := w.bootLate - off
 		return off-s.off > time.Minute && -2*time.Second <= late && late <= 58*time.Second
 	}
-	return slices.ContainsFunc(w.steps, func(step clockStep) bool {
+	return right(w.offset(s.began)) || slices.ContainsFunc(w.steps, func(step clockStep) bool {
 		return !step.at.Before(s.began) && right(step.off)
 	})
 }
@@ -108,13 +107,34 @@ func (w *simWorld) taken(s *simSession, noticed time.Time) []*simProc {
 	unseen := s.seenBy != w.run.n
 	for i := 0; i < len(procs); i++ {
 		for _, p := range w.had[procs[i].pid] {
-			after := p.start > procs[i].start && unseen && procs[i] == s.proc
+			after := p.start > procs[i].start && unseen && procs[i] == s.proc && !w.proven(s, p)
 			if (after || p.start == procs[i].start) && !slices.Contains(procs, p) {
 				procs = append(procs, p)
 			}
 		}
 	}
 	return procs[len(s.procs()):]
+}
+
+// bootTime is that of the BOOT_TIME record.
+func (w *simWorld) bootTime() time.Time { return w.began.Round(0).Add(w.bootLate - w.upAtStart) }
+
+// proven reports whether it can be seen that a process is not the one that a
+// record meant: it started too long after, the clock was never wrong, and the
+// BOOT_TIME record that says so stands in the file.
+func (w *simWorld) proven(s *simSession, p *simProc) bool {
+	started := w.began.Round(0).Add(time.Duration(p.start)*10*time.Millisecond - w.upAtStart)
+	return w.boot && len(w.steps) == 0 && !s.rec.Time.Time().Before(w.bootTime()) && w.stands(func(r utmpx.Record) bool { return r.Type == utmpx.BootTime }) && started.Sub(s.rec.Time.Time()) > time.Minute
+}
+
+// stands reports whether the utmpx file holds such a record.
+func (w *simWorld) stands(such func(utmpx.Record) bool) bool {
+	for p := range slices.Chunk(w.files.ReadFile(utmpName), simLayout.Size()) {
+		if len(p) == simLayout.Size() && such(simLayout.Decode(string(p))) {
+			return true
+		}
+	}
+	return false
 }
 
 // procs are those by which a session truly lives or lived.

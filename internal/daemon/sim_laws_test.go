@@ -157,6 +157,9 @@ func (w *simWorld) markedLate(s *simSession, prompt bool) {
 			from = latest(from, p.endAt)
 		}
 	}
+	if time.Since(s.proc.endAt) < w.grace {
+		w.broken("2: %v was marked %v after its end, before its grace was over", s, time.Since(s.proc.endAt))
+	}
 	if time.Since(from) > w.grace+late {
 		w.broken("2: %v was marked %v after its end, %v after all trouble", s, time.Since(s.last()), time.Since(from))
 	}
@@ -254,6 +257,30 @@ func (w *simWorld) guardTruncate(h *simHandle, size int64) {
 		w.broken("3: the record of a writer at work is cut off")
 	case !h.torn && size != whole:
 		w.broken("3: the log of %d bytes is cut to %d", at.Size, size)
+	}
+}
+
+// guardClose looks at what is left when a file is closed.
+func (w *simWorld) guardClose(h *simHandle) {
+	if at, err := h.h.Info(); err == nil && h.torn && !h.dead && w.tornLog == nil && at.Size%int64(simLayout.Size()) != 0 {
+		w.broken("3: a part of a record is left in %s", h.name)
+	}
+}
+
+// takenBack forgets the last n records of utmpd's in the log.
+func (w *simWorld) takenBack(n int) {
+	for i := len(w.history) - 1; i >= 0 && n > 0; i-- {
+		if !w.history[i].utmpd {
+			continue
+		}
+		n--
+		w.history = slices.Delete(w.history, i, i+1)
+		if i < w.rotated {
+			w.rotated--
+		}
+		if i < w.lost {
+			w.lost--
+		}
 	}
 }
 

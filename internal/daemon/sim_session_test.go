@@ -246,6 +246,10 @@ func (w *simWorld) clean(s *simSession, file, log bool) {
 // flip is mosh's way: USER, DEAD, USER, with the same bytes or new ones. If back,
 // the record is that of a process that may be dead, and written back.
 func (w *simWorld) flip(s *simSession, same, back bool) {
+	if back && s.marked && !s.display && !s.lives() {
+		w.unmark(s)
+		return
+	}
 	if s.proc.ended && (!back || s.display) || s.cleaned || s.flipping || w.slotOf(s) < 0 {
 		return
 	}
@@ -270,6 +274,22 @@ func (w *simWorld) flip(s *simSession, same, back bool) {
 				w.put([]byte(s.rec.Raw()), false)
 			}
 		})
+	})
+}
+
+// unmark has the owner of a record that utmpd has marked write it back, as one
+// does who holds it in memory and knows nothing of that.
+func (w *simWorld) unmark(s *simSession) {
+	w.locked(utmpName, func() {
+		if s.marked && w.slotOf(s) < 0 && w.stands(func(r utmpx.Record) bool {
+			return r.Type == utmpx.DeadProcess && r.ID == s.rec.ID && r.Line == s.rec.Line && r.PID == s.rec.PID
+		}) {
+			w.disturb(0)
+			w.count("flip, written back after utmpd marked it")
+			s.marked = false
+			s.begins()
+			w.put([]byte(s.rec.Raw()), false)
+		}
 	})
 }
 

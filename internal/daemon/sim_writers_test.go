@@ -193,6 +193,9 @@ func (w *simWorld) remove(name string, d time.Duration) {
 		if w.exists(name + ".away") {
 			w.replaced++
 			w.files.Rename(name+".away", name)
+			for _, s := range w.sessions { // not seen while their records were away
+				s.seenSince = time.Now()
+			}
 			w.fileChanged()
 		}
 	}
@@ -203,6 +206,9 @@ func (w *simWorld) remove(name string, d time.Duration) {
 		back()
 	})
 }
+
+// copiedAndCut is the way of logrotate's copytruncate.
+const copiedAndCut = 3
 
 // rotate puts an empty wtmpx file in the place of the present one, which is
 // kept, or lost, or cut.
@@ -218,7 +224,7 @@ func (w *simWorld) rotate(how int) {
 	data := w.files.ReadFile(wtmpName)
 	w.disturb(0)
 	w.replaced++
-	if how == 3 { // copied and cut
+	if how == copiedAndCut {
 		w.shiftLogs()
 		w.files.WriteFile(wtmpName+".1", data)
 		w.files.Change(wtmpName, func([]byte) []byte { return nil })
