@@ -69,10 +69,7 @@ func (w *simWorld) mistaken(s *simSession) bool {
 	if !s.lives() {
 		return false
 	}
-	if s.proc.seenBy != w.run.n {
-		return s.display && s.proc.reused
-	}
-	return w.misdated(s)
+	return w.misdated(s) || s.display && s.proc.reused && s.proc.seenBy != w.run.n
 }
 
 // misdated reports whether by the clock, as it was at some time since a record
