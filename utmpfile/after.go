@@ -150,12 +150,17 @@ func (l *Log) older(lines *Lines) (open map[string]Last, told map[string]struct{
 	open = lines.logins()
 	maps.DeleteFunc(remembered, func(line string, _ Last) bool { return lines.Seen(line) })
 	if maps.Copy(open, remembered); len(open) > maxLines {
-		return maps.Clone(lines.open), nil, false
+		open = make(map[string]Last, lines.open)
+		lines.addOpen(open)
+		return open, nil, false
 	}
 	if told = lines.told; told == nil {
 		told = map[string]struct{}{}
 	}
-	if maps.Copy(told, lines.seen); gap || len(told) > maxLines { // what a gap hides may be a login
+	for line := range lines.seen {
+		told[line] = struct{}{}
+	}
+	if gap || len(told) > maxLines { // what a gap hides may be a login
 		told = nil
 	}
 	return open, told, whole && !lines.full && (!lost || lines.ended)

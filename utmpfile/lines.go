@@ -1,7 +1,6 @@
 package utmpfile
 
 import (
-	"maps"
 	"strings"
 
 	"utmpd.dev/utmpd/utmpx"
@@ -30,8 +29,8 @@ type Lines struct {
 	mark  Mark
 	tail  string // the record before the mark: another there is another history
 	first utmpx.Time
-	open  map[string]Last
-	seen  map[string]struct{} // lines with any record, since the beginning or the last boot
+	seen  map[string]*login   // lines with any record, since the beginning or the last boot; nil: none stands open
+	open  int                 // how many are not nil
 	older map[string]Last     // open at the end of the files rotated away
 	told  map[string]struct{} // lines of which those tell, as far back as they could be read
 	whole bool                // those files are known up to the last boot
@@ -51,8 +50,8 @@ type Last struct {
 // Last returns the login that stands open on a line. A line whose last record
 // closes it has none, nor has one without records.
 func (ls *Lines) Last(line string) (Last, bool) {
-	if last, ok := ls.open[line]; ok {
-		return last, true
+	if l := ls.seen[line]; l != nil {
+		return l.Last, true
 	}
 	if ls.Seen(line) {
 		return Last{}, false
@@ -87,21 +86,30 @@ func (ls *Lines) Told(line string) bool {
 }
 
 // Len returns the number of logins that stand open in the present file.
-func (ls *Lines) Len() int { return len(ls.open) }
+func (ls *Lines) Len() int { return ls.open }
 
 // Mark returns how far the log has been read.
 func (ls *Lines) Mark() Mark { return ls.mark }
 
 // logins returns all that stand open, in the present file and before it.
 func (ls *Lines) logins() map[string]Last {
-	all := make(map[string]Last, len(ls.older)+len(ls.open))
+	all := make(map[string]Last, len(ls.older)+ls.open)
 	for line, last := range ls.older {
 		if !ls.Seen(line) {
 			all[line] = last
 		}
 	}
-	maps.Copy(all, ls.open)
+	ls.addOpen(all)
 	return all
+}
+
+// addOpen adds the logins that stand open in the present file.
+func (ls *Lines) addOpen(to map[string]Last) {
+	for line, l := range ls.seen {
+		if l != nil {
+			to[line] = l.Last
+		}
+	}
 }
 
 // follows reports whether the file goes on from what was read of it. If so, it
@@ -173,42 +181,53 @@ func (ls *Lines) feed(e Entry) {
 		ls.first = e.Time
 	}
 	if ends(e.Record) {
-		clear(ls.open)
 		clear(ls.seen)
-		ls.older, ls.told = nil, nil
+		ls.open, ls.older, ls.told = 0, nil, nil
 		ls.ended, ls.whole, ls.full = true, true, false
 		return
 	}
 	if e.Line == "" {
 		return
 	}
-	line := e.Line
-	if _, known := ls.seen[line]; !known {
-		if len(ls.seen) >= maxLines {
-			ls.full = true
-		} else {
-			if ls.seen == nil {
-				ls.seen, ls.open = make(map[string]struct{}), make(map[string]Last)
-			}
-			line = strings.Clone(line)
-			ls.seen[line] = struct{}{}
-		}
+	was, known := ls.seen[e.Line]
+	if !known && len(ls.seen) >= maxLines {
+		ls.full = true
+		return
+	}
+	// A key that is written over becomes the new one, which is part of a block.
+	line := ""
+	if was != nil {
+		line = was.line
+	} else {
+		line = strings.Clone(e.Line)
 	}
 	switch {
-	case e.Type == utmpx.DeadProcess, isProcess(e.Type) && e.User == "":
-		delete(ls.open, line)
-	case e.Type == utmpx.UserProcess:
-		ls.login(line, e)
+	case e.Type == utmpx.UserProcess && e.User != "":
+		ls.set(line, was, &login{line: line, Last: Last{
+			PID: e.PID, ID: strings.Clone(e.ID), User: strings.Clone(e.User), Time: e.Time, Offset: e.Offset,
+		}})
+	case !known, was != nil && (e.Type == utmpx.DeadProcess || isProcess(e.Type) && e.User == ""):
+		ls.set(line, was, nil)
 	}
 }
 
-func (ls *Lines) login(line string, e Entry) {
-	if _, ok := ls.seen[line]; !ok {
-		return // one line too many
+// login is one that stands open, and its line's key.
+type login struct {
+	Last
+	line string
+}
+
+// set notes what stands open on a line now.
+func (ls *Lines) set(line string, was, is *login) {
+	if ls.seen == nil {
+		ls.seen = make(map[string]*login)
 	}
-	ls.open[strings.Clone(line)] = Last{
-		PID: e.PID, ID: strings.Clone(e.ID), User: strings.Clone(e.User),
-		Time: e.Time, Offset: e.Offset,
+	ls.seen[line] = is
+	if was != nil {
+		ls.open--
+	}
+	if is != nil {
+		ls.open++
 	}
 }
 

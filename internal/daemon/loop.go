@@ -38,13 +38,17 @@ func (d *daemon) loop(ctx context.Context, hup <-chan os.Signal, failed <-chan e
 	saving := false
 	watchdog, stop := d.watchdog()
 	defer stop()
+	rest := time.NewTimer(restAfter)
+	defer rest.Stop()
 	for {
+		idle := false
 		select {
 		case <-ctx.Done():
 			return nil
 		case err := <-failed:
 			return err
 		case ins := <-d.inputs:
+			idle = len(ins[0].events) == 0 // a heartbeat
 			for _, in := range ins {
 				d.handle(in.at, in.events...)
 			}
@@ -58,7 +62,11 @@ func (d *daemon) loop(ctx context.Context, hup <-chan os.Signal, failed <-chan e
 		case <-hup:
 			d.reload()
 		case <-watchdog:
+			idle = true
 			_ = d.systemd.Watchdog()
+		case <-rest.C:
+			idle = true
+			d.rest()
 		case <-d.unheard:
 			d.tellManager()
 		case <-save.C:
@@ -74,8 +82,26 @@ func (d *daemon) loop(ctx context.Context, hup <-chan os.Signal, failed <-chan e
 			saving = true
 			save.Reset(d.saver.pause(saveEvery))
 		}
+		if !idle {
+			d.work()
+			rest.Reset(restAfter)
+		}
 		d.tellReady()
 		d.showStatus(d.phase())
+	}
+}
+
+// rest gives memory back, once nothing has happened for a while. The loop does
+// not wait for it.
+func (d *daemon) rest() {
+	if d.on.memory != nil {
+		d.rooms.Go(d.on.memory.rest)
+	}
+}
+
+func (d *daemon) work() {
+	if d.on.memory != nil {
+		d.on.memory.work()
 	}
 }
 

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -166,21 +167,25 @@ func (d *daemon) payDebts(owed []table.Owed) {
 // saved turns the table's state into the file's, and back.
 func saved(st table.State, bootID string, gen utmpx.Generation) state.State {
 	out := state.State{BootID: bootID, Alive: st.Alive, File: [2]uint64{gen.Dev, gen.Ino}}
-	at := map[table.ID]int{}
-	for _, s := range st.Sessions {
-		i, ok := at[s.ID]
-		if !ok {
-			i = len(out.Procs)
-			at[s.ID] = i
+	slices.SortStableFunc(st.Sessions, func(a, b table.SessionState) int {
+		return cmp.Or(cmp.Compare(a.ID.PID, b.ID.PID), cmp.Compare(a.ID.Start, b.ID.Start), cmp.Compare(a.ID.Inode, b.ID.Inode))
+	})
+	// One piece of memory for all of each: there may be tens of thousands.
+	out.Procs = make([]state.Proc, 0, len(st.Sessions))
+	records, first := make([]state.Record, 0, len(st.Sessions)), 0
+	for i, s := range st.Sessions {
+		if i == 0 || s.ID != st.Sessions[i-1].ID {
+			first = i
 			out.Procs = append(out.Procs, state.Proc{PID: s.ID.PID, Start: s.ID.Start, Inode: s.ID.Inode, Since: s.Since})
 		}
 		wait := int32(-1)
 		if s.Status.Known {
 			wait = s.Status.Wait
 		}
-		out.Procs[i].Records = append(out.Procs[i].Records, state.Record{
+		records = append(records, state.Record{
 			Slot: s.Slot, Sum: s.Sum, Leader: s.Led, Ended: s.End, Found: !s.End.IsZero() && !s.Exact, Wait: wait,
 		})
+		out.Procs[len(out.Procs)-1].Records = records[first : i+1 : i+1]
 	}
 	for _, o := range st.Owed {
 		debt := state.Owed{Login: []byte(o.Login.Raw()), Layout: o.Login.Layout().Name(), End: o.End, Wait: -1}

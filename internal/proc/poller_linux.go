@@ -60,7 +60,7 @@ func (l *Poller) Add(p *Process, key uint64) error {
 	event := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLET, Fd: int32(uint32(key)), Pad: int32(uint32(key >> 32))}
 	var failed error
 	err := l.conn.Control(func(fd uintptr) {
-		failed = unix.EpollCtl(int(fd), unix.EPOLL_CTL_ADD, p.fd, &event)
+		failed = unix.EpollCtl(int(fd), unix.EPOLL_CTL_ADD, int(p.fd), &event)
 	})
 	if err := l.whatFailed(err, failed); err != nil {
 		return fmt.Errorf("proc: watch %d: %w", p.id.PID, err)

@@ -13,9 +13,9 @@ import (
 // Process is one process, from Open an open pidfd, from Find its pid and start
 // time only. A Process is not safe for concurrent use.
 type Process struct {
-	fd   int // -1 from Find
 	id   ID
-	peek bool // its stat showed us what needs ptrace access
+	fd   int32 // -1 from Find
+	peek bool  // its stat showed us what needs ptrace access
 }
 
 // Open opens the process that lives under pid now, without blocking. It costs
@@ -34,7 +34,7 @@ func Open(pid int32) (*Process, error) {
 	if err != nil {
 		return nil, fmt.Errorf("proc: open %d: %w", pid, openError(pid, err))
 	}
-	p := &Process{fd: fd, id: ID{PID: pid, Inode: pidfsInode(fd)}}
+	p := &Process{fd: int32(fd), id: ID{PID: pid, Inode: pidfsInode(fd)}}
 	if s, err := readStat(pid); err == nil {
 		// The number may have passed on between pidfd_open and here. While
 		// the pidfd's process is not reaped, it has not.
@@ -88,7 +88,7 @@ func (p *Process) Ended() (ended, reaped bool) {
 	if p.fd < 0 {
 		return p.endedByPID()
 	}
-	set := []unix.PollFd{{Fd: int32(p.fd), Events: unix.POLLIN}}
+	set := []unix.PollFd{{Fd: p.fd, Events: unix.POLLIN}}
 	for {
 		_, err := unix.Poll(set, 0)
 		if err == unix.EINTR {
@@ -120,7 +120,7 @@ func (p *Process) endedByPID() (ended, reaped bool) {
 func (p *Process) Status() Status {
 	if p.fd >= 0 {
 		info := unix.PidfdInfo{Mask: unix.PIDFD_INFO_EXIT}
-		if unix.IoctlPidfdInfo(p.fd, &info) == nil && info.Mask&unix.PIDFD_INFO_EXIT != 0 {
+		if unix.IoctlPidfdInfo(int(p.fd), &info) == nil && info.Mask&unix.PIDFD_INFO_EXIT != 0 {
 			return Status{Known: true, Wait: info.Exit_code}
 		}
 	}
@@ -144,7 +144,7 @@ func (p *Process) Close() error {
 	}
 	fd := p.fd
 	p.fd = -1
-	if err := unix.Close(fd); err != nil {
+	if err := unix.Close(int(fd)); err != nil {
 		return fmt.Errorf("proc: close %d: %w", p.id.PID, err)
 	}
 	return nil
@@ -171,7 +171,7 @@ func Told() (inode, exit bool) {
 	}
 	defer self.Close()
 	info := unix.PidfdInfo{Mask: unix.PIDFD_INFO_EXIT}
-	return self.id.Inode != 0, unix.IoctlPidfdInfo(self.fd, &info) == nil && since(6, 15)
+	return self.id.Inode != 0, unix.IoctlPidfdInfo(int(self.fd), &info) == nil && since(6, 15)
 }
 
 // since reports whether the kernel is of that version or later.

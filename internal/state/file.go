@@ -80,12 +80,8 @@ func corrupt(path, why string) error {
 // on the way. It does not sync: the file need not survive the system. path
 // with ".new" behind it is Save's own; one Save of a path may run at a time.
 func (s State) Save(path string) error {
-	b, err := s.AppendText(nil)
-	if err != nil {
-		return err
-	}
 	tmp := path + ".new"
-	if err := write(tmp, b); err != nil {
+	if err := write(tmp, s); err != nil {
 		os.Remove(tmp)
 		return fmt.Errorf("state: %w", err)
 	}
@@ -96,7 +92,7 @@ func (s State) Save(path string) error {
 	return nil
 }
 
-func write(name string, b []byte) error {
+func write(name string, s State) error {
 	// What a killed Save left behind, or a link that was put there.
 	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -105,6 +101,9 @@ func write(name string, b []byte) error {
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(b)
+	err = s.encode(func(p []byte) error {
+		_, err := f.Write(p)
+		return err
+	})
 	return errors.Join(err, f.Close())
 }

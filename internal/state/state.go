@@ -72,10 +72,37 @@ type Owed struct {
 // AppendText appends the state as its file holds it. Its only errors are a
 // state beyond the limits and a time outside the years 0 to 9999.
 func (s State) AppendText(b []byte) ([]byte, error) {
-	if err := s.check(); err != nil {
-		return nil, err
+	err := s.encode(func(p []byte) error {
+		b = append(b, p...)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("state: %w", err)
 	}
-	start := len(b)
+	return b, nil
+}
+
+// piece is about how much encode hands over at once.
+const piece = 32 << 10
+
+// encode hands the state to write, piece by piece: of tens of thousands of
+// processes it is megabytes. write keeps none of them.
+func (s State) encode(write func([]byte) error) error {
+	if err := s.check(); err != nil {
+		return err
+	}
+	sum, size := sha256.New(), 0
+	b := make([]byte, 0, piece+4*MaxRaw)
+	flush := func(least int) error {
+		if len(b) < least {
+			return nil
+		}
+		sum.Write(b)
+		size += len(b)
+		err := write(b)
+		b = b[:0]
+		return err
+	}
 	b = append(b, header...)
 	b = append(b, "boot "...)
 	b = strconv.AppendQuote(b, s.BootID)
@@ -85,17 +112,25 @@ func (s State) AppendText(b []byte) ([]byte, error) {
 	b = append(b, '\n')
 	for i := range s.Procs {
 		b = appendProc(b, &s.Procs[i])
+		if err := flush(piece); err != nil {
+			return err
+		}
 	}
 	for i := range s.Owed {
 		b = appendOwed(b, &s.Owed[i])
+		if err := flush(piece); err != nil {
+			return err
+		}
 	}
-	sum := sha256.Sum256(b[start:])
-	b = hex.AppendEncode(append(b, "sha256 "...), sum[:])
+	if err := flush(0); err != nil {
+		return err
+	}
+	b = hex.AppendEncode(append(b, "sha256 "...), sum.Sum(nil))
 	b = append(b, '\n')
-	if len(b)-start > MaxSize {
-		return nil, fmt.Errorf("state: larger than %d bytes", MaxSize)
+	if size+len(b) > MaxSize {
+		return fmt.Errorf("larger than %d bytes", MaxSize)
 	}
-	return b, nil
+	return write(b)
 }
 
 // MarshalBinary returns what AppendText appends.
@@ -162,7 +197,7 @@ func (s *State) check() error {
 		ok = ok && inCalendar(o.End) && len(o.Layout) <= MaxString && len(o.Login) <= MaxRaw
 	}
 	if !ok {
-		return errors.New("state: beyond its limits")
+		return errors.New("beyond its limits")
 	}
 	return nil
 }

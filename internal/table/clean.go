@@ -18,9 +18,9 @@ func (t *Table) cleaned(ev Cleaned) {
 	delayed := map[Outcome]Report{}
 	for _, res := range ev.Results {
 		t.owe(res)
-		s := t.sessions[res.Job.Slot]
+		s := t.at(res.Job.Slot)
 		current := s != nil && s.state == cleaning && res.Job.Generation == t.snap.Generation() &&
-			t.snap.Raw(s.slot) == res.Job.Record.Raw()
+			t.snap.Raw(res.Job.Slot) == res.Job.Record.Raw()
 		t.tell(res, delayed)
 		if current {
 			t.goOn(s, res)
@@ -70,7 +70,7 @@ func (t *Table) leaveAlone(s *session, verify bool) {
 	t.unbind(s)
 	t.leave(s)
 	if verify {
-		t.verify[s.slot] = t.now.Mono
+		t.verify[int(s.slot)] = t.now.Mono
 	}
 }
 
@@ -103,10 +103,10 @@ func (t *Table) tell(res Result, delayed map[Outcome]Report) {
 // aliveUntil returns when the session was last known alive, if its end is not:
 // when its process last was, or its login.
 func (s *session) aliveUntil(r utmpx.Record) time.Time {
-	if s.alive.IsZero() {
+	if s.alive == 0 {
 		return r.Time.Time()
 	}
-	return s.alive
+	return s.alive.time()
 }
 
 // promise names the jobs that leave the wtmpx file out for a record. There are

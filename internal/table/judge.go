@@ -30,7 +30,7 @@ func (t *Table) requested(ev Requested) {
 func (t *Table) lookAtUnwatched() {
 	t.unwatchedDue = false
 	t.unwatchedNext = t.now.Mono + recheckGap
-	for _, s := range t.sessions {
+	for s := range t.each() {
 		if s.state == unwatched {
 			t.ask(s)
 		}
@@ -95,8 +95,8 @@ func (t *Table) settle(s *session, p *process, ev Alive) {
 	if !s.seen {
 		s.seen, s.since = true, t.now.Mono
 	}
-	s.last, s.alive = t.now.Mono, t.now.Wall
-	s.end, s.why = time.Time{}, ""
+	s.last, s.alive = t.now.Mono, wallOf(t.now.Wall)
+	s.end, s.why = 0, ""
 	if p == nil {
 		t.setState(s, unwatched)
 		return
@@ -178,10 +178,10 @@ func (t *Table) died(s *session, seen bool) {
 	if seen {
 		s.last = t.now.Mono
 	}
-	if s.end.IsZero() {
-		s.end, s.exact = t.now.Wall, seen
+	if s.end == 0 {
+		s.end, s.exact = wallOf(t.now.Wall), seen
 	}
-	t.report(Report{Kind: Dying, Record: t.record(s), End: s.end})
+	t.report(Report{Kind: Dying, Record: t.record(s), End: s.end.time()})
 	t.wait(s, t.now.Mono+t.set.Grace)
 }
 
@@ -192,7 +192,7 @@ func (t *Table) leaders(ev Leaders) {
 		asked := t.leading[line]
 		delete(t.leading, line)
 		for _, s := range asked {
-			if t.sessions[s.slot] != s || s.state != askingLeader {
+			if t.at(int(s.slot)) != s || s.state != askingLeader {
 				continue
 			}
 			switch {
@@ -238,7 +238,7 @@ func (t *Table) follow(s *session, leader Leader) {
 	t.unbind(s)
 	t.leave(s)
 	s.led, s.pid, s.id = true, leader.ID.PID, leader.ID
-	s.end, s.exact, s.status, s.why = time.Time{}, false, Status{}, ""
+	s.end, s.exact, s.status, s.why = 0, false, Status{}, ""
 	t.ask(s)
 }
 
@@ -254,7 +254,7 @@ func (t *Table) clean(s *session) {
 		return
 	}
 	t.setState(s, cleaning)
-	end := s.end
+	end := s.end.time()
 	if login := r.Time.Time(); end.Before(login) {
 		end = login
 	}
@@ -262,7 +262,7 @@ func (t *Table) clean(s *session) {
 		s.status = s.proc.status
 	}
 	job := Job{
-		Generation: t.snap.Generation(), Slot: s.slot, Record: r,
+		Generation: t.snap.Generation(), Slot: int(s.slot), Record: r,
 		End: end, Status: s.status, SkipLog: t.logGivenUp(),
 	}
 	if !s.exact {

@@ -24,33 +24,37 @@ const (
 )
 
 // session is one USER_PROCESS record. Its bytes are those in the snapshot.
+//
+// There may be tens of thousands: its fields are no larger than they need be, and
+// in an order that leaves no gaps.
 type session struct {
-	slot  int
-	state state
-	pid   int32 // of the process it lives by: ut_pid, or the leader of its line
-	led   bool  // pid is the leader's
-	left  bool  // alone, for good: done, and to stay so for these bytes
-	ask   int   // the answer that counts, see group
+	prev, next *session // in the list of its pid's group, if joined
+	proc       *process // in state watched and, while its status may still come, after
+	id         ID       // of the process, once known
 
-	joined     bool // in its pid's group, whose list these link
-	prev, next *session
-
-	proc  *process      // in state watched and, while its status may still come, after
-	id    ID            // of the process, once known
-	seen  bool          // the process was seen alive
-	since time.Duration // when it first was, by the clock that does not step
+	since time.Duration // when it was first seen alive, by the clock that does not step
 	last  time.Duration // when it last was, by the same; while it is watched it is now
-	alive time.Time     // when it last was, by the wall clock
+	alive wallTime      // when it last was, by the wall clock
 
-	end     time.Time     // when it died, or was found dead
+	end     wallTime      // when it died, or was found dead
 	endMono time.Duration // the same moment, or the finding, by the clock that does not step
-	exact   bool          // end is the death's time, not the finding's
-	why     string        // what told that it is dead, or why it stays
-	status  Status
 	due     time.Duration
-	index   int // in the heap, -1 if not there
+	why     string // what told that it is dead, or why it stays
 	sum     [16]byte
-	summed  bool
+	status  Status
+
+	slot  int32
+	pid   int32 // of the process it lives by: ut_pid, or the leader of its line
+	ask   int32 // the answer that counts, see group
+	index int32 // in the heap, -1 if not there
+
+	state  state
+	led    bool // pid is the leader's
+	left   bool // alone, for good: done, and to stay so for these bytes
+	joined bool // in its pid's group
+	seen   bool // the process was seen alive
+	exact  bool // end is the death's time, not the finding's
+	summed bool // sum is set
 }
 
 // group is all sessions that live by one pid, and the count of questions asked
@@ -58,20 +62,20 @@ type session struct {
 // given.
 type group struct {
 	first            *session
-	issued, answered int
 	askedIn          uint64 // the Handle that last asked
+	issued, answered int32
 }
 
 // process is a watched process.
 type process struct {
 	token  Token
 	id     ID
-	refs   int
-	dead   bool
 	status Status
+	refs   int32
+	dead   bool
 }
 
-func (t *Table) record(s *session) utmpx.Record { return t.snap.Record(s.slot) }
+func (t *Table) record(s *session) utmpx.Record { return t.snap.Record(int(s.slot)) }
 
 // sumOf is what stands for a record's bytes in the state.
 func sumOf(raw string) (sum [16]byte) {
@@ -102,7 +106,7 @@ func (t *Table) scanned(ev Scanned) {
 func (t *Table) changed(prev, next *utmpx.Snapshot) {
 	var slots []int
 	for slot := range next.Changed(prev) {
-		if s := t.sessions[slot]; s != nil {
+		if s := t.at(slot); s != nil {
 			t.reportOwner(s, next)
 			t.drop(s)
 		}
@@ -123,12 +127,12 @@ func (t *Table) changed(prev, next *utmpx.Snapshot) {
 // moved takes in another file. What is known of a record is kept if the new
 // file holds the same bytes, in whatever slot.
 func (t *Table) moved(next *utmpx.Snapshot) {
-	if next.Len() == 0 && len(t.sessions) > 0 {
+	if next.Len() == 0 && t.counts.Sessions > 0 {
 		t.remember() // it may come back
 	}
 	old := t.byBytes()
 	t.snap, t.boot = next, utmpx.Time{}
-	t.sessions, t.verify = map[int]*session{}, map[int]time.Duration{}
+	t.sessions, t.verify = make([]*session, 0, next.Len()), map[int]time.Duration{}
 	for slot := range next.Len() {
 		s := old[next.Raw(slot)]
 		if s == nil || s.state == done && !s.left && s.id.PID == 0 {
@@ -136,8 +140,8 @@ func (t *Table) moved(next *utmpx.Snapshot) {
 			continue
 		}
 		delete(old, next.Raw(slot))
-		s.slot = slot
-		t.sessions[slot] = s
+		s.slot = int32(slot)
+		t.place(s)
 		if s.state == cleaning || s.state == done && !s.left {
 			t.wait(s, t.now.Mono) // its Job named the file that was
 		}
@@ -150,9 +154,9 @@ func (t *Table) moved(next *utmpx.Snapshot) {
 // byBytes indexes the sessions by their records' bytes: in a file that
 // replaces another, what is known of a record is kept, wherever it stands now.
 func (t *Table) byBytes() map[string]*session {
-	m := make(map[string]*session, len(t.sessions))
-	for _, s := range t.sessions {
-		raw := t.snap.Raw(s.slot)
+	m := make(map[string]*session, t.counts.Sessions)
+	for s := range t.each() {
+		raw := t.snap.Raw(int(s.slot))
 		if m[raw] != nil { // doubled: one keeps what is known, the other is asked anew
 			t.drop(s)
 			continue
@@ -169,8 +173,8 @@ func (t *Table) found(slot int) {
 	case utmpx.BootTime:
 		t.boot, t.bootSlot = r.Time, slot
 	case utmpx.UserProcess:
-		s := &session{slot: slot, pid: r.PID, index: -1}
-		t.sessions[slot] = s
+		s := &session{slot: int32(slot), pid: r.PID, index: -1}
+		t.place(s)
 		if r.PID <= 0 {
 			t.setState(s, done)
 			t.report(Report{Kind: Left, Record: r, Reason: "its record names no process"})
@@ -190,7 +194,7 @@ func (t *Table) again(ev Scanned) {
 			continue
 		}
 		delete(t.verify, slot)
-		s := t.sessions[slot]
+		s := t.at(slot)
 		if s == nil || s.state != done && s.state != cleaning {
 			continue
 		}
@@ -202,8 +206,8 @@ func (t *Table) again(ev Scanned) {
 // reportOwner tells, for those who follow everything, that a dead process's
 // record was cleaned by its owner before its grace had passed.
 func (t *Table) reportOwner(s *session, next *utmpx.Snapshot) {
-	if (s.state == grace || s.state == askingLeader) && s.slot < next.Len() {
-		if r := next.Record(s.slot); r.Type != utmpx.UserProcess {
+	if (s.state == grace || s.state == askingLeader) && int(s.slot) < next.Len() {
+		if r := next.Record(int(s.slot)); r.Type != utmpx.UserProcess {
 			t.report(Report{Kind: Owner, Record: t.record(s)})
 		}
 	}
@@ -274,11 +278,9 @@ func (t *Table) drop(s *session) {
 	t.unbind(s)
 	t.leave(s)
 	if s.index >= 0 {
-		heap.Remove(&t.due, s.index)
+		heap.Remove(&t.due, int(s.index))
 	}
-	if t.sessions[s.slot] == s {
-		delete(t.sessions, s.slot)
-	}
+	t.clear(s)
 	t.count(s.state, -1)
 	t.counts.Sessions--
 	t.dirty = true

@@ -52,19 +52,20 @@ func (t *Table) State(now Moment) State {
 	for _, p := range t.promised {
 		st.Owed = append(st.Owed, p.owed)
 	}
-	for _, s := range t.sessions {
+	st.Sessions = make([]SessionState, 0, t.counts.Sessions)
+	for s := range t.each() {
 		if s.id.PID == 0 || s.state == done && !s.left {
 			continue
 		}
 		if !s.summed {
-			s.sum, s.summed = sumOf(t.snap.Raw(s.slot)), true
+			s.sum, s.summed = sumOf(t.snap.Raw(int(s.slot))), true
 		}
 		if s.state == watched {
 			s.last = now.Mono
 		}
-		ss := SessionState{Slot: s.slot, Sum: s.sum, ID: s.id, Led: s.led, Since: now.Wall.Add(s.since - s.last)}
+		ss := SessionState{Slot: int(s.slot), Sum: s.sum, ID: s.id, Led: s.led, Since: now.Wall.Add(s.since - s.last)}
 		if s.state != asking && s.state != watched && s.state != unwatched {
-			ss.End, ss.Exact, ss.Status = s.end, s.exact, s.status
+			ss.End, ss.Exact, ss.Status = s.end.time(), s.exact, s.status
 			if s.proc != nil && s.proc.status.Known {
 				ss.Status = s.proc.status
 			}
@@ -119,5 +120,5 @@ func (t *Table) restore(s *session, r utmpx.Record) {
 	// The clock may have been stepped between the runs; within one it counts.
 	s.seen, s.last = true, t.now.Mono
 	s.since = s.last - was.alive.Sub(was.Since)
-	s.alive, s.end, s.exact, s.status = was.alive, was.End, was.Exact, was.Status
+	s.alive, s.end, s.exact, s.status = wallOf(was.alive), wallOf(was.End), was.Exact, was.Status
 }

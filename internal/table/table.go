@@ -109,7 +109,7 @@ type Table struct {
 	snap     *utmpx.Snapshot
 	boot     utmpx.Time // of the BOOT_TIME record, zero if there is none
 	bootSlot int
-	sessions map[int]*session
+	sessions []*session // by slot, nil where there is none, up to the last
 	groups   map[int32]*group
 	procs    map[Token]*process
 	orphans  map[Token]*process // may have lost their last session in this Handle
@@ -139,7 +139,6 @@ type Table struct {
 func New(set Settings) *Table {
 	return &Table{
 		set:        set,
-		sessions:   map[int]*session{},
 		groups:     map[int32]*group{},
 		procs:      map[Token]*process{},
 		orphans:    map[Token]*process{},
@@ -250,13 +249,13 @@ func (h dueHeap) Len() int           { return len(h) }
 func (h dueHeap) Less(i, j int) bool { return h[i].due < h[j].due }
 func (h dueHeap) Swap(i, j int) {
 	h[i], h[j] = h[j], h[i]
-	h[i].index, h[j].index = i, j
+	h[i].index, h[j].index = int32(i), int32(j)
 }
 
 // Push is for container/heap.
 func (h *dueHeap) Push(x any) {
 	s := x.(*session)
-	s.index = len(*h)
+	s.index = int32(len(*h))
 	*h = append(*h, s)
 }
 

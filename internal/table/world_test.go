@@ -245,9 +245,9 @@ func (w *world) wantLog(want string) {
 func (w *world) wantEmpty() {
 	w.t.Helper()
 	t := w.table
-	if n := len(t.sessions) + len(t.groups) + len(t.procs) + len(t.orphans) + len(t.due) + len(t.leading); n != 0 || len(w.kept) != 0 {
+	if n := len(slices.Collect(t.each())) + len(t.groups) + len(t.procs) + len(t.orphans) + len(t.due) + len(t.leading); n != 0 || len(w.kept) != 0 {
 		w.t.Errorf("left over: sessions %d groups %d procs %d orphans %d due %d leading %d, watched %d",
-			len(t.sessions), len(t.groups), len(t.procs), len(t.orphans), len(t.due), len(t.leading), len(w.kept))
+			len(slices.Collect(t.each())), len(t.groups), len(t.procs), len(t.orphans), len(t.due), len(t.leading), len(w.kept))
 	}
 	if c := t.Counts(); c.Sessions != 0 || c.Watched != 0 || c.Unwatched != 0 || c.Dying != 0 {
 		w.t.Errorf("counts of an empty table: %+v", c)

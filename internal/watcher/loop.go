@@ -24,10 +24,11 @@ type loop struct {
 type watched struct {
 	token   Token
 	process Process
-	id      proc.ID
 	polled  bool // has no pidfd, and lives
 	ended   bool
 }
+
+func (it *watched) id() proc.ID { return it.process.ID() }
 
 func newLoop() loop {
 	return loop{byToken: make(map[Token]*watched), byPID: make(map[int32]*watched)}
@@ -69,7 +70,7 @@ func (w *Watcher) look(pid int32, keep bool) {
 	if it := w.byPID[pid]; it != nil {
 		ended, reaped := it.process.Ended()
 		if !ended {
-			w.add(Event{Kind: Alive, PID: pid, Token: it.token, ID: it.id, Kept: true})
+			w.add(Event{Kind: Alive, PID: pid, Token: it.token, ID: it.id(), Kept: true})
 			return
 		}
 		w.exited(it, reaped, w.now())
@@ -139,8 +140,8 @@ func (w *Watcher) keep(process Process, how backing) (Token, bool) {
 		w.full = false
 	}
 	w.last = token
-	it := &watched{token: token, process: process, id: process.ID(), polled: how == byPolling}
-	w.byToken[token], w.byPID[it.id.PID] = it, it
+	it := &watched{token: token, process: process, polled: how == byPolling}
+	w.byToken[token], w.byPID[it.id().PID] = it, it
 	if it.polled {
 		w.polled++
 	}
@@ -165,7 +166,7 @@ func (w *Watcher) ended(batch ends) {
 		case !it.ended:
 			w.exited(it, end.Reaped, batch.at)
 		case end.Reaped:
-			w.add(Event{Kind: Reaped, PID: it.id.PID, Token: it.token, ID: it.id,
+			w.add(Event{Kind: Reaped, PID: it.id().PID, Token: it.token, ID: it.id(),
 				Status: it.process.Status(), At: batch.at})
 			w.drop(it)
 		}
@@ -176,7 +177,7 @@ func (w *Watcher) ended(batch ends) {
 // that comes when it is reaped.
 func (w *Watcher) exited(it *watched, reaped bool, at time.Time) {
 	reaped = reaped || it.polled
-	w.add(Event{Kind: Exited, PID: it.id.PID, Token: it.token, ID: it.id,
+	w.add(Event{Kind: Exited, PID: it.id().PID, Token: it.token, ID: it.id(),
 		Reaped: reaped, Status: it.process.Status(), At: at})
 	w.bury(it)
 	if reaped {
@@ -202,7 +203,7 @@ func (w *Watcher) bury(it *watched) {
 		return
 	}
 	it.ended = true
-	delete(w.byPID, it.id.PID)
+	delete(w.byPID, it.id().PID)
 	if it.polled {
 		w.polled--
 	}
