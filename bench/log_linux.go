@@ -122,7 +122,7 @@ func (b *bench) count(l *utmpfile.Log, forward bool) error {
 
 // appendAt appends to a long log, through Log.Append and as the floor does.
 func (b *bench) appendAt(history string) error {
-	f := b.figure("wtmp", b.log, "appended", "1/s", goal{Other: floor, Least: 0.5})
+	f := b.figure("wtmp", b.log, "appended", "1/s", goal{})
 	name := filepath.Join(b.tools.disk, "wtmp")
 	if out, err := exec.Command("cp", history, name).CombinedOutput(); err != nil {
 		return fmt.Errorf("%w: %s", err, out)

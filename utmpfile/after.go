@@ -50,7 +50,7 @@ func (l *Log) appendAfter(h Handle, info Info, lines *Lines, choose func(*Lines)
 	if err != nil {
 		return false, err
 	}
-	p := part{h: h, name: l.name, gen: info.Generation, layout: layout, l: l, end: whole(info.Size, layout)}
+	p := part{h: h, name: l.name, gen: info.Generation, layout: layout, l: l, end: whole(info.Size, layout), fleeting: true}
 	p.block = l.blocks.Get().(*[]byte)
 	defer l.blocks.Put(p.block)
 	if ok, err := lines.follow(p, soonRead); !ok || err != nil {
@@ -92,7 +92,7 @@ func (l *Log) Follow(lines *Lines) error {
 
 // follow reports whether the log was one and the same file all the while.
 func (l *Log) follow(lines *Lines) (bool, error) {
-	p, err := l.part(l.name)
+	p, err := l.fleeting(l.name)
 	if err != nil {
 		return false, err
 	}
@@ -132,7 +132,7 @@ func (l *Log) older(lines *Lines) (open map[string]Last, told map[string]struct{
 		if at.name == l.name {
 			break // the present one
 		}
-		p, err := l.part(at.name)
+		p, err := l.fleeting(at.name)
 		if err != nil {
 			whole, gap = false, true
 			continue
@@ -173,13 +173,13 @@ func (l *Log) goesOn(lines *Lines, at span) bool {
 	if at.err != nil || at.name == l.name || at.off == 0 {
 		return false
 	}
-	p, err := l.part(at.name)
+	p, err := l.fleeting(at.name)
 	if err != nil {
 		return false
 	}
 	defer p.close()
 	last, err := p.load(max(0, at.off-int64(p.layout.Size())), at.off)
-	return err == nil && p.end >= at.off && last == lines.tail
+	return err == nil && p.end >= at.off && last == string(lines.tail)
 }
 
 // sinceBoot lists the files rotated away that tell of this boot, oldest first,
@@ -192,7 +192,7 @@ func (l *Log) sinceBoot() (files []span, whole bool) {
 	}
 	for _, f := range slices.Backward(old) {
 		at := span{name: f.name}
-		p, err := l.part(f.name)
+		p, err := l.fleeting(f.name)
 		if err != nil {
 			return files, false
 		}

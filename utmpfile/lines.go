@@ -27,7 +27,7 @@ const (
 // new file tells of its line.
 type Lines struct {
 	mark  Mark
-	tail  string // the record before the mark: another there is another history
+	tail  []byte // the record before the mark: another there is another history
 	first utmpx.Time
 	seen  map[string]*login   // lines with any record, since the beginning or the last boot; nil: none stands open
 	open  int                 // how many are not nil
@@ -130,13 +130,12 @@ func (ls *Lines) follow(p part, limit int64) (bool, error) {
 		case err != nil:
 			failed = err
 		case e.Offset < ls.mark.Offset:
-			ok = e.Raw() == ls.tail
+			ok = e.Raw() == string(ls.tail)
 		default:
 			ls.feed(e)
 		}
 		return ok && err == nil
 	})
-	ls.tail = strings.Clone(ls.tail) // not its whole block
 	return ok && failed == nil, failed
 }
 
@@ -167,7 +166,6 @@ func (ls *Lines) start(p part, history int) error {
 			return err == nil
 		})
 	}
-	ls.tail = strings.Clone(ls.tail)
 	if failed != nil {
 		*ls = Lines{}
 	}
@@ -176,7 +174,7 @@ func (ls *Lines) start(p part, history int) error {
 
 // feed takes the next record.
 func (ls *Lines) feed(e Entry) {
-	ls.mark, ls.tail = e.Mark(), e.Raw()
+	ls.mark, ls.tail = e.Mark(), append(ls.tail[:0], e.Raw()...)
 	if ls.first.IsZero() {
 		ls.first = e.Time
 	}

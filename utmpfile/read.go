@@ -2,6 +2,7 @@ package utmpfile
 
 import (
 	"iter"
+	"unsafe"
 
 	"utmpd.dev/utmpd/utmpx"
 )
@@ -79,6 +80,17 @@ type part struct {
 	end    int64 // of the last whole record when it was opened
 	block  *[]byte
 	l      *Log
+
+	// fleeting records share one block, and are overwritten when the next is read:
+	// for who keeps nothing of them.
+	fleeting bool
+}
+
+// fleeting opens a file of the log for reading records that are not kept.
+func (l *Log) fleeting(name string) (part, error) {
+	p, err := l.part(name)
+	p.fleeting = true
+	return p, err
 }
 
 // part opens a file of the log for reading.
@@ -111,11 +123,16 @@ func (p part) close() {
 // It returns fewer where the file was cut meanwhile.
 func (p part) load(off, end int64) (string, error) {
 	want := min(int64(blockRecords*p.layout.Size()), end-off)
-	b, err := readFull(p.h, (*p.block)[:want], off)
+	block := *p.block
+	if !p.fleeting {
+		block = make([]byte, want)
+	}
+	b, err := readFull(p.h, block[:want], off)
 	if err != nil {
 		return "", wrap("read", p.name, err)
 	}
-	return string(b[:whole(int64(len(b)), p.layout)]), nil
+	b = b[:whole(int64(len(b)), p.layout)]
+	return unsafe.String(unsafe.SliceData(b), len(b)), nil // nothing writes to it any more, but for the fleeting
 }
 
 func (p part) entry(block string, i int, off int64) Entry {

@@ -3,6 +3,7 @@ package utmpx
 import (
 	"errors"
 	"fmt"
+	"math/bits"
 	"runtime"
 	"strings"
 )
@@ -298,22 +299,33 @@ func (f text) get(b string) string {
 
 func (l *Layout) get(b string, f num) int64 { return getNum(l.big, b, f) }
 
-// getNum goes by single bytes, since a ByteOrder would have to be given memory
-// of its own for each field.
+// getNum spells the bytes out, since a ByteOrder would have to be given memory of
+// its own for each field. The compiler makes one load of them.
 func getNum[T string | []byte](big bool, b T, f num) int64 {
-	var v uint64
-	for i := range f.width {
-		at := i
-		if !big {
-			at = f.width - 1 - i
+	o := f.off
+	switch f.width {
+	case 2:
+		v := uint16(b[o]) | uint16(b[o+1])<<8
+		if big {
+			v = bits.ReverseBytes16(v)
 		}
-		v = v<<8 | uint64(b[f.off+at])
+		return int64(int16(v))
+	case 4:
+		v := uint32(b[o]) | uint32(b[o+1])<<8 | uint32(b[o+2])<<16 | uint32(b[o+3])<<24
+		if big {
+			v = bits.ReverseBytes32(v)
+		}
+		if f.unsigned {
+			return int64(v)
+		}
+		return int64(int32(v))
 	}
-	if f.unsigned {
-		return int64(v)
+	v := uint64(b[o]) | uint64(b[o+1])<<8 | uint64(b[o+2])<<16 | uint64(b[o+3])<<24 |
+		uint64(b[o+4])<<32 | uint64(b[o+5])<<40 | uint64(b[o+6])<<48 | uint64(b[o+7])<<56
+	if big {
+		v = bits.ReverseBytes64(v)
 	}
-	unused := 64 - 8*f.width
-	return int64(v<<unused) >> unused
+	return int64(v)
 }
 
 func (l *Layout) put(b []byte, f num, v int64) {
