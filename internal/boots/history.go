@@ -161,7 +161,7 @@ func (h *History) Add(r utmpx.Record) {
 func (h *History) began(at utmpx.Time) {
 	if n := len(h.boots); n > 0 && h.boots[n-1].End == Open {
 		b := &h.boots[n-1]
-		if b.Told && absent(at.Time().Sub(b.From)) && absent(h.last.Time().Sub(b.From)) {
+		if b.Told && absent(at.Time().Sub(b.From)) && absent(h.last.Time().Sub(b.From)) && !b.From.Before(earliest) {
 			return // written by two
 		}
 		b.End, b.To, b.By = Crashed, h.alive(), FromRecords

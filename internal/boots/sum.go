@@ -65,10 +65,12 @@ func Periods(all []Boot, since, until time.Time, present *Present) ([]Period, Su
 		ps[i] = p
 	}
 	w := window(ps, since, until)
-	ps = slices.DeleteFunc(ps, func(p Period) bool { return p.To.Before(w.From) || p.From.After(w.To) })
-	for i, p := range ps {
-		w.add(p, i == len(ps)-1)
+	ps = slices.DeleteFunc(ps, func(p Period) bool { return p.To.Add(p.DownFor).Before(w.From) || p.From.After(w.To) })
+	for _, p := range ps {
+		w.add(p)
 	}
+	// What no clock tells of.
+	w.Unknown += max(0, w.To.Sub(w.From)-w.Up-w.Down-w.Unknown)
 	return ps, w.Sum
 }
 
@@ -103,17 +105,17 @@ func window(ps []Period, since, until time.Time) *windowed {
 }
 
 // add adds a period, and the time behind it up to the next.
-func (w *windowed) add(p Period, last bool) {
-	w.Boots++
+func (w *windowed) add(p Period) {
+	if !p.To.Before(w.From) {
+		w.Boots++
+		if p.End == Crashed && !p.To.After(w.To) {
+			w.Crashes++
+		}
+	}
 	if p.UpKnown {
 		w.Up += w.part(p.To.Add(-p.UpFor), p.To)
-	} else {
-		w.Unknown += max(0, w.part(p.From, p.To))
 	}
-	if p.End == Crashed && w.in(p.To) {
-		w.Crashes++
-	}
-	if last || !p.DownKnown {
+	if !p.DownKnown {
 		return
 	}
 	back := p.To.Add(p.DownFor)
@@ -127,8 +129,6 @@ func (w *windowed) add(p Period, last bool) {
 	w.Unknown += w.part(p.To, sure)
 	w.Down += w.part(sure, back)
 }
-
-func (w *windowed) in(t time.Time) bool { return !t.Before(w.From) && !t.After(w.To) }
 
 // part is how much of the time between two moments lies in the window.
 func (w *windowed) part(from, to time.Time) time.Duration {

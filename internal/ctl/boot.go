@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"path/filepath"
 	"time"
 
 	"utmpd.dev/utmpd/internal/boots"
@@ -18,9 +17,6 @@ import (
 // stampFile is in STATE_DIR: a note of the boot in which `utmpctl boot` was last
 // done.
 const stampFile = "boot"
-
-// lockWait is how long a lock is waited for. A boot must not hang on one.
-const lockWait = 10 * time.Second
 
 func bootCommand() command {
 	return command{
@@ -181,7 +177,7 @@ func (b *booting) file() error {
 	}
 	r := boots.BootRecord(b.began, b.in.on.release())
 	if !b.dry {
-		ctx, cancel := context.WithTimeout(b.in.ctx, lockWait)
+		ctx, cancel := context.WithTimeout(b.in.ctx, b.in.on.patience)
 		defer cancel()
 		if _, err := f.Put(ctx, r); err != nil {
 			return err
@@ -208,16 +204,11 @@ func (b *booting) makeFile(name string) error {
 // stamp notes that all was done in this boot. Without a STATE_DIR the records
 // alone tell.
 func (b *booting) stamp() error {
-	if b.dry || b.bootID == "" || b.ev.Stamp != nil && b.ev.Stamp.Boot == b.bootID {
+	if b.ev.Stamp != nil && b.ev.Stamp.Boot == b.bootID {
 		return nil
 	}
-	err := heartbeat.WriteNote(filepath.Join(b.cfg.StateDir, stampFile),
-		heartbeat.Note{BootID: b.bootID, Time: b.ev.Booted, State: heartbeat.Running})
-	if errors.Is(err, fs.ErrNotExist) {
-		b.tell("there is no " + b.cfg.StateDir + ": that this boot was recorded is known from the records alone")
-		return nil
-	}
-	return err
+	return b.leave(stampFile, heartbeat.Note{BootID: b.bootID, Time: b.ev.Booted, State: heartbeat.Running},
+		"that this boot was recorded is known from the records alone")
 }
 
 // whose finds out which records utmpctl has to write.

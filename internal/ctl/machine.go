@@ -21,6 +21,7 @@ type machine struct {
 	makeFile   func(file string) error     // an empty one for the group utmp; fs.ErrExist if it is there
 	alive      func(pid int32) bool        // also if that cannot be known
 	led        func(lines []string) []bool // which have, or may have, a session leader
+	patience   time.Duration               // with those who hold a lock: a boot must not hang on one
 }
 
 // thisMachine is the one that the program runs on.
@@ -38,6 +39,7 @@ func thisMachine() machine {
 		makeFile:   makeFile,
 		alive:      alive,
 		led:        led,
+		patience:   10 * time.Second,
 	}
 }
 

@@ -21,5 +21,9 @@ func writes() initsystem.Writes { return initsystem.Find(os.DirFS("/")) }
 // volatile reports whether a file is in memory, and so made in this boot.
 func volatile(name string) bool {
 	var st unix.Statfs_t
-	return unix.Statfs(name, &st) == nil && (st.Type == unix.TMPFS_MAGIC || st.Type == unix.RAMFS_MAGIC)
+	if unix.Statfs(name, &st) != nil {
+		return false
+	}
+	magic := uint32(st.Type) // its type is another on each architecture
+	return magic == unix.TMPFS_MAGIC || magic == unix.RAMFS_MAGIC
 }

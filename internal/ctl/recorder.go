@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"utmpd.dev/utmpd/internal/config"
@@ -81,6 +83,34 @@ func (r *recorder) note(name string) (heartbeat.Note, bool) {
 	return n, err == nil
 }
 
+const (
+	noteTries = 50
+	notePause = 20 * time.Millisecond
+)
+
+// leave writes a note in STATE_DIR. One can be written at a time, so that a run
+// beside this one, or a beat of utmpd, may be in the way for a moment. A
+// directory that is missing is told of, with what that means.
+func (r *recorder) leave(name string, n heartbeat.Note, without string) error {
+	if r.dry || r.bootID == "" {
+		return nil
+	}
+	var err error
+	for range noteTries {
+		err = heartbeat.WriteNote(filepath.Join(r.cfg.StateDir, name), n)
+		_, there := os.Stat(r.cfg.StateDir)
+		if errors.Is(there, fs.ErrNotExist) {
+			r.tell("there is no " + r.cfg.StateDir + ": " + without)
+			return nil
+		}
+		if !errors.Is(err, syscall.EEXIST) && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		time.Sleep(notePause)
+	}
+	return err
+}
+
 // attempts is how often the log is read again because it changed meanwhile.
 const attempts = 100
 
@@ -89,7 +119,7 @@ const attempts = 100
 // begins again. So of many that run at once one writes, and the others see it.
 // It returns what was written, and syncs it.
 func (r *recorder) appendUnlessChanged(choose func(past) []utmpx.Record) ([]utmpx.Record, error) {
-	ctx, cancel := context.WithTimeout(r.in.ctx, lockWait)
+	ctx, cancel := context.WithTimeout(r.in.ctx, r.in.on.patience)
 	defer cancel()
 	var accessed time.Time
 	var lines utmpfile.Lines

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"path/filepath"
 	"strings"
 
 	"utmpd.dev/utmpd/internal/boots"
@@ -62,16 +61,8 @@ func (s *stopping) log() error {
 
 // mark has the heartbeat's note say that the end was a controlled one.
 func (s *stopping) mark() error {
-	if s.dry || s.bootID == "" {
-		return nil
-	}
-	err := heartbeat.WriteNote(filepath.Join(s.cfg.StateDir, heartbeat.NoteFile),
-		heartbeat.Note{BootID: s.bootID, Time: s.in.on.now(), State: heartbeat.Shutdown})
-	if errors.Is(err, fs.ErrNotExist) {
-		s.tell("there is no " + s.cfg.StateDir + ": the record alone tells of the shutdown")
-		return nil
-	}
-	return err
+	return s.leave(heartbeat.NoteFile, heartbeat.Note{BootID: s.bootID, Time: s.in.on.now(), State: heartbeat.Shutdown},
+		"the record alone tells of the shutdown")
 }
 
 // clean marks the records of sessions whose process has died, and writes their
@@ -90,7 +81,7 @@ func (s *stopping) clean() error {
 	if len(jobs) == 0 {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(s.in.ctx, lockWait)
+	ctx, cancel := context.WithTimeout(s.in.ctx, s.in.on.patience)
 	defer cancel()
 	results := make(chan []cleaner.Result, 1)
 	c := cleaner.New(cleaner.Options{File: f, Log: s.wtmpx, DryRun: s.dry, Logger: slog.New(slog.DiscardHandler)})

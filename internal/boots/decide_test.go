@@ -1,0 +1,170 @@
+package boots
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"utmpd.dev/utmpd/utmpx"
+)
+
+// The boots of the tests' machine are a, b, c; c is the present one, which began
+// at 12:00 and is asked about 20 seconds later.
+func evidence(change func(*Evidence), recs ...utmpx.Record) Evidence {
+	ev := Evidence{Boot: "c", Booted: at("12:00"), Now: at("12:00:20"), Boots: historyOf(recs...).Boots()}
+	if change != nil {
+		change(&ev)
+	}
+	return ev
+}
+
+func beat(boot, when string) *Sign {
+	return &Sign{Boot: boot, At: at(when), Every: time.Minute, State: Beating}
+}
+
+func signed(s *Sign) func(*Evidence) { return func(ev *Evidence) { ev.Sign = s } }
+
+func TestDecide(t *testing.T) {
+	crashed := func(when string, known bool, by Source) Verdict {
+		v := Verdict{Write: true, End: Crashed, At: at(when), By: by}
+		if known {
+			v.Exact = Exactness{true, time.Minute}
+		}
+		return v
+	}
+	nothing := Verdict{}
+	used := []utmpx.Record{boot("08:00"), login("pts/0", "09:00")}
+	tests := []struct {
+		name string
+		ev   Evidence
+		want Verdict
+	}{
+		{"the first boot ever", evidence(nil), nothing},
+		{"the first boot ever, with a note", evidence(signed(beat("b", "11:00"))), nothing},
+		{"shut down", evidence(nil, boot("08:00"), shutdown("11:59")), nothing},
+		{"shut down, and the daemon noted a moment later", evidence(signed(beat("b", "11:59:30")), boot("08:00"), shutdown("11:59")), nothing},
+		{"recorded as crashed already", evidence(signed(beat("b", "11:00")), boot("08:00"), crash(time.Minute, true, FromHeartbeat, "11:00")), nothing},
+
+		{"the heartbeat tells", evidence(signed(beat("b", "11:00")), used...), crashed("11:00", true, FromHeartbeat)},
+		{"a record after the last beat", evidence(signed(beat("b", "11:00")), boot("08:00"), login("pts/0", "11:00:30")),
+			crashed("11:00:30", true, FromHeartbeat)},
+		{"the heartbeat goes before the access time", evidence(func(ev *Evidence) {
+			ev.Sign, ev.Accessed = beat("b", "11:00"), at("11:00:40")
+		}, used...), crashed("11:00", true, FromHeartbeat)},
+		{"a record long after the last beat: the daemon had been killed", evidence(signed(beat("b", "09:30")), boot("08:00"), login("pts/0", "11:00")),
+			crashed("11:00", false, FromRecords)},
+		{"read long after the last beat", evidence(func(ev *Evidence) {
+			ev.Sign, ev.Accessed = beat("b", "09:30"), at("11:00")
+		}, used...), crashed("11:00", false, FromAccess)},
+		{"the daemon had been stopped", evidence(signed(&Sign{Boot: "b", At: at("10:00"), Every: time.Minute, State: Silence}), used...),
+			crashed("10:00", false, FromHeartbeat)},
+		{"the daemon had been stopped before the last record", evidence(signed(&Sign{Boot: "b", At: at("08:30"), State: Silence}), used...),
+			crashed("09:00", false, FromRecords)},
+		{"marked as shut down, without a record", evidence(signed(&Sign{Boot: "b", At: at("11:59"), State: EndOfAll}), used...),
+			Verdict{Write: true, End: ShutDown, At: at("11:59"), Exact: Exactness{Known: true}, By: FromHeartbeat}},
+		{"marked as shut down, and it went on", evidence(signed(&Sign{Boot: "b", At: at("08:30"), State: EndOfAll}), used...),
+			crashed("09:00", false, FromRecords)},
+		{"the mark of the boot before last", evidence(func(ev *Evidence) {
+			ev.Sign, ev.Stamp = &Sign{Boot: "a", At: at("07:59"), State: EndOfAll}, &Stamp{"b", at("08:00")}
+		}, used...), crashed("09:00", false, FromRecords)},
+		{"the mark of the boot before last, by the id alone", evidence(func(ev *Evidence) {
+			ev.Sign, ev.Stamp = &Sign{Boot: "a", At: at("09:01"), State: EndOfAll}, &Stamp{"b", at("08:00")}
+		}, used...), crashed("09:00", false, FromRecords)},
+		{"a stamp older than the last boot", evidence(func(ev *Evidence) {
+			ev.Sign, ev.Stamp = beat("b", "11:00"), &Stamp{"a", at("02:00")}
+		}, used...), crashed("11:00", true, FromHeartbeat)},
+		{"the note is this boot's: the daemon came first", evidence(signed(beat("c", "12:00:10")), used...), crashed("09:00", false, FromRecords)},
+		{"a shutdown that was none, then a crash", evidence(signed(beat("b", "11:00")), boot("08:00"), shutdown("09:00")),
+			crashed("11:00", true, FromHeartbeat)},
+
+		{"the access time tells", evidence(func(ev *Evidence) { ev.Accessed = at("11:00") }, used...), crashed("11:00", false, FromAccess)},
+		{"the access time is before the last record", evidence(func(ev *Evidence) { ev.Accessed = at("08:30") }, used...), crashed("09:00", false, FromRecords)},
+		{"the log was read in this boot", evidence(func(ev *Evidence) { ev.Accessed = at("12:00:05") }, used...), crashed("09:00", false, FromRecords)},
+		{"nothing but records", evidence(nil, used...), crashed("09:00", false, FromRecords)},
+		{"nothing but the boot", evidence(nil, boot("08:00")), crashed("08:00", false, FromRecords)},
+
+		{"no boots are recorded", evidence(nil, login("pts/0", "09:00")), nothing},
+		{"no boots are recorded, but there is a heartbeat", evidence(signed(beat("b", "11:00")), login("pts/0", "09:00")), crashed("11:00", true, FromHeartbeat)},
+
+		{"clock in 1970, last record", evidence(func(ev *Evidence) {
+			ev.Booted, ev.Now = at("1970-01-01 00:00"), at("1970-01-01 00:00:09")
+		}, used...), Verdict{Write: true, End: Crashed, At: at("09:00"), By: FromRecords, Behind: true}},
+		{"clock in 1970, heartbeat", evidence(func(ev *Evidence) {
+			ev.Booted, ev.Now, ev.Sign = at("1970-01-01 00:00"), at("1970-01-01 00:00:09"), beat("b", "11:00")
+		}, used...), Verdict{Write: true, End: Crashed, At: at("11:00"), Exact: Exactness{true, time.Minute}, By: FromHeartbeat, Behind: true}},
+		{"every boot in 1970", evidence(func(ev *Evidence) {
+			ev.Booted, ev.Now = at("1970-01-01 00:00"), at("1970-01-01 00:00:09")
+		}, boot("1970-01-01 00:00:03")), Verdict{Write: true, End: Crashed, At: at("1970-01-01 00:00:03"), By: FromRecords, Behind: true}},
+		{"clock an hour behind", evidence(func(ev *Evidence) {
+			ev.Booted, ev.Now = at("08:10"), at("08:10:20")
+		}, used...), Verdict{Write: true, End: Crashed, At: at("09:00"), By: FromRecords, Behind: true}},
+		{"clock a second behind", evidence(signed(beat("b", "12:00:01")), used...), crashed("12:00", true, FromHeartbeat)},
+		{"clock a day ahead", evidence(func(ev *Evidence) {
+			ev.Booted, ev.Now = at("2026-07-02 12:00"), at("2026-07-02 12:00:20")
+			ev.Sign = beat("b", "11:00")
+		}, used...), crashed("11:00", true, FromHeartbeat)},
+
+		{"done in this boot", evidence(func(ev *Evidence) { ev.Stamp = &Stamp{"c", at("12:00")} }, used...), Verdict{Present: true}},
+		{"recorded by the system", evidence(nil, boot("08:00"), shutdown("11:59"), boot("12:00:03")), Verdict{Present: true}},
+		{"recorded by the system, and the crash is not", evidence(nil, boot("08:00"), boot("12:00:03")), Verdict{Present: true, Missed: true}},
+		{"recorded by the system as the first", evidence(nil, boot("12:00:03")), Verdict{Present: true}},
+		{"recorded by another clock, as utmp tells", evidence(func(ev *Evidence) { ev.UtmpBoot = at("03:00") }, boot("02:00"), shutdown("02:30"), boot("03:00")), Verdict{Present: true}},
+		{"utmp knows another boot", evidence(func(ev *Evidence) { ev.UtmpBoot = at("03:00") }, boot("08:00")), crashed("08:00", false, FromRecords)},
+		{"a boot without an id is never taken for this one", evidence(func(ev *Evidence) {
+			ev.Boot, ev.Stamp = "", &Stamp{"", at("12:00")}
+		}, used...), crashed("09:00", false, FromRecords)},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if diff := cmp.Diff(tt.want, Decide(tt.ev), cmpopts.EquateApproxTime(0)); diff != "" {
+				t.Errorf("(-want +got)\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestPeriods(t *testing.T) {
+	present := &Present{Now: at("13:00"), Uptime: time.Hour, Is: func(b Boot) bool { return b.From.Equal(at("12:00")) }}
+	h := time.Hour
+	tests := []struct {
+		name         string
+		recs         []utmpx.Record
+		since, until time.Time
+		present      *Present
+		want         Sum
+		least, most  float64
+	}{
+		{"none", nil, time.Time{}, time.Time{}, present, Sum{}, 0, 0},
+		{"all exact", []utmpx.Record{boot("06:00"), shutdown("10:00"), boot("12:00")}, time.Time{}, time.Time{}, present,
+			Sum{From: at("06:00"), To: at("13:00"), Up: 5 * h, Down: 2 * h, Boots: 2}, 5.0 / 7, 5.0 / 7},
+		{"a crash within a minute", []utmpx.Record{boot("06:00"), crash(time.Minute, true, FromHeartbeat, "10:00"), boot("12:00")}, time.Time{}, time.Time{}, present,
+			Sum{From: at("06:00"), To: at("13:00"), Up: 5 * h, Down: 2*h - time.Minute, Unknown: time.Minute, Boots: 2, Crashes: 1}, 5.0 / 7, (5 + 1.0/60) / 7},
+		{"a crash that nobody recorded", []utmpx.Record{boot("06:00"), login("pts/0", "10:00"), boot("12:00")}, time.Time{}, time.Time{}, present,
+			Sum{From: at("06:00"), To: at("13:00"), Up: 5 * h, Unknown: 2 * h, Boots: 2, Crashes: 1}, 5.0 / 7, 1},
+		{"a part of it", []utmpx.Record{boot("06:00"), shutdown("10:00"), boot("12:00")}, at("09:00"), at("12:30"), present,
+			Sum{From: at("09:00"), To: at("12:30"), Up: h + h/2, Down: 2 * h, Boots: 2}, 1.5 / 3.5, 1.5 / 3.5},
+		{"one boot of many", []utmpx.Record{boot("01:00"), shutdown("02:00"), boot("06:00"), shutdown("10:00"), boot("12:00")}, at("11:00"), time.Time{}, present,
+			Sum{From: at("11:00"), To: at("13:00"), Up: h, Down: h, Boots: 1}, 0.5, 0.5},
+		{"the clock is behind at a boot", []utmpx.Record{boot("06:00"), shutdown("10:00"), boot("09:00"), shutdown("12:00")}, time.Time{}, time.Time{}, nil,
+			Sum{From: at("06:00"), To: at("12:00"), Up: 7 * h, Boots: 2}, 1, 1},
+		{"before all of it", []utmpx.Record{boot("06:00"), shutdown("10:00")}, time.Time{}, at("05:00"), nil, Sum{From: at("06:00"), To: at("05:00")}, 0, 0},
+		{"a log of another machine", []utmpx.Record{boot("06:00"), shutdown("10:00"), boot("12:00"), login("pts/0", "12:30")}, time.Time{}, time.Time{}, nil,
+			Sum{From: at("06:00"), To: at("12:30"), Up: 4*h + h/2, Down: 2 * h, Boots: 2}, 4.5 / 6.5, 4.5 / 6.5},
+		{"no clock at boot", []utmpx.Record{boot("06:00"), shutdown("10:00"), boot("1970-01-01 00:00:03"), login("pts/0", "11:00"), shutdown("12:00")}, time.Time{}, time.Time{}, nil,
+			Sum{From: at("06:00"), To: at("12:00"), Up: 4 * h, Unknown: 2 * h, Boots: 2}, 4.0 / 6, 1},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, got := Periods(historyOf(tt.recs...).Boots(), tt.since, tt.until, tt.present)
+			if diff := cmp.Diff(tt.want, got, cmpopts.EquateApproxTime(0)); diff != "" {
+				t.Errorf("(-want +got)\n%s", diff)
+			}
+			least, most, _ := got.Availability()
+			if diff := cmp.Diff([]float64{tt.least, tt.most}, []float64{least, most}, cmpopts.EquateApprox(0, 1e-9)); diff != "" {
+				t.Errorf("availability (-want +got)\n%s", diff)
+			}
+		})
+	}
+}

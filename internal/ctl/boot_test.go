@@ -1,0 +1,410 @@
+package ctl
+
+import (
+	"bytes"
+	"compress/gzip"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
+	"github.com/ulikunitz/xz"
+
+	"utmpd.dev/utmpd/internal/heartbeat"
+	"utmpd.dev/utmpd/internal/initsystem"
+	"utmpd.dev/utmpd/utmpx"
+)
+
+var systemd = initsystem.Writes{Who: "systemd-update-utmp", BootLog: true, BootFile: true, Shutdown: true}
+
+// TestLives runs machines through boots, crashes and shutdowns.
+func TestLives(t *testing.T) {
+	tests := []struct {
+		name string
+		live func(l *lab)
+		wtmp []string
+	}{
+		{"the first boot ever", func(l *lab) {
+			l.starts("a", "08:00")
+			l.do("boot")
+		}, []string{"08:00:00 BOOT_TIME reboot"}},
+		{"shut down and started", func(l *lab) {
+			l.starts("a", "08:00")
+			l.do("boot")
+			l.beats("10:00", heartbeat.Running)
+			l.beats("10:00:30", heartbeat.Stopped)
+			l.until("10:00:40")
+			l.do("shutdown")
+			l.starts("b", "10:02")
+			l.do("boot")
+		}, []string{"08:00:00 BOOT_TIME reboot", "10:00:40 RUN_LVL shutdown", "10:02:00 BOOT_TIME reboot"}},
+		{"power cut", func(l *lab) {
+			l.starts("a", "08:00")
+			l.do("boot")
+			l.logs(login("pts/0", 900, "09:00"))
+			l.beats("10:00", heartbeat.Running)
+			l.starts("b", "10:02")
+			l.do("boot")
+		}, []string{"08:00:00 BOOT_TIME reboot", "09:00:00 USER alice pts/0", "10:00:00 RUN_LVL shutdown crash+60s,heartbeat", "10:02:00 BOOT_TIME reboot"}},
+		{"power cut before the first beat", func(l *lab) {
+			l.starts("a", "08:00")
+			l.do("boot")
+			l.beats("10:00", heartbeat.Running)
+			l.until("10:00:40")
+			l.do("shutdown")
+			l.starts("b", "10:02")
+			l.do("boot")
+			l.accessed("10:03")
+			l.starts("c", "10:05")
+			l.do("boot")
+		}, []string{"08:00:00 BOOT_TIME reboot", "10:00:40 RUN_LVL shutdown", "10:02:00 BOOT_TIME reboot",
+			"10:03:00 RUN_LVL shutdown crash+?,access-time", "10:05:00 BOOT_TIME reboot"}},
+		{"the shutdown's record was lost", func(l *lab) {
+			l.starts("a", "08:00")
+			l.do("boot")
+			wtmp := l.read("wtmp")
+			l.until("10:00")
+			l.do("shutdown")
+			l.write("wtmp", wtmp)
+			l.starts("b", "10:02")
+			l.do("boot")
+		}, []string{"08:00:00 BOOT_TIME reboot", "10:00:00 RUN_LVL shutdown shutdown,heartbeat", "10:02:00 BOOT_TIME reboot"}},
+		{"a shutdown that was none, then a power cut", func(l *lab) {
+			l.starts("a", "08:00")
+			l.do("boot")
+			l.until("09:00")
+			l.do("shutdown")
+			l.beats("10:00", heartbeat.Running)
+			l.starts("b", "10:02")
+			l.do("boot")
+		}, []string{"08:00:00 BOOT_TIME reboot", "09:00:00 RUN_LVL shutdown", "10:00:00 RUN_LVL shutdown crash+60s,heartbeat", "10:02:00 BOOT_TIME reboot"}},
+		{"systemd writes the rest", func(l *lab) {
+			l.system = systemd
+			l.starts("a", "08:00")
+			l.do("boot")
+			l.logs(system(utmpx.BootTime, "reboot", "08:00:03"))
+			l.beats("10:00", heartbeat.Running)
+			l.starts("b", "10:02")
+			l.do("boot")
+			l.do("boot")
+			l.logs(system(utmpx.BootTime, "reboot", "10:02:03"))
+			l.do("boot")
+			l.beats("11:00", heartbeat.Stopped)
+			l.until("11:00:05")
+			l.do("shutdown")
+			l.logs(system(utmpx.RunLevel, "shutdown", "11:00:06"))
+			l.starts("c", "11:02")
+			l.do("boot")
+		}, []string{"08:00:03 BOOT_TIME reboot", "10:00:00 RUN_LVL shutdown crash+60s,heartbeat", "10:02:03 BOOT_TIME reboot", "11:00:06 RUN_LVL shutdown"}},
+		{"no clock, ever", func(l *lab) {
+			for _, boot := range []string{"a", "b", "c"} {
+				l.starts(boot, "1970-01-01 00:00:02")
+				l.do("boot")
+				l.do("boot")
+			}
+		}, []string{"1970-01-01 00:00:02 BOOT_TIME reboot",
+			"1970-01-01 00:00:02 RUN_LVL shutdown crash+?,last-record", "1970-01-01 00:00:02 BOOT_TIME reboot",
+			"1970-01-01 00:00:02 RUN_LVL shutdown crash+?,last-record", "1970-01-01 00:00:02 BOOT_TIME reboot"}},
+		{"no clock at boot, set later", func(l *lab) {
+			l.starts("a", "1970-01-01 00:00:02")
+			l.do("boot")
+			l.until("09:00")
+			l.booted = at("08:59")
+			l.do("boot")
+			l.logs(login("pts/0", 900, "09:10"))
+			l.starts("b", "1970-01-01 00:00:02")
+			l.do("boot")
+		}, []string{"1970-01-01 00:00:02 BOOT_TIME reboot", "09:10:00 USER alice pts/0",
+			"09:10:00 RUN_LVL shutdown crash+?,last-record", "1970-01-01 00:00:02 BOOT_TIME reboot"}},
+		{"the clock is set back in the boot, and boot is run again", func(l *lab) {
+			l.starts("a", "12:00")
+			l.do("boot")
+			l.booted, l.clock = at("02:00"), at("03:00")
+			l.do("boot")
+		}, []string{"12:00:00 BOOT_TIME reboot"}},
+		{"the same without a STATE_DIR", func(l *lab) {
+			l.check(os.Remove(l.path("state")))
+			l.starts("a", "12:00")
+			l.do("boot")
+			l.booted, l.clock = at("02:00"), at("03:00")
+			l.do("boot")
+		}, []string{"12:00:00 BOOT_TIME reboot"}},
+		{"no wtmp", func(l *lab) {
+			l.check(os.Remove(l.path("wtmp")))
+			l.starts("a", "12:00")
+			l.do("boot")
+			l.do("shutdown")
+		}, []string{"missing"}},
+		{"a torn tail", func(l *lab) {
+			l.starts("a", "08:00")
+			l.do("boot")
+			l.write("wtmp", append(l.read("wtmp"), 7, 0, 0))
+			l.starts("b", "10:02")
+			l.do("boot")
+		}, []string{"08:00:00 BOOT_TIME reboot", "08:00:00 RUN_LVL shutdown crash+?,last-record", "10:02:00 BOOT_TIME reboot"}},
+		{"an old utmp that outlived the boot", func(l *lab) {
+			l.durable = true
+			l.starts("a", "08:00")
+			l.do("boot")
+			l.do("shutdown")
+			l.starts("b", "10:02")
+			l.do("boot")
+			l.do("boot")
+			l.holds("utmp", "10:02:00 BOOT_TIME reboot")
+		}, []string{"08:00:00 BOOT_TIME reboot", "08:00:20 RUN_LVL shutdown", "10:02:00 BOOT_TIME reboot"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			l := newLab(t)
+			tt.live(l)
+			l.holds("wtmp", tt.wtmp...)
+			if l.system == (initsystem.Writes{}) && len(tt.wtmp) == 1 {
+				l.holds("utmp", l.utmpWants())
+			}
+		})
+	}
+}
+
+// utmpWants is this boot in utmp, as it was recorded first.
+func (l *lab) utmpWants() string {
+	if strings.Contains(l.t.Name(), "no_wtmp") || !strings.Contains(l.t.Name(), "set_back") && !strings.Contains(l.t.Name(), "same") {
+		return strings.TrimPrefix(l.booted.Format("2006-01-02 15:04:05"), day) + " BOOT_TIME reboot"
+	}
+	return "12:00:00 BOOT_TIME reboot"
+}
+
+// crashedLab is a machine in its second boot, the first of which crashed.
+func crashedLab(t *testing.T, more ...string) *lab {
+	l := newLab(t, more...)
+	l.starts("a", "08:00")
+	l.do("boot")
+	l.logs(login("pts/0", 900, "09:00"))
+	l.beats("10:00", heartbeat.Running)
+	l.starts("b", "10:02")
+	return l
+}
+
+var crashedWants = []string{"08:00:00 BOOT_TIME reboot", "09:00:00 USER alice pts/0", "10:00:00 RUN_LVL shutdown crash+60s,heartbeat", "10:02:00 BOOT_TIME reboot"}
+
+// TestBootIsIdempotent: ten runs in one boot leave what one leaves, with and
+// without a STATE_DIR to remember, one after the other and all at once.
+func TestBootIsIdempotent(t *testing.T) {
+	for _, state := range []bool{true, false} {
+		for _, together := range []bool{true, false} {
+			l := crashedLab(t)
+			done := l.path("state")
+			note := l.read("state/heartbeat")
+			if !state {
+				// The note is there to be read, and nothing can be noted.
+				l.check(os.RemoveAll(done))
+				l.check(os.Mkdir(done, 0o755))
+				l.write("state/heartbeat", note)
+				l.check(os.Mkdir(l.path("state/boot.new"), 0o755))
+				l.write("state/boot.new/x", nil)
+			}
+			var runs sync.WaitGroup
+			for range 10 {
+				one := func() {
+					if status, out, errs := l.try("boot"); (status == 0) != state {
+						t.Errorf("status %d: %s%s", status, out, errs)
+					}
+				}
+				if together {
+					runs.Go(one)
+				} else {
+					one()
+				}
+			}
+			runs.Wait()
+			l.holds("wtmp", crashedWants...)
+			l.holds("utmp", "10:02:00 BOOT_TIME reboot")
+		}
+	}
+}
+
+func TestShutdownIsIdempotent(t *testing.T) {
+	for _, together := range []bool{true, false} {
+		l := newLab(t)
+		l.starts("a", "08:00")
+		l.do("boot")
+		l.until("10:00")
+		var runs sync.WaitGroup
+		for range 10 {
+			one := func() {
+				if status, out, errs := l.try("shutdown"); status != 0 {
+					t.Errorf("status %d: %s%s", status, out, errs)
+				}
+			}
+			if together {
+				runs.Go(one)
+			} else {
+				one()
+			}
+		}
+		runs.Wait()
+		l.holds("wtmp", "08:00:00 BOOT_TIME reboot", "10:00:00 RUN_LVL shutdown")
+	}
+}
+
+// TestDryRun: -n tells what would be written, and writes nothing anywhere.
+func TestDryRun(t *testing.T) {
+	l := crashedLab(t)
+	wtmp, state := l.read("wtmp"), l.read("state/boot")
+	out := l.do("boot", "-n")
+	for _, want := range []string{"the last boot crashed: ", "or up to 60 seconds later, known from the heartbeat's note", "crash+60s,heartbeat", "would write " + l.path("wtmp"), "would write " + l.path("utmp")} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in:\n%s", want, out)
+		}
+	}
+	if got := l.do("shutdown", "-n"); !strings.Contains(got, "would write") {
+		t.Errorf("shutdown -n: %s", got)
+	}
+	if !bytes.Equal(wtmp, l.read("wtmp")) || !bytes.Equal(state, l.read("state/boot")) {
+		t.Error("something was written")
+	}
+	l.holds("utmp", "missing")
+	if n, err := heartbeat.ReadNote(l.path("state/heartbeat")); err != nil || n.State != heartbeat.Running {
+		t.Errorf("the note: %v, %v", n, err)
+	}
+}
+
+// TestRotated: the last boot is found in a file rotated away, compressed or not.
+func TestRotated(t *testing.T) {
+	compress := map[string]func([]byte) []byte{
+		"wtmp.1":        func(b []byte) []byte { return b },
+		"wtmp-20260701": func(b []byte) []byte { return b },
+		"wtmp.2.gz": func(b []byte) []byte {
+			var out bytes.Buffer
+			w := gzip.NewWriter(&out)
+			w.Write(b)
+			w.Close()
+			return out.Bytes()
+		},
+		"wtmp.2.xz": func(b []byte) []byte {
+			var out bytes.Buffer
+			w, err := xz.NewWriter(&out)
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.Write(b)
+			w.Close()
+			return out.Bytes()
+		},
+		"wtmp.2.zst": func(b []byte) []byte {
+			w, err := zstd.NewWriter(nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer w.Close()
+			return w.EncodeAll(b, nil)
+		},
+	}
+	for name, f := range compress {
+		t.Run(name, func(t *testing.T) {
+			l := crashedLab(t)
+			l.write(name, f(l.read("wtmp")))
+			past := at("09:30")
+			l.check(os.Chtimes(l.path(name), past, past))
+			l.write("wtmp", encode(t, login("pts/1", 901, "09:40")))
+			l.do("boot")
+			l.holds("wtmp", append([]string{"09:40:00 USER alice pts/1"}, crashedWants[2:]...)...)
+		})
+	}
+}
+
+// TestRotatedAndBroken: what cannot be read is told, and no end is invented.
+func TestRotatedAndBroken(t *testing.T) {
+	l := crashedLab(t)
+	l.write("wtmp.1.gz", []byte("\x1f\x8bno"))
+	l.write("wtmp", nil)
+	if out := l.do("boot"); !strings.Contains(out, "wtmp.1.gz") {
+		t.Errorf("nothing is said of the file: %s", out)
+	}
+	l.holds("wtmp", "10:02:00 BOOT_TIME reboot")
+}
+
+// TestTooLate: behind the record of this boot nothing is put.
+func TestTooLate(t *testing.T) {
+	l := crashedLab(t)
+	l.logs(system(utmpx.BootTime, "reboot", "10:02:03"))
+	if out := l.do("boot"); !strings.Contains(out, "this boot stands in") {
+		t.Errorf("nothing is said of it: %s", out)
+	}
+	l.holds("wtmp", "08:00:00 BOOT_TIME reboot", "09:00:00 USER alice pts/0", "10:02:03 BOOT_TIME reboot")
+}
+
+// TestBootRecords: the key decides who writes.
+func TestBootRecords(t *testing.T) {
+	for _, tt := range []struct {
+		value  string
+		system initsystem.Writes
+		writes bool
+	}{
+		{"auto", initsystem.Writes{}, true},
+		{"auto", systemd, false},
+		{"yes", systemd, true},
+		{"no", initsystem.Writes{}, false},
+	} {
+		l := crashedLab(t, "BOOT_RECORDS="+tt.value)
+		if tt.value == "no" || tt.system == systemd {
+			l.write("wtmp", encode(t, system(utmpx.BootTime, "reboot", "08:00"), login("pts/0", 900, "09:00")))
+		}
+		l.system = tt.system
+		l.do("boot")
+		want := crashedWants
+		if !tt.writes {
+			want = want[:len(want)-1]
+		}
+		l.holds("wtmp", want...)
+		if utmp := l.read("utmp"); (utmp != nil) != tt.writes {
+			t.Errorf("BOOT_RECORDS=%s with %q: utmp has %d bytes", tt.value, tt.system.Who, len(utmp))
+		}
+	}
+}
+
+// TestShutdownCleans: the records of dead sessions are marked, with their logouts
+// before the shutdown; those of the living stay.
+func TestShutdownCleans(t *testing.T) {
+	l := newLab(t)
+	l.starts("a", "08:00")
+	l.do("boot")
+	l.living = map[int32]bool{901: true}
+	recs := []utmpx.Record{login("pts/0", 900, "09:00"), login("pts/1", 901, "09:00"), login(":0", 902, "09:00")}
+	l.logs(recs...)
+	l.write("utmp", append(l.read("utmp"), encode(t, recs...)...))
+	l.until("10:00")
+	l.do("shutdown")
+	l.holds("utmp", "08:00:00 BOOT_TIME reboot", "10:00:00 DEAD  pts/0", "09:00:00 USER alice pts/1", "09:00:00 USER alice :0")
+	l.holds("wtmp", "08:00:00 BOOT_TIME reboot", "09:00:00 USER alice pts/0", "09:00:00 USER alice pts/1", "09:00:00 USER alice :0",
+		"10:00:00 DEAD  pts/0", "10:00:00 RUN_LVL shutdown")
+	n, err := heartbeat.ReadNote(l.path("state/heartbeat"))
+	if err != nil || n.State != heartbeat.Shutdown || !n.Time.Equal(at("10:00")) || n.BootID != "a" {
+		t.Errorf("the note: %v, %v", n, err)
+	}
+}
+
+// TestStampFailed: what could not be done is an error, and what could is done.
+func TestStampFailed(t *testing.T) {
+	l := crashedLab(t)
+	l.check(os.Mkdir(l.path("state/boot.new"), 0o755))
+	l.write("state/boot.new/x", nil)
+	status, _, errs := l.try("boot")
+	if status != 1 || !strings.Contains(errs, "boot.new") {
+		t.Errorf("status %d, %s", status, errs)
+	}
+	l.holds("wtmp", crashedWants...)
+}
+
+// TestLocked: a boot does not hang on a lock.
+func TestLocked(t *testing.T) {
+	l := crashedLab(t)
+	l.wait = 50 * time.Millisecond
+	unlock := lock(t, l.path("wtmp"))
+	defer unlock()
+	status, _, errs := l.try("boot")
+	if status != 1 || !strings.Contains(errs, "locked") {
+		t.Errorf("status %d, %s", status, errs)
+	}
+}
