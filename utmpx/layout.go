@@ -194,11 +194,11 @@ func (l *Layout) Decode(b string) Record {
 
 // Peek returns the type and the time of the record in b, and the first byte of
 // its line, and leaves the rest undecoded: for who looks for few among many. It
-// panics if b is shorter than [Layout.Size].
-func (l *Layout) Peek(b string) (typ Type, at Time, line byte) {
+// keeps nothing of b, and panics if that is shorter than [Layout.Size].
+func (l *Layout) Peek(b []byte) (typ Type, at Time, line byte) {
 	b = b[:l.size]
-	typ = l.fromType(int16(l.get(b, num{l.typ, 2, false})))
-	return typ, Time{l.get(b, l.sec), l.get(b, l.usec)}, b[l.line.off]
+	typ = l.fromType(int16(getNum(l.big, b, num{l.typ, 2, false})))
+	return typ, Time{getNum(l.big, b, l.sec), getNum(l.big, b, l.usec)}, b[l.line.off]
 }
 
 // Encode returns the bytes of r. A record decoded in the same layout, or in the

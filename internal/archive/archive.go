@@ -126,9 +126,10 @@ const (
 )
 
 // Scan calls each for every record, from the first to the last, with its bytes in
-// the layout that the file shows. What is behind the last whole record is left
-// out. After an error the records before it have been given. It takes no lock.
-func (f *File) Scan(ctx context.Context, each func(l *utmpx.Layout, record string)) error {
+// the layout that the file shows; they are overwritten once it returns. What is
+// behind the last whole record is left out. After an error the records before it
+// have been given. It takes no lock.
+func (f *File) Scan(ctx context.Context, each func(l *utmpx.Layout, record []byte)) error {
 	head, err := f.r.Peek(min(blockSize, f.r.Size()))
 	if err != nil && err != io.EOF && len(head) == 0 {
 		return fmt.Errorf("archive: read %s: %w", f.name, err)
@@ -141,9 +142,8 @@ func (f *File) Scan(ctx context.Context, each func(l *utmpx.Layout, record strin
 	block := make([]byte, blockRecords*size)
 	for ctx.Err() == nil {
 		n, err := io.ReadFull(f.r, block)
-		text := string(block[:n-n%size])
-		for ; text != ""; text = text[size:] {
-			each(layout, text[:size])
+		for i := 0; i+size <= n; i += size {
+			each(layout, block[i:i+size:i+size])
 		}
 		if err == io.EOF || err == io.ErrUnexpectedEOF && f.ended() {
 			return nil

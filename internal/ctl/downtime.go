@@ -194,9 +194,16 @@ func writeSum(w io.Writer, s boots.Sum) error {
 	if s.Unknown > 0 {
 		unknown = ", not known " + length(s.Unknown, true)
 	}
-	_, err := fmt.Fprintf(w, "\n%s to %s: %d boots, %d crashes; up %s, down %s%s%s\n", short(s.From), short(s.To),
-		s.Boots, s.Crashes, length(s.Up, true), length(s.Down, true), unknown, availability)
+	_, err := fmt.Fprintf(w, "\n%s to %s: %s, %s; up %s, down %s%s%s\n", short(s.From), short(s.To),
+		count(s.Boots, "boot", "boots"), count(s.Crashes, "crash", "crashes"), length(s.Up, true), length(s.Down, true), unknown, availability)
 	return err
+}
+
+func count(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprint(n, " ", many)
 }
 
 // down is for how long the system was down after a period.

@@ -17,13 +17,13 @@ import (
 // scan feeds a history with all records of a file.
 func scan(ctx context.Context, f *archive.File, h *boots.History) error {
 	defer f.Close()
-	return f.Scan(ctx, func(l *utmpx.Layout, record string) {
+	return f.Scan(ctx, func(l *utmpx.Layout, record []byte) {
 		typ, at, line := l.Peek(record)
 		if boots.Ordinary(typ, line) {
 			h.Ordinary(at, typ == utmpx.UserProcess)
 			return
 		}
-		h.Add(l.Decode(record))
+		h.Add(l.Decode(string(record)))
 	})
 }
 
@@ -122,8 +122,8 @@ func (t *tail) file(ctx context.Context, name string) error {
 	defer f.Close()
 	var items []item
 	var starts []int
-	err = f.Scan(ctx, func(l *utmpx.Layout, record string) {
-		it, kind := itemOf(l.Decode(record))
+	err = f.Scan(ctx, func(l *utmpx.Layout, record []byte) {
+		it, kind := itemOf(l.Decode(string(record)))
 		if kind == boots.Began || kind == boots.BeganAgo {
 			if starts = append(starts, len(items)); len(starts) > enoughBoots {
 				items = slices.Delete(items, 0, starts[1])

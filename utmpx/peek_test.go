@@ -1,0 +1,50 @@
+package utmpx
+
+import "testing"
+
+func TestPeek(t *testing.T) {
+	for _, l := range Layouts() {
+		for _, r := range []Record{
+			{Type: OldTime, Line: "|", Time: Time{1_780_000_000, 123456}},
+			{Type: UserProcess, PID: 7, Line: "pts/0", User: "alice", Time: Time{4_294_967_295, 999_999}},
+			{},
+		} {
+			b, err := l.Encode(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			line := byte(0)
+			if r.Line != "" {
+				line = r.Line[0]
+			}
+			if typ, at, first := l.Peek(b); typ != r.Type || at != r.Time || first != line {
+				t.Errorf("%s: %v, %v, %q of %v", l, typ, at, first, r)
+			}
+		}
+	}
+}
+
+// A machine without a clock writes times of 1970. They prove nothing, and speak
+// against nothing.
+func TestDetectWithoutClock(t *testing.T) {
+	for _, l := range Layouts() {
+		early, err := l.Encode(Record{Type: BootTime, Line: "~", ID: "~~", User: "reboot", Host: "6.1", Time: Time{5, 1}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if fits, odd := l.Judge(early); fits != 0 || odd != 0 {
+			t.Errorf("%s: %d fit, %d odd", l, fits, odd)
+		}
+		late, err := l.Encode(Record{Type: UserProcess, PID: 7, Line: "pts/0", User: "alice", Time: Time{1_780_000_000, 1}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var data []byte
+		for range 3 {
+			data = append(append(data, early...), late...)
+		}
+		if g := Detect(data); g.Layout.twin() != l.twin() || g.Confidence != Sure {
+			t.Errorf("%s: taken for %v, %v", l, g.Layout, g.Confidence)
+		}
+	}
+}
