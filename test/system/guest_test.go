@@ -53,7 +53,8 @@ type guestSpec struct {
 	Suite          suite
 	Root           string // the cached root file system
 	Judge          string // Debian 12's, for who and last
-	Test, Utmpd    string // the test binary and the daemon, on the machine
+	Test           string // the test binary, on the machine
+	Utmpd, Utmpctl string // the programs under test, there
 	Base           string // a directory on the machine that the guest mounts over
 	Args           []string
 	HostNamespaces map[string]string
@@ -121,11 +122,11 @@ func tryGuest() error {
 	if host.utmpd, err = os.Executable(); err != nil {
 		return err
 	}
-	host.dir = dir
+	host.dir, host.utmpctl = dir, host.utmpd
 	if out, _, err := runGuest(bookworm, "-test.run", "^$"); err != nil {
 		return fmt.Errorf("no guest: %v: %s", err, out)
 	}
-	host.dir, host.utmpd = "", ""
+	host.dir, host.utmpd, host.utmpctl = "", "", ""
 	return nil
 }
 
@@ -141,7 +142,7 @@ func runGuest(s suite, args ...string) (printed string, reported []byte, err err
 		return "", nil, err
 	}
 	spec := guestSpec{
-		Suite: s, Root: host.roots[s], Judge: host.roots[bookworm], Test: self, Utmpd: host.utmpd,
+		Suite: s, Root: host.roots[s], Judge: host.roots[bookworm], Test: self, Utmpd: host.utmpd, Utmpctl: host.utmpctl,
 		Base: base, Args: args, HostNamespaces: make(map[string]string),
 	}
 	for _, ns := range []string{"mnt", "pid", "uts", "ipc", "net"} {

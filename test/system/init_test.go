@@ -20,11 +20,12 @@ import (
 
 // Where a guest finds what it is given.
 const (
-	testBinary  = "/usr/local/bin/system.test"
-	utmpdBinary = "/usr/local/bin/utmpd"
-	judgeRoot   = "/judge" // Debian 12, with the guest's own /run, /var/log and /proc
-	utmpFile    = "/run/utmp"
-	wtmpFile    = "/var/log/wtmp"
+	testBinary    = "/usr/local/bin/system.test"
+	utmpdBinary   = "/usr/local/bin/utmpd"
+	utmpctlBinary = "/usr/local/bin/utmpctl"
+	judgeRoot     = "/judge" // Debian 12, with the guest's own /run, /var/log and /proc
+	utmpFile      = "/run/utmp"
+	wtmpFile      = "/var/log/wtmp"
 )
 
 // guestInit is process 1 of a guest: it makes the guest's world, starts the
@@ -135,6 +136,7 @@ func makeWorld(spec *guestSpec) error {
 	makeDevices(w, root+"/dev")
 	w.bind(spec.Test, root+testBinary, true)
 	w.bind(spec.Utmpd, root+utmpdBinary, true)
+	w.bind(spec.Utmpctl, root+utmpctlBinary, true)
 	w.bind(spec.Judge, root+judgeRoot, true)
 	for _, dir := range []string{"/run", "/var/log", "/proc"} {
 		w.bind(root+dir, root+judgeRoot+dir, false)

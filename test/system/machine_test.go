@@ -79,7 +79,7 @@ func TestIsolation(t *testing.T) {
 		switch {
 		case at == "/", at == "/dev", at == "/dev/pts", at == "/proc", at == "/run", at == "/tmp":
 		case strings.HasPrefix(at, judgeRoot+"/"): // the guest's own, seen by the judge
-		case at == judgeRoot, at == testBinary, at == utmpdBinary:
+		case at == judgeRoot, at == testBinary, at == utmpdBinary, at == utmpctlBinary:
 			// From the machine's file systems, so they must be read-only.
 			if !strings.HasPrefix(options, "ro") {
 				t.Errorf("%s is mounted %s", at, options)

@@ -16,9 +16,10 @@ import (
 
 // host is what the tests share on the machine; a guest has its own view.
 var host struct {
-	dir   string           // for this run alone
-	utmpd string           // the daemon under test
-	roots map[suite]string // the cached root file systems
+	dir     string           // for this run alone
+	utmpd   string           // the daemon under test
+	utmpctl string           // and the program beside it
+	roots   map[suite]string // the cached root file systems
 }
 
 func TestMain(m *testing.M) {
@@ -50,7 +51,7 @@ func runOnHost(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	host.dir = dir
-	if err := buildUtmpd(); err != nil {
+	if err := buildPrograms(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
@@ -102,12 +103,12 @@ func notRun(why error) int {
 	return 0
 }
 
-func buildUtmpd() error {
-	host.utmpd = filepath.Join(host.dir, "utmpd")
-	cmd := exec.Command("go", "build", "-o", host.utmpd, "utmpd.dev/utmpd/cmd/utmpd")
+func buildPrograms() error {
+	host.utmpd, host.utmpctl = filepath.Join(host.dir, "utmpd"), filepath.Join(host.dir, "utmpctl")
+	cmd := exec.Command("go", "build", "-o", host.dir, "utmpd.dev/utmpd/cmd/utmpd", "utmpd.dev/utmpd/cmd/utmpctl")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("go build ./cmd/utmpd: %v\n%s", err, out)
+		return fmt.Errorf("go build ./cmd/...: %v\n%s", err, out)
 	}
 	return nil
 }
