@@ -50,20 +50,20 @@ type Verdict struct {
 	Behind  bool // the present clock is behind At: how long the system was down is unknown
 }
 
-// bootLate is how long after the kernel's start a boot may be recorded, by
-// another clock reading.
+// bootLate is by how much two moments may differ at which the same boot was
+// recorded, by two programs.
 const bootLate = 5 * time.Minute
 
 // Decide tells how the last boot of the log ended.
 func Decide(ev Evidence) Verdict {
+	if ev.Stamp != nil && ev.Stamp.Boot == ev.Boot && ev.Boot != "" {
+		return Verdict{Present: true}
+	}
 	if len(ev.Boots) == 0 {
 		return Verdict{}
 	}
 	last := ev.Boots[len(ev.Boots)-1]
-	switch {
-	case ev.Stamp != nil && ev.Stamp.Boot == ev.Boot && ev.Boot != "":
-		return Verdict{Present: true}
-	case ev.IsPresent(last):
+	if ev.IsPresent(last) {
 		return Verdict{Present: true, Missed: len(ev.Boots) > 1 && !ev.Boots[len(ev.Boots)-2].Noted}
 	}
 	sign := ev.signOf(last)
@@ -91,7 +91,9 @@ func (ev Evidence) IsPresent(b Boot) bool {
 		return false
 	}
 	if !ev.UtmpBoot.IsZero() {
-		return absent(ev.UtmpBoot.Sub(b.From))
+		// Some write the one into utmp and others, later, the one into the log.
+		d := b.From.Sub(ev.UtmpBoot)
+		return d >= -sameMoment && d < bootLate
 	}
 	// A clock that begins anew with every boot proves nothing, nor does one that
 	// is behind what has been recorded.

@@ -111,6 +111,8 @@ func TestDecide(t *testing.T) {
 		{"recorded by the system, and the crash is not", evidence(nil, boot("08:00"), boot("12:00:03")), Verdict{Present: true, Missed: true}},
 		{"recorded by the system as the first", evidence(nil, boot("12:00:03")), Verdict{Present: true}},
 		{"recorded by another clock, as utmp tells", evidence(func(ev *Evidence) { ev.UtmpBoot = at("03:00") }, boot("02:00"), shutdown("02:30"), boot("03:00")), Verdict{Present: true}},
+		{"recorded in utmp early, and late in the log", evidence(func(ev *Evidence) { ev.UtmpBoot = at("12:00") }, boot("08:00"), shutdown("11:59"), boot("12:00:15")), Verdict{Present: true}},
+		{"done in this boot, and the log was emptied", evidence(func(ev *Evidence) { ev.Stamp = &Stamp{"c", at("12:00")} }), Verdict{Present: true}},
 		{"utmp knows another boot", evidence(func(ev *Evidence) { ev.UtmpBoot = at("03:00") }, boot("08:00")), crashed("08:00", false, FromRecords)},
 		{"a boot without an id is never taken for this one", evidence(func(ev *Evidence) {
 			ev.Boot, ev.Stamp = "", &Stamp{"", at("12:00")}

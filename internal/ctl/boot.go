@@ -52,7 +52,10 @@ func newBooting(in call) (*booting, error) {
 
 func (b *booting) run() error {
 	b.gather()
-	return errors.Join(b.log(), b.file(), b.stamp())
+	if err := errors.Join(b.log(), b.file()); err != nil {
+		return err // a later run may do better
+	}
+	return b.stamp()
 }
 
 // gather collects what is known before the log is read.

@@ -402,9 +402,37 @@ func TestLocked(t *testing.T) {
 	l := crashedLab(t)
 	l.wait = 50 * time.Millisecond
 	unlock := lock(t, l.path("wtmp"))
-	defer unlock()
 	status, _, errs := l.try("boot")
 	if status != 1 || !strings.Contains(errs, "locked") {
 		t.Errorf("status %d, %s", status, errs)
 	}
+	// What failed is made good by a later run.
+	unlock()
+	l.do("boot")
+	l.holds("wtmp", crashedWants...)
+}
+
+// TestOpenRC: openrc-init records the boot late, and into the log alone.
+func TestOpenRC(t *testing.T) {
+	l := newLab(t)
+	l.system = initsystem.Writes{Who: "openrc-init and openrc-shutdown", BootLog: true, Shutdown: true}
+	late := func(when string) utmpx.Record {
+		r := system(utmpx.RunLevel, "reboot", when)
+		r.Line = "~~"
+		return r
+	}
+	l.starts("a", "08:00")
+	l.do("boot")
+	l.logs(login("tty1", 900, "08:00:30"), late("08:00:40"))
+	l.until("08:01")
+	l.check(os.Remove(l.path("state/boot")))
+	l.do("boot")
+	if out := l.do("downtime"); !strings.Contains(out, " running ") {
+		t.Error(out)
+	}
+	l.beats("10:00", heartbeat.Running)
+	l.starts("b", "10:02")
+	l.do("boot")
+	l.holds("utmp", "10:02:00 BOOT_TIME reboot")
+	l.holds("wtmp", "08:00:30 USER alice tty1", "08:00:40 RUN_LVL reboot ~~", "10:00:00 RUN_LVL shutdown crash+60s,heartbeat")
 }
