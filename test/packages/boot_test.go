@@ -1,0 +1,122 @@
+//go:build system
+
+package packages
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// boot is a machine that runs, with systemd as its process 1.
+type boot struct {
+	m   *machine
+	cmd *exec.Cmd
+	pid int // of its process 1
+	log bytes.Buffer
+}
+
+// generous is how long to wait for what must come, on a busy machine.
+const generous = 2 * time.Minute
+
+// start boots the machine; every boot has an id of its own.
+func (m *machine) start() *boot {
+	m.t.Helper()
+	b := &boot{m: m, cmd: m.guest("boot", "--system", "--log-target=journal", "--show-status=no", "--unit=multi-user.target")}
+	id := fmt.Sprintf("BOOT_ID=%08x-%04x-4000-8000-%012x", os.Getpid(), len(m.t.Name()), time.Now().UnixNano()&(1<<48-1))
+	b.cmd.Env = append(b.cmd.Env, id)
+	b.cmd.Stdout, b.cmd.Stderr = &b.log, &b.log
+	pidFile := filepath.Join(m.dir, "pid")
+	os.Remove(pidFile)
+	if err := b.cmd.Start(); err != nil {
+		m.t.Fatal(err)
+	}
+	m.t.Cleanup(b.cut)
+	m.eventually("the machine to have a process 1", func() bool {
+		text, err := os.ReadFile(pidFile)
+		if err != nil {
+			return false
+		}
+		b.pid, err = strconv.Atoi(strings.TrimSpace(string(text)))
+		return err == nil
+	})
+	m.eventually("systemd to answer", func() bool {
+		_, status := b.try("systemctl is-system-running --wait | grep -E '^(running|degraded)$'")
+		return status == 0
+	})
+	return b
+}
+
+// try runs a shell script on the running machine.
+func (b *boot) try(script string) (string, int) {
+	b.m.t.Helper()
+	cmd := exec.Command("nsenter", "-t", strconv.Itoa(b.pid), "-m", "-p", "-u", "-i", "-n", "-C", "-T", "-r", "-w",
+		"/usr/bin/env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8", "SYSTEMD_PAGER=", "/bin/sh", "-c", "set -eu\n"+script)
+	return b.m.command(cmd)
+}
+
+func (b *boot) sh(script string) string {
+	b.m.t.Helper()
+	out, status := b.try(script)
+	if status != 0 {
+		journal, _ := b.try("journalctl --no-pager -b -o short-monotonic | tail -60")
+		b.m.t.Fatalf("status %d of:\n%s\n\nwhich says:\n%s\n\njournal:\n%s", status, script, out, journal)
+	}
+	return out
+}
+
+// waitFor waits until a script succeeds.
+func (b *boot) waitFor(what, script string) {
+	b.m.t.Helper()
+	b.m.eventually(what, func() bool { _, status := b.try(script); return status == 0 })
+}
+
+func (m *machine) eventually(what string, done func() bool) {
+	m.t.Helper()
+	for end := time.Now().Add(generous); ; time.Sleep(50 * time.Millisecond) {
+		if done() {
+			return
+		}
+		if time.Now().After(end) {
+			m.t.Fatalf("waited %v for %s", generous, what)
+		}
+	}
+}
+
+// cut takes the power away.
+func (b *boot) cut() {
+	if b.cmd.ProcessState != nil {
+		return
+	}
+	if b.pid != 0 {
+		syscall.Kill(b.pid, syscall.SIGKILL)
+	}
+	b.cmd.Wait()
+}
+
+// shutDown ends it as an operator would, and waits for the end.
+func (b *boot) shutDown() {
+	b.m.t.Helper()
+	b.try("systemctl poweroff")
+	ended := make(chan struct{})
+	go func() { b.cmd.Wait(); close(ended) }()
+	select {
+	case <-ended:
+	case <-time.After(generous):
+		b.m.t.Fatalf("it does not shut down:\n%s", b.log.String())
+	}
+}
+
+// login has a session of a user on a line, as ended as late as a user's sessions.
+func (b *boot) login(user, line string) {
+	b.m.t.Helper()
+	b.sh(fmt.Sprintf(`systemd-run -q --unit=session-%s --property=After=systemd-user-sessions.service \
+		--property=KillSignal=SIGKILL --setenv=%s=%s:%s /usr/local/bin/packages.test`, user, sessionEnv, user, line))
+	b.waitFor(user+" to be watched", `grep -q "^watched: [1-9]" /run/utmpd/status`)
+}

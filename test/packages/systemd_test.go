@@ -1,0 +1,157 @@
+//go:build system
+
+package packages
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"utmpd.dev/utmpd/utmpx"
+)
+
+// TestSystemd is the life of a machine: utmpd is installed while it runs, killed,
+// reloaded; the power goes, and comes back; it shuts down; utmpd is removed.
+func TestSystemd(t *testing.T) {
+	for _, root := range []string{debian12, debian13} {
+		t.Run(root, func(t *testing.T) {
+			m := newMachine(t, root)
+			m.sh("rm -f /var/log/wtmp; install -m 664 -o root -g utmp /dev/null /var/log/wtmp; systemctl mask systemd-firstboot.service systemd-networkd.service >/dev/null 2>&1")
+			b := m.start()
+			b.sh("dpkg -i /packages/dist/utmpd_*_amd64.deb")
+			b.works()
+			b.login("alice", "pts/7")
+			b.login("bob", "pts/8")
+			b.sh("systemctl kill -s KILL session-alice")
+			b.records("alice's logout", "/var/log/wtmp", "boot", "+alice", "+bob", "-pts/7")
+			b.records("alice's end", "/run/utmp", "boot", "-pts/7", "+bob")
+			b.restarts()
+			b.sh("systemctl kill -s KILL session-bob")
+			b.records("bob's end", "/run/utmp", "boot", "-pts/7", "-pts/8")
+			b.reloads()
+			b.login("carol", "pts/9")
+			b.sh("sync")
+			b.cut()
+
+			b = m.start()
+			b.works()
+			log := []string{"boot", "+alice", "+bob", "-pts/7", "-pts/8", "+carol", "down", "boot"}
+			b.records("the crash", "/var/log/wtmp", log...)
+			b.login("dave", "pts/3")
+			b.shutDown()
+			log = append(log, "+dave", "-pts/3", "down")
+			m.records("the shutdown", log...)
+
+			b = m.start()
+			t.Log(b.sh("journalctl -b -1 --no-pager -o short-monotonic | tail -40"))
+			b.works()
+			log = append(log, "boot")
+			b.records("no crash", "/var/log/wtmp", log...)
+			b.sh("dpkg -P utmpd")
+			b.sh("! systemctl is-active -q utmpd; ! pidof utmpd")
+			b.records("the removal is no shutdown", "/var/log/wtmp", log...)
+			b.shutDown()
+		})
+	}
+}
+
+// works checks that utmpd runs as it should.
+func (b *boot) works() {
+	b.m.t.Helper()
+	b.waitFor("utmpd", "systemctl is-active -q utmpd && test -e /run/utmp")
+	b.is("the units", "systemctl show -p ActiveState --value utmpd utmpd-boot utmpd-shutdown | paste -sd ' '", "active  active  active")
+	b.is("its user and groups", "ps -o user=,group=,supgrp= -p $(systemctl show -p MainPID --value utmpd) | tr -s ' '", "utmpd utmpd utmp,utmpd")
+	b.is("its capabilities", "grep -E 'Cap(Prm|Eff|Bnd|Amb)|NoNewPrivs|Seccomp:' /proc/$(systemctl show -p MainPID --value utmpd)/status | tr -s '\\t' ' '",
+		"CapPrm: 0000000000000008\nCapEff: 0000000000000008\nCapBnd: 0000000000000008\nCapAmb: 0000000000000008\nNoNewPrivs: 1\nSeccomp: 2")
+	b.is("its files", "stat -c '%A %U:%G %n' /run/utmp /var/log/wtmp /run/utmpd /var/lib/utmpd",
+		"-rw-rw-r-- root:utmp /run/utmp\n-rw-rw-r-- root:utmp /var/log/wtmp\ndrwxr-xr-x utmpd:utmpd /run/utmpd\ndrwxr-xr-x utmpd:utmpd /var/lib/utmpd")
+	if log := b.sh("journalctl -u utmpd -u utmpd-boot -b -o cat --no-pager"); strings.Contains(log, "level=WARN") ||
+		strings.Contains(log, "level=ERROR") || strings.Contains(log, "missing=") || strings.Contains(log, "without a part") {
+		b.m.t.Errorf("the journal tells of what it cannot do:\n%s", log)
+	}
+}
+
+// restarts kills the daemon: systemd starts another, which knows the sessions.
+func (b *boot) restarts() {
+	b.m.t.Helper()
+	pid := b.sh("systemctl show -p MainPID --value utmpd")
+	b.sh("kill -KILL " + pid)
+	b.waitFor("another utmpd", `new=$(systemctl show -p MainPID --value utmpd); [ "$new" != 0 ] && [ "$new" != `+pid+` ] &&
+		grep -q "^pid: $new$" /run/utmpd/status && grep -q "^watched: 1$" /run/utmpd/status`)
+}
+
+// reloads changes the settings; bad ones are refused where they are asked for.
+func (b *boot) reloads() {
+	b.m.t.Helper()
+	b.sh("cp /etc/default/utmpd /tmp/good; echo GRACE_PERIOD=0.5 >>/etc/default/utmpd; systemctl reload utmpd")
+	b.waitFor("the new settings", "journalctl -u utmpd -b -o cat | grep -q 'configuration read again.*GRACE_PERIOD=500ms\\|configuration read again'")
+	b.sh("echo SCAN_PERIOD=never >>/etc/default/utmpd; ! systemctl reload utmpd 2>/dev/null; systemctl is-active -q utmpd")
+	b.waitFor("the fault", "journalctl -u utmpd -b -o cat | grep -q 'utmpd:.*SCAN_PERIOD'")
+	b.sh("cp /tmp/good /etc/default/utmpd; systemctl reload utmpd")
+}
+
+func (b *boot) is(what, script, want string) {
+	b.m.t.Helper()
+	if diff := cmp.Diff(want, b.sh(script)); diff != "" {
+		b.m.t.Errorf("%s (-want +got):\n%s", what, diff)
+	}
+}
+
+// records waits until a file of the running machine holds these records.
+func (b *boot) records(what, name string, want ...string) {
+	b.m.t.Helper()
+	path := fmt.Sprintf("/proc/%d/root%s", b.pid, name)
+	var got []string
+	same := false
+	for range 400 {
+		if got = read(b.m.t, path); cmp.Equal(got, want) {
+			same = true
+			break
+		}
+		b.sh("sleep 0.05")
+	}
+	if !same {
+		b.m.t.Fatalf("%s: %s holds other records (-want +got):\n%s\n%s", what, name, cmp.Diff(want, got),
+			b.sh("journalctl -b -o short-monotonic --no-pager | grep utmp"))
+	}
+}
+
+// records compares what wtmp holds once the machine is down.
+func (m *machine) records(what string, want ...string) {
+	m.t.Helper()
+	if diff := cmp.Diff(want, read(m.t, filepath.Join(m.dir, "upper/var/log/wtmp"))); diff != "" {
+		m.t.Errorf("%s: wtmp holds other records (-want +got):\n%s", what, diff)
+	}
+}
+
+// read tells the records of a file in a word each; those of runlevels are left
+// out. Their times must not go back.
+func read(t *testing.T, name string) []string {
+	t.Helper()
+	b, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var words []string
+	layout := utmpx.Native()
+	for ; len(b) >= layout.Size(); b = b[layout.Size():] {
+		r := layout.Decode(string(b[:layout.Size()]))
+		switch {
+		case r.Type == utmpx.BootTime:
+			words = append(words, "boot")
+		case r.Type == utmpx.UserProcess:
+			words = append(words, "+"+r.User)
+		case r.Type == utmpx.DeadProcess:
+			words = append(words, "-"+r.Line)
+		case r.User == "shutdown":
+			words = append(words, "down")
+		case r.User != "runlevel":
+			words = append(words, fmt.Sprintf("%v", r))
+		}
+	}
+	return words
+}

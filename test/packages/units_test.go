@@ -1,0 +1,67 @@
+//go:build system
+
+package packages
+
+import (
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// TestUnits: systemd's own judgement of the units, in both versions. What they
+// must not have, though it would count in their favour, would make utmpd blind.
+func TestUnits(t *testing.T) {
+	for _, root := range []string{debian12, debian13} {
+		t.Run(root, func(t *testing.T) {
+			m := newMachine(t, root)
+			m.sh("dpkg -i /packages/dist/utmpd_*_amd64.deb")
+			m.is("systemd-analyze verify", "systemd-analyze verify --man=no utmpd.service utmpd-boot.service utmpd-shutdown.service 2>&1", "")
+			for unit, most := range map[string]float64{"utmpd": 1.5, "utmpd-boot": 2, "utmpd-shutdown": 2} {
+				out := m.sh("systemd-analyze security --no-pager --offline=true /usr/lib/systemd/system/" + unit + ".service")
+				found := regexp.MustCompile(`Overall exposure level for \S+: ([0-9.]+)`).FindStringSubmatch(out)
+				if found == nil {
+					t.Fatalf("no exposure level of %s in:\n%s", unit, out)
+				}
+				t.Logf("%s.service: %s", unit, found[1])
+				if level, err := strconv.ParseFloat(found[1], 64); err != nil || level > most {
+					t.Errorf("%s.service: exposure %s, want %v at most:\n%s", unit, found[1], most, out)
+				}
+			}
+		})
+	}
+}
+
+// TestUnitsSee: no setting hides processes, their users or terminals from utmpd,
+// and none names a file where a rotation puts another.
+func TestUnitsSee(t *testing.T) {
+	for _, unit := range []string{"utmpd", "utmpd-boot", "utmpd-shutdown"} {
+		for line := range strings.Lines(string(readFile(t, "../../init/systemd/"+unit+".service"))) {
+			key, value, _ := strings.Cut(strings.TrimSpace(line), "=")
+			switch key {
+			case "ProtectProc", "ProcSubset", "PrivateUsers", "PrivateDevices", "PrivatePIDs":
+				t.Errorf("%s.service has %s=%s", unit, key, value)
+			case "ReadWritePaths":
+				for path := range strings.FieldsSeq(value) {
+					if path = strings.TrimPrefix(path, "-"); path != "/run" && path != "/var/log" && path != "/var/lib/utmpd" {
+						t.Errorf("%s.service: %s is writable", unit, path)
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestServiceFiles: what other service managers get is at least well formed, by
+// the tools that know the form.
+func TestServiceFiles(t *testing.T) {
+	m := newMachine(t, debian13)
+	for _, name := range []string{"smf/utmp.xml", "smf/svc-utmpd", "sysv/utmpd", "sysv/utmpd-boot", "openrc/utmpd", "openrc/utmpd-boot",
+		"runit/utmpd/run", "runit/utmpd/log/run", "runit/core-services/04-utmpd.sh", "runit/shutdown.d/45-utmpd.sh",
+		"s6/utmpd/run", "s6/utmpd-log/run"} {
+		m.write("/init/"+name, readFile(t, "../../init/"+name), 0o755)
+	}
+	m.sh("cd /init; xmllint --noout --nonet smf/utmp.xml")
+	m.sh("cd /init; shellcheck -s sh -e SC1091,SC2034 sysv/* smf/svc-utmpd runit/utmpd/run runit/utmpd/log/run runit/*/*.sh s6/*/run")
+	m.sh("cd /init; shellcheck -s sh -e SC2034,SC2154 openrc/*")
+}
