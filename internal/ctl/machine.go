@@ -1,6 +1,7 @@
 package ctl
 
 import (
+	"errors"
 	"os"
 	"os/user"
 	"strconv"
@@ -66,7 +67,7 @@ func makeFile(name string) error {
 func alive(pid int32) bool {
 	p, err := proc.Find(pid)
 	if err != nil {
-		return err != proc.ErrGone
+		return !errors.Is(err, proc.ErrGone)
 	}
 	defer p.Close()
 	ended, _ := p.Ended()
