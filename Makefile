@@ -2,7 +2,7 @@
 # need beyond that they fetch into a cache of their own, $(UTMPD_CACHE).
 
 GO      ?= go
-export PREFIX DESTDIR INIT
+export PREFIX DESTDIR INIT BIN
 VERSION ?= $(shell packaging/version.sh)
 LDFLAGS  = -s -w -X utmpd.dev/utmpd/internal/version.version=$(VERSION)
 BIN     ?= bin

@@ -41,7 +41,7 @@ documents() {
 
 		  * See changelog.gz.
 
-		 -- utmpd <root@utmpd.dev>  $(date -R -d "@$SOURCE_DATE_EPOCH")
+		 -- utmpd <utmpd@utmpd.dev>  $(date -R -d "@$SOURCE_DATE_EPOCH")
 	DEB
 	mkdir -p "$tree/usr/share/lintian/overrides"
 	cp packaging/deb/lintian-overrides "$tree/usr/share/lintian/overrides/utmpd"
@@ -63,6 +63,8 @@ lay_out() {
 	mkdir "$STAGE/config"
 	mv "$tree/etc" "$STAGE/config/etc"
 	documents "$1"
+	mkdir "$STAGE/doc"
+	mv "$tree/usr/share/doc" "$tree/usr/share/man" "$STAGE/doc"
 }
 
 nfpm() {

@@ -11,6 +11,11 @@ section() {
 }
 
 echo 'utmpd: https://utmpd.dev'
+cat <<'TEXT'
+
+The licences below are as those who hold the rights distribute them. On Debian the
+Apache License 2.0 is also in /usr/share/common-licenses/Apache-2.0.
+TEXT
 if [ -e LICENSE ]; then
 	section 'Its licence:' LICENSE
 else

@@ -1,0 +1,143 @@
+//go:build system
+
+package packages
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestTarball: the commit's tarball comes out the same twice; what is in it needs
+// neither git nor a network to build the programs and the packages; and these come
+// out the same twice, in another directory, at another time, with another umask.
+func TestTarball(t *testing.T) {
+	t.Parallel()
+	var archives [2][]byte
+	var packages [2]map[string][]byte
+	for i := range archives {
+		dist := t.TempDir()
+		execute(t, "../..", []string{"DIST=" + dist}, "packaging/tarball.sh")
+		name := one(t, filepath.Join(dist, "utmpd-*.tar.gz"))
+		archives[i] = readFile(t, name)
+
+		dir := t.TempDir()
+		execute(t, dir, nil, "tar", "-xf", name)
+		source := one(t, filepath.Join(dir, "utmpd-*"))
+		offline := []string{"GOPROXY=off", "GOFLAGS=-mod=vendor", "GIT_DIR=/nonexistent", "NFPM=" + host.nfpm, "DIST=" + dist}
+		execute(t, source, offline, "make", "-s", "build")
+		umask := []string{"umask 022", "umask 077"}[i]
+		execute(t, source, offline, "sh", "-c", umask+" && packaging/build.sh deb:amd64 rpm:amd64")
+		packages[i] = map[string][]byte{}
+		for _, pattern := range []string{"*.deb", "*.rpm"} {
+			name := one(t, filepath.Join(dist, pattern))
+			packages[i][filepath.Base(name)] = readFile(t, name)
+		}
+	}
+	if !bytes.Equal(archives[0], archives[1]) {
+		t.Error("the tarball has other bytes the second time")
+	}
+	if len(packages[0]) != 2 {
+		t.Fatalf("%d packages, want 2", len(packages[0]))
+	}
+	for name, first := range packages[0] {
+		if second, ok := packages[1][name]; !ok || !bytes.Equal(first, second) {
+			t.Errorf("%s has other bytes the second time", name)
+		}
+	}
+}
+
+// TestAgain: the packages of this source, as it lies there, come out the same.
+func TestAgain(t *testing.T) {
+	t.Parallel()
+	dist := t.TempDir()
+	if out, err := build("../..", dist, nil); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	first, err := filepath.Glob(host.dist + "/*")
+	if err != nil || len(first) != 4 {
+		t.Fatalf("%q %v, want four packages", first, err)
+	}
+	for _, name := range first {
+		if !bytes.Equal(readFile(t, name), readFile(t, filepath.Join(dist, filepath.Base(name)))) {
+			t.Errorf("%s has other bytes the second time", filepath.Base(name))
+		}
+	}
+}
+
+// TestMakeInstall installs below a directory, for each service manager, and takes
+// it all away again.
+func TestMakeInstall(t *testing.T) {
+	t.Parallel()
+	execute(t, "../..", []string{"BIN=" + filepath.Join(host.dir, "bin")}, "make", "-s", "build")
+	for init, want := range map[string][]string{
+		"":        nil,
+		"systemd": {"etc/systemd/system/utmpd-boot.service", "etc/systemd/system/utmpd-shutdown.service", "etc/systemd/system/utmpd.service", "etc/sysusers.d/utmpd.conf"},
+		"openrc":  {"etc/init.d/utmpd", "etc/init.d/utmpd-boot"},
+		"sysv":    {"etc/init.d/utmpd", "etc/init.d/utmpd-boot"},
+		"runit":   {"etc/runit/core-services/04-utmpd.sh", "etc/runit/shutdown.d/45-utmpd.sh", "etc/sv/utmpd/log/run", "etc/sv/utmpd/run"},
+		"smf":     {"lib/svc/manifest/system/utmp.xml", "lib/svc/method/svc-utmpd"},
+		"s6": {"etc/s6-rc/source/utmpd-boot/down", "etc/s6-rc/source/utmpd-boot/type", "etc/s6-rc/source/utmpd-boot/up",
+			"etc/s6-rc/source/utmpd-log/consumer-for", "etc/s6-rc/source/utmpd-log/notification-fd", "etc/s6-rc/source/utmpd-log/pipeline-name",
+			"etc/s6-rc/source/utmpd-log/run", "etc/s6-rc/source/utmpd-log/type", "etc/s6-rc/source/utmpd/dependencies.d/utmpd-boot",
+			"etc/s6-rc/source/utmpd/producer-for", "etc/s6-rc/source/utmpd/run", "etc/s6-rc/source/utmpd/type"},
+	} {
+		t.Run("INIT="+init, func(t *testing.T) {
+			root := t.TempDir()
+			env := []string{"DESTDIR=" + root, "INIT=" + init, "BIN=" + filepath.Join(host.dir, "bin")}
+			execute(t, "../..", env, "make", "-s", "install")
+			common := []string{"etc/default/utmpd", "usr/local/sbin/utmpctl", "usr/local/sbin/utmpd",
+				"usr/local/share/bash-completion/completions/utmpctl", "usr/local/share/fish/vendor_completions.d/utmpctl.fish",
+				"usr/local/share/man/man8/utmpctl.8", "usr/local/share/man/man8/utmpd.8", "usr/local/share/zsh/site-functions/_utmpctl"}
+			got := files(t, root)
+			if diff := cmp.Diff(sorted(append(common, want...)), got); diff != "" {
+				t.Errorf("installed (-want +got):\n%s", diff)
+			}
+			for _, name := range got {
+				if b := readFile(t, filepath.Join(root, name)); bytes.Contains(b, []byte("/usr/sbin/utmp")) {
+					t.Errorf("%s names programs that are not there", name)
+				}
+			}
+			execute(t, "../..", env, "make", "-s", "uninstall")
+			if diff := cmp.Diff([]string{"etc/default/utmpd"}, files(t, root)); diff != "" {
+				t.Errorf("left (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func execute(t *testing.T, dir string, env []string, name string, args ...string) {
+	t.Helper()
+	cmd := exec.Command(name, args...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), env...)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%s %q in %s: %v\n%s", name, args, dir, err, out)
+	}
+}
+
+// files are those below a directory, in order.
+func files(t *testing.T, root string) []string {
+	t.Helper()
+	var names []string
+	err := filepath.WalkDir(root, func(name string, d os.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			names = append(names, name[len(root)+1:])
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sorted(names)
+}
+
+func sorted(s []string) []string {
+	slices.Sort(s)
+	return s
+}
