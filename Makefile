@@ -2,10 +2,10 @@
 # need beyond that they fetch into a cache of their own, $(UTMPD_CACHE).
 
 GO      ?= go
-export PREFIX DESTDIR INIT BIN
 VERSION ?= $(shell packaging/version.sh)
 LDFLAGS  = -s -w -X utmpd.dev/utmpd/internal/version.version=$(VERSION)
 BIN     ?= bin
+export PREFIX DESTDIR INIT BIN
 export CGO_ENABLED ?= 0
 
 .PHONY: build demo test test-unit test-system test-race test-arch test-long sim sim-ci mutants fuzz bench install uninstall packages dist test-packages check cross clean
