@@ -106,9 +106,9 @@ services() {
 				service $mode "init/s6/$file" "$ETC/s6-rc/source/${file#./}"
 			done
 			;;
-		smf)
-			put 644 init/smf/utmp.xml /lib/svc/manifest/system/utmp.xml
-			service 755 init/smf/svc-utmpd /lib/svc/method/svc-utmpd
+		smf) # beside the files of the same names that the system has
+			put 644 init/smf/utmpd.xml /lib/svc/manifest/site/utmpd.xml
+			service 755 init/smf/site-utmpd /lib/svc/method/site-utmpd
 			;;
 		*) die "INIT=$init: systemd, openrc, runit, s6, sysv, smf and none are known" ;;
 		esac

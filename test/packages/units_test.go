@@ -56,12 +56,36 @@ func TestUnitsSee(t *testing.T) {
 // the tools that know the form.
 func TestServiceFiles(t *testing.T) {
 	m := newMachine(t, debian13)
-	for _, name := range []string{"smf/utmp.xml", "smf/svc-utmpd", "sysv/utmpd", "sysv/utmpd-boot", "openrc/utmpd", "openrc/utmpd-boot",
+	for _, name := range []string{"smf/utmpd.xml", "smf/site-utmpd", "sysv/utmpd", "sysv/utmpd-boot", "openrc/utmpd", "openrc/utmpd-boot",
 		"runit/utmpd/run", "runit/utmpd/log/run", "runit/core-services/04-utmpd.sh", "runit/shutdown.d/45-utmpd.sh",
 		"s6/utmpd/run", "s6/utmpd-log/run"} {
 		m.write("/init/"+name, readFile(t, "../../init/"+name), 0o755)
 	}
-	m.sh("cd /init; xmllint --noout --nonet smf/utmp.xml")
-	m.sh("cd /init; shellcheck -s sh -e SC1091,SC2034 sysv/* smf/svc-utmpd runit/utmpd/run runit/utmpd/log/run runit/*/*.sh s6/*/run")
+	m.sh("cd /init; xmllint --noout --nonet smf/utmpd.xml")
+	m.sh("cd /init; shellcheck -s sh -e SC1091,SC2034 sysv/* smf/site-utmpd runit/utmpd/run runit/utmpd/log/run runit/*/*.sh s6/*/run")
 	m.sh("cd /init; shellcheck -s sh -e SC2034,SC2154 openrc/*")
+}
+
+// TestSysvScript: where nothing but the script starts it.
+func TestSysvScript(t *testing.T) {
+	m := newMachine(t, bare12)
+	m.sh(`dpkg -i /packages/dist/utmpd_*_amd64.deb
+		: >/run/utmp; chgrp utmp /run/utmp; chmod 664 /run/utmp
+		! /etc/init.d/utmpd status
+		/etc/init.d/utmpd start
+		pid=$(cat /run/utmpd/utmpd.pid)
+		/etc/init.d/utmpd start
+		/etc/init.d/utmpd status
+		[ "$(ps -o user= -p $pid)" = utmpd ]
+		grep -q "^CapEff:.0000000000000008" /proc/$pid/status
+		/etc/init.d/utmpd reload
+		echo SCAN_PERIOD=never >>/etc/default/utmpd
+		! /etc/init.d/utmpd reload
+		/etc/init.d/utmpd restart
+		[ "$(cat /run/utmpd/utmpd.pid)" != $pid ]
+		/etc/init.d/utmpd stop
+		! /etc/init.d/utmpd status
+		/etc/init.d/utmpd stop`)
+	m.is("a shutdown of init", "rm -f /var/log/wtmp; : >/var/log/wtmp; RUNLEVEL= /etc/init.d/utmpd-boot stop; stat -c %s /var/log/wtmp", "0")
+	m.sh("/etc/init.d/utmpd-boot start && RUNLEVEL=6 /etc/init.d/utmpd-boot stop")
 }
