@@ -59,16 +59,15 @@ programs() {
 	for program in utmpd utmpctl; do
 		[ $action = uninstall ] || [ -x "$BIN/$program" ] || die "$BIN/$program is not there: make build"
 		put 755 "$BIN/$program" "$SBINDIR/$program"
-		[ $action = uninstall ] || [ -e man/$program.8 ] || continue
 		put 644 man/$program.8 "$MANDIR/man8/$program.8"
 	done
 }
 
 completions() {
-	[ $action = uninstall ] || "$NATIVE/utmpctl" completion bash >/dev/null 2>&1 || return 0
 	for shell in "bash $BASHDIR/utmpctl" "zsh $ZSHDIR/_utmpctl" "fish $FISHDIR/utmpctl.fish"; do
-		{ [ $action = uninstall ] || "$NATIVE/utmpctl" completion "${shell%% *}"; } |
-			put 644 - "${shell#* }"
+		text=
+		[ $action = uninstall ] || text=$("$NATIVE/utmpctl" completion "${shell%% *}")
+		echo "$text" | put 644 - "${shell#* }"
 	done
 }
 
