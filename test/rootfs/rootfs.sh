@@ -15,6 +15,7 @@ umask 022
 mirror=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
 cache=${UTMPD_CACHE:-${XDG_CACHE_HOME:-${HOME:?}/.cache}/utmpd}
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+. "$(dirname "$0")/mmdebstrap.sh"
 
 # What the tests run inside, by suite. tcc compiles their C programs.
 # "-packages" is a machine on which the packages are checked and installed:
@@ -39,7 +40,7 @@ die() {
 
 # What a root consists of decides its name, so a change here builds a new one.
 key() {
-	{ cat "$0" && echo "$1 $mirror"; } | sha256sum | cut -c1-12
+	{ cat "$0" "$(dirname "$0")/mmdebstrap.sh" && echo "$1 $mirror"; } | sha256sum | cut -c1-12
 }
 
 prerequisites() {
@@ -49,30 +50,6 @@ prerequisites() {
 		command -v $program >/dev/null || die "building $1 needs $program"
 	done
 	[ -e $keyring ] || die "building $1 needs $keyring (package debian-archive-keyring)"
-}
-
-# get_mmdebstrap leaves the script in $1/mmdebstrap.
-get_mmdebstrap() {
-	apt=$1/apt
-	mkdir -p "$apt/etc/apt.conf.d" "$apt/etc/preferences.d" "$apt/state/lists/partial" "$apt/cache/archives/partial"
-	: >"$apt/state/status"
-	echo "deb [signed-by=$keyring] $mirror bookworm main" >"$apt/etc/sources.list"
-	cat >"$apt/apt.conf" <<-CONF
-		Dir::State "$apt/state";
-		Dir::State::status "$apt/state/status";
-		Dir::Cache "$apt/cache";
-		Dir::Etc "$apt/etc";
-		Dir::Log "$apt";
-		Acquire::Languages "none";
-		APT::Sandbox::User "root";
-		APT::Update::Error-Mode "any";
-	CONF
-	APT_CONFIG=$apt/apt.conf apt-get -qq update ||
-		die "cannot read $mirror (no network? DEBIAN_MIRROR names another mirror)"
-	(cd "$apt" && APT_CONFIG=$apt/apt.conf apt-get -qq download mmdebstrap) ||
-		die "cannot fetch the package mmdebstrap from $mirror"
-	dpkg-deb -x "$apt"/mmdebstrap_*.deb "$1/unpacked"
-	mv "$1/unpacked/usr/bin/mmdebstrap" "$1/mmdebstrap"
 }
 
 # build makes the root of suite $1 in $2, a directory of its own.

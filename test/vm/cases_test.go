@@ -1,0 +1,243 @@
+//go:build system
+
+package vm
+
+import (
+	"fmt"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"utmpd.dev/utmpd/utmpx"
+)
+
+// TestMachines sees every row of the matrix. A machine goes through six boots,
+// and its log tells of all that came before.
+func TestMachines(t *testing.T) {
+	for _, r := range rows {
+		t.Run(r.name(), func(t *testing.T) {
+			t.Parallel()
+			newMachine(t, r.system).sees(r)
+			if m := seen.missing(r); len(m) > 0 {
+				t.Errorf("not seen: %s", strings.Join(m, "; "))
+			}
+		})
+	}
+}
+
+func (m *machine) sees(r row) {
+	m.start()
+	m.install(r)
+	m.goesDown("shutdown -r now")
+
+	m.start()
+	m.ready()
+	seen.describe(r, m.describe(r))
+	m.sessionsStand(r)
+	c := m.powerCut(r, 10*time.Second)
+
+	m.start()
+	m.ready()
+	seen.note(m.t, r, cutShort, "%s", m.told(c))
+	m.sh("sed -i /^WTMPX_UPDATE_FREQ=/d /etc/default/utmpd")
+	m.restart()
+	c = m.powerCut(r, time.Minute)
+
+	m.start()
+	m.ready()
+	seen.note(m.t, r, cutLong, "%s", m.told(c))
+	m.set("WTMPX_UPDATE_FREQ=10", "STATE_DIR=/nowhere/at/all")
+	m.restart()
+	c = m.powerCut(r, 10*time.Second)
+
+	m.start()
+	m.ready()
+	seen.note(m.t, r, cutBare, "%s", m.told(c))
+	m.sh("sed -i /^STATE_DIR=/d /etc/default/utmpd")
+	m.restart()
+	there := append([]utmpx.Record{m.ssh()}, m.login(r)...)
+	m.beat()
+	m.stands(there)
+	asked := time.Now().Add(m.ahead.min)
+	m.goesDown("shutdown -r now")
+	down := time.Now().Add(m.ahead.max)
+
+	m.start()
+	m.ready()
+	seen.note(m.t, r, reboot, "%s", m.rebooted(asked, down))
+	m.kill()
+}
+
+// install puts the package on the machine, and sets what the cases need: /var's
+// mount option, from the next boot on, and a short heartbeat.
+func (m *machine) install(r row) {
+	m.t.Helper()
+	deb, err := os.ReadFile(host.deb)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	witness, err := os.ReadFile(host.tools + "/getutxent")
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	m.put("/usr/local/bin/getutxent", 0o755, witness)
+	m.put("/root/utmpd.deb", 0o644, deb)
+	m.t.Logf("dpkg -i:\n%s", m.sh("DEBIAN_FRONTEND=noninteractive dpkg -i /root/utmpd.deb 2>&1"))
+	m.set("WTMPX_UPDATE_FREQ=10")
+	m.sh("sed -i 's,/var ext4 defaults,/var ext4 %s,' /etc/fstab", r.mount)
+	m.sh("sync")
+}
+
+// ready waits until the machine has booted and utmpd is at work.
+func (m *machine) ready() {
+	m.t.Helper()
+	m.until("utmpd", "grep -q '^last heartbeat: 2' /run/utmpd/status && pgrep -x sshd && test -e /run/utmp")
+	if m.systemd() {
+		// What failed is told; the machine is as it is.
+		if r := m.try("systemctl is-system-running --wait", nil); r.Exit != 0 {
+			m.t.Errorf("systemd: %s%s", r.Output, m.sh("systemctl --failed; systemctl status utmpd utmpd-boot utmpd-shutdown || true"))
+		}
+	}
+}
+
+func (m *machine) systemd() bool { return m.try("test -d /run/systemd/system", nil).Exit == 0 }
+
+// restart has the service manager start utmpd anew, with a new configuration.
+func (m *machine) restart() {
+	m.t.Helper()
+	if m.systemd() {
+		m.sh("systemctl restart utmpd")
+	} else {
+		m.sh("/etc/init.d/utmpd restart")
+	}
+	m.ready()
+}
+
+// describe says what the machine is, by its own words.
+func (m *machine) describe(r row) string {
+	m.t.Helper()
+	if options := m.sh("sed -n 's,^[^ ]* /var ext4 ,,p' /proc/mounts"); !strings.Contains(","+strings.Fields(options)[0]+",", ","+r.mount+",") {
+		m.t.Errorf("/var is mounted %s, not %s", options, r.mount)
+	}
+	system := m.sh(`. /etc/os-release && echo "Debian $(cat /etc/debian_version)"`)
+	initsystem := "sysvinit " + m.sh("dpkg-query -W -f '${Version}' sysvinit-core 2>/dev/null || true")
+	if m.systemd() {
+		initsystem = m.sh("systemctl --version | head -1")
+		if !strings.Contains(m.sh("systemctl --version"), "+UTMP") {
+			initsystem += " without utmp"
+		}
+	}
+	return fmt.Sprintf("%s, Linux %s, %s, /var mounted %s", system, m.sh("uname -r"), initsystem, r.mount)
+}
+
+// sessionsStand kills utmpd while people are logged in, then a session of
+// theirs, and asks what reads utmp.
+func (m *machine) sessionsStand(r row) {
+	m.t.Helper()
+	there := append([]utmpx.Record{m.ssh()}, m.login(r)...)
+	victim := m.ssh()
+	m.utmpdKilled(r, append(there, victim))
+	seen.note(m.t, r, exit, "%s", m.exitOf(victim))
+	m.stands(there)
+	seen.note(m.t, r, readers, "%s", m.readers(there, victim))
+}
+
+// utmpdKilled holds that a killed utmpd comes back, by the service manager or,
+// where none watches it, by its script, and that no session is harmed.
+func (m *machine) utmpdKilled(r row, sessions []utmpx.Record) {
+	m.t.Helper()
+	log := len(m.records(wtmpFile))
+	pid := m.sh("cat /run/utmpd/utmpd.pid")
+	m.sh("kill -9 %s", pid)
+	by := "systemd started it again"
+	if !m.systemd() {
+		m.until("utmpd's end", "! kill -0 "+pid)
+		m.sh("/etc/init.d/utmpd start")
+		by = "nothing starts it again there; its script did"
+	}
+	m.until("utmpd to come back", fmt.Sprintf("new=$(cat /run/utmpd/utmpd.pid) && test $new != %s && kill -0 $new && grep -q \"^pid: $new$\" /run/utmpd/status", pid))
+	m.beat()
+	m.stands(sessions)
+	if now := m.records(wtmpFile); len(now) != log {
+		m.t.Errorf("wtmp has grown:\n%s", list(now[log:]))
+	}
+	seen.note(m.t, r, killed, "%s; %d sessions stand", by, len(sessions))
+}
+
+// exitLogged is the exit in the log's line of a session that ended.
+var exitLogged = regexp.MustCompile(`exit=("[^"]*"|\S+)`)
+
+// exitOf kills a session so that it cannot log out and returns what utmpd says of
+// its exit: these kernels do not tell it by PIDFD_GET_INFO.
+func (m *machine) exitOf(s utmpx.Record) string {
+	m.t.Helper()
+	m.murder(s)
+	var dead utmpx.Record
+	for w := m.wait("the record of the killed session to be marked"); dead.Type == 0; w.pause() {
+		for _, r := range m.records(utmpFile) {
+			if r.Type == utmpx.DeadProcess && r.ID == s.ID && r.Line == s.Line {
+				dead = r
+			}
+		}
+	}
+	log := m.until("the log's line", `{ journalctl -q -o cat -u utmpd 2>/dev/null || cat /var/log/syslog; } | grep 'session ended.*pid=`+fmt.Sprint(s.PID)+`'`)
+	found := exitLogged.FindStringSubmatch(log)
+	if found == nil {
+		m.t.Fatalf("no exit in the log: %s", log)
+	}
+	said := strings.Trim(found[1], `"`)
+	if said != "unknown" && said != "signal KILL" {
+		m.t.Errorf("killed by SIGKILL, the log says %q: %s", said, log)
+	}
+	logouts := 0
+	for _, r := range m.records(wtmpFile) {
+		if r.Type == utmpx.DeadProcess && r.Line == s.Line && !r.Time.Time().Before(s.Time.Time()) {
+			logouts++
+		}
+	}
+	if logouts != 1 {
+		m.t.Errorf("%d logouts of the killed session in wtmp:\n%s", logouts, list(m.records(wtmpFile)))
+	}
+	m.t.Log(log)
+	return fmt.Sprintf("%q; record marked, one logout", said)
+}
+
+// rebooted holds what is told of a controlled reboot, and returns it in words.
+func (m *machine) rebooted(asked, down time.Time) string {
+	m.t.Helper()
+	rs := m.records(wtmpFile)
+	ended, present, err := lastBoot(rs)
+	if err != nil {
+		m.t.Fatalf("%v:\n%s", err, list(rs))
+	}
+	m.t.Logf("wtmp:\n%s", list(append(ended, present...)))
+	p := m.downtime()
+	if p.End != "shut down" {
+		m.t.Errorf("utmpctl downtime says %q of a controlled reboot:\n%s", p.End, list(rs))
+	}
+	if p.To.Before(asked.Add(-slack)) || p.To.After(down.Add(slack)) {
+		m.t.Errorf("the machine went down between %s and %s; utmpctl downtime says %s", asked.UTC(), down.UTC(), p.To.UTC())
+	}
+	m.ends(ended, p.To, nil)
+	m.oneBoot(present)
+	logouts := make(map[string]int)
+	for _, r := range ended {
+		switch {
+		case r.Type == utmpx.UserProcess:
+			logouts[r.Line] = 0
+		case r.Type == utmpx.DeadProcess && r.Line != "":
+			logouts[r.Line]++
+		}
+	}
+	for line, n := range logouts {
+		if n > 1 {
+			m.t.Errorf("%d logouts of %s:\n%s", n, line, list(ended))
+		}
+	}
+	if out := m.last(); negative.MatchString(out) || strings.Contains(out, "crash") {
+		m.t.Errorf("last -x:\n%s", out)
+	}
+	return "no crash told; one shutdown, one boot, no logout twice"
+}

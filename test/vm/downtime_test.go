@@ -1,0 +1,50 @@
+//go:build system
+
+package vm
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// period is one boot in what `utmpctl downtime -json` prints.
+type period struct {
+	From      time.Time `json:"from"`
+	To        time.Time `json:"to"`
+	End       string    `json:"end"`
+	Up        *float64  `json:"up_seconds"`
+	Down      *float64  `json:"down_seconds"`
+	Exact     bool      `json:"exact"`
+	Within    *float64  `json:"within_seconds"`
+	KnownFrom string    `json:"known_from"`
+}
+
+// downtime returns the last boot but one, after holding that the boots follow
+// one another, that none lasted less than nothing, and that the last one runs.
+func (m *machine) downtime() period {
+	m.t.Helper()
+	var out struct{ Boots []period }
+	printed := m.sh("utmpctl downtime -json")
+	if err := json.Unmarshal([]byte(printed), &out); err != nil {
+		m.t.Fatalf("utmpctl downtime -json: %v\n%s", err, printed)
+	}
+	m.t.Logf("utmpctl downtime:\n%s", m.sh("utmpctl downtime"))
+	n := len(out.Boots)
+	if n < 2 {
+		m.t.Fatalf("utmpctl downtime tells of %d boots:\n%s", n, printed)
+	}
+	for i, b := range out.Boots {
+		if b.To.Before(b.From) || negativeSeconds(b.Up) || negativeSeconds(b.Down) {
+			m.t.Errorf("a negative duration:\n%s", printed)
+		}
+		if i > 0 && b.From.Before(out.Boots[i-1].To) {
+			m.t.Errorf("a boot before the end of the one before it:\n%s", printed)
+		}
+		if running := b.End == "running"; running != (i == n-1) {
+			m.t.Errorf("boot %d of %d is said to have ended thus: %s\n%s", i+1, n, b.End, printed)
+		}
+	}
+	return out.Boots[n-2]
+}
+
+func negativeSeconds(s *float64) bool { return s != nil && *s < 0 }

@@ -1,0 +1,160 @@
+#!/bin/sh
+# images.sh SYSTEM... prints, one a line, the directories of what the machines
+# are made of, and makes those that are not there yet:
+#
+#   tools              a file system with qemu, mke2fs, last and tcc; nothing of
+#                      it is run while it is made
+#   debian12-systemd   vmlinuz, initrd, root.img, var.img: a machine
+#   debian13-systemd
+#   debian12-sysvinit
+#
+# Nothing of this machine is used but its apt, dpkg-deb and perl, as in
+# ../rootfs. What is cached needs no network. Two runs side by side build once:
+# the second waits. A change of what they are made from makes them anew.
+#
+#   UTMPD_CACHE     where they are kept (~/.cache/utmpd)
+#   DEBIAN_MIRROR   where packages come from (http://deb.debian.org/debian)
+set -eu
+umask 022
+here=$(cd "$(dirname "$0")" && pwd)
+mirror=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
+cache=${UTMPD_CACHE:-${XDG_CACHE_HOME:-${HOME:?}/.cache}/utmpd}
+keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+. "$here/../rootfs/mmdebstrap.sh"
+
+# What sessions and their witnesses are made of.
+common=linux-image-cloud-amd64,initramfs-tools,zstd,udev,kmod,login,passwd,util-linux,procps,iproute2,openssh-server,openssh-client,busybox,python3-psutil,logrotate,adduser
+packages() {
+	case $1 in
+	tools) echo qemu-system-x86,qemu-utils,e2fsprogs,util-linux,tcc,libc6-dev,libc-bin ;;
+	*-systemd) echo "$common,systemd-sysv,dbus,libpam-systemd" ;;
+	*-sysvinit) echo "$common,sysvinit-core,sysv-rc,initscripts,startpar,rsyslog,sysvinit-utils" ;;
+	esac
+}
+
+suite() {
+	case $1 in
+	tools | debian12-systemd | debian12-sysvinit) echo bookworm ;;
+	debian13-systemd) echo trixie ;;
+	*) die "unknown $1: tools, debian12-systemd, debian13-systemd, debian12-sysvinit" ;;
+	esac
+}
+
+say() { echo "vm images: $*" >&2; }
+die() {
+	say "$*"
+	exit 1
+}
+
+# What an image consists of decides its name.
+key() {
+	case $1 in
+	tools) parts=testdata/getutxent.c ;;
+	*) parts="testdata/customize.sh agent/main.go" ;;
+	esac
+	# shellcheck disable=SC2086
+	(cd "$here" && cat images.sh ../rootfs/mmdebstrap.sh $parts && echo "$1 $mirror") | sha256sum | cut -c1-12
+}
+
+prerequisites() {
+	[ "$(id -u)" = 0 ] || die "building $1 needs root: setuid files, device nodes and mounts"
+	[ "$(uname -m)" = x86_64 ] || die "the machines are x86-64; this one is $(uname -m)"
+	[ -e /etc/debian_version ] || die "building $1 needs Debian's apt-get and dpkg-deb; this machine is not Debian"
+	for program in apt-get dpkg-deb perl unshare flock go; do
+		command -v $program >/dev/null || die "building $1 needs $program"
+	done
+	[ -e $keyring ] || die "building $1 needs $keyring (package debian-archive-keyring)"
+}
+
+# mmdebstrap SYSTEM VARIANT DIR OPTIONS... makes DIR/root with
+# DIR/mmdebstrap.
+mmdebstrap() {
+	name=$1 variant=$2 new=$3
+	shift 3
+	unshare --mount --propagation private perl "$new/mmdebstrap" --quiet \
+		--mode=root --variant="$variant" --format=directory \
+		--include="$(packages "$name")" \
+		--aptopt='APT::Install-Recommends "false"' \
+		--aptopt='Acquire::Languages "none"' \
+		"$@" \
+		"$(suite "$name")" "$new/root" \
+		"deb [signed-by=$keyring] $mirror $(suite "$name") main" >&2 ||
+		die "mmdebstrap could not build $name from $mirror; see above"
+	(cd "$new/root" && rm -rf var/lib/apt/lists/* var/cache/apt/* usr/share/doc usr/share/man usr/share/info usr/share/locale)
+}
+
+# The C program that asks the C library is compiled here, and runs everywhere.
+build_tools() {
+	mmdebstrap tools extract "$1"
+	cp "$here/testdata/getutxent.c" "$1/root/tmp"
+	chroot "$1/root" /usr/bin/tcc -Wall -Werror -o /getutxent /tmp/getutxent.c
+	mkdir "$1/made"
+	mv "$1/root" "$1/made/root"
+	mv "$1/made/root/getutxent" "$1/made"
+	cat >"$1/made/run" <<-'RUN'
+		#!/bin/sh
+		# run PROGRAM ARGUMENT... runs a program of root with its own libraries.
+		root=$(dirname "$0")/root
+		lib=$root/usr/lib/x86_64-linux-gnu
+		export QEMU_MODULE_DIR=$lib/qemu
+		for dir in usr/bin usr/sbin bin sbin; do
+			program=$root/$dir/$1
+			[ ! -e "$program" ] || break
+		done
+		shift
+		exec "$root/lib64/ld-linux-x86-64.so.2" --library-path "$lib:$root/lib/x86_64-linux-gnu:$lib/pulseaudio" "$program" "$@"
+	RUN
+	chmod +x "$1/made/run"
+}
+
+# build_machine makes the file systems: /var has one of its own, for its mount
+# options. Kernel and initrd stand beside them.
+build_machine() {
+	name=$1 new=$2
+	(cd "$here/../.." && CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o "$new/agent" ./test/vm/agent)
+	mmdebstrap "$name" minbase "$new" \
+		--essential-hook='mkdir -p "$1/etc/initramfs-tools/conf.d" && printf "MODULES=list\nCOMPRESS=zstd\n" >"$1/etc/initramfs-tools/conf.d/small"' \
+		--customize-hook="copy-in $new/agent /usr/local/sbin" \
+		--customize-hook="sh $here/testdata/customize.sh \"\$1\""
+	mkdir "$new/made" "$new/var"
+	cp "$new"/root/boot/vmlinuz-* "$new/made/vmlinuz"
+	cp "$new"/root/boot/initrd.img-* "$new/made/initrd"
+	basename "$new"/root/boot/vmlinuz-* | sed s/vmlinuz-// >"$new/made/kernel"
+	rm -rf "$new"/root/boot/*
+	mv "$new"/root/var/* "$new/var"
+	"$tools/run" mke2fs -q -t ext4 -d "$new/root" -L root "$new/made/root.img" 2G
+	"$tools/run" mke2fs -q -t ext4 -d "$new/var" -L var "$new/made/var.img" 512M
+}
+
+# image prints the directory of $1, after making it if need be. It is made
+# beside its place, with the lock held, and renamed when whole.
+image() {
+	suite "$1" >/dev/null
+	dir=$cache/vm-$1-$(key "$1")
+	if [ ! -d "$dir" ]; then
+		prerequisites "$1"
+		mkdir -p "$cache"
+		chmod 700 "$cache" # the roots hold setuid programs
+		(
+			flock 9
+			[ -d "$dir" ] && exit 0
+			say "making $1 in $dir, once"
+			rm -rf "$cache"/vm-*.new # left by builds that were killed
+			trap 'rm -rf "$dir.new"' EXIT
+			mkdir "$dir.new"
+			get_mmdebstrap "$dir.new"
+			case $1 in
+			tools) build_tools "$dir.new" ;;
+			*) build_machine "$1" "$dir.new" ;;
+			esac
+			mv "$dir.new/made" "$dir"
+		) 9>"$cache/vm.lock"
+	fi
+	echo "$dir"
+}
+
+[ $# -gt 0 ] || die "usage: images.sh SYSTEM..."
+tools=$(image tools)
+for system; do
+	image "$system"
+done

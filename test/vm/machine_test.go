@@ -1,0 +1,294 @@
+//go:build system
+
+package vm
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// patience bounds each single step. Nothing depends on how fast a machine is:
+// an emulated one, beside others, may take minutes to boot.
+const patience = 10 * time.Minute
+
+// machine is one emulated PC: its two disks outlive its boots.
+type machine struct {
+	t     *testing.T
+	image string
+	dir   string
+
+	pid    int           // of the emulator
+	ended  chan struct{} // closed when it has
+	agent  net.Conn
+	in     *bufio.Reader
+	serial *terminal // the second serial line, with a getty
+	boot   string    // the boot's id
+	ahead  span      // the guest's clock less the host's
+}
+
+// span is a time that is known from two sides.
+type span struct{ min, max time.Duration }
+
+// reply is the agent's.
+type reply struct {
+	Boot   string
+	Now    time.Time
+	Exit   int
+	Output []byte
+	Errors []byte
+}
+
+// newMachine makes the disks as overlays of the system's images.
+func newMachine(t *testing.T, system string) *machine {
+	m := &machine{t: t, image: host.images[system]}
+	var err error
+	if m.dir, err = os.MkdirTemp(host.dir, "m"); err != nil {
+		t.Fatal(err)
+	}
+	for _, disk := range []string{"root", "var"} {
+		if _, err := output(host.tools+"/run", "qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw",
+			"-b", filepath.Join(m.image, disk+".img"), m.path(disk)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Cleanup(func() {
+		m.kill()
+		if t.Failed() {
+			m.tellConsole()
+		}
+		os.RemoveAll(m.dir)
+	})
+	return m
+}
+
+func (m *machine) path(name string) string { return filepath.Join(m.dir, name) }
+
+// arguments are the emulator's. What the guest has written to a disk is the
+// host's, as a disk's that keeps what it has acknowledged; what the guest still
+// holds is lost with it.
+func (m *machine) arguments() []string {
+	share := filepath.Join(host.tools, "root/usr/share")
+	args := []string{
+		"qemu-system-x86_64", "-L", share + "/qemu", "-L", share + "/seabios",
+		"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
+		"-machine", "q35", "-accel", "tcg,tb-size=256", "-cpu", "qemu64", "-smp", "1", "-m", "512", "-rtc", "base=utc",
+		"-kernel", m.image + "/vmlinuz", "-initrd", m.image + "/initrd",
+		"-append", "root=/dev/vda rw console=ttyS0 quiet mitigations=off net.ifnames=0 systemd.show_status=1 modprobe.blacklist=kvm_amd,kvm_intel",
+		"-serial", "file:" + m.path("console"),
+		"-chardev", "socket,id=serial,server=on,wait=off,path=" + m.path("serial"), "-serial", "chardev:serial",
+		"-device", "virtio-serial-pci",
+		"-chardev", "socket,id=agent,server=on,wait=off,path=" + m.path("agent"),
+		"-device", "virtserialport,chardev=agent,name=agent",
+		"-device", "virtio-rng-pci",
+	}
+	for _, disk := range []string{"root", "var"} {
+		args = append(args, "-drive", "if=virtio,format=qcow2,cache=writeback,file="+m.path(disk))
+	}
+	return args
+}
+
+// start switches the machine on and waits for the agent's greeting.
+func (m *machine) start() {
+	m.t.Helper()
+	began := time.Now()
+	for _, s := range []string{"agent", "serial"} {
+		os.Remove(m.path(s))
+	}
+	m.ended = make(chan struct{})
+	started := make(chan error)
+	go func() {
+		// The emulator dies with the thread that started it.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		cmd := exec.Command(host.tools+"/run", m.arguments()...)
+		log, err := os.Create(m.path("emulator"))
+		if err != nil {
+			started <- err
+			return
+		}
+		defer log.Close()
+		cmd.Stdout, cmd.Stderr = log, log
+		cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+		if err := cmd.Start(); err != nil {
+			started <- err
+			return
+		}
+		m.pid = cmd.Process.Pid
+		started <- nil
+		_ = cmd.Wait() // killed, mostly
+		close(m.ended)
+	}()
+	if err := <-started; err != nil {
+		m.t.Fatal(err)
+	}
+	m.agent = m.dial("agent")
+	m.in = bufio.NewReaderSize(m.agent, 1<<16)
+	m.serial = newTerminal(m.dial("serial"))
+	hello, err := m.receive()
+	if err != nil {
+		m.t.Fatalf("the machine did not come up: %v\n%s", err, m.said("emulator"))
+	}
+	m.boot = hello.Boot
+	m.t.Logf("booted in %s", time.Since(began).Round(time.Second))
+}
+
+func (m *machine) dial(name string) net.Conn {
+	m.t.Helper()
+	for end := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
+		c, err := net.Dial("unix", m.path(name))
+		if err == nil {
+			return c
+		}
+		if m.off() || time.Now().After(end) {
+			m.t.Fatalf("the emulator: %v\n%s", err, m.said("emulator"))
+		}
+	}
+}
+
+func (m *machine) off() bool {
+	select {
+	case <-m.ended:
+		return true
+	default:
+		return false
+	}
+}
+
+func (m *machine) receive() (reply, error) {
+	var r reply
+	if err := m.agent.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		return r, err
+	}
+	line, err := m.in.ReadBytes('\n')
+	if err == nil {
+		err = json.Unmarshal(line, &r)
+	}
+	return r, err
+}
+
+// try runs a command of sh as root and returns what came of it.
+func (m *machine) try(command string, input []byte) reply {
+	m.t.Helper()
+	b, err := json.Marshal(map[string]any{"Command": command, "Input": input})
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	sent := time.Now()
+	if _, err := m.agent.Write(append(b, '\n')); err != nil {
+		m.t.Fatalf("%s: %v", command, err)
+	}
+	r, err := m.receive()
+	if err != nil {
+		m.t.Fatalf("%s: %v", command, err)
+	}
+	m.ahead = span{r.Now.Sub(time.Now()), r.Now.Sub(sent)}
+	return r
+}
+
+// sh runs a command that must not fail and returns what it printed.
+func (m *machine) sh(format string, args ...any) string {
+	m.t.Helper()
+	command := format
+	if len(args) > 0 {
+		command = fmt.Sprintf(format, args...)
+	}
+	r := m.try(command, nil)
+	if r.Exit != 0 {
+		m.t.Fatalf("%s: exit status %d\n%s%s", command, r.Exit, r.Output, r.Errors)
+	}
+	return strings.TrimSuffix(string(r.Output), "\n")
+}
+
+// put writes a file of the guest.
+func (m *machine) put(name string, mode os.FileMode, content []byte) {
+	m.t.Helper()
+	if r := m.try(fmt.Sprintf("cat >%s && chmod %o %s", name, mode, name), content); r.Exit != 0 {
+		m.t.Fatalf("write %s: %s", name, r.Errors)
+	}
+}
+
+// until repeats a command until it succeeds, and returns what it printed.
+func (m *machine) until(what, command string) string {
+	m.t.Helper()
+	for end := time.Now().Add(patience); ; time.Sleep(200 * time.Millisecond) {
+		r := m.try(command, nil)
+		if r.Exit == 0 {
+			return strings.TrimSuffix(string(r.Output), "\n")
+		}
+		if time.Now().After(end) {
+			m.t.Fatalf("waited in vain for %s: %s\n%s%s", what, command, r.Output, r.Errors)
+		}
+	}
+}
+
+// kill cuts the power, and returns between which moments of the guest's clock.
+func (m *machine) kill() (from, to time.Time) {
+	if m.pid == 0 || m.off() {
+		return
+	}
+	from = time.Now().Add(m.ahead.min)
+	if err := syscall.Kill(m.pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+		m.t.Error(err)
+	}
+	<-m.ended
+	to = time.Now().Add(m.ahead.max)
+	m.closePorts()
+	return from, to
+}
+
+// goesDown has the guest's init end the machine by a command, and waits for it.
+func (m *machine) goesDown(command string) {
+	m.t.Helper()
+	m.sh("(sleep 1; exec %s) >/dev/null 2>&1 </dev/null &", command)
+	select {
+	case <-m.ended:
+	case <-time.After(patience):
+		m.t.Fatalf("%s: the machine is still up", command)
+	}
+	m.closePorts()
+}
+
+func (m *machine) closePorts() {
+	m.agent.Close()
+	m.serial.close()
+}
+
+// said returns the end of one of the emulator's files.
+func (m *machine) said(name string) string {
+	b, _ := os.ReadFile(m.path(name))
+	return string(b[max(0, len(b)-3000):])
+}
+
+func (m *machine) tellConsole() { m.t.Logf("the console:\n%s", m.said("console")) }
+
+// waiting is a loop that ends with the test's failure if what it waits for does
+// not come.
+type waiting struct {
+	m    *machine
+	what string
+	end  time.Time
+}
+
+func (m *machine) wait(what string) *waiting {
+	return &waiting{m, what, time.Now().Add(patience)}
+}
+
+// pause leaves the emulator its time.
+func (w *waiting) pause() {
+	w.m.t.Helper()
+	if time.Now().After(w.end) {
+		w.m.t.Fatalf("waited in vain for %s", w.what)
+	}
+	time.Sleep(200 * time.Millisecond)
+}

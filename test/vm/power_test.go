@@ -1,0 +1,136 @@
+//go:build system
+
+package vm
+
+import (
+	"fmt"
+	"time"
+
+	"utmpd.dev/utmpd/utmpx"
+)
+
+// slack is what the two clocks, a beat's own time and a second's fraction may
+// add to a beat's period. It is no allowance for a slow machine: the moments
+// compared are read from the guest's clock.
+const slack = 5 * time.Second
+
+// cut is a power cut: the sessions that were there, and when it was.
+type cut struct {
+	sessions []utmpx.Record
+	from, to time.Time     // the guest's clock around it
+	every    time.Duration // between two beats
+}
+
+// powerCut has people log in, lets the heart beat for what was written, and cuts
+// the power between two beats.
+func (m *machine) powerCut(r row, every time.Duration) cut {
+	m.t.Helper()
+	c := cut{every: every, sessions: append([]utmpx.Record{m.ssh()}, m.login(r)...)}
+	m.beat()
+	m.beat() // one may have begun before the last login
+	m.sh("sleep %d", int(every.Seconds()/3))
+	m.stands(c.sessions)
+	c.from, c.to = m.kill()
+	return c
+}
+
+// told holds what the next boot tells of a power cut, and returns it in words.
+func (m *machine) told(c cut) string {
+	m.t.Helper()
+	rs := m.records(wtmpFile)
+	ended, present, err := lastBoot(rs)
+	if err != nil {
+		m.t.Fatalf("%v:\n%s", err, list(rs))
+	}
+	p := m.downtime()
+	m.ends(ended, p.To, c.sessions)
+	if p.End != "crashed" {
+		m.t.Errorf("utmpctl downtime says %q of a power cut:\n%s", p.End, list(rs))
+	}
+	if p.To.Before(c.from.Add(-c.every-slack)) || p.To.After(c.to.Add(slack)) {
+		m.t.Errorf("the power was cut at %s; utmpctl downtime says %s, %s off (a beat every %s)\n%s",
+			c.to.UTC(), p.To.UTC(), c.to.Sub(p.To), c.every, list(rs))
+	}
+	m.oneBoot(present)
+	m.lastShows(open(ended), p.To)
+	m.t.Logf("wtmp:\n%s", list(append(ended, present...)))
+	m.t.Logf("last -x:\n%s", m.last())
+	return fmt.Sprintf("told to %.1f s before it, from the %s; %d sessions end there",
+		c.to.Sub(p.To).Seconds(), p.KnownFrom, len(c.sessions))
+}
+
+// ends holds that a boot's records end with one shutdown at that moment, then
+// the next boot, that they go forward in time, and that the sessions are open.
+func (m *machine) ends(rs []utmpx.Record, at time.Time, sessions []utmpx.Record) {
+	m.t.Helper()
+	n := 0
+	for _, r := range rs {
+		if isShutdown(r) {
+			n++
+		}
+	}
+	if n != 1 || !isShutdown(rs[len(rs)-2]) {
+		m.t.Errorf("%d records of an end, wanted one, before the next boot's:\n%s", n, list(rs))
+		return
+	}
+	down, up := rs[len(rs)-2], rs[len(rs)-1]
+	if down.Time != utmpx.TimeOf(at) {
+		m.t.Errorf("utmpctl downtime says %s, the record:\n%s", at.UTC(), list(rs))
+	}
+	for _, r := range rs[:len(rs)-2] {
+		if r.Time.Time().After(down.Time.Time()) {
+			m.t.Errorf("a record from after the end:\n%s", list(rs))
+		}
+	}
+	if down.Time.Time().After(up.Time.Time()) {
+		m.t.Errorf("the end is after the next boot:\n%s", list(rs))
+	}
+	lines := make(map[string]bool)
+	for _, s := range open(rs) {
+		lines[s.Line] = true
+	}
+	for _, s := range sessions {
+		if !lines[s.Line] {
+			m.t.Errorf("the session on %s was lost with the power, or ended twice:\n%s", s.Line, list(rs))
+		}
+	}
+}
+
+// open are the logins of alice that nothing ends but the boot's end.
+func open(rs []utmpx.Record) []utmpx.Record {
+	var o []utmpx.Record
+	for i, r := range rs {
+		if r.Type != utmpx.UserProcess || r.User != "alice" {
+			continue
+		}
+		closed := false
+		for _, later := range rs[i+1:] {
+			closed = closed || later.Line == r.Line && (later.Type == utmpx.DeadProcess || later.Type == utmpx.UserProcess)
+		}
+		if !closed {
+			o = append(o, r)
+		}
+	}
+	return o
+}
+
+// oneBoot holds that nothing of the present boot is doubled: one BOOT_TIME in
+// each file, and the same.
+func (m *machine) oneBoot(present []utmpx.Record) {
+	m.t.Helper()
+	for _, r := range present {
+		if isBoot(r) || isShutdown(r) {
+			m.t.Errorf("behind this boot's record:\n%s", list(present))
+		}
+	}
+	var boots []utmpx.Record
+	rs := m.records(utmpFile)
+	for _, r := range rs {
+		if isBoot(r) {
+			boots = append(boots, r)
+		}
+	}
+	if len(boots) != 1 {
+		m.t.Errorf("%d boots in utmp:\n%s", len(boots), list(rs))
+	}
+}
