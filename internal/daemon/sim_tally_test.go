@@ -38,7 +38,7 @@ var simTroubles = map[string]int{
 	"pid reused": 1, "pid reused at once": 20, "pid now a stranger's": 5, "pid of several records": 5,
 	"owner cleans in the grace": 40, "owner cleans late, before utmpd": 4, "owner cleans after utmpd": 20,
 	"flip, written anew": 30, "flip, written back; process lives: true": 30, "flip, written back; process lives: false": 150,
-	"slot reused, its session dead": 10, "slot reused between judgement and lock": 500,
+	"slot reused, its session dead": 10, "slot reused between judgement and lock": 2500,
 	"wtmp appended to without a lock": 2, "wtmp record torn": 10, "wtmp record torn for good": 20, "utmp record torn": 2,
 	"utmp replaced": 10, "utmp cut": 20, "utmp away": 40, "utmp fails": 10,
 	"wtmp rotated": 5, "wtmp rotated in mid-session": 5, "wtmp away": 40, "wtmp fails": 5,
