@@ -72,7 +72,7 @@ sim:
 	$(GO) test -count=1 -timeout 0 -run 'TestSim$$' -v ./internal/daemon -args \
 		$(if $(SIMCOUNT),-sim.n $(SIMCOUNT),-sim.time $(SIMTIME)) $(if $(SIMSEED),-sim.first $(SIMSEED))
 
-# As many as CI runs: two minutes on two idle processors.
+# So many take some two minutes on two idle processors.
 sim-ci:
 	$(MAKE) sim SIMCOUNT=100000
 
