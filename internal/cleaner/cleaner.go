@@ -181,6 +181,10 @@ func (c *Cleaner) take() []order {
 func (c *Cleaner) carryOut(ctx context.Context, orders []order) {
 	var jobs []Job
 	for _, o := range orders {
+		if jobs == nil {
+			jobs = o.jobs[:len(o.jobs):len(o.jobs)]
+			continue
+		}
 		jobs = append(jobs, o.jobs...)
 	}
 	results := c.clean(ctx, jobs)

@@ -3,6 +3,7 @@ package cleaner
 import (
 	"errors"
 	"io/fs"
+	"slices"
 
 	"utmpd.dev/utmpd/utmpfile"
 )
@@ -45,6 +46,9 @@ func failRest(results []Result, written, still []bool, err error) {
 
 // pick returns the swaps of the records that still stand.
 func pick(swaps []utmpfile.Swap, still []bool) []utmpfile.Swap {
+	if !slices.Contains(still, false) {
+		return swaps
+	}
 	var picked []utmpfile.Swap
 	for i, s := range swaps {
 		if still[i] {

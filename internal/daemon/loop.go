@@ -11,6 +11,7 @@ import (
 	"utmpd.dev/utmpd/internal/config"
 	"utmpd.dev/utmpd/internal/scanner"
 	"utmpd.dev/utmpd/internal/table"
+	"utmpd.dev/utmpd/internal/watcher"
 	"utmpd.dev/utmpd/utmpfile"
 )
 
@@ -49,16 +50,14 @@ func (d *daemon) loop(ctx context.Context, hup <-chan os.Signal, failed <-chan e
 			return err
 		case ins := <-d.inputs:
 			idle = len(ins[0].events) == 0 // a heartbeat
-			for _, in := range ins {
-				d.handle(in.at, in.events...)
-			}
+			d.handle(ins...)
 		case ev := <-d.scans:
 			d.takeScan(ev)
 			if err := d.displaced(ev); err != nil {
 				return err
 			}
 		case <-wake.C:
-			d.handle(time.Now(), table.Tick{})
+			d.handleNow(table.Tick{})
 		case <-hup:
 			d.reload()
 		case <-watchdog:
@@ -114,25 +113,45 @@ func (d *daemon) watchdog() (<-chan time.Time, func()) {
 	return t.C, t.Stop
 }
 
-// handle has the table judge what happened, and sends its orders off.
-func (d *daemon) handle(at time.Time, events ...table.Event) {
-	acts := d.table.Handle(d.moment(at), events...)
-	if orders := toWatcher(acts); orders != nil {
-		d.watcher.Do(orders)
+func (d *daemon) handleNow(ev table.Event) {
+	d.handle(input{time.Now(), []table.Event{ev}})
+}
+
+// handle has the table judge what happened, and then sends its orders off: all
+// together, since the rooms carry out many at the cost of one.
+func (d *daemon) handle(ins ...input) {
+	var watch []watcher.Order
+	var lines []string
+	var jobs []table.Job
+	reports := make([][]table.Report, len(ins))
+	for i, in := range ins {
+		acts := d.table.Handle(d.moment(in.at), in.events...)
+		reports[i] = acts.Reports
+		watch = toWatcher(watch, acts)
+		lines = append(lines, acts.FindLeaders...)
+		jobs = append(jobs, acts.Clean...)
+		if acts.Pay != nil {
+			d.payDebts(acts.Pay)
+		}
+		if acts.Rescan {
+			d.scanner.Rescan()
+		}
 	}
-	if acts.Clean != nil {
-		d.cleanJobs(acts.Clean)
+	if lines != nil {
+		watch = append(watch, watcher.Order{Op: watcher.FindLeaders, Lines: lines})
 	}
-	if acts.Pay != nil {
-		d.payDebts(acts.Pay)
+	if watch != nil {
+		d.watcher.Do(watch)
 	}
-	if acts.Rescan {
-		d.scanner.Rescan()
+	if jobs != nil {
+		d.cleanJobs(jobs)
 	}
-	for _, r := range acts.Reports {
-		d.reporter.report(r)
-		if r.Kind == table.Ended {
-			d.lastClean = at
+	for i, in := range ins {
+		for _, r := range reports[i] {
+			d.reporter.report(r)
+			if r.Kind == table.Ended {
+				d.lastClean = in.at
+			}
 		}
 	}
 }
@@ -148,7 +167,7 @@ func (d *daemon) takeScan(ev scanner.Event) {
 	}
 	d.lastScan, d.generation = ev.Began, ev.Snapshot.Generation()
 	began := ev.Began.Sub(d.started) // not moment's, which never lies behind what the table has heard
-	d.handle(time.Now(), table.Scanned{Snapshot: ev.Snapshot, Began: began, Periodic: ev.Periodic})
+	d.handleNow(table.Scanned{Snapshot: ev.Snapshot, Began: began, Periodic: ev.Periodic})
 }
 
 func cause(ev scanner.Event) string {
@@ -245,7 +264,7 @@ func (d *daemon) apply(cfg config.Config) {
 	d.scanner.SetPeriod(cfg.ScanPeriod)
 	d.heart.SetPeriod(cfg.WtmpxUpdateFreq)
 	d.watcher.SetLimit(d.maxFDs())
-	d.handle(time.Now(), table.Configured{Settings: settings(cfg)})
+	d.handleNow(table.Configured{Settings: settings(cfg)})
 	d.log.Info("configuration read again", "SCAN_PERIOD", cfg.ScanPeriod, "MAX_FDS", cfg.MaxFDs,
 		"WTMPX_UPDATE_FREQ", cfg.WtmpxUpdateFreq, "GRACE_PERIOD", cfg.GracePeriod, "KEEP_BUSY_LINES", cfg.KeepBusyLines)
 }

@@ -108,7 +108,7 @@ func ended(r table.Report) []any {
 	return append(args, "logout", r.Logout.String())
 }
 
-func stamp(t time.Time) string { return t.Format("2006-01-02T15:04:05.000Z07:00") }
+func stamp(t time.Time) string { return string(logging.AppendTime(nil, t)) }
 
 // holder names who holds a lock, if the system tells.
 func holder(err error) []any {

@@ -78,16 +78,14 @@ func (d *daemon) fromWatcher(ev watcher.Event, boot time.Time) table.Event {
 	return table.Leaders{Lines: lines}
 }
 
-func toWatcher(acts table.Actions) []watcher.Order {
-	var orders []watcher.Order
+// toWatcher adds the Watcher's orders, but for the leaders to be found.
+func toWatcher(orders []watcher.Order, acts table.Actions) []watcher.Order {
+	orders = slices.Grow(orders, len(acts.Watch)+len(acts.Forget))
 	for _, pid := range acts.Watch {
 		orders = append(orders, watcher.Order{Op: watcher.Watch, PID: pid})
 	}
 	for _, token := range acts.Forget {
 		orders = append(orders, watcher.Order{Op: watcher.Forget, Token: watcher.Token(token)})
-	}
-	if acts.FindLeaders != nil {
-		orders = append(orders, watcher.Order{Op: watcher.FindLeaders, Lines: acts.FindLeaders})
 	}
 	return orders
 }

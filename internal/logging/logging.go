@@ -69,11 +69,26 @@ func (o *output) emit(line []byte) error {
 	return err
 }
 
+// AppendTime appends a time as all logs have it, with milliseconds. The format of
+// RFC 3339, to which they are added, is one that package time has a short way for.
+func AppendTime(b []byte, t time.Time) []byte {
+	const seconds = len("2006-01-02T15:04:05")
+	var buf [64]byte
+	s := t.AppendFormat(buf[:0], time.RFC3339)
+	if y := t.Year(); y < 0 || y > 9999 { // the seconds stand elsewhere
+		return t.AppendFormat(b, "2006-01-02T15:04:05.000Z07:00")
+	}
+	milli := t.Nanosecond() / 1e6
+	b = append(b, s[:seconds]...)
+	b = append(b, '.', byte('0'+milli/100), byte('0'+milli/10%10), byte('0'+milli%10))
+	return append(b, s[seconds:]...)
+}
+
 func (o *output) text(r *slog.Record, attrs []byte) error {
 	b := make([]byte, 0, 256)
 	if !r.Time.IsZero() {
 		b = append(b, "time="...)
-		b = r.Time.AppendFormat(b, "2006-01-02T15:04:05.000Z07:00")
+		b = AppendTime(b, r.Time)
 		b = append(b, ' ')
 	}
 	return o.emit(append(appendText(b, r, attrs), '\n'))

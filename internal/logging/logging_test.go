@@ -329,3 +329,17 @@ func unquote(q string) (string, error) {
 	}
 	return strconv.Unquote(q)
 }
+
+// AppendTime is a shorter way to what package time makes of the layout.
+func TestAppendTime(t *testing.T) {
+	const form = "2006-01-02T15:04:05.000Z07:00"
+	for _, at := range []time.Time{
+		{}, time.Unix(0, 999_999_999).UTC(), time.Unix(1_700_000_000, 1_000_000).UTC(), time.Unix(1_700_000_000, 45_000_000),
+		time.Unix(4_000_000_000, 5).In(time.FixedZone("", -34200)), time.Date(12345, 1, 2, 3, 4, 5, 678e6, time.UTC),
+		time.Date(-5, 1, 2, 3, 4, 5, 678e6, time.UTC), time.Date(800, 1, 2, 3, 4, 5, 0, time.UTC),
+	} {
+		if got, want := string(AppendTime(nil, at)), at.Format(form); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+}
