@@ -52,6 +52,7 @@ func (d *daemon) loop(ctx context.Context, hup <-chan os.Signal, failed <-chan e
 			idle = len(ins[0].events) == 0 // a heartbeat
 			d.handle(ins...)
 		case ev := <-d.scans:
+			idle = ev.Periodic && ev.Snapshot == d.snap
 			d.takeScan(ev)
 			if err := d.displaced(ev); err != nil {
 				return err
@@ -165,7 +166,7 @@ func (d *daemon) takeScan(ev scanner.Event) {
 	if ev.Err != nil && !errors.Is(ev.Err, fs.ErrNotExist) && !errors.Is(ev.Err, utmpfile.ErrEmpty) && !errors.Is(ev.Err, utmpfile.ErrTooLong) {
 		return
 	}
-	d.lastScan, d.generation = ev.Began, ev.Snapshot.Generation()
+	d.lastScan, d.snap = ev.Began, ev.Snapshot
 	began := ev.Began.Sub(d.started) // not moment's, which never lies behind what the table has heard
 	d.handleNow(table.Scanned{Snapshot: ev.Snapshot, Began: began, Periodic: ev.Periodic})
 }

@@ -64,15 +64,15 @@ type daemon struct {
 	done    chan struct{} // closed when nothing is taken in any more
 	rooms   sync.WaitGroup
 
-	generation utmpx.Generation // of the snapshot that the table goes by
-	ready      func()           // nil once told
-	unheard    <-chan time.Time // when READY=1 is to be sent again; nil: it was sent
-	mute       bool             // it could not be sent, and the log says so
-	scanned    bool
-	lastScan   time.Time
-	lastClean  time.Time
-	scanErr    string
-	shown      shown // what the status says
+	snap      *utmpx.Snapshot  // that the table goes by
+	ready     func()           // nil once told
+	unheard   <-chan time.Time // when READY=1 is to be sent again; nil: it was sent
+	mute      bool             // it could not be sent, and the log says so
+	scanned   bool
+	lastScan  time.Time
+	lastClean time.Time
+	scanErr   string
+	shown     shown // what the status says
 }
 
 // run is the daemon from its start to its end. It calls ready once it works.
@@ -348,5 +348,5 @@ func (d *daemon) shutDown() {
 }
 
 func (d *daemon) state() state.State {
-	return saved(d.table.State(d.moment(time.Now())), d.bootID, d.generation)
+	return saved(d.table.State(d.moment(time.Now())), d.bootID, d.snap.Generation())
 }

@@ -19,8 +19,8 @@ import (
 // scan, the next on notice waits this many times as long as the scan took,
 // minPause at least.
 const (
-	pauseFactor = 10
-	minPause    = 10 * time.Millisecond
+	pauseFactor = 20
+	minPause    = 20 * time.Millisecond
 )
 
 // A reading that failed is done again soon, whatever the period: the changes
