@@ -8,7 +8,7 @@ BIN     ?= bin
 export PREFIX DESTDIR INIT BIN
 export CGO_ENABLED ?= 0
 
-.PHONY: build demo test test-unit test-system test-race test-arch test-long sim sim-ci mutants fuzz bench install uninstall packages dist test-packages check cross clean
+.PHONY: build demo test test-unit test-system test-race test-arch test-long sim sim-ci mutants fuzz bench benchstat install uninstall packages dist test-packages check cross clean
 
 build:
 	$(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o $(BIN)/ ./cmd/...
@@ -94,6 +94,12 @@ PEER  ?=
 bench: build
 	$(GO) build -o bin/ ./bench ./bench/floor
 	bin/bench -json bin/bench.json $(if $(PEER),-peer '$(PEER)') $(BENCH) bin/utmpd bin/floor
+
+# The microbenchmarks of two revisions, in turns, compared.
+OLD ?= HEAD~1
+NEW ?= HEAD
+benchstat:
+	bench/benchstat.sh $(OLD) $(NEW)
 
 check:
 	test -z "$$(gofmt -l .)" || { gofmt -l .; exit 1; }

@@ -1,0 +1,23 @@
+#!/bin/sh
+# benchstat.sh OLD NEW: the microbenchmarks of two revisions, in turns, compared.
+# BENCH says which (all), COUNT how many runs each has (6), TIME how long one is.
+set -eu
+old=${1:?usage: benchstat.sh OLD NEW} new=${2:?usage: benchstat.sh OLD NEW}
+version=v0.0.0-20260908200009-22c9c6c9d4da
+packages='./utmpx ./utmpfile ./internal/table ./internal/cleaner ./internal/state'
+top=$(git rev-parse --show-toplevel)
+dir=$(mktemp -d)
+trap 'for r in old new; do git -C "$top" worktree remove --force "$dir/$r" 2>/dev/null || :; done; rm -rf "$dir"' EXIT
+trap 'exit 1' INT TERM
+
+git -C "$top" worktree add --quiet --detach "$dir/old" "$old"
+git -C "$top" worktree add --quiet --detach "$dir/new" "$new"
+i=0
+while [ $i -lt "${COUNT:-6}" ]; do
+	for r in old new; do
+		# shellcheck disable=SC2086
+		(cd "$dir/$r" && go test -run '^$' -bench "${BENCH:-.}" -benchmem -benchtime "${TIME:-0.2s}" $packages) >>"$dir/$r.txt"
+	done
+	i=$((i + 1))
+done
+cd "$dir" && go run golang.org/x/perf/cmd/benchstat@$version old.txt new.txt
