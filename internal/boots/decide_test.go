@@ -72,6 +72,8 @@ func TestDecide(t *testing.T) {
 		{"the mark of the boot before last, by the id alone", evidence(func(ev *Evidence) {
 			ev.Sign, ev.Stamp = &Sign{Boot: "a", At: at("09:01"), State: EndOfAll}, &Stamp{"b", at("08:00")}
 		}, used...), crashed("09:00", false, FromRecords)},
+		{"the mark of the boot before last, by the time alone", evidence(signed(&Sign{Boot: "a", At: at("07:59"), State: EndOfAll}), boot("08:00")),
+			crashed("08:00", false, FromRecords)},
 		{"a stamp older than the last boot", evidence(func(ev *Evidence) {
 			ev.Sign, ev.Stamp = beat("b", "11:00"), &Stamp{"a", at("02:00")}
 		}, used...), crashed("11:00", true, FromHeartbeat)},
