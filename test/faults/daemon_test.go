@@ -16,7 +16,7 @@ import (
 )
 
 // patience bounds a wait whose length is not the point of the test.
-const patience = 30 * time.Second
+const patience = 90 * time.Second
 
 // daemon is a utmpd at work in a world.
 type daemon struct {
