@@ -362,7 +362,8 @@ func (c *Cleaner) pay(ctx context.Context, debts []Debt) error {
 			}
 			return recs
 		})
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		// A log that is missing may be on its way, as in a rotation.
+		if err != nil {
 			return err
 		}
 		debts = debts[n:]
