@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"math"
 	"runtime/debug"
 	"runtime/metrics"
 	"sync"
@@ -11,9 +10,9 @@ import (
 const (
 	// restAfter is how long nothing must have happened before memory is given back.
 	restAfter = 5 * time.Second
-	// restSpare is what may be allocated at rest before it is collected: the
-	// heartbeats of an hour.
-	restSpare = 1 << 20
+	// restSpare is what may be allocated at rest before it is collected. Go keeps
+	// a megabyte of it clear; the other is the heartbeats of an hour.
+	restSpare = 2 << 20
 )
 
 // memory is how Go's collector is set. At work it is as Go has it. At rest, what
@@ -35,7 +34,7 @@ func (m *memory) rest() {
 	}
 	m.resting = true
 	debug.FreeOSMemory()
-	m.limit = debug.SetMemoryLimit(min(inUse()+restSpare, math.MaxInt64))
+	m.limit = debug.SetMemoryLimit(inUse() + restSpare)
 	m.percent = debug.SetGCPercent(-1)
 }
 

@@ -79,7 +79,7 @@ func (t *Table) alive(ev Alive) {
 func (t *Table) process(ev Alive) *process {
 	p := t.procs[ev.Token]
 	if p == nil {
-		p = &process{token: ev.Token, id: ev.ID}
+		p = &process{token: ev.Token, pid: ev.ID.PID}
 		t.procs[ev.Token] = p
 	}
 	if p.refs == 0 {
@@ -153,7 +153,7 @@ func (t *Table) exited(ev Exited) {
 		return
 	}
 	p.dead, p.status = true, ev.Status
-	if g := t.groups[p.id.PID]; g != nil {
+	if g := t.groups[p.pid]; g != nil {
 		for s := g.first; s != nil; s = s.next {
 			// One that is asking is answered by itself, from after the death.
 			if s.proc == p && s.state == watched {

@@ -69,8 +69,8 @@ type group struct {
 // process is a watched process.
 type process struct {
 	token  Token
-	id     ID
 	status Status
+	pid    int32
 	refs   int32
 	dead   bool
 }
@@ -345,7 +345,7 @@ func (t *Table) release() {
 			delete(t.orphans, token)
 			continue
 		}
-		if g := t.groups[p.id.PID]; !p.dead && g != nil && g.issued > g.answered {
+		if g := t.groups[p.pid]; !p.dead && g != nil && g.issued > g.answered {
 			continue
 		}
 		delete(t.orphans, token)
