@@ -197,6 +197,25 @@ func TestBootOrdinaryUser(t *testing.T) {
 	utmpctl(t, as, "downtime")
 }
 
+// TestShutdownCleans: whose process is dead is logged out before the shutdown is
+// recorded, and who lives stays.
+func TestShutdownCleans(t *testing.T) {
+	if !enter(t, bookworm) {
+		return
+	}
+	configure(t, "BOOT_RECORDS=yes")
+	dead, lives := dwell(t, "x/1"), dwell(t, "x/2")
+	dead.kill(t)
+	utmpctl(t, nil, "shutdown")
+	if whoShows(t, dead.entry.Line) || !whoShows(t, lives.entry.Line) {
+		t.Errorf("who shows %q", who(t))
+	}
+	got := records(t, wtmpFile)
+	if n := len(got); n < 2 || got[n-1].User != "shutdown" || got[n-2].Type != utmpx.DeadProcess || got[n-2].Line != dead.entry.Line {
+		t.Errorf("wtmp holds %v", got)
+	}
+}
+
 // TestBootAfterKill: the note of a real utmpd, killed with the system, and of one
 // that ended before it.
 func TestBootAfterKill(t *testing.T) {
