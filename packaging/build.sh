@@ -71,11 +71,11 @@ nfpm() {
 	if [ -n "${NFPM:-}" ]; then
 		"$NFPM" "$@"
 	else
-		GOFLAGS= GOOS= GOARCH= "$GO" run "$nfpm_version" "$@"
+		GOFLAGS='' GOOS='' GOARCH='' "$GO" run "$nfpm_version" "$@"
 	fi
 }
 
-GOFLAGS= "$GO" build -o "$tmp/native/utmpctl" ./cmd/utmpctl
+GOFLAGS='' "$GO" build -o "$tmp/native/utmpctl" ./cmd/utmpctl
 for package; do
 	format=${package%:*} ARCH=${package#*:}
 	programs "$ARCH"

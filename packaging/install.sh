@@ -39,7 +39,7 @@ esac
 # put MODE SOURCE PATH; a SOURCE of "-" is standard input.
 put() {
 	to=$DESTDIR$3
-	if [ $action = uninstall ]; then
+	if [ "$action" = uninstall ]; then
 		rm -f "$to"
 		return
 	fi
@@ -57,7 +57,7 @@ service() {
 
 programs() {
 	for program in utmpd utmpctl; do
-		[ $action = uninstall ] || [ -x "$BIN/$program" ] || die "$BIN/$program is not there: make build"
+		[ "$action" = uninstall ] || [ -x "$BIN/$program" ] || die "$BIN/$program is not there: make build"
 		put 755 "$BIN/$program" "$SBINDIR/$program"
 		put 644 man/$program.8 "$MANDIR/man8/$program.8"
 	done
@@ -66,14 +66,14 @@ programs() {
 completions() {
 	for shell in "bash $BASHDIR/utmpctl" "zsh $ZSHDIR/_utmpctl" "fish $FISHDIR/utmpctl.fish"; do
 		text=
-		[ $action = uninstall ] || text=$("$NATIVE/utmpctl" completion "${shell%% *}")
+		[ "$action" = uninstall ] || text=$("$NATIVE/utmpctl" completion "${shell%% *}")
 		echo "$text" | put 644 - "${shell#* }"
 	done
 }
 
 configuration() {
 	config=$ETC/default/utmpd
-	if [ $action = install ] && [ ! -e "$DESTDIR$config" ]; then
+	if [ "$action" = install ] && [ ! -e "$DESTDIR$config" ]; then
 		put 644 init/default/utmpd "$config"
 	fi
 }
@@ -89,8 +89,8 @@ services() {
 			put 644 init/systemd/sysusers.conf "$SYSUSERSDIR/utmpd.conf"
 			;;
 		openrc | sysv)
-			service 755 init/$init/utmpd "$ETC/init.d/utmpd"
-			service 755 init/$init/utmpd-boot "$ETC/init.d/utmpd-boot"
+			service 755 "init/$init/utmpd" "$ETC/init.d/utmpd"
+			service 755 "init/$init/utmpd-boot" "$ETC/init.d/utmpd-boot"
 			;;
 		runit)
 			service 755 init/runit/utmpd/run "$ETC/sv/utmpd/run"

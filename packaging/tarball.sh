@@ -17,7 +17,7 @@ trap 'rm -rf "$tmp"' EXIT
 
 mkdir -p "$tmp/$name" "$DIST"
 git archive --format=tar HEAD | tar -x -C "$tmp/$name"
-(cd "$tmp/$name" && GOFLAGS= "$GO" mod vendor)
+(cd "$tmp/$name" && GOFLAGS='' "$GO" mod vendor)
 echo "$version" >"$tmp/$name/VERSION"
 chmod -R u=rwX,go=rX "$tmp/$name"
 tar -C "$tmp" --format=gnu --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$epoch" -c "$name" |

@@ -53,7 +53,7 @@ func TestUnitsSee(t *testing.T) {
 }
 
 // TestServiceFiles: what other service managers get is at least well formed, by
-// the tools that know the form.
+// the tools that know the form; so are the scripts that make and install it.
 func TestServiceFiles(t *testing.T) {
 	m := newMachine(t, debian13)
 	for _, name := range []string{"smf/utmpd.xml", "smf/site-utmpd", "sysv/utmpd", "sysv/utmpd-boot", "openrc/utmpd", "openrc/utmpd-boot",
@@ -61,6 +61,12 @@ func TestServiceFiles(t *testing.T) {
 		"s6/utmpd/run", "s6/utmpd-log/run"} {
 		m.write("/init/"+name, readFile(t, "../../init/"+name), 0o755)
 	}
+	scripts := []string{"install.sh", "build.sh", "tarball.sh", "version.sh", "copyright.sh", "deb/postinst", "deb/prerm", "deb/postrm",
+		"rpm/pre", "rpm/post", "rpm/preun", "rpm/postun"}
+	for _, name := range scripts {
+		m.write("/packaging/"+name, readFile(t, "../../packaging/"+name), 0o755)
+	}
+	m.sh("cd /packaging; shellcheck -s sh " + strings.Join(scripts, " "))
 	m.sh("cd /init; xmllint --noout --nonet smf/utmpd.xml")
 	m.sh("cd /init; shellcheck -s sh -e SC1091,SC2034 sysv/* smf/site-utmpd runit/utmpd/run runit/utmpd/log/run runit/*/*.sh s6/*/run")
 	m.sh("cd /init; shellcheck -s sh -e SC2034,SC2154 openrc/*")
