@@ -35,29 +35,29 @@ func (m *machine) sees(r row) {
 	m.start()
 	m.ready()
 	seen.describe(r, m.describe(r))
-	m.sessionsStand(r)
-	c := m.powerCut(r, 10*time.Second)
+	c := m.powerCut(m.sessionsStand(r), 10*time.Second)
 
 	m.start()
 	m.ready()
 	seen.note(m.t, r, cutShort, "%s", m.told(c))
 	m.sh("sed -i /^WTMPX_UPDATE_FREQ=/d /etc/default/utmpd")
 	m.restart()
-	c = m.powerCut(r, time.Minute)
+	c = m.powerCut(m.people(r), time.Minute)
 
 	m.start()
 	m.ready()
 	seen.note(m.t, r, cutLong, "%s", m.told(c))
-	m.set("WTMPX_UPDATE_FREQ=10", "STATE_DIR=/nowhere/at/all")
+	// A STATE_DIR that is gone at the next boot takes the note with it.
+	m.set("WTMPX_UPDATE_FREQ=10", "STATE_DIR=/run/utmpd")
 	m.restart()
-	c = m.powerCut(r, 10*time.Second)
+	c = m.powerCut(m.people(r), 10*time.Second)
 
 	m.start()
 	m.ready()
 	seen.note(m.t, r, cutBare, "%s", m.told(c))
 	m.sh("sed -i /^STATE_DIR=/d /etc/default/utmpd")
 	m.restart()
-	there := append([]utmpx.Record{m.ssh()}, m.login(r)...)
+	there := m.people(r)
 	m.beat()
 	m.stands(there)
 	asked := time.Now().Add(m.ahead.min)
@@ -78,7 +78,7 @@ func (m *machine) install(r row) {
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	witness, err := os.ReadFile(host.tools + "/getutxent")
+	witness, err := os.ReadFile(host.judge + "/getutxent")
 	if err != nil {
 		m.t.Fatal(err)
 	}
@@ -86,7 +86,7 @@ func (m *machine) install(r row) {
 	m.put("/root/utmpd.deb", 0o644, deb)
 	m.t.Logf("dpkg -i:\n%s", m.sh("DEBIAN_FRONTEND=noninteractive dpkg -i /root/utmpd.deb 2>&1"))
 	m.set("WTMPX_UPDATE_FREQ=10")
-	m.sh("sed -i 's,/var ext4 defaults,/var ext4 %s,' /etc/fstab", r.mount)
+	m.sh("sed -i 's/ext4 defaults/ext4 %s/' /etc/fstab", r.mount)
 	m.sh("sync")
 }
 
@@ -108,7 +108,7 @@ func (m *machine) systemd() bool { return m.try("test -d /run/systemd/system", n
 func (m *machine) restart() {
 	m.t.Helper()
 	if m.systemd() {
-		m.sh("systemctl restart utmpd")
+		m.sh("systemctl restart utmpd || { journalctl -q -o cat -u utmpd | tail; false; }")
 	} else {
 		m.sh("/etc/init.d/utmpd restart")
 	}
@@ -133,15 +133,16 @@ func (m *machine) describe(r row) string {
 }
 
 // sessionsStand kills utmpd while people are logged in, then a session of
-// theirs, and asks what reads utmp.
-func (m *machine) sessionsStand(r row) {
+// theirs, and asks what reads utmp. It returns the sessions that live.
+func (m *machine) sessionsStand(r row) []utmpx.Record {
 	m.t.Helper()
-	there := append([]utmpx.Record{m.ssh()}, m.login(r)...)
+	there := m.people(r)
 	victim := m.ssh()
 	m.utmpdKilled(r, append(there, victim))
 	seen.note(m.t, r, exit, "%s", m.exitOf(victim))
 	m.stands(there)
 	seen.note(m.t, r, readers, "%s", m.readers(there, victim))
+	return there
 }
 
 // utmpdKilled holds that a killed utmpd comes back, by the service manager or,

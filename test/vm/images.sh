@@ -2,8 +2,9 @@
 # images.sh SYSTEM... prints, one a line, the directories of what the machines
 # are made of, and makes those that are not there yet:
 #
-#   tools              a file system with qemu, mke2fs, last and tcc; nothing of
-#                      it is run while it is made
+#   tools              run PROGRAM..., for qemu (of Debian 13: under Debian 12's,
+#                      Linux 6.12 panics) and mke2fs
+#   judge              run last (of Debian 12; 13 has none), and getutxent
 #   debian12-systemd   vmlinuz, initrd, root.img, var.img: a machine
 #   debian13-systemd
 #   debian12-sysvinit
@@ -26,17 +27,18 @@ keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 common=linux-image-cloud-amd64,initramfs-tools,zstd,udev,kmod,login,passwd,util-linux,procps,iproute2,openssh-server,openssh-client,busybox,python3-psutil,logrotate,adduser
 packages() {
 	case $1 in
-	tools) echo qemu-system-x86,qemu-utils,e2fsprogs,util-linux,tcc,libc6-dev,libc-bin ;;
+	tools) echo qemu-system-x86,qemu-utils,e2fsprogs,libc-bin ;;
+	judge) echo util-linux,tcc,libc6-dev,libc-bin ;;
 	*-systemd) echo "$common,systemd-sysv,dbus,libpam-systemd" ;;
-	*-sysvinit) echo "$common,sysvinit-core,sysv-rc,initscripts,startpar,rsyslog,sysvinit-utils" ;;
+	*-sysvinit) echo "$common,sysvinit-core,sysv-rc,initscripts,startpar,sysvinit-utils,ifupdown,inetutils-syslogd" ;;
 	esac
 }
 
 suite() {
 	case $1 in
-	tools | debian12-systemd | debian12-sysvinit) echo bookworm ;;
-	debian13-systemd) echo trixie ;;
-	*) die "unknown $1: tools, debian12-systemd, debian13-systemd, debian12-sysvinit" ;;
+	judge | debian12-systemd | debian12-sysvinit) echo bookworm ;;
+	tools | debian13-systemd) echo trixie ;;
+	*) die "unknown $1: tools, judge, debian12-systemd, debian13-systemd, debian12-sysvinit" ;;
 	esac
 }
 
@@ -49,7 +51,8 @@ die() {
 # What an image consists of decides its name.
 key() {
 	case $1 in
-	tools) parts=testdata/getutxent.c ;;
+	tools) parts= ;;
+	judge) parts=testdata/getutxent.c ;;
 	*) parts="testdata/customize.sh agent/main.go" ;;
 	esac
 	# shellcheck disable=SC2086
@@ -83,15 +86,12 @@ mmdebstrap() {
 	(cd "$new/root" && rm -rf var/lib/apt/lists/* var/cache/apt/* usr/share/doc usr/share/man usr/share/info usr/share/locale)
 }
 
-# The C program that asks the C library is compiled here, and runs everywhere.
-build_tools() {
-	mmdebstrap tools extract "$1"
-	cp "$here/testdata/getutxent.c" "$1/root/tmp"
-	chroot "$1/root" /usr/bin/tcc -Wall -Werror -o /getutxent /tmp/getutxent.c
-	mkdir "$1/made"
-	mv "$1/root" "$1/made/root"
-	mv "$1/made/root/getutxent" "$1/made"
-	cat >"$1/made/run" <<-'RUN'
+# build_programs makes a file system of programs, and what runs them from there.
+build_programs() {
+	mmdebstrap "$1" extract "$2"
+	mkdir "$2/made"
+	mv "$2/root" "$2/made/root"
+	cat >"$2/made/run" <<-'RUN'
 		#!/bin/sh
 		# run PROGRAM ARGUMENT... runs a program of root with its own libraries.
 		root=$(dirname "$0")/root
@@ -102,9 +102,19 @@ build_tools() {
 			[ ! -e "$program" ] || break
 		done
 		shift
-		exec "$root/lib64/ld-linux-x86-64.so.2" --library-path "$lib:$root/lib/x86_64-linux-gnu:$lib/pulseaudio" "$program" "$@"
+		loader=$root/usr/lib64/ld-linux-x86-64.so.2
+		[ -e "$loader" ] || loader=$root/lib64/ld-linux-x86-64.so.2
+		exec "$loader" --library-path "$lib:$root/lib/x86_64-linux-gnu:$lib/pulseaudio" "$program" "$@"
 	RUN
-	chmod +x "$1/made/run"
+	chmod +x "$2/made/run"
+}
+
+# The C program that asks the C library is compiled here, and runs everywhere.
+build_judge() {
+	build_programs judge "$1"
+	cp "$here/testdata/getutxent.c" "$1/made/root/tmp"
+	chroot "$1/made/root" /usr/bin/tcc -Wall -Werror -o /getutxent /tmp/getutxent.c
+	mv "$1/made/root/getutxent" "$1/made"
 }
 
 # build_machine makes the file systems: /var has one of its own, for its mount
@@ -144,7 +154,8 @@ image() {
 			mkdir "$dir.new"
 			get_mmdebstrap "$dir.new"
 			case $1 in
-			tools) build_tools "$dir.new" ;;
+			tools) build_programs tools "$dir.new" ;;
+			judge) build_judge "$dir.new" ;;
 			*) build_machine "$1" "$dir.new" ;;
 			esac
 			mv "$dir.new/made" "$dir"

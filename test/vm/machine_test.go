@@ -84,7 +84,7 @@ func (m *machine) arguments() []string {
 		"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
 		"-machine", "q35", "-accel", "tcg,tb-size=256", "-cpu", "qemu64", "-smp", "1", "-m", "512", "-rtc", "base=utc",
 		"-kernel", m.image + "/vmlinuz", "-initrd", m.image + "/initrd",
-		"-append", "root=/dev/vda rw console=ttyS0 quiet mitigations=off net.ifnames=0 systemd.show_status=1 modprobe.blacklist=kvm_amd,kvm_intel",
+		"-append", "root=/dev/vda rw console=ttyS0 quiet mitigations=off systemd.show_status=1 systemd.default_timeout_start_sec=1h",
 		"-serial", "file:" + m.path("console"),
 		"-chardev", "socket,id=serial,server=on,wait=off,path=" + m.path("serial"), "-serial", "chardev:serial",
 		"-device", "virtio-serial-pci",

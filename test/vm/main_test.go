@@ -19,6 +19,7 @@ var host struct {
 	dir    string            // for this run alone
 	deb    string            // the package under test
 	tools  string            // the directory with the emulator
+	judge  string            // that with last and getutxent
 	images map[string]string // the machines' directories, by system
 }
 
@@ -66,14 +67,14 @@ func prepare() error {
 			systems = append(systems, r.system)
 		}
 	}
-	out, err := output("./images.sh", append([]string{"tools"}, systems...)...)
+	out, err := output("./images.sh", append([]string{"tools", "judge"}, systems...)...)
 	if err != nil {
 		return err
 	}
 	dirs := strings.Fields(out)
-	host.tools = dirs[0]
+	host.tools, host.judge = dirs[0], dirs[1]
 	for i, s := range systems {
-		host.images[s] = dirs[i+1]
+		host.images[s] = dirs[i+2]
 	}
 	host.deb, err = thePackage()
 	return err

@@ -35,7 +35,7 @@ const (
 	readers  = "what reads utmp"
 	cutShort = "power cut, a beat every 10 s"
 	cutLong  = "power cut, every 60 s (the default)"
-	cutBare  = "power cut, no note: the access time alone"
+	cutBare  = "power cut, the note lost: the access time alone"
 	reboot   = "controlled reboot"
 )
 

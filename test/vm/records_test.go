@@ -95,7 +95,7 @@ func (m *machine) last() string {
 	if err := os.WriteFile(m.path("wtmp"), decode64(m.t, m.sh("base64 -w0 %s", wtmpFile)), 0o644); err != nil {
 		m.t.Fatal(err)
 	}
-	out, err := output("env", "TZ=UTC", "LC_ALL=C", host.tools+"/run", "last", "-x", "--time-format", "iso", "-f", m.path("wtmp"))
+	out, err := output("env", "TZ=UTC", "LC_ALL=C", host.judge+"/run", "last", "-x", "--time-format", "iso", "-f", m.path("wtmp"))
 	if err != nil {
 		m.t.Fatal(err)
 	}

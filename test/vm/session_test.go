@@ -28,6 +28,12 @@ func (m *machine) login(r row) []utmpx.Record {
 	return []utmpx.Record{m.appears(before, "a session on the serial line")}
 }
 
+// people log in: one by ssh, one at the serial line.
+func (m *machine) people(r row) []utmpx.Record {
+	m.t.Helper()
+	return append([]utmpx.Record{m.ssh()}, m.login(r)...)
+}
+
 // appears waits for a session that was not there before.
 func (m *machine) appears(before []utmpx.Record, what string) utmpx.Record {
 	m.t.Helper()

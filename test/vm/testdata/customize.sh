@@ -7,7 +7,7 @@ root=$1
 printf 'virtio_pci\nvirtio_blk\next4\n' >>"$root/etc/initramfs-tools/modules"
 echo guest >"$root/etc/hostname"
 echo '127.0.0.1 localhost guest' >"$root/etc/hosts"
-printf '/dev/vda / ext4 rw 0 0\n/dev/vdb /var ext4 defaults 0 0\n' >"$root/etc/fstab"
+printf '/dev/vda / ext4 rw 0 0\n/dev/vdb /var ext4 defaults,x-systemd.device-timeout=1h 0 0\n' >"$root/etc/fstab"
 printf 'UseDNS no\nListenAddress 127.0.0.1\n' >>"$root/etc/ssh/sshd_config"
 
 chroot "$root" sh -eu <<'INSIDE'
@@ -38,6 +38,7 @@ if [ -d "$root/run/systemd" ] || [ -e "$root/lib/systemd/systemd" ]; then
 		apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer \
 		e2scrub_reap.service fstrim.timer logrotate.timer man-db.timer
 else
+	printf 'auto lo\niface lo inet loopback\n' >"$root/etc/network/interfaces"
 	sed -i '/^[1-6]:.*getty/d' "$root/etc/inittab"
 	cat >>"$root/etc/inittab" <<-'INITTAB'
 		ag:2345:respawn:/usr/local/sbin/agent
