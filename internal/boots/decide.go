@@ -66,6 +66,11 @@ func Decide(ev Evidence) Verdict {
 	if ev.IsPresent(last) {
 		return Verdict{Present: true, Missed: len(ev.Boots) > 1 && !ev.Boots[len(ev.Boots)-2].Noted}
 	}
+	if ev.first() && last.End == Open && ev.inPresent(last.To) {
+		// Installed while the system is up: people have logged in since this boot
+		// began, and an end or a boot behind their records would end them too.
+		return Verdict{Present: true, Missed: true}
+	}
 	sign := ev.signOf(last)
 	switch last.End {
 	case Crashed:
@@ -99,6 +104,14 @@ func (ev Evidence) IsPresent(b Boot) bool {
 	// is behind what has been recorded.
 	return !ev.Booted.Before(earliest) && !b.To.After(ev.Now.Add(sameMoment)) &&
 		!b.From.Before(ev.Booted.Add(-sameMoment)) && !b.From.After(ev.Now.Add(sameMoment))
+}
+
+// first reports whether no boot before this one has left anything.
+func (ev Evidence) first() bool { return ev.Stamp == nil && ev.Sign == nil }
+
+// inPresent reports whether a record's time lies in the present boot.
+func (ev Evidence) inPresent(t time.Time) bool {
+	return !ev.Booted.Before(earliest) && !t.Before(ev.Booted) && !t.After(ev.Now.Add(sameMoment))
 }
 
 // signOf returns the sign if it was left in that boot.

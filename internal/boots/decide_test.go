@@ -47,6 +47,9 @@ func TestDecide(t *testing.T) {
 		{"shut down, and the daemon noted a moment later", evidence(signed(beat("b", "11:59:30")), boot("08:00"), shutdown("11:59")), nothing},
 		{"recorded as crashed already", evidence(signed(beat("b", "11:00")), boot("08:00"), crash(time.Minute, true, FromHeartbeat, "11:00")), nothing},
 
+		{"installed in mid-boot, boots are not recorded", evidence(nil, login("pts/0", "12:00:10")), Verdict{Present: true, Missed: true}},
+		{"installed in mid-boot, boots were recorded once", evidence(nil, boot("08:00"), login("pts/0", "12:00:10")), Verdict{Present: true, Missed: true}},
+
 		{"the heartbeat tells", evidence(signed(beat("b", "11:00")), used...), crashed("11:00", true, FromHeartbeat)},
 		{"a record after the last beat", evidence(signed(beat("b", "11:00")), boot("08:00"), login("pts/0", "11:00:30")),
 			crashed("11:00:30", true, FromHeartbeat)},
