@@ -93,7 +93,7 @@ BENCH ?=
 PEER  ?=
 bench: build
 	$(GO) build -o bin/ ./bench ./bench/floor
-	bin/bench -json bin/bench.json $(if $(PEER),-peer '$(PEER)') $(BENCH) bin/utmpd bin/floor
+	bin/bench -json bin/bench.json -md bin/bench.md $(if $(PEER),-peer '$(PEER)') $(BENCH) bin/utmpd bin/floor
 
 # The microbenchmarks of two revisions, in turns, compared.
 OLD ?= HEAD~1

@@ -3,7 +3,7 @@
 // avoided (bench/floor), in turns. docs/performance.md explains the figures.
 //
 //	bench [-quick] [-case one,all,...] [-n 100,1000,...] [-runs 5] [-json FILE]
-//	      [-peer 'COMMAND'] [-ram DIR] [-disk DIR] UTMPD FLOOR
+//	      [-md FILE] [-peer 'COMMAND'] [-ram DIR] [-disk DIR] UTMPD FLOOR
 package main
 
 import "os"

@@ -26,7 +26,7 @@ type options struct {
 	runs               int
 	idle               time.Duration
 	log                int // records in the long wtmp
-	json               string
+	json, md           string
 	ram, disk          string
 }
 
@@ -55,6 +55,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	flags.DurationVar(&o.idle, "idle", time.Minute, "how long idle looks on")
 	flags.IntVar(&o.log, "log", 1_000_000, "records in the long wtmp")
 	flags.StringVar(&o.json, "json", "", "write every measurement to this file")
+	flags.StringVar(&o.md, "md", "", "write the medians to this file, as a short table in Markdown")
 	flags.StringVar(&o.peer, "peer", "", "another command, to be measured in turns: {utmp} {wtmp} {pipe} {config} are its files")
 	flags.StringVar(&o.ram, "ram", "/dev/shm", "where utmp is to be, a tmpfs")
 	flags.StringVar(&o.disk, "disk", "/var/tmp", "where wtmp is to be, a disk")
@@ -117,7 +118,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 
 // measure goes through the cases. What is started dies with this thread, which
 // lasts as long as the program.
-func measure(o options, stdout, stderr io.Writer) error {
+func measure(o options, stdout, stderr io.Writer) (err error) {
 	runtime.LockOSThread()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -142,10 +143,13 @@ func measure(o options, stdout, stderr io.Writer) error {
 		b.say("%s took %.0f s", name, time.Since(at).Seconds())
 	}
 	printTable(stdout, b.machine, b.figures, time.Since(began))
-	if o.json == "" {
-		return nil
+	if o.json != "" {
+		err = writeJSON(o.json, b.machine, b.figures)
 	}
-	return writeJSON(o.json, b.machine, b.figures)
+	if o.md != "" {
+		err = errors.Join(err, writeShort(o.md, b.machine, b.figures))
+	}
+	return err
 }
 
 func (b *bench) say(format string, args ...any) {

@@ -54,6 +54,9 @@ func (d *daemon) loop(ctx context.Context, hup <-chan os.Signal, failed <-chan e
 		case ev := <-d.scans:
 			idle = ev.Periodic && ev.Snapshot == d.snap
 			d.takeScan(ev)
+			if idle {
+				d.rest()
+			}
 			if err := d.displaced(ev); err != nil {
 				return err
 			}

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
 	"sync"
@@ -10,9 +11,12 @@ import (
 const (
 	// restAfter is how long nothing must have happened before memory is given back.
 	restAfter = 5 * time.Second
-	// restSpare is what may be allocated at rest before it is collected. Go keeps
-	// a megabyte of it clear; the other is the heartbeats of an hour.
-	restSpare = 2 << 20
+	// restSpare is what heartbeats may have allocated at rest before it is collected,
+	// which is looked at after each periodic scan: that of an hour or two.
+	restSpare = 1 << 20
+	// restMost bounds what anything may allocate at rest. The collector comes then,
+	// and close to it works in small steps all the time, so it is far away.
+	restMost = 32 << 20
 )
 
 // memory is how Go's collector is set. At work it is as Go has it. At rest, what
@@ -21,21 +25,26 @@ const (
 type memory struct {
 	mu      sync.Mutex
 	resting bool
+	least   int64 // in use at the beginning of the rest
 	percent int   // the settings at work: GOGC
 	limit   int64 // and GOMEMLIMIT
 }
 
-// rest costs a collection of everything.
+// rest costs two collections of everything, the first time and when much has come
+// together since: what a sync.Pool holds outlasts one.
 func (m *memory) rest() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.resting {
+	if m.resting && inUse() < m.least+restSpare {
 		return
 	}
-	m.resting = true
+	runtime.GC()
 	debug.FreeOSMemory()
-	m.limit = debug.SetMemoryLimit(inUse() + restSpare)
-	m.percent = debug.SetGCPercent(-1)
+	m.least = inUse()
+	limit, percent := debug.SetMemoryLimit(m.least+restMost), debug.SetGCPercent(-1)
+	if !m.resting {
+		m.resting, m.limit, m.percent = true, limit, percent
+	}
 }
 
 // work ends a rest.

@@ -21,7 +21,7 @@ func TestRest(t *testing.T) {
 	for range 2 {
 		m.rest()
 		m.rest() // it rests already
-		if p, limit := set(); p != -1 || limit > inUse()+2*restSpare {
+		if p, limit := set(); p != -1 || limit > inUse()+2*restMost {
 			t.Errorf("at rest: GOGC %d, limit %d with %d in use", p, limit, inUse())
 		}
 		m.work()
