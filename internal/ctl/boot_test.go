@@ -14,6 +14,7 @@ import (
 
 	"utmpd.dev/utmpd/internal/heartbeat"
 	"utmpd.dev/utmpd/internal/initsystem"
+	"utmpd.dev/utmpd/utmpfile"
 	"utmpd.dev/utmpd/utmpx"
 )
 
@@ -222,6 +223,29 @@ func TestBootIsIdempotent(t *testing.T) {
 			l.holds("utmp", "10:02:00 BOOT_TIME reboot")
 		}
 	}
+}
+
+// TestChangedMeanwhile: what another appends between our reading and our lock is
+// read, and judged anew.
+func TestChangedMeanwhile(t *testing.T) {
+	l := newLab(t)
+	l.logs(login("pts/0", 900, "08:30"))
+	r := &recorder{
+		in:    call{ctx: t.Context(), on: l.machine()},
+		wtmpx: utmpfile.NewLog(l.path("wtmp"), utmpfile.Options{}),
+	}
+	ours, others := system(utmpx.RunLevel, "shutdown", "10:00"), system(utmpx.BootTime, "reboot", "09:00")
+	asked := 0
+	wrote, err := r.appendUnlessChanged(func(past) []utmpx.Record {
+		if asked++; asked == 1 {
+			l.logs(others)
+		}
+		return []utmpx.Record{ours}
+	})
+	if asked != 2 || len(wrote) != 1 || err != nil {
+		t.Errorf("asked %d times; wrote %v, %v", asked, wrote, err)
+	}
+	l.holds("wtmp", "08:30:00 USER alice pts/0", "09:00:00 BOOT_TIME reboot", "10:00:00 RUN_LVL shutdown")
 }
 
 func TestShutdownIsIdempotent(t *testing.T) {
