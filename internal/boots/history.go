@@ -164,6 +164,11 @@ func (h *History) began(at utmpx.Time) {
 		if b.Told && absent(at.Time().Sub(b.From)) && absent(h.last.Time().Sub(b.From)) && !b.From.Before(earliest) {
 			return // written by two
 		}
+		if !b.Told && absent(at.Time().Sub(b.From)) && !b.From.Before(earliest) {
+			b.Told, b.From = true, at.Time() // init had something to record before it
+			h.Ordinary(at, false)
+			return
+		}
 		b.End, b.To, b.By = Crashed, h.alive(), FromRecords
 	}
 	h.boots = append(h.boots, Boot{From: at.Time(), To: at.Time(), Told: true})

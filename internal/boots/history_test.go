@@ -76,6 +76,9 @@ func TestHistory(t *testing.T) {
 		{"s6: reboot, with no record of boots", []utmpx.Record{
 			login("tty1", "08:00"), rec(utmpx.RunLevel, 260, "~", "", "reboot", "desk", "09:00"), login("tty1", "09:05"),
 		}, "08:00:00? to 09:00:00, shut down, up 1h0m0s, down unknown, +0s\n09:05:00? to 09:05:00, open, up 0s, down -, inexact\n"},
+		{"sysvinit: begins with what init did before the boot's record", []utmpx.Record{
+			rec(utmpx.DeadProcess, 145, "", "si", "", "6.1", "07:59:59"), boot("08:00"), login("pts/0", "08:30"), shutdown("09:00"), boot("09:01"),
+		}, "08:00:00 to 09:00:00, shut down, up 1h0m0s, down 1m0s, +0s\n09:01:00 to 09:01:00, open, up 0s, down -, inexact\n"},
 		{"begins in mid-boot", []utmpx.Record{
 			logout("pts/0", "08:00"), login("pts/0", "08:30"), shutdown("09:00"), boot("09:01"),
 		}, "08:00:00? to 09:00:00, shut down, up 1h0m0s, down 1m0s, +0s\n09:01:00 to 09:01:00, open, up 0s, down -, inexact\n"},
