@@ -4,6 +4,7 @@ package vm
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"utmpd.dev/utmpd/utmpx"
@@ -64,21 +65,26 @@ func (m *machine) told(c cut) string {
 // the next boot, that they go forward in time, and that the sessions are open.
 func (m *machine) ends(rs []utmpx.Record, at time.Time, sessions []utmpx.Record) {
 	m.t.Helper()
+	up := rs[len(rs)-1]
+	before := slices.DeleteFunc(slices.Clone(rs[:len(rs)-1]), func(r utmpx.Record) bool {
+		// sysvinit records the end of its boot scripts before the boot.
+		return r.Type == utmpx.DeadProcess && r.ID == "si" && r.Line == ""
+	})
 	n := 0
-	for _, r := range rs {
+	for _, r := range before {
 		if isShutdown(r) {
 			n++
 		}
 	}
-	if n != 1 || !isShutdown(rs[len(rs)-2]) {
+	down := before[len(before)-1]
+	if n != 1 || !isShutdown(down) {
 		m.t.Errorf("%d records of an end, wanted one, before the next boot's:\n%s", n, list(rs))
 		return
 	}
-	down, up := rs[len(rs)-2], rs[len(rs)-1]
 	if down.Time != utmpx.TimeOf(at) {
 		m.t.Errorf("utmpctl downtime says %s, the record:\n%s", at.UTC(), list(rs))
 	}
-	for _, r := range rs[:len(rs)-2] {
+	for _, r := range before {
 		if r.Time.Time().After(down.Time.Time()) {
 			m.t.Errorf("a record from after the end:\n%s", list(rs))
 		}
