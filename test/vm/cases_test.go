@@ -19,7 +19,11 @@ func TestMachines(t *testing.T) {
 	for _, r := range rows {
 		t.Run(r.name(), func(t *testing.T) {
 			t.Parallel()
-			newMachine(t, r.system).sees(r)
+			began := time.Now()
+			m := newMachine(t, r.system)
+			m.sees(r)
+			seen.describe(r, fmt.Sprintf("%s; seen %s, in %d minutes", m.describe(r), began.UTC().Format("2006-01-02"), int(time.Since(began).Minutes())+1))
+			m.kill()
 			if m := seen.missing(r); len(m) > 0 {
 				t.Errorf("not seen: %s", strings.Join(m, "; "))
 			}
@@ -67,7 +71,6 @@ func (m *machine) sees(r row) {
 	m.start()
 	m.ready()
 	seen.note(m.t, r, reboot, "%s", m.rebooted(asked, down))
-	m.kill()
 }
 
 // install puts the package on the machine, and sets what the cases need: /var's

@@ -10,6 +10,7 @@
 // agent). Nothing of the host is used but Go, apt, dpkg-deb and perl, nothing is
 // installed, and two runs side by side do not meet.
 //
-// What was seen is written to docs/testing.md, between its markers, by a run of
-// all rows. A cell that is missing is a failure.
+// What was seen is written to docs/testing.md, between its markers: -run
+// Machines/debian13 sees one row again and leaves the others. A cell that is
+// missing is a failure.
 package vm

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 )
 
 // row is one machine.
@@ -84,53 +83,72 @@ func (x *matrix) missing(r row) []string {
 	return m
 }
 
-// print writes the matrix with a line for each cell.
+// print writes the rows that were run.
 func (x *matrix) print(w io.Writer) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
 	for _, r := range rows {
-		about := x.about[r.name()]
-		if about == "" {
-			continue // not run
-		}
-		fmt.Fprintf(w, "\n**%s**\n\n| case | seen |\n|---|---|\n", about)
-		for _, c := range columns {
-			cell := x.cells[r.name()][c]
-			if cell == "" {
-				cell = "NOT SEEN"
-			}
-			fmt.Fprintf(w, "| %s | %s |\n", c, cell)
-		}
+		io.WriteString(w, x.table(r))
 	}
-	fmt.Fprintln(w)
 }
 
-// The matrix stands between these lines.
+// table is a row with a line for each cell; "" if it was not run.
+func (x *matrix) table(r row) string {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	about := x.about[r.name()]
+	if about == "" {
+		return ""
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "\n**%s**\n\n| case | seen |\n|---|---|\n", about)
+	for _, c := range columns {
+		cell := x.cells[r.name()][c]
+		if cell == "" {
+			cell = "NOT SEEN"
+		}
+		fmt.Fprintf(&b, "| %s | %s |\n", c, cell)
+	}
+	return b.String()
+}
+
+// The matrix stands between these lines, each row behind one of its own.
 const (
-	openMark = "<!-- seen on whole machines: make test-vm writes what is between -->"
-	endMark  = "<!-- end of what make test-vm writes -->"
+	openMark  = "<!-- seen on whole machines: make test-vm writes what is between -->\n"
+	closeMark = "<!-- end of what make test-vm writes -->\n"
 )
 
-// write puts the matrix in its place in the file called name. All rows must be
-// there, with all cells.
-func (x *matrix) write(name string, took time.Duration) error {
-	for _, r := range rows {
-		if m := x.missing(r); len(m) > 0 {
-			return fmt.Errorf("not seen on %s: %s", r.name(), strings.Join(m, "; "))
-		}
-	}
+func (r row) mark() string { return "<!-- " + r.name() + " -->\n" }
+
+// write puts the rows of this run in their places in the file called name, and
+// leaves those that were not run. It fails if one is in neither.
+func (x *matrix) write(name string) error {
 	old, err := os.ReadFile(name)
 	if err != nil {
 		return err
 	}
 	before, rest, ok1 := strings.Cut(string(old), openMark)
-	_, after, ok2 := strings.Cut(rest, endMark)
+	section, after, ok2 := strings.Cut(rest, closeMark)
 	if !ok1 || !ok2 {
 		return fmt.Errorf("%s: no markers", name)
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s%s\nSeen %s, in %d minutes.\n", before, openMark, time.Now().UTC().Format("2006-01-02"), int(took.Minutes())+1)
-	x.print(&b)
-	b.WriteString(endMark + after)
-	return os.WriteFile(name, []byte(b.String()), 0o644)
+	var missing []string
+	for _, r := range rows {
+		text := x.table(r)
+		if text == "" {
+			_, text, _ = strings.Cut(section, r.mark())
+			text, _, _ = strings.Cut(text, "\n<!-- ")
+		}
+		if text == "" {
+			missing = append(missing, r.name())
+			continue
+		}
+		b.WriteString("\n" + r.mark() + strings.TrimRight(text, "\n") + "\n")
+	}
+	if err := os.WriteFile(name, []byte(before+openMark+b.String()+"\n"+closeMark+after), 0o644); err != nil {
+		return err
+	}
+	if len(missing) > 0 {
+		return fmt.Errorf("%s: not seen yet: %s", name, strings.Join(missing, ", "))
+	}
+	return nil
 }
