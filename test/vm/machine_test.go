@@ -192,7 +192,7 @@ func (m *machine) try(command string, input []byte) reply {
 	if err != nil {
 		m.t.Fatalf("%s: %v", command, err)
 	}
-	m.ahead = span{r.Now.Sub(time.Now()), r.Now.Sub(sent)}
+	m.ahead = span{time.Until(r.Now), r.Now.Sub(sent)}
 	return r
 }
 
