@@ -8,7 +8,7 @@ BIN     ?= bin
 export PREFIX DESTDIR INIT BIN
 export CGO_ENABLED ?= 0
 
-.PHONY: build demo test test-unit test-system test-race test-arch test-long sim sim-ci mutants fuzz bench benchstat install uninstall packages dist test-packages check cross clean
+.PHONY: build demo test test-unit test-system test-race test-arch test-long sim sim-ci mutants fuzz bench bench-readme benchstat install uninstall packages dist test-packages check cross clean
 
 build:
 	$(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o $(BIN)/ ./cmd/...
@@ -94,6 +94,10 @@ PEER  ?=
 bench: build
 	$(GO) build -o bin/ ./bench ./bench/floor
 	bin/bench -json bin/bench.json -md bin/bench.md $(if $(PEER),-peer '$(PEER)') $(BENCH) bin/utmpd bin/floor
+
+# The README's table, from the last run of make bench.
+bench-readme:
+	sed -i -e '/bench.md begins/,/bench.md ends/{//!d}' -e '/bench.md begins/r bin/bench.md' README.md
 
 # The microbenchmarks of two revisions, in turns, compared.
 OLD ?= HEAD~1
