@@ -14,6 +14,8 @@ const (
 	// deaths are how many die, one after the other, in a run of one: its figure is
 	// their median.
 	deaths = 9
+	// between two of them is time for a sync: who dies meanwhile waits for it.
+	between = 50 * time.Millisecond
 	// longSize is the number of sessions beside a long wtmp.
 	longSize = 1000
 )
@@ -76,7 +78,7 @@ func (b *bench) oneRun(c contestant, crowd *crowd, n int, history string) (time.
 		if err := r.await(time.Millisecond, func() bool { return p.appended() > i }); err != nil {
 			return 0, err
 		}
-		nap(10 * time.Millisecond) // a sync, and what else follows
+		nap(between)
 	}
 	slices.Sort(all)
 	return all[len(all)/2], nil
