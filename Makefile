@@ -55,10 +55,10 @@ test-arch:
 	test/arch/run.sh
 
 # Whole machines, emulated: power cuts, reboots. It writes what it saw into
-# docs/testing.md. Half an hour and more.
+# docs/testing.md. Half an hour.
 .PHONY: test-vm
 test-vm:
-	cd test/vm && $(GO) test -tags system -count=1 -parallel 2 -timeout 3h -v
+	cd test/vm && $(GO) test -tags system -count=1 -parallel 5 -timeout 3h -v
 
 # Every point of test/faults, and a million sessions: hours.
 test-long:

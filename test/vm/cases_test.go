@@ -242,7 +242,7 @@ func (m *machine) rebooted(asked, down time.Time) string {
 			m.t.Errorf("%d logouts of %s:\n%s", n, line, list(ended))
 		}
 	}
-	if out := m.last(); negative.MatchString(out) || strings.Contains(out, "crash") {
+	if out := m.last(); negative.MatchString(out) || strings.Contains(out, "- crash") {
 		m.t.Errorf("last -x:\n%s", out)
 	}
 	return "no crash told; one shutdown, one boot, no session ended twice"
