@@ -226,8 +226,7 @@ func (m *machine) rebooted(asked, down time.Time) string {
 	}
 	m.ends(ended, p.To, nil)
 	m.oneBoot(present)
-	// Of ssh's terminals alone: at a getty's, init records the end too, beside
-	// login (systemd) or twice (sysvinit).
+	// Of ssh's terminals alone: at a getty's, sysvinit itself records the end twice.
 	logouts := make(map[string]int)
 	for _, r := range ended {
 		switch {
