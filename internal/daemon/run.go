@@ -150,7 +150,8 @@ func (d *daemon) leaveRoot() error {
 }
 
 // giveDir makes a directory of that user's. One that is there and somebody
-// else's is not taken from them: it may be /run.
+// else's is not taken from them: it may be /run. One that cannot be made is told
+// of, and done without, when it is opened.
 func giveDir(dir string, u account) error {
 	err := os.Mkdir(dir, 0o755)
 	if err == nil {
@@ -158,7 +159,7 @@ func giveDir(dir string, u account) error {
 	}
 	info, statErr := os.Stat(dir)
 	if !errors.Is(err, fs.ErrExist) || statErr != nil {
-		return err
+		return nil
 	}
 	if st, ok := info.Sys().(*syscall.Stat_t); ok && int(st.Uid) != u.uid {
 		return fmt.Errorf("%s belongs to uid %d, not to %s: change its owner, and that of the files in it, or remove it", dir, st.Uid, u.name)

@@ -75,6 +75,19 @@ func TestRunAs(t *testing.T) {
 	}
 }
 
+// TestRunAsWithoutStateDir: a STATE_DIR that cannot be made is told of and done
+// without, as it is without RUN_AS.
+func TestRunAsWithoutStateDir(t *testing.T) {
+	if !enter(t, bookworm) {
+		return
+	}
+	makeUser(t)
+	p := beside(t, "RUN_AS="+ownUser, "STATE_DIR=/nowhere/utmpd")
+	p.d.waitLog(t, "no STATE_DIR", "/nowhere")
+	p.dies.mustGo(t, p.dies.kill(t))
+	p.lives.mustStand(t)
+}
+
 // mustBeOwnUser checks what utmpd is allowed, and whose its files are.
 func mustBeOwnUser(t *testing.T, d *utmpd) {
 	t.Helper()
