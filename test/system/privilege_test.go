@@ -179,7 +179,7 @@ func mustKnowAgain(t *testing.T, p *pair) {
 	p.lives.kill(t) // its login is in the log that was rotated away
 	waitFor(t, generous, "who to show the session no more", func() bool { return !whoShows(t, p.lives.entry.Line) })
 	p.d.stop(t)
-	if note := string(readFile(t, "/var/lib/utmpd/heartbeat")); !strings.Contains(note, "clean") {
+	if note := string(readFile(t, "/var/lib/utmpd/heartbeat")); !strings.Contains(note, "state stopped") {
 		t.Errorf("the note of the end: %q", note)
 	}
 }

@@ -59,7 +59,9 @@ func kill(name string, pick func(*session) []int) way {
 func deaf(w way) way {
 	return way{w.name + ", what runs there ignores the hangup", func(t *testing.T, s *session) {
 		t.Helper()
-		s.tm.typeln(t, "trap '' HUP; echo de''af; while sleep 1; do :; done")
+		// Without job control: with it the shell ends if the terminal is gone
+		// before its next child is put into the foreground.
+		s.tm.typeln(t, "trap '' HUP; set +m; echo de''af; while sleep 1; do :; done")
 		waitFor(t, generous, "the shell to ignore SIGHUP", func() bool {
 			return strings.Contains(s.tm.shown(), "deaf")
 		})
