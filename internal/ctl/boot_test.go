@@ -205,24 +205,27 @@ func TestBootIsIdempotent(t *testing.T) {
 				l.check(os.Mkdir(l.path("state/boot.new"), 0o755))
 				l.write("state/boot.new/x", nil)
 			}
-			var runs sync.WaitGroup
-			for range 10 {
-				one := func() {
-					if status, out, errs := l.try("boot"); (status == 0) != state {
-						t.Errorf("status %d: %s%s", status, out, errs)
-					}
+			tenTimes(together, func() {
+				if status, out, errs := l.try("boot"); (status == 0) != state {
+					t.Errorf("status %d: %s%s", status, out, errs)
 				}
-				if together {
-					runs.Go(one)
-				} else {
-					one()
-				}
-			}
-			runs.Wait()
+			})
 			l.holds("wtmp", crashedWants...)
 			l.holds("utmp", "10:02:00 BOOT_TIME reboot")
 		}
 	}
+}
+
+// tenTimes calls f ten times, one after the other or all together.
+func tenTimes(together bool, f func()) {
+	var runs sync.WaitGroup
+	for range 10 {
+		runs.Go(f)
+		if !together {
+			runs.Wait()
+		}
+	}
+	runs.Wait()
 }
 
 // TestChangedMeanwhile: what another appends between our reading and our lock is
@@ -254,20 +257,11 @@ func TestShutdownIsIdempotent(t *testing.T) {
 		l.starts("a", "08:00")
 		l.do("boot")
 		l.until("10:00")
-		var runs sync.WaitGroup
-		for range 10 {
-			one := func() {
-				if status, out, errs := l.try("shutdown"); status != 0 {
-					t.Errorf("status %d: %s%s", status, out, errs)
-				}
+		tenTimes(together, func() {
+			if status, out, errs := l.try("shutdown"); status != 0 {
+				t.Errorf("status %d: %s%s", status, out, errs)
 			}
-			if together {
-				runs.Go(one)
-			} else {
-				one()
-			}
-		}
-		runs.Wait()
+		})
 		l.holds("wtmp", "08:00:00 BOOT_TIME reboot", "10:00:00 RUN_LVL shutdown")
 	}
 }
