@@ -100,6 +100,9 @@ func (ev Evidence) IsPresent(b Boot) bool {
 		d := b.From.Sub(ev.UtmpBoot)
 		return d >= -sameMoment && d < bootLate
 	}
+	if s := ev.Stamp; s != nil && s.Boot != ev.Boot && absent(s.Booted.Sub(b.From)) {
+		return false // it is the stamp's: that was a short boot, or the clock began at the same time again
+	}
 	// A clock that begins anew with every boot proves nothing, nor does one that
 	// is behind what has been recorded.
 	return !ev.Booted.Before(earliest) && !b.To.After(ev.Now.Add(sameMoment)) &&

@@ -111,6 +111,17 @@ func TestDecide(t *testing.T) {
 			ev.Sign = beat("b", "11:00")
 		}, used...), crashed("11:00", true, FromHeartbeat)},
 
+		{"the last boot took two seconds", evidence(func(ev *Evidence) {
+			ev.Stamp, ev.Sign = &Stamp{"b", at("11:59:58")}, &Sign{Boot: "b", At: at("12:00"), State: EndOfAll}
+		}, boot("11:59:58"), shutdown("12:00")), nothing},
+		{"the clock begins where it began before, last record", evidence(func(ev *Evidence) {
+			ev.Stamp = &Stamp{"b", at("12:00")}
+		}, boot("12:00"), login("pts/0", "12:00:15")), Verdict{Write: true, End: Crashed, At: at("12:00:15"), By: FromRecords, Behind: true}},
+		{"the clock begins where it began before, heartbeat", evidence(func(ev *Evidence) {
+			ev.Stamp, ev.Sign = &Stamp{"b", at("12:00:01")}, beat("b", "12:30")
+		}, boot("12:00:01"), login("pts/0", "12:00:15")),
+			Verdict{Write: true, End: Crashed, At: at("12:30"), Exact: Exactness{true, time.Minute}, By: FromHeartbeat, Behind: true}},
+
 		{"done in this boot", evidence(func(ev *Evidence) { ev.Stamp = &Stamp{"c", at("12:00")} }, used...), Verdict{Present: true}},
 		{"recorded by the system", evidence(nil, boot("08:00"), shutdown("11:59"), boot("12:00:03")), Verdict{Present: true}},
 		{"recorded by the system, and the crash is not", evidence(nil, boot("08:00"), boot("12:00:03")), Verdict{Present: true, Missed: true}},

@@ -128,7 +128,7 @@ func (m *machine) records(what string, want ...string) {
 }
 
 // read tells the records of a file in a word each; those of runlevels are left
-// out. Their times must not go back.
+// out.
 func read(t *testing.T, name string) []string {
 	t.Helper()
 	b, err := os.ReadFile(name)
