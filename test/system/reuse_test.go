@@ -19,6 +19,18 @@ import (
 // this after the login is not the session's, if the clock can be trusted.
 const slack = time.Minute
 
+// longAgo is the age of a login that the slack does not cover. It is no longer than
+// it must be: it has to lie in this boot, and the machine may just have started.
+const longAgo = slack + 5*time.Second
+
+// upFor waits until the machine has been up for that long.
+func upFor(t *testing.T, d time.Duration) {
+	t.Helper()
+	waitFor(t, generous+d, fmt.Sprintf("the machine to be up for %v", d), func() bool {
+		return time.Since(bootedAt(t)) > d
+	})
+}
+
 // aliceSleeps is a process of the user whose sessions these are.
 func aliceSleeps() *exec.Cmd { return asAlice(exec.Command("sleep", "infinity")) }
 
@@ -71,20 +83,23 @@ func TestPIDReusedBeforeFirstSight(t *testing.T) {
 		noBoot bool
 		stays  bool
 	}{
-		{name: "after the slack", age: 10 * time.Minute},
-		{name: "just after the slack", age: slack + 5*time.Second},
-		{name: "after the slack, BOOT_TIME written late", age: 10 * time.Minute, boot: slack - 5*time.Second},
+		{name: "after the slack", age: longAgo},
+		{name: "after the slack, BOOT_TIME written late", age: longAgo, boot: slack - 5*time.Second},
 		{name: "within the slack", age: slack - 20*time.Second, stays: true},
-		{name: "after the slack, the clock set back since the boot", age: 10 * time.Minute, boot: time.Hour, stays: true},
-		{name: "after the slack, the clock set forward since the boot", age: 10 * time.Minute, boot: -time.Hour, stays: true},
-		{name: "after the slack, set forward by a little", age: 10 * time.Minute, boot: -5 * time.Second, stays: true},
-		{name: "after the slack, no BOOT_TIME", age: 10 * time.Minute, noBoot: true, stays: true},
+		{name: "after the slack, the clock set back since the boot", age: longAgo, boot: time.Hour, stays: true},
+		{name: "after the slack, the clock set forward since the boot", age: longAgo, boot: -time.Hour, stays: true},
+		{name: "after the slack, set forward by a little", age: longAgo, boot: -5 * time.Second, stays: true},
+		{name: "after the slack, no BOOT_TIME", age: longAgo, noBoot: true, stays: true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if err := freshFiles(); err != nil {
 				t.Fatal(err)
 			}
 			forget(t)
+			upFor(t, c.age+2*time.Second)
+			if 0 < c.boot && c.boot <= slack { // the login is to be later than that
+				upFor(t, c.age+c.boot+2*time.Second)
+			}
 			setBoot(t, c.boot, !c.noBoot)
 			w := recordSince(t, "x/1", sleeper(t, aliceSleeps()), c.age)
 			died := w.kill(t)
@@ -114,11 +129,12 @@ func TestPIDReusedWhileUtmpdWasHeldUp(t *testing.T) {
 	if !enter(t, bookworm) {
 		return
 	}
+	upFor(t, longAgo+2*time.Second)
 	d := startUtmpd(t)
 	lives := dwell(t, "x/1")
 	lives.watched(t, d)
 	d.cmd.Process.Signal(syscall.SIGSTOP)
-	w := recordSince(t, "x/2", sleeper(t, aliceSleeps()), 10*time.Minute)
+	w := recordSince(t, "x/2", sleeper(t, aliceSleeps()), longAgo)
 	died := w.kill(t)
 	reincarnateBy(t, int(w.entry.PID), aliceSleeps)
 	d.cmd.Process.Signal(syscall.SIGCONT)
@@ -225,12 +241,13 @@ func TestTimeNamespace(t *testing.T) {
 	if !enter(t, bookworm) {
 		return
 	}
+	upFor(t, longAgo+2*time.Second)
 	d := startUtmpd(t)
 	lives, dies := dwell(t, "x/1"), dwell(t, "x/2")
 	awaitSaved(t, lives, dies)
 	d.stop(t)
 	died := dies.kill(t)
-	reused := recordSince(t, "x/3", sleeper(t, aliceSleeps()), 10*time.Minute)
+	reused := recordSince(t, "x/3", sleeper(t, aliceSleeps()), longAgo)
 	reused.kill(t)
 	reused.cmd = reincarnateBy(t, int(reused.entry.PID), aliceSleeps)
 
