@@ -141,8 +141,8 @@ type Swap struct {
 // zero; a [LockedError] if ctx ends first. The answers for the records judged
 // before the error are given with it, false for the others.
 func (f *File) Compare(ctx context.Context, gen utmpx.Generation, want []Swap) ([]bool, error) {
-	return f.each(ctx, ReadOnly, gen, want, func(h Handle, s Swap, _, block []byte) (bool, error) {
-		return same(h, s, block)
+	return f.each(ctx, ReadOnly, gen, want, func(h Handle, want []Swap, _ [][]byte, same []bool, block []byte) (int, error) {
+		return compare(h, want, same, block)
 	})
 }
 
@@ -154,20 +154,25 @@ func (f *File) Compare(ctx context.Context, gen utmpx.Generation, want []Swap) (
 // Errors: as for [File.Compare]; the answers given with one are true for what
 // was written before it.
 func (f *File) Swap(ctx context.Context, gen utmpx.Generation, swaps []Swap) ([]bool, error) {
-	return f.each(ctx, ReadWrite, gen, swaps, func(h Handle, s Swap, to, block []byte) (bool, error) {
-		ok, err := same(h, s, block)
-		if err != nil || !ok {
-			return false, err
+	return f.each(ctx, ReadWrite, gen, swaps, func(h Handle, swaps []Swap, to [][]byte, done []bool, block []byte) (int, error) {
+		for i, s := range swaps {
+			ok, err := same(h, s, block)
+			if err == nil && ok {
+				err = overwrite(h, offset(s), s.Old.Raw(), to[i])
+			}
+			if err != nil {
+				return i, err
+			}
+			done[i] = ok
 		}
-		err = overwrite(h, offset(s), s.Old.Raw(), to)
-		return err == nil, err
+		return len(swaps), nil
 	})
 }
 
-// each calls do for every swap, in batches, each under a lock of its own. block
-// is memory for do to use.
+// each calls do for all swaps, in batches, each under a lock of its own. do sets
+// done for each, and returns at which it failed; block is memory for it to use.
 func (f *File) each(ctx context.Context, mode OpenMode, gen utmpx.Generation, swaps []Swap,
-	do func(h Handle, s Swap, to, block []byte) (bool, error)) ([]bool, error) {
+	do func(h Handle, swaps []Swap, to [][]byte, done []bool, block []byte) (int, error)) ([]bool, error) {
 	done := make([]bool, len(swaps))
 	op := "compare"
 	if mode == ReadWrite {
@@ -185,15 +190,11 @@ func (f *File) each(ctx context.Context, mode OpenMode, gen utmpx.Generation, sw
 			return done, wrap(op, f.name, err)
 		}
 		gen = info.Generation
-		for i := first; i < min(first+batch, len(swaps)) && err == nil; i++ {
-			done[i], err = do(h, swaps[i], to[i], *block)
-			if err != nil {
-				err = wrap(fmt.Sprintf("%s slot %d of", op, swaps[i].Slot), f.name, err)
-			}
-		}
+		last := min(first+batch, len(swaps))
+		n, err := do(h, swaps[first:last], to[first:last], done[first:last], *block)
 		h.Close()
 		if err != nil {
-			return done, err
+			return done, wrap(fmt.Sprintf("%s slot %d of", op, swaps[first+n].Slot), f.name, err)
 		}
 	}
 	return done, nil
@@ -202,6 +203,7 @@ func (f *File) each(ctx context.Context, mode OpenMode, gen utmpx.Generation, sw
 // encodeAll makes the bytes to write, before any lock is taken.
 func encodeAll(swaps []Swap, mode OpenMode) ([][]byte, error) {
 	to := make([][]byte, len(swaps))
+	var room []byte // for all of them
 	for i, s := range swaps {
 		l := s.Old.Layout()
 		if l == nil || s.Slot < 0 {
@@ -210,16 +212,50 @@ func encodeAll(swaps []Swap, mode OpenMode) ([][]byte, error) {
 		if mode == ReadOnly {
 			continue
 		}
-		b, err := l.Encode(s.New)
-		if err != nil {
+		if len(room) < l.Size() {
+			room = make([]byte, (len(swaps)-i)*l.Size())
+		}
+		if err := l.EncodeTo(room, s.New); err != nil {
 			return nil, fmt.Errorf("slot %d: %w", s.Slot, err)
 		}
-		to[i] = b
+		to[i], room = room[:l.Size()], room[l.Size():]
 	}
 	return to, nil
 }
 
 func offset(s Swap) int64 { return int64(s.Slot) * int64(len(s.Old.Raw())) }
+
+// compare tells of a batch which slots hold Old. Records that lie close to one
+// another, as those of a mass logout do, are read at once.
+func compare(h Handle, want []Swap, same []bool, block []byte) (int, error) {
+	var wanted int
+	from, end := offset(want[0]), int64(0)
+	for _, s := range want {
+		wanted += len(s.Old.Raw())
+		from, end = min(from, offset(s)), max(end, offset(s)+int64(len(s.Old.Raw())))
+	}
+	if span := end - from; span > int64(min(len(block), 4*wanted)) {
+		return compareEach(h, want, same, block)
+	}
+	p, err := readFull(h, block[:end-from], from)
+	if err != nil {
+		return 0, err
+	}
+	for i, s := range want {
+		at, old := int(offset(s)-from), s.Old.Raw()
+		same[i] = at+len(old) <= len(p) && string(p[at:at+len(old)]) == old
+	}
+	return len(want), nil
+}
+
+func compareEach(h Handle, want []Swap, is []bool, block []byte) (n int, err error) {
+	for i, s := range want {
+		if is[i], err = same(h, s, block); err != nil {
+			return i, err
+		}
+	}
+	return len(want), nil
+}
 
 // same reports whether the slot holds Old. A slot that is cut off does not.
 func same(h Handle, s Swap, block []byte) (bool, error) {

@@ -132,8 +132,8 @@ func (d *daemon) handle(ins ...input) {
 		acts := d.table.Handle(d.moment(in.at), in.events...)
 		reports[i] = acts.Reports
 		watch = toWatcher(watch, acts)
-		lines = append(lines, acts.FindLeaders...)
-		jobs = append(jobs, acts.Clean...)
+		lines = joined(lines, acts.FindLeaders)
+		jobs = joined(jobs, acts.Clean)
 		if acts.Pay != nil {
 			d.payDebts(acts.Pay)
 		}
@@ -158,6 +158,14 @@ func (d *daemon) handle(ins ...input) {
 			}
 		}
 	}
+}
+
+// joined is a and b, and copies neither if the other is empty.
+func joined[T any](a, b []T) []T {
+	if len(a) == 0 {
+		return b
+	}
+	return append(a, b...)
 }
 
 // takeScan passes on a reading. A file that cannot be read for now is not an

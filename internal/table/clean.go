@@ -16,6 +16,7 @@ func (t *Table) logGivenUp() bool {
 // cleaned goes on with the sessions of the jobs that came back.
 func (t *Table) cleaned(ev Cleaned) {
 	delayed := map[Outcome]Report{}
+	t.out.Reports = slices.Grow(t.out.Reports, len(ev.Results))
 	for _, res := range ev.Results {
 		t.owe(res)
 		s := t.at(res.Job.Slot)

@@ -2,6 +2,7 @@ package table
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -188,21 +189,25 @@ func (t *Table) died(s *session, seen bool) {
 // leaders goes on with those who asked who leads their terminal: a record
 // stays while a session leader from before the death lives on its line.
 func (t *Table) leaders(ev Leaders) {
-	for line, leader := range ev.Lines {
-		asked := t.leading[line]
+	var asked []*session
+	for line := range ev.Lines {
+		asked = append(asked, t.leading[line]...)
 		delete(t.leading, line)
-		for _, s := range asked {
-			if t.at(int(s.slot)) != s || s.state != askingLeader {
-				continue
-			}
-			switch {
-			case leader.Hidden:
-				t.stay(s, "its terminal is still there, and /proc hides who leads it")
-			case leader.Found && leader.Age+clockTick >= t.now.Mono-s.endMono && !t.ownsLine(leader.ID.PID, s):
-				t.follow(s, leader)
-			default:
-				t.clean(s)
-			}
+	}
+	slices.SortFunc(asked, func(a, b *session) int { return int(a.slot) - int(b.slot) }) // as they stand in the file
+	t.out.Clean = slices.Grow(t.out.Clean, len(asked))
+	for _, s := range asked {
+		if t.at(int(s.slot)) != s || s.state != askingLeader {
+			continue
+		}
+		leader := ev.Lines[t.record(s).Line]
+		switch {
+		case leader.Hidden:
+			t.stay(s, "its terminal is still there, and /proc hides who leads it")
+		case leader.Found && leader.Age+clockTick >= t.now.Mono-s.endMono && !t.ownsLine(leader.ID.PID, s):
+			t.follow(s, leader)
+		default:
+			t.clean(s)
 		}
 	}
 }

@@ -156,6 +156,9 @@ func New(set Settings) *Table {
 func (t *Table) Handle(now Moment, events ...Event) Actions {
 	t.handles++
 	t.now, t.out = now, Actions{}
+	if len(events) > 1 {
+		t.out.Reports = make([]Report, 0, len(events)) // most events are told of
+	}
 	for _, ev := range events {
 		t.take(ev)
 	}
