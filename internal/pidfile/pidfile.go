@@ -49,7 +49,11 @@ type Lock struct {
 	f    *os.File
 }
 
-// Acquire locks the file at path, which it creates, mode 0644, if need be, and
+// mode keeps the file from all others: who can read a file can lock it against a
+// writer, and so could keep the daemon from running.
+const mode = 0o600
+
+// Acquire locks the file at path, which it creates, mode 0600, if need be, and
 // writes the caller's pid there. It does not wait for the lock: if another
 // process has it, the error is a *[RunningError], for whose pid it waits a
 // tenth of a second at most if it is not written yet. A file that no one locks
@@ -69,7 +73,7 @@ func Acquire(path string) (*Lock, error) {
 
 // try returns nil without an error if path was replaced meanwhile.
 func try(path string) (*Lock, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY, 0o644)
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY, mode)
 	switch {
 	case errors.Is(err, syscall.ELOOP):
 		return nil, fmt.Errorf("pidfile: %s: %w: a symbolic link", path, ErrNotPidFile)
@@ -104,6 +108,7 @@ func (l *Lock) take() (bool, error) {
 	if _, err := l.content(); err != nil {
 		return false, err
 	}
+	_ = l.f.Chmod(mode) // one that was there; somebody else's stays as it is
 	return true, l.write(strconv.Itoa(os.Getpid()) + "\n")
 }
 

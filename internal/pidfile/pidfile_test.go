@@ -99,6 +99,10 @@ func TestAcquireRelease(t *testing.T) {
 			if got := content(t, path); got != self {
 				t.Errorf("the file holds %q", got)
 			}
+			// Who may read it could lock it, and keep the next one from running.
+			if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+				t.Errorf("the file has mode %v, %v", info.Mode(), err)
+			}
 			for range 2 {
 				if err := l.Release(); err != nil {
 					t.Errorf("release: %v", err)
