@@ -140,5 +140,9 @@ func serve(f flags, l logger, ready func()) error {
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)
+	// A write to a log whose reader is gone fails, and ends nothing: Go would, even
+	// where whoever started it has the signal ignored.
+	signal.Ignore(syscall.SIGPIPE)
+	defer signal.Reset(syscall.SIGPIPE)
 	return run(ctx, f, hup, l, ready)
 }
