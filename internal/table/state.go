@@ -45,14 +45,19 @@ type SessionState struct {
 }
 
 // State returns what is to be saved, and the table is no longer [Table.Dirty].
-// It leaves out sessions whose process was never identified.
+// It leaves out sessions whose process was never identified. As long as no record
+// was seen, it is what the run before it knew.
 func (t *Table) State(now Moment) State {
 	t.dirty = false
 	st := State{Alive: now.Wall, Owed: slices.Clone(t.owed)}
 	for _, p := range t.promised {
 		st.Owed = append(st.Owed, p.owed)
 	}
-	st.Sessions = make([]SessionState, 0, t.counts.Sessions)
+	st.Sessions = make([]SessionState, 0, t.counts.Sessions+len(t.restored))
+	for _, was := range t.restored { // then there are no others, and all are of one moment
+		st.Alive = was.alive
+		st.Sessions = append(st.Sessions, was.SessionState)
+	}
 	for s := range t.each() {
 		if s.id.PID == 0 || s.state == done && !s.left {
 			continue

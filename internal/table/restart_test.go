@@ -1,0 +1,73 @@
+package table
+
+import (
+	"testing"
+	"time"
+
+	"utmpd.dev/utmpd/utmpx"
+)
+
+// TestRestartTwice: a run that ends before it has seen a record hands on what
+// the run before it knew.
+func TestRestartTwice(t *testing.T) {
+	tests := []struct {
+		name    string
+		between func(w *world) // all that the second run sees
+	}{
+		{"ended before the first reading", func(*world) {}},
+		{"there was no file", func(w *world) { w.handle(Scanned{Began: w.now.Mono, Periodic: true}) }},
+		{"the file was empty", func(w *world) {
+			was := w.file
+			w.file = nil
+			w.scan()
+			w.file = was
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := one(t)
+			died := w.now.Wall
+			w.kill(100, Status{Known: true, Wait: 9})
+			w.pass(100 * time.Millisecond)
+			w.restart()
+			tt.between(w)
+			w.pass(time.Minute)
+			w.restart()
+			w.scan()
+			w.pass(time.Second)
+			w.wantDead(0, died)
+			if got := w.cleaned[0].Status.Exit(); got != (utmpx.Exit{Termination: 9}) {
+				t.Errorf("exit %v", got)
+			}
+		})
+	}
+}
+
+// TestRestartTwiceAlive: when a session was last known alive is not what a run
+// says that did not look.
+func TestRestartTwiceAlive(t *testing.T) {
+	w := one(t)
+	alive := w.now.Wall
+	w.restart()
+	w.pass(time.Minute)
+	w.restart()
+	w.kill(100, Status{})
+	w.start(100)
+	w.scan()
+	w.pass(time.Second)
+	w.wantLog("another process's")
+	if got := w.cleaned[0].After; !got.Equal(alive) {
+		t.Errorf("known alive until %v, want %v", got, alive)
+	}
+}
+
+// restart has another run take over what this one saves.
+func (w *world) restart() {
+	st := w.table.State(w.now)
+	for _, p := range w.procs {
+		p.token = 0
+	}
+	w.kept = map[Token]int32{}
+	w.table = New(w.table.set)
+	w.table.Restore(st)
+}
