@@ -60,6 +60,7 @@ func (l *Log) appendAfter(h Handle, info Info, lines *Lines, choose func(*Lines)
 	if len(recs) == 0 {
 		return true, nil
 	}
+	layout = l.begun(info.Size, layout, recs)
 	if err := appendTo(h, info.Size, layout, recs); err != nil {
 		return false, err
 	}
@@ -67,7 +68,7 @@ func (l *Log) appendAfter(h Handle, info Info, lines *Lines, choose func(*Lines)
 	if info, err = h.Info(); err != nil {
 		return true, nil // written all the same
 	}
-	p.end = whole(info.Size, layout)
+	p.layout, p.end = layout, whole(info.Size, layout)
 	_, _ = lines.follow(p, 1<<40)
 	return true, nil
 }

@@ -47,9 +47,19 @@ func (l *Log) Append(ctx context.Context, recs ...utmpx.Record) error {
 		info.Size, err = settle(h, info.Size, layout)
 	}
 	if err == nil {
-		err = appendTo(h, info.Size, layout, recs)
+		err = appendTo(h, info.Size, l.begun(info.Size, layout, recs), recs)
 	}
 	return wrap("append to", l.name, err)
+}
+
+// begun returns the layout of a log of size bytes once recs are in it. One that
+// is empty, as after a rotation, shows none; who wrote the record that the first
+// comes from will go on in that file.
+func (l *Log) begun(size int64, layout *utmpx.Layout, recs []utmpx.Record) *utmpx.Layout {
+	if read := recs[0].Layout(); l.guessed && whole(size, layout) == 0 && read != nil {
+		return read
+	}
+	return layout
 }
 
 // appendTo appends to the locked file h of size bytes.

@@ -14,7 +14,8 @@ type Options struct {
 	// System is where the files are: the kernel's, if nil.
 	System System
 	// Layout is that of an empty file, and of one that does not show its own
-	// for sure: [utmpx.Native], if nil.
+	// for sure: [utmpx.Native], if nil. Then an empty log gets that of the first
+	// record written to it, if that was read from a file.
 	Layout *utmpx.Layout
 }
 
@@ -42,6 +43,7 @@ const (
 type opened struct {
 	gate
 	expected *utmpx.Layout
+	guessed  bool // nobody said so
 
 	known struct {
 		sync.Mutex
@@ -57,7 +59,7 @@ func (o *opened) init(name string, opts Options) {
 	if o.sys == nil {
 		o.sys = Kernel()
 	}
-	if o.expected == nil {
+	if o.guessed = o.expected == nil; o.guessed {
 		o.expected = utmpx.Native()
 	}
 	o.blocks.New = func() any { b := make([]byte, blockSize); return &b }
