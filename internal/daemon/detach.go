@@ -36,6 +36,7 @@ func detach(args []string, stderr io.Writer) error {
 		return fmt.Errorf("detach: %w", err)
 	}
 	defer null.Close()
+	closeInherited()
 	child, err := os.StartProcess(exe, append([]string{"utmpd"}, args...), &os.ProcAttr{
 		Env:   append(os.Environ(), readyEnv+"=3"),
 		Files: []*os.File{null, null, null, w},
@@ -62,6 +63,17 @@ func detach(args []string, stderr io.Writer) error {
 		return fmt.Errorf("detach: %w", err)
 	}
 	return fmt.Errorf("the daemon ended before it was ready: %v", state)
+}
+
+// closeInherited has what this process was given open, but for the first three,
+// stay out of the daemon: it would hold a lock or a pipe of a shell's for ever.
+func closeInherited() {
+	fds, _ := os.ReadDir("/proc/self/fd")
+	for _, fd := range fds {
+		if n, err := strconv.Atoi(fd.Name()); err == nil && n > 2 {
+			syscall.CloseOnExec(n)
+		}
+	}
 }
 
 // detachedFD tells whether this process is the daemon that detach started.
