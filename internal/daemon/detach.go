@@ -89,7 +89,6 @@ func detachedFD() (fd int, ok bool) {
 // detached is the daemon's life, once it has a session of its own.
 func detached(f flags, fd int) int {
 	syscall.CloseOnExec(fd)
-	syscall.Umask(0o022)
 	_ = os.Chdir("/") // so that it keeps no file system busy
 	report := os.NewFile(uintptr(fd), "ready")
 	early := &warnings{}

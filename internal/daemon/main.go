@@ -135,6 +135,7 @@ func check(f flags, stdout, stderr io.Writer) int {
 
 // serve runs until SIGTERM or SIGINT.
 func serve(f flags, l logger, ready func()) error {
+	syscall.Umask(0o022) // who may read the status is not the starter's to say
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	hup := make(chan os.Signal, 1)
