@@ -2,7 +2,6 @@ package table
 
 import (
 	"fmt"
-	"slices"
 	"time"
 )
 
@@ -189,25 +188,21 @@ func (t *Table) died(s *session, seen bool) {
 // leaders goes on with those who asked who leads their terminal: a record
 // stays while a session leader from before the death lives on its line.
 func (t *Table) leaders(ev Leaders) {
-	var asked []*session
-	for line := range ev.Lines {
-		asked = append(asked, t.leading[line]...)
+	for line, leader := range ev.Lines {
+		asked := t.leading[line]
 		delete(t.leading, line)
-	}
-	slices.SortFunc(asked, func(a, b *session) int { return int(a.slot) - int(b.slot) }) // as they stand in the file
-	t.out.Clean = slices.Grow(t.out.Clean, len(asked))
-	for _, s := range asked {
-		if t.at(int(s.slot)) != s || s.state != askingLeader {
-			continue
-		}
-		leader := ev.Lines[t.record(s).Line]
-		switch {
-		case leader.Hidden:
-			t.stay(s, "its terminal is still there, and /proc hides who leads it")
-		case leader.Found && leader.Age+clockTick >= t.now.Mono-s.endMono && !t.ownsLine(leader.ID.PID, s):
-			t.follow(s, leader)
-		default:
-			t.clean(s)
+		for _, s := range asked {
+			if t.at(int(s.slot)) != s || s.state != askingLeader {
+				continue
+			}
+			switch {
+			case leader.Hidden:
+				t.stay(s, "its terminal is still there, and /proc hides who leads it")
+			case leader.Found && leader.Age+clockTick >= t.now.Mono-s.endMono && !t.ownsLine(leader.ID, s):
+				t.follow(s, leader)
+			default:
+				t.clean(s)
+			}
 		}
 	}
 }
@@ -222,14 +217,16 @@ func (t *Table) stay(s *session, why string) {
 }
 
 // ownsLine reports whether the leader is the process of another record of the
-// same line: then it is that session's, not this one's.
-func (t *Table) ownsLine(pid int32, s *session) bool {
-	g := t.groups[pid]
+// same line: then it is that session's, not this one's. Of one that is being asked
+// about, again or for the first time, nothing speaks against it.
+func (t *Table) ownsLine(id ID, s *session) bool {
+	g := t.groups[id.PID]
 	if g == nil {
 		return false
 	}
 	for o := g.first; o != nil; o = o.next {
-		if o != s && !o.led && (o.state == watched || o.state == unwatched) && t.record(o).Line == t.record(s).Line {
+		lives := o.state == watched || o.state == unwatched || o.state == asking
+		if o != s && !o.led && lives && (o.id.PID == 0 || o.id.same(id)) && t.record(o).Line == t.record(s).Line {
 			return true
 		}
 	}
