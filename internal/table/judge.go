@@ -189,21 +189,38 @@ func (t *Table) died(s *session, seen bool) {
 // stays while a session leader from before the death lives on its line.
 func (t *Table) leaders(ev Leaders) {
 	for line, leader := range ev.Lines {
-		asked := t.leading[line]
+		q := t.leading[line]
+		if q == nil {
+			continue
+		}
 		delete(t.leading, line)
-		for _, s := range asked {
-			if t.at(int(s.slot)) != s || s.state != askingLeader {
-				continue
-			}
-			switch {
-			case leader.Hidden:
-				t.stay(s, "its terminal is still there, and /proc hides who leads it")
-			case leader.Found && leader.Age+clockTick >= t.now.Mono-s.endMono && !t.ownsLine(leader.ID, s):
-				t.follow(s, leader)
-			default:
-				t.clean(s)
+		for _, s := range q.told {
+			if t.asksLeader(s) {
+				t.led(s, leader)
 			}
 		}
+		for _, s := range q.later {
+			if t.asksLeader(s) {
+				t.findLeader(s, line)
+			}
+		}
+	}
+}
+
+// asksLeader reports whether a session that asked still waits for the answer.
+func (t *Table) asksLeader(s *session) bool {
+	return t.at(int(s.slot)) == s && s.state == askingLeader
+}
+
+// led goes on with a session by what was found on its line.
+func (t *Table) led(s *session, leader Leader) {
+	switch {
+	case leader.Hidden:
+		t.stay(s, "its terminal is still there, and /proc hides who leads it")
+	case leader.Found && leader.Age+clockTick >= t.now.Mono-s.endMono && !t.ownsLine(leader.ID, s):
+		t.follow(s, leader)
+	default:
+		t.clean(s)
 	}
 }
 

@@ -31,3 +31,32 @@ func TestLeaderOfAnotherRecord(t *testing.T) {
 	w.wantDead(0, died)
 	w.wantAlive(1)
 }
+
+// TestLeaderFoundTooEarly: what was found on a line before a session asked says
+// nothing of it. Its leader may have come since.
+func TestLeaderFoundTooEarly(t *testing.T) {
+	w := newWorld(t)
+	w.table = New(Settings{KeepBusyLines: true}) // no grace
+	w.start(100)
+	w.start(200)
+	w.put(0, w.login("pts/0", 100))
+	w.put(1, w.login("pts/0", 200))
+	w.scan()
+	w.pass(time.Minute)
+	token := w.procs[100].token
+	delete(w.procs, 100)
+	if acts := w.table.Handle(w.now, Exited{Token: token}); len(acts.FindLeaders) != 1 {
+		t.Fatalf("%+v", acts)
+	}
+	// Somebody looks. Behind their back the second session gets its shell, and
+	// loses the process that its record names.
+	w.pass(20 * time.Millisecond)
+	w.start(201)
+	w.leaders["pts/0"] = Leader{Found: true, ID: w.procs[201].id, Age: 10 * time.Millisecond}
+	w.pass(10 * time.Millisecond)
+	w.kill(200, Status{})
+	w.handle(Leaders{Lines: map[string]Leader{"pts/0": {}}})
+	w.pass(time.Minute)
+	w.wantAlive(1)
+	w.wantDead(0, epoch.Add(time.Minute))
+}

@@ -114,7 +114,7 @@ type Table struct {
 	procs    map[Token]*process
 	orphans  map[Token]*process // may have lost their last session in this Handle
 	due      dueHeap
-	leading  map[string][]*session // who asked for the leader of a line
+	leading  map[string]*lineAsked // who asked for the leader of a line
 	verify   map[int]time.Duration // slots to look at again in a scan begun after this
 	restored map[[16]byte]restored // by the record's sum; until the first scan
 
@@ -142,7 +142,7 @@ func New(set Settings) *Table {
 		groups:     map[int32]*group{},
 		procs:      map[Token]*process{},
 		orphans:    map[Token]*process{},
-		leading:    map[string][]*session{},
+		leading:    map[string]*lineAsked{},
 		verify:     map[int]time.Duration{},
 		promised:   map[promise]promised{},
 		logFailing: -1,
@@ -235,14 +235,28 @@ func (t *Table) ripe() {
 	}
 }
 
+// lineAsked is a question for the leader of a line. The answer tells those who
+// asked in one Handle; those who came later are to be told what was found later.
+type lineAsked struct {
+	in          uint64 // the Handle
+	told, later []*session
+}
+
 // findLeader asks who leads the session's terminal, once for all that ask.
 func (t *Table) findLeader(s *session, line string) {
 	t.setState(s, askingLeader)
-	line = strings.Clone(line) // outlives the snapshot
-	if len(t.leading[line]) == 0 {
+	q := t.leading[line]
+	if q == nil {
+		line = strings.Clone(line) // outlives the snapshot
+		q = &lineAsked{in: t.handles}
+		t.leading[line] = q
 		t.out.FindLeaders = append(t.out.FindLeaders, line)
 	}
-	t.leading[line] = append(t.leading[line], s)
+	if q.in == t.handles {
+		q.told = append(q.told, s)
+	} else {
+		q.later = append(q.later, s)
+	}
 }
 
 // dueHeap orders the sessions that wait by the time they wait for.
