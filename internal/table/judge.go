@@ -267,7 +267,7 @@ func (t *Table) clean(s *session) {
 	r := t.record(s)
 	if len(r.Line) > 0 && r.Line[0] == ':' && !s.seenFor(displayAge) {
 		s.left = true
-		t.setState(s, done)
+		t.leaveAlone(s, false)
 		t.report(Report{Kind: Left, Record: r,
 			Reason: "the process of a display's record was not seen alive for a minute"})
 		return

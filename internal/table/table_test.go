@@ -298,6 +298,21 @@ func TestDisplaySeenForAMinute(t *testing.T) {
 	w.wantDead(0, died)
 }
 
+// TestDisplayLeftAlone: of the process of a record that stays for good, nothing is
+// kept, least of all a descriptor.
+func TestDisplayLeftAlone(t *testing.T) {
+	w := newWorld(t)
+	w.start(100)
+	w.put(0, w.login(":0", 100))
+	w.scan()
+	w.kill(100, Status{})
+	w.pass(time.Minute)
+	w.wantAlive(0)
+	if len(w.kept)+len(w.table.procs)+len(w.table.groups) != 0 {
+		t.Errorf("kept: watched %v, processes %v, pids %v", w.kept, w.table.procs, w.table.groups)
+	}
+}
+
 func TestManyRecordsOfOneProcess(t *testing.T) {
 	w := newWorld(t)
 	w.start(100)
