@@ -91,7 +91,7 @@ func (t *Table) process(ev Alive) *process {
 // settle notes that s lives by the process that ev found.
 func (t *Table) settle(s *session, p *process, ev Alive) {
 	first := s.id.PID == 0
-	s.id = ev.ID
+	s.id = ev.ID.or(s.id)
 	if !s.seen {
 		s.seen, s.since = true, t.now.Mono
 	}

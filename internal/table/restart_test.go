@@ -71,3 +71,28 @@ func (w *world) restart() {
 	w.table = New(w.table.set)
 	w.table.Restore(st)
 }
+
+// TestIdentityIsKept: what is known of a process is not forgotten because a later
+// look at it sees less: without a descriptor no inode, behind hidepid no start time.
+func TestIdentityIsKept(t *testing.T) {
+	w := one(t)
+	was := w.procs[100].id
+	w.restart()
+	w.maxFDs = 0
+	w.procs[100].id = ID{PID: 100}
+	w.scan()
+	w.wantAlive(0)
+	w.kill(100, Status{})
+	w.start(100)
+	w.maxFDs = 1
+	if w.procs[100].id.same(was) {
+		t.Fatal("the same process")
+	}
+	w.pass(time.Minute)
+	w.scan()
+	w.pass(time.Minute)
+	w.wantLog("another process's")
+	if r := w.get(0); r.Type != utmpx.DeadProcess {
+		t.Errorf("bound to another process: %v", r)
+	}
+}

@@ -10,6 +10,7 @@
 package table
 
 import (
+	"cmp"
 	"container/heap"
 	"slices"
 	"strings"
@@ -87,6 +88,11 @@ func (a ID) same(b ID) bool {
 		return a.Inode == b.Inode
 	}
 	return a.Start == 0 || b.Start == 0 || a.Start == b.Start
+}
+
+// or returns a with what of it is not known taken from b, the same process.
+func (a ID) or(b ID) ID {
+	return ID{PID: a.PID, Start: cmp.Or(a.Start, b.Start), Inode: cmp.Or(a.Inode, b.Inode)}
 }
 
 // Status is a wait status, if the kernel told it.
