@@ -48,3 +48,30 @@ func TestRemember(t *testing.T) {
 		})
 	}
 }
+
+// TestHostileTimeIsNotSaved: a logout that waits has its login's time at least. One
+// from a record with a time that no calendar has must not keep the rest from being
+// saved.
+func TestHostileTimeIsNotSaved(t *testing.T) {
+	l := utmpx.Glibc400LE
+	owed := func(sec int64) table.Owed {
+		b, err := l.Encode(utmpx.Record{Type: utmpx.UserProcess, PID: 100, Line: "pts/0", User: "alice", Time: utmpx.Time{Sec: sec}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := l.Decode(string(b))
+		return table.Owed{Login: r, End: r.Time.Time()}
+	}
+	for _, sec := range []int64{1 << 40, -1 << 40, 1<<63 - 1, -1 << 63} {
+		st := saved(table.State{Alive: time.Unix(1e9, 0), Owed: []table.Owed{owed(sec), owed(1e9)}}, "b1", utmpx.Generation{})
+		b, err := st.MarshalBinary()
+		if err != nil {
+			t.Errorf("%d seconds: %v", sec, err)
+			continue
+		}
+		var back state.State
+		if err := back.UnmarshalBinary(b); err != nil || len(back.Owed) != 1 {
+			t.Errorf("%d seconds: %v, %d logouts", sec, err, len(back.Owed))
+		}
+	}
+}

@@ -186,6 +186,9 @@ func saved(st table.State, bootID string, gen utmpx.Generation) state.State {
 		out.Procs[len(out.Procs)-1].Records = records[first : i+1 : i+1]
 	}
 	for _, o := range st.Owed {
+		if !state.InCalendar(o.End) { // a hostile record's: with it nothing would be saved
+			continue
+		}
 		debt := state.Owed{Login: []byte(o.Login.Raw()), Layout: o.Login.Layout().Name(), End: o.End, Wait: -1}
 		if o.Status.Known {
 			debt.Wait = o.Status.Wait

@@ -181,20 +181,20 @@ func appendTime(b []byte, t time.Time) []byte {
 
 // check holds a state to the limits, whether it is to be written or was read.
 func (s *State) check() error {
-	ok := len(s.BootID) <= MaxString && inCalendar(s.Alive) && len(s.Procs) <= MaxProcs && len(s.Owed) <= MaxOwed
+	ok := len(s.BootID) <= MaxString && InCalendar(s.Alive) && len(s.Procs) <= MaxProcs && len(s.Owed) <= MaxOwed
 	records := 0
 	for i := range s.Procs {
 		p := &s.Procs[i]
 		records += len(p.Records)
-		ok = ok && p.PID > 0 && inCalendar(p.Since) && records <= MaxRecords
+		ok = ok && p.PID > 0 && InCalendar(p.Since) && records <= MaxRecords
 		for j := range p.Records {
 			r := &p.Records[j]
-			ok = ok && r.Slot >= 0 && r.Slot <= math.MaxInt32 && inCalendar(r.Ended)
+			ok = ok && r.Slot >= 0 && r.Slot <= math.MaxInt32 && InCalendar(r.Ended)
 		}
 	}
 	for i := range s.Owed {
 		o := &s.Owed[i]
-		ok = ok && inCalendar(o.End) && len(o.Layout) <= MaxString && len(o.Login) <= MaxRaw
+		ok = ok && InCalendar(o.End) && len(o.Layout) <= MaxString && len(o.Login) <= MaxRaw
 	}
 	if !ok {
 		return errors.New("beyond its limits")
@@ -202,7 +202,8 @@ func (s *State) check() error {
 	return nil
 }
 
-func inCalendar(t time.Time) bool {
+// InCalendar reports whether a state can hold a time: one in the years 0 to 9999.
+func InCalendar(t time.Time) bool {
 	y := t.UTC().Year()
 	return y >= 0 && y <= 9999
 }
