@@ -246,8 +246,10 @@ func (d *daemon) phase() string {
 
 // reload reads the configuration again. A file with a fault in it changes nothing.
 func (d *daemon) reload() {
-	_ = d.systemd.Reloading()
-	defer d.tellManager()
+	if d.ready == nil { // before, it is the start that the manager waits for
+		_ = d.systemd.Reloading()
+		defer d.tellManager()
+	}
 	cfg, warnings, err := config.Load(d.flags.config)
 	if err != nil {
 		d.log.Error("configuration not read: the old settings stay in force", "error", err)

@@ -3,6 +3,8 @@ package daemon
 import (
 	"bytes"
 	"fmt"
+	"io"
+	"log/slog"
 	"net"
 	"os"
 	"os/exec"
@@ -13,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"utmpd.dev/utmpd/internal/sdnotify"
 	"utmpd.dev/utmpd/utmpfile"
 	"utmpd.dev/utmpd/utmpx"
 )
@@ -97,6 +100,38 @@ func TestSystemd(t *testing.T) {
 	hear("STOPPING=1")
 	if err := cmd.Wait(); err != nil {
 		t.Errorf("utmpd: %v", err)
+	}
+}
+
+// A SIGHUP that comes while utmpd still starts does not make it ready.
+func TestReloadBeforeReady(t *testing.T) {
+	dir := t.TempDir()
+	socket, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: filepath.Join(dir, "notify"), Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer socket.Close()
+	d := &daemon{
+		flags: flags{config: filepath.Join(dir, "none")}, log: logger{slog.New(slog.DiscardHandler), io.NopCloser(nil)},
+		systemd: sdnotify.New(func(key string) string {
+			if key == "NOTIFY_SOCKET" {
+				return filepath.Join(dir, "notify")
+			}
+			return ""
+		}),
+		ready: func() {},
+	}
+	d.reload()
+	d.ready = nil
+	d.reload()
+	_ = d.systemd.Stopping()
+	buf := make([]byte, 4096)
+	for _, want := range []string{"RELOADING=1", "READY=1", "STOPPING=1"} {
+		_ = socket.SetReadDeadline(time.Now().Add(patience))
+		n, err := socket.Read(buf)
+		if err != nil || !strings.HasPrefix(string(buf[:n]), want) {
+			t.Fatalf("%q, %v, want %s", buf[:n], err, want)
+		}
 	}
 }
 
