@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // Kernel returns the system that the program runs on.
@@ -38,7 +39,8 @@ func (kernel) Open(name string, mode OpenMode) (Handle, error) {
 			return nil, err
 		}
 		if !filepath.IsAbs(to) {
-			to = filepath.Join(filepath.Dir(path), to)
+			// Not cleaned: a ".." goes up from where a linked directory leads.
+			to = path[:strings.LastIndexByte(path, '/')+1] + to
 		}
 		path = to
 	}
