@@ -3,7 +3,6 @@ package daemon
 import (
 	"fmt"
 	"log/slog"
-	"runtime"
 	"syscall"
 	"unsafe"
 
@@ -44,10 +43,14 @@ func becomeUser(u account, log *slog.Logger) error {
 func keepFowner() error {
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	data := [2]unix.CapUserData{{Effective: 1 << unix.CAP_FOWNER, Permitted: 1 << unix.CAP_FOWNER}}
-	err := allThreads(unix.SYS_CAPSET, uintptr(unsafe.Pointer(&header)), uintptr(unsafe.Pointer(&data[0])), 0)
-	runtime.KeepAlive(&header)
-	runtime.KeepAlive(&data)
-	return err
+	// Here, and not by way of allThreads: only the arguments of a call like this are
+	// kept in one place in memory, a stack may move meanwhile.
+	_, _, errno := syscall.AllThreadsSyscall(unix.SYS_CAPSET,
+		uintptr(unsafe.Pointer(&header)), uintptr(unsafe.Pointer(&data[0])), 0)
+	if errno != 0 {
+		return errno
+	}
+	return nil
 }
 
 // allThreads makes a system call that counts for one thread only in each of them.
