@@ -2,6 +2,7 @@ package table
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -188,21 +189,25 @@ func (t *Table) died(s *session, seen bool) {
 // leaders goes on with those who asked who leads their terminal: a record
 // stays while a session leader from before the death lives on its line.
 func (t *Table) leaders(ev Leaders) {
-	for line, leader := range ev.Lines {
+	var told []*session
+	for line := range ev.Lines {
 		q := t.leading[line]
 		if q == nil {
 			continue
 		}
 		delete(t.leading, line)
-		for _, s := range q.told {
-			if t.asksLeader(s) {
-				t.led(s, leader)
-			}
-		}
+		told = append(told, q.told...)
 		for _, s := range q.later {
 			if t.asksLeader(s) {
 				t.findLeader(s, line)
 			}
+		}
+	}
+	slices.SortFunc(told, func(a, b *session) int { return int(a.slot) - int(b.slot) }) // as they stand in the file
+	t.out.Clean = slices.Grow(t.out.Clean, len(told))
+	for _, s := range told {
+		if t.asksLeader(s) {
+			t.led(s, ev.Lines[t.record(s).Line])
 		}
 	}
 }
