@@ -79,19 +79,22 @@ const rotationsMost = 3
 
 // Follow feeds lines with what was appended to the log since, under no lock. A
 // log that is another file by now, or was cut, is read anew; the logins that
-// stood open in the file before it are kept in mind.
+// stood open in the file before it are kept in mind. If the log is rotated while
+// it is read anew, that begins again.
 func (l *Log) Follow(lines *Lines) error {
 	for range rotationsMost {
 		if still, err := l.follow(lines); still || err != nil {
 			return err
 		}
-		// A file may have been read twice, and another not at all.
+		// A file may have been read twice, or half, and another not at all.
 		lines.mark = Mark{}
 	}
 	return nil
 }
 
-// follow reports whether the log was one and the same file all the while.
+// follow reports whether the log's files were the same all the while. The present
+// one's name and inode do not tell: who copies and cuts it alters neither, and
+// those rotated away change their names before it does.
 func (l *Log) follow(lines *Lines) (bool, error) {
 	p, err := l.fleeting(l.name)
 	if err != nil {
@@ -103,6 +106,8 @@ func (l *Log) follow(lines *Lines) (bool, error) {
 			return ok, err
 		}
 	}
+	// An error is met again where the files are read, and told by lines.whole.
+	before, _ := l.rotated()
 	older, told, whole := l.older(lines)
 	if err := lines.start(p, maxHistory); err != nil {
 		return false, err
@@ -111,7 +116,11 @@ func (l *Log) follow(lines *Lines) (bool, error) {
 		lines.older, lines.told, lines.whole = older, told, whole
 	}
 	now, err := l.sys.Lookup(l.name)
-	return err == nil && now.Generation == p.gen, nil
+	if err != nil || now.Generation != p.gen {
+		return false, nil
+	}
+	after, _ := l.rotated()
+	return slices.EqualFunc(before, after, rotated.same), nil
 }
 
 // older returns the logins that stand open at the end of the files rotated
@@ -126,7 +135,7 @@ func (l *Log) older(lines *Lines) (open map[string]Last, told map[string]struct{
 	var remembered map[string]Last
 	if lost || lines.mark == (Mark{}) {
 		remembered = lines.logins()
-		*lines = Lines{}
+		*lines = Lines{lost: lines.lost || lost}
 		files, whole = l.sinceBoot()
 	}
 	for _, at := range files {
@@ -164,7 +173,7 @@ func (l *Log) older(lines *Lines) (open map[string]Last, told map[string]struct{
 	if gap || len(told) > maxLines { // what a gap hides may be a login
 		told = nil
 	}
-	return open, told, whole && !lines.full && (!lost || lines.ended)
+	return open, told, whole && !lines.full && !lines.lost
 }
 
 // goesOn reports whether what was read of the log last stands, at its mark, in a

@@ -34,6 +34,7 @@ type Lines struct {
 	older map[string]Last     // open at the end of the files rotated away
 	told  map[string]struct{} // lines of which those tell, as far back as they could be read
 	whole bool                // those files are known up to the last boot
+	lost  bool                // what was read of the log last was not found again, and with it what came after
 	ended bool                // a boot or shutdown stands in the file
 	full  bool                // there are more lines than are remembered, or more history than is read
 }
@@ -143,7 +144,7 @@ func (ls *Lines) follow(p part, limit int64) (bool, error) {
 // login further back than so many records is not known of, and then of no line
 // that is not seen later.
 func (ls *Lines) start(p part, history int) error {
-	*ls = Lines{mark: Mark{Generation: p.gen}}
+	*ls = Lines{mark: Mark{Generation: p.gen}, lost: ls.lost}
 	var failed error
 	p.forward(0, p.end, func(e Entry, err error) bool {
 		failed, ls.first = err, e.Time
@@ -181,7 +182,7 @@ func (ls *Lines) feed(e Entry) {
 	if ends(e.Record) {
 		clear(ls.seen)
 		ls.open, ls.older, ls.told = 0, nil, nil
-		ls.ended, ls.whole, ls.full = true, true, false
+		ls.ended, ls.whole, ls.full, ls.lost = true, true, false, false
 		return
 	}
 	if e.Line == "" {

@@ -90,6 +90,12 @@ type rotated struct {
 	info Info
 }
 
+// same reports whether a file has its name still and was not changed.
+func (f rotated) same(g rotated) bool {
+	return f.name == g.name && f.info.Generation == g.info.Generation &&
+		f.info.Size == g.info.Size && f.info.Modified.Equal(g.info.Modified)
+}
+
 // Rotated returns the names of the files beside the log that were rotated away,
 // oldest first, compressed ones too, with names that end in .gz, .xz, .bz2, .zst
 // or .Z. What stands there both compressed and not is named once. The order is
