@@ -50,7 +50,7 @@ func (l *Log) appendAfter(h Handle, info Info, lines *Lines, choose func(*Lines)
 	if err != nil {
 		return false, err
 	}
-	p := part{h: h, name: l.name, gen: info.Generation, layout: layout, l: l, end: whole(info.Size, layout), fleeting: true}
+	p := part{h: h, name: l.name, gen: info.Generation, mtime: info.Modified, layout: layout, l: l, end: whole(info.Size, layout), fleeting: true}
 	p.block = l.blocks.Get().(*[]byte)
 	defer l.blocks.Put(p.block)
 	if ok, err := lines.follow(p, soonRead); !ok || err != nil {
@@ -101,10 +101,8 @@ func (l *Log) follow(lines *Lines) (bool, error) {
 		return false, err
 	}
 	defer p.close()
-	if lines.mark.Offset > 0 { // of an empty file it is not to be seen that it was cut
-		if ok, err := lines.follow(p, 1<<40); ok || err != nil {
-			return ok, err
-		}
+	if ok, err := lines.follow(p, 1<<40); ok || err != nil {
+		return ok, err
 	}
 	// An error is met again where the files are read, and told by lines.whole.
 	before, _ := l.rotated()

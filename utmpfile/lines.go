@@ -2,6 +2,7 @@ package utmpfile
 
 import (
 	"strings"
+	"time"
 
 	"utmpd.dev/utmpd/utmpx"
 )
@@ -27,7 +28,8 @@ const (
 // new file tells of its line.
 type Lines struct {
 	mark  Mark
-	tail  []byte // the record before the mark: another there is another history
+	tail  []byte    // the record before the mark: another there is another history
+	mtime time.Time // of the file when it was read: of an empty one nothing else shows that records came and were cut
 	first utmpx.Time
 	seen  map[string]*login   // lines with any record, since the beginning or the last boot; nil: none stands open
 	open  int                 // how many are not nil
@@ -120,6 +122,9 @@ func (ls *Lines) follow(p part, limit int64) (bool, error) {
 	if ls.mark.Generation != p.gen || ls.mark.Offset > p.end || ls.mark.Offset%size != 0 {
 		return false, nil
 	}
+	if ls.mark.Offset == 0 && !ls.mtime.Equal(p.mtime) {
+		return false, nil
+	}
 	if p.end-ls.mark.Offset > limit*size {
 		return false, nil
 	}
@@ -144,7 +149,7 @@ func (ls *Lines) follow(p part, limit int64) (bool, error) {
 // login further back than so many records is not known of, and then of no line
 // that is not seen later.
 func (ls *Lines) start(p part, history int) error {
-	*ls = Lines{mark: Mark{Generation: p.gen}, lost: ls.lost}
+	*ls = Lines{mark: Mark{Generation: p.gen}, mtime: p.mtime, lost: ls.lost}
 	var failed error
 	p.forward(0, p.end, func(e Entry, err error) bool {
 		failed, ls.first = err, e.Time

@@ -2,6 +2,7 @@ package utmpfile
 
 import (
 	"iter"
+	"time"
 	"unsafe"
 
 	"utmpd.dev/utmpd/utmpx"
@@ -77,7 +78,8 @@ type part struct {
 	name   string
 	gen    utmpx.Generation
 	layout *utmpx.Layout
-	end    int64 // of the last whole record when it was opened
+	end    int64     // of the last whole record when it was opened
+	mtime  time.Time // of the file when it was opened
 	block  *[]byte
 	l      *Log
 
@@ -102,7 +104,7 @@ func (l *Log) part(name string) (part, error) {
 	p := part{h: h, name: name, l: l}
 	info, err := h.Info()
 	if err == nil {
-		p.gen = info.Generation
+		p.gen, p.mtime = info.Generation, info.Modified
 		p.layout, err = l.layout(h, info)
 	}
 	if err != nil {

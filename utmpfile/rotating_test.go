@@ -107,3 +107,56 @@ func TestLostStaysLost(t *testing.T) {
 		t.Error("all is known, although a file was lost")
 	}
 }
+
+// TestEmptyLogCutWhileLocking has a login come to an empty log, which is then copied
+// and cut, between the reading and the lock: it is as empty as before.
+func TestEmptyLogCutWhileLocking(t *testing.T) {
+	w := simWorld{simfile.New()}
+	w.Write(t, "wtmp.1", raw(t, layout, boot(1), sess("older", 2)))
+	w.Write(t, "wtmp", nil)
+	l := openLog(w)
+	var ls utmpfile.Lines
+	w.s.Inject(func(op simfile.Op) *simfile.Fault {
+		if op.Call == simfile.TryLock {
+			w.s.Inject(nil)
+			w.Change(t, "wtmp", func([]byte) []byte { return raw(t, layout, sess("new", 3)) })
+			w.Rename(t, "wtmp.1", "wtmp.2")
+			w.Write(t, "wtmp.1", w.Read(t, "wtmp"))
+			w.Change(t, "wtmp", func([]byte) []byte { return nil })
+		}
+		return nil
+	})
+	check(t, l.AppendAfter(t.Context(), &ls, func(ls *utmpfile.Lines) []utmpx.Record {
+		wantOpen(t, ls, "older", 1002)
+		return []utmpx.Record{dead("older", 4)}
+	}))
+	check(t, l.AppendAfter(t.Context(), &ls, func(ls *utmpfile.Lines) []utmpx.Record {
+		wantOpen(t, ls, "older", 0)
+		wantOpen(t, ls, "new", 1003)
+		return nil
+	}))
+}
+
+// TestEmptyLogIsNotReadAgain as long as nothing was written to it: what is known of
+// the files before it stays known.
+func TestEmptyLogIsNotReadAgain(t *testing.T) {
+	both(t, func(t *testing.T, w world) {
+		w.Write(t, "wtmp.1", raw(t, layout, sess("older", 2)))
+		w.Write(t, "wtmp", nil)
+		l := openLog(w)
+		var ls utmpfile.Lines
+		for range 3 {
+			check(t, l.Follow(&ls))
+			wantOpen(t, &ls, "older", 1002)
+			if !ls.Whole() {
+				t.Error("what was read is not known any more")
+			}
+		}
+		check(t, l.AppendAfter(t.Context(), &ls, func(*utmpfile.Lines) []utmpx.Record { return []utmpx.Record{dead("older", 4)} }))
+		check(t, l.Follow(&ls))
+		wantOpen(t, &ls, "older", 0)
+		if !ls.Whole() {
+			t.Error("what was read is not known any more, after utmpd's own writing")
+		}
+	})
+}

@@ -92,7 +92,7 @@ func (h *handle) store(p []byte, off int64, f *Fault) (int, error) {
 			h.n.data = append(h.n.data, make([]byte, end-len(h.n.data))...)
 		}
 		copy(h.n.data[off:], p[:n])
-		h.n.mtime = h.s.now()
+		h.n.mtime = h.s.changed()
 	}
 	if f != nil {
 		return n, h.fail("write", f.Err)
@@ -114,7 +114,7 @@ func (h *handle) Truncate(size int64) error {
 	} else {
 		h.n.data = append(h.n.data, make([]byte, int(size)-len(h.n.data))...)
 	}
-	h.n.mtime = h.s.now()
+	h.n.mtime = h.s.changed()
 	return nil
 }
 

@@ -68,6 +68,7 @@ type System struct {
 	calls map[Call]int
 	open  int
 	now   func() time.Time
+	last  time.Time // of a change
 }
 
 var _ utmpfile.System = (*System)(nil)
@@ -122,9 +123,20 @@ func (s *System) OpenHandles() int {
 	return s.open
 }
 
+// changed returns the time of a change. No two have the same, as on Linux from 6.13
+// on no two have between which somebody looked.
+func (s *System) changed() time.Time {
+	if now := s.now(); now.After(s.last) {
+		s.last = now
+	} else {
+		s.last = s.last.Add(1)
+	}
+	return s.last
+}
+
 func (s *System) newInode(data []byte) *inode {
 	s.inos++
-	now := s.now()
+	now := s.changed()
 	return &inode{ino: s.inos, data: slices.Clone(data), mode: 0o664, atime: now, mtime: now}
 }
 
@@ -142,7 +154,7 @@ func (s *System) Change(name string, f func(data []byte) []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n := s.names[name]
-	n.data, n.mtime = f(n.data), s.now()
+	n.data, n.mtime = f(n.data), s.changed()
 }
 
 // Special makes a directory, FIFO, socket or device, by its mode's type.
