@@ -25,6 +25,7 @@ type simEvent struct {
 // simSchedule is a world and what happens in it.
 type simSchedule struct {
 	World  [6]int // see settings
+	Order  uint64
 	Events []simEvent
 }
 
@@ -38,6 +39,7 @@ func (s simSchedule) settings() simSettings {
 		boot:      w[4] != 1,
 		bootLate:  []time.Duration{3 * time.Second, 0, 0, 50 * time.Second}[w[4]],
 		upAtStart: []time.Duration{10 * time.Hour, 30 * time.Second}[w[5]],
+		order:     s.Order,
 	}
 }
 
@@ -261,6 +263,7 @@ func newSchedule(seed uint64) simSchedule {
 		}
 		s.Events = append(s.Events, e)
 	}
+	s.Order = 1 + r.Uint64N(1<<32)
 	return s
 }
 
@@ -268,6 +271,9 @@ func newSchedule(seed uint64) simSchedule {
 func (s simSchedule) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "world %d %d %d %d %d %d\n", s.World[0], s.World[1], s.World[2], s.World[3], s.World[4], s.World[5])
+	if s.Order != 0 {
+		fmt.Fprintf(&b, "order %d\n", s.Order)
+	}
 	for _, e := range s.Events {
 		fmt.Fprintln(&b, e)
 	}
@@ -288,9 +294,12 @@ func parseSchedule(text []byte) (s simSchedule, err error) {
 		if len(f) == 0 || f[0][0] == '#' {
 			continue
 		}
-		if f[0] == "world" {
+		switch f[0] {
+		case "order":
+			_, err = fmt.Sscan(strings.Join(f[1:], " "), &s.Order)
+		case "world":
 			_, err = fmt.Sscan(strings.Join(f[1:], " "), &s.World[0], &s.World[1], &s.World[2], &s.World[3], &s.World[4], &s.World[5])
-		} else {
+		default:
 			var e simEvent
 			var after, at string
 			_, err = fmt.Sscan(sc.Text()+" -", &after, &e.Kind, &e.A, &e.B, &e.C, &at)

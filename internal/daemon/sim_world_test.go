@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"syscall"
@@ -32,6 +33,7 @@ type simSettings struct {
 	boot      bool // the utmpx file has a BOOT_TIME record
 	bootLate  time.Duration
 	upAtStart time.Duration
+	order     uint64 // in which goroutines go on; 0: none lets others go first
 }
 
 // simWorld is a machine in memory: its processes, terminals, clock and files,
@@ -80,6 +82,8 @@ type simWorld struct {
 	troubled                                 time.Time // until when, at least, something of it lasts
 	wasFull                                  bool      // there was a time without descriptors
 
+	order *rand.Rand // nil: who calls goes on
+
 	tally simTally
 	log   *bytes.Buffer
 	wrong []string // laws broken
@@ -102,6 +106,9 @@ func newSimWorld(s simSettings, log *bytes.Buffer) *simWorld {
 		Time: utmpx.TimeOf(w.wallAt(w.began).Add(s.bootLate - s.upAtStart))}
 	if s.boot {
 		boot, _ = simLayout.Encode(rec)
+	}
+	if s.order != 0 {
+		w.order = rand.New(rand.NewPCG(s.order, 2))
 	}
 	w.files.WriteFile(utmpName, boot)
 	w.files.WriteFile(wtmpName, nil)

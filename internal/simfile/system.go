@@ -319,5 +319,6 @@ func (v view) List(dir string) ([]string, error) {
 			names = append(names, path.Base(name))
 		}
 	}
+	slices.Sort(names)
 	return names, nil
 }
