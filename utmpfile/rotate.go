@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"utmpd.dev/utmpd/utmpx"
 )
 
 // From yields the records behind a mark up to the end of the log. If the log
@@ -20,37 +22,53 @@ import (
 // So it is if the file became shorter than the mark.
 func (l *Log) From(m Mark) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
-		for _, at := range l.since(m) {
-			if at.err != nil {
-				if !yield(Entry{}, at.err) || !errors.Is(at.err, ErrMarkLost) {
+		for range rotationsMost {
+			moved := false
+			for _, at := range l.since(m) {
+				var more bool
+				if m, more, moved = l.readOn(at, m, yield); !more {
 					return
 				}
-				continue
-			}
-			p, err := l.part(at.name)
-			if errors.Is(err, fs.ErrNotExist) && at.name != l.name {
-				err = fmt.Errorf("%w: %w", ErrMarkLost, err) // rotated on just now
-			}
-			if err != nil {
-				if !yield(Entry{}, err) {
-					return
+				if moved {
+					break
 				}
-				continue
 			}
-			more := p.forward(at.off, p.end, yield)
-			p.close()
-			if !more {
+			if !moved {
 				return
 			}
 		}
+		yield(Entry{}, wrap("read", l.name, errors.New("it is rotated again and again")))
 	}
 }
 
 // span is a file of the log from off on, or an error to yield in its place.
 type span struct {
 	name string
+	gen  utmpx.Generation // zero: whatever has the name
 	off  int64
 	err  error
+}
+
+// readOn yields what is to be read of a file after the mark m, and returns the mark
+// behind it. It yields nothing, and reports that, if the name leads to another file
+// than when it was listed: then the others' do, too.
+func (l *Log) readOn(at span, m Mark, yield yield) (behind Mark, more, moved bool) {
+	if at.err != nil {
+		return m, yield(Entry{}, at.err) && errors.Is(at.err, ErrMarkLost), false
+	}
+	p, err := l.part(at.name)
+	if errors.Is(err, fs.ErrNotExist) && at.name != l.name {
+		return m, true, true
+	}
+	if err != nil {
+		return m, yield(Entry{}, err), false
+	}
+	defer p.close()
+	if at.gen != (utmpx.Generation{}) && at.gen != p.gen {
+		return m, true, true
+	}
+	more = p.forward(at.off, p.end, yield)
+	return Mark{p.gen, p.end}, more, false
 }
 
 // since lists what is to be read from a mark on, oldest first.
@@ -65,7 +83,7 @@ func (l *Log) since(m Mark) []span {
 	case m == (Mark{}):
 		return []span{{name: l.name}}
 	case !missing && m.Generation == now.Generation && m.Offset <= now.Size:
-		return []span{{name: l.name, off: m.Offset}}
+		return []span{{name: l.name, gen: m.Generation, off: m.Offset}}
 	case !missing && m.Generation == now.Generation:
 		return []span{lost, {name: l.name}} // copied away and cut
 	}
@@ -77,11 +95,11 @@ func (l *Log) since(m Mark) []span {
 	if i < 0 {
 		return []span{lost, {name: l.name}}
 	}
-	spans := []span{{name: old[i].name, off: m.Offset}}
+	spans := []span{{name: old[i].name, gen: m.Generation, off: m.Offset}}
 	for _, f := range old[i+1:] {
-		spans = append(spans, span{name: f.name})
+		spans = append(spans, span{name: f.name, gen: f.info.Generation})
 	}
-	return append(spans, span{name: l.name})
+	return append(spans, span{name: l.name, gen: now.Generation})
 }
 
 // rotated is a file that was the log once.

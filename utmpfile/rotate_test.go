@@ -2,10 +2,12 @@ package utmpfile_test
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
 
+	"utmpd.dev/utmpd/internal/simfile"
 	"utmpd.dev/utmpd/utmpfile"
 	"utmpd.dev/utmpd/utmpx"
 )
@@ -114,4 +116,36 @@ func TestSince(t *testing.T) {
 			break
 		}
 	})
+}
+
+// TestFromRotatedMeanwhile has the log rotated before any call of a reading that
+// goes on from a mark: each record comes once, in its order.
+func TestFromRotatedMeanwhile(t *testing.T) {
+	for nth := 0; ; nth++ {
+		w := simWorld{simfile.New()}
+		w.Write(t, "wtmp.2", raw(t, layout, sess("oldest", 1)))
+		w.Write(t, "wtmp.1", raw(t, layout, sess("read", 2), sess("a", 3)))
+		w.Write(t, "wtmp", raw(t, layout, sess("b", 4), sess("c", 5)))
+		l := openLog(w)
+		info, err := w.s.Lookup(w.Path("wtmp.1"))
+		check(t, err)
+		left := nth
+		w.s.Inject(func(simfile.Op) *simfile.Fault {
+			if left--; left == -1 {
+				w.Rename(t, "wtmp.2", "wtmp.3")
+				w.Rename(t, "wtmp.1", "wtmp.2")
+				w.Rename(t, "wtmp", "wtmp.1")
+				w.Write(t, "wtmp", raw(t, layout, sess("d", 6)))
+			}
+			return nil
+		})
+		got := collect(t, l.From(utmpfile.Mark{Generation: info.Generation, Offset: int64(layout.Size())}))
+		if left >= 0 { // it never came to that
+			break
+		}
+		if slices.Equal(got, []string{"a", "b", "c"}) { // the present file when it was opened
+			continue
+		}
+		diff(t, fmt.Sprintf("rotated before call %d", nth), []string{"a", "b", "c", "d"}, got)
+	}
 }
