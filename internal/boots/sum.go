@@ -55,6 +55,9 @@ func Periods(all []Boot, since, until time.Time, present *Present) ([]Period, Su
 			p.Running, p.To = true, present.Now
 		}
 		p.UpFor, p.UpKnown = p.Up()
+		if i > 0 && p.overlaps(all[i-1]) {
+			p.UpFor, p.UpKnown = 0, false
+		}
 		if p.Running && !p.UpKnown {
 			p.UpFor, p.UpKnown = present.Uptime, true
 		}
@@ -65,7 +68,9 @@ func Periods(all []Boot, since, until time.Time, present *Present) ([]Period, Su
 		ps[i] = p
 	}
 	w := window(ps, since, until)
-	ps = slices.DeleteFunc(ps, func(p Period) bool { return p.To.Add(p.DownFor).Before(w.From) || p.From.After(w.To) })
+	ps = slices.DeleteFunc(ps, func(p Period) bool {
+		return w.To.Before(w.From) || p.To.Add(p.DownFor).Before(w.From) || p.From.After(w.To) && p.To.After(w.To)
+	})
 	for _, p := range ps {
 		w.add(p)
 	}
@@ -77,16 +82,21 @@ func Periods(all []Boot, since, until time.Time, present *Present) ([]Period, Su
 // windowed is a sum over the time between From and To.
 type windowed struct{ Sum }
 
+// overlaps reports whether p began before the boot before it had ended. One of
+// them had a clock that was behind or ahead, and that was set since: what it shows
+// is not for how long p was up.
+func (p Period) overlaps(before Boot) bool {
+	from := p.From.Add(p.stepped)
+	return from.Before(before.To.Add(-sameMoment)) && p.To.After(before.From.Add(before.stepped))
+}
+
 // window is the stretch of time that the boots cover, cut to since and until.
 func window(ps []Period, since, until time.Time) *windowed {
 	w := &windowed{}
 	for _, p := range ps {
-		from := p.From
+		from := p.To
 		if p.UpKnown {
-			from = p.To.Add(-p.UpFor) // a clock that was set since
-		}
-		if from.Before(earliest) {
-			from = p.To
+			from = p.To.Add(-p.UpFor) // which is not From if the clock was set since
 		}
 		if w.From.IsZero() || from.Before(w.From) {
 			w.From = from
