@@ -194,13 +194,12 @@ func same(a, b time.Time) bool { return a.Sub(b).Abs() <= 2*time.Second }
 
 // makeFile makes an empty file that the group utmp may write.
 func (b *booting) makeFile(name string) error {
+	if !b.dry {
+		if err := b.in.on.makeFile(name); err != nil && !errors.Is(err, fs.ErrExist) {
+			return fmt.Errorf("make %s: %w", name, err)
+		}
+	}
 	b.report.Wrote = append(b.report.Wrote, action{Record: "(the file itself)", File: name})
-	if b.dry {
-		return nil
-	}
-	if err := b.in.on.makeFile(name); err != nil && !errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("make %s: %w", name, err)
-	}
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"os/user"
+	"path/filepath"
 	"strconv"
 	"time"
 
@@ -45,12 +46,14 @@ func thisMachine() machine {
 }
 
 // makeFile makes a utmpx file as tmpfiles.d and sysvinit do: 0664 root:utmp, or
-// of the group of who makes it where there is no such group.
+// of the group of who makes it where there is no such group. It has its name only
+// once it is so, whenever this is killed.
 func makeFile(name string) error {
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*")
 	if err != nil {
 		return err
 	}
+	defer os.Remove(f.Name())
 	defer f.Close()
 	if g, err := user.LookupGroup("utmp"); err == nil {
 		gid, err := strconv.Atoi(g.Gid)
@@ -61,7 +64,10 @@ func makeFile(name string) error {
 			return err
 		}
 	}
-	return f.Chmod(0o664)
+	if err := f.Chmod(0o664); err != nil {
+		return err
+	}
+	return os.Link(f.Name(), name)
 }
 
 func alive(pid int32) bool {
