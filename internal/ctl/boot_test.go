@@ -288,6 +288,23 @@ func TestDryRun(t *testing.T) {
 	}
 }
 
+// TestAccessTimeStays: a run that wrote nothing leaves the next one what it had
+// to go by.
+func TestAccessTimeStays(t *testing.T) {
+	l := newLab(t)
+	l.starts("a", "08:00")
+	l.do("boot")
+	l.accessed("09:30")
+	l.starts("b", "10:02")
+	for range 2 {
+		if out := l.do("boot", "-n"); !strings.Contains(out, "crash+?,access-time") {
+			t.Error(out)
+		}
+	}
+	l.do("boot")
+	l.holds("wtmp", "08:00:00 BOOT_TIME reboot", "09:30:00 RUN_LVL shutdown crash+?,access-time", "10:02:00 BOOT_TIME reboot")
+}
+
 // TestRotated: the last boot is found in a file rotated away, compressed or not.
 func TestRotated(t *testing.T) {
 	compress := map[string]func([]byte) []byte{
