@@ -37,6 +37,10 @@ type File struct {
 func OpenOwn(name string) (*File, error) {
 	h, err := utmpfile.Kernel().Open(name, utmpfile.ReadOnly)
 	if err != nil {
+		var pe *fs.PathError
+		if errors.As(err, &pe) {
+			err = pe.Err // the path is told already
+		}
 		return nil, fmt.Errorf("archive: open %s: %w", name, err)
 	}
 	info, err := h.Info()

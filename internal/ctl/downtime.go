@@ -40,12 +40,15 @@ func downtime(in call) error {
 		}
 		moments[i] = t
 	}
+	if !moments[1].IsZero() && moments[1].Before(moments[0]) {
+		return &usageError{errors.New("downtime: -until is before -since"), downtimeCommand().usage()}
+	}
 	h, own, problems := readAll(in)
 	if !h.Found() && len(problems) > 0 {
 		return errors.Join(problems...)
 	}
 	for _, p := range problems {
-		fmt.Fprintf(in.stderr, "utmpctl: %v\n", p)
+		tell(in.stderr, p)
 	}
 	ps, sum := boots.Periods(h.Boots(), moments[0], moments[1], own)
 	write := writeTable
@@ -107,23 +110,26 @@ type line struct {
 }
 
 type sum struct {
-	From       time.Time `json:"from"`
-	To         time.Time `json:"to"`
-	Boots      int       `json:"boots"`
-	Crashes    int       `json:"crashes"`
-	Up         float64   `json:"up_seconds"`
-	Down       float64   `json:"down_seconds"`
-	Unknown    float64   `json:"unknown_seconds"`
-	AvailLeast *float64  `json:"availability_least"`
-	AvailMost  *float64  `json:"availability_most"`
+	From       *time.Time `json:"from"`
+	To         *time.Time `json:"to"`
+	Boots      int        `json:"boots"`
+	Crashes    int        `json:"crashes"`
+	Up         float64    `json:"up_seconds"`
+	Down       float64    `json:"down_seconds"`
+	Unknown    float64    `json:"unknown_seconds"`
+	AvailLeast *float64   `json:"availability_least"`
+	AvailMost  *float64   `json:"availability_most"`
 }
 
 func writeJSON(w io.Writer, ps []boots.Period, s boots.Sum) error {
 	out := struct {
 		Boots []line `json:"boots"`
 		Total sum    `json:"total"`
-	}{[]line{}, sum{From: s.From, To: s.To, Boots: s.Boots, Crashes: s.Crashes,
+	}{[]line{}, sum{Boots: s.Boots, Crashes: s.Crashes,
 		Up: s.Up.Seconds(), Down: s.Down.Seconds(), Unknown: s.Unknown.Seconds()}}
+	if len(ps) > 0 {
+		out.Total.From, out.Total.To = &s.From, &s.To
+	}
 	for _, p := range ps {
 		l := line{From: p.From, Recorded: p.Told, To: p.To, End: endOf(p), Up: seconds(p.UpFor, p.UpKnown),
 			Down: seconds(p.DownFor, p.DownKnown), KnownFrom: string(p.By)}

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"utmpd.dev/utmpd/internal/version"
@@ -48,8 +49,15 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer, on machin
 		fmt.Fprintf(stderr, "utmpctl: %v\n%s", usage.err, usage.help)
 		return exitUsage
 	}
-	fmt.Fprintf(stderr, "utmpctl: %v\n", err)
+	tell(stderr, err)
 	return exitError
+}
+
+// tell prints what went wrong, or was in the way: several things a line each.
+func tell(w io.Writer, what any) {
+	for line := range strings.SplitSeq(fmt.Sprint(what), "\n") {
+		fmt.Fprintf(w, "utmpctl: %s\n", line)
+	}
 }
 
 func dispatch(ctx context.Context, args []string, stdout, stderr io.Writer, on machine) error {

@@ -174,7 +174,7 @@ func (r *recorder) finish(err error) error {
 		fmt.Fprintf(r.in.stdout, "%s%s: %s\n", would, a.File, a.Record)
 	}
 	for _, n := range r.report.Notes {
-		fmt.Fprintln(r.in.stderr, n)
+		tell(r.in.stderr, n)
 	}
 	return err
 }

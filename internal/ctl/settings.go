@@ -2,7 +2,6 @@ package ctl
 
 import (
 	"cmp"
-	"fmt"
 
 	"utmpd.dev/utmpd/internal/config"
 	"utmpd.dev/utmpd/utmpfile"
@@ -16,7 +15,7 @@ func (c call) settings() (config.Config, error) {
 		return cfg, err
 	}
 	for _, w := range warnings {
-		fmt.Fprintln(c.stderr, w)
+		tell(c.stderr, w)
 	}
 	file, log := utmpfile.NativePaths()
 	cfg.UtmpxFile = cmp.Or(cfg.UtmpxFile, file)
