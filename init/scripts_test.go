@@ -1,0 +1,97 @@
+// Package services holds what other service managers than systemd run; the tests run
+// it as they do, with stand-ins for their programs.
+package services
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// stage is a directory whose programs tell in a file what they were called with.
+type stage struct {
+	t   *testing.T
+	dir string
+}
+
+func newStage(t *testing.T) *stage {
+	s := &stage{t, t.TempDir()}
+	for _, name := range []string{"utmpctl", "utmpd", "pkill", "svcprop"} {
+		s.program(name, `echo "${0##*/} $*" >>"${0%/*}/calls"`)
+	}
+	return s
+}
+
+func (s *stage) program(name, text string) {
+	s.t.Helper()
+	if err := os.WriteFile(filepath.Join(s.dir, name), []byte("#!/bin/sh\n"+text+"\n"), 0o755); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// run runs a script of this directory, with a shell's text before it and after it,
+// and returns what was called. The paths of the programs are the stage's.
+func (s *stage) run(script, before, after string, env ...string) (calls string, status int) {
+	s.t.Helper()
+	text, err := os.ReadFile(script)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	paths := strings.NewReplacer("/usr/sbin/", s.dir+"/", "/usr/bin/", s.dir+"/",
+		". /lib/lsb/init-functions", "log_daemon_msg() { :; }; log_end_msg() { :; }",
+		". /lib/svc/share/smf_include.sh", "SMF_EXIT_OK=0 SMF_EXIT_ERR_FATAL=95 SMF_EXIT_ERR_CONFIG=96")
+	cmd := exec.Command("/bin/sh", "-c", before+"\n"+paths.Replace(string(text))+"\n"+after)
+	cmd.Env = append(env, "PATH="+s.dir+":/usr/bin:/bin")
+	out, err := cmd.CombinedOutput()
+	if cmd.ProcessState == nil {
+		s.t.Fatal(err)
+	}
+	s.t.Logf("%s", out)
+	b, _ := os.ReadFile(filepath.Join(s.dir, "calls")) // nothing, if nothing was
+	return strings.TrimSpace(string(b)), cmd.ProcessState.ExitCode()
+}
+
+// TestShutdownIsTheEnd: a shutdown is recorded when the machine goes down, and
+// never else.
+func TestShutdownIsTheEnd(t *testing.T) {
+	const openrc = `yesno() { [ "$1" = YES ]; }; ebegin() { :; }; eend() { return $1; }`
+	tests := []struct {
+		name, script, before, after string
+		env                         []string
+		want                        string
+	}{
+		{"OpenRC goes down", "openrc/utmpd-boot", openrc, "stop", []string{"RC_GOINGDOWN=YES", "RC_RUNLEVEL=shutdown"}, "utmpctl shutdown"},
+		{"OpenRC goes to single user", "openrc/utmpd-boot", openrc, "stop", []string{"RC_GOINGDOWN=YES", "RC_RUNLEVEL=single"}, ""},
+		{"OpenRC stops the service", "openrc/utmpd-boot", openrc, "stop", []string{"RC_RUNLEVEL=default"}, ""},
+		{"sysvinit halts", "sysv/utmpd-boot", "set -- stop", "", []string{"RUNLEVEL=0"}, "utmpctl shutdown"},
+		{"sysvinit reboots", "sysv/utmpd-boot", "set -- stop", "", []string{"RUNLEVEL=6"}, "utmpctl shutdown"},
+		{"sysvinit goes to single user", "sysv/utmpd-boot", "set -- stop", "", []string{"RUNLEVEL=1"}, ""},
+		{"sysvinit stops the service", "sysv/utmpd-boot", "set -- stop", "", nil, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			calls, status := newStage(t).run(tt.script, tt.before, tt.after, tt.env...)
+			if calls != tt.want || status != 0 {
+				t.Errorf("called %q, status %d, want %q", calls, status, tt.want)
+			}
+		})
+	}
+	// s6-rc stops an essential service only with the machine (-D).
+	if _, err := os.Stat("s6/utmpd-boot/flag-essential"); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestSMFRefresh: a fault in the configuration is told, and is utmpd's affair. A
+// refresh method that fails puts the service into maintenance, while utmpd runs.
+func TestSMFRefresh(t *testing.T) {
+	s := newStage(t)
+	s.program("svcprop", "echo 17")
+	s.program("utmpd", "echo fault >&2; exit 1")
+	calls, status := s.run("smf/site-utmpd", "set -- refresh", "")
+	if want := "pkill -HUP -x -c 17 utmpd"; calls != want || status != 0 {
+		t.Errorf("called %q, status %d, want %q", calls, status, want)
+	}
+}
