@@ -95,3 +95,41 @@ func TestSMFRefresh(t *testing.T) {
 		t.Errorf("called %q, status %d, want %q", calls, status, want)
 	}
 }
+
+// TestInstall: what install puts, uninstall takes away, but for the settings and
+// directories that others have too. A definition of a service that is empty would
+// stop s6-rc-compile. An init system that is not known is told of before anything
+// is installed.
+func TestInstall(t *testing.T) {
+	bin := newStage(t)
+	install := func(what, init, to string) error {
+		cmd := exec.Command("../packaging/install.sh", what)
+		cmd.Env = append(os.Environ(), "DESTDIR="+to, "BIN="+bin.dir, "INIT="+init)
+		out, err := cmd.CombinedOutput()
+		t.Logf("%s %s: %s", what, init, out)
+		return err
+	}
+	for _, init := range []string{"none", "systemd", "openrc", "runit", "s6", "sysv", "smf", "systemd sysv"} {
+		to := t.TempDir()
+		if err := install("install", init, to); err != nil {
+			t.Fatal(err)
+		}
+		if err := install("uninstall", init, to); err != nil {
+			t.Fatal(err)
+		}
+		filepath.WalkDir(to, func(path string, d os.DirEntry, err error) error {
+			name := strings.TrimPrefix(path, to)
+			if err != nil || !d.IsDir() && name != "/etc/default/utmpd" || d.IsDir() && strings.Contains(name, "utmpd") {
+				t.Errorf("INIT=%s leaves %s, %v", init, name, err)
+			}
+			return nil
+		})
+	}
+	to := t.TempDir()
+	if err := install("install", "systemd upstart", to); err == nil {
+		t.Error("upstart is installed")
+	}
+	if left, _ := os.ReadDir(to); len(left) > 0 {
+		t.Errorf("it leaves %v", left)
+	}
+}

@@ -36,6 +36,13 @@ install | uninstall) action=$1 ;;
 *) die "usage: install.sh install|uninstall" ;;
 esac
 
+for init in $INIT; do
+	case $init in
+	none | systemd | openrc | runit | s6 | sysv | smf) ;;
+	*) die "INIT=$init: systemd, openrc, runit, s6, sysv, smf and none are known" ;;
+	esac
+done
+
 # put MODE SOURCE PATH; a SOURCE of "-" is standard input.
 put() {
 	to=$DESTDIR$3
@@ -53,6 +60,11 @@ put() {
 # service puts a file in which the programs may be named by their path.
 service() {
 	sed "s|/usr/sbin/\(utmp[cd]\)|$SBINDIR/\1|g" "$2" | put "$1" - "$3"
+}
+
+# own names directories of the service alone: what is left there goes with it.
+own() {
+	[ "$action" = install ] || for dir; do rm -rf "$DESTDIR$dir"; done
 }
 
 programs() {
@@ -97,6 +109,7 @@ services() {
 			service 755 init/runit/utmpd/log/run "$ETC/sv/utmpd/log/run"
 			service 644 init/runit/core-services/04-utmpd.sh "$ETC/runit/core-services/04-utmpd.sh"
 			service 644 init/runit/shutdown.d/45-utmpd.sh "$ETC/runit/shutdown.d/45-utmpd.sh"
+			own "$ETC/sv/utmpd"
 			;;
 		s6)
 			(cd init/s6 && find . -type f) | while read -r file; do
@@ -104,12 +117,12 @@ services() {
 				[ ! -x "init/s6/$file" ] || mode=755
 				service $mode "init/s6/$file" "$ETC/s6-rc/source/${file#./}"
 			done
+			own "$ETC/s6-rc/source/utmpd" "$ETC/s6-rc/source/utmpd-boot" "$ETC/s6-rc/source/utmpd-log"
 			;;
 		smf) # beside the files of the same names that the system has
 			put 644 init/smf/utmpd.xml /lib/svc/manifest/site/utmpd.xml
 			service 755 init/smf/site-utmpd /lib/svc/method/site-utmpd
 			;;
-		*) die "INIT=$init: systemd, openrc, runit, s6, sysv, smf and none are known" ;;
 		esac
 	done
 }
