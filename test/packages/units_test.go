@@ -78,9 +78,10 @@ func TestServiceFiles(t *testing.T) {
 // TestSysvScript: where nothing but the script starts it.
 func TestSysvScript(t *testing.T) {
 	m := newMachine(t, bare12)
-	m.sh(`dpkg -i /packages/dist/utmpd_*_amd64.deb
+	const not = "not() { if \"$@\"; then return 1; fi; }\n" // set -e takes no notice of !
+	m.sh(not + `dpkg -i /packages/dist/utmpd_*_amd64.deb
 		: >/run/utmp; chgrp utmp /run/utmp; chmod 664 /run/utmp
-		! /etc/init.d/utmpd status
+		not /etc/init.d/utmpd status
 		/etc/init.d/utmpd start
 		pid=$(cat /run/utmpd/utmpd.pid)
 		/etc/init.d/utmpd start
@@ -89,12 +90,30 @@ func TestSysvScript(t *testing.T) {
 		grep -q "^CapEff:.0000000000000008" /proc/$pid/status
 		/etc/init.d/utmpd reload
 		echo SCAN_PERIOD=never >>/etc/default/utmpd
-		! /etc/init.d/utmpd reload
+		not /etc/init.d/utmpd reload
 		/etc/init.d/utmpd restart
 		[ "$(cat /run/utmpd/utmpd.pid)" != $pid ]
 		/etc/init.d/utmpd stop
-		! /etc/init.d/utmpd status
+		not /etc/init.d/utmpd status
 		/etc/init.d/utmpd stop`)
+	// A pid file that was left, or written by another, makes a stranger neither a
+	// utmpd that runs nor one to be killed.
+	m.sh(not + `/etc/init.d/utmpd start
+		kill -9 $(cat /run/utmpd/utmpd.pid)
+		sleep 600 &
+		echo $! >/run/utmpd/utmpd.pid
+		not /etc/init.d/utmpd status
+		not /etc/init.d/utmpd reload
+		/etc/init.d/utmpd stop
+		kill -0 $!
+		/etc/init.d/utmpd start
+		/etc/init.d/utmpd status
+		[ "$(cat /run/utmpd/utmpd.pid)" != $! ]
+		kill $!
+		pid=$(cat /run/utmpd/utmpd.pid)
+		echo "NONSENSE='" >>/etc/default/utmpd # of which a shell reads nothing more
+		/etc/init.d/utmpd stop
+		not kill -0 $pid`)
 	m.is("a shutdown of init", "rm -f /var/log/wtmp; : >/var/log/wtmp; RUNLEVEL= /etc/init.d/utmpd-boot stop; stat -c %s /var/log/wtmp", "0")
 	m.sh("/etc/init.d/utmpd-boot start && RUNLEVEL=6 /etc/init.d/utmpd-boot stop")
 }
