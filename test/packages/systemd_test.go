@@ -154,3 +154,21 @@ func read(t *testing.T, name string) []string {
 	}
 	return words
 }
+
+// TestSystemdIsolate: what isolates another target ends services, and is no end
+// of the machine.
+func TestSystemdIsolate(t *testing.T) {
+	m := newMachine(t, debian13)
+	m.sh("rm -f /var/log/wtmp; install -m 664 -o root -g utmp /dev/null /var/log/wtmp; systemctl mask systemd-firstboot.service systemd-networkd.service >/dev/null 2>&1")
+	// It is as emergency.target, which wants a console.
+	m.write("/etc/systemd/system/bare.target", []byte("[Unit]\nDefaultDependencies=no\nAllowIsolate=yes\n"), 0o644)
+	b := m.start()
+	b.sh("dpkg -i /packages/dist/utmpd_*_amd64.deb")
+	b.works()
+	b.sh("systemctl isolate bare.target")
+	b.waitFor("utmpd to have been stopped", "! systemctl is-active -q utmpd")
+	b.is("the units", "systemctl show -p ActiveState --value utmpd-boot utmpd-shutdown | paste -sd ' '", "active  active")
+	b.records("no end", "/var/log/wtmp", "boot")
+	b.shutDown()
+	m.records("the end", "boot", "down")
+}
