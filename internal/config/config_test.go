@@ -128,6 +128,8 @@ RUN_AS=utmpd
 
 		{name: "relative path", in: "RUN_DIR=run/utmpd\nSTATE_DIR=~/x\n", want: Default(),
 			warn: []string{"1: absolute", "2: absolute"}},
+		{name: "one path for both files", in: "UTMPX_FILE=/a/\nWTMPX_FILE=/a\nMAX_FDS=5\n",
+			want: with(func(c *Config) { c.UtmpxFile, c.MaxFDs = "/a", 5 }), warn: []string{"2: WTMPX_FILE is the UTMPX_FILE"}},
 		{name: "control character in a path", in: "RUN_DIR='/a\tb'\nSTATE_DIR=/a\x7f\n", want: Default(),
 			warn: []string{`1: "/a\tb" has a control character; using the default`, "2: control"}},
 		{name: "long path", in: "RUN_DIR=/" + strings.Repeat("a", 4095), want: Default(), warn: []string{"1: longer"}},
@@ -248,6 +250,19 @@ func TestLoad(t *testing.T) {
 				t.Errorf("error %v, want %v", err, tt.err)
 			}
 		})
+	}
+}
+
+// TestLine: the last line that sets a key is the one that counts.
+func TestLine(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "f")
+	if err := os.WriteFile(name, []byte("# RUN_AS=x\nRUN_AS=a\nMAX_FDS=5\nexport RUN_AS='b'\nRUN_DIR=/r"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for key, want := range map[string]int{"RUN_AS": 4, "MAX_FDS": 3, "RUN_DIR": 5, "STATE_DIR": 1} {
+		if got := Line(name, key); got != want {
+			t.Errorf("%s: line %d, want %d", key, got, want)
+		}
 	}
 }
 

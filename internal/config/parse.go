@@ -44,6 +44,20 @@ func Load(name string) (Config, []Warning, error) {
 	return c, w, nil
 }
 
+// Line returns the last line of a file that sets the key, for those who find out
+// what is wrong with a value only where it is used; 1 if there is none.
+func Line(name, key string) int {
+	text, _ := read(name)
+	last, n := 1, 0
+	for line := range strings.Lines(text) {
+		n++
+		if set, _, _ := assignment(strings.TrimSuffix(line, "\n")); set == key {
+			last = n
+		}
+	}
+	return last
+}
+
 func read(name string) (string, error) {
 	f, err := os.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
 	if err != nil {
@@ -86,6 +100,10 @@ func Parse(r io.Reader, name string) (Config, []Warning) {
 	for line := range strings.Lines(text) {
 		last++
 		p.line(last, strings.TrimSuffix(line, "\n"))
+	}
+	if p.c.UtmpxFile != "" && p.c.UtmpxFile == p.c.WtmpxFile {
+		p.c.WtmpxFile = ""
+		p.warn(p.set["WTMPX_FILE"], "WTMPX_FILE is the UTMPX_FILE; using the default")
 	}
 	if err != nil {
 		p.warn(max(last, 1), "the rest could not be read: "+err.Error())

@@ -9,6 +9,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -55,7 +56,13 @@ func parseFlags(args []string) (flags, error) {
 	set.BoolVar(&f.dryRun, "n", false, "")
 	set.BoolVar(&f.check, "check", false, "")
 	set.BoolVar(&f.version, "version", false, "")
-	set.StringVar(&f.config, "config", "", "")
+	set.Func("config", "", func(name string) error {
+		if name == "" {
+			return errors.New("a file must be named")
+		}
+		f.config = name
+		return nil
+	})
 	if err := set.Parse(args); err != nil {
 		return f, err
 	}
@@ -118,10 +125,16 @@ func Main(args []string, stdout, stderr io.Writer) int {
 
 // check reads the configuration as the daemon would, and tells what it finds.
 func check(f flags, stdout, stderr io.Writer) int {
-	_, warnings, err := config.Load(f.config)
+	cfg, warnings, err := config.Load(f.config)
 	if err != nil {
 		fmt.Fprintf(stderr, "utmpd: %v\n", err)
 		return exitError
+	}
+	file := cmp.Or(f.config, config.DefaultFile)
+	if cfg.RunAs != "" {
+		if _, err := lookUp(cfg.RunAs); err != nil {
+			warnings = append(warnings, config.Warning{File: file, Line: config.Line(file, "RUN_AS"), Text: "RUN_AS: " + err.Error()})
+		}
 	}
 	for _, w := range warnings {
 		fmt.Fprintln(stderr, w)
@@ -129,7 +142,11 @@ func check(f flags, stdout, stderr io.Writer) int {
 	if len(warnings) > 0 {
 		return exitError
 	}
-	fmt.Fprintf(stdout, "%s: no faults\n", cmp.Or(f.config, config.DefaultFile))
+	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
+		fmt.Fprintf(stdout, "%s: missing; all keys have their defaults\n", file)
+		return exitOK
+	}
+	fmt.Fprintf(stdout, "%s: no faults\n", file)
 	return exitOK
 }
 

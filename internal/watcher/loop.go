@@ -81,7 +81,7 @@ func (w *Watcher) look(pid int32, keep bool) {
 		w.add(Event{Kind: Gone, PID: pid})
 		return
 	case err != nil: // what cannot be seen is not dead
-		w.log.Warn("cannot look at a process", "pid", pid, "err", err)
+		w.log.Warn("cannot look at a process", "pid", pid, "error", err)
 		w.add(Event{Kind: Alive, PID: pid, ID: proc.ID{PID: pid}})
 		return
 	}
@@ -116,7 +116,7 @@ func (w *Watcher) open(pid int32) (Process, backing, error) {
 			w.noteFull(err)
 			how = notAtAll
 		default: // the number of a thread has no pidfd, yet it can be looked at
-			w.log.Debug("no pidfd for this process", "pid", pid, "err", err)
+			w.log.Debug("no pidfd for this process", "pid", pid, "error", err)
 		}
 	}
 	process, err := w.kernel.Find(pid)
@@ -151,7 +151,7 @@ func (w *Watcher) keep(process Process, how backing) (Token, bool) {
 // noteFull says that no descriptors are left, once until there are.
 func (w *Watcher) noteFull(err error) {
 	if !w.full {
-		w.log.Warn("cannot watch more processes", "watched", len(w.byToken), "err", err)
+		w.log.Warn("cannot watch more processes", "watched", len(w.byToken), "error", err)
 	}
 	w.full = true
 }
@@ -218,7 +218,7 @@ func (w *Watcher) drop(it *watched) {
 
 func (w *Watcher) closeProcess(process Process) {
 	if err := process.Close(); err != nil {
-		w.log.Warn("cannot close a process", "err", err)
+		w.log.Warn("cannot close a process", "error", err)
 	}
 }
 

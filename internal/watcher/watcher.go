@@ -244,7 +244,7 @@ func (w *Watcher) wait(to chan<- ends, done <-chan struct{}) error {
 			return err
 		}
 		if err != nil && !failing {
-			w.log.Error("cannot wait for processes, trying again", "period", pollPeriod, "err", err)
+			w.log.Error("cannot wait for processes, trying again", "period", pollPeriod, "error", err)
 		}
 		if failing = err != nil; failing {
 			select {
@@ -301,7 +301,7 @@ func (w *Watcher) fallBack(err error) {
 	w.stats.backend = "polling"
 	w.mu.Unlock()
 	if first {
-		w.log.Warn("no pidfds, looking at every process instead", "period", pollPeriod, "err", err)
+		w.log.Warn("no pidfds, looking at every process instead", "period", pollPeriod, "error", err)
 	}
 }
 
