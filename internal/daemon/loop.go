@@ -171,10 +171,15 @@ func joined[T any](a, b []T) []T {
 // takeScan passes on a reading. A file that cannot be read for now is not an
 // empty one: what is known of its records stands. One that is not there has none.
 func (d *daemon) takeScan(ev scanner.Event) {
+	unread := ev.Err != nil && !errors.Is(ev.Err, fs.ErrNotExist) && !errors.Is(ev.Err, utmpfile.ErrEmpty) && !errors.Is(ev.Err, utmpfile.ErrTooLong)
+	if unread {
+		d.log.Debug("utmpx file not read", "took", ev.Took, "because", d.cause(ev))
+	} else {
+		d.log.Debug("utmpx file read", "records", ev.Snapshot.Len(), "took", ev.Took, "because", d.cause(ev))
+	}
 	d.scanned = true
-	d.log.Debug("utmpx file read", "records", ev.Snapshot.Len(), "took", ev.Took, "because", cause(ev))
 	d.tellScanError(ev.Err)
-	if ev.Err != nil && !errors.Is(ev.Err, fs.ErrNotExist) && !errors.Is(ev.Err, utmpfile.ErrEmpty) && !errors.Is(ev.Err, utmpfile.ErrTooLong) {
+	if unread {
 		return
 	}
 	d.lastScan, d.snap = ev.Began, ev.Snapshot
@@ -182,8 +187,11 @@ func (d *daemon) takeScan(ev scanner.Event) {
 	d.handleNow(table.Scanned{Snapshot: ev.Snapshot, Began: began, Periodic: ev.Periodic})
 }
 
-func cause(ev scanner.Event) string {
-	if ev.Periodic {
+func (d *daemon) cause(ev scanner.Event) string {
+	switch {
+	case !d.scanned:
+		return "start"
+	case ev.Periodic:
 		return "SCAN_PERIOD"
 	}
 	return "notice"

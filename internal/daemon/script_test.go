@@ -43,9 +43,10 @@ func TestScript(t *testing.T) {
 			"hup": func(ts *testscript.TestScript, _ bool, _ []string) {
 				ts.Check(syscall.Kill(daemonPID(ts), syscall.SIGHUP))
 			},
-			"crash":   crash,
-			"request": request,
-			"garbage": func(ts *testscript.TestScript, _ bool, _ []string) { writePipe(ts, []byte("garbage, all of it.")) },
+			"crash":     crash,
+			"interrupt": func(ts *testscript.TestScript, _ bool, _ []string) { send(ts, syscall.SIGINT) },
+			"request":   request,
+			"garbage":   func(ts *testscript.TestScript, _ bool, _ []string) { writePipe(ts, []byte("garbage, all of it.")) },
 		},
 	})
 }
