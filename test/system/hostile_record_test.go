@@ -178,8 +178,9 @@ func runOnTerminal(t *testing.T) (func() string, func()) {
 	}
 }
 
-// runWithSyslog runs utmpd as a daemon, beside a syslog that keeps what comes.
-func runWithSyslog(t *testing.T) (func() string, func()) {
+// listenAsSyslog keeps what comes to the system's log, and returns it.
+func listenAsSyslog(t *testing.T) func() string {
+	t.Helper()
 	os.Remove("/dev/log")
 	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: "/dev/log", Net: "unixgram"})
 	if err != nil {
@@ -196,12 +197,18 @@ func runWithSyslog(t *testing.T) (func() string, func()) {
 			shown.Write(append(b[:n:n], '\n'))
 		}
 	}()
+	return shown.String
+}
+
+// runWithSyslog runs utmpd as a daemon, beside a syslog that keeps what comes.
+func runWithSyslog(t *testing.T) (func() string, func()) {
+	shown := listenAsSyslog(t)
 	if status, _, stderr := command(t, "-config", configFile); status != 0 {
 		t.Fatalf("utmpd: %d %s", status, stderr)
 	}
 	pid := running()
 	t.Cleanup(func() { syscall.Kill(pid, syscall.SIGKILL) })
-	return shown.String, func() {
+	return shown, func() {
 		syscall.Kill(pid, syscall.SIGTERM)
 		waitFor(t, generous, "utmpd to end", func() bool { return running() == 0 })
 	}

@@ -93,20 +93,52 @@ func TestSecondInstance(t *testing.T) {
 	startUtmpdAs(t, nil).stop(t)
 }
 
-// TestNotReady: a daemon that cannot start says so where it was started.
+// TestNotReady: a daemon that cannot start says so where it was started, and in
+// the system's log.
 func TestNotReady(t *testing.T) {
 	if !enter(t, bookworm) {
 		return
 	}
+	syslog := listenAsSyslog(t)
 	configure(t, "RUN_AS=nobodyhere")
-	for _, args := range [][]string{nil, {"-config", "/nonexistent"}} {
-		status, _, stderr := command(t, args...)
-		if status == 0 || strings.TrimSpace(stderr) == "" {
-			t.Errorf("utmpd %v: status %d, on standard error %q", args, status, stderr)
+	for _, c := range []struct {
+		args []string
+		says string
+	}{
+		{nil, "unknown user nobodyhere"},
+		{[]string{"-config", "/nonexistent"}, "/nonexistent: no such file"},
+	} {
+		status, _, stderr := command(t, c.args...)
+		if status == 0 || !strings.Contains(stderr, c.says) {
+			t.Errorf("utmpd %v: status %d, on standard error %q", c.args, status, stderr)
 		}
+		waitFor(t, generous, "the reason in syslog", func() bool {
+			return strings.Contains(syslog(), c.says) && strings.Contains(syslog(), "<27>") // daemon.err
+		})
 		if pid := running(); pid != 0 {
 			t.Errorf("process %d is still there", pid)
 		}
+	}
+}
+
+// TestCheck: -check reads the file that utmpd would, and says if there is none.
+func TestCheck(t *testing.T) {
+	if !enter(t, bookworm) {
+		return
+	}
+	if err := os.RemoveAll(configFile); err != nil {
+		t.Fatal(err)
+	}
+	for _, says := range []string{": missing; all keys have their defaults\n", ": no faults\n"} {
+		status, stdout, stderr := command(t, "-check")
+		if status != 0 || stdout != configFile+says || stderr != "" {
+			t.Errorf("utmpd -check: status %d, %q %q, want %q", status, stdout, stderr, says)
+		}
+		configure(t, "SCAN_PERIOD=10")
+	}
+	configure(t, "", "SCAN_PERIOD=0")
+	if status, _, stderr := command(t, "-check"); status != 1 || !strings.Contains(stderr, configFile+":2: SCAN_PERIOD") {
+		t.Errorf("utmpd -check: status %d, %q", status, stderr)
 	}
 }
 
