@@ -195,9 +195,19 @@ func (t *Table) take(ev Event) {
 	case Paid:
 		t.paid(ev)
 	case Configured:
-		t.set = ev.Settings
+		t.configure(ev.Settings)
 	case Tick:
 	}
+}
+
+// configure takes new settings. A grace that is shorter now is so for those who
+// are in it, too.
+func (t *Table) configure(set Settings) {
+	t.set = set
+	for _, s := range t.due {
+		s.due = min(s.due, max(t.now.Mono, s.endMono+set.Grace))
+	}
+	heap.Init(&t.due)
 }
 
 // Next returns when the table wants a [Tick], on the clock of Moment.Mono.

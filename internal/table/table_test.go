@@ -102,6 +102,24 @@ func TestDeath(t *testing.T) {
 			w.pass(time.Second)
 			w.wantDead(0, w.now.Wall.Add(-time.Second))
 		}},
+		{"GRACE_PERIOD set shorter", func(w *world) {
+			w.handle(Configured{Settings{Grace: time.Hour, KeepBusyLines: true}})
+			died := w.now.Wall
+			w.kill(100, Status{})
+			w.pass(time.Second)
+			w.handle(Configured{Settings{Grace: 3 * time.Second, KeepBusyLines: true}})
+			w.pass(time.Second)
+			w.wantAlive(0)
+			w.pass(time.Second)
+			w.wantDead(0, died)
+		}},
+		{"GRACE_PERIOD set longer counts for the next death", func(w *world) {
+			died := w.now.Wall
+			w.kill(100, Status{})
+			w.handle(Configured{Settings{Grace: time.Hour, KeepBusyLines: true}})
+			w.pass(time.Second)
+			w.wantDead(0, died)
+		}},
 		{"/proc hides the leader: it stays while the terminal does", func(w *world) {
 			w.leaders["pts/0"] = Leader{Hidden: true}
 			died := w.now.Wall
