@@ -22,7 +22,8 @@ const soonRead = 512
 // same errors. After an error of the write lines does not know of the records.
 func (l *Log) AppendAfter(ctx context.Context, lines *Lines, choose func(*Lines) []utmpx.Record) error {
 	for {
-		if err := l.Follow(lines); err != nil {
+		// Reading is not cut short by a patience with locks: it would begin anew.
+		if err := l.Follow(context.WithoutCancel(ctx), lines); err != nil {
 			return err
 		}
 		h, info, err := l.lock(ctx, AppendOnly, utmpx.Generation{})
@@ -80,10 +81,11 @@ const rotationsMost = 3
 // Follow feeds lines with what was appended to the log since, under no lock. A
 // log that is another file by now, or was cut, is read anew; the logins that
 // stood open in the file before it are kept in mind. If the log is rotated while
-// it is read anew, that begins again.
-func (l *Log) Follow(lines *Lines) error {
+// it is read anew, that begins again. Reading ends with ctx; then lines has what
+// it had, or nothing.
+func (l *Log) Follow(ctx context.Context, lines *Lines) error {
 	for range rotationsMost {
-		if still, err := l.follow(lines); still || err != nil {
+		if still, err := l.follow(ctx, lines); still || err != nil {
 			return err
 		}
 		// A file may have been read twice, or half, and another not at all.
@@ -95,8 +97,8 @@ func (l *Log) Follow(lines *Lines) error {
 // follow reports whether the log's files were the same all the while. The present
 // one's name and inode do not tell: who copies and cuts it alters neither, and
 // those rotated away change their names before it does.
-func (l *Log) follow(lines *Lines) (bool, error) {
-	p, err := l.fleeting(l.name)
+func (l *Log) follow(ctx context.Context, lines *Lines) (bool, error) {
+	p, err := l.fleeting(ctx, l.name)
 	if err != nil {
 		return false, err
 	}
@@ -106,7 +108,7 @@ func (l *Log) follow(lines *Lines) (bool, error) {
 	}
 	// An error is met again where the files are read, and told by lines.whole.
 	before, _ := l.rotated()
-	older, told, whole := l.older(lines)
+	older, told, whole := l.older(ctx, lines)
 	if err := lines.start(p, maxHistory); err != nil {
 		return false, err
 	}
@@ -126,21 +128,21 @@ func (l *Log) follow(lines *Lines) (bool, error) {
 // before is not read again, unless it cannot be found: the log was copied away
 // and cut, say. Then the copies tell, and what is remembered of lines of which
 // they do not.
-func (l *Log) older(lines *Lines) (open map[string]Last, told map[string]struct{}, whole bool) {
+func (l *Log) older(ctx context.Context, lines *Lines) (open map[string]Last, told map[string]struct{}, whole bool) {
 	files, whole := l.since(lines.mark), lines.whole
 	gap := false
-	lost := lines.mark != (Mark{}) && !l.goesOn(lines, files[0])
+	lost := lines.mark != (Mark{}) && !l.goesOn(ctx, lines, files[0])
 	var remembered map[string]Last
 	if lost || lines.mark == (Mark{}) {
 		remembered = lines.logins()
 		*lines = Lines{lost: lines.lost || lost}
-		files, whole = l.sinceBoot()
+		files, whole = l.sinceBoot(ctx)
 	}
 	for _, at := range files {
 		if at.name == l.name {
 			break // the present one
 		}
-		p, err := l.fleeting(at.name)
+		p, err := l.fleeting(ctx, at.name)
 		if err != nil {
 			whole, gap = false, true
 			continue
@@ -177,11 +179,11 @@ func (l *Log) older(lines *Lines) (open map[string]Last, told map[string]struct{
 // goesOn reports whether what was read of the log last stands, at its mark, in a
 // file that was rotated away. The present one is that no longer, or lines would
 // have been fed from it; and of a file that was empty nothing shows that it is.
-func (l *Log) goesOn(lines *Lines, at span) bool {
+func (l *Log) goesOn(ctx context.Context, lines *Lines, at span) bool {
 	if at.err != nil || at.name == l.name || at.off == 0 {
 		return false
 	}
-	p, err := l.fleeting(at.name)
+	p, err := l.fleeting(ctx, at.name)
 	if err != nil {
 		return false
 	}
@@ -193,14 +195,14 @@ func (l *Log) goesOn(lines *Lines, at span) bool {
 // sinceBoot lists the files rotated away that tell of this boot, oldest first,
 // the first from the boot on if it stands there. whole is false if there are
 // compressed ones that may tell more.
-func (l *Log) sinceBoot() (files []span, whole bool) {
+func (l *Log) sinceBoot(ctx context.Context) (files []span, whole bool) {
 	old, err := l.rotated()
 	if err != nil {
 		return nil, false
 	}
 	for _, f := range slices.Backward(old) {
 		at := span{name: f.name}
-		p, err := l.fleeting(f.name)
+		p, err := l.fleeting(ctx, f.name)
 		if err != nil {
 			return files, false
 		}

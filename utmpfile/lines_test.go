@@ -46,12 +46,12 @@ func TestLines(t *testing.T) {
 				w.Write(t, "wtmp", nil)
 				l := openLog(w)
 				var fed, read utmpfile.Lines
-				check(t, l.Follow(&fed))
+				check(t, l.Follow(t.Context(), &fed))
 				for _, r := range tt.log {
 					check(t, l.Append(t.Context(), r))
-					check(t, l.Follow(&fed))
+					check(t, l.Follow(t.Context(), &fed))
 				}
-				check(t, l.Follow(&read))
+				check(t, l.Follow(t.Context(), &read))
 				for name, ls := range map[string]*utmpfile.Lines{"fed": &fed, "read": &read} {
 					open, seen := map[string]int32{}, []string(nil)
 					for _, line := range []string{"pts/0", "pts/1", "tty1"} {
@@ -79,7 +79,7 @@ func TestLast(t *testing.T) {
 	w := simWorld{simfile.New()}
 	w.Write(t, "wtmp", raw(t, layout, boot(1), sess("pts/0", 7)))
 	var ls utmpfile.Lines
-	check(t, openLog(w).Follow(&ls))
+	check(t, openLog(w).Follow(t.Context(), &ls))
 	got, _ := ls.Last("pts/0")
 	diff(t, "last", utmpfile.Last{PID: 1007, ID: "ts/0", User: "alice", Time: utmpx.Time{Sec: epoch + 7, Usec: 7}, Offset: 384}, got)
 }
@@ -120,7 +120,7 @@ func TestFollowRotation(t *testing.T) {
 				w.Write(t, "wtmp", raw(t, layout, boot(0), sess("pts/0", 1), sess("pts/1", 2), sess("pts/2", 3)))
 				l := openLog(w)
 				var ls utmpfile.Lines
-				check(t, l.Follow(&ls))
+				check(t, l.Follow(t.Context(), &ls))
 				tt.change(t, w)
 				err := l.AppendAfter(t.Context(), &ls, func(ls *utmpfile.Lines) []utmpx.Record {
 					wantOpen(t, ls, "pts/0", 1001)
@@ -176,7 +176,7 @@ func TestFirstReadingGoesToTheBoot(t *testing.T) {
 					}
 				}
 				var ls utmpfile.Lines
-				check(t, openLog(w).Follow(&ls))
+				check(t, openLog(w).Follow(t.Context(), &ls))
 				var open []string
 				for _, line := range []string{"a", "b", "c", "d"} {
 					if _, ok := ls.Last(line); ok {
@@ -316,7 +316,7 @@ func TestLinesAreBounded(t *testing.T) {
 	}
 	w.Write(t, "wtmp", data)
 	var ls utmpfile.Lines
-	check(t, openLog(w).Follow(&ls))
+	check(t, openLog(w).Follow(t.Context(), &ls))
 	if ls.Len() != 1<<16 {
 		t.Errorf("%d lines are kept", ls.Len())
 	}

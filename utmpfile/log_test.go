@@ -52,7 +52,7 @@ func TestMissingLog(t *testing.T) {
 			"Touch":       l.Touch(time.Unix(epoch, 0)),
 			"ReadOne":     l.ReadOne(),
 			"Sync":        l.Sync(),
-			"Follow":      l.Follow(&lines),
+			"Follow":      l.Follow(t.Context(), &lines),
 		}
 		_, errs["Mark"] = l.Mark()
 		for _, err := range l.Forward() {

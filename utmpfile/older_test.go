@@ -37,7 +37,7 @@ func TestOpenRCBootEnds(t *testing.T) {
 		boot := utmpx.Record{Type: utmpx.RunLevel, Line: "~~", ID: "~~", User: "reboot", Time: utmpx.Time{Sec: 1_780_000_500}}
 		w.Write(t, "wtmp", raw(t, layout, sess("pts/0", 1), boot))
 		var lines utmpfile.Lines
-		check(t, utmpfile.NewLog(w.Path("wtmp"), utmpfile.Options{System: w.System()}).Follow(&lines))
+		check(t, utmpfile.NewLog(w.Path("wtmp"), utmpfile.Options{System: w.System()}).Follow(t.Context(), &lines))
 		if last, ok := lines.Last("pts/0"); ok {
 			t.Errorf("still open: %v", last)
 		}

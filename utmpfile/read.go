@@ -1,6 +1,7 @@
 package utmpfile
 
 import (
+	"context"
 	"iter"
 	"time"
 	"unsafe"
@@ -86,12 +87,14 @@ type part struct {
 	// fleeting records share one block, and are overwritten when the next is read:
 	// for who keeps nothing of them.
 	fleeting bool
+	ended    func() error // of the context in which it is read; nil: nothing ends it
 }
 
-// fleeting opens a file of the log for reading records that are not kept.
-func (l *Log) fleeting(name string) (part, error) {
+// fleeting opens a file of the log for reading records that are not kept, until
+// ctx ends.
+func (l *Log) fleeting(ctx context.Context, name string) (part, error) {
 	p, err := l.part(name)
-	p.fleeting = true
+	p.fleeting, p.ended = true, ctx.Err
 	return p, err
 }
 
@@ -124,6 +127,9 @@ func (p part) close() {
 // load reads the records from off on, at most one block and none behind end.
 // It returns fewer where the file was cut meanwhile.
 func (p part) load(off, end int64) (string, error) {
+	if p.ended != nil && p.ended() != nil {
+		return "", wrap("read", p.name, p.ended())
+	}
 	want := min(int64(blockRecords*p.layout.Size()), end-off)
 	block := *p.block
 	if !p.fleeting {

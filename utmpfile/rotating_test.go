@@ -1,9 +1,11 @@
 package utmpfile_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"testing"
 
 	"utmpd.dev/utmpd/internal/simfile"
@@ -42,7 +44,7 @@ func TestRotatedWhileRead(t *testing.T) {
 				l := openLog(w)
 				var ls utmpfile.Lines
 				if known {
-					check(t, l.Follow(&ls))
+					check(t, l.Follow(t.Context(), &ls))
 				}
 				done := 0
 				w.s.Inject(func(simfile.Op) *simfile.Fault {
@@ -90,7 +92,7 @@ func TestLostStaysLost(t *testing.T) {
 	w.Write(t, "wtmp", raw(t, layout, sess("lost", 1)))
 	l := openLog(w)
 	var ls utmpfile.Lines
-	check(t, l.Follow(&ls))
+	check(t, l.Follow(t.Context(), &ls))
 	w.Write(t, "wtmp", raw(t, layout, sess("new", 2)))
 	w.s.Inject(func(op simfile.Op) *simfile.Fault {
 		if op.Call == simfile.List {
@@ -100,7 +102,7 @@ func TestLostStaysLost(t *testing.T) {
 		}
 		return nil
 	})
-	check(t, l.Follow(&ls))
+	check(t, l.Follow(t.Context(), &ls))
 	wantOpen(t, &ls, "lost", 1001)
 	wantOpen(t, &ls, "new", 1002)
 	if ls.Whole() {
@@ -146,17 +148,55 @@ func TestEmptyLogIsNotReadAgain(t *testing.T) {
 		l := openLog(w)
 		var ls utmpfile.Lines
 		for range 3 {
-			check(t, l.Follow(&ls))
+			check(t, l.Follow(t.Context(), &ls))
 			wantOpen(t, &ls, "older", 1002)
 			if !ls.Whole() {
 				t.Error("what was read is not known any more")
 			}
 		}
 		check(t, l.AppendAfter(t.Context(), &ls, func(*utmpfile.Lines) []utmpx.Record { return []utmpx.Record{dead("older", 4)} }))
-		check(t, l.Follow(&ls))
+		check(t, l.Follow(t.Context(), &ls))
 		wantOpen(t, &ls, "older", 0)
 		if !ls.Whole() {
 			t.Error("what was read is not known any more, after utmpd's own writing")
 		}
 	})
+}
+
+// TestReadingEnds: whoever wants to end does not wait for a long history.
+func TestReadingEnds(t *testing.T) {
+	w := simWorld{simfile.New()}
+	long := raw(t, layout, slices.Repeat([]utmpx.Record{sess("pts/0", 1)}, 20*512)...)
+	w.Write(t, "wtmp.1", long)
+	w.Write(t, "wtmp", long)
+	l := openLog(w)
+	// reads returns how often the log was read, and how often after the end.
+	reads := func(end int) (all, after int, err error) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		w.s.Inject(func(op simfile.Op) *simfile.Fault {
+			if op.Call != simfile.Read {
+				return nil
+			}
+			if all++; all > end {
+				cancel()
+				after++
+			}
+			return nil
+		})
+		defer w.s.Inject(nil)
+		var ls utmpfile.Lines
+		err = l.Follow(ctx, &ls)
+		return all, after, err
+	}
+	all, _, err := reads(1e6)
+	if all < 80 || err != nil {
+		t.Fatalf("read %d times: %v", all, err)
+	}
+	for end := range all - 1 { // behind the last one nothing is to be read
+		// Each of the two files may still be looked at for its layout.
+		if _, after, err := reads(end); after > 6 || !errors.Is(err, context.Canceled) {
+			t.Fatalf("read %d times after its end at reading %d of %d: %v", after, end, all, err)
+		}
+	}
 }

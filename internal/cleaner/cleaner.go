@@ -42,7 +42,7 @@ type File interface {
 // Log is the wtmpx log: a utmpfile.Log.
 type Log interface {
 	AppendAfter(ctx context.Context, lines *utmpfile.Lines, choose func(*utmpfile.Lines) []utmpx.Record) error
-	Follow(lines *utmpfile.Lines) error
+	Follow(ctx context.Context, lines *utmpfile.Lines) error
 	Sync() error
 }
 
@@ -156,7 +156,7 @@ func (c *Cleaner) enqueue(o order) {
 func (c *Cleaner) Run(ctx context.Context) {
 	defer c.sync()
 	// The log's history is read now, so that the first death does not wait for it.
-	_ = c.opts.Log.Follow(&c.lines)
+	_ = c.opts.Log.Follow(ctx, &c.lines)
 	for {
 		select {
 		case <-ctx.Done():
@@ -332,7 +332,7 @@ func (c *Cleaner) logouts(ctx context.Context, jobs []Job, still []bool, results
 // append waits no longer than that for the log's lock.
 func (c *Cleaner) append(ctx context.Context, wait time.Duration, choose func(*utmpfile.Lines) []utmpx.Record) error {
 	if c.opts.DryRun {
-		err := c.opts.Log.Follow(&c.lines)
+		err := c.opts.Log.Follow(ctx, &c.lines)
 		if err == nil {
 			choose(&c.lines)
 		}

@@ -170,7 +170,7 @@ func TestRotation(t *testing.T) {
 	}{
 		{"while we ran", func(w *world) {
 			w.c.clean(w.t.Context(), nil)
-			_ = w.c.opts.Log.Follow(&w.c.lines)
+			_ = w.c.opts.Log.Follow(context.Background(), &w.c.lines)
 			w.sys.Rename(wtmpName, wtmpName+".1")
 			w.sys.WriteFile(wtmpName, nil)
 		}, Appended},

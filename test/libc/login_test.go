@@ -138,7 +138,7 @@ func (g *together) checkLogins(t *testing.T, line string, pid int32) {
 			t.Fatalf("record %d of %s is %v, want %v", i, line, r, want)
 		}
 	}
-	if err := g.log.Follow(&lines); err != nil {
+	if err := g.log.Follow(t.Context(), &lines); err != nil {
 		t.Fatal(err)
 	}
 	if last, open := lines.Last(line); open {
