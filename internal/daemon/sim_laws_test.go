@@ -28,6 +28,7 @@ func (w *simWorld) guardWrite(h *simHandle, p []byte, off int64) {
 		if w.replaced == h.under { // under the lock, nobody can help it
 			w.broken("3: written to a file that was replaced")
 		}
+		w.comesBack(h, off)
 		return
 	case int64(len(p)) != size || off%size != 0 || off+size > int64(len(now)):
 		w.broken("3: %d bytes written at %d of %d", len(p), off, len(now))
@@ -45,6 +46,18 @@ func (w *simWorld) guardWrite(h *simHandle, p []byte, off int64) {
 	}
 	w.tell("utmpd marks %v, ended %v", s, got.Time.Time())
 	w.marking(s, got.Time)
+}
+
+// comesBack notes that a record is marked in a file that was replaced under the
+// lock, and stands as it was in the new one: utmpd may see its mark in the old one,
+// and then knows no more of the record there than of any that it never saw.
+func (w *simWorld) comesBack(h *simHandle, off int64) {
+	was := make([]byte, simLayout.Size())
+	_, _ = h.h.ReadAt(was, off)
+	if s := w.byRaw[string(was)]; s != nil {
+		w.count("marked in a file just replaced")
+		s.seenSince = time.Now()
+	}
 }
 
 // endedRecord is what a session's record becomes.
