@@ -1,14 +1,20 @@
 package daemon
 
 import (
+	"context"
 	"errors"
 	"io"
 	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
+	"utmpd.dev/utmpd/internal/cleaner"
 	"utmpd.dev/utmpd/internal/state"
 	"utmpd.dev/utmpd/internal/table"
+	"utmpd.dev/utmpd/utmpfile"
 	"utmpd.dev/utmpd/utmpx"
 )
 
@@ -73,5 +79,31 @@ func TestHostileTimeIsNotSaved(t *testing.T) {
 		if err := back.UnmarshalBinary(b); err != nil || len(back.Owed) != 1 {
 			t.Errorf("%d seconds: %v, %d logouts", sec, err, len(back.Owed))
 		}
+	}
+}
+
+// TestDryRunPaysNothing: with -n, logouts that wait for wtmp wait on, for a run that
+// writes.
+func TestDryRunPaysNothing(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"utmp", "wtmp"} {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d := &daemon{flags: flags{dryRun: true}, inputs: make(chan []input, 1), done: make(chan struct{})}
+	d.cleaner = cleaner.New(cleaner.Options{
+		File: utmpfile.NewFile(filepath.Join(dir, "utmp"), utmpfile.Options{}), Log: utmpfile.NewLog(filepath.Join(dir, "wtmp"), utmpfile.Options{}),
+		DryRun: true, Logger: slog.New(slog.DiscardHandler),
+	})
+	ctx, stop := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Go(func() { d.cleaner.Run(ctx) })
+	defer running.Wait()
+	defer stop()
+	d.payDebts([]table.Owed{{End: time.Unix(1e9, 0)}})
+	paid := (<-d.inputs)[0].events[0].(table.Paid)
+	if len(paid.Left) != 1 {
+		t.Errorf("%+v, want the logout to be left", paid)
 	}
 }

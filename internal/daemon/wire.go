@@ -147,7 +147,8 @@ var logouts = map[cleaner.Logout]table.Logout{
 	cleaner.Closed: table.Closed, cleaner.Owed: table.LogoutOwed,
 }
 
-// payDebts hands the logouts that wait to the Cleaner.
+// payDebts hands the logouts that wait to the Cleaner. With -n, which writes none,
+// they wait on.
 func (d *daemon) payDebts(owed []table.Owed) {
 	out := make([]cleaner.Debt, len(owed))
 	for i, o := range owed {
@@ -155,7 +156,7 @@ func (d *daemon) payDebts(owed []table.Owed) {
 	}
 	d.cleaner.Pay(out, func(err error) {
 		paid := table.Paid{Err: err}
-		if err != nil {
+		if err != nil || d.flags.dryRun {
 			paid.Left = owed
 		}
 		d.emit(input{time.Now(), []table.Event{paid}})

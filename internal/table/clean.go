@@ -50,6 +50,7 @@ func (t *Table) goOn(s *session, res Result) {
 		// if it comes back, the time of death is still known.
 		t.wait(s, t.now.Mono+retryFailed)
 	case DryRun:
+		s.left = true // what is known of it is for a run that writes
 		t.leaveAlone(s, false)
 	case Busy:
 		t.wait(s, t.now.Mono+retryBusy)

@@ -96,3 +96,28 @@ func TestIdentityIsKept(t *testing.T) {
 		t.Errorf("bound to another process: %v", r)
 	}
 }
+
+// TestRestartAfterDryRun: a run that writes to no record leaves the next one what it
+// took over: the death it saw, and the process that the record is of.
+func TestRestartAfterDryRun(t *testing.T) {
+	for _, reused := range []bool{false, true} {
+		w := one(t)
+		w.dry = true
+		died := w.now.Wall
+		w.kill(100, Status{Known: true, Wait: 9})
+		w.pass(time.Minute)
+		w.wantAlive(0)
+		w.wantLog("would-end")
+		if reused {
+			w.start(100)
+		}
+		w.restart()
+		w.dry = false
+		w.scan()
+		w.pass(time.Second)
+		w.wantDead(0, died)
+		if got := w.cleaned[0].Status.Exit(); got != (utmpx.Exit{Termination: 9}) {
+			t.Errorf("exit %v", got)
+		}
+	}
+}
