@@ -107,3 +107,28 @@ func TestDryRunPaysNothing(t *testing.T) {
 		t.Errorf("%+v, want the logout to be left", paid)
 	}
 }
+
+// TestAllIsSaved: as many sessions as there can be may all have died while wtmp
+// fails, with as many logouts waiting as are kept. A kill must not lose them.
+func TestAllIsSaved(t *testing.T) {
+	l := utmpx.Glibc400LE
+	b, err := l.Encode(utmpx.Record{Type: utmpx.UserProcess, PID: 1 << 22, Line: "pts/0", User: "alice", Time: utmpx.Time{Sec: 1e9}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := time.Unix(1e9, 123456789)
+	owed := table.Owed{Login: l.Decode(string(b)), End: at, Status: table.Status{Known: true, Wait: 9}}
+	st := table.State{Alive: at}
+	for i := range utmpfile.MaxRecords {
+		id := table.ID{PID: int32(1<<22 - i), Start: 1 << 40, Inode: 1 << 40}
+		st.Sessions = append(st.Sessions, table.SessionState{Slot: i, ID: id, Since: at, End: at})
+	}
+	for range utmpfile.MaxRecords + table.OwedMost {
+		st.Owed = append(st.Owed, owed)
+	}
+	text, err := saved(st, "b1", utmpx.Generation{Dev: 1 << 60, Ino: 1 << 60}).MarshalBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d bytes", len(text))
+}

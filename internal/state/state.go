@@ -17,12 +17,13 @@ import (
 // header is the first line; a file of another version is not believed.
 const header = "utmpd-table 1\n"
 
-// Limits of a state. One beyond them is neither written nor believed.
+// Limits of a state. One beyond them is neither written nor believed. They hold as
+// many sessions as a utmpx file may have, each with a logout that waits.
 const (
-	MaxSize    = 64 << 20 // bytes of the file
+	MaxSize    = 128 << 20 // bytes of the file
 	MaxProcs   = 1 << 20
 	MaxRecords = 1 << 20 // of all processes together
-	MaxOwed    = 1 << 16
+	MaxOwed    = 1 << 17
 	MaxString  = 256  // bytes of a boot id or a layout's name
 	MaxRaw     = 4096 // bytes of one raw record
 )

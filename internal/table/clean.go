@@ -156,7 +156,7 @@ func (t *Table) owe(res Result) {
 	if res.Outcome != Done || res.Logout != LogoutOwed {
 		return
 	}
-	if len(t.owed) >= owedMost {
+	if len(t.owed) >= OwedMost {
 		t.report(Report{Kind: OwedLost, Record: o.Login, End: o.End})
 		return
 	}

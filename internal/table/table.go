@@ -50,9 +50,9 @@ const (
 	// logPatience is how long a failing wtmpx file holds up the utmpx file.
 	logPatience = 10 * time.Second
 	// owedEvery is the pause between two attempts at the logouts that wait
-	// for the wtmpx file, and owedMost how many of them are kept.
+	// for the wtmpx file, and OwedMost how many of them are kept.
 	owedEvery = time.Second
-	owedMost  = 10_000
+	OwedMost  = 10_000
 )
 
 // Moment is a time on both clocks: Mono never steps, Wall is what records hold.
