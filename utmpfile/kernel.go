@@ -57,8 +57,13 @@ func openRegular(name, path string, fi fs.FileInfo, mode OpenMode) (Handle, erro
 		flag = os.O_RDWR
 	case AppendOnly:
 		flag = os.O_RDWR | os.O_APPEND
+	case ReadUnseen:
+		flag = unseen
 	}
 	f, err := os.OpenFile(path, flag|openFlags, 0)
+	if mode == ReadUnseen && errors.Is(err, fs.ErrPermission) { // it is the owner's right
+		f, err = os.OpenFile(path, os.O_RDONLY|openFlags, 0)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -14,7 +14,10 @@ import (
 	"utmpd.dev/utmpd/utmpx"
 )
 
-const openFlags = unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_NOCTTY
+const (
+	openFlags = unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_NOCTTY
+	unseen    = unix.O_RDONLY | unix.O_NOATIME
+)
 
 func fillInfo(i *Info, fi fs.FileInfo) {
 	st, ok := fi.Sys().(*syscall.Stat_t)

@@ -11,7 +11,10 @@ import (
 
 // Elsewhere the package builds and reads; what needs a lock returns
 // [errors.ErrUnsupported].
-const openFlags = 0
+const (
+	openFlags = 0
+	unseen    = os.O_RDONLY
+)
 
 func fillInfo(*Info, fs.FileInfo) {}
 

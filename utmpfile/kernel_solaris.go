@@ -13,7 +13,10 @@ import (
 	"utmpd.dev/utmpd/utmpx"
 )
 
-const openFlags = unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_NOCTTY
+const (
+	openFlags = unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_NOCTTY
+	unseen    = unix.O_RDONLY
+)
 
 // utimeOmit is UTIME_OMIT of sys/stat.h.
 const utimeOmit = -2

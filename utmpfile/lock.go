@@ -47,7 +47,7 @@ type waiter struct {
 
 // kindOf is the lock that belongs to a mode: who may write excludes others.
 func (m OpenMode) kind() LockKind {
-	if m == ReadOnly {
+	if m == ReadOnly || m == ReadUnseen {
 		return ReadLock
 	}
 	return WriteLock

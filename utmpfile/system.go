@@ -29,6 +29,7 @@ const (
 	ReadOnly   OpenMode = iota
 	ReadWrite           // WriteAt may be used
 	AppendOnly          // read, Append and Truncate; every write goes to the end (O_APPEND)
+	ReadUnseen          // ReadOnly, and the access time stays as it is, where the system lets us
 )
 
 // Handle is one open file description. Closing it drops its lock.

@@ -103,7 +103,7 @@ func (h *handle) store(p []byte, off int64, f *Fault) (int, error) {
 func (h *handle) Truncate(size int64) error {
 	_, err := h.begin(Op{Call: Truncate, Offset: size})
 	defer h.s.mu.Unlock()
-	if err == nil && h.mode == utmpfile.ReadOnly {
+	if err == nil && (h.mode == utmpfile.ReadOnly || h.mode == utmpfile.ReadUnseen) {
 		err = h.fail("truncate", fs.ErrInvalid)
 	}
 	if err != nil {

@@ -1,0 +1,33 @@
+package utmpfile_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"utmpd.dev/utmpd/utmpfile"
+)
+
+// TestReadUnseen: reading the log leaves its access time alone, which is there to
+// tell when the system was last up.
+func TestReadUnseen(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "wtmp")
+	check(t, os.WriteFile(name, raw(t, layout, sess("pts/0", 1)), 0o600))
+	at := time.Now().Add(-48 * time.Hour).Truncate(time.Second)
+	check(t, os.Chtimes(name, at, time.Now()))
+	log := utmpfile.NewLog(name, utmpfile.Options{})
+	var lines utmpfile.Lines
+	check(t, log.Follow(&lines))
+	for _, err := range log.Forward() {
+		check(t, err)
+	}
+	if lines.Len() != 1 {
+		t.Error("the log was not read")
+	}
+	info, err := utmpfile.Kernel().Lookup(name)
+	check(t, err)
+	if !info.Accessed.Equal(at) {
+		t.Errorf("accessed %v, want %v", info.Accessed, at)
+	}
+}
