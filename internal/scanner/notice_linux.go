@@ -22,25 +22,31 @@ const (
 		unix.IN_DELETE_SELF | unix.IN_MOVE_SELF | unix.IN_ONLYDIR
 )
 
+// climbs bounds how often the way to the file is looked at again because
+// directories are being made on it.
+const climbs = 10
+
 // Inotify is the Notifier of Linux, by inotify(7) on the file and on its
-// directory: the file may come late, be replaced, or be removed.
+// directory: the file may come late, be replaced, or be removed. While the
+// directory is missing, the nearest one above it takes its place.
 type Inotify struct {
-	name, base string
+	name string
 
 	mu        sync.Mutex
-	fd        int   // -1: not running
-	file, dir int32 // watch descriptors, 0 if there is none
+	fd        int    // -1: not running
+	file, dir int32  // watch descriptors, 0 if there is none
+	next      string // what is waited for in dir: the file, or what leads to it
 }
 
 // NewInotify returns a Notifier of the file of that name.
 func NewInotify(name string) *Inotify {
-	return &Inotify{name: name, base: filepath.Base(name), fd: -1}
+	return &Inotify{name: name, fd: -1}
 }
 
 // Run calls notice at the start, when the file changes, and when another comes
 // in its place. It waits without a thread. It fails if inotify is not to be
-// had. A missing file is no failure, nor is a missing directory: the file is
-// tried again at each change of its directory, the directory at each Renew.
+// had. A missing file is no failure, nor is a missing directory: both are tried
+// again at each change of the directory above, and at each Renew.
 func (n *Inotify) Run(ctx context.Context, notice func()) error {
 	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
 	if err != nil {
@@ -101,20 +107,49 @@ func (n *Inotify) add() error {
 	if n.fd < 0 {
 		return nil
 	}
-	if err := n.addOne(&n.dir, filepath.Dir(n.name), dirMask); err != nil {
+	if err := n.addDir(); err != nil {
 		return err
 	}
-	return n.addOne(&n.file, n.name, fileMask)
+	_, err := n.addOne(&n.file, n.name, fileMask)
+	return err
 }
 
-func (n *Inotify) addOne(wd *int32, name string, mask uint32) error {
+// addDir looks at the directory of the file, or at the nearest one above that is
+// there.
+func (n *Inotify) addDir() error {
+	for range climbs {
+		child, dir := n.name, filepath.Dir(n.name)
+		for {
+			missing, err := n.addOne(&n.dir, dir, dirMask)
+			if err != nil {
+				return err
+			}
+			above := filepath.Dir(dir)
+			if !missing || above == dir {
+				break
+			}
+			child, dir = dir, above
+		}
+		n.next = filepath.Base(child)
+		if child == n.name {
+			return nil
+		}
+		if _, err := os.Stat(child); err != nil {
+			return nil
+		}
+	}
+	return nil
+}
+
+func (n *Inotify) addOne(wd *int32, name string, mask uint32) (missing bool, err error) {
 	got, err := unix.InotifyAddWatch(n.fd, name, mask)
+	missing = errors.Is(err, fs.ErrNotExist)
 	switch {
 	case err == nil:
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission), errors.Is(err, unix.ENOTDIR), errors.Is(err, unix.ELOOP):
+	case missing, errors.Is(err, fs.ErrPermission), errors.Is(err, unix.ENOTDIR), errors.Is(err, unix.ELOOP):
 		got = 0
 	default:
-		return fmt.Errorf("scanner: inotify: watch %s: %w", name, err)
+		return false, fmt.Errorf("scanner: inotify: watch %s: %w", name, err)
 	}
 	if *wd != 0 && *wd != int32(got) {
 		// The old file may live on under another name. If it does not, the
@@ -122,7 +157,7 @@ func (n *Inotify) addOne(wd *int32, name string, mask uint32) error {
 		_, _ = unix.InotifyRmWatch(n.fd, uint32(*wd))
 	}
 	*wd = int32(got)
-	return nil
+	return missing, nil
 }
 
 // take reads events: whether the file may have changed, and whether it may be
@@ -141,7 +176,7 @@ func (n *Inotify) take(b []byte) (ours, again bool) {
 		case ev.Wd == n.file:
 			ours = true
 			again = again || ev.Mask&^unix.IN_MODIFY != 0
-		case ev.Wd == n.dir && (name == n.base || name == ""):
+		case ev.Wd == n.dir && (name == n.next || name == ""):
 			ours, again = true, true
 		}
 	}

@@ -121,14 +121,41 @@ func TestInotifyIsSilent(t *testing.T) {
 	}
 }
 
+// TestInotifyDirectoryComesLate: the directories on the way to the file may be
+// missing, one by one or all at once, and go again.
 func TestInotifyDirectoryComesLate(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "run")
+	top := filepath.Join(t.TempDir(), "var")
+	dir := filepath.Join(top, "run")
 	name := filepath.Join(dir, "utmp")
-	n, want := noticed(t, name)
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		t.Fatal(err)
+	_, want := noticed(t, name)
+	make := func(dir string) {
+		t.Helper()
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
 	}
-	n.Renew() // the next periodic scan
-	write(t, name, "1")
-	want("created in a late directory")
+	for range 2 {
+		make(top)
+		want("one directory")
+		make(dir)
+		want("the other")
+		write(t, name, "1")
+		want("created in a late directory")
+		write(t, name, "2")
+		want("written there")
+		if err := os.RemoveAll(top); err != nil {
+			t.Fatal(err)
+		}
+		want("all is gone")
+		make(top)
+		make(dir)
+		write(t, name, "1")
+		want("all at once")
+		write(t, name, "2")
+		want("written there")
+		if err := os.RemoveAll(top); err != nil {
+			t.Fatal(err)
+		}
+		want("all is gone")
+	}
 }
