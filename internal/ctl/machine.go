@@ -15,7 +15,7 @@ import (
 // machine is what utmpctl runs on. Another takes its place in tests.
 type machine struct {
 	now        func() time.Time
-	uptime     func() time.Duration // since the kernel started; 0 if it does not say
+	uptime     func() time.Duration // since the system was started; 0 if nothing tells
 	bootID     func() (string, error)
 	release    func() string // of the kernel
 	initsystem func() initsystem.Writes
@@ -32,7 +32,7 @@ func thisMachine() machine {
 		now: time.Now,
 		uptime: func() time.Duration {
 			now := time.Now()
-			return now.Sub(proc.Boot(now))
+			return now.Sub(proc.Boot(now)) - initStart()
 		},
 		bootID:     proc.BootID,
 		release:    release,

@@ -2,10 +2,12 @@ package ctl
 
 import (
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"utmpd.dev/utmpd/internal/initsystem"
+	"utmpd.dev/utmpd/internal/proc"
 )
 
 func release() string {
@@ -14,6 +16,17 @@ func release() string {
 		return ""
 	}
 	return unix.ByteSliceToString(u.Release[:])
+}
+
+// initStart is how long the kernel had run when process 1 was started. In a
+// container that is as long as you like: what was booted then is the container.
+func initStart() time.Duration {
+	p, err := proc.Find(1)
+	if err != nil {
+		return 0
+	}
+	defer p.Close()
+	return p.ID().SinceBoot()
 }
 
 func writes() initsystem.Writes { return initsystem.Find(os.DirFS("/")) }

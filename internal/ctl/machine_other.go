@@ -2,10 +2,16 @@
 
 package ctl
 
-import "utmpd.dev/utmpd/internal/initsystem"
+import (
+	"time"
+
+	"utmpd.dev/utmpd/internal/initsystem"
+)
 
 func release() string { return "" }
 
 func writes() initsystem.Writes { return initsystem.Writes{Who: "no program known to write them"} }
 
 func volatile(string) bool { return false }
+
+func initStart() time.Duration { return 0 }

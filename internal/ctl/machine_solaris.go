@@ -1,6 +1,8 @@
 package ctl
 
 import (
+	"time"
+
 	"golang.org/x/sys/unix"
 
 	"utmpd.dev/utmpd/internal/initsystem"
@@ -22,3 +24,5 @@ func writes() initsystem.Writes {
 }
 
 func volatile(string) bool { return false }
+
+func initStart() time.Duration { return 0 }

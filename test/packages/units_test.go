@@ -117,3 +117,17 @@ func TestSysvScript(t *testing.T) {
 	m.is("a shutdown of init", "rm -f /var/log/wtmp; : >/var/log/wtmp; RUNLEVEL= /etc/init.d/utmpd-boot stop; stat -c %s /var/log/wtmp", "0")
 	m.sh("/etc/init.d/utmpd-boot start && RUNLEVEL=6 /etc/init.d/utmpd-boot stop")
 }
+
+// TestContainer: what is booted in a container is the container, however long its
+// kernel has run.
+func TestContainer(t *testing.T) {
+	m := newMachine(t, bare12)
+	m.sh(`dpkg -i /packages/dist/utmpd_*_amd64.deb
+		echo BOOT_RECORDS=yes >>/etc/default/utmpd
+		rm -f /var/lib/utmpd/boot /run/utmp; : >/var/log/wtmp
+		sleep 3
+		now=$(date +%s)
+		at=$(unshare --pid --fork --mount-proc utmpctl boot -n | sed -n 's|.*/wtmp: BOOT_TIME .* time=||p')
+		echo "booted at $at, it is $(date -u +%FT%TZ)"
+		[ $(date -d "$at" +%s) -ge $((now - 1)) ]`)
+}
