@@ -123,10 +123,13 @@ func (ev Evidence) signOf(b Boot) *Sign {
 	switch {
 	case s == nil || s.Boot == "" || s.Boot == ev.Boot:
 		return nil
-	case b.Told && s.At.Before(b.From.Add(-sameMoment)):
-		return nil // of a boot before it
-	case b.Told && ev.Stamp != nil && ev.Stamp.Boot != s.Boot && ev.Stamp.Booted.Sub(b.From).Abs() < bootLate:
-		return nil // the stamp is that boot's, and this is another's
+	case !b.Told:
+	case ev.Stamp != nil && ev.Stamp.Booted.Sub(b.From).Abs() < bootLate:
+		if ev.Stamp.Boot != s.Boot {
+			return nil // the stamp is that boot's, and this is another's
+		}
+	case s.At.Before(b.From.Add(-sameMoment)):
+		return nil // of a boot before it; the clock may have been set, but nothing tells
 	}
 	return s
 }

@@ -111,6 +111,9 @@ func TestDecide(t *testing.T) {
 			ev.Sign = beat("b", "11:00")
 		}, used...), crashed("11:00", true, FromHeartbeat)},
 
+		{"the clock was ahead at the last boot, and was set back", evidence(func(ev *Evidence) {
+			ev.Sign, ev.Stamp = beat("b", "09:30"), &Stamp{"b", at("11:00")}
+		}, boot("11:00"), login("pts/0", "09:10")), crashed("09:30", true, FromHeartbeat)},
 		{"the last boot took two seconds", evidence(func(ev *Evidence) {
 			ev.Stamp, ev.Sign = &Stamp{"b", at("11:59:58")}, &Sign{Boot: "b", At: at("12:00"), State: EndOfAll}
 		}, boot("11:59:58"), shutdown("12:00")), nothing},
