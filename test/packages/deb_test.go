@@ -153,3 +153,14 @@ func TestSysvOrder(t *testing.T) {
 		m.is(dir, "cd /etc/"+dir+`; for s in *; do case " `+want+` " in *" ${s#???} "*) echo ${s#???};; esac; done | paste -sd " "`, want)
 	}
 }
+
+// TestBrokenLog: a wtmp that nobody can read is no reason not to be installed.
+func TestBrokenLog(t *testing.T) {
+	m := newMachine(t, bare12)
+	m.sh(`printf '#!/bin/sh\nexit 0\n' >/usr/sbin/policy-rc.d; chmod +x /usr/sbin/policy-rc.d
+		yes 'no records' | head -c 4000 >/var/log/wtmp
+		: >/run/utmp; chgrp utmp /run/utmp; chmod 664 /run/utmp
+		dpkg -i /packages/dist/utmpd_*_amd64.deb
+		/etc/init.d/utmpd status
+		/etc/init.d/utmpd stop`)
+}

@@ -91,7 +91,8 @@ func TestSysvScript(t *testing.T) {
 		/etc/init.d/utmpd reload
 		echo SCAN_PERIOD=never >>/etc/default/utmpd
 		not /etc/init.d/utmpd reload
-		/etc/init.d/utmpd restart
+		/etc/init.d/utmpd restart >/tmp/said
+		grep -qx "Starting session records daemon: utmpd." /tmp/said
 		[ "$(cat /run/utmpd/utmpd.pid)" != $pid ]
 		/etc/init.d/utmpd stop
 		not /etc/init.d/utmpd status
