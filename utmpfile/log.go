@@ -161,9 +161,9 @@ func (l *Log) Touch(t time.Time) error {
 // ReadOne reads a byte of the log, so that the kernel sets its access time where
 // the file system is mounted so that it does. An empty log is no error.
 func (l *Log) ReadOne() error {
-	h, _, err := l.open()
+	h, err := l.sys.Open(l.name, ReadOnly)
 	if err != nil {
-		return err
+		return wrap("open", l.name, err)
 	}
 	defer h.Close()
 	_, err = readFull(h, make([]byte, 1), 0)

@@ -65,9 +65,10 @@ func (o *opened) init(name string, opts Options) {
 	o.blocks.New = func() any { b := make([]byte, blockSize); return &b }
 }
 
-// open opens the file for reading.
+// open opens the file for reading. A log's access time is a heartbeat's, and tells
+// when the system was last up.
 func (o *opened) open() (Handle, Info, error) {
-	h, err := o.sys.Open(o.name, ReadOnly)
+	h, err := o.sys.Open(o.name, ReadUnseen)
 	if err != nil {
 		return nil, Info{}, wrap("open", o.name, err)
 	}

@@ -100,7 +100,6 @@ func (l *Log) fleeting(ctx context.Context, name string) (part, error) {
 
 // part opens a file of the log for reading.
 func (l *Log) part(name string) (part, error) {
-	// The access time is a heartbeat's, and tells when the system was last up.
 	h, err := l.sys.Open(name, ReadUnseen)
 	if err != nil {
 		return part{}, wrap("open", name, err)

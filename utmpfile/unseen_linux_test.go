@@ -18,7 +18,9 @@ func TestReadUnseen(t *testing.T) {
 	check(t, os.Chtimes(name, at, time.Now()))
 	log := utmpfile.NewLog(name, utmpfile.Options{})
 	var lines utmpfile.Lines
-	check(t, log.Follow(&lines))
+	check(t, log.Follow(t.Context(), &lines))
+	_, err := log.Mark()
+	check(t, err)
 	for _, err := range log.Forward() {
 		check(t, err)
 	}

@@ -35,7 +35,7 @@ type File struct {
 // OpenOwn opens a file of this machine's log. As utmpfile does, it takes regular
 // files alone and follows root's symbolic links alone.
 func OpenOwn(name string) (*File, error) {
-	h, err := utmpfile.Kernel().Open(name, utmpfile.ReadOnly)
+	h, err := utmpfile.Kernel().Open(name, utmpfile.ReadUnseen)
 	if err != nil {
 		var pe *fs.PathError
 		if errors.As(err, &pe) {

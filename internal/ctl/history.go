@@ -45,7 +45,6 @@ func readPast(ctx context.Context, log *utmpfile.Log) (past, error) {
 		return p, fmt.Errorf("read %s: %w", log.Name(), err)
 	}
 	p.accessed = info.Accessed
-	defer putBack(log.Name(), info)
 	// The mark comes first: what is appended after it makes it outdated.
 	if p.mark, err = log.Mark(); err != nil {
 		return p, err
@@ -74,18 +73,6 @@ func readPast(ctx context.Context, log *utmpfile.Log) (past, error) {
 	}
 	p.boots = t.history()
 	return p, context.Cause(ctx)
-}
-
-// putBack undoes what reading did to a file's access time.
-func putBack(name string, before utmpfile.Info) {
-	h, err := utmpfile.Kernel().Open(name, utmpfile.ReadOnly)
-	if err != nil {
-		return
-	}
-	defer h.Close()
-	if now, err := h.Info(); err == nil && now.Generation == before.Generation && now.Accessed.After(before.Accessed) {
-		_ = h.SetAccessTime(before.Accessed) // the right to do it may be missing
-	}
 }
 
 // enoughBoots is how many boots of the past are looked at: the last, and the one
