@@ -1,0 +1,47 @@
+package daemon
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"utmpd.dev/utmpd/internal/config"
+)
+
+// TestMaxFDs: the limit of open files is raised to MAX_FDS and what utmpd needs
+// besides; where that cannot be, it is told, and what there is is used.
+func TestMaxFDs(t *testing.T) {
+	tests := []struct {
+		name string
+		got  int // the limit, after the attempt
+		err  error
+		want int
+		told string
+	}{
+		{"raised", 4096 + spareFDs, nil, 4096, ""},
+		{"higher already", 1 << 20, nil, 4096, ""},
+		{"not as far", 1024, errors.New("not permitted"), 1024 - spareFDs, `"watched at most"=960`},
+		{"less than utmpd needs", 16, errors.New("not permitted"), 1, `"watched at most"=1`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var log bytes.Buffer
+			asked := 0
+			d := &daemon{
+				cfg: config.Default(),
+				log: logger{slog.New(slog.NewTextHandler(&log, nil)), io.NopCloser(nil)},
+				on:  machine{raiseLimit: func(want int) (int, error) { asked = want; return tt.got, tt.err }},
+			}
+			if got := d.maxFDs(); got != tt.want || asked != 4096+spareFDs {
+				t.Errorf("%d may be watched, want %d; asked for %d", got, tt.want, asked)
+			}
+			text := log.String()
+			if told := strings.Contains(text, "below MAX_FDS"); told != (tt.told != "") || !strings.Contains(text, tt.told) {
+				t.Errorf("the log says %q, want %q", text, tt.told)
+			}
+		})
+	}
+}
