@@ -42,6 +42,7 @@ type Evidence struct {
 type Verdict struct {
 	Present bool // the present boot stands in the log already
 	Missed  bool // and the end of the one before it does not
+	Again   bool // and so does its end: it was started again, under the same kernel
 	Write   bool // an end is to be recorded, as the rest tells:
 	End     End
 	At      time.Time
@@ -57,7 +58,8 @@ const bootLate = 5 * time.Minute
 // Decide tells how the last boot of the log ended.
 func Decide(ev Evidence) Verdict {
 	if ev.Stamp != nil && ev.Stamp.Boot == ev.Boot && ev.Boot != "" {
-		return Verdict{Present: true}
+		n := len(ev.Boots)
+		return Verdict{Present: true, Again: n > 0 && ev.Boots[n-1].End == ShutDown}
 	}
 	if len(ev.Boots) == 0 {
 		return Verdict{}

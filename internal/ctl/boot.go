@@ -112,7 +112,11 @@ func (b *booting) missing(v boots.Verdict) []utmpx.Record {
 	if v.Write && v.End == boots.ShutDown {
 		recs = append(recs, boots.LateShutdownRecord(v.At, v.By))
 	}
-	if b.ours.BootLog && !v.Present {
+	switch {
+	case !b.ours.BootLog:
+	case v.Again:
+		recs = append(recs, boots.BootRecord(b.ev.Now, b.in.on.release()))
+	case !v.Present:
 		recs = append(recs, boots.BootRecord(b.began, b.in.on.release()))
 	}
 	return recs
@@ -120,7 +124,7 @@ func (b *booting) missing(v boots.Verdict) []utmpx.Record {
 
 // told puts into words what was found of the last boot.
 func (b *booting) told(v boots.Verdict) {
-	if n := len(b.ev.Boots); v.Present && n > 0 {
+	if n := len(b.ev.Boots); v.Present && !v.Again && n > 0 {
 		b.report.Recorded = true
 		if last := b.ev.Boots[n-1]; last.Told && b.ev.IsPresent(last) {
 			b.began = last.From

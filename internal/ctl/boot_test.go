@@ -81,6 +81,20 @@ func TestLives(t *testing.T) {
 			l.starts("b", "10:02")
 			l.do("boot")
 		}, []string{"08:00:00 BOOT_TIME reboot", "09:00:00 RUN_LVL shutdown", "10:00:00 RUN_LVL shutdown crash+60s,heartbeat", "10:02:00 BOOT_TIME reboot"}},
+		{"started again under the same kernel, then a power cut", func(l *lab) {
+			l.starts("a", "08:00")
+			l.do("boot")
+			l.until("10:00")
+			l.do("shutdown")
+			l.until("10:00:30")
+			l.do("boot")
+			l.until("10:10")
+			l.do("boot")
+			l.beats("11:00", heartbeat.Running)
+			l.starts("b", "11:02")
+			l.do("boot")
+		}, []string{"08:00:00 BOOT_TIME reboot", "10:00:00 RUN_LVL shutdown", "10:00:30 BOOT_TIME reboot",
+			"11:00:00 RUN_LVL shutdown crash+60s,heartbeat", "11:02:00 BOOT_TIME reboot"}},
 		{"systemd writes the rest", func(l *lab) {
 			l.system = systemd
 			l.starts("a", "08:00")
