@@ -46,8 +46,8 @@ func thisMachine() machine {
 }
 
 // makeFile makes a utmpx file as tmpfiles.d and sysvinit do: 0664 root:utmp, or
-// of the group of who makes it where there is no such group. It has its name only
-// once it is so, whenever this is killed.
+// of the group of who makes it where there is no such group, or they may not give
+// it away. It has its name only once it is so, whenever this is killed.
 func makeFile(name string) error {
 	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*")
 	if err != nil {
@@ -60,7 +60,7 @@ func makeFile(name string) error {
 		if err == nil {
 			err = f.Chown(-1, gid)
 		}
-		if err != nil {
+		if err != nil && !errors.Is(err, os.ErrPermission) {
 			return err
 		}
 	}
