@@ -36,8 +36,7 @@ type past struct {
 }
 
 // readPast reads back to the last boot but one, through files rotated away if
-// need be, and leaves the log's access time as it was, if it may: a run after this
-// one may have to go by it. A log that is missing is fs.ErrNotExist.
+// need be. A log that is missing is fs.ErrNotExist.
 func readPast(ctx context.Context, log *utmpfile.Log) (past, error) {
 	var p past
 	info, err := utmpfile.Kernel().Lookup(log.Name())
