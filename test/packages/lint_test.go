@@ -14,6 +14,16 @@ func TestLintian(t *testing.T) {
 	m.is("lintian", "lintian --allow-root --no-cfg --fail-on error,warning --tag-display-limit 0 /packages/dist/*_amd64.deb 2>&1 || true", "")
 }
 
+// TestManualPages: mandoc finds nothing but that the pages they refer to are not
+// on this machine.
+func TestManualPages(t *testing.T) {
+	m := newMachine(t, debian13)
+	for _, page := range []string{"utmpd.8", "utmpctl.8"} {
+		m.write("/root/"+page, readFile(t, "../../man/"+page), 0o644)
+		m.is(page, "mandoc -Tlint /root/"+page+" | grep -v 'referenced manual not found' || true", "")
+	}
+}
+
 // TestRPM: what rpm thinks of the file, and that it installs and goes again. The
 // machine is a Debian, so what the package needs is there under other names.
 func TestRPM(t *testing.T) {
