@@ -76,8 +76,8 @@ sim:
 sim-ci:
 	$(MAKE) sim SIMCOUNT=100000
 
-# Every fuzz target for FUZZTIME.
-FUZZTIME ?= 10s
+# Every fuzz target for FUZZTIME: so many inputs, or a time.
+FUZZTIME ?= 50000x
 fuzz:
 	test/fuzz.sh $(FUZZTIME)
 
