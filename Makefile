@@ -55,7 +55,7 @@ test-arch:
 	test/arch/run.sh
 
 # Whole machines, emulated: power cuts, reboots. It writes what it saw into
-# docs/testing.md. A quarter of an hour and more.
+# docs/testing.md. A quarter of an hour or two of them.
 .PHONY: test-vm
 test-vm:
 	cd test/vm && $(GO) test -tags system -count=1 -parallel 5 -timeout 3h -v
