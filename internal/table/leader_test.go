@@ -5,17 +5,22 @@ import (
 	"time"
 )
 
-// TestLeaderOfAnotherRecord: who leads the line is another record's process, also
-// while that is being asked about once more.
-func TestLeaderOfAnotherRecord(t *testing.T) {
-	w := newWorld(t)
-	w.maxFDs = 1
+// twoOnOneLine has two records name pts/0, for a minute: of the processes 100 and 200.
+func (w *world) twoOnOneLine() {
 	w.start(100)
 	w.start(200)
 	w.put(0, w.login("pts/0", 100))
 	w.put(1, w.login("pts/0", 200))
 	w.scan()
 	w.pass(time.Minute)
+}
+
+// TestLeaderOfAnotherRecord: who leads the line is another record's process, also
+// while that is being asked about once more.
+func TestLeaderOfAnotherRecord(t *testing.T) {
+	w := newWorld(t)
+	w.maxFDs = 1
+	w.twoOnOneLine()
 	w.kill(100, Status{})
 	died := w.now.Wall
 	w.now.Mono += time.Second
@@ -37,12 +42,7 @@ func TestLeaderOfAnotherRecord(t *testing.T) {
 func TestLeaderFoundTooEarly(t *testing.T) {
 	w := newWorld(t)
 	w.table = New(Settings{KeepBusyLines: true}) // no grace
-	w.start(100)
-	w.start(200)
-	w.put(0, w.login("pts/0", 100))
-	w.put(1, w.login("pts/0", 200))
-	w.scan()
-	w.pass(time.Minute)
+	w.twoOnOneLine()
 	token := w.procs[100].token
 	delete(w.procs, 100)
 	if acts := w.table.Handle(w.now, Exited{Token: token}); len(acts.FindLeaders) != 1 {
