@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 # utmpd: see README.md. Nothing here needs more than Go and make; what the tests
 # need beyond that they fetch into a cache of their own, $(UTMPD_CACHE).
 

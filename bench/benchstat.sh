@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
 # benchstat.sh OLD NEW: the microbenchmarks of two revisions, in turns, compared.
 # BENCH says which (all), COUNT how many runs each has (6), TIME how long one is.
 set -eu

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
 // Bench measures what utmpd costs and how the cost grows with the sessions: real
 // processes on private files, beside a program that does only what cannot be
 // avoided (bench/floor), in turns. docs/performance.md explains the figures.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
 // Package services holds what other service managers than systemd run; the tests run
 // it as they do, with stand-ins for their programs.
 package services

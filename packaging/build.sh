@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
 # build.sh [FORMAT:ARCH...] makes packages in dist/: deb and rpm for amd64 and
 # arm64, or those named. The same source gives the same bytes, whenever, wherever
 # and by whomever it is built: the times are the source's, the owner is root, and

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
 # copyright.sh prints the copyright file of the packages: what utmpd's source says
 # of itself, and the licences of what is linked into the programs.
 set -eu

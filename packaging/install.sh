@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
 # install.sh install|uninstall puts the programs and what goes with them where
 # they belong, or takes them away again. `make install` and the packages use it.
 # A configuration that is there is neither written over nor removed.

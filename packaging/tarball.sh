@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
 # tarball.sh makes dist/utmpd-VERSION.tar.gz of the commit that is checked out:
 # the source, the modules it needs in vendor/, and the file VERSION. It builds
 # with neither git nor a network, and the same commit gives the same bytes.

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
 # version.sh prints the version of this source: that of the file VERSION, which
 # a release tarball has, or what git knows. With "package" it is one that deb and
 # rpm can compare: a tag's own; what comes after it, later; what came before any

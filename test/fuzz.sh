@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
 # fuzz.sh runs every fuzz target for so many inputs, or for a time (Go's notation),
 # one after another:
 #   fuzz.sh 50000x [WORKERS]

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
 // Package utmpx reads and writes the session records of Unix systems: the
 // entries of the utmpx and wtmpx files, in the layouts of glibc, musl, illumos
 // and Solaris, in either byte order, on any machine.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
 // churn UTMP WTMP LINES SECONDS lets sessions come and go as fast as it can: a
 // process starts, is logged in through pututxline(3) and updwtmpx(3), is killed,
 // and logged out by them. It prints how many sessions that were and how long it

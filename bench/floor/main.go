@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
 // Floor does what a program that keeps utmp true cannot do without, and nothing
 // else: bench measures utmpd beside it. It reads the file once, opens a pidfd for
 // each session and reads its /proc/PID/stat. For each death it locks utmp, reads

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
 // Command utmpctl is what an operator types beside utmpd. See utmpctl(8).
 package main
 

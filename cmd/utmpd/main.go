@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
 // Command utmpd keeps the session records of a Unix machine true. See utmpd(8).
 package main
 

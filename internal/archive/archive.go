@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
 // Package archive reads the files of a wtmpx log from their beginning to their
 // end, compressed ones too.
 package archive

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
 // Package boots tells from the records of a wtmpx log when the system was up, how
 // each boot ended, and for how long it was down; and, at a new boot, what is to
 // be recorded of the end of the last one. It does no I/O and reads no clock.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
 // Package cleaner carries out the table's orders to clean, and reports what
 // became of each.
 //

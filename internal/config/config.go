@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
 // Package config reads /etc/default/utmpd, lines of NAME=value as a shell would
 // write them. A bad line never stops the daemon: it is a [Warning] with file and
 // line, and the key keeps its default.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
 // Package ctl is utmpctl: it wires the rooms together for commands that do one
 // thing and end. Each command is a file; [commands] lists them, and from that
 // list come the parser, the help and the completions. The page utmpctl(8) tells

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
 // Package daemon is utmpd: it wires the rooms together. The page utmpd(8) tells
 // what it does; docs/architecture.md, how.
 package daemon

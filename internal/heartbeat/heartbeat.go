@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
 // Package heartbeat leaves, at every beat, a trace of the moment: the wtmpx
 // file's access time, which tells at the next boot when the system went down,
 // and a note of its own with the boot id.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
 // Package initsystem finds out which records of boots and shutdowns the system
 // writes by itself. It looks at files and starts nothing.
 package initsystem

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
 // Package leaktest counts descriptors and goroutines over a package's tests.
 // Only tests import it.
 package leaktest

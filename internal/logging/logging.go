@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
 // Package logging builds the daemon's loggers: for a terminal or a service
 // manager, for syslog, and for a person who debugs. In all of them an event is
 // one line, and nothing that came from a record reaches a terminal or a log as

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
 // Package pidfile lets one daemon run at a time: the lock on its pid file is
 // the right to run, and the file says who holds it.
 package pidfile

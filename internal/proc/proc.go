@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
 // Package proc knows one process as the kernel does: its identity, whether it
 // has ended and how, and which process leads the session on a terminal. It is
 // the only room that knows the kernel's ways here; on Linux a process is an

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
 // Package receiver takes requests from programs by way of a named pipe: the
 // ancestor's eight bytes, a command and a pid in native byte order, as illumos'
 // pututxline(3C) writes them.

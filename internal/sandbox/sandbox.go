@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
 // Package sandbox gives up, for the rest of the process's life, what utmpd does
 // not need once it works: running programs, networks, and every file outside its
 // own directories.

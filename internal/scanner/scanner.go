@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
 // Package scanner decides when to read the utmpx file, by the period and at
 // once on notice of a change, and reads it.
 //

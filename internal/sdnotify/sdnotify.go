@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
 // Package sdnotify tells systemd how the service does, as sd_notify(3) would.
 // Outside systemd it does nothing.
 //

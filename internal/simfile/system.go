@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
 // Package simfile is a system of files in memory, in which utmpfile works as it
 // does on the kernel's: with inodes and names, open file descriptions, their
 // locks and those of other processes, and with whatever goes wrong at a chosen

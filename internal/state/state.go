@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
 // Package state keeps what must survive a restart of the daemon: which
 // processes it watched, which records it judged theirs, which logouts it still
 // owes. The file is text that an auditor can read, ended by a checksum, and it

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
 // Package status keeps a small file of "key: value" lines by which the daemon
 // shows how it does.
 package status

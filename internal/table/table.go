@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
 // Package table is the table of processes: which records of the utmpx file
 // name a session, which process each of them lives by, and what is to be done
 // when that process ends.

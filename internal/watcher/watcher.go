@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
 // Package watcher learns of the ends of processes. It carries out orders (watch
 // this pid, forget it, who leads the session on this line) in a goroutine of
 // its own and answers with events; no order makes its giver wait.

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
 # compile.sh ROOT DIR compiles the C programs of ../libc/testdata for every machine that
 # the root of root.sh has a compiler for: DIR/MACHINE/libc and DIR/MACHINE/layout,
 # static. DIR/machines lists them: name, layout of utmpx, emulator or "-".

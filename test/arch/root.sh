@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
 # root.sh prints the directory of a cached file system that holds Debian's cross
 # compilers, musl and qemu-user-static, and makes it if it is not there yet.
 #

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
 # run.sh holds this code against the C libraries of other machines: the tests of
 # ../libc run here beside C programs that are emulated, then both are. The tests
 # of utmpx and utmpfile run emulated also.

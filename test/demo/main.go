@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
 // Command demo shows utmpd's main job on a real session, start to end: a login
 // is recorded, its process is killed with SIGKILL, and utmpd writes its end.
 // Everything is on private files in a temporary directory.

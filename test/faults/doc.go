@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
 // Package faults kills utmpd before and after every file, lock and process call
 // that it makes itself, and makes each of them fail, and then holds the files to
 // the laws of docs/architecture.md.

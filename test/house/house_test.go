@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
 // Package house holds the plan of docs/architecture.md together: which package
 // may import which.
 package house

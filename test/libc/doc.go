@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
 // Package libc holds packages utmpx and utmpfile against real C libraries.
 //
 // C programs call pututxline, getutxid, getutxline, getutxent, updwtmpx, login

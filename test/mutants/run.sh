@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
 # run.sh shows that the tests can fail. Each patch here breaks one law or one
 # decision of docs/architecture.md; the test named in its first lines must turn
 # red with it, and it must not be for a failure to build.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
 // Package packages tests what is shipped: the packages, built once for the run,
 // and the services in them. They are judged by lintian, rpm and systemd-analyze,
 // installed, upgraded and removed in root file systems of Debian (see ../rootfs),

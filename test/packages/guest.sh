@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
 # guest.sh run|boot ROOT DIR COMMAND... gives a machine of its own to COMMAND, or
 # to the systemd in ROOT with COMMAND as its arguments: mounts, processes, network
 # and clock since boot of its own. ROOT is only read; what is written goes to DIR

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 # mmdebstrap.sh is read by the scripts that build root file systems.
 #
 # get_mmdebstrap DIR leaves the script in DIR/mmdebstrap, unpacked and not

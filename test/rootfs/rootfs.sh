@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
 # rootfs.sh ROOT... prints, one a line, the directories of cached Debian root
 # file systems, and builds those that are not there yet.
 #

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
 // Package system tests utmpd with real programs on the real kernel.
 //
 // Each test runs in a guest: mount, pid, uts, ipc and net namespaces of its own

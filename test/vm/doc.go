@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
 // Package vm sees utmpd on whole machines: Debian under its own kernel, in a
 // software emulation of a PC, with the package installed, logins, power cuts and
 // reboots. The tests stand behind the build tag "system":

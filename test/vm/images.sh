@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
 # images.sh SYSTEM... prints, one a line, the directories of what the machines
 # are made of, and makes those that are not there yet:
 #

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
 // Agent runs, inside a machine under test, what comes by a virtio serial port,
 // and sends back what came of it: one JSON object a line each way.
 package main
