@@ -24,8 +24,8 @@ const (
 	noteFile = stateDir + "/heartbeat"
 )
 
-// utmpctl runs a command of utmpctl as a user, nil being root, and returns what
-// it printed.
+// utmpctl runs utmpctl as the given user, or as root if that is nil, and returns
+// what it printed.
 func utmpctl(t *testing.T, as *syscall.Credential, args ...string) string {
 	t.Helper()
 	cmd := exec.Command(utmpctlBinary, append([]string{args[0], "-config", configFile}, args[1:]...)...)
@@ -39,7 +39,7 @@ func utmpctl(t *testing.T, as *syscall.Credential, args ...string) string {
 	return out.String()
 }
 
-// bootedAt is when this machine was, to the second.
+// bootedAt returns the time at which this machine booted, to the second.
 func bootedAt(t *testing.T) time.Time {
 	t.Helper()
 	b, err := bootRecord()
@@ -49,7 +49,8 @@ func bootedAt(t *testing.T) time.Time {
 	return utmpx.Native().Decode(string(b)).Time.Time()
 }
 
-// startedAt is when the guest was: as in a container, that is its boot.
+// startedAt returns the time at which the guest started: its boot, as in a
+// container.
 func startedAt(t *testing.T) time.Time {
 	t.Helper()
 	first, err := proc.Find(1)
@@ -73,8 +74,9 @@ func encoded(t *testing.T, recs ...utmpx.Record) []byte {
 	return b
 }
 
-// lastBoot makes wtmp that of a boot which began a day before this one and never
-// ended, with a session that had, and one that was open. utmp is gone.
+// lastBoot writes a wtmp file with a boot that began a day before this one and
+// has no end. It holds one session that ended and one that did not. It removes
+// utmp.
 func lastBoot(t *testing.T) (began time.Time) {
 	t.Helper()
 	began = startedAt(t).Add(-24 * time.Hour)
@@ -85,7 +87,7 @@ func lastBoot(t *testing.T) (began time.Time) {
 		utmpx.Record{Type: utmpx.DeadProcess, PID: 900, Line: "pts/1", ID: "ts/1", Time: at(2 * time.Hour)},
 		utmpx.Record{Type: utmpx.UserProcess, PID: 901, Line: "pts/0", ID: "ts/0", User: "alice", Host: "desk", Time: at(3 * time.Hour)},
 	))
-	if err := os.Chtimes(wtmpFile, began, time.Time{}); err != nil { // nobody read it later
+	if err := os.Chtimes(wtmpFile, began, time.Time{}); err != nil { // nobody has read it since
 		t.Fatal(err)
 	}
 	if err := os.Remove(utmpFile); err != nil {
@@ -97,7 +99,7 @@ func lastBoot(t *testing.T) (began time.Time) {
 	return began
 }
 
-// note leaves the heartbeat's note of another boot.
+// note writes the heartbeat's note of another boot.
 func note(t *testing.T, at time.Time) {
 	t.Helper()
 	text := fmt.Sprintf("utmpd-heartbeat 2\nboot \"another\"\ntime %s\nevery 1m0s\nstate running\n", at.UTC().Format(time.RFC3339Nano))
@@ -106,7 +108,7 @@ func note(t *testing.T, at time.Time) {
 	}
 }
 
-// lastX is what `last -x` prints. No duration in it may be negative.
+// lastX returns what `last -x` prints. No duration in it may be negative.
 func lastX(t *testing.T) string {
 	t.Helper()
 	text := judge(t, "/usr/bin/last", "-x", "-w", "--time-format", "iso", "-f", wtmpFile)
@@ -117,7 +119,8 @@ func lastX(t *testing.T) string {
 	return text
 }
 
-// downAt checks that last ends the visit on a line with the system, at that time.
+// downAt checks that last ends the session on a line with the system, at the
+// given time.
 func downAt(t *testing.T, line string, want time.Time) {
 	t.Helper()
 	for _, v := range lastNow(t) {
@@ -126,18 +129,19 @@ func downAt(t *testing.T, line string, want time.Time) {
 		}
 		d := want.Sub(v.begin).Truncate(time.Minute)
 		if text := fmt.Sprintf("- down                       (%02d:%02d)", d/time.Hour, d%time.Hour/time.Minute); !strings.HasSuffix(v.text, text) {
-			t.Errorf("last ends the session on %s so: %s, want %s", line, v.text, text)
+			t.Errorf("last ends the session on %s with %s, want %s", line, v.text, text)
 		}
 		return
 	}
 	t.Errorf("last shows no session on %s", line)
 }
 
-// TestBootAfterCrash: what utmpctl boot records, last and who take for the truth.
+// TestBootAfterCrash checks that last and who understand what utmpctl boot
+// records.
 func TestBootAfterCrash(t *testing.T) {
 	for _, c := range []struct {
 		name  string
-		known func(t *testing.T, began time.Time) time.Time // leaves what tells of the crash
+		known func(t *testing.T, began time.Time) time.Time // sets up the evidence of the crash
 		host  string
 	}{
 		{"heartbeat", func(t *testing.T, began time.Time) time.Time {
@@ -166,10 +170,10 @@ func TestBootAfterCrash(t *testing.T) {
 			}
 			text := lastX(t)
 			if n := strings.Count(text, c.host); n != 1 {
-				t.Errorf("%q stands %d times in last -x", c.host, n)
+				t.Errorf("last -x shows %q %d times", c.host, n)
 			}
 			if n := strings.Count(text, "system boot"); n != 2 {
-				t.Errorf("%d boots in last -x", n)
+				t.Errorf("last -x shows %d boots", n)
 			}
 			downAt(t, "pts/0", crashed)
 			if got, want := judge(t, "/usr/bin/who", "-b", utmpFile), startedAt(t).UTC().Format("2006-01-02 15:04"); !strings.Contains(got, "system boot  "+want) {
@@ -177,18 +181,18 @@ func TestBootAfterCrash(t *testing.T) {
 			}
 			var st syscall.Stat_t
 			if err := syscall.Stat(utmpFile, &st); err != nil || st.Mode&0o7777 != 0o664 || st.Uid != 0 || st.Gid != utmpGroup {
-				t.Errorf("utmp is of mode %o, user %d, group %d, %v", st.Mode, st.Uid, st.Gid, err)
+				t.Errorf("utmp has mode %o, user %d, group %d, %v", st.Mode, st.Uid, st.Gid, err)
 			}
 			down := utmpctl(t, nil, "downtime")
 			if !strings.Contains(down, " crashed ") || !strings.Contains(down, " running ") || !strings.Contains(down, "2 boots, 1 crash;") {
-				t.Error("downtime does not tell of it")
+				t.Error("downtime does not report the crash")
 			}
 		})
 	}
 }
 
-// TestBootOrdinaryUser: who is in the group utmp and owns STATE_DIR can do all but
-// make the utmp file.
+// TestBootOrdinaryUser checks that a member of the group utmp who owns STATE_DIR
+// can do everything except create the utmp file.
 func TestBootOrdinaryUser(t *testing.T) {
 	if !enter(t, bookworm) {
 		return
@@ -214,8 +218,8 @@ func TestBootOrdinaryUser(t *testing.T) {
 	utmpctl(t, as, "downtime")
 }
 
-// TestShutdownCleans: whose process is dead is logged out before the shutdown is
-// recorded, and who lives stays.
+// TestShutdownCleans checks that sessions with a dead process are logged out
+// before the shutdown is recorded, and that living sessions stay.
 func TestShutdownCleans(t *testing.T) {
 	if !enter(t, bookworm) {
 		return
@@ -233,8 +237,8 @@ func TestShutdownCleans(t *testing.T) {
 	}
 }
 
-// TestBootAfterKill: the note of a real utmpd, killed with the system, and of one
-// that ended before it.
+// TestBootAfterKill uses the note of a real utmpd that was killed with the
+// system, and of one that ended before it.
 func TestBootAfterKill(t *testing.T) {
 	for _, s := range suites {
 		t.Run(string(s), func(t *testing.T) {
@@ -255,20 +259,20 @@ func TestBootAfterKill(t *testing.T) {
 				t.Fatal(err)
 			}
 			waitFor(t, generous, "utmpd to be gone", func() bool { return running() == 0 })
-			// The next boot: other ids in what the last one left, and its records
-			// two hours older, since this machine's boot cannot be moved.
+			// Simulate the next boot. This machine's boot time cannot be changed, so
+			// the last boot's records get other ids and become two hours older.
 			age(t)
 			utmpctl(t, nil, "boot")
 			text := lastX(t)
 			if n := strings.Count(text, "crash+1s,heartbeat"); n != 1 {
 				t.Errorf("%d crashes", n)
 			}
-			// And a controlled end behind it, which is recorded once.
+			// A controlled shutdown follows, which is recorded once.
 			before := len(records(t, wtmpFile))
 			utmpctl(t, nil, "shutdown")
 			utmpctl(t, nil, "shutdown")
 			if n := len(records(t, wtmpFile)) - before; n != 1 {
-				t.Errorf("%d records of the shutdown", n)
+				t.Errorf("%d shutdown records", n)
 			}
 			if text := string(readFile(t, noteFile)); !strings.Contains(text, "state shutdown") {
 				t.Errorf("the note:\n%s", text)
@@ -278,7 +282,7 @@ func TestBootAfterKill(t *testing.T) {
 	}
 }
 
-// age makes what there is that of a boot which was over before this one began.
+// age changes the files so that their boot was over before this one began.
 func age(t *testing.T) {
 	t.Helper()
 	back := time.Since(startedAt(t)) + 2*time.Hour

@@ -16,8 +16,8 @@ import (
 	"time"
 )
 
-// lineProgram is a program that tells what it does line by line, and goes on
-// when it is written to.
+// lineProgram is a program that reports its progress line by line and continues
+// when something is written to its standard input.
 type lineProgram struct {
 	cmd   *exec.Cmd
 	stdin io.WriteCloser
@@ -44,7 +44,7 @@ func startLines(t *testing.T, cmd *exec.Cmd) *lineProgram {
 	return &lineProgram{cmd, stdin, bufio.NewScanner(out)}
 }
 
-// until returns the lines before the one that says word.
+// until returns the lines before the one that equals word.
 func (p *lineProgram) until(t *testing.T, word string) []string {
 	t.Helper()
 	var lines []string
@@ -58,7 +58,8 @@ func (p *lineProgram) until(t *testing.T, word string) []string {
 	return nil
 }
 
-// end closes the program's standard input and returns what it says until it ends.
+// end closes the program's standard input and returns what it prints before it
+// ends.
 func (p *lineProgram) end(t *testing.T) []string {
 	t.Helper()
 	p.stdin.Close()
@@ -72,7 +73,7 @@ func (p *lineProgram) end(t *testing.T) []string {
 	return lines
 }
 
-// logTime returns when an event was logged.
+// logTime returns the time at which an event was logged.
 func logTime(t *testing.T, event string) time.Time {
 	t.Helper()
 	stamp, _, _ := strings.Cut(strings.TrimPrefix(event, "time="), " ")
@@ -83,11 +84,11 @@ func logTime(t *testing.T, event string) time.Time {
 	return at
 }
 
-// TestBusyNeighbours: beside twenty programs that do nothing but write to utmp
-// and eight who's at a time that read it, all with libc's locks, utmpd gets its
-// own in time. (Readers that do nothing between two records starve whoever wants
-// to write: the kernel grants read locks past a waiting writer, and the logins
-// of such a machine fail by themselves.)
+// TestBusyNeighbours checks that utmpd gets its locks in time beside twenty
+// programs that do nothing but write to utmp and eight concurrent runs of who
+// that read it, all of them with libc's locks. (Readers that do not pause between
+// records starve every writer: the kernel grants read locks while a writer waits.
+// On such a machine logins themselves fail.)
 func TestBusyNeighbours(t *testing.T) {
 	if !enterAlone(t, bookworm) {
 		return
@@ -106,7 +107,7 @@ func TestBusyNeighbours(t *testing.T) {
 	busy := startLines(t, exec.Command(program, "20", "8", "0"))
 	busy.until(t, "busy")
 
-	// One after the other: none gains from another's lock.
+	// One after the other, so that none benefits from another's lock.
 	var died []death
 	var late []time.Duration
 	for _, w := range all {
@@ -118,15 +119,15 @@ func TestBusyNeighbours(t *testing.T) {
 	said := busy.end(t)
 	slices.Sort(late)
 	median := late[len(late)/2]
-	t.Logf("from grace's end to the record: median %v, worst %v", median, late[len(late)-1])
+	t.Logf("from the end of the grace period to the record: median %v, worst %v", median, late[len(late)-1])
 	if median > time.Second {
-		t.Errorf("at the median utmpd was %v late", median)
+		t.Errorf("utmpd was %v late at the median", median)
 	}
 	written, failed := 0, 0
 	for _, line := range said {
 		var w, f int
 		if _, err := fmt.Sscanf(line, "written %d failed %d", &w, &f); err != nil {
-			t.Fatalf("busy says %q", line)
+			t.Fatalf("busy printed %q", line)
 		}
 		written, failed = written+w, failed+f
 	}
@@ -138,6 +139,6 @@ func TestBusyNeighbours(t *testing.T) {
 		w.mustGo(t, died[i])
 	}
 	if strings.Contains(d.logged(), "level=ERROR") {
-		t.Error("utmpd complains")
+		t.Error("utmpd logged a complaint")
 	}
 }

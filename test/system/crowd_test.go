@@ -21,13 +21,14 @@ import (
 	"utmpd.dev/utmpd/utmpx"
 )
 
-// crowd is many sessions that end at once.
+// crowd is a large number of sessions that end at the same time.
 type crowd struct {
 	*lineProgram
 	size int
 }
 
-// startCrowd starts that many processes and writes their sessions to both files.
+// startCrowd starts the given number of processes and writes their sessions to
+// both files.
 func startCrowd(t *testing.T, size int) *crowd {
 	t.Helper()
 	c := &crowd{startLines(t, exec.Command(compile(t, "crowd"), fmt.Sprint(size))), size}
@@ -47,7 +48,7 @@ func startCrowd(t *testing.T, size int) *crowd {
 	return c
 }
 
-// die ends all sessions and returns when their processes are reaped.
+// die kills all processes and returns when they have been reaped.
 func (c *crowd) die(t *testing.T) {
 	t.Helper()
 	if _, err := c.stdin.Write([]byte("x")); err != nil {
@@ -56,7 +57,7 @@ func (c *crowd) die(t *testing.T) {
 	c.until(t, "dead")
 }
 
-// marked returns how many of the crowd's records are marked.
+// marked returns how many of the crowd's records are marked as dead.
 func (c *crowd) marked(t *testing.T) int {
 	t.Helper()
 	n := 0
@@ -68,7 +69,7 @@ func (c *crowd) marked(t *testing.T) int {
 	return n
 }
 
-// checkLogouts: each login of the crowd has one logout.
+// checkLogouts checks that each login of the crowd has one logout.
 func (c *crowd) checkLogouts(t *testing.T) {
 	t.Helper()
 	n := make(map[string]int)
@@ -84,18 +85,18 @@ func (c *crowd) checkLogouts(t *testing.T) {
 		}
 	}
 	if len(wrong) > 0 {
-		t.Errorf("wtmp holds not one logout for each line, but for %d of them others: %q", len(wrong), wrong[:min(10, len(wrong))])
+		t.Errorf("%d lines do not have exactly one logout in wtmp: %q", len(wrong), wrong[:min(10, len(wrong))])
 	}
 	if len(n) != c.size {
-		t.Errorf("wtmp holds logouts of %d lines, not %d", len(n), c.size)
+		t.Errorf("wtmp holds logouts for %d lines, want %d", len(n), c.size)
 	}
 }
 
-// lockWait is how long utmpd waits for wtmp's lock at a time.
+// lockWait is how long utmpd waits for the lock on wtmp at one attempt.
 const lockWait = 3 * time.Second
 
-// TestCrowdBehindLock: that a lock on wtmp is out of reach is found once for
-// all who died, not once for each batch of them.
+// TestCrowdBehindLock checks that utmpd waits in vain for a lock on wtmp once for
+// all dead sessions, not once for each batch of them.
 func TestCrowdBehindLock(t *testing.T) {
 	if !enter(t, bookworm) {
 		return
@@ -111,10 +112,10 @@ func TestCrowdBehindLock(t *testing.T) {
 	waitFor(t, 2*generous, "the crowd to be marked", func() bool { return c.marked(t) == size })
 	took := time.Since(died)
 	t.Logf("all were marked after %v", took)
-	// Grace, the wait that fails first, the patience, and two waits of those
-	// who asked for wtmp just before its end.
+	// The grace period, the first wait that fails, the patience, and two waits of
+	// batches that asked for wtmp just before the patience ended.
 	if most := grace + patience + 3*lockWait + slow; took > most {
-		t.Errorf("utmpd marked them %v after their death, more than %v", took, most)
+		t.Errorf("utmpd marked the records %v after the deaths, want at most %v", took, most)
 	}
 	statusSays(t, fmt.Sprintf("logouts owed: %d", size))
 	release()
@@ -122,14 +123,14 @@ func TestCrowdBehindLock(t *testing.T) {
 	c.checkLogouts(t)
 }
 
-// held is a time during which a file was locked, as it was seen from outside.
+// held is a period in which a file was locked, as seen from outside.
 type held struct {
-	most  time.Duration // between two looks that found it free
-	blind time.Duration // the longest time in it without a look
+	most  time.Duration // an upper bound: between two probes that found it free
+	blind time.Duration // the longest gap between probes in it
 }
 
-// spy looks at the locks of a file, as often as it can, and notes how long each
-// was held.
+// spy probes the lock of a file as often as it can and records how long each
+// lock was held.
 type spy struct {
 	fd     int
 	locked bool
@@ -150,8 +151,8 @@ func newSpy(t *testing.T, name string) *spy {
 	return &spy{fd: fd, free: now, looked: now}
 }
 
-// look asks the kernel whether a write lock could be had. A raw call, so that
-// Go's scheduler does not come between two looks.
+// look asks the kernel whether a write lock would be granted. It uses a raw
+// system call, so that Go's scheduler does not run between two probes.
 func (s *spy) look() {
 	lock := unix.Flock_t{Type: unix.F_WRLCK}
 	before := time.Now()
@@ -176,20 +177,21 @@ func (s *spy) look() {
 	s.looked = now
 }
 
-// realTime gives this thread and the processes it starts precedence over all
-// ordinary ones, so that what is measured is not how long others ran instead.
+// realTime gives this thread and the processes it starts priority over all
+// ordinary ones, so that the measurement does not include time in which other
+// processes ran.
 func realTime(t *testing.T) {
 	t.Helper()
 	attr := &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_RR, Priority: 1}
 	if err := unix.SchedSetAttr(0, attr, 0); err != nil {
-		t.Logf("no precedence for utmpd: %v", err)
+		t.Logf("no real-time priority for utmpd: %v", err)
 	}
 }
 
-// TestLockTimes: while 10,000 sessions end, utmpd holds its locks for less than
-// 5 ms, each for a few hundred records. It is seen from outside, by asking the
-// kernel all the time. The longest is told; that one in twenty is allowed to be
-// longer is because a write may have to wait for the disk, whoever makes it.
+// TestLockTimes checks that utmpd holds each lock for less than 5 ms while 10,000
+// sessions end, with a few hundred records to a lock. It observes the locks from
+// outside, by asking the kernel all the time, and reports the longest. One in
+// twenty may take longer, because a write may have to wait for the disk.
 func TestLockTimes(t *testing.T) {
 	if !enterAlone(t, bookworm) {
 		return
@@ -197,19 +199,20 @@ func TestLockTimes(t *testing.T) {
 	const (
 		size   = 10_000
 		most   = 5 * time.Millisecond
-		unseen = time.Millisecond // what is not looked at for longer is not known
+		unseen = time.Millisecond // a lock with a longer gap between probes is not counted
 	)
 	c := startCrowd(t, size)
-	// With the grace there is, some would be cleaned while others still die.
+	// With the default grace period, some sessions would be cleaned while others
+	// still die.
 	configure(t, fmt.Sprintf("MAX_FDS=%d", size+100), "GRACE_PERIOD=3")
-	runtime.LockOSThread() // never unlocked: the thread ends with its precedence
+	runtime.LockOSThread() // never unlocked: the thread ends with its priority
 	realTime(t)
 	d := startUtmpdAs(t, nil)
 	statusSays(t, fmt.Sprintf("watched: %d", size))
 	c.die(t)
 	began := time.Now()
 	spies := []*spy{newSpy(t, utmpFile), newSpy(t, wtmpFile)}
-	last := utmpx.Native().Size() * size // where the last record's type is, behind BOOT_TIME
+	last := utmpx.Native().Size() * size // where the last record's type is, after BOOT_TIME
 	for looks := 0; ; looks++ {
 		for _, s := range spies {
 			s.look()
@@ -218,7 +221,7 @@ func TestLockTimes(t *testing.T) {
 			break
 		}
 		if time.Since(began) > generous {
-			t.Fatalf("%d are marked after %v", c.marked(t), generous)
+			t.Fatalf("%d records are marked after %v", c.marked(t), generous)
 		}
 	}
 	for i, name := range []string{utmpFile, wtmpFile} {
@@ -234,11 +237,11 @@ func TestLockTimes(t *testing.T) {
 			}
 		}
 		if len(times) < size/256/2 {
-			t.Errorf("%s: only %d of %d locks were seen well", name, len(times), len(spies[i].held))
+			t.Errorf("%s: only %d of %d locks were measured well", name, len(times), len(spies[i].held))
 			continue
 		}
 		slices.Sort(times)
-		t.Logf("%s: %d locks seen, %d of them well: at the median for %v, the longest for %v", name, len(spies[i].held), len(times), times[len(times)/2], times[len(times)-1])
+		t.Logf("%s: %d locks seen, %d of them measured well: median %v, longest %v", name, len(spies[i].held), len(times), times[len(times)/2], times[len(times)-1])
 		if long > len(times)/20 {
 			t.Errorf("%s: %d of %d locks were held for longer than %v", name, long, len(times), most)
 		}

@@ -15,8 +15,8 @@ import (
 	"utmpd.dev/utmpd/utmpx"
 )
 
-// dweller is the simplest session: a process that sleeps, with a record that
-// the C library wrote, on a line that is no terminal.
+// dweller is the simplest session: a sleeping process with a record that the C
+// library wrote, on a line that is not a terminal.
 type dweller struct {
 	cmd   *exec.Cmd
 	entry utmpx.Record
@@ -28,24 +28,24 @@ func dwell(t *testing.T, line string) *dweller {
 	return record(t, line, sleeper(t, exec.Command("sleep", "infinity")))
 }
 
-// sleeper starts a process that does nothing until the test's end.
+// sleeper starts a process that sleeps until the test ends.
 func sleeper(t *testing.T, cmd *exec.Cmd) *exec.Cmd {
 	t.Helper()
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	go cmd.Wait() // no zombie of ours
+	go cmd.Wait() // leave no zombie
 	t.Cleanup(func() { cmd.Process.Kill() })
 	return cmd
 }
 
-// record puts a process on a line.
+// record writes a session record for a process on a line.
 func record(t *testing.T, line string, cmd *exec.Cmd) *dweller {
 	t.Helper()
 	return recordSince(t, line, cmd, 0)
 }
 
-// recordSince puts a process on a line that logged in a while ago.
+// recordSince is record with a login time in the past.
 func recordSince(t *testing.T, line string, cmd *exec.Cmd, age time.Duration) *dweller {
 	t.Helper()
 	put := "/run/put"
@@ -93,8 +93,8 @@ func (w *dweller) watched(t *testing.T, d *utmpd) {
 	})
 }
 
-// mustGo waits for who to show the dweller no more and checks what utmpd left
-// of it: its record, one logout, its end in last.
+// mustGo waits until who no longer shows the dweller. It then checks what utmpd
+// left: the record, one logout, and the end that last shows.
 func (w *dweller) mustGo(t *testing.T, died death) {
 	t.Helper()
 	p := &program{}
@@ -107,8 +107,8 @@ func (w *dweller) mustGo(t *testing.T, died death) {
 	}
 }
 
-// mustStand checks that the dweller's record is as its writer left it and that
-// wtmp holds no logout for it.
+// mustStand checks that the dweller's record is unchanged and that wtmp holds no
+// logout for it.
 func (w *dweller) mustStand(t *testing.T) {
 	t.Helper()
 	found := false
@@ -116,12 +116,12 @@ func (w *dweller) mustStand(t *testing.T) {
 		found = found || r == w.entry
 	}
 	if !found {
-		t.Errorf("utmp does not hold the living %v", w.entry)
+		t.Errorf("utmp does not hold the living session %v", w.entry)
 	}
 	if got := logouts(t, w.entry); got != 0 {
-		t.Errorf("wtmp holds %d logouts for the living %v", got, w.entry)
+		t.Errorf("wtmp holds %d logouts for the living session %v", got, w.entry)
 	}
 	if !whoShows(t, w.entry.Line) {
-		t.Errorf("who does not show the living %v", w.entry)
+		t.Errorf("who does not show the living session %v", w.entry)
 	}
 }

@@ -12,12 +12,13 @@ import (
 	"time"
 )
 
-// TestUtmpReplaced: whatever becomes of the utmp file, utmpd follows it.
+// TestUtmpReplaced checks that utmpd follows the utmp file when it is replaced,
+// removed or truncated.
 func TestUtmpReplaced(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		replace func(*testing.T)
-		stays   bool // the records of before
+		stays   bool // the old records are in the new file
 	}{
 		{"renamed over", func(t *testing.T) {
 			b := readFile(t, utmpFile)
@@ -58,7 +59,8 @@ func TestUtmpReplaced(t *testing.T) {
 	}
 }
 
-// TestUtmpCreatedLate: utmpd is ready before the file is there, and waits.
+// TestUtmpCreatedLate checks that utmpd is ready before utmp exists, and waits
+// for it.
 func TestUtmpCreatedLate(t *testing.T) {
 	if !enter(t, bookworm) {
 		return
@@ -73,8 +75,8 @@ func TestUtmpCreatedLate(t *testing.T) {
 	w.mustGo(t, w.kill(t))
 }
 
-// TestWtmpRotated: the logout of a session from before the rotation is in the
-// new file, and the old one is as it was.
+// TestWtmpRotated checks that the logout of a session that began before the
+// rotation is written to the new file, and that the old file does not change.
 func TestWtmpRotated(t *testing.T) {
 	if !enter(t, bookworm) {
 		return
@@ -103,7 +105,7 @@ func TestWtmpRotated(t *testing.T) {
 	next.mustGo(t, next.kill(t))
 }
 
-// writeLog makes a utmp or wtmp file as logrotate and tmpfiles do.
+// writeLog creates a utmp or wtmp file as logrotate and tmpfiles do.
 func writeLog(t *testing.T, name string, b []byte) {
 	t.Helper()
 	if err := os.WriteFile(name, b, 0o664); err != nil {
@@ -117,7 +119,8 @@ func writeLog(t *testing.T, name string, b []byte) {
 	}
 }
 
-// TestHeartbeat: wtmp's access time moves by itself, after a rotation too.
+// TestHeartbeat checks that utmpd updates wtmp's access time, also after a
+// rotation.
 func TestHeartbeat(t *testing.T) {
 	if !enter(t, bookworm) {
 		return
@@ -148,6 +151,6 @@ func beats(t *testing.T) {
 		return time.Since(time.Unix(st.Atim.Unix())) < 5*time.Second
 	})
 	if got := time.Unix(st.Mtim.Unix()); !got.Equal(mtime) {
-		t.Errorf("the heartbeat moved the modification time to %v", got)
+		t.Errorf("the heartbeat changed the modification time to %v", got)
 	}
 }

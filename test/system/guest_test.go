@@ -20,7 +20,7 @@ import (
 	"time"
 )
 
-// suite is a Debian release by its name.
+// suite is a Debian release, by its code name.
 type suite string
 
 const (
@@ -37,12 +37,12 @@ func (s suite) title() string {
 // guestEnv carries a guestSpec to the test binary inside the guest.
 const guestEnv = "UTMPD_SYSTEM_GUEST"
 
-// longEnv asks for the long form of the tests that have one.
+// longEnv selects the long form of the tests that have one.
 const longEnv = "UTMPD_TEST_LONG"
 
 func long() bool { return os.Getenv(longEnv) == "1" }
 
-// guestLimit bounds one guest's life: a hung one says where it hangs.
+// guestLimit is how long one guest may run. A guest that hangs reports where.
 func guestLimit() time.Duration {
 	if long() {
 		return time.Hour
@@ -50,7 +50,7 @@ func guestLimit() time.Duration {
 	return 2 * time.Minute
 }
 
-// guestSpec tells the inside what the outside decided.
+// guestSpec passes the outside's choices to the guest.
 type guestSpec struct {
 	Suite          suite
 	Root           string // the cached root file system
@@ -62,7 +62,7 @@ type guestSpec struct {
 	HostNamespaces map[string]string
 }
 
-// guest is set inside a guest alone.
+// guest is set only inside a guest.
 var guest *guestSpec
 
 // inside reports whether this process runs in a guest.
@@ -76,9 +76,10 @@ func inside() bool {
 	return guest != nil
 }
 
-// enter runs the calling test in a guest of the suite. Inside it returns true.
-// On the machine it waits for the guest, takes over its result, and returns
-// false: the caller returns at once. Tests that enter run in parallel.
+// enter runs the calling test in a guest of the suite. Inside the guest it
+// returns true. On the machine it waits for the guest, takes over its result and
+// returns false; the caller then returns at once. Tests that call enter run in
+// parallel.
 func enter(t *testing.T, s suite) bool {
 	t.Helper()
 	if !inside() {
@@ -87,8 +88,8 @@ func enter(t *testing.T, s suite) bool {
 	return enterAlone(t, s)
 }
 
-// enterAlone is enter for a test that takes the whole machine: no other guest
-// runs beside it.
+// enterAlone is enter for a test that needs the whole machine: no other guest
+// runs at the same time.
 func enterAlone(t *testing.T, s suite) bool {
 	t.Helper()
 	if inside() {
@@ -114,7 +115,7 @@ func enterAlone(t *testing.T, s suite) bool {
 	return false
 }
 
-// tryGuest reports whether guests can be had on this machine.
+// tryGuest reports whether this machine can run guests.
 func tryGuest() error {
 	dir, err := os.MkdirTemp("", "utmpd-system-")
 	if err != nil {
@@ -132,8 +133,8 @@ func tryGuest() error {
 	return nil
 }
 
-// runGuest runs the test binary with args in a new guest and returns what it
-// printed, and what it said by [report].
+// runGuest runs the test binary with args in a new guest. It returns what the
+// guest printed and what it passed to [report].
 func runGuest(s suite, args ...string) (printed string, reported []byte, err error) {
 	base := filepath.Join(host.dir, "guest")
 	if err := os.MkdirAll(base, 0o700); err != nil {
@@ -173,7 +174,8 @@ func runGuest(s suite, args ...string) (printed string, reported []byte, err err
 		Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWUTS | syscall.CLONE_NEWIPC | syscall.CLONE_NEWNET,
 		Pdeathsig:  syscall.SIGKILL,
 	}
-	// The guest dies with the thread that started it, and must not die before.
+	// The guest is killed when the thread that started it ends, so keep the
+	// thread.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	err = cmd.Start()
