@@ -41,8 +41,7 @@ func (d *daemon) loop(ctx context.Context, hup <-chan os.Signal, failed <-chan e
 	saving := false
 	watchdog, stop := d.watchdog()
 	defer stop()
-	rest := time.NewTimer(restAfter)
-	defer rest.Stop()
+	defer d.memory.due.Stop()
 	for {
 		idle := false
 		select {
@@ -57,7 +56,7 @@ func (d *daemon) loop(ctx context.Context, hup <-chan os.Signal, failed <-chan e
 			idle = ev.Periodic && ev.Snapshot == d.snap
 			d.takeScan(ev)
 			if idle {
-				d.rest()
+				d.memory.rest()
 			}
 			if err := d.displaced(ev); err != nil {
 				return err
@@ -69,9 +68,9 @@ func (d *daemon) loop(ctx context.Context, hup <-chan os.Signal, failed <-chan e
 		case <-watchdog:
 			idle = true
 			_ = d.systemd.Watchdog()
-		case <-rest.C:
+		case <-d.memory.due.C:
 			idle = true
-			d.rest()
+			d.memory.rest()
 		case <-d.unheard:
 			d.tellManager()
 		case <-save.C:
@@ -88,25 +87,10 @@ func (d *daemon) loop(ctx context.Context, hup <-chan os.Signal, failed <-chan e
 			save.Reset(d.saver.pause(saveEvery))
 		}
 		if !idle {
-			d.work()
-			rest.Reset(restAfter)
+			d.memory.work()
 		}
 		d.tellReady()
 		d.showStatus(d.phase())
-	}
-}
-
-// rest gives memory back, once nothing has happened for a while. The loop does
-// not wait for it.
-func (d *daemon) rest() {
-	if d.on.memory != nil {
-		d.rooms.Go(d.on.memory.rest)
-	}
-}
-
-func (d *daemon) work() {
-	if d.on.memory != nil {
-		d.on.memory.work()
 	}
 }
 

@@ -26,7 +26,7 @@ type machine struct {
 	up   func(at time.Time) time.Duration // how long the machine had been up
 
 	raiseLimit func(want int) (int, error) // of open files
-	memory     *memory                     // nil: nothing is done about it
+	collector  collector                   // nil: memory is left to Go
 	missing    func(c config.Config, dryRun bool) []string
 }
 
@@ -40,7 +40,7 @@ func thisMachine() machine {
 		wall:       func(at time.Time) time.Time { return at.Round(0) },
 		up:         func(at time.Time) time.Duration { return at.Sub(proc.Boot(time.Now())) },
 		raiseLimit: proc.RaiseLimit,
-		memory:     &memory{},
+		collector:  goCollector{},
 		missing:    missingRights,
 	}
 }

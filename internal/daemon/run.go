@@ -57,6 +57,7 @@ type daemon struct {
 	systemd  *sdnotify.Notifier
 	store    store // nil without a RUN_DIR
 	reporter *reporter
+	memory   *memory
 
 	table   *table.Table
 	started time.Time     // the table's clock counts from here
@@ -241,6 +242,7 @@ func (d *daemon) build() {
 	d.file = utmpfile.NewFile(d.cfg.UtmpxFile, utmpfile.Options{System: d.on.files})
 	d.wtmpx = utmpfile.NewLog(d.cfg.WtmpxFile, utmpfile.Options{System: d.on.files})
 	d.reporter = newReporter(d.log.Logger)
+	d.memory = newMemory(d.on.collector)
 	d.watcher = watcher.New(watcher.Options{Kernel: d.on.procs, Limit: d.maxFDs(), Emit: d.watcherEvents, Log: d.log.Logger})
 	d.scanner = scanner.New(scanner.Options{
 		File:     d.file,
@@ -304,6 +306,7 @@ func (d *daemon) live(ctx context.Context, hup <-chan os.Signal) error {
 		start("table", plain(d.saver.run))
 	}
 	start("status", plain(d.status.Run))
+	start("memory", plain(d.memory.run))
 	if d.pipe != nil {
 		d.rooms.Go(func() {
 			if err := d.pipe.Run(roomCtx, d.requests); err != nil && roomCtx.Err() == nil {

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package daemon
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// restAfter is how long nothing must have happened before memory is given back.
+	restAfter = 5 * time.Second
+	// restSpare is what may be allocated at rest before memory is collected again:
+	// about what an hour or two of heartbeats take. It is checked after each
+	// periodic scan.
+	restSpare = 1 << 20
+	// restMost bounds what may be allocated at rest. At this limit the collector
+	// runs by itself. Close to it, it would run in small steps all the time, so the
+	// limit is far away.
+	restMost = 32 << 20
+)
+
+// memory gives memory back to the system when the daemon is at rest, and keeps
+// the collector from running every two minutes to find nothing. At work, the
+// collector runs as Go sets it.
+//
+// work and rest are for the goroutine of loop. They only say what is wanted and
+// never block; run does it.
+type memory struct {
+	due       *time.Timer // fires restAfter after the last work
+	collector collector   // nil: memory is left to Go
+
+	// wanted is even for work, odd for rest. It changes with each turn from one to
+	// the other, so that run notices work that came while it collected.
+	wanted atomic.Uint64
+	wake   chan struct{} // holds one: wanted may have changed
+
+	// Of run's goroutine.
+	resting bool
+	least   int64 // bytes in use after the last collection at rest
+	percent int   // GOGC and
+	limit   int64 // GOMEMLIMIT at work
+}
+
+func newMemory(c collector) *memory {
+	return &memory{due: time.NewTimer(restAfter), collector: c, wake: make(chan struct{}, 1)}
+}
+
+// work ends a rest, and puts the next one off.
+func (m *memory) work() {
+	m.due.Reset(restAfter)
+	if wanted := m.wanted.Load(); wanted%2 == 1 {
+		m.want(wanted + 1)
+	}
+}
+
+// rest begins a rest, or has a rest that goes on collect what was allocated in it.
+func (m *memory) rest() { m.want(m.wanted.Load() | 1) }
+
+func (m *memory) want(wanted uint64) {
+	m.wanted.Store(wanted)
+	select {
+	case m.wake <- struct{}{}:
+	default:
+	}
+}
+
+// run does what is wanted until ctx ends.
+func (m *memory) run(ctx context.Context) {
+	if m.collector == nil {
+		return
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-m.wake:
+		}
+		if wanted := m.wanted.Load(); wanted%2 == 1 {
+			m.giveBack(wanted)
+		} else {
+			m.endRest()
+		}
+	}
+}
+
+// giveBack collects all memory, at the beginning of a rest and when much was
+// allocated since. If work comes meanwhile, the collector keeps its settings.
+func (m *memory) giveBack(wanted uint64) {
+	if m.resting && m.collector.inUse() < m.least+restSpare {
+		return
+	}
+	m.collector.collect()
+	if m.wanted.Load() != wanted {
+		return
+	}
+	m.least = m.collector.inUse()
+	percent, limit := m.collector.set(-1, m.least+restMost)
+	if !m.resting {
+		m.resting, m.percent, m.limit = true, percent, limit
+	}
+}
+
+func (m *memory) endRest() {
+	if m.resting {
+		m.resting = false
+		m.collector.set(m.percent, m.limit)
+	}
+}
