@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-	"syscall"
 	"time"
 
 	"utmpd.dev/utmpd/internal/cleaner"
@@ -130,44 +129,6 @@ func withPaths(c config.Config) config.Config {
 
 func settings(c config.Config) table.Settings {
 	return table.Settings{Grace: c.GracePeriod, KeepBusyLines: c.KeepBusyLines}
-}
-
-// leaveRoot becomes the user of RUN_AS, after making what only root can: the
-// directories, which are that user's, and a higher limit of open files. The
-// pipe and the files are that user's then.
-func (d *daemon) leaveRoot() error {
-	if d.cfg.RunAs == "" {
-		return nil
-	}
-	u, err := lookUp(d.cfg.RunAs)
-	if err != nil {
-		return fmt.Errorf("RUN_AS: %w", err)
-	}
-	for _, dir := range []string{d.cfg.RunDir, d.cfg.StateDir} {
-		if err := giveDir(dir, u); err != nil {
-			return fmt.Errorf("RUN_AS: %w", err)
-		}
-	}
-	_, _ = proc.RaiseLimit(d.cfg.MaxFDs + spareFDs) // told by maxFDs, if it was not enough
-	return becomeUser(u, d.log.Logger)
-}
-
-// giveDir makes a directory of that user's. One that is there and somebody
-// else's is not taken from them: it may be /run. One that cannot be made is told
-// of, and done without, when it is opened.
-func giveDir(dir string, u account) error {
-	err := os.Mkdir(dir, 0o755)
-	if err == nil {
-		return os.Chown(dir, u.uid, u.gid)
-	}
-	info, statErr := os.Stat(dir)
-	if !errors.Is(err, fs.ErrExist) || statErr != nil {
-		return nil
-	}
-	if st, ok := info.Sys().(*syscall.Stat_t); ok && int(st.Uid) != u.uid {
-		return fmt.Errorf("%s belongs to uid %d, not to %s: change its owner, and that of the files in it, or remove it", dir, st.Uid, u.name)
-	}
-	return nil
 }
 
 // open takes what is utmpd's own: the directories, the right to run, the pipe,
