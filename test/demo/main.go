@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-// Command demo shows utmpd's main job on a real session, start to end: a login
-// is recorded, its process is killed with SIGKILL, and utmpd writes its end.
-// Everything is on private files in a temporary directory.
+// Command demo shows utmpd's main task on a real session. It records a login,
+// kills the session's process with SIGKILL, and shows how utmpd records the end.
+// It uses private files in a temporary directory.
 package main
 
 import (
@@ -24,7 +24,7 @@ import (
 
 func main() {
 	if len(os.Args) == 2 && os.Args[1] == "session" {
-		time.Sleep(time.Hour) // the session: it does nothing but live
+		time.Sleep(time.Hour) // the session: a process that only sleeps
 	}
 	if len(os.Args) != 2 {
 		fmt.Fprintln(os.Stderr, "usage: demo PATH-OF-UTMPD")
@@ -71,9 +71,9 @@ func demo(utmpd string) error {
 	if err := watched(filepath.Join(dir, "run", "status")); err != nil {
 		return err
 	}
-	time.Sleep(3 * time.Second) // so that last has a session to show
+	time.Sleep(3 * time.Second) // so that last shows a session of some length
 
-	say("kill -9 %d: the session cannot take its entry out again", session.Process.Pid)
+	say("kill -9 %d: the session cannot remove its entry", session.Process.Pid)
 	killed := time.Now()
 	if err := session.Process.Kill(); err != nil {
 		return err
@@ -84,7 +84,7 @@ func demo(utmpd string) error {
 	if err := await(log, "session ended"); err != nil {
 		return err
 	}
-	say("%.1f seconds after the kill: nobody is there, and the record has its end", time.Since(killed).Seconds())
+	say("%.1f seconds after the kill: nobody is logged in, and wtmp has the logout", time.Since(killed).Seconds())
 	run("who", utmp)
 	run("last", "-f", wtmp)
 
