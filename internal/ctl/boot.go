@@ -24,8 +24,8 @@ func bootCommand() command {
 	return command{
 		name:    "boot",
 		summary: "record how the last boot ended, and that this one began",
-		about: `Run it early in every boot: when /var/log is there, and before anything
-writes the record of this boot or starts utmpd. It may be run again.`,
+		about: `Run it early in every boot: after /var/log is mounted, before any program
+records this boot, and before utmpd starts. A second run records nothing.`,
 		options: []option{dryRunOption, jsonOption, configOption},
 		run: func(in call) error {
 			b, err := newBooting(in)

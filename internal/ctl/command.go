@@ -62,7 +62,7 @@ func (c call) value(name string) string {
 // The options that several commands have.
 var (
 	configOption = option{name: "config", arg: "FILE", help: "read FILE instead of " + config.DefaultFile}
-	dryRunOption = option{name: "n", help: "tell what would be written, and write nothing"}
+	dryRunOption = option{name: "n", help: "print what would be written, and write nothing"}
 	jsonOption   = option{name: "json", help: "print JSON"}
 )
 

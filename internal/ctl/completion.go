@@ -10,8 +10,8 @@ import (
 func completionCommand() command {
 	return command{
 		name:    "completion",
-		summary: "print what completes utmpctl's command line in a shell",
-		about:   "For bash: eval \"$(utmpctl completion bash)\".",
+		summary: "print a shell completion script for utmpctl",
+		about:   "To use it in bash: eval \"$(utmpctl completion bash)\".",
 		args:    argument{name: "bash|zsh|fish", help: "shell", values: []string{"bash", "zsh", "fish"}, least: 1, most: 1},
 		run: func(in call) error {
 			write := map[string]func() string{"bash": bash, "zsh": zsh, "fish": fish}[in.args[0]]

@@ -13,8 +13,8 @@ import (
 func helpCommand() command {
 	return command{
 		name:    "help",
-		summary: "tell how a command is used",
-		about:   "Without a command: which there are.",
+		summary: "print how to use a command",
+		about:   "Without COMMAND it lists the commands.",
 		args:    argument{name: "[COMMAND]", help: "the command", most: 1},
 		run: func(in call) error {
 			if len(in.args) == 0 {
@@ -40,7 +40,7 @@ func overview() string {
 		fmt.Fprintf(w, "  %s\t%s\n", c.name, c.summary)
 	}
 	w.Flush()
-	fmt.Fprintf(&b, "\nutmpctl help COMMAND tells more. Settings are those of utmpd, in %s.\nSee utmpctl(8).\n", config.DefaultFile)
+	fmt.Fprintf(&b, "\nutmpctl help COMMAND describes a command. utmpctl and utmpd share the settings\nin %s. See utmpctl(8).\n", config.DefaultFile)
 	return b.String()
 }
 

@@ -20,9 +20,10 @@ import (
 func shutdownCommand() command {
 	return command{
 		name:    "shutdown",
-		summary: "record that the system goes down under control",
-		about: `Run it at the end of every boot, when utmpd has ended and before /var/log is
-gone: whatever utmpd notes after it says that the system went on.`,
+		summary: "record that the system shuts down in a controlled way",
+		about: `Run it at the end of every boot, after utmpd has ended and before /var/log is
+unmounted. If utmpd still runs, its next heartbeat undoes the note of the
+shutdown.`,
 		options: []option{dryRunOption, jsonOption, configOption},
 		run: func(in call) error {
 			r, err := newRecorder(in)
