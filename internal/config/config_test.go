@@ -15,6 +15,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
+
+	"utmpd.dev/utmpd/utmpfile"
 )
 
 // with returns the defaults changed by f.
@@ -53,8 +55,10 @@ RUN_DIR=/r/
 STATE_DIR=/s//t
 BOOT_RECORDS=no
 RUN_AS=utmpd
-`, want: Config{10 * time.Second, 100, 20 * time.Second, 250 * time.Millisecond, false,
-			"/u", "/w", "/p", "/r", "/s/t", Systems, "utmpd"}},
+`, want: Config{
+			Reloadable{10 * time.Second, 100, 20 * time.Second, 250 * time.Millisecond, false},
+			Fixed{"/u", "/w", "/p", "/r", "/s/t", "utmpd"}, Systems,
+		}},
 		{name: "no newline at the end", in: "SCAN_PERIOD=10", want: scan(10)},
 		{name: "export", in: " export \tSCAN_PERIOD=10\n", want: scan(10)},
 		{name: "comment behind", in: "SCAN_PERIOD=10 # ten\n", want: scan(10)},
@@ -242,7 +246,7 @@ func TestLoad(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			got, warnings, err := Load(path(tt.name))
-			if d := cmp.Diff(tt.want, got); d != "" {
+			if d := cmp.Diff(tt.want.withPaths(), got); d != "" {
 				t.Errorf("(-want +got)\n%s", d)
 			}
 			if len(warnings) != tt.warnings || len(warnings) > 0 && warnings[0].File != path(tt.name) {
@@ -277,7 +281,25 @@ func TestLoadDefaultFile(t *testing.T) {
 	if err != nil || len(w) > 0 {
 		t.Errorf("a missing default file: %v, %v", w, err)
 	}
-	if d := cmp.Diff(Default(), c); d != "" {
+	if d := cmp.Diff(Default().withPaths(), c); d != "" {
+		t.Errorf("(-want +got)\n%s", d)
+	}
+}
+
+// TestLoadFillsPaths: a path that is set stays, every other one is the system's,
+// and the pipe follows RUN_DIR where it is in it.
+func TestLoadFillsPaths(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "f")
+	if err := os.WriteFile(name, []byte("UTMPX_FILE=/u\nRUN_DIR=/r\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	got, warnings, err := Load(name)
+	if err != nil || len(warnings) > 0 {
+		t.Fatal(err, warnings)
+	}
+	_, wtmpx := utmpfile.NativePaths()
+	want := Fixed{UtmpxFile: "/u", WtmpxFile: wtmpx, PipeFile: pipeFile("/r"), RunDir: "/r", StateDir: "/var/lib/utmpd"}
+	if d := cmp.Diff(want, got.Fixed); d != "" {
 		t.Errorf("(-want +got)\n%s", d)
 	}
 }

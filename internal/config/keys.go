@@ -86,7 +86,7 @@ func seconds(name string, field func(*Config) *time.Duration) key {
 	}, func(c *Config) string { return strconv.FormatInt(int64(*field(c)/time.Second), 10) }}
 }
 
-// text is a key whose value is a string that check accepts. The empty one
+// text is a key whose value is a string that check accepts. The empty string
 // stands for the default.
 func text(name string, check func(string) (string, error), field func(*Config) *string) key {
 	return key{name, func(c *Config, v string) error {
@@ -106,7 +106,7 @@ func whole(v string, limit int64) (int64, error) {
 	if !digits(v) && !(len(v) > 1 && v[0] == '-' && digits(v[1:])) {
 		return 0, fmt.Errorf("is not a whole number")
 	}
-	n, err := strconv.ParseInt(v, 10, 64) // the one error left is the range
+	n, err := strconv.ParseInt(v, 10, 64) // fails only beyond the range
 	if err != nil || n < 1 || n > limit {
 		return 0, fmt.Errorf("is not from 1 to %d", limit)
 	}
@@ -153,7 +153,8 @@ func yesno(v string) (bool, error) {
 	return false, fmt.Errorf("is neither yes nor no")
 }
 
-// absolute accepts an absolute path that the system can take, and cleans it.
+// absolute accepts an absolute path of a length that the system allows, and
+// cleans it.
 func absolute(v string) (string, error) {
 	switch {
 	case v[0] != '/':
@@ -166,12 +167,11 @@ func absolute(v string) (string, error) {
 	return path.Clean(v), nil
 }
 
-// user accepts what useradd(8) does, and the @ of directory services.
+// user accepts the names that useradd(8) does, and the @ of directory services.
 func user(v string) (string, error) {
 	ok := len(v) <= 255 && v[0] != '-'
 	for i := range len(v) {
-		ok = ok && (v[i] >= 'a' && v[i] <= 'z' || v[i] >= 'A' && v[i] <= 'Z' ||
-			v[i] >= '0' && v[i] <= '9' || strings.IndexByte("_.-@$", v[i]) >= 0)
+		ok = ok && (letter(v[i]) || digit(v[i]) || strings.IndexByte(".-@$", v[i]) >= 0)
 	}
 	if !ok {
 		return "", fmt.Errorf("is not a user name")
@@ -181,7 +181,7 @@ func user(v string) (string, error) {
 
 func digits(s string) bool {
 	for i := range len(s) {
-		if s[i] < '0' || s[i] > '9' {
+		if !digit(s[i]) {
 			return false
 		}
 	}

@@ -8,47 +8,54 @@ import (
 	"strings"
 )
 
-// errNotAssignment is the error of a line that sets nothing.
+// errNotAssignment is the error for a line that sets nothing.
 var errNotAssignment = errors.New("not NAME=value")
 
-// assignment reads one line: a comment or a blank line ("", "", nil), NAME=value
-// or export NAME=value. Where the name could be read and the value could not,
-// it returns the name with the error.
+// assignment reads one line: NAME=value, export NAME=value, or a comment or
+// blank line, for which it returns "", "", nil. If only the value is faulty, it
+// returns the name with the error.
 func assignment(line string) (name, value string, err error) {
-	s := strings.TrimLeft(line, " \t")
-	if rest, ok := strings.CutPrefix(s, "export"); ok && rest != "" && blank(rest[0]) {
-		s = strings.TrimLeft(rest, " \t")
-	} else if s == "" || s[0] == '#' {
+	s := skipBlanks(line)
+	if rest, ok := strings.CutPrefix(s, "export"); ok && startsBlank(rest) {
+		s = skipBlanks(rest)
+	} else if endsLine(s) {
 		return "", "", nil
 	}
-	n := 0
-	for n < len(s) && (s[n] == '_' || s[n] >= 'A' && s[n] <= 'Z' || s[n] >= 'a' && s[n] <= 'z' ||
-		n > 0 && s[n] >= '0' && s[n] <= '9') {
-		n++
-	}
-	if n == 0 || n == len(s) || s[n] != '=' {
+	name, s, ok := cutName(s)
+	if !ok {
 		return "", "", errNotAssignment
 	}
-	name = s[:n]
-	value, rest, err := word(s[n+1:])
+	value, rest, err := word(s)
 	if err != nil {
 		return name, "", err
 	}
-	// As in a shell, a # is a comment only where a word could begin.
-	if rest = strings.TrimLeft(rest, " \t"); rest != "" && rest[0] != '#' {
-		if value == "" {
-			return name, "", errors.New("a blank after the =")
-		}
-		return name, "", errors.New("more than one word; quotes hold them together")
+	switch {
+	case endsLine(skipBlanks(rest)):
+		return name, value, nil
+	case value == "":
+		return name, "", errors.New("a blank after the =")
 	}
-	return name, value, nil
+	return name, "", errors.New("more than one word; quotes hold them together")
 }
 
-// word reads adjacent quoted and unquoted pieces up to a blank that is in none
-// of them, and returns what follows.
+// endsLine reports whether nothing but a comment follows. As in a shell, a #
+// begins a comment only where a word could begin.
+func endsLine(s string) bool { return s == "" || s[0] == '#' }
+
+// cutName cuts "NAME=" off s.
+func cutName(s string) (name, rest string, ok bool) {
+	name, rest, ok = strings.Cut(s, "=")
+	for i := range len(name) {
+		ok = ok && (letter(name[i]) || i > 0 && digit(name[i]))
+	}
+	return name, rest, ok && name != ""
+}
+
+// word reads adjacent quoted and unquoted pieces up to a blank outside quotes,
+// and returns what follows.
 func word(s string) (value, rest string, err error) {
 	var b strings.Builder
-	for s != "" && !blank(s[0]) {
+	for s != "" && !startsBlank(s) {
 		switch c := s[0]; c {
 		case 0:
 			return "", "", errors.New("a NUL character")
@@ -84,8 +91,8 @@ func word(s string) (value, rest string, err error) {
 	return b.String(), s, nil
 }
 
-// double reads the rest of a piece in double quotes, in which a \ is one unless
-// it stands before a character that would mean something.
+// double reads the rest of a piece in double quotes. There a \ stands for itself
+// unless a special character follows.
 func double(b *strings.Builder, s string) (rest string, err error) {
 	for i := 0; i < len(s); i++ {
 		switch c := s[i]; c {
@@ -117,4 +124,10 @@ func quote(v string) string {
 	return "'" + strings.ReplaceAll(v, "'", `'\''`) + "'"
 }
 
-func blank(c byte) bool { return c == ' ' || c == '\t' }
+func skipBlanks(s string) string { return strings.TrimLeft(s, " \t") }
+
+func startsBlank(s string) bool { return s != "" && (s[0] == ' ' || s[0] == '\t') }
+
+func letter(c byte) bool { return c == '_' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' }
+
+func digit(c byte) bool { return c >= '0' && c <= '9' }

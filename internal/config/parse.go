@@ -3,6 +3,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -13,41 +14,39 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxSize bounds what is read of a file, maxWarnings what is said of it.
+// maxSize bounds how many bytes of a file are read, maxWarnings how many faults
+// in it are reported.
 const (
 	maxSize     = 64 << 10
 	maxWarnings = 100
 )
 
-// ErrNotRegular is the error of a file that is a directory, a pipe or a device.
+// ErrNotRegular is the error for a directory, a pipe or a device.
 var ErrNotRegular = errors.New("not a regular file")
 
-// ErrTooLarge is the error of a file of more than 64 kB.
+// ErrTooLarge is the error for a file of more than 64 kB.
 var ErrTooLarge = errors.New("larger than 64 kB")
 
-// Load reads the file named, or [DefaultFile] if name is empty. A default file
-// that is missing sets nothing and is no error; a missing file that was named
-// is fs.ErrNotExist. Any other file that cannot be read whole is an error too,
-// and then the settings returned are the defaults. Load does not wait for
-// whoever would write to a pipe.
+// Load reads the file called name, or [DefaultFile] if name is empty, and fills
+// in the paths that the file leaves to the system. A missing default file sets
+// nothing and is no error. Any other file that cannot be read whole is an error:
+// then Load returns the defaults with it. It does not wait for the writer of a
+// pipe.
 func Load(name string) (Config, []Warning, error) {
-	file := name
-	if file == "" {
-		file = DefaultFile
-	}
+	file := cmp.Or(name, DefaultFile)
 	text, err := read(file)
 	switch {
 	case name == "" && errors.Is(err, fs.ErrNotExist):
-		return Default(), nil, nil
+		return Default().withPaths(), nil, nil
 	case err != nil:
-		return Default(), nil, fmt.Errorf("config: %w", err)
+		return Default().withPaths(), nil, fmt.Errorf("config: %w", err)
 	}
 	c, w := Parse(strings.NewReader(text), file)
-	return c, w, nil
+	return c.withPaths(), w, nil
 }
 
-// Line returns the last line of a file that sets the key, for those who find out
-// what is wrong with a value only where it is used; 1 if there is none.
+// Line returns the number of the last line of a file that sets key, 1 if there
+// is none. It serves warnings about a value whose fault shows only in use.
 func Line(name, key string) int {
 	text, _ := read(name)
 	last, n := 1, 0
@@ -83,10 +82,9 @@ func read(name string) (string, error) {
 	return string(b), nil
 }
 
-// Parse reads settings from r, of which it reads 64 kB at most; name stands in
-// the warnings. A key set twice has its last value, as in a shell. It never
-// fails: what cannot be read or used is a warning, of which there are at most
-// a hundred and one.
+// Parse reads at most 64 kB of settings from r. The warnings give name as their
+// file. A key set twice has its last value, as in a shell. A path that is not set
+// is empty. Parse never fails: each fault is a warning, and there are at most 101.
 func Parse(r io.Reader, name string) (Config, []Warning) {
 	p := parser{c: Default(), file: name, set: make(map[string]int)}
 	b, err := io.ReadAll(io.LimitReader(r, maxSize+1))
@@ -120,7 +118,7 @@ type parser struct {
 	c        Config
 	file     string
 	set      map[string]int // the line in which a key was last set
-	crlf     bool           // told that lines end in CR LF
+	crlf     bool           // a warning says that lines end in CR LF
 	warnings []Warning
 	more     int // warnings beyond maxWarnings
 }

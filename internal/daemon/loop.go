@@ -256,7 +256,7 @@ func (d *daemon) reload() {
 		d.log.Error("configuration has faults: the old settings stay in force", "faults", len(warnings))
 		return
 	}
-	d.apply(withPaths(cfg))
+	d.apply(cfg)
 }
 
 // apply puts new settings in force. Files, directories and the user are those

@@ -3,7 +3,6 @@
 package daemon
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -86,7 +85,7 @@ func run(ctx context.Context, f flags, hup <-chan os.Signal, log logger, ready f
 	for _, w := range warnings {
 		log.Warn("configuration", "at", fmt.Sprintf("%s:%d", w.File, w.Line), "problem", w.Text)
 	}
-	d := newDaemon(f, withPaths(cfg), log, ready, thisMachine())
+	d := newDaemon(f, cfg, log, ready, thisMachine())
 	if err := d.leaveRoot(); err != nil {
 		return err
 	}
@@ -109,22 +108,6 @@ func newDaemon(f flags, cfg config.Config, log logger, ready func(), on machine)
 		systemd: on.systemd,
 		ready:   ready,
 	}
-}
-
-// withPaths fills in the paths that the configuration leaves to the system.
-func withPaths(c config.Config) config.Config {
-	utmpFile, wtmpFile := utmpfile.NativePaths()
-	for _, p := range []struct {
-		path *string
-		def  string
-	}{
-		{&c.UtmpxFile, utmpFile}, {&c.WtmpxFile, wtmpFile},
-		{&c.RunDir, config.DefaultRunDir}, {&c.StateDir, config.DefaultStateDir},
-	} {
-		*p.path = cmp.Or(*p.path, p.def)
-	}
-	c.PipeFile = cmp.Or(c.PipeFile, receiver.DefaultPath(c.RunDir))
-	return c
 }
 
 func settings(c config.Config) table.Settings {

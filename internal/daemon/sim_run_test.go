@@ -95,8 +95,11 @@ func (w *simWorld) start(back int) {
 		missing:    func(config.Config, bool) []string { return nil },
 	}
 	cfg := config.Config{
-		UtmpxFile: utmpName, WtmpxFile: wtmpName, GracePeriod: w.grace, ScanPeriod: w.scan,
-		MaxFDs: w.maxFDs, WtmpxUpdateFreq: 10 * time.Minute, KeepBusyLines: true,
+		Reloadable: config.Reloadable{
+			GracePeriod: w.grace, ScanPeriod: w.scan,
+			MaxFDs: w.maxFDs, WtmpxUpdateFreq: 10 * time.Minute, KeepBusyLines: true,
+		},
+		Fixed: config.Fixed{UtmpxFile: utmpName, WtmpxFile: wtmpName},
 	}
 	handler := slog.Handler(slog.DiscardHandler)
 	if w.log != nil {
