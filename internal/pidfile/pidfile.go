@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"utmpd.dev/utmpd/internal/filelock"
 )
 
 // RunningError is the error of Acquire while another process holds the lock.
@@ -97,11 +99,10 @@ func (l *Lock) take() (bool, error) {
 	if err := l.suitable(); err != nil {
 		return false, err
 	}
-	if err := lock(l.f); err != nil {
-		if errors.Is(err, syscall.EAGAIN) || errors.Is(err, syscall.EACCES) {
-			return false, &RunningError{Path: l.path, PID: l.holder()}
-		}
-		return false, fmt.Errorf("pidfile: lock %s: %w", l.path, err)
+	if err := filelock.Try(l.f); errors.Is(err, filelock.ErrLocked) {
+		return false, &RunningError{Path: l.path, PID: l.holder()}
+	} else if err != nil {
+		return false, fmt.Errorf("pidfile: %w", err)
 	}
 	// The one who held it may have unlinked it as it went.
 	if !l.current() {
