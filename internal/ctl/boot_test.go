@@ -218,8 +218,8 @@ func TestBootIsIdempotent(t *testing.T) {
 				l.check(os.RemoveAll(done))
 				l.check(os.Mkdir(done, 0o755))
 				l.write("state/heartbeat", note)
-				l.check(os.Mkdir(l.path("state/boot.new"), 0o755))
-				l.write("state/boot.new/x", nil)
+				l.check(os.Mkdir(l.path("state/boot"), 0o755))
+				l.write("state/boot/x", nil)
 			}
 			tenTimes(together, func() {
 				if status, out, errs := l.try("boot"); (status == 0) != state {
@@ -439,10 +439,11 @@ func TestShutdownCleans(t *testing.T) {
 // TestStampFailed: what could not be done is an error, and what could is done.
 func TestStampFailed(t *testing.T) {
 	l := crashedLab(t)
-	l.check(os.Mkdir(l.path("state/boot.new"), 0o755))
-	l.write("state/boot.new/x", nil)
+	l.check(os.Remove(l.path("state/boot")))
+	l.check(os.Mkdir(l.path("state/boot"), 0o755))
+	l.write("state/boot/x", nil)
 	status, _, errs := l.try("boot")
-	if status != 1 || !strings.Contains(errs, "boot.new") {
+	if status != 1 || !strings.Contains(errs, "state/boot: file exists") {
 		t.Errorf("status %d, %s", status, errs)
 	}
 	l.holds("wtmp", crashedWants...)

@@ -36,6 +36,7 @@ func (e *usageError) Error() string { return e.err.Error() }
 // error, which stderr then tells, 2 for a usage error. SIGINT and SIGTERM end
 // it.
 func Main(args []string, stdout, stderr io.Writer) int {
+	syscall.Umask(0o022) // who may read the notes is not the caller's to decide
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	return run(ctx, args, stdout, stderr, thisMachine())

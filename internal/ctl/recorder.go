@@ -8,9 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"utmpd.dev/utmpd/internal/config"
@@ -85,30 +83,16 @@ func (r *recorder) note(name string) (heartbeat.Note, bool) {
 	return n, err == nil
 }
 
-const (
-	noteTries = 50
-	notePause = 20 * time.Millisecond
-)
-
-// leave writes a note in STATE_DIR. One can be written at a time, so that a run
-// beside this one, or a beat of utmpd, may be in the way for a moment. A
-// directory that is missing is told of, with what that means.
+// leave writes a note in STATE_DIR. If that directory is missing, it reports so, and
+// what follows from it, and returns no error.
 func (r *recorder) leave(name string, n heartbeat.Note, without string) error {
 	if r.dry || r.bootID == "" {
 		return nil
 	}
-	var err error
-	for range noteTries {
-		err = heartbeat.WriteNote(filepath.Join(r.cfg.StateDir, name), n)
-		_, there := os.Stat(r.cfg.StateDir)
-		if errors.Is(there, fs.ErrNotExist) {
-			r.tell("there is no " + r.cfg.StateDir + ": " + without)
-			return nil
-		}
-		if !errors.Is(err, syscall.EEXIST) && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-		time.Sleep(notePause)
+	err := heartbeat.WriteNote(filepath.Join(r.cfg.StateDir, name), n)
+	if errors.Is(err, fs.ErrNotExist) {
+		r.tell("there is no " + r.cfg.StateDir + ": " + without)
+		return nil
 	}
 	return err
 }

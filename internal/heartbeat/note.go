@@ -7,14 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"utmpd.dev/utmpd/internal/atomicfile"
 )
 
 // NoteFile is the name of the note in STATE_DIR.
@@ -119,50 +119,16 @@ func ReadNote(path string) (Note, error) {
 	return n, nil
 }
 
-// WriteNote replaces the note at path, mode 0644, and makes that durable: a
-// power loss leaves the old one or the new one, whole. path with ".new" behind
-// it is its own; one WriteNote of a path may run at a time. It waits for the
-// disk.
+// WriteNote replaces the note at path, mode 0644 less the umask, and waits for the
+// disk: a power loss leaves the old note or the new one, whole. Several processes
+// may write a note at once.
 func WriteNote(path string, n Note) error {
 	b, err := n.MarshalText()
 	if err != nil {
 		return err
 	}
-	tmp := path + ".new"
-	if err := writeSynced(tmp, b); err != nil {
-		os.Remove(tmp)
-		return fmt.Errorf("heartbeat: %w", err)
-	}
-	if err := os.Rename(tmp, path); err != nil {
-		os.Remove(tmp)
-		return fmt.Errorf("heartbeat: %w", err)
-	}
-	if err := syncDir(filepath.Dir(path)); err != nil {
+	if err := atomicfile.WriteSync(path, 0o644, atomicfile.Bytes(b)); err != nil {
 		return fmt.Errorf("heartbeat: %w", err)
 	}
 	return nil
-}
-
-func writeSynced(name string, b []byte) error {
-	// What a power loss left behind, or a link that was put there.
-	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(b)
-	if err == nil {
-		err = f.Sync()
-	}
-	return errors.Join(err, f.Close())
-}
-
-func syncDir(name string) error {
-	d, err := os.Open(name)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

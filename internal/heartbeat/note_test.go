@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -106,25 +107,59 @@ func TestReadNote(t *testing.T) {
 func TestWriteNoteLeavesNothing(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "heartbeat")
-	victim := filepath.Join(t.TempDir(), "victim")
-	if err := os.WriteFile(victim, []byte("mine"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Symlink(victim, path+".new"); err != nil {
-		t.Fatal(err)
-	}
 	for range 2 {
 		if err := WriteNote(path, Note{Time: noteTime, State: Running}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	b, err := os.ReadFile(victim)
-	if err != nil || string(b) != "mine" {
-		t.Errorf("wrote through a link: %q, %v", b, err)
-	}
 	names, err := filepath.Glob(filepath.Join(dir, "*"))
 	if err != nil || len(names) != 1 {
 		t.Errorf("files: %v, %v", names, err)
+	}
+}
+
+// TestWritersTogether has several writers replace one note while it is read: each
+// write succeeds, and each read finds a whole note.
+func TestWritersTogether(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "heartbeat")
+	write := func(every time.Duration) error {
+		return WriteNote(path, Note{BootID: "b", Time: noteTime, Every: every, State: Running})
+	}
+	if err := write(0); err != nil {
+		t.Fatal(err)
+	}
+	var writers sync.WaitGroup
+	for i := range 4 {
+		writers.Go(func() {
+			var failed []error
+			for range 200 {
+				if err := write(time.Duration(i)); err != nil {
+					failed = append(failed, err)
+				}
+			}
+			if len(failed) > 0 {
+				t.Errorf("%d of the writes of writer %d failed, the first: %v", len(failed), i, failed[0])
+			}
+		})
+	}
+	written := make(chan struct{})
+	go func() {
+		writers.Wait()
+		close(written)
+	}()
+	var failed []error
+	for reads := 1; ; reads++ {
+		if _, err := ReadNote(path); err != nil {
+			failed = append(failed, err)
+		}
+		select {
+		case <-written:
+			if len(failed) > 0 {
+				t.Errorf("%d of %d reads failed, the first: %v", len(failed), reads, failed[0])
+			}
+			return
+		default:
+		}
 	}
 }
 

@@ -11,6 +11,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"utmpd.dev/utmpd/internal/atomicfile"
 )
 
 // Load reads the state in the file at path. The errors that can be told are
@@ -77,35 +79,18 @@ func corrupt(path, why string) error {
 	return &fs.PathError{Op: "read", Path: path, Err: fmt.Errorf("%w: %s", ErrCorrupt, why)}
 }
 
-// Save replaces the file at path, mode 0600, by one that holds s, so that a
-// reader finds the old one or the new one whole, even if the daemon is killed
-// on the way. It does not sync: the file need not survive the system. path
-// with ".new" behind it is Save's own; one Save of a path may run at a time.
+// Save replaces the file at path, mode 0600, by one that holds s. A reader finds the
+// old one or the new one, whole, also when the daemon is killed meanwhile. Save does
+// not sync: the file need not survive the boot.
 func (s State) Save(path string) error {
-	tmp := path + ".new"
-	if err := write(tmp, s); err != nil {
-		os.Remove(tmp)
-		return fmt.Errorf("state: %w", err)
-	}
-	if err := os.Rename(tmp, path); err != nil {
-		os.Remove(tmp)
+	err := atomicfile.Write(path, 0o600, func(w io.Writer) error {
+		return s.encode(func(p []byte) error {
+			_, err := w.Write(p)
+			return err
+		})
+	})
+	if err != nil {
 		return fmt.Errorf("state: %w", err)
 	}
 	return nil
-}
-
-func write(name string, s State) error {
-	// What a killed Save left behind, or a link that was put there.
-	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	err = s.encode(func(p []byte) error {
-		_, err := f.Write(p)
-		return err
-	})
-	return errors.Join(err, f.Close())
 }

@@ -6,15 +6,14 @@ package status
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"slices"
 	"strconv"
 	"sync"
 	"time"
 	"unicode"
+
+	"utmpd.dev/utmpd/internal/atomicfile"
 )
 
 // Pair is one line.
@@ -42,34 +41,13 @@ func printable(s string) string {
 	return s
 }
 
-// Write replaces the file at path, mode 0644, so that a reader finds the old
-// one or the new one whole. path with ".new" behind it is its own; one Write of
-// a path may run at a time.
+// Write replaces the file at path, mode 0644 less the umask, so that a reader finds
+// the old one or the new one, whole.
 func Write(path string, pairs []Pair) error {
-	tmp := path + ".new"
-	if err := create(tmp, Append(nil, pairs)); err != nil {
-		os.Remove(tmp)
-		return fmt.Errorf("status: %w", err)
-	}
-	if err := os.Rename(tmp, path); err != nil {
-		os.Remove(tmp)
+	if err := atomicfile.Write(path, 0o644, atomicfile.Bytes(Append(nil, pairs))); err != nil {
 		return fmt.Errorf("status: %w", err)
 	}
 	return nil
-}
-
-func create(name string, b []byte) error {
-	// What a killed Write left behind, or a link that was put there.
-	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(b)
-	// The umask does not decide who may look.
-	return errors.Join(err, f.Chmod(0o644), f.Close())
 }
 
 const (

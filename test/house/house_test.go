@@ -51,7 +51,7 @@ func list(t *testing.T, args ...string) []pkg {
 // packages and the leaves, which any room may import.
 var (
 	wiring  = []string{"internal/daemon", "internal/ctl"}
-	leaves  = []string{"internal/filelock"}
+	leaves  = []string{"internal/atomicfile", "internal/filelock"}
 	allowed = map[string][]string{"internal/watcher": {"internal/proc"}}
 )
 

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+// Package atomicfile replaces files: a reader finds the old content or the new
+// one, whole, also when a writer is killed, and when several write at once.
+//
+// Each writer writes a temporary file, which it keeps locked until it has renamed
+// it. So what a killed writer left behind is known by its lock, which is gone, and
+// the next writer of the same path removes it. No call needs chmod or chown, which
+// a sandbox may deny: the mode is that of the creation.
+package atomicfile
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"utmpd.dev/utmpd/internal/filelock"
+)
+
+// Write replaces the file at path by what fill writes, or creates it. The mode is
+// subject to the umask. path itself is never followed: a symbolic link there is
+// replaced. Temporary files are called PATH.new.NUMBER.
+//
+// The new content is not synced: it may be lost with the system, and the old one
+// with it. fill may be called more than once. Errors name path, not the temporary
+// file; an error of fill's own is returned unchanged.
+func Write(path string, mode fs.FileMode, fill func(io.Writer) error) error {
+	return write(path, mode, fill, false)
+}
+
+// WriteSync is [Write] that waits for the disk: after it the new content survives a
+// power loss, and a power loss meanwhile leaves the old content or the new one.
+func WriteSync(path string, mode fs.FileMode, fill func(io.Writer) error) error {
+	return write(path, mode, fill, true)
+}
+
+// Bytes fills a file with b.
+func Bytes(b []byte) func(io.Writer) error {
+	return func(w io.Writer) error {
+		_, err := w.Write(b)
+		return err
+	}
+}
+
+// tries bounds how often another writer may remove a temporary file that is not
+// locked yet.
+const tries = 10
+
+// errRemoved is the error after so many.
+var errRemoved = errors.New("the temporary file was removed")
+
+func write(path string, mode fs.FileMode, fill func(io.Writer) error, sync bool) error {
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	clean(dir, filepath.Base(path)+infix)
+	for range tries {
+		if err = replace(path, mode, fill, sync); !errors.Is(err, errRemoved) {
+			break
+		}
+	}
+	if err == nil && sync {
+		err = dir.Sync()
+	}
+	return err
+}
+
+// infix is between the path and the number of a temporary file.
+const infix = ".new."
+
+// replace fails with errRemoved if another writer took the new file for one left
+// behind, before it was locked.
+func replace(path string, mode fs.FileMode, fill func(io.Writer) error, sync bool) error {
+	tmp := path + infix + strconv.FormatUint(rand.Uint64(), 10)
+	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	if err != nil {
+		return named(path, err)
+	}
+	// Whoever can read the file can lock it too. That does no harm, as nobody else
+	// can lock and remove it then.
+	_ = filelock.Try(f)
+	defer f.Close() // only now the lock ends
+	if err = fill(f); err == nil && sync {
+		err = f.Sync()
+	}
+	if err == nil {
+		err = rename(tmp, path)
+	}
+	if err != nil {
+		os.Remove(tmp)
+	}
+	return named(path, err)
+}
+
+func rename(tmp, path string) error {
+	err := os.Rename(tmp, path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return &fs.PathError{Op: "rename", Path: tmp, Err: errRemoved}
+	}
+	return err
+}
+
+// named returns err with path in place of the temporary file, whose name is another
+// each time: a caller that logs each error once must see that it is the same.
+func named(path string, err error) error {
+	var file *fs.PathError
+	var link *os.LinkError
+	switch {
+	case errors.As(err, &link):
+		return &fs.PathError{Op: link.Op, Path: path, Err: link.Err}
+	case errors.As(err, &file) && strings.HasPrefix(file.Path, path+infix):
+		return &fs.PathError{Op: file.Op, Path: path, Err: file.Err}
+	}
+	return err
+}
+
+// clean removes the files of dir whose names begin with prefix, as far as nobody
+// has them locked. What it cannot remove now the next call can.
+func clean(dir *os.File, prefix string) {
+	names, _ := dir.Readdirnames(-1)
+	for _, name := range names {
+		number, ours := strings.CutPrefix(name, prefix)
+		if _, err := strconv.ParseUint(number, 10, 64); !ours || err != nil {
+			continue
+		}
+		path := filepath.Join(dir.Name(), name)
+		f, err := os.OpenFile(path, os.O_WRONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+		if err != nil {
+			continue
+		}
+		if filelock.Try(f) == nil {
+			os.Remove(path)
+		}
+		f.Close()
+	}
+}
