@@ -13,7 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"utmpd.dev/utmpd/utmpfile"
+	"utmpd.dev/utmpd/internal/recfile"
 	"utmpd.dev/utmpd/utmpx"
 )
 
@@ -64,7 +64,7 @@ func (b *bench) wtmp() error {
 	if err := b.appendAt(name); err != nil {
 		return err
 	}
-	l := utmpfile.NewLog(name, utmpfile.Options{})
+	l := recfile.NewLog(name, recfile.Options{})
 	forward := b.figure("wtmp", b.log, "read forward", "s", goal{Other: floor, Times: 1.5})
 	backward := b.figure("wtmp", b.log, "read backward", "s", goal{Other: floor, Times: 1.5})
 	for range b.runs {
@@ -102,7 +102,7 @@ func (b *bench) wtmp() error {
 }
 
 // count reads the whole log, record by record.
-func (b *bench) count(l *utmpfile.Log, forward bool) error {
+func (b *bench) count(l *recfile.Log, forward bool) error {
 	records := l.Backward()
 	if forward {
 		records = l.Forward()
@@ -130,7 +130,7 @@ func (b *bench) appendAt(history string) error {
 		return fmt.Errorf("%w: %s", err, out)
 	}
 	defer os.Remove(name)
-	l := utmpfile.NewLog(name, utmpfile.Options{})
+	l := recfile.NewLog(name, recfile.Options{})
 	r := utmpx.Record{Type: utmpx.DeadProcess, PID: 1000, Line: "pts/1", ID: "1", Time: utmpx.TimeOf(time.Now())}
 	raw, err := layout.Encode(r)
 	if err != nil {

@@ -111,6 +111,9 @@ var layouts = []*Layout{
 	Musl400LE, Musl400BE, Illumos372LE, Illumos372BE,
 }
 
+// MaxSize is the size in bytes of the largest record of all [Layouts].
+const MaxSize = 400
+
 // Layouts returns every layout this package knows.
 func Layouts() []*Layout { return append([]*Layout(nil), layouts...) }
 

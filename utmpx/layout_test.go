@@ -325,3 +325,13 @@ func TestString(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+func TestMaxSize(t *testing.T) {
+	largest := 0
+	for _, l := range utmpx.Layouts() {
+		largest = max(largest, l.Size())
+	}
+	if largest != utmpx.MaxSize {
+		t.Errorf("MaxSize is %d, the largest layout has %d bytes", utmpx.MaxSize, largest)
+	}
+}

@@ -20,7 +20,8 @@ import (
 	"github.com/ulikunitz/xz"
 	"golang.org/x/sys/unix"
 
-	"utmpd.dev/utmpd/utmpfile"
+	"utmpd.dev/utmpd/internal/recfile"
+	"utmpd.dev/utmpd/internal/sysfile"
 	"utmpd.dev/utmpd/utmpx"
 )
 
@@ -37,7 +38,7 @@ type File struct {
 // OpenOwn opens a file of this machine's log. As utmpfile does, it takes regular
 // files alone and follows root's symbolic links alone.
 func OpenOwn(name string) (*File, error) {
-	h, err := utmpfile.Kernel().Open(name, utmpfile.ReadUnseen)
+	h, err := sysfile.Kernel().Open(name, sysfile.ReadUnseen)
 	if err != nil {
 		var pe *fs.PathError
 		if errors.As(err, &pe) {
@@ -61,7 +62,7 @@ func Open(name string) (*File, error) {
 	}
 	info, err := f.Stat()
 	if err == nil && !info.Mode().IsRegular() {
-		err = &fs.PathError{Op: "read", Path: name, Err: utmpfile.ErrNotRegular}
+		err = &fs.PathError{Op: "read", Path: name, Err: sysfile.ErrNotRegular}
 	}
 	if err != nil {
 		f.Close()
@@ -127,8 +128,7 @@ func (f *File) reader(raw *bufio.Reader, head string) (*bufio.Reader, error) {
 
 const (
 	blockRecords = 1024
-	maxRecord    = 400 // bytes of the longest record of all layouts
-	blockSize    = blockRecords * maxRecord
+	blockSize    = blockRecords * utmpx.MaxSize
 )
 
 // Scan calls each for every record, from the first to the last, with its bytes in
@@ -140,7 +140,7 @@ func (f *File) Scan(ctx context.Context, each func(l *utmpx.Layout, record []byt
 	if err != nil && err != io.EOF && len(head) == 0 {
 		return fmt.Errorf("archive: read %s: %w", f.name, err)
 	}
-	layout, err := utmpfile.LayoutOf(head, nil)
+	layout, err := recfile.LayoutOf(head, nil)
 	if err != nil {
 		return fmt.Errorf("archive: read %s: %w", f.name, err)
 	}

@@ -21,7 +21,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"utmpd.dev/utmpd/internal/leaktest"
-	"utmpd.dev/utmpd/utmpfile"
+	"utmpd.dev/utmpd/internal/recfile"
+	"utmpd.dev/utmpd/internal/sysfile"
 	"utmpd.dev/utmpd/utmpx"
 )
 
@@ -148,10 +149,10 @@ func TestRefused(t *testing.T) {
 		want error
 	}{
 		{"missing", func(string) error { return nil }, fs.ErrNotExist},
-		{"directory", func(p string) error { return os.Mkdir(p, 0o700) }, utmpfile.ErrNotRegular},
-		{"pipe", func(p string) error { return unix.Mkfifo(p, 0o600) }, utmpfile.ErrNotRegular},
+		{"directory", func(p string) error { return os.Mkdir(p, 0o700) }, sysfile.ErrNotRegular},
+		{"pipe", func(p string) error { return unix.Mkfifo(p, 0o600) }, sysfile.ErrNotRegular},
 		{"compress", func(p string) error { return os.WriteFile(p, []byte("\x1f\x9d\x90abcdef"), 0o600) }, ErrFormat},
-		{"words", func(p string) error { return os.WriteFile(p, bytes.Repeat([]byte("words "), 500), 0o600) }, utmpfile.ErrLayout},
+		{"words", func(p string) error { return os.WriteFile(p, bytes.Repeat([]byte("words "), 500), 0o600) }, recfile.ErrLayout},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

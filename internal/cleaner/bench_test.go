@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"utmpd.dev/utmpd/utmpfile"
+	"utmpd.dev/utmpd/internal/recfile"
 	"utmpd.dev/utmpd/utmpx"
 )
 
@@ -30,8 +30,8 @@ func BenchmarkBatch(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
-	opts := utmpfile.Options{Layout: layout}
-	file := utmpfile.NewFile(utmp, opts)
+	opts := recfile.Options{Layout: layout}
+	file := recfile.NewFile(utmp, opts)
 	snap, err := file.Snapshot(nil)
 	if err != nil {
 		b.Fatal(err)
@@ -47,7 +47,7 @@ func BenchmarkBatch(b *testing.B) {
 	defer again.Close()
 	b.ReportAllocs()
 	for b.Loop() {
-		c := New(Options{File: file, Log: utmpfile.NewLog(wtmp, opts), Logger: slog.New(slog.DiscardHandler)})
+		c := New(Options{File: file, Log: recfile.NewLog(wtmp, opts), Logger: slog.New(slog.DiscardHandler)})
 		for _, r := range c.clean(b.Context(), jobs) {
 			if r.Outcome != Done {
 				b.Fatalf("%+v", r)

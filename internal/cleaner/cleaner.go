@@ -18,7 +18,9 @@ import (
 	"sync"
 	"time"
 
-	"utmpd.dev/utmpd/utmpfile"
+	"utmpd.dev/utmpd/internal/recfile"
+	"utmpd.dev/utmpd/internal/snapshot"
+	"utmpd.dev/utmpd/internal/sysfile"
 	"utmpd.dev/utmpd/utmpx"
 )
 
@@ -34,23 +36,23 @@ const (
 	payWait = 200 * time.Millisecond
 )
 
-// File is the utmpx file: a utmpfile.File.
+// File is the utmpx file: a recfile.File.
 type File interface {
-	Compare(ctx context.Context, gen utmpx.Generation, want []utmpfile.Swap) ([]bool, error)
-	Swap(ctx context.Context, gen utmpx.Generation, swaps []utmpfile.Swap) ([]bool, error)
+	Compare(ctx context.Context, gen snapshot.Generation, want []recfile.Swap) ([]bool, error)
+	Swap(ctx context.Context, gen snapshot.Generation, swaps []recfile.Swap) ([]bool, error)
 	Sync() error
 }
 
-// Log is the wtmpx log: a utmpfile.Log.
+// Log is the wtmpx log: a recfile.Log.
 type Log interface {
-	AppendAfter(ctx context.Context, lines *utmpfile.Lines, choose func(*utmpfile.Lines) []utmpx.Record) error
-	Follow(ctx context.Context, lines *utmpfile.Lines) error
+	AppendAfter(ctx context.Context, lines *recfile.Lines, choose func(*recfile.Lines) []utmpx.Record) error
+	Follow(ctx context.Context, lines *recfile.Lines) error
 	Sync() error
 }
 
 // Job is one record to clean.
 type Job struct {
-	Generation utmpx.Generation
+	Generation snapshot.Generation
 	Slot       int
 	Record     utmpx.Record // as it was judged: it is cleaned only if it is still this, byte for byte
 	End        time.Time
@@ -107,7 +109,7 @@ type Options struct {
 // Cleaner cleans. Make one with [New].
 type Cleaner struct {
 	opts  Options
-	lines utmpfile.Lines
+	lines recfile.Lines
 	wake  chan struct{}
 
 	mu    sync.Mutex
@@ -229,7 +231,7 @@ type held struct{ file, log Result }
 func (h *held) note(results []Result) {
 	for _, r := range results {
 		switch {
-		case !errors.Is(r.Err, utmpfile.ErrLocked):
+		case !errors.Is(r.Err, sysfile.ErrLocked):
 		case r.Outcome == Busy:
 			h.file = r
 		case r.Outcome == LogFailed:
@@ -253,9 +255,9 @@ func (h *held) fail(job Job, results []Result) bool {
 
 func (c *Cleaner) cleanBatch(ctx context.Context, jobs []Job, results []Result) {
 	gen := jobs[0].Generation
-	swaps := make([]utmpfile.Swap, len(jobs))
+	swaps := make([]recfile.Swap, len(jobs))
 	for i, j := range jobs {
-		swaps[i] = utmpfile.Swap{Slot: j.Slot, Old: j.Record, New: Dead(j.Record, j.End, j.Exit)}
+		swaps[i] = recfile.Swap{Slot: j.Slot, Old: j.Record, New: Dead(j.Record, j.End, j.Exit)}
 	}
 	still, err := c.locked(ctx, func(ctx context.Context) ([]bool, error) { return c.opts.File.Compare(ctx, gen, swaps) })
 	if err != nil {
@@ -301,7 +303,7 @@ func (c *Cleaner) logouts(ctx context.Context, jobs []Job, still []bool, results
 		}
 		return nil
 	}
-	choose := func(lines *utmpfile.Lines) []utmpx.Record {
+	choose := func(lines *recfile.Lines) []utmpx.Record {
 		var recs []utmpx.Record
 		chosen := map[string]bool{}
 		for i, j := range jobs {
@@ -332,7 +334,7 @@ func (c *Cleaner) logouts(ctx context.Context, jobs []Job, still []bool, results
 }
 
 // append waits no longer than that for the log's lock.
-func (c *Cleaner) append(ctx context.Context, wait time.Duration, choose func(*utmpfile.Lines) []utmpx.Record) error {
+func (c *Cleaner) append(ctx context.Context, wait time.Duration, choose func(*recfile.Lines) []utmpx.Record) error {
 	if c.opts.DryRun {
 		err := c.opts.Log.Follow(ctx, &c.lines)
 		if err == nil {
@@ -342,7 +344,7 @@ func (c *Cleaner) append(ctx context.Context, wait time.Duration, choose func(*u
 	}
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
-	return c.opts.Log.AppendAfter(ctx, &c.lines, func(lines *utmpfile.Lines) []utmpx.Record {
+	return c.opts.Log.AppendAfter(ctx, &c.lines, func(lines *recfile.Lines) []utmpx.Record {
 		recs := choose(lines)
 		c.wroteLog = c.wroteLog || len(recs) > 0
 		return recs
@@ -353,7 +355,7 @@ func (c *Cleaner) append(ctx context.Context, wait time.Duration, choose func(*u
 func (c *Cleaner) pay(ctx context.Context, debts []Debt) error {
 	for len(debts) > 0 {
 		n := min(batch, len(debts))
-		err := c.append(ctx, payWait, func(lines *utmpfile.Lines) []utmpx.Record {
+		err := c.append(ctx, payWait, func(lines *recfile.Lines) []utmpx.Record {
 			var recs []utmpx.Record
 			chosen := map[string]bool{}
 			for _, d := range debts[:n] {

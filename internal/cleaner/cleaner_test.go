@@ -17,8 +17,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"utmpd.dev/utmpd/internal/recfile"
 	"utmpd.dev/utmpd/internal/simfile"
-	"utmpd.dev/utmpd/utmpfile"
+	"utmpd.dev/utmpd/internal/sysfile"
 	"utmpd.dev/utmpd/utmpx"
 )
 
@@ -47,8 +48,8 @@ func newWorld(t *testing.T) *world {
 
 // restart makes a new Cleaner, which knows nothing.
 func (w *world) restart() {
-	opts := utmpfile.Options{System: w.sys, Layout: layout}
-	w.c = New(Options{File: utmpfile.NewFile(utmpName, opts), Log: utmpfile.NewLog(wtmpName, opts), DryRun: w.dry, Logger: slog.New(slog.DiscardHandler)})
+	opts := recfile.Options{System: w.sys, Layout: layout}
+	w.c = New(Options{File: recfile.NewFile(utmpName, opts), Log: recfile.NewLog(wtmpName, opts), DryRun: w.dry, Logger: slog.New(slog.DiscardHandler)})
 }
 
 func encode(t *testing.T, r utmpx.Record) []byte {
@@ -78,7 +79,7 @@ func (w *world) records(name string) []utmpx.Record {
 
 // jobs orders the sessions in the utmpx file to be cleaned, ended at end.
 func (w *world) jobs() []Job {
-	f := utmpfile.NewFile(utmpName, utmpfile.Options{System: w.sys, Layout: layout})
+	f := recfile.NewFile(utmpName, recfile.Options{System: w.sys, Layout: layout})
 	snap, err := f.Snapshot(nil)
 	if err != nil {
 		w.t.Fatal(err)
@@ -349,15 +350,15 @@ func TestBusy(t *testing.T) {
 				w.record(utmpName, alice)
 				w.record(wtmpName, alice)
 				jobs := w.jobs()
-				h, err := w.sys.As(4711).Open(name, utmpfile.ReadWrite)
+				h, err := w.sys.As(4711).Open(name, sysfile.ReadWrite)
 				if err != nil {
 					t.Fatal(err)
 				}
-				if err := h.TryLock(utmpfile.WriteLock); err != nil {
+				if err := h.TryLock(sysfile.WriteLock); err != nil {
 					t.Fatal(err)
 				}
 				got := w.c.clean(t.Context(), jobs)[0]
-				var locked *utmpfile.LockedError
+				var locked *recfile.LockedError
 				if got.Outcome != want || !errors.As(got.Err, &locked) || locked.PID != 4711 {
 					t.Errorf("got %+v", got)
 				}

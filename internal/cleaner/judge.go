@@ -5,14 +5,14 @@ package cleaner
 import (
 	"time"
 
-	"utmpd.dev/utmpd/utmpfile"
+	"utmpd.dev/utmpd/internal/recfile"
 	"utmpd.dev/utmpd/utmpx"
 )
 
 // judge tells whether a session's login stands open in the log, and so whether
 // its logout is to be appended. In doubt it is not: a logout behind another's
 // login would end the living.
-func judge(lines *utmpfile.Lines, r utmpx.Record, end time.Time) Logout {
+func judge(lines *recfile.Lines, r utmpx.Record, end time.Time) Logout {
 	if r.Line == "" {
 		return NoLogout
 	}
@@ -37,7 +37,7 @@ const twoWritings = 2
 // sameLogin reports whether a login in the log is the record's. The pids may
 // differ, a monitor's and a shell's. The same pid on the same line may be the
 // next session's, which got it at once; then it is not of the same time.
-func sameLogin(last utmpfile.Last, r utmpx.Record, end time.Time) bool {
+func sameLogin(last recfile.Last, r utmpx.Record, end time.Time) bool {
 	apart := last.Time.Sec - r.Time.Sec
 	sameTime := apart == 0 || last.PID == r.PID && -twoWritings <= apart && apart <= twoWritings
 	return last.User == r.User && sameTime && !last.Time.Time().After(end)
@@ -45,7 +45,7 @@ func sameLogin(last utmpfile.Last, r utmpx.Record, end time.Time) bool {
 
 // rotatedAway reports whether the login may stand in an older file that could
 // not be read: the present one begins after it, and nothing tells of its line.
-func rotatedAway(lines *utmpfile.Lines, r utmpx.Record) bool {
+func rotatedAway(lines *recfile.Lines, r utmpx.Record) bool {
 	first, ok := lines.FirstTime()
 	return ok && !lines.Whole() && first.Sec > r.Time.Sec && r.Time.Sec != 0 && !lines.Told(r.Line)
 }

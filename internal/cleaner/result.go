@@ -7,7 +7,8 @@ import (
 	"io/fs"
 	"slices"
 
-	"utmpd.dev/utmpd/utmpfile"
+	"utmpd.dev/utmpd/internal/recfile"
+	"utmpd.dev/utmpd/internal/sysfile"
 )
 
 // fail gives every job of a batch the outcome that an error of the utmpx file means.
@@ -19,9 +20,9 @@ func fail(results []Result, err error) {
 
 func outcomeOf(err error) Outcome {
 	switch {
-	case errors.Is(err, utmpfile.ErrReplaced), errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, recfile.ErrReplaced), errors.Is(err, fs.ErrNotExist):
 		return Changed
-	case errors.Is(err, utmpfile.ErrLocked):
+	case errors.Is(err, sysfile.ErrLocked):
 		return Busy
 	}
 	return Failed
@@ -47,11 +48,11 @@ func failRest(results []Result, written, still []bool, err error) {
 }
 
 // pick returns the swaps of the records that still stand.
-func pick(swaps []utmpfile.Swap, still []bool) []utmpfile.Swap {
+func pick(swaps []recfile.Swap, still []bool) []recfile.Swap {
 	if !slices.Contains(still, false) {
 		return swaps
 	}
-	var picked []utmpfile.Swap
+	var picked []recfile.Swap
 	for i, s := range swaps {
 		if still[i] {
 			picked = append(picked, s)

@@ -16,7 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
-	"utmpd.dev/utmpd/utmpfile"
+	"utmpd.dev/utmpd/internal/sysfile"
 )
 
 // with returns the defaults changed by f.
@@ -297,7 +297,7 @@ func TestLoadFillsPaths(t *testing.T) {
 	if err != nil || len(warnings) > 0 {
 		t.Fatal(err, warnings)
 	}
-	_, wtmpx := utmpfile.NativePaths()
+	_, wtmpx := sysfile.NativePaths()
 	want := Fixed{UtmpxFile: "/u", WtmpxFile: wtmpx, PipeFile: pipeFile("/r"), RunDir: "/r", StateDir: "/var/lib/utmpd"}
 	if d := cmp.Diff(want, got.Fixed); d != "" {
 		t.Errorf("(-want +got)\n%s", d)

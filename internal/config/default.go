@@ -6,7 +6,7 @@ import (
 	"cmp"
 	"time"
 
-	"utmpd.dev/utmpd/utmpfile"
+	"utmpd.dev/utmpd/internal/sysfile"
 )
 
 const (
@@ -31,7 +31,7 @@ func Default() Config {
 
 // withPaths returns c with every empty path replaced by the system's own.
 func (c Config) withPaths() Config {
-	utmpxFile, wtmpxFile := utmpfile.NativePaths()
+	utmpxFile, wtmpxFile := sysfile.NativePaths()
 	c.UtmpxFile = cmp.Or(c.UtmpxFile, utmpxFile)
 	c.WtmpxFile = cmp.Or(c.WtmpxFile, wtmpxFile)
 	c.RunDir = cmp.Or(c.RunDir, defaultRunDir)

@@ -12,7 +12,7 @@ import (
 	"utmpd.dev/utmpd/internal/boots"
 	"utmpd.dev/utmpd/internal/config"
 	"utmpd.dev/utmpd/internal/heartbeat"
-	"utmpd.dev/utmpd/utmpfile"
+	"utmpd.dev/utmpd/internal/recfile"
 	"utmpd.dev/utmpd/utmpx"
 )
 
@@ -152,11 +152,11 @@ func (b *booting) utmpBoot() time.Time {
 	if !b.in.on.volatile(b.cfg.UtmpxFile) {
 		return time.Time{}
 	}
-	at, _ := bootTimeIn(utmpfile.NewFile(b.cfg.UtmpxFile, utmpfile.Options{}))
+	at, _ := bootTimeIn(recfile.NewFile(b.cfg.UtmpxFile, recfile.Options{}))
 	return at
 }
 
-func bootTimeIn(f *utmpfile.File) (time.Time, error) {
+func bootTimeIn(f *recfile.File) (time.Time, error) {
 	s, err := f.Snapshot(nil)
 	for _, r := range s.All() {
 		if r.Type == utmpx.BootTime {
@@ -172,14 +172,14 @@ func (b *booting) file() error {
 		return nil
 	}
 	name := b.cfg.UtmpxFile
-	f := utmpfile.NewFile(name, utmpfile.Options{})
+	f := recfile.NewFile(name, recfile.Options{})
 	there, err := bootTimeIn(f)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		if err := b.makeFile(name); err != nil {
 			return err
 		}
-	case err != nil && !errors.Is(err, utmpfile.ErrTorn) && !errors.Is(err, utmpfile.ErrTooLong):
+	case err != nil && !errors.Is(err, recfile.ErrTorn) && !errors.Is(err, recfile.ErrTooLong):
 		return err
 	case !there.IsZero() && (b.in.on.volatile(name) || b.report.Recorded && same(there, b.began)):
 		return nil

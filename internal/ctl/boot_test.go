@@ -16,7 +16,7 @@ import (
 
 	"utmpd.dev/utmpd/internal/heartbeat"
 	"utmpd.dev/utmpd/internal/initsystem"
-	"utmpd.dev/utmpd/utmpfile"
+	"utmpd.dev/utmpd/internal/recfile"
 	"utmpd.dev/utmpd/utmpx"
 )
 
@@ -251,7 +251,7 @@ func TestChangedMeanwhile(t *testing.T) {
 	l.logs(login("pts/0", 900, "08:30"))
 	r := &recorder{
 		in:    call{ctx: t.Context(), on: l.machine()},
-		wtmpx: utmpfile.NewLog(l.path("wtmp"), utmpfile.Options{}),
+		wtmpx: recfile.NewLog(l.path("wtmp"), recfile.Options{}),
 	}
 	ours, others := system(utmpx.RunLevel, "shutdown", "10:00"), system(utmpx.BootTime, "reboot", "09:00")
 	asked := 0

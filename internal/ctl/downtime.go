@@ -12,7 +12,7 @@ import (
 
 	"utmpd.dev/utmpd/internal/archive"
 	"utmpd.dev/utmpd/internal/boots"
-	"utmpd.dev/utmpd/utmpfile"
+	"utmpd.dev/utmpd/internal/recfile"
 )
 
 func downtimeCommand() command {
@@ -76,7 +76,7 @@ func readAll(in call) (h *boots.History, present *boots.Present, problems []erro
 		if err != nil {
 			return h, nil, []error{err}
 		}
-		log := utmpfile.NewLog(cfg.WtmpxFile, utmpfile.Options{})
+		log := recfile.NewLog(cfg.WtmpxFile, recfile.Options{})
 		if names, err = log.Rotated(); err != nil {
 			problems = append(problems, err)
 		}

@@ -12,7 +12,8 @@ import (
 
 	"utmpd.dev/utmpd/internal/archive"
 	"utmpd.dev/utmpd/internal/boots"
-	"utmpd.dev/utmpd/utmpfile"
+	"utmpd.dev/utmpd/internal/recfile"
+	"utmpd.dev/utmpd/internal/sysfile"
 	"utmpd.dev/utmpd/utmpx"
 )
 
@@ -32,16 +33,16 @@ func scan(ctx context.Context, f *archive.File, h *boots.History) error {
 // past is what the log tells of the last boots, and the moment that it was read.
 type past struct {
 	boots    []boots.Boot
-	mark     utmpfile.Mark // behind the last record
-	accessed time.Time     // before it was read
+	mark     recfile.Mark // behind the last record
+	accessed time.Time    // before it was read
 	problems []string
 }
 
 // readPast reads back to the last boot but one, through files rotated away if
 // need be. A log that is missing is fs.ErrNotExist.
-func readPast(ctx context.Context, log *utmpfile.Log) (past, error) {
+func readPast(ctx context.Context, log *recfile.Log) (past, error) {
 	var p past
-	info, err := utmpfile.Kernel().Lookup(log.Name())
+	info, err := sysfile.Kernel().Lookup(log.Name())
 	if err != nil {
 		return p, fmt.Errorf("read %s: %w", log.Name(), err)
 	}

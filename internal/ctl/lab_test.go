@@ -17,7 +17,8 @@ import (
 
 	"utmpd.dev/utmpd/internal/heartbeat"
 	"utmpd.dev/utmpd/internal/initsystem"
-	"utmpd.dev/utmpd/utmpfile"
+	"utmpd.dev/utmpd/internal/recfile"
+	"utmpd.dev/utmpd/internal/sysfile"
 	"utmpd.dev/utmpd/utmpx"
 )
 
@@ -179,7 +180,7 @@ func (l *lab) accessed(when string) {
 func (l *lab) holds(name string, want ...string) {
 	l.t.Helper()
 	var got []string
-	for e, err := range utmpfile.NewLog(l.path(name), utmpfile.Options{}).Forward() {
+	for e, err := range recfile.NewLog(l.path(name), recfile.Options{}).Forward() {
 		if errors.Is(err, fs.ErrNotExist) {
 			got = append(got, "missing")
 			break
@@ -208,11 +209,11 @@ func text(r utmpx.Record) string {
 // lock holds a write lock on a file.
 func lock(t *testing.T, name string) (unlock func()) {
 	t.Helper()
-	h, err := utmpfile.Kernel().Open(name, utmpfile.ReadWrite)
+	h, err := sysfile.Kernel().Open(name, sysfile.ReadWrite)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := h.TryLock(utmpfile.WriteLock); err != nil {
+	if err := h.TryLock(sysfile.WriteLock); err != nil {
 		t.Fatal(err)
 	}
 	return func() { h.Close() }

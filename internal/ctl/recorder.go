@@ -14,7 +14,7 @@ import (
 	"utmpd.dev/utmpd/internal/config"
 	"utmpd.dev/utmpd/internal/heartbeat"
 	"utmpd.dev/utmpd/internal/initsystem"
-	"utmpd.dev/utmpd/utmpfile"
+	"utmpd.dev/utmpd/internal/recfile"
 	"utmpd.dev/utmpd/utmpx"
 )
 
@@ -22,7 +22,7 @@ import (
 type recorder struct {
 	in     call
 	cfg    config.Config
-	wtmpx  *utmpfile.Log
+	wtmpx  *recfile.Log
 	bootID string
 	dry    bool
 	ours   initsystem.Writes // what utmpctl has to write; Who is not used
@@ -59,7 +59,7 @@ func newRecorder(in call) (*recorder, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &recorder{in: in, cfg: cfg, dry: in.set["n"], wtmpx: utmpfile.NewLog(cfg.WtmpxFile, utmpfile.Options{})}
+	r := &recorder{in: in, cfg: cfg, dry: in.set["n"], wtmpx: recfile.NewLog(cfg.WtmpxFile, recfile.Options{})}
 	r.report = report{DryRun: r.dry, Wrote: []action{}, Notes: []string{}}
 	if r.bootID, err = in.on.bootID(); err != nil {
 		r.tell(err.Error())
@@ -108,7 +108,7 @@ func (r *recorder) appendUnlessChanged(choose func(past) []utmpx.Record) ([]utmp
 	ctx, cancel := context.WithTimeout(r.in.ctx, r.in.on.patience)
 	defer cancel()
 	var accessed time.Time
-	var lines utmpfile.Lines
+	var lines recfile.Lines
 	for i := range attempts {
 		p, err := readPast(ctx, r.wtmpx)
 		if err != nil {
@@ -126,7 +126,7 @@ func (r *recorder) appendUnlessChanged(choose func(past) []utmpx.Record) ([]utmp
 			return recs, nil
 		}
 		changed := false
-		err = r.wtmpx.AppendAfter(ctx, &lines, func(l *utmpfile.Lines) []utmpx.Record {
+		err = r.wtmpx.AppendAfter(ctx, &lines, func(l *recfile.Lines) []utmpx.Record {
 			if changed = l.Mark() != p.mark; changed {
 				return nil
 			}

@@ -13,7 +13,8 @@ import (
 	"utmpd.dev/utmpd/internal/boots"
 	"utmpd.dev/utmpd/internal/cleaner"
 	"utmpd.dev/utmpd/internal/heartbeat"
-	"utmpd.dev/utmpd/utmpfile"
+	"utmpd.dev/utmpd/internal/recfile"
+	"utmpd.dev/utmpd/internal/snapshot"
 	"utmpd.dev/utmpd/utmpx"
 )
 
@@ -72,9 +73,9 @@ func (s *stopping) mark() error {
 // logouts, as utmpd would if it still ran. In doubt it leaves a record as it is:
 // the system's end ends the session anyway.
 func (s *stopping) clean() error {
-	f := utmpfile.NewFile(s.cfg.UtmpxFile, utmpfile.Options{})
+	f := recfile.NewFile(s.cfg.UtmpxFile, recfile.Options{})
 	snap, err := f.Snapshot(nil)
-	if err != nil && !errors.Is(err, utmpfile.ErrTooLong) {
+	if err != nil && !errors.Is(err, recfile.ErrTooLong) {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
@@ -100,7 +101,7 @@ func (s *stopping) clean() error {
 
 // dead returns the sessions of a snapshot whose process has ended, and on whose
 // terminal nobody is.
-func (s *stopping) dead(snap *utmpx.Snapshot) []cleaner.Job {
+func (s *stopping) dead(snap *snapshot.Snapshot) []cleaner.Job {
 	var jobs []cleaner.Job
 	var lines []string
 	now := s.in.on.now()

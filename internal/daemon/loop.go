@@ -11,10 +11,10 @@ import (
 	"time"
 
 	"utmpd.dev/utmpd/internal/config"
+	"utmpd.dev/utmpd/internal/recfile"
 	"utmpd.dev/utmpd/internal/scanner"
 	"utmpd.dev/utmpd/internal/table"
 	"utmpd.dev/utmpd/internal/watcher"
-	"utmpd.dev/utmpd/utmpfile"
 )
 
 // saveEvery is the least time between two writings of the table.
@@ -157,7 +157,7 @@ func joined[T any](a, b []T) []T {
 // takeScan passes on a reading. A file that cannot be read for now is not an
 // empty one: what is known of its records stands. One that is not there has none.
 func (d *daemon) takeScan(ev scanner.Event) {
-	unread := ev.Err != nil && !errors.Is(ev.Err, fs.ErrNotExist) && !errors.Is(ev.Err, utmpfile.ErrEmpty) && !errors.Is(ev.Err, utmpfile.ErrTooLong)
+	unread := ev.Err != nil && !errors.Is(ev.Err, fs.ErrNotExist) && !errors.Is(ev.Err, recfile.ErrEmpty) && !errors.Is(ev.Err, recfile.ErrTooLong)
 	if unread {
 		d.log.Debug("utmpx file not read", "took", ev.Took, "because", d.cause(ev))
 	} else {
@@ -198,7 +198,7 @@ func (d *daemon) tellScanError(err error) {
 		d.log.Info("the utmpx file can be read", "file", d.cfg.UtmpxFile)
 	case errors.Is(err, fs.ErrNotExist):
 		d.log.Info("no utmpx file yet: waiting for it", "file", d.cfg.UtmpxFile)
-	case errors.Is(err, utmpfile.ErrTooLong):
+	case errors.Is(err, recfile.ErrTooLong):
 		d.log.Warn("the utmpx file is too long: the records behind these are not judged", "error", err)
 	default:
 		d.log.Warn("the utmpx file cannot be read; what is known of it stands", "error", err)

@@ -11,13 +11,13 @@ import (
 	"utmpd.dev/utmpd/internal/scanner"
 	"utmpd.dev/utmpd/internal/sdnotify"
 	"utmpd.dev/utmpd/internal/state"
+	"utmpd.dev/utmpd/internal/sysfile"
 	"utmpd.dev/utmpd/internal/watcher"
-	"utmpd.dev/utmpd/utmpfile"
 )
 
 // machine is what the daemon runs on. A simulated one takes its place in tests.
 type machine struct {
-	files    utmpfile.System
+	files    sysfile.System
 	procs    watcher.Kernel
 	notifier func(file string) scanner.Notifier
 	systemd  *sdnotify.Notifier
@@ -33,7 +33,7 @@ type machine struct {
 // thisMachine is the one that the program runs on.
 func thisMachine() machine {
 	return machine{
-		files:      utmpfile.Kernel(),
+		files:      sysfile.Kernel(),
 		procs:      watcher.System(),
 		notifier:   func(file string) scanner.Notifier { return scanner.NewInotify(file) },
 		systemd:    sdnotify.New(os.Getenv),

@@ -17,8 +17,8 @@ import (
 	"testing"
 	"time"
 
+	"utmpd.dev/utmpd/internal/recfile"
 	"utmpd.dev/utmpd/internal/sdnotify"
-	"utmpd.dev/utmpd/utmpfile"
 	"utmpd.dev/utmpd/utmpx"
 )
 
@@ -161,7 +161,7 @@ func TestAtRestWithoutRunDir(t *testing.T) {
 		}
 	}
 	r := utmpx.Record{Type: utmpx.UserProcess, PID: int32(os.Getpid()), Line: "pts/90", ID: "s/90", User: "alice", Time: utmpx.TimeOf(time.Now())}
-	if _, err := utmpfile.NewFile(dir+"/utmp", utmpfile.Options{}).Put(t.Context(), r); err != nil {
+	if _, err := recfile.NewFile(dir+"/utmp", recfile.Options{}).Put(t.Context(), r); err != nil {
 		t.Fatal(err)
 	}
 	before := cpu()

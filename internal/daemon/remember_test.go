@@ -14,9 +14,10 @@ import (
 	"time"
 
 	"utmpd.dev/utmpd/internal/cleaner"
+	"utmpd.dev/utmpd/internal/recfile"
+	"utmpd.dev/utmpd/internal/snapshot"
 	"utmpd.dev/utmpd/internal/state"
 	"utmpd.dev/utmpd/internal/table"
-	"utmpd.dev/utmpd/utmpfile"
 	"utmpd.dev/utmpd/utmpx"
 )
 
@@ -71,7 +72,7 @@ func TestHostileTimeIsNotSaved(t *testing.T) {
 		return table.Owed{Login: r, End: r.Time.Time()}
 	}
 	for _, sec := range []int64{1 << 40, -1 << 40, 1<<63 - 1, -1 << 63} {
-		st := saved(table.State{Alive: time.Unix(1e9, 0), Owed: []table.Owed{owed(sec), owed(1e9)}}, "b1", utmpx.Generation{})
+		st := saved(table.State{Alive: time.Unix(1e9, 0), Owed: []table.Owed{owed(sec), owed(1e9)}}, "b1", snapshot.Generation{})
 		b, err := st.MarshalBinary()
 		if err != nil {
 			t.Errorf("%d seconds: %v", sec, err)
@@ -95,7 +96,7 @@ func TestDryRunPaysNothing(t *testing.T) {
 	}
 	d := &daemon{flags: flags{dryRun: true}, inputs: make(chan []input, 1), done: make(chan struct{})}
 	d.cleaner = cleaner.New(cleaner.Options{
-		File: utmpfile.NewFile(filepath.Join(dir, "utmp"), utmpfile.Options{}), Log: utmpfile.NewLog(filepath.Join(dir, "wtmp"), utmpfile.Options{}),
+		File: recfile.NewFile(filepath.Join(dir, "utmp"), recfile.Options{}), Log: recfile.NewLog(filepath.Join(dir, "wtmp"), recfile.Options{}),
 		DryRun: true, Logger: slog.New(slog.DiscardHandler),
 	})
 	ctx, stop := context.WithCancel(t.Context())
@@ -121,14 +122,14 @@ func TestAllIsSaved(t *testing.T) {
 	at := time.Unix(1e9, 123456789)
 	owed := table.Owed{Login: l.Decode(string(b)), End: at, Status: table.Status{Known: true, Wait: 9}}
 	st := table.State{Alive: at}
-	for i := range utmpfile.MaxRecords {
+	for i := range recfile.MaxRecords {
 		id := table.ID{PID: int32(1<<22 - i), Start: 1 << 40, Inode: 1 << 40}
 		st.Sessions = append(st.Sessions, table.SessionState{Slot: i, ID: id, Since: at, End: at})
 	}
-	for range utmpfile.MaxRecords + table.OwedMost {
+	for range recfile.MaxRecords + table.OwedMost {
 		st.Owed = append(st.Owed, owed)
 	}
-	text, err := saved(st, "b1", utmpx.Generation{Dev: 1 << 60, Ino: 1 << 60}).MarshalBinary()
+	text, err := saved(st, "b1", snapshot.Generation{Dev: 1 << 60, Ino: 1 << 60}).MarshalBinary()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,8 +15,8 @@ import (
 
 	"utmpd.dev/utmpd/internal/logging"
 	"utmpd.dev/utmpd/internal/proc"
+	"utmpd.dev/utmpd/internal/recfile"
 	"utmpd.dev/utmpd/internal/table"
-	"utmpd.dev/utmpd/utmpfile"
 	"utmpd.dev/utmpd/utmpx"
 )
 
@@ -114,7 +114,7 @@ func stamp(t time.Time) string { return string(logging.AppendTime(nil, t)) }
 
 // holder names who holds a lock, if the system tells.
 func holder(err error) []any {
-	var locked *utmpfile.LockedError
+	var locked *recfile.LockedError
 	if !errors.As(err, &locked) || locked.PID <= 0 {
 		return nil
 	}

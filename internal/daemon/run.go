@@ -18,15 +18,15 @@ import (
 	"utmpd.dev/utmpd/internal/pidfile"
 	"utmpd.dev/utmpd/internal/proc"
 	"utmpd.dev/utmpd/internal/receiver"
+	"utmpd.dev/utmpd/internal/recfile"
 	"utmpd.dev/utmpd/internal/sandbox"
 	"utmpd.dev/utmpd/internal/scanner"
 	"utmpd.dev/utmpd/internal/sdnotify"
+	"utmpd.dev/utmpd/internal/snapshot"
 	"utmpd.dev/utmpd/internal/state"
 	"utmpd.dev/utmpd/internal/status"
 	"utmpd.dev/utmpd/internal/table"
 	"utmpd.dev/utmpd/internal/watcher"
-	"utmpd.dev/utmpd/utmpfile"
-	"utmpd.dev/utmpd/utmpx"
 )
 
 // spareFDs are the descriptors that utmpd needs beside one for each process.
@@ -44,8 +44,8 @@ type daemon struct {
 	lock     *pidfile.Lock      // nil without a RUN_DIR
 	box      *sandbox.Box       // nil without one
 	pipe     *receiver.Receiver // nil without a pipe
-	file     *utmpfile.File
-	wtmpx    *utmpfile.Log
+	file     *recfile.File
+	wtmpx    *recfile.Log
 	watcher  *watcher.Watcher
 	scanner  *scanner.Scanner
 	cleaner  *cleaner.Cleaner
@@ -65,10 +65,10 @@ type daemon struct {
 	done    chan struct{} // closed when nothing is taken in any more
 	rooms   sync.WaitGroup
 
-	snap      *utmpx.Snapshot  // that the table goes by
-	ready     func()           // nil once told
-	unheard   <-chan time.Time // when READY=1 is to be sent again; nil: it was sent
-	mute      bool             // it could not be sent, and the log says so
+	snap      *snapshot.Snapshot // that the table goes by
+	ready     func()             // nil once told
+	unheard   <-chan time.Time   // when READY=1 is to be sent again; nil: it was sent
+	mute      bool               // it could not be sent, and the log says so
 	scanned   bool
 	lastScan  time.Time
 	lastClean time.Time
@@ -183,8 +183,8 @@ func (d *daemon) openPipe() (*receiver.Receiver, error) {
 
 // build makes the rooms.
 func (d *daemon) build() {
-	d.file = utmpfile.NewFile(d.cfg.UtmpxFile, utmpfile.Options{System: d.on.files})
-	d.wtmpx = utmpfile.NewLog(d.cfg.WtmpxFile, utmpfile.Options{System: d.on.files})
+	d.file = recfile.NewFile(d.cfg.UtmpxFile, recfile.Options{System: d.on.files})
+	d.wtmpx = recfile.NewLog(d.cfg.WtmpxFile, recfile.Options{System: d.on.files})
 	d.reporter = newReporter(d.log.Logger)
 	d.memory = newMemory(d.on.collector)
 	d.watcher = watcher.New(watcher.Options{Kernel: d.on.procs, Limit: d.maxFDs(), Emit: d.watcherEvents, Log: d.log.Logger})

@@ -18,7 +18,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"utmpd.dev/utmpd/utmpfile"
+	"utmpd.dev/utmpd/internal/recfile"
 	"utmpd.dev/utmpd/utmpx"
 )
 
@@ -89,9 +89,9 @@ func login(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	_, err := utmpfile.NewFile(ts.MkAbs("utmp"), utmpfile.Options{}).Put(ctx, r)
+	_, err := recfile.NewFile(ts.MkAbs("utmp"), recfile.Options{}).Put(ctx, r)
 	ts.Check(err)
-	ts.Check(utmpfile.NewLog(ts.MkAbs("wtmp"), utmpfile.Options{}).Append(ctx, r))
+	ts.Check(recfile.NewLog(ts.MkAbs("wtmp"), recfile.Options{}).Append(ctx, r))
 }
 
 // end LINE kills the process of a session.
@@ -138,7 +138,7 @@ func records(ts *testscript.TestScript, _ bool, args []string) {
 	want, got := strings.Join(args[1:], " "), ""
 	for late := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
 		var parts []string
-		for e, err := range utmpfile.NewLog(ts.MkAbs(args[0]), utmpfile.Options{}).Forward() {
+		for e, err := range recfile.NewLog(ts.MkAbs(args[0]), recfile.Options{}).Forward() {
 			ts.Check(err)
 			parts = append(parts, strings.TrimSuffix(e.Type.String(), "_PROCESS")+":"+e.Line)
 		}

@@ -10,7 +10,7 @@ import (
 
 	"utmpd.dev/utmpd/internal/simfile"
 	"utmpd.dev/utmpd/internal/state"
-	"utmpd.dev/utmpd/utmpfile"
+	"utmpd.dev/utmpd/internal/sysfile"
 )
 
 var errKilled = errors.New("killed")
@@ -71,7 +71,7 @@ func (w *simWorld) faultOf(call simfile.Call, name string) error {
 // not utmpd's.
 type simFiles struct{ *simRun }
 
-func (s simFiles) Open(name string, mode utmpfile.OpenMode) (utmpfile.Handle, error) {
+func (s simFiles) Open(name string, mode sysfile.OpenMode) (sysfile.Handle, error) {
 	s.w.mu.Lock()
 	defer s.w.mu.Unlock()
 	if err := s.enter(simfile.Open, name); err != nil {
@@ -86,11 +86,11 @@ func (s simFiles) Open(name string, mode utmpfile.OpenMode) (utmpfile.Handle, er
 	return sh, nil
 }
 
-func (s simFiles) Lookup(name string) (utmpfile.Info, error) {
+func (s simFiles) Lookup(name string) (sysfile.Info, error) {
 	s.w.mu.Lock()
 	defer s.w.mu.Unlock()
 	if err := s.enter(simfile.Lookup, name); err != nil {
-		return utmpfile.Info{}, err
+		return sysfile.Info{}, err
 	}
 	return s.w.files.Lookup(name)
 }
@@ -107,7 +107,7 @@ func (s simFiles) List(dir string) ([]string, error) {
 // simHandle is a descriptor of utmpd's.
 type simHandle struct {
 	*simRun
-	h      utmpfile.Handle
+	h      sysfile.Handle
 	name   string
 	locked bool          // for writing
 	read   bool          // locked for reading
@@ -182,7 +182,7 @@ func (h *simHandle) Truncate(size int64) error {
 	})
 }
 
-func (h *simHandle) TryLock(kind utmpfile.LockKind) error {
+func (h *simHandle) TryLock(kind sysfile.LockKind) error {
 	return h.do(simfile.TryLock, func() error {
 		err := h.h.TryLock(kind)
 		h.got(kind, err)
@@ -191,13 +191,13 @@ func (h *simHandle) TryLock(kind utmpfile.LockKind) error {
 }
 
 // got notes that a lock is held.
-func (h *simHandle) got(kind utmpfile.LockKind, err error) {
-	h.locked, h.read = err == nil && kind == utmpfile.WriteLock, err == nil && kind == utmpfile.ReadLock
+func (h *simHandle) got(kind sysfile.LockKind, err error) {
+	h.locked, h.read = err == nil && kind == sysfile.WriteLock, err == nil && kind == sysfile.ReadLock
 	h.under = h.w.replaced
 }
 
 // Lock waits with the world going on.
-func (h *simHandle) Lock(kind utmpfile.LockKind) error {
+func (h *simHandle) Lock(kind sysfile.LockKind) error {
 	if err := h.do(simfile.Lock, func() error { h.waits = true; return nil }); err != nil {
 		return err
 	}
@@ -217,12 +217,12 @@ func (h *simHandle) Unlock() error {
 	return h.do(simfile.Unlock, func() error { h.locked, h.read = false, false; return h.h.Unlock() })
 }
 
-func (h *simHandle) Holder(kind utmpfile.LockKind) (pid int32, found bool, err error) {
+func (h *simHandle) Holder(kind sysfile.LockKind) (pid int32, found bool, err error) {
 	err = h.do(simfile.Holder, func() error { pid, found, err = h.h.Holder(kind); return err })
 	return pid, found, err
 }
 
-func (h *simHandle) Info() (info utmpfile.Info, err error) {
+func (h *simHandle) Info() (info sysfile.Info, err error) {
 	err = h.do(simfile.Stat, func() error {
 		info, err = h.h.Info()
 		h.blind = h.locked && !h.wrote

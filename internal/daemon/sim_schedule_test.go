@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"utmpd.dev/utmpd/internal/simfile"
+	"utmpd.dev/utmpd/internal/sysfile"
 	"utmpd.dev/utmpd/internal/table"
-	"utmpd.dev/utmpd/utmpfile"
 )
 
 // simEvent is something that happens in a schedule: so long after the one
@@ -102,7 +102,7 @@ var simKinds = []struct {
 	}},
 	{"lock", 5, func(w *simWorld, e simEvent) {
 		name := []string{utmpName, wtmpName}[e.A%2]
-		kind := []utmpfile.LockKind{utmpfile.ReadLock, utmpfile.WriteLock}[e.B%2]
+		kind := []sysfile.LockKind{sysfile.ReadLock, sysfile.WriteLock}[e.B%2]
 		d := []time.Duration{50 * time.Millisecond, 2 * time.Second, 12 * time.Second, 40 * time.Second}[e.C%4]
 		if e.B%7 == 6 {
 			d = forever

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"utmpd.dev/utmpd/internal/simfile"
-	"utmpd.dev/utmpd/utmpfile"
+	"utmpd.dev/utmpd/internal/sysfile"
 	"utmpd.dev/utmpd/utmpx"
 )
 
@@ -170,12 +170,12 @@ func (w *simWorld) exists(name string) bool {
 // locked has f work on a file under its write lock, once that is to be had.
 func (w *simWorld) locked(name string, f func()) {
 	w.pending = append(w.pending, func() bool {
-		h, err := w.files.As(ownerPID).Open(name, utmpfile.ReadWrite)
+		h, err := w.files.As(ownerPID).Open(name, sysfile.ReadWrite)
 		if err != nil {
 			return true // no such file: nothing is recorded
 		}
 		defer h.Close()
-		if h.TryLock(utmpfile.WriteLock) != nil {
+		if h.TryLock(sysfile.WriteLock) != nil {
 			return false
 		}
 		f()
@@ -214,8 +214,8 @@ const scanRetry = 31 * time.Second
 const forever = 1000 * time.Hour
 
 // hold has someone hold a lock for a while.
-func (w *simWorld) hold(name string, kind utmpfile.LockKind, d time.Duration) {
-	h, err := w.files.As(ownerPID+1).Open(name, utmpfile.ReadWrite)
+func (w *simWorld) hold(name string, kind sysfile.LockKind, d time.Duration) {
+	h, err := w.files.As(ownerPID+1).Open(name, sysfile.ReadWrite)
 	if err != nil || h.TryLock(kind) != nil {
 		if err == nil {
 			h.Close()

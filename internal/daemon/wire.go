@@ -10,6 +10,7 @@ import (
 	"utmpd.dev/utmpd/internal/cleaner"
 	"utmpd.dev/utmpd/internal/receiver"
 	"utmpd.dev/utmpd/internal/scanner"
+	"utmpd.dev/utmpd/internal/snapshot"
 	"utmpd.dev/utmpd/internal/state"
 	"utmpd.dev/utmpd/internal/table"
 	"utmpd.dev/utmpd/internal/watcher"
@@ -166,7 +167,7 @@ func (d *daemon) payDebts(owed []table.Owed) {
 }
 
 // saved turns the table's state into the file's, and back.
-func saved(st table.State, bootID string, gen utmpx.Generation) state.State {
+func saved(st table.State, bootID string, gen snapshot.Generation) state.State {
 	out := state.State{BootID: bootID, Alive: st.Alive, File: [2]uint64{gen.Dev, gen.Ino}}
 	slices.SortStableFunc(st.Sessions, func(a, b table.SessionState) int {
 		return cmp.Or(cmp.Compare(a.ID.PID, b.ID.PID), cmp.Compare(a.ID.Start, b.ID.Start), cmp.Compare(a.ID.Inode, b.ID.Inode))

@@ -14,7 +14,7 @@ import (
 	"sync"
 	"time"
 
-	"utmpd.dev/utmpd/utmpx"
+	"utmpd.dev/utmpd/internal/snapshot"
 )
 
 // pauseFactor bounds what a file that changes all the time can cost: after a
@@ -32,9 +32,9 @@ const (
 	retryMost  = 30 * time.Second
 )
 
-// File is what the scanner reads: a utmpfile.File.
+// File is what the scanner reads: a recfile.File.
 type File interface {
-	Snapshot(prev *utmpx.Snapshot) (*utmpx.Snapshot, error)
+	Snapshot(prev *snapshot.Snapshot) (*snapshot.Snapshot, error)
 }
 
 // Notifier tells of changes of the file. Run calls notice, which does not
@@ -49,8 +49,8 @@ type Notifier interface {
 
 // Event is one reading.
 type Event struct {
-	Snapshot *utmpx.Snapshot // nil if there is no file, or it could not be read
-	Err      error           // why there is no snapshot, or not a whole one
+	Snapshot *snapshot.Snapshot // nil if there is no file, or it could not be read
+	Err      error              // why there is no snapshot, or not a whole one
 	Began    time.Time
 	Took     time.Duration
 	Periodic bool // neither notice nor request caused it
@@ -142,7 +142,7 @@ func (s *Scanner) Run(ctx context.Context) {
 }
 
 // scan reads once, and returns how long to pause before the next.
-func (s *Scanner) scan(prev *utmpx.Snapshot, periodic bool, again *retry) (*utmpx.Snapshot, time.Duration) {
+func (s *Scanner) scan(prev *snapshot.Snapshot, periodic bool, again *retry) (*snapshot.Snapshot, time.Duration) {
 	began := time.Now()
 	snap, err := s.opts.File.Snapshot(prev)
 	ev := Event{Snapshot: snap, Err: err, Began: began, Took: time.Since(began), Periodic: periodic}

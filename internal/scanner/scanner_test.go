@@ -11,7 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"utmpd.dev/utmpd/utmpx"
+	"utmpd.dev/utmpd/internal/snapshot"
 )
 
 // file is a utmpx file that takes some time to read.
@@ -19,11 +19,11 @@ type file struct {
 	mu    sync.Mutex
 	takes time.Duration
 	err   error
-	snap  *utmpx.Snapshot
-	prevs []*utmpx.Snapshot
+	snap  *snapshot.Snapshot
+	prevs []*snapshot.Snapshot
 }
 
-func (f *file) Snapshot(prev *utmpx.Snapshot) (*utmpx.Snapshot, error) {
+func (f *file) Snapshot(prev *snapshot.Snapshot) (*snapshot.Snapshot, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.prevs = append(f.prevs, prev)
@@ -59,7 +59,7 @@ func bench(t *testing.T, f *file, n Notifier, run func(s *Scanner, seen func() [
 }
 
 func TestPeriod(t *testing.T) {
-	f := &file{snap: &utmpx.Snapshot{}}
+	f := &file{snap: &snapshot.Snapshot{}}
 	bench(t, f, nil, func(s *Scanner, seen func() []Event) {
 		if got := seen(); len(got) != 1 || !got[0].Periodic {
 			t.Fatalf("at the start: %+v", got)

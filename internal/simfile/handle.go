@@ -9,7 +9,7 @@ import (
 	"slices"
 	"time"
 
-	"utmpd.dev/utmpd/utmpfile"
+	"utmpd.dev/utmpd/internal/sysfile"
 )
 
 // handle is an open file description.
@@ -17,7 +17,7 @@ type handle struct {
 	view
 	name   string
 	n      *inode
-	mode   utmpfile.OpenMode
+	mode   sysfile.OpenMode
 	closed bool
 }
 
@@ -62,7 +62,7 @@ func (h *handle) ReadAt(p []byte, off int64) (int, error) {
 func (h *handle) WriteAt(p []byte, off int64) (int, error) {
 	f, err := h.begin(Op{Call: Write, Offset: off, Len: len(p)})
 	defer h.s.mu.Unlock()
-	if err == nil && h.mode != utmpfile.ReadWrite {
+	if err == nil && h.mode != sysfile.ReadWrite {
 		err = h.fail("write", errors.New("not opened for writing at an offset"))
 	}
 	if err != nil {
@@ -74,7 +74,7 @@ func (h *handle) WriteAt(p []byte, off int64) (int, error) {
 func (h *handle) Append(p []byte) (int, error) {
 	f, err := h.begin(Op{Call: Append, Len: len(p)})
 	defer h.s.mu.Unlock()
-	if err == nil && h.mode != utmpfile.AppendOnly {
+	if err == nil && h.mode != sysfile.AppendOnly {
 		err = h.fail("write", errors.New("not opened for appending"))
 	}
 	if err != nil {
@@ -105,7 +105,7 @@ func (h *handle) store(p []byte, off int64, f *Fault) (int, error) {
 func (h *handle) Truncate(size int64) error {
 	_, err := h.begin(Op{Call: Truncate, Offset: size})
 	defer h.s.mu.Unlock()
-	if err == nil && (h.mode == utmpfile.ReadOnly || h.mode == utmpfile.ReadUnseen) {
+	if err == nil && (h.mode == sysfile.ReadOnly || h.mode == sysfile.ReadUnseen) {
 		err = h.fail("truncate", fs.ErrInvalid)
 	}
 	if err != nil {
@@ -120,7 +120,7 @@ func (h *handle) Truncate(size int64) error {
 	return nil
 }
 
-func (h *handle) Info() (utmpfile.Info, error) {
+func (h *handle) Info() (sysfile.Info, error) {
 	_, err := h.begin(Op{Call: Stat})
 	defer h.s.mu.Unlock()
 	return h.n.info(), err

@@ -5,7 +5,7 @@ package simfile
 import (
 	"slices"
 
-	"utmpd.dev/utmpd/utmpfile"
+	"utmpd.dev/utmpd/internal/sysfile"
 )
 
 // owner is whose a lock is: a description's, or a process's.
@@ -29,7 +29,7 @@ type locks struct {
 
 type held struct {
 	owner
-	kind utmpfile.LockKind
+	kind sysfile.LockKind
 }
 
 type request struct {
@@ -38,9 +38,9 @@ type request struct {
 }
 
 // conflict returns the first lock of somebody else's in the way of a lock.
-func (l *locks) conflict(o owner, kind utmpfile.LockKind) (held, bool) {
+func (l *locks) conflict(o owner, kind sysfile.LockKind) (held, bool) {
 	i := slices.IndexFunc(l.held, func(h held) bool {
-		return h.owner != o && (kind == utmpfile.WriteLock || h.kind == utmpfile.WriteLock)
+		return h.owner != o && (kind == sysfile.WriteLock || h.kind == sysfile.WriteLock)
 	})
 	if i < 0 {
 		return held{}, false
@@ -48,7 +48,7 @@ func (l *locks) conflict(o owner, kind utmpfile.LockKind) (held, bool) {
 	return l.held[i], true
 }
 
-func (l *locks) grant(o owner, kind utmpfile.LockKind) {
+func (l *locks) grant(o owner, kind sysfile.LockKind) {
 	l.held = slices.DeleteFunc(l.held, func(h held) bool { return h.owner == o })
 	l.held = append(l.held, held{o, kind})
 }
@@ -66,21 +66,21 @@ func (l *locks) release(o owner) {
 	})
 }
 
-func (h *handle) TryLock(kind utmpfile.LockKind) error {
+func (h *handle) TryLock(kind sysfile.LockKind) error {
 	_, err := h.begin(Op{Call: TryLock})
 	defer h.s.mu.Unlock()
 	if err != nil {
 		return err
 	}
 	if _, blocked := h.n.conflict(h.owner(), kind); blocked {
-		return utmpfile.ErrLocked
+		return sysfile.ErrLocked
 	}
 	h.n.grant(h.owner(), kind)
 	return nil
 }
 
 // Lock waits on a channel.
-func (h *handle) Lock(kind utmpfile.LockKind) error {
+func (h *handle) Lock(kind sysfile.LockKind) error {
 	_, err := h.begin(Op{Call: Lock})
 	if err != nil {
 		h.s.mu.Unlock()
@@ -107,7 +107,7 @@ func (h *handle) Unlock() error {
 	return err
 }
 
-func (h *handle) Holder(kind utmpfile.LockKind) (int32, bool, error) {
+func (h *handle) Holder(kind sysfile.LockKind) (int32, bool, error) {
 	_, err := h.begin(Op{Call: Holder})
 	defer h.s.mu.Unlock()
 	if err != nil {

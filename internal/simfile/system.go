@@ -17,8 +17,8 @@ import (
 	"sync"
 	"time"
 
-	"utmpd.dev/utmpd/utmpfile"
-	"utmpd.dev/utmpd/utmpx"
+	"utmpd.dev/utmpd/internal/snapshot"
+	"utmpd.dev/utmpd/internal/sysfile"
 )
 
 // Call names what a program asks of the system.
@@ -58,7 +58,7 @@ type Fault struct {
 	Err error
 }
 
-// System is the simulated system. As a [utmpfile.System] it is the program
+// System is the simulated system. As a [sysfile.System] it is the program
 // under test, whose locks belong to open file descriptions; see [System.As].
 // It may be used by many goroutines.
 type System struct {
@@ -73,7 +73,7 @@ type System struct {
 	last  time.Time // of a change
 }
 
-var _ utmpfile.System = (*System)(nil)
+var _ sysfile.System = (*System)(nil)
 
 // New returns a system without files. Its clock is time.Now, the bubble's in a bubble.
 func New() *System {
@@ -96,7 +96,7 @@ type inode struct {
 
 // As returns the system as another process sees it. Its locks are POSIX locks:
 // they name its pid, and go when it closes any descriptor of the file.
-func (s *System) As(pid int32) utmpfile.System { return view{s, pid} }
+func (s *System) As(pid int32) sysfile.System { return view{s, pid} }
 
 // Inject has f see every call before it is done, from now on: it may do to the
 // system what is to happen just before, and it makes the call fail by returning
@@ -246,7 +246,7 @@ func (s *System) follow(name string, rootOnly bool) (*inode, error) {
 		case n.link == "":
 			return n, nil
 		case rootOnly && n.uid != 0:
-			return nil, fmt.Errorf("%w, but user %d's", utmpfile.ErrSymlink, n.uid)
+			return nil, fmt.Errorf("%w, but user %d's", sysfile.ErrSymlink, n.uid)
 		case path.IsAbs(n.link):
 			name = n.link
 		default:
@@ -256,8 +256,8 @@ func (s *System) follow(name string, rootOnly bool) (*inode, error) {
 	return nil, errors.New("too many symbolic links")
 }
 
-// Open implements [utmpfile.System].
-func (v view) Open(name string, mode utmpfile.OpenMode) (utmpfile.Handle, error) {
+// Open implements [sysfile.System].
+func (v view) Open(name string, mode sysfile.OpenMode) (sysfile.Handle, error) {
 	if f := v.call(Op{Call: Open, Name: name}); f != nil {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: f.Err}
 	}
@@ -268,7 +268,7 @@ func (v view) Open(name string, mode utmpfile.OpenMode) (utmpfile.Handle, error)
 		return nil, err
 	}
 	if !n.mode.IsRegular() {
-		return nil, fmt.Errorf("%w but a %s", utmpfile.ErrNotRegular, kindOf(n.mode))
+		return nil, fmt.Errorf("%w but a %s", sysfile.ErrNotRegular, kindOf(n.mode))
 	}
 	v.s.open++
 	return &handle{view: v, name: name, n: n, mode: mode}, nil
@@ -286,29 +286,29 @@ func kindOf(mode fs.FileMode) string {
 	return "device"
 }
 
-// Lookup implements [utmpfile.System].
-func (v view) Lookup(name string) (utmpfile.Info, error) {
+// Lookup implements [sysfile.System].
+func (v view) Lookup(name string) (sysfile.Info, error) {
 	if f := v.call(Op{Call: Lookup, Name: name}); f != nil {
-		return utmpfile.Info{}, &fs.PathError{Op: "stat", Path: name, Err: f.Err}
+		return sysfile.Info{}, &fs.PathError{Op: "stat", Path: name, Err: f.Err}
 	}
 	v.s.mu.Lock()
 	defer v.s.mu.Unlock()
 	n, err := v.s.follow(name, false)
 	if err != nil {
-		return utmpfile.Info{}, err
+		return sysfile.Info{}, err
 	}
 	return n.info(), nil
 }
 
-func (n *inode) info() utmpfile.Info {
-	return utmpfile.Info{
-		Generation: utmpx.Generation{Dev: 1, Ino: n.ino},
+func (n *inode) info() sysfile.Info {
+	return sysfile.Info{
+		Generation: snapshot.Generation{Dev: 1, Ino: n.ino},
 		Size:       int64(len(n.data)), Mode: n.mode, UID: n.uid,
 		Accessed: n.atime, Modified: n.mtime,
 	}
 }
 
-// List implements [utmpfile.System].
+// List implements [sysfile.System].
 func (v view) List(dir string) ([]string, error) {
 	if f := v.call(Op{Call: List, Name: dir}); f != nil {
 		return nil, &fs.PathError{Op: "open", Path: dir, Err: f.Err}

@@ -7,13 +7,14 @@ import (
 	"testing"
 	"time"
 
+	"utmpd.dev/utmpd/internal/snapshot"
 	"utmpd.dev/utmpd/utmpx"
 )
 
 const benchSessions = 10_000
 
 // benchTable is a table of many sessions, all of them watched, and their file.
-func benchTable(b *testing.B) (*Table, *utmpx.Snapshot, Moment) {
+func benchTable(b *testing.B) (*Table, *snapshot.Snapshot, Moment) {
 	b.Helper()
 	layout := utmpx.Glibc384LE
 	data := make([]byte, benchSessions*layout.Size())
@@ -26,7 +27,7 @@ func benchTable(b *testing.B) (*Table, *utmpx.Snapshot, Moment) {
 			b.Fatal(err)
 		}
 	}
-	snap := utmpx.NewSnapshot(utmpx.Generation{Dev: 1, Ino: 1}, layout, nil, data)
+	snap := snapshot.New(snapshot.Generation{Dev: 1, Ino: 1}, layout, nil, data)
 	t, now := New(Settings{KeepBusyLines: true}), Moment{Mono: time.Second, Wall: epoch}
 	for _, pid := range t.Handle(now, Scanned{Snapshot: snap}).Watch {
 		t.Handle(now, Alive{PID: pid, Token: Token(pid), ID: ID{PID: pid, Start: 1, Inode: uint64(pid)}, Started: epoch, Boot: epoch})

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"utmpd.dev/utmpd/internal/snapshot"
 	"utmpd.dev/utmpd/utmpx"
 )
 
@@ -116,7 +117,7 @@ func (s *session) aliveUntil(r utmpx.Record) time.Time {
 // promise names the jobs that leave the wtmpx file out for a record. There are
 // several if the record was written back while one of them was out.
 type promise struct {
-	gen  utmpx.Generation
+	gen  snapshot.Generation
 	slot int
 	raw  string
 }

@@ -5,6 +5,7 @@ package table
 import (
 	"time"
 
+	"utmpd.dev/utmpd/internal/snapshot"
 	"utmpd.dev/utmpd/utmpx"
 )
 
@@ -15,7 +16,7 @@ type (
 	// Scanned brings what the utmpx file holds, nil if there is none.
 	// Began is when the reading began; Periodic, that no notice caused it.
 	Scanned struct {
-		Snapshot *utmpx.Snapshot
+		Snapshot *snapshot.Snapshot
 		Began    time.Duration
 		Periodic bool
 	}
@@ -97,7 +98,7 @@ type Actions struct {
 // Job orders one record to be cleaned: if it still is what it was, its login
 // is closed in the wtmpx file and it becomes a DEAD_PROCESS.
 type Job struct {
-	Generation utmpx.Generation
+	Generation snapshot.Generation
 	Slot       int
 	Record     utmpx.Record
 	End        time.Time

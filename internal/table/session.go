@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"utmpd.dev/utmpd/internal/snapshot"
 	"utmpd.dev/utmpd/utmpx"
 )
 
@@ -105,7 +106,7 @@ func (t *Table) scanned(ev Scanned) {
 }
 
 // changed takes in a later state of the same file.
-func (t *Table) changed(prev, next *utmpx.Snapshot) {
+func (t *Table) changed(prev, next *snapshot.Snapshot) {
 	var slots []int
 	for slot := range next.Changed(prev) {
 		if s := t.at(slot); s != nil {
@@ -128,7 +129,7 @@ func (t *Table) changed(prev, next *utmpx.Snapshot) {
 
 // moved takes in another file. What is known of a record is kept if the new
 // file holds the same bytes, in whatever slot.
-func (t *Table) moved(next *utmpx.Snapshot) {
+func (t *Table) moved(next *snapshot.Snapshot) {
 	if next.Len() == 0 && t.counts.Sessions > 0 {
 		t.remember() // it may come back
 	}
@@ -207,7 +208,7 @@ func (t *Table) again(ev Scanned) {
 
 // reportOwner tells, for those who follow everything, that a dead process's
 // record was cleaned by its owner before its grace had passed.
-func (t *Table) reportOwner(s *session, next *utmpx.Snapshot) {
+func (t *Table) reportOwner(s *session, next *snapshot.Snapshot) {
 	if (s.state == grace || s.state == askingLeader) && int(s.slot) < next.Len() {
 		if r := next.Record(int(s.slot)); r.Type != utmpx.UserProcess {
 			t.report(Report{Kind: Owner, Record: t.record(s)})

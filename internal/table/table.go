@@ -18,6 +18,7 @@ import (
 	"strings"
 	"time"
 
+	"utmpd.dev/utmpd/internal/snapshot"
 	"utmpd.dev/utmpd/utmpx"
 )
 
@@ -114,7 +115,7 @@ func (s Status) Exit() utmpx.Exit {
 // Table holds the sessions. Its methods are for one goroutine.
 type Table struct {
 	set      Settings
-	snap     *utmpx.Snapshot
+	snap     *snapshot.Snapshot
 	boot     utmpx.Time // of the BOOT_TIME record, zero if there is none
 	bootSlot int
 	sessions []*session // by slot, nil where there is none, up to the last

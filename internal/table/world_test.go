@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"utmpd.dev/utmpd/internal/snapshot"
 	"utmpd.dev/utmpd/utmpx"
 )
 
@@ -95,7 +96,7 @@ func (w *world) scan() { w.read(true) }
 
 // read has the table read the file, by the period or on notice.
 func (w *world) read(periodic bool) {
-	snap := utmpx.NewSnapshot(utmpx.Generation{Dev: 1, Ino: w.gen}, w.layout, w.table.snap, w.file)
+	snap := snapshot.New(snapshot.Generation{Dev: 1, Ino: w.gen}, w.layout, w.table.snap, w.file)
 	w.handle(Scanned{Snapshot: snap, Began: w.now.Mono, Periodic: periodic})
 }
 

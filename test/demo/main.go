@@ -18,7 +18,7 @@ import (
 	"syscall"
 	"time"
 
-	"utmpd.dev/utmpd/utmpfile"
+	"utmpd.dev/utmpd/internal/recfile"
 	"utmpd.dev/utmpd/utmpx"
 )
 
@@ -114,8 +114,8 @@ func login(utmp, wtmp string) (*exec.Cmd, error) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	_, err = utmpfile.NewFile(utmp, utmpfile.Options{}).Put(ctx, r)
-	return session, errors.Join(err, utmpfile.NewLog(wtmp, utmpfile.Options{}).Append(ctx, r))
+	_, err = recfile.NewFile(utmp, recfile.Options{}).Put(ctx, r)
+	return session, errors.Join(err, recfile.NewLog(wtmp, recfile.Options{}).Append(ctx, r))
 }
 
 // watched waits until utmpd's status shows that it watches a session.
@@ -189,7 +189,7 @@ func run(name string, args ...string) {
 
 // show prints a file's records where the system has no program for it.
 func show(w io.Writer, name string) {
-	for e, err := range utmpfile.NewLog(name, utmpfile.Options{}).Forward() {
+	for e, err := range recfile.NewLog(name, recfile.Options{}).Forward() {
 		if err != nil {
 			fmt.Fprintln(w, "   ", err)
 			return

@@ -15,7 +15,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"utmpd.dev/utmpd/utmpfile"
+	"utmpd.dev/utmpd/internal/recfile"
+	"utmpd.dev/utmpd/internal/snapshot"
 	"utmpd.dev/utmpd/utmpx"
 )
 
@@ -54,8 +55,8 @@ type session struct {
 // world is a utmpx file, a log, and living processes.
 type world struct {
 	dir      string
-	file     *utmpfile.File
-	log      *utmpfile.Log
+	file     *recfile.File
+	log      *recfile.Log
 	sessions []*session
 	utmpx    string // the file as it was in the beginning
 	wtmpx    string
@@ -70,8 +71,8 @@ func newWorld() (*world, error) {
 		return nil, err
 	}
 	w := &world{dir: dir}
-	w.file = utmpfile.NewFile(w.in("utmp"), utmpfile.Options{})
-	w.log = utmpfile.NewLog(w.in("wtmp"), utmpfile.Options{})
+	w.file = recfile.NewFile(w.in("utmp"), recfile.Options{})
+	w.log = recfile.NewLog(w.in("wtmp"), recfile.Options{})
 	if err := w.fill(); err != nil {
 		w.close()
 		return nil, err
@@ -244,7 +245,7 @@ func (w *world) ownerCleans(s *session) error {
 		return err
 	}
 	if s.fate == ownerDone {
-		ok, err := w.file.Swap(ctx, utmpx.Generation{}, []utmpfile.Swap{{Slot: s.slot, Old: s.login, New: dead}})
+		ok, err := w.file.Swap(ctx, snapshot.Generation{}, []recfile.Swap{{Slot: s.slot, Old: s.login, New: dead}})
 		if err != nil || !ok[0] {
 			return errors.Join(err, errors.New("the owner could not write its record: somebody changed it"))
 		}

@@ -10,7 +10,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"utmpd.dev/utmpd/utmpfile"
+	"utmpd.dev/utmpd/internal/recfile"
 	"utmpd.dev/utmpd/utmpx"
 )
 
@@ -39,7 +39,7 @@ func TestPutIsPututxline(t *testing.T) {
 				recs := append([]utmpx.Record{boot}, w.records(t, 100)...)
 				theirs, ours := create(t, begin), create(t, begin)
 				m.feed(t, encode(t, m.layout, recs...), "put", theirs)
-				f := utmpfile.NewFile(ours, m.options())
+				f := recfile.NewFile(ours, m.options())
 				for _, r := range recs {
 					if _, err := f.Put(t.Context(), r); err != nil {
 						t.Fatal(err)
@@ -61,7 +61,7 @@ func TestAppendIsUpdwtmpx(t *testing.T) {
 				recs := append([]utmpx.Record{boot}, w.records(t, 50)...)
 				theirs, ours := create(t, begin), create(t, begin)
 				m.feed(t, encode(t, m.layout, recs...), "log", theirs)
-				if err := utmpfile.NewLog(ours, m.options()).Append(t.Context(), recs...); err != nil {
+				if err := recfile.NewLog(ours, m.options()).Append(t.Context(), recs...); err != nil {
 					t.Fatal(err)
 				}
 				what := fmt.Sprintf("seed %d, beginning %d", seed, i)
@@ -87,7 +87,7 @@ func TestReadIsGetutxent(t *testing.T) {
 			theirs := m.feed(t, nil, "all", name)
 			sameBytes(t, m.layout, "Snapshot", ours, theirs)
 			var logged []byte
-			for e, err := range utmpfile.NewLog(name, m.options()).Forward() {
+			for e, err := range recfile.NewLog(name, m.options()).Forward() {
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -99,11 +99,11 @@ func TestReadIsGetutxent(t *testing.T) {
 }
 
 // wildFile is a file of random records, with a partial one behind them.
-func (m machine) wildFile(t *testing.T, seed uint64) (string, *utmpfile.File) {
+func (m machine) wildFile(t *testing.T, seed uint64) (string, *recfile.File) {
 	w := wild{rand.New(rand.NewPCG(seed, 99)), m.layout}
 	b := encode(t, m.layout, append([]utmpx.Record{boot}, w.records(t, 30)...)...)
 	name := create(t, append(b, b[:17]...))
-	return name, utmpfile.NewFile(name, m.options())
+	return name, recfile.NewFile(name, m.options())
 }
 
 // TestPutFindsWhatGetutxidFinds: a record goes over the one that getutxid finds
@@ -141,7 +141,7 @@ func TestPutFindsWhatGetutxidFinds(t *testing.T) {
 func TestGetutxline(t *testing.T) {
 	each(t, func(t *testing.T, m machine) {
 		name := create(t, nil)
-		f := utmpfile.NewFile(name, m.options())
+		f := recfile.NewFile(name, m.options())
 		var put, keys []utmpx.Record
 		for i := range 50 {
 			r := utmpx.Record{

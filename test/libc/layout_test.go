@@ -13,7 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"utmpd.dev/utmpd/utmpfile"
+	"utmpd.dev/utmpd/internal/recfile"
 	"utmpd.dev/utmpd/utmpx"
 )
 
@@ -129,7 +129,7 @@ func TestFirstRecord(t *testing.T) {
 		m.feed(t, raw, "put", name)
 		sameBytes(t, m.layout, "file", content(t, name), raw)
 		m.detected(t, content(t, name))
-		f := utmpfile.NewFile(name, utmpfile.Options{}) // told nothing
+		f := recfile.NewFile(name, recfile.Options{}) // told nothing
 		l, err := f.Layout()
 		if err != nil || l.Size() != m.layout.Size() {
 			t.Fatalf("Layout() = %v, %v, want %s", l, err, m.layout)

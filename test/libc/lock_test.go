@@ -15,7 +15,8 @@ import (
 	"testing"
 	"time"
 
-	"utmpd.dev/utmpd/utmpfile"
+	"utmpd.dev/utmpd/internal/recfile"
+	"utmpd.dev/utmpd/internal/sysfile"
 	"utmpd.dev/utmpd/utmpx"
 )
 
@@ -25,9 +26,9 @@ var (
 )
 
 // hold locks a file by this project's code until release is called.
-func hold(t *testing.T, name string, kind utmpfile.LockKind) (release func()) {
+func hold(t *testing.T, name string, kind sysfile.LockKind) (release func()) {
 	t.Helper()
-	h, err := utmpfile.Kernel().Open(name, utmpfile.ReadWrite)
+	h, err := sysfile.Kernel().Open(name, sysfile.ReadWrite)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +62,7 @@ func untilWaited(t *testing.T, name string) {
 // kernel's own list.
 func waited(t *testing.T, name string) bool {
 	t.Helper()
-	info, err := utmpfile.Kernel().Lookup(name)
+	info, err := sysfile.Kernel().Lookup(name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,16 +86,16 @@ func TestLibcWaitsForUs(t *testing.T) {
 	each(t, func(t *testing.T, m machine) {
 		for _, c := range []struct {
 			name    string
-			kind    utmpfile.LockKind
+			kind    sysfile.LockKind
 			command string
 			waits   bool
 		}{
-			{"write lock stops pututxline", utmpfile.WriteLock, "put", true},
-			{"write lock stops updwtmpx", utmpfile.WriteLock, "log", true},
-			{"write lock stops getutxent", utmpfile.WriteLock, "all", true},
-			{"read lock stops pututxline", utmpfile.ReadLock, "put", true},
-			{"read lock stops updwtmpx", utmpfile.ReadLock, "log", true},
-			{"read lock leaves getutxent", utmpfile.ReadLock, "all", false},
+			{"write lock stops pututxline", sysfile.WriteLock, "put", true},
+			{"write lock stops updwtmpx", sysfile.WriteLock, "log", true},
+			{"write lock stops getutxent", sysfile.WriteLock, "all", true},
+			{"read lock stops pututxline", sysfile.ReadLock, "put", true},
+			{"read lock stops updwtmpx", sysfile.ReadLock, "log", true},
+			{"read lock leaves getutxent", sysfile.ReadLock, "all", false},
 		} {
 			t.Run(c.name, func(t *testing.T) {
 				before, in := encode(t, m.layout, boot, session), encode(t, m.layout, another)
@@ -137,12 +138,12 @@ func TestWeWaitForLibc(t *testing.T) {
 func (m machine) weWait(t *testing.T, kind string) {
 	before := encode(t, m.layout, boot, session)
 	name := create(t, before)
-	f, l := utmpfile.NewFile(name, m.options()), utmpfile.NewLog(name, m.options())
+	f, l := recfile.NewFile(name, m.options()), recfile.NewLog(name, m.options())
 	s, err := f.Snapshot(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	swap := []utmpfile.Swap{{Slot: 1, Old: s.Record(1), New: another}}
+	swap := []recfile.Swap{{Slot: 1, Old: s.Record(1), New: another}}
 	swapIt := func(ctx context.Context) error { _, err := f.Swap(ctx, s.Generation(), swap); return err }
 	compare := func(ctx context.Context) error { _, err := f.Compare(ctx, s.Generation(), swap); return err }
 
@@ -180,7 +181,7 @@ func (p *process) mustStop(t *testing.T, name string, call func(context.Context)
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	var locked *utmpfile.LockedError
+	var locked *recfile.LockedError
 	if err := call(ctx); !errors.As(err, &locked) {
 		t.Errorf("%s: %v, want a LockedError", name, err)
 	} else if int(locked.PID) != p.Process.Pid {

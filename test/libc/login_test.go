@@ -16,7 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"utmpd.dev/utmpd/utmpfile"
+	"utmpd.dev/utmpd/internal/recfile"
 	"utmpd.dev/utmpd/utmpx"
 )
 
@@ -92,7 +92,7 @@ func TestLoginLogout(t *testing.T) {
 			}
 			rewrite(t, *name, encode(t, m.layout, boot))
 		}
-		g.file, g.log = utmpfile.NewFile(g.utmp, utmpfile.Options{}), utmpfile.NewLog(g.wtmp, utmpfile.Options{})
+		g.file, g.log = recfile.NewFile(g.utmp, recfile.Options{}), recfile.NewLog(g.wtmp, recfile.Options{})
 		terminal, line := openTerminal(t)
 		p := m.inOwnRoot(t, dir, terminal, "login", strconv.Itoa(logins))
 		var all sync.WaitGroup
@@ -112,7 +112,7 @@ func TestLoginLogout(t *testing.T) {
 // checkLogins: the log holds what C and this code wrote, each in its order.
 func (g *together) checkLogins(t *testing.T, line string, pid int32) {
 	var theirs, ours []utmpx.Record
-	var lines utmpfile.Lines
+	var lines recfile.Lines
 	for e, err := range g.log.Forward() {
 		if err != nil {
 			t.Fatal(err)

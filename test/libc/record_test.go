@@ -13,7 +13,7 @@ import (
 	"strings"
 	"testing"
 
-	"utmpd.dev/utmpd/utmpfile"
+	"utmpd.dev/utmpd/internal/recfile"
 	"utmpd.dev/utmpd/utmpx"
 )
 
@@ -82,7 +82,7 @@ func content(t *testing.T, name string) []byte {
 }
 
 // options are those of a file that may be empty.
-func (m machine) options() utmpfile.Options { return utmpfile.Options{Layout: m.layout} }
+func (m machine) options() recfile.Options { return recfile.Options{Layout: m.layout} }
 
 // wild makes records with few different ids, lines and types, so that they meet,
 // and with everything that a file may hold beside text: strings that fill their

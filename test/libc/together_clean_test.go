@@ -9,25 +9,26 @@ import (
 	"slices"
 	"testing"
 
-	"utmpd.dev/utmpd/utmpfile"
+	"utmpd.dev/utmpd/internal/recfile"
+	"utmpd.dev/utmpd/internal/snapshot"
 	"utmpd.dev/utmpd/utmpx"
 )
 
 // clean marks the sessions dead that it finds, whoever wrote them, and appends
 // a logout where the login stands open in the log.
 func (g *together) clean(t *testing.T, ctx context.Context) {
-	var prev *utmpx.Snapshot
-	var lines utmpfile.Lines
+	var prev *snapshot.Snapshot
+	var lines recfile.Lines
 	for ctx.Err() == nil {
 		s, err := g.file.Snapshot(prev)
 		if err != nil {
 			t.Error(err)
 			return
 		}
-		var swaps []utmpfile.Swap
+		var swaps []recfile.Swap
 		for slot := range s.Changed(prev) {
 			if a, ok := g.momentOf(s.Record(slot)); ok && a.stage == in {
-				swaps = append(swaps, utmpfile.Swap{Slot: slot, Old: s.Record(slot), New: moment{a.writer, a.session, cleaned}.record()})
+				swaps = append(swaps, recfile.Swap{Slot: slot, Old: s.Record(slot), New: moment{a.writer, a.session, cleaned}.record()})
 			}
 		}
 		prev = s
@@ -45,9 +46,9 @@ func (g *together) clean(t *testing.T, ctx context.Context) {
 }
 
 // logout appends the logout if the login is the last of its line.
-func (g *together) logout(t *testing.T, lines *utmpfile.Lines, swap utmpfile.Swap) bool {
+func (g *together) logout(t *testing.T, lines *recfile.Lines, swap recfile.Swap) bool {
 	a, _ := g.momentOf(swap.Old)
-	err := g.log.AppendAfter(t.Context(), lines, func(lines *utmpfile.Lines) []utmpx.Record {
+	err := g.log.AppendAfter(t.Context(), lines, func(lines *recfile.Lines) []utmpx.Record {
 		last, open := lines.Last(swap.Old.Line)
 		if !open || last.Time != swap.Old.Time {
 			return nil
@@ -68,7 +69,7 @@ func (g *together) logout(t *testing.T, lines *utmpfile.Lines, swap utmpfile.Swa
 // the order in which they stand in the end.
 func (g *together) follow(t *testing.T, ctx context.Context) {
 	var found []byte
-	var mark utmpfile.Mark
+	var mark recfile.Mark
 	for last := false; !last; {
 		last = ctx.Err() != nil
 		for e, err := range g.log.From(mark) {

@@ -13,7 +13,8 @@ import (
 	"sync"
 	"testing"
 
-	"utmpd.dev/utmpd/utmpfile"
+	"utmpd.dev/utmpd/internal/recfile"
+	"utmpd.dev/utmpd/internal/snapshot"
 	"utmpd.dev/utmpd/utmpx"
 )
 
@@ -26,8 +27,8 @@ type together struct {
 	m        machine
 	utmp     string
 	wtmp     string
-	file     *utmpfile.File
-	log      *utmpfile.Log
+	file     *recfile.File
+	log      *recfile.Log
 	sessions int // of each writer
 
 	mu      sync.Mutex
@@ -89,7 +90,7 @@ func TestTogether(t *testing.T) {
 			g.sessions = 200
 		}
 		// Told no layout: the boot record tells it.
-		g.file, g.log = utmpfile.NewFile(g.utmp, utmpfile.Options{}), utmpfile.NewLog(g.wtmp, utmpfile.Options{})
+		g.file, g.log = recfile.NewFile(g.utmp, recfile.Options{}), recfile.NewLog(g.wtmp, recfile.Options{})
 
 		ctx, done := context.WithCancel(t.Context())
 		var readers, all sync.WaitGroup
@@ -172,7 +173,7 @@ func (s seen) next(g *together, r utmpx.Record) error {
 
 // watch reads without locks; what it finds counts if it is still so under one.
 func (g *together) watch(t *testing.T, ctx context.Context) {
-	var prev *utmpx.Snapshot
+	var prev *snapshot.Snapshot
 	last := make(seen)
 	for ctx.Err() == nil {
 		s, err := g.file.Snapshot(prev)
@@ -180,9 +181,9 @@ func (g *together) watch(t *testing.T, ctx context.Context) {
 			t.Error(err)
 			return
 		}
-		var want []utmpfile.Swap
+		var want []recfile.Swap
 		for slot := range s.Changed(prev) {
-			want = append(want, utmpfile.Swap{Slot: slot, Old: s.Record(slot)})
+			want = append(want, recfile.Swap{Slot: slot, Old: s.Record(slot)})
 		}
 		prev = s
 		stands, err := g.file.Compare(t.Context(), s.Generation(), want)

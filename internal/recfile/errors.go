@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package recfile
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"utmpd.dev/utmpd/internal/sysfile"
+)
+
+// Errors that callers can tell apart. A missing file is [fs.ErrNotExist].
+var (
+	// ErrReplaced: the name leads to another file than the one meant.
+	ErrReplaced = errors.New("another file has taken its place")
+	// ErrTorn: the file is no whole number of records, where that matters.
+	ErrTorn = errors.New("shorter than a record")
+	// ErrEmpty: the file holds no record.
+	ErrEmpty = errors.New("empty file")
+	// ErrTooLong: the file holds more records than [MaxRecords].
+	ErrTooLong = fmt.Errorf("more than %d records", MaxRecords)
+	// ErrLayout: the content is not that of any layout known.
+	ErrLayout = errors.New("not session records in any known layout")
+	// ErrNoRecord: there is no record in that slot.
+	ErrNoRecord = errors.New("no such record")
+	// ErrMarkLost: the file in which a [Mark] stands cannot be found.
+	ErrMarkLost = errors.New("the file read last is gone")
+)
+
+// LockedError is the error of a call whose context ended before it got its
+// lock. It wraps [sysfile.ErrLocked] and the context's cause.
+type LockedError struct {
+	Name  string
+	PID   int32 // a holder, 0 if the system does not tell
+	Cause error // why no longer: the context's error, or nil if too many wait already
+}
+
+func (e *LockedError) Error() string {
+	s := "utmpfile: lock " + e.Name + ": locked"
+	if e.PID > 0 {
+		s += fmt.Sprintf(" by process %d", e.PID)
+	}
+	if e.Cause != nil {
+		s += ": " + e.Cause.Error()
+	}
+	return s
+}
+
+// Unwrap returns ErrLocked and the cause.
+func (e *LockedError) Unwrap() []error {
+	if e.Cause == nil {
+		return []error{sysfile.ErrLocked}
+	}
+	return []error{sysfile.ErrLocked, e.Cause}
+}
+
+// wrap names what was tried on which file, once: a path error from below is
+// taken apart.
+func wrap(op, name string, err error) error {
+	if err == nil {
+		return nil
+	}
+	var locked *LockedError
+	if errors.As(err, &locked) {
+		return err
+	}
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		err = pe.Err
+	}
+	var se *os.SyscallError
+	if errors.As(err, &se) {
+		err = se.Err
+	}
+	return fmt.Errorf("utmpfile: %s %s: %w", op, name, err)
+}

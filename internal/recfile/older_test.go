@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package recfile_test
+
+import (
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"utmpd.dev/utmpd/internal/recfile"
+	"utmpd.dev/utmpd/utmpx"
+)
+
+func TestRotated(t *testing.T) {
+	both(t, func(t *testing.T, w world) {
+		for i, name := range []string{"wtmp.3.gz", "wtmp.2.gz", "wtmp.2", "wtmp-20260701.xz", "wtmp.1", "wtmp"} {
+			w.Write(t, name, raw(t, layout, sess("pts/0", int64(i))))
+			w.SetTime(t, name, time.Unix(1_780_000_000+int64(i)*1000, 0))
+		}
+		for _, name := range []string{"wtmp.bak", "wtmp.gz", "wtmpx.1", "btmp.1", "wtmp.1.tar"} {
+			w.Write(t, name, nil)
+		}
+		names, err := recfile.NewLog(w.Path("wtmp"), recfile.Options{System: w.System()}).Rotated()
+		check(t, err)
+		for i := range names {
+			names[i] = filepath.Base(names[i])
+		}
+		if diff := cmp.Diff([]string{"wtmp.3.gz", "wtmp.2", "wtmp-20260701.xz", "wtmp.1"}, names); diff != "" {
+			t.Errorf("(-want +got)\n%s", diff)
+		}
+	})
+}
+
+// A boot ends what stood open, also as OpenRC records it.
+func TestOpenRCBootEnds(t *testing.T) {
+	both(t, func(t *testing.T, w world) {
+		boot := utmpx.Record{Type: utmpx.RunLevel, Line: "~~", ID: "~~", User: "reboot", Time: utmpx.Time{Sec: 1_780_000_500}}
+		w.Write(t, "wtmp", raw(t, layout, sess("pts/0", 1), boot))
+		var lines recfile.Lines
+		check(t, recfile.NewLog(w.Path("wtmp"), recfile.Options{System: w.System()}).Follow(t.Context(), &lines))
+		if last, ok := lines.Last("pts/0"); ok {
+			t.Errorf("still open: %v", last)
+		}
+	})
+}

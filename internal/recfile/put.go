@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package recfile
+
+import (
+	"context"
+	"io"
+
+	"utmpd.dev/utmpd/internal/snapshot"
+	"utmpd.dev/utmpd/internal/sysfile"
+	"utmpd.dev/utmpd/utmpx"
+)
+
+// Put writes r over the record that pututxline(3) would choose, or behind the
+// last one, and returns its slot. It holds a write lock on the whole file for
+// the search and the write, and gives up with a [LockedError] when ctx ends
+// first. Nothing is synced. A partial record at the end is overwritten.
+//
+// Source: POSIX.1-2024 pututxline; the order of search is glibc's.
+func (f *File) Put(ctx context.Context, r utmpx.Record) (slot int, err error) {
+	h, info, err := f.lock(ctx, sysfile.ReadWrite, snapshot.Generation{})
+	if err != nil {
+		return 0, wrap("put a record into", f.name, err)
+	}
+	defer h.Close()
+	slot, err = f.put(h, info, r)
+	return slot, wrap("put a record into", f.name, err)
+}
+
+func (f *File) put(h sysfile.Handle, info sysfile.Info, r utmpx.Record) (int, error) {
+	l, err := f.layout(h, info)
+	if err != nil {
+		return 0, err
+	}
+	to, err := l.Encode(r)
+	if err != nil {
+		return 0, err
+	}
+	slot, old, err := f.find(h, info, l, r)
+	if err != nil {
+		return 0, err
+	}
+	off := int64(slot) * int64(l.Size())
+	if old != "" {
+		return slot, overwrite(h, off, old, to)
+	}
+	n, err := h.WriteAt(to, off)
+	if err == nil && n < len(to) {
+		err = io.ErrShortWrite
+	}
+	if err != nil && n > 0 {
+		h.Truncate(off) // as glibc does: no torn record for the next to find
+	}
+	return slot, err
+}
+
+// find returns the slot that r belongs in and what stands there, "" behind the end.
+func (f *File) find(h sysfile.Handle, info sysfile.Info, l *utmpx.Layout, r utmpx.Record) (slot int, old string, err error) {
+	block := f.blocks.Get().(*[]byte)
+	defer f.blocks.Put(block)
+	size := l.Size()
+	end := info.Size / int64(size) * int64(size)
+	for off := int64(0); off < end; {
+		p, err := readFull(h, (*block)[:min(int64(blockRecords*size), end-off)], off)
+		if err != nil {
+			return 0, "", err
+		}
+		if len(p) < size {
+			break
+		}
+		text := string(p)
+		for i := 0; i+size <= len(text); i += size {
+			if at := l.Decode(text[i : i+size]); matches(at, r) {
+				return slot, at.Detach().Raw(), nil
+			}
+			slot++
+		}
+		off += int64(len(p) / size * size)
+	}
+	return slot, "", nil
+}
+
+// matches reports whether r goes over the record at: by type alone for those of
+// which a system has one, else by ut_id if both have one, else by ut_line.
+func matches(at, r utmpx.Record) bool {
+	switch r.Type {
+	case utmpx.RunLevel, utmpx.BootTime, utmpx.NewTime, utmpx.OldTime:
+		return at.Type == r.Type
+	}
+	if !isProcess(at.Type) || !isProcess(r.Type) {
+		return false
+	}
+	if at.ID != "" && r.ID != "" {
+		return at.ID == r.ID
+	}
+	return at.Line == r.Line
+}
+
+func isProcess(t utmpx.Type) bool { return t >= utmpx.InitProcess && t <= utmpx.DeadProcess }

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package recfile_test
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"slices"
+	"testing"
+	"time"
+
+	"utmpd.dev/utmpd/internal/simfile"
+	"utmpd.dev/utmpd/internal/sysfile"
+)
+
+// TestSystem holds the simulated system to what the kernel does, call by call.
+func TestSystem(t *testing.T) {
+	both(t, func(t *testing.T, w world) {
+		sys, name := w.System(), w.Path("f")
+		if _, err := sys.Open(name, sysfile.ReadWrite); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("Open of a missing file: %v", err)
+		}
+		if _, err := sys.Lookup(name); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("Lookup of a missing file: %v", err)
+		}
+		w.Write(t, "f", []byte("0123456789"))
+		open := func(mode sysfile.OpenMode) sysfile.Handle {
+			h, err := sys.Open(name, mode)
+			check(t, err)
+			t.Cleanup(func() { h.Close() })
+			return h
+		}
+		r, rw, app := open(sysfile.ReadOnly), open(sysfile.ReadWrite), open(sysfile.AppendOnly)
+
+		if n, err := rw.WriteAt([]byte("ab"), 2); n != 2 || err != nil {
+			t.Errorf("WriteAt: %d, %v", n, err)
+		}
+		for what, h := range map[string]sysfile.Handle{"ReadOnly": r, "AppendOnly": app} {
+			if n, err := h.WriteAt([]byte("x"), 0); n != 0 || err == nil {
+				t.Errorf("WriteAt, %s: %d, %v", what, n, err)
+			}
+		}
+		if n, err := rw.WriteAt([]byte("tail"), 12); n != 4 || err != nil {
+			t.Errorf("WriteAt behind the end: %d, %v", n, err)
+		}
+		if n, err := app.Append([]byte("end")); n != 3 || err != nil {
+			t.Errorf("Append: %d, %v", n, err)
+		}
+		if n, err := r.Append([]byte("x")); n > 0 || err == nil {
+			t.Errorf("Append, ReadOnly: %d, %v", n, err)
+		}
+		p := make([]byte, 30)
+		n, err := r.ReadAt(p, 0)
+		if string(p[:n]) != "01ab456789\x00\x00tailend" || err != io.EOF {
+			t.Errorf("ReadAt: %q, %v", p[:n], err)
+		}
+		if n, err := r.ReadAt(p, 40); n != 0 || err != io.EOF {
+			t.Errorf("ReadAt behind the end: %d, %v", n, err)
+		}
+		check(t, app.Truncate(4))
+		if err := r.Truncate(1); err == nil {
+			t.Error("Truncate, ReadOnly: no error")
+		}
+		info, err := r.Info()
+		check(t, err)
+		if now, err := sys.Lookup(name); err != nil || info.Size != 4 || now != info {
+			t.Errorf("Info %+v, Lookup %+v, %v", info, now, err)
+		}
+		w.Write(t, "f", []byte("new"))
+		if now, err := sys.Lookup(name); err != nil || now.Generation == info.Generation {
+			t.Errorf("a new file: %+v, %v", now, err)
+		}
+		if got, _ := r.ReadAt(p, 0); string(p[:got]) != "01ab" {
+			t.Errorf("the old file holds %q", p[:got])
+		}
+		names, err := sys.List(w.Path("."))
+		if err != nil || !slices.Equal(names, []string{"f"}) {
+			t.Errorf("List: %q, %v", names, err)
+		}
+		check(t, r.Close())
+		if _, err := r.ReadAt(p, 0); !errors.Is(err, fs.ErrClosed) {
+			t.Errorf("ReadAt of a closed file: %v", err)
+		}
+	})
+}
+
+// TestSystemLocks: locks of two descriptions of one process, and of another.
+func TestSystemLocks(t *testing.T) {
+	const (
+		read  = sysfile.ReadLock
+		write = sysfile.WriteLock
+	)
+	both(t, func(t *testing.T, w world) {
+		w.Write(t, "f", []byte("x"))
+		open := func() sysfile.Handle {
+			h, err := w.System().Open(w.Path("f"), sysfile.ReadWrite)
+			check(t, err)
+			t.Cleanup(func() { h.Close() })
+			return h
+		}
+		try := func(h sysfile.Handle, kind sysfile.LockKind, want error) {
+			t.Helper()
+			if err := h.TryLock(kind); !errors.Is(err, want) {
+				t.Errorf("TryLock: %v, want %v", err, want)
+			}
+		}
+		holder := func(h sysfile.Handle, kind sysfile.LockKind, wantPID int32, want bool) {
+			t.Helper()
+			if pid, found, err := h.Holder(kind); pid != wantPID || found != want || err != nil {
+				t.Errorf("Holder = %d, %v, %v, want %d, %v", pid, found, err, wantPID, want)
+			}
+		}
+		a, b := open(), open()
+		try(a, read, nil)
+		try(b, read, nil)
+		try(b, write, sysfile.ErrLocked)
+		holder(b, read, 0, false)
+		holder(b, write, 0, true)
+		check(t, a.Unlock())
+		try(b, write, nil) // from shared to exclusive
+		try(a, read, sysfile.ErrLocked)
+		try(b, read, nil) // and back
+		try(a, read, nil)
+		check(t, b.Close())
+		try(a, write, nil)
+		check(t, a.Unlock())
+
+		pid, unlock := w.Lock(t, "f", true)
+		try(a, read, nil)
+		try(a, write, sysfile.ErrLocked)
+		holder(a, write, pid, true)
+		check(t, a.Unlock())
+		got := make(chan error)
+		c := open()
+		go func() { got <- c.Lock(write) }()
+		unlock()
+		check(t, <-got)
+		try(a, read, sysfile.ErrLocked)
+	})
+}
+
+// TestPOSIXLockGoesWithAnyDescriptor: the simulated processes lose theirs as
+// real ones do.
+func TestPOSIXLockGoesWithAnyDescriptor(t *testing.T) {
+	w := simWorld{simfile.New()}
+	w.Write(t, "utmp", nil)
+	other := w.s.As(9)
+	a, err := other.Open(w.Path("utmp"), sysfile.ReadWrite)
+	check(t, err)
+	check(t, a.TryLock(sysfile.WriteLock))
+	b, err := other.Open(w.Path("utmp"), sysfile.ReadOnly)
+	check(t, err)
+	check(t, b.Close())
+	if _, held, err := open(w, "utmp").Holder(); held || err != nil {
+		t.Errorf("the lock outlives a close: %v", err)
+	}
+	check(t, a.Close())
+}
+
+// TestAccessTimes: what SetAccessTime leaves alone.
+func TestAccessTimes(t *testing.T) {
+	both(t, func(t *testing.T, w world) {
+		w.Write(t, "f", []byte("x"))
+		w.SetTime(t, "f", time.Unix(epoch, 0))
+		h, err := w.System().Open(w.Path("f"), sysfile.ReadOnly)
+		check(t, err)
+		defer h.Close()
+		for _, at := range []time.Time{time.Unix(1, 0), time.Unix(1<<31-1, 999_999_000)} {
+			check(t, h.SetAccessTime(at))
+			info, err := h.Info()
+			check(t, err)
+			if !info.Accessed.Equal(at) || !info.Modified.Equal(time.Unix(epoch, 0)) {
+				t.Errorf("accessed %v, modified %v, want %v", info.Accessed, info.Modified, at)
+			}
+		}
+	})
+}

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+// Package snapshot holds what a utmpx file held at one moment, sharing memory
+// with the snapshot before it.
+package snapshot
+
+import (
+	"iter"
+
+	"utmpd.dev/utmpd/utmpx"
+)
+
+// chunkRecords is how many records stand in one chunk of a snapshot: about
+// 48 kB, so that a change in a file of ten thousand records costs one chunk.
+const chunkRecords = 128
+
+// Generation tells one file from another under the same name: its device and
+// inode. The zero Generation is no file.
+type Generation struct{ Dev, Ino uint64 }
+
+// Snapshot is what a utmpx file held at one moment. It is immutable, and shares
+// with the snapshot before it the parts that did not change, so that comparing
+// the two costs as much as the change. The nil snapshot holds nothing.
+type Snapshot struct {
+	gen    Generation
+	layout *utmpx.Layout
+	chunks []*chunk // all of chunkRecords records, but the last
+	n      int
+}
+
+type chunk struct{ data string }
+
+// New returns a snapshot of the whole records in data. Chunks that
+// equal those of prev, which may be nil, are shared with it.
+// A tail shorter than a record is left out.
+func New(gen Generation, l *utmpx.Layout, prev *Snapshot, data []byte) *Snapshot {
+	b := NewBuilder(gen, l, prev)
+	b.Write(data)
+	return b.Snapshot()
+}
+
+// Builder makes a snapshot from a file read in blocks. As long as what
+// it is given equals the snapshot before, it allocates nothing.
+type Builder struct {
+	s    Snapshot
+	prev *Snapshot
+	n    int  // chunks added
+	same bool // they are all prev's: s.chunks is not filled yet
+
+	part  []byte // the beginning of the next chunk
+	alias string // the same, as long as it equals prev's chunk; then part is empty
+}
+
+// NewBuilder starts a snapshot. What equals prev is shared with it.
+func NewBuilder(gen Generation, l *utmpx.Layout, prev *Snapshot) *Builder {
+	if !prev.comparable(gen, l) {
+		prev = nil
+	}
+	return &Builder{s: Snapshot{gen: gen, layout: l}, prev: prev, same: prev != nil}
+}
+
+// Write adds the bytes that follow. It never fails.
+func (b *Builder) Write(p []byte) (int, error) {
+	n := len(p)
+	full := chunkRecords * b.s.layout.Size()
+	if b.alias != "" {
+		b.part, b.alias = append(b.part, b.alias...), ""
+	}
+	if len(b.part) > 0 {
+		k := min(full-len(b.part), len(p))
+		b.part, p = append(b.part, p[:k]...), p[k:]
+		if len(b.part) < full {
+			return n, nil
+		}
+		b.add(b.part)
+		b.part = b.part[:0]
+	}
+	for len(p) >= full {
+		b.add(p[:full])
+		p = p[full:]
+	}
+	if c := b.before(); c != nil && len(p) <= len(c.data) && c.data[:len(p)] == string(p) {
+		b.alias = c.data[:len(p)]
+	} else {
+		b.part = append(b.part, p...)
+	}
+	return n, nil
+}
+
+// before returns the chunk that prev has in the next place, or nil.
+func (b *Builder) before() *chunk {
+	if b.prev == nil || b.n >= len(b.prev.chunks) {
+		return nil
+	}
+	return b.prev.chunks[b.n]
+}
+
+// add takes the next chunk, prev's if it says the same.
+func (b *Builder) add(p []byte) {
+	c := b.before()
+	if c == nil || c.data != string(p) {
+		c = &chunk{string(p)}
+	}
+	b.push(c)
+}
+
+func (b *Builder) push(c *chunk) {
+	if b.same && c != b.before() {
+		b.s.chunks = append(make([]*chunk, 0, len(b.prev.chunks)+1), b.prev.chunks[:b.n]...)
+		b.same = false
+	}
+	if !b.same {
+		b.s.chunks = append(b.s.chunks, c)
+	}
+	b.n++
+	b.s.n += len(c.data) / b.s.layout.Size()
+}
+
+// Snapshot ends the building. It returns prev itself if nothing changed.
+func (b *Builder) Snapshot() *Snapshot {
+	if c := b.before(); b.alias != "" && len(b.alias) == len(c.data) {
+		b.push(c)
+	} else {
+		b.part = append(b.part, b.alias...)
+	}
+	b.alias = ""
+	if whole := len(b.part) / b.s.layout.Size() * b.s.layout.Size(); whole > 0 {
+		b.add(b.part[:whole])
+	}
+	b.part = nil
+	if b.same && b.s.n == b.prev.n {
+		return b.prev
+	}
+	if b.same {
+		b.s.chunks = append(b.s.chunks, b.prev.chunks[:b.n]...)
+		b.same = false
+	}
+	s := b.s // not the builder's own: that holds prev, and prev the one before it
+	return &s
+}
+
+func (s *Snapshot) comparable(gen Generation, l *utmpx.Layout) bool {
+	return s != nil && s.gen == gen && s.layout == l
+}
+
+// Generation returns the file that was read.
+func (s *Snapshot) Generation() Generation {
+	if s == nil {
+		return Generation{}
+	}
+	return s.gen
+}
+
+// Layout returns the layout of the records, nil for the nil snapshot.
+func (s *Snapshot) Layout() *utmpx.Layout {
+	if s == nil {
+		return nil
+	}
+	return s.layout
+}
+
+// Len returns the number of records.
+func (s *Snapshot) Len() int {
+	if s == nil {
+		return 0
+	}
+	return s.n
+}
+
+// Raw returns the bytes of the record in a slot, 0 ≤ slot < Len. They share
+// the snapshot's memory.
+func (s *Snapshot) Raw(slot int) string {
+	size := s.layout.Size()
+	off := slot % chunkRecords * size
+	return s.chunks[slot/chunkRecords].data[off : off+size]
+}
+
+// Record returns the record in a slot, 0 ≤ slot < Len.
+func (s *Snapshot) Record(slot int) utmpx.Record { return s.layout.Decode(s.Raw(slot)) }
+
+// All yields every slot with its record.
+func (s *Snapshot) All() iter.Seq2[int, utmpx.Record] {
+	return func(yield func(int, utmpx.Record) bool) {
+		for i := range s.Len() {
+			if !yield(i, s.Record(i)) {
+				return
+			}
+		}
+	}
+}
+
+// Changed yields in ascending order the slots whose bytes differ from those in
+// prev, or that only one of the two has: all of both, if the file or its layout
+// is another.
+func (s *Snapshot) Changed(prev *Snapshot) iter.Seq[int] {
+	return func(yield func(int) bool) {
+		same := s != nil && prev.comparable(s.gen, s.layout)
+		n := max(s.Len(), prev.Len())
+		for i := 0; i < n; {
+			if same && i < s.n && i < prev.n {
+				c, d := s.chunks[i/chunkRecords], prev.chunks[i/chunkRecords]
+				if c == d {
+					i += len(c.data) / s.layout.Size()
+					continue
+				}
+				if s.Raw(i) == prev.Raw(i) {
+					i++
+					continue
+				}
+			}
+			if !yield(i) {
+				return
+			}
+			i++
+		}
+	}
+}

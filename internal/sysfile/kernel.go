@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package sysfile
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Kernel returns the system that the program runs on.
+func Kernel() System { return kernel{} }
+
+type kernel struct{}
+
+// maxLinks is how many symbolic links are followed, one to the next.
+const maxLinks = 8
+
+// Open looks before it opens, since opening alone can have effects (a tape
+// rewinds, a FIFO's writer goes on), and again afterwards, since the name may
+// have changed in between. Links are followed by hand: only root's.
+func (kernel) Open(name string, mode OpenMode) (Handle, error) {
+	path := name
+	for range maxLinks {
+		fi, err := os.Lstat(path)
+		if err != nil {
+			return nil, err
+		}
+		if fi.Mode()&fs.ModeSymlink == 0 {
+			return openRegular(name, path, fi, mode)
+		}
+		if uid := infoOf(fi).UID; uid != 0 {
+			return nil, fmt.Errorf("%w, but user %d's", ErrSymlink, uid)
+		}
+		to, err := os.Readlink(path)
+		if err != nil {
+			return nil, err
+		}
+		if !filepath.IsAbs(to) {
+			// Not cleaned: a ".." goes up from where a linked directory leads.
+			to = path[:strings.LastIndexByte(path, '/')+1] + to
+		}
+		path = to
+	}
+	return nil, errors.New("too many symbolic links")
+}
+
+func openRegular(name, path string, fi fs.FileInfo, mode OpenMode) (Handle, error) {
+	if !fi.Mode().IsRegular() {
+		return nil, notRegular(fi.Mode())
+	}
+	flag := os.O_RDONLY
+	switch mode {
+	case ReadWrite:
+		flag = os.O_RDWR
+	case AppendOnly:
+		flag = os.O_RDWR | os.O_APPEND
+	case ReadUnseen:
+		flag = unseen
+	}
+	f, err := os.OpenFile(path, flag|openFlags, 0)
+	if mode == ReadUnseen && errors.Is(err, fs.ErrPermission) { // it is the owner's right
+		f, err = os.OpenFile(path, os.O_RDONLY|openFlags, 0)
+	}
+	if err != nil {
+		return nil, err
+	}
+	fi, err = f.Stat()
+	if err == nil && !fi.Mode().IsRegular() {
+		err = notRegular(fi.Mode())
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return &kernelHandle{File: f, name: name}, nil
+}
+
+func (kernel) Lookup(name string) (Info, error) {
+	fi, err := os.Stat(name)
+	if err != nil {
+		return Info{}, err
+	}
+	return infoOf(fi), nil
+}
+
+func (kernel) List(dir string) ([]string, error) {
+	d, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	return d.Readdirnames(-1)
+}
+
+// kernelHandle is a Handle; its locks and its access time are in the platform's file.
+type kernelHandle struct {
+	*os.File
+	name string
+}
+
+func (h *kernelHandle) Append(p []byte) (int, error) {
+	n, err := h.File.Write(p)
+	if err == nil && n < len(p) {
+		err = io.ErrShortWrite
+	}
+	return n, err
+}
+
+func (h *kernelHandle) Info() (Info, error) {
+	fi, err := h.File.Stat()
+	if err != nil {
+		return Info{}, err
+	}
+	return infoOf(fi), nil
+}
+
+// fd runs f with the descriptor, which stays open meanwhile.
+func (h *kernelHandle) fd(f func(fd uintptr) error) error {
+	conn, err := h.File.SyscallConn()
+	if err != nil {
+		return err
+	}
+	ferr := error(nil)
+	if err := conn.Control(func(fd uintptr) { ferr = f(fd) }); err != nil {
+		return err
+	}
+	return ferr
+}
+
+func infoOf(fi fs.FileInfo) Info {
+	i := Info{Size: fi.Size(), Mode: fi.Mode(), Modified: fi.ModTime()}
+	fillInfo(&i, fi)
+	return i
+}
+
+// NativePaths returns where this machine's libc keeps the utmpx file and the
+// wtmpx log. It asks the file system, since glibc uses /var/run/utmpx and
+// /var/log/wtmpx where they exist, and utmp and wtmp where not.
+func NativePaths() (file, log string) {
+	return nativePaths(func(name string) bool {
+		_, err := os.Stat(name)
+		return err == nil
+	})
+}

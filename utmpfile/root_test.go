@@ -1,7 +1,0 @@
-// SPDX-License-Identifier: BSD-2-Clause
-
-package utmpfile_test
-
-import "os"
-
-func isRoot() bool { return os.Getuid() == 0 }
