@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# utmpd: see README.md. Nothing here needs more than Go and make; what the tests
-# need beyond that they fetch into a cache of their own, $(UTMPD_CACHE).
+# utmpd: see README.md. All targets need only Go and make, unless they say so. The
+# tests fetch what else they need into a cache of their own, $(UTMPD_CACHE).
 
 GO      ?= go
 VERSION ?= $(shell packaging/version.sh)
@@ -14,8 +14,8 @@ export CGO_ENABLED ?= 0
 build:
 	$(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o $(BIN)/ ./cmd/...
 
-# PREFIX, DESTDIR, INIT and more: see packaging/install.sh. It builds nothing, so
-# that root needs no Go.
+# See packaging/install.sh for PREFIX, DESTDIR, INIT and more. These targets build
+# nothing, so that root needs no Go.
 install uninstall:
 	packaging/install.sh $@
 
@@ -23,7 +23,7 @@ install uninstall:
 packages:
 	packaging/build.sh
 
-# The source with all it is built from, in dist/: needs neither git nor a network.
+# The release tarball, in dist/. It needs neither git nor a network to build.
 dist:
 	packaging/tarball.sh
 
@@ -31,18 +31,18 @@ dist:
 test-packages:
 	cd test/packages && $(GO) test -tags system -count=1 -timeout 20m
 
-# A real session, start to end, on private files.
+# Shows utmpd on a real session, from login to death, on private files.
 demo: build
 	$(GO) build -o bin/demo ./test/demo
 	bin/demo bin/utmpd
 
-# What distributions run is the first: unprivileged and offline.
+# Distributions run test-unit only: it needs neither root nor a network.
 test: test-unit test-system
 
 test-unit:
 	$(GO) test ./...
 
-# Real programs in root file systems and namespaces of their own.
+# Real programs in Debian root file systems and namespaces of their own.
 test-system:
 	cd test/system && $(GO) test -tags system -parallel 6 -timeout 30m
 	cd test/libc && $(GO) test -tags system -count=1
@@ -51,56 +51,56 @@ test-system:
 test-race:
 	CGO_ENABLED=1 $(GO) test -race ./...
 
-# The libc of other machines, under user-mode emulation.
+# The C libraries of other machines, under user-mode emulation.
 test-arch:
 	test/arch/run.sh
 
-# Whole machines, emulated: power cuts, reboots. It writes what it saw into
-# docs/testing.md. A quarter of an hour or two of them.
+# Whole emulated machines, with power cuts and reboots. Takes 15 to 30 minutes and
+# writes its results to docs/testing.md.
 .PHONY: test-vm
 test-vm:
 	cd test/vm && $(GO) test -tags system -count=1 -parallel 5 -timeout 3h -v
 
-# Every point of test/faults, and a million sessions: hours.
+# Every fault of test/faults, and a million sessions. Takes hours.
 test-long:
 	cd test/faults && $(GO) test -tags system -count=1 -long -timeout 3h -v
 	cd test/system && UTMPD_TEST_LONG=1 $(GO) test -tags system -count=1 -timeout 3h
 
-# utmpd in simulated worlds, in which random things happen: for SIMTIME, or
-# SIMCOUNT of them, beginning with SIMSEED or anywhere.
+# The daemon in simulated worlds with random events: for SIMTIME, or for SIMCOUNT
+# worlds. SIMSEED is the first seed; the default is random.
 SIMTIME ?= 1m
 sim:
 	$(GO) test -count=1 -timeout 0 -run 'TestSim$$' -v ./internal/daemon -args \
 		$(if $(SIMCOUNT),-sim.n $(SIMCOUNT),-sim.time $(SIMTIME)) $(if $(SIMSEED),-sim.first $(SIMSEED))
 
-# So many take some two minutes on two idle processors.
+# Takes about two minutes on two idle processors.
 sim-ci:
 	$(MAKE) sim SIMCOUNT=100000
 
-# Every fuzz target for FUZZTIME: so many inputs, or a time.
+# Every fuzz target for FUZZTIME: a number of inputs such as 50000x, or a duration.
 FUZZTIME ?= 50000x
 fuzz:
 	test/fuzz.sh $(FUZZTIME)
 
-# Each patch in test/mutants breaks a law or a decision; a test must notice.
+# Each patch in test/mutants breaks a law or a decision; a test must fail.
 mutants:
 	test/mutants/run.sh
 
-# What utmpd costs beside a program that does only what must be done: some ten
-# minutes, to be run on a machine that does nothing else. BENCH='-quick' tries it,
-# BENCH='-case one,all -n 1000' is a part. PEER='cmd {utmp} {wtmp} {pipe} {config}'
-# measures another command in turns with ours.
+# What utmpd costs, compared with a program that does only the unavoidable work.
+# Takes about ten minutes; run it on an otherwise idle machine. BENCH='-quick' is a
+# short trial, BENCH='-case one,all -n 1000' a part.
+# PEER='cmd {utmp} {wtmp} {pipe} {config}' measures another command alternately.
 BENCH ?=
 PEER  ?=
 bench: build
 	$(GO) build -o bin/ ./bench ./bench/floor
 	bin/bench -json bin/bench.json -md bin/bench.md $(if $(PEER),-peer '$(PEER)') $(BENCH) bin/utmpd bin/floor
 
-# The README's table, from the last run of make bench.
+# Copies the table of the last make bench into README.md.
 bench-readme:
 	sed -i -e '/bench.md begins/,/bench.md ends/{//!d}' -e '/bench.md begins/r bin/bench.md' README.md
 
-# The microbenchmarks of two revisions, in turns, compared.
+# Compares the microbenchmarks of two revisions, run alternately.
 OLD ?= HEAD~1
 NEW ?= HEAD
 benchstat:

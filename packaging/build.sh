@@ -1,13 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# build.sh [FORMAT:ARCH...] makes packages in dist/: deb and rpm for amd64 and
-# arm64, or those named. The same source gives the same bytes, whenever, wherever
-# and by whomever it is built: the times are the source's, the owner is root, and
-# the programs hold no paths. (A tarball's differ from the repository's: Go notes
-# whether the modules were vendored.) The compiler must be the same.
+# build.sh [FORMAT:ARCH...] builds packages in dist/: deb and rpm for amd64 and
+# arm64, or only those named. The build is reproducible with the same compiler:
+# file times are those of the source, the owner is root, and the programs contain
+# no paths. (Packages built from the tarball differ from those built from the
+# repository, because Go records whether the modules were vendored.)
 #
-# nfpm comes by the Go module proxy at this version, checked like every module;
-# later versions are not to be had whole there. NFPM names the program instead.
+# go run fetches nfpm at this version from the Go module proxy and checks it like
+# any module. Later versions are not complete there. Set NFPM to use another
+# program.
 set -eu
 cd "$(dirname "$0")/.."
 umask 022
@@ -24,12 +25,12 @@ tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 mkdir -p "$DIST"
 
-# programs ARCH leaves them in $tmp/ARCH.
+# programs ARCH builds the programs in $tmp/ARCH.
 programs() {
 	[ -d "$tmp/$1" ] || GOOS=linux GOARCH=$1 make -s build GO="$GO" BIN="$tmp/$1"
 }
 
-# documents FORMAT: what every package has besides what install.sh knows.
+# documents FORMAT adds the documentation, which install.sh does not install.
 documents() {
 	doc=$tree/usr/share/doc/utmpd
 	mkdir -p "$doc"
@@ -48,8 +49,8 @@ documents() {
 	cp packaging/deb/lintian-overrides "$tree/usr/share/lintian/overrides/utmpd"
 }
 
-# lay_out FORMAT ARCH leaves the package's files below $STAGE: tree, and config
-# with those that an administrator may change.
+# lay_out FORMAT ARCH puts the package's files below $STAGE: tree, doc, and config
+# for the files that an administrator may change.
 lay_out() {
 	STAGE=$tmp/stage-$1-$2
 	tree=$STAGE/tree
@@ -58,7 +59,8 @@ lay_out() {
 	rpm) init='systemd' zsh=/usr/share/zsh/site-functions ;;
 	esac
 	DESTDIR=$tree PREFIX=/usr INIT=$init ZSHDIR=$zsh BIN=$tmp/$2 NATIVE=$tmp/native packaging/install.sh install
-	# It is started by root and becomes utmpd, also where no service manager does that.
+	# Root starts the daemon, which switches to the user utmpd even if no service
+	# manager does so.
 	sed -i 's/^#RUN_AS=$/RUN_AS=utmpd/' "$tree/etc/default/utmpd"
 	gzip -9n "$tree"/usr/share/man/man8/*.8
 	mkdir "$STAGE/config"

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# copyright.sh prints the copyright file of the packages: what utmpd's source says
-# of itself, and the licences of what is linked into the programs.
+# copyright.sh prints the copyright file of the packages: the licence of utmpd and
+# the licences of the modules that are linked into the programs.
 set -eu
 cd "$(dirname "$0")/.."
 GO=${GO:-go}
@@ -14,7 +14,7 @@ section() {
 echo 'utmpd: https://utmpd.dev'
 cat <<'TEXT'
 
-The licences below are as those who hold the rights distribute them. On Debian the
+The licences below are reproduced as their holders distribute them. On Debian, the
 Apache License 2.0 is also in /usr/share/common-licenses/Apache-2.0.
 TEXT
 if [ -e LICENSE ]; then

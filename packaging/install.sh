@@ -1,17 +1,18 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# install.sh install|uninstall puts the programs and what goes with them where
-# they belong, or takes them away again. `make install` and the packages use it.
-# A configuration that is there is neither written over nor removed.
+# install.sh install|uninstall installs the programs, manual pages, completions,
+# configuration and service files, or removes them. `make install` and the packages
+# use it. It neither overwrites nor removes an existing configuration.
 #
-#   DESTDIR  put before every path (empty)
-#   PREFIX   programs, manual pages, completions (/usr/local)
-#   SBINDIR  programs ($PREFIX/sbin)
-#   ETC      the configuration (/etc)
-#   BIN      the programs that are installed (bin)
-#   NATIVE   the same for this machine, which print the completions ($BIN)
-#   INIT     service files for: systemd, openrc, runit, s6, sysv, smf; several
-#            with blanks between; none (the default)
+#   DESTDIR  prefix of every path (empty)
+#   PREFIX   directory of programs, manual pages and completions (/usr/local)
+#   SBINDIR  directory of programs ($PREFIX/sbin)
+#   ETC      directory of the configuration (/etc)
+#   BIN      directory of the programs to install (bin)
+#   NATIVE   directory of programs that run on this machine and print the
+#            completions ($BIN)
+#   INIT     init systems to install service files for, separated by blanks:
+#            systemd, openrc, runit, s6, sysv, smf, or none (the default)
 #   UNITDIR, SYSUSERSDIR, MANDIR, BASHDIR, ZSHDIR, FISHDIR  see below
 set -eu
 cd "$(dirname "$0")/.."
@@ -22,7 +23,7 @@ umask 022
 : "${BASHDIR:=$PREFIX/share/bash-completion/completions}"
 : "${ZSHDIR:=$PREFIX/share/zsh/site-functions}"
 : "${FISHDIR:=$PREFIX/share/fish/vendor_completions.d}"
-case $PREFIX in # what a package brings is below /usr/lib, what a person does in /etc
+case $PREFIX in # packages install units below /usr/lib, administrators in /etc
 /usr) : "${UNITDIR:=/usr/lib/systemd/system}" "${SYSUSERSDIR:=/usr/lib/sysusers.d}" ;;
 *) : "${UNITDIR:=/etc/systemd/system}" "${SYSUSERSDIR:=/etc/sysusers.d}" ;;
 esac
@@ -40,11 +41,11 @@ esac
 for init in $INIT; do
 	case $init in
 	none | systemd | openrc | runit | s6 | sysv | smf) ;;
-	*) die "INIT=$init: systemd, openrc, runit, s6, sysv, smf and none are known" ;;
+	*) die "INIT=$init: unknown; use systemd, openrc, runit, s6, sysv, smf or none" ;;
 	esac
 done
 
-# put MODE SOURCE PATH; a SOURCE of "-" is standard input.
+# put MODE SOURCE PATH installs one file. If SOURCE is "-", it reads standard input.
 put() {
 	to=$DESTDIR$3
 	if [ "$action" = uninstall ]; then
@@ -58,19 +59,20 @@ put() {
 	mv "$to.new" "$to"
 }
 
-# service puts a file in which the programs may be named by their path.
+# service installs a file and adjusts the programs' paths in it.
 service() {
 	sed "s|/usr/sbin/\(utmp[cd]\)|$SBINDIR/\1|g" "$2" | put "$1" - "$3"
 }
 
-# own names directories of the service alone: what is left there goes with it.
+# own DIR... removes directories that belong to the service alone, with everything
+# in them, on uninstall.
 own() {
 	[ "$action" = install ] || for dir; do rm -rf "$DESTDIR$dir"; done
 }
 
 programs() {
 	for program in utmpd utmpctl; do
-		[ "$action" = uninstall ] || [ -x "$BIN/$program" ] || die "$BIN/$program is not there: make build"
+		[ "$action" = uninstall ] || [ -x "$BIN/$program" ] || die "$BIN/$program does not exist; run make build first"
 		put 755 "$BIN/$program" "$SBINDIR/$program"
 		put 644 man/$program.8 "$MANDIR/man8/$program.8"
 	done
@@ -120,7 +122,7 @@ services() {
 			done
 			own "$ETC/s6-rc/source/utmpd" "$ETC/s6-rc/source/utmpd-boot" "$ETC/s6-rc/source/utmpd-log"
 			;;
-		smf) # beside the files of the same names that the system has
+		smf) # site directories, so that the system's own files stay
 			put 644 init/smf/utmpd.xml /lib/svc/manifest/site/utmpd.xml
 			service 755 init/smf/site-utmpd /lib/svc/method/site-utmpd
 			;;

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# tarball.sh makes dist/utmpd-VERSION.tar.gz of the commit that is checked out:
-# the source, the modules it needs in vendor/, and the file VERSION. It builds
-# with neither git nor a network, and the same commit gives the same bytes.
+# tarball.sh builds dist/utmpd-VERSION.tar.gz from the commit that is checked out:
+# the source, its modules in vendor/, and the file VERSION. The tarball needs
+# neither git nor a network to build, and is reproducible.
 set -eu
 cd "$(dirname "$0")/.."
 umask 022

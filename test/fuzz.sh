@@ -1,11 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# fuzz.sh runs every fuzz target for so many inputs, or for a time (Go's notation),
-# one after another:
+# fuzz.sh runs every fuzz target, one after another, for a number of inputs or for a
+# duration (in Go's notation):
 #   fuzz.sh 50000x [WORKERS]
 #   fuzz.sh 10m [WORKERS]
-# A finding stays in the package's testdata, and fails the run. So does now and then
-# the end of a time, with "context deadline exceeded" and no finding, before Go 1.27
+# A finding is kept in the package's testdata and fails the run. With a duration, Go
+# before 1.27 sometimes also fails with "context deadline exceeded" and no finding
 # (go.dev/issue/75804).
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -16,7 +16,7 @@ for file in $(git ls-files '*_test.go' 2>/dev/null || find . -name '*_test.go');
 	for target in $(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' "$file"); do
 		pkg=./$(dirname "$file")
 		echo "fuzz $pkg $target"
-		# Go's minimising of what is merely interesting can take all the time there is.
+		# Minimising interesting inputs can otherwise take all the time.
 		out=$(go test -run xxx_none -fuzz "^$target\$" -fuzztime "$time" -fuzzminimizetime 10x -parallel "$workers" "$pkg" 2>&1)
 		if [ $? -ne 0 ]; then
 			echo "$out"

@@ -1,11 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# compile.sh ROOT DIR compiles the C programs of ../libc/testdata for every machine that
-# the root of root.sh has a compiler for: DIR/MACHINE/libc and DIR/MACHINE/layout,
-# static. DIR/machines lists them: name, layout of utmpx, emulator or "-".
+# compile.sh ROOT DIR compiles the C programs of ../libc/testdata as static programs
+# DIR/MACHINE/libc and DIR/MACHINE/layout, for every machine that has a compiler in
+# the root of root.sh. DIR/machines lists the machines: name, layout of utmpx,
+# emulator or "-".
 #
-# The compilers run inside the root, in a mount namespace that ends with them,
-# and keep their temporary files in DIR. Not as root, a user namespace is needed.
+# The compilers run inside the root, in a mount namespace that ends with them, and
+# keep their temporary files in DIR. Without root this needs a user namespace.
 set -eu
 root=$1
 dir=$2

@@ -1,12 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# run.sh holds this code against the C libraries of other machines: the tests of
-# ../libc run here beside C programs that are emulated, then both are. The tests
-# of utmpx and utmpfile run emulated also.
+# run.sh tests this code against the C libraries of other machines. It runs the
+# tests of ../libc natively beside emulated C programs, and then with both sides
+# emulated. It also runs the tests of utmpx and utmpfile emulated.
 #
-# It needs x86-64 Debian for its cross compilers (see root.sh), and nothing that
-# is installed for it. What is missing is told by name, and is a failure if
-# CI=true or UTMPD_TEST_REQUIRE_SYSTEM=1 says that nothing may be missing.
+# It needs x86-64 Debian for the cross compilers (see root.sh) and installs nothing.
+# It names what is missing; with CI=true or UTMPD_TEST_REQUIRE_SYSTEM=1 that is a
+# failure.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 cd "$here/../.." || exit 1
@@ -14,7 +14,7 @@ cd "$here/../.." || exit 1
 notrun() {
 	echo "not run: $*"
 	[ "${CI:-}" != true ] && [ "${UTMPD_TEST_REQUIRE_SYSTEM:-}" != 1 ] && return
-	echo "FAIL: CI=true or UTMPD_TEST_REQUIRE_SYSTEM=1 says that it must"
+	echo "FAIL: CI=true or UTMPD_TEST_REQUIRE_SYSTEM=1 requires it"
 	exit 1
 }
 
@@ -35,7 +35,7 @@ fi
 export UTMPD_LIBC_MACHINES="$dir/programs" CGO_ENABLED=0
 failed=
 
-# tell runs a test, and prints what it said if it failed.
+# tell NAME COMMAND... runs a test and prints its output if it fails.
 tell() {
 	name=$1
 	shift
@@ -50,14 +50,14 @@ tell() {
 
 tell "this machine's code, libc of all" go test -count=1 -tags system ./test/libc
 
-# What cannot run emulated: a test binary that starts itself, since the kernel
-# does not know the emulator (../libc has the same tests with C programs); and on
-# s390x times to the nanosecond, of which qemu's fstat has none.
+# Some tests cannot run emulated: those whose test binary starts itself, because the
+# kernel does not use the emulator (../libc has the same tests with C programs), and
+# on s390x those that need nanoseconds, which qemu's fstat does not return.
 starts='TestLockedByAnotherProcess|TestWaitsForTheLock|TestSystemLocks'
 while read -r machine _ emulator; do
 	skip=$starts
 	case $machine in
-	musl-*) continue ;; # a header is all that there is to hold against
+	musl-*) continue ;; # there is only a header to compare with
 	i386) goarch=386 ;;
 	armhf) goarch=arm ;;
 	s390x) goarch=s390x skip="$skip|TestTouch|TestAccessTimes" ;;
@@ -65,9 +65,9 @@ while read -r machine _ emulator; do
 	esac
 	set -- -exec "$emulator" -skip "$skip"
 	if [ $machine = i386 ]; then
-		# Go's runtime cannot take signals under qemu-i386, but the kernel runs it.
+		# Go's runtime cannot handle signals under qemu-i386; run natively instead.
 		if ! "$dir/programs/i386/layout" >"$dir/out" 2>&1; then
-			notrun "this code on i386: the kernel runs no 32-bit programs"
+			notrun "this code on i386: the kernel does not run 32-bit programs"
 			continue
 		fi
 		set --

@@ -1,21 +1,21 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
 # run.sh shows that the tests can fail. Each patch here breaks one law or one
-# decision of docs/architecture.md; the test named in its first lines must turn
-# red with it, and it must not be for a failure to build.
+# decision of docs/architecture.md. With the patch applied, the code must build, and
+# the test that the patch names must fail.
 #
-#   run.sh [NAME...]     all, or those named (without .patch)
+#   run.sh [NAME...]     runs all patches, or those named (without .patch)
 #
 # A patch begins with
-#   Breaks: the law or decision
-#   Test: the arguments of go test; those of the system tests need root
+#   Breaks: what the patch breaks
+#   Test: the arguments of go test; a system test needs root
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 cd "$here/../.." || exit 1
 
 dir=$(mktemp -d "${TMPDIR:-/tmp}/utmpd-mutants-XXXXXX") || exit 1
 
-# leave ends what a broken utmpd left behind: its program is under $dir, too.
+# leave kills processes that a broken utmpd has left, by their program under $dir.
 leave() {
 	for exe in /proc/[0-9]*/exe; do
 		pid=${exe#/proc/}
@@ -31,7 +31,7 @@ git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -t 
 cd "$dir" || exit 1
 mkdir tmp || exit 1
 export TMPDIR="$dir/tmp"
-# So that git apply takes this directory for the top, wherever it is.
+# Makes git apply treat this directory as the top level, wherever it is.
 git init -q . || exit 1
 
 [ $# -gt 0 ] || set -- $(cd "$here" && ls ./*.patch | sed 's,^\./,,; s,\.patch$,,')

@@ -1,30 +1,30 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# guest.sh run|boot ROOT DIR COMMAND... gives a machine of its own to COMMAND, or
-# to the systemd in ROOT with COMMAND as its arguments: mounts, processes, network
-# and clock since boot of its own. ROOT is only read; what is written goes to DIR
-# and is there for the next one with the same DIR. It ends with its process 1.
+# guest.sh run|boot ROOT DIR COMMAND... runs COMMAND, or the systemd in ROOT with
+# COMMAND as its arguments, with its own mounts, processes, network and boot clock.
+# ROOT is read-only. Changes are kept in DIR for the next run with the same DIR. The
+# guest ends with its process 1.
 #
-# Given by the environment: BOOT_ID, what the kernel calls this boot.
-# A booted machine writes its process 1, as seen from here, to DIR/pid.
+# The environment variable BOOT_ID sets the boot ID of a booted guest. The guest
+# writes its process 1, as seen from outside, to DIR/pid.
 set -eu
 mode=$1 root=$2 dir=$3
 
-# outside starts this script again in namespaces. The clock begins anew, but for
-# a second, as nothing may have been before the boot.
+# outside starts this script again in namespaces. The boot clock starts at one
+# second, because no process may have started before the boot.
 outside() {
 	rm -rf "$dir/work"
 	mkdir -p "$dir/upper" "$dir/work" "$dir/root"
 	up=$(($(cut -d. -f1 /proc/uptime) - 1))
-	# --kill-child: when this is killed, so is all there.
+	# --kill-child: if this process is killed, the whole guest is killed.
 	inside=yes unshare --kill-child --mount --propagation private --pid --fork --uts --ipc --net \
 		--time --monotonic -$up --boottime -$up ${cgroup:+--cgroup} "$0" "$@"
 }
 
-# in_cgroup is outside in a cgroup that is gone afterwards.
+# in_cgroup runs outside in a cgroup and removes the cgroup afterwards.
 in_cgroup() {
 	hierarchy=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)
-	[ -n "$hierarchy" ] || { echo "guest.sh: no cgroup2 is mounted here" >&2; exit 1; }
+	[ -n "$hierarchy" ] || { echo "guest.sh: no cgroup2 file system is mounted" >&2; exit 1; }
 	cgroup=$hierarchy/utmpd-test-$$
 	mkdir "$cgroup"
 	trap 'find "$cgroup" -depth -type d -exec rmdir {} + 2>/dev/null' EXIT
@@ -50,8 +50,8 @@ devices() {
 
 inside() {
 	r=$dir/root
-	read -r pid rest </proc/self/stat # /proc is still the machine's, so it says which process it is there
-	# volatile: dpkg syncs every file, and nothing here outlives the test.
+	read -r pid rest </proc/self/stat # /proc still belongs to the machine, so this is the pid outside
+	# volatile: dpkg syncs every file, which is not needed here.
 	mount -t overlay -o "lowerdir=$root,upperdir=$dir/upper,workdir=$dir/work,volatile" overlay "$r"
 	mount -t proc proc "$r/proc"
 	devices "$r"
