@@ -24,7 +24,7 @@ func TestMachines(t *testing.T) {
 			began := time.Now()
 			m := newMachine(t, r.system)
 			m.sees(r)
-			seen.describe(r, fmt.Sprintf("%s; seen %s, in %d minutes", m.describe(r), began.UTC().Format("2006-01-02"), int(time.Since(began).Minutes())+1))
+			seen.describe(r, fmt.Sprintf("%s; run %s, in %d minutes", m.describe(r), began.UTC().Format("2006-01-02"), int(time.Since(began).Minutes())+1))
 			m.kill()
 			if m := seen.missing(r); len(m) > 0 {
 				t.Errorf("not seen: %s", strings.Join(m, "; "))
@@ -157,11 +157,11 @@ func (m *machine) utmpdKilled(r row, sessions []utmpx.Record) {
 	log := len(m.records(wtmpFile))
 	pid := m.sh("cat /run/utmpd/utmpd.pid")
 	m.sh("kill -9 %s", pid)
-	by := "systemd started it again"
+	by := "systemd restarted it"
 	if !m.systemd() {
 		m.until("utmpd's end", "! kill -0 "+pid)
 		m.sh("/etc/init.d/utmpd start")
-		by = "nothing starts it again there; its script did"
+		by = "not restarted automatically; restarted by its script"
 	}
 	m.until("utmpd to come back", fmt.Sprintf("new=$(cat /run/utmpd/utmpd.pid) && test $new != %s && kill -0 $new && grep -q \"^pid: $new$\" /run/utmpd/status", pid))
 	m.beat()
@@ -169,7 +169,7 @@ func (m *machine) utmpdKilled(r row, sessions []utmpx.Record) {
 	if now := m.records(wtmpFile); len(now) != log {
 		m.t.Errorf("wtmp has grown:\n%s", list(now[log:]))
 	}
-	seen.note(m.t, r, killed, "%s; %d sessions stand", by, len(sessions))
+	seen.note(m.t, r, killed, "%s; %d sessions still recorded", by, len(sessions))
 }
 
 // exitLogged is the exit in the log's line of a session that ended.
@@ -246,5 +246,5 @@ func (m *machine) rebooted(asked, down time.Time) string {
 	if out := m.last(); negative.MatchString(out) || strings.Contains(out, "- crash") {
 		m.t.Errorf("last -x:\n%s", out)
 	}
-	return "no crash told; one shutdown, one boot, no session ended twice"
+	return "no crash recorded; one shutdown, one boot, no session ended twice"
 }

@@ -31,12 +31,12 @@ func (r row) name() string { return r.system + "-" + r.mount }
 
 // The columns of the matrix.
 const (
-	killed   = "utmpd killed in mid-session"
+	killed   = "utmpd killed during a session"
 	exit     = "exit status of a killed session"
-	readers  = "what reads utmp"
-	cutShort = "power cut, a beat every 10 s"
-	cutLong  = "power cut, every 60 s (the default)"
-	cutBare  = "power cut, the note lost: the access time alone"
+	readers  = "programs that read utmp"
+	cutShort = "power cut, heartbeat every 10 s"
+	cutLong  = "power cut, heartbeat every 60 s (the default)"
+	cutBare  = "power cut, note lost, access time only"
 	reboot   = "controlled reboot"
 )
 
@@ -101,7 +101,7 @@ func (x *matrix) table(r row) string {
 		return ""
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "\n**%s**\n\n| case | seen |\n|---|---|\n", about)
+	fmt.Fprintf(&b, "\n**%s**\n\n| case | result |\n|---|---|\n", about)
 	for _, c := range columns {
 		cell := x.cells[r.name()][c]
 		if cell == "" {
@@ -112,10 +112,10 @@ func (x *matrix) table(r row) string {
 	return b.String()
 }
 
-// The matrix stands between these lines, each row behind one of its own.
+// The matrix is between these lines, and each row follows a line of its own.
 const (
-	openMark  = "<!-- seen on whole machines: make test-vm writes what is between -->\n"
-	closeMark = "<!-- end of what make test-vm writes -->\n"
+	openMark  = "<!-- seen on whole machines: make test-vm writes the text from here -->\n"
+	closeMark = "<!-- to here -->\n"
 )
 
 func (r row) mark() string { return "<!-- " + r.name() + " -->\n" }

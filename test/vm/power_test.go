@@ -7,6 +7,7 @@ package vm
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"utmpd.dev/utmpd/utmpx"
@@ -59,8 +60,8 @@ func (m *machine) told(c cut) string {
 	m.lastShows(open(ended), p.To)
 	m.t.Logf("wtmp:\n%s", list(append(ended, present...)))
 	m.t.Logf("last -x:\n%s", m.last())
-	return fmt.Sprintf("told to %.1f s before it, from the %s; %d sessions end there",
-		c.to.Sub(p.To).Seconds(), p.KnownFrom, len(c.sessions))
+	return fmt.Sprintf("recorded %.1f s early, from the %s; %d sessions end there",
+		c.to.Sub(p.To).Seconds(), strings.ReplaceAll(p.KnownFrom, "-", " "), len(c.sessions))
 }
 
 // ends holds that a boot's records end with one shutdown at that moment, then

@@ -44,5 +44,5 @@ func (m *machine) readers(living []utmpx.Record, dead utmpx.Record) string {
 		}
 		right = append(right, w.name)
 	}
-	return fmt.Sprintf("right: %s", strings.Join(right, ", "))
+	return fmt.Sprintf("correct: %s", strings.Join(right, ", "))
 }
