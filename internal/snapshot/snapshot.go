@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-// Package snapshot holds what a utmpx file held at one moment, sharing memory
-// with the snapshot before it.
+// Package snapshot holds the records of a utmpx file as they were at one moment. A
+// snapshot shares memory with the one before it.
 package snapshot
 
 import (
@@ -10,17 +10,17 @@ import (
 	"utmpd.dev/utmpd/utmpx"
 )
 
-// chunkRecords is how many records stand in one chunk of a snapshot: about
-// 48 kB, so that a change in a file of ten thousand records costs one chunk.
+// chunkRecords is the number of records in one chunk of a snapshot: about 48 kB, so
+// that one change in a file of ten thousand records costs one chunk.
 const chunkRecords = 128
 
-// Generation tells one file from another under the same name: its device and
-// inode. The zero Generation is no file.
+// Generation identifies a file by its device and inode, so that files that follow
+// one another under one name are told apart. The zero Generation is no file.
 type Generation struct{ Dev, Ino uint64 }
 
-// Snapshot is what a utmpx file held at one moment. It is immutable, and shares
-// with the snapshot before it the parts that did not change, so that comparing
-// the two costs as much as the change. The nil snapshot holds nothing.
+// Snapshot holds the records of a utmpx file at one moment. It is immutable. It
+// shares unchanged chunks with the snapshot before it, so comparing the two costs
+// as much as what changed. The nil snapshot holds no records.
 type Snapshot struct {
 	gen    Generation
 	layout *utmpx.Layout
@@ -39,8 +39,8 @@ func New(gen Generation, l *utmpx.Layout, prev *Snapshot, data []byte) *Snapshot
 	return b.Snapshot()
 }
 
-// Builder makes a snapshot from a file read in blocks. As long as what
-// it is given equals the snapshot before, it allocates nothing.
+// Builder makes a snapshot from a file read in blocks. It allocates nothing as
+// long as the data equals the snapshot before.
 type Builder struct {
 	s    Snapshot
 	prev *Snapshot
@@ -51,7 +51,7 @@ type Builder struct {
 	alias string // the same, as long as it equals prev's chunk; then part is empty
 }
 
-// NewBuilder starts a snapshot. What equals prev is shared with it.
+// NewBuilder starts a snapshot. It shares with prev what is equal.
 func NewBuilder(gen Generation, l *utmpx.Layout, prev *Snapshot) *Builder {
 	if !prev.comparable(gen, l) {
 		prev = nil
@@ -59,7 +59,7 @@ func NewBuilder(gen Generation, l *utmpx.Layout, prev *Snapshot) *Builder {
 	return &Builder{s: Snapshot{gen: gen, layout: l}, prev: prev, same: prev != nil}
 }
 
-// Write adds the bytes that follow. It never fails.
+// Write appends p to the data of the snapshot. It never fails.
 func (b *Builder) Write(p []byte) (int, error) {
 	n := len(p)
 	full := chunkRecords * b.s.layout.Size()

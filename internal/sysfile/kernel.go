@@ -17,12 +17,13 @@ func Kernel() System { return kernel{} }
 
 type kernel struct{}
 
-// maxLinks is how many symbolic links are followed, one to the next.
+// maxLinks bounds a chain of symbolic links.
 const maxLinks = 8
 
-// Open looks before it opens, since opening alone can have effects (a tape
-// rewinds, a FIFO's writer goes on), and again afterwards, since the name may
-// have changed in between. Links are followed by hand: only root's.
+// Open checks the file before it opens it, since opening alone can have effects (a
+// tape rewinds, a FIFO's writer continues), and again afterwards, since the name
+// may have changed in between. It resolves symbolic links itself, to follow only
+// root's.
 func (kernel) Open(name string, mode OpenMode) (Handle, error) {
 	path := name
 	for range maxLinks {
@@ -41,7 +42,7 @@ func (kernel) Open(name string, mode OpenMode) (Handle, error) {
 			return nil, err
 		}
 		if !filepath.IsAbs(to) {
-			// Not cleaned: a ".." goes up from where a linked directory leads.
+			// Not filepath.Join: ".." must go up from the target of a linked directory.
 			to = path[:strings.LastIndexByte(path, '/')+1] + to
 		}
 		path = to

@@ -13,32 +13,30 @@ import (
 	"utmpd.dev/utmpd/internal/snapshot"
 )
 
-// System is where this package meets the kernel. [Kernel] is the real one; a
-// simulated one takes its place in tests. It is safe for concurrent use.
+// System opens and looks up files. It is safe for concurrent use.
 type System interface {
-	// Open opens an existing regular file. It never creates one and never
-	// blocks: what is no regular file, and a symbolic link that is not root's,
-	// is an error that wraps [ErrNotRegular] or [ErrSymlink].
+	// Open opens an existing regular file. It never creates a file and never
+	// blocks. It follows only symbolic links that belong to root. Its errors wrap
+	// [fs.ErrNotExist], [ErrNotRegular] or [ErrSymlink] where they apply.
 	Open(name string, mode OpenMode) (Handle, error)
-	// Lookup tells what file the name leads to now.
+	// Lookup describes the file that the name leads to now.
 	Lookup(name string) (Info, error)
 	// List returns the names in a directory, in no particular order.
 	List(dir string) ([]string, error)
 }
 
-// OpenMode says what a file is opened for.
+// OpenMode is the purpose for which a file is opened.
 type OpenMode int
 
-// The ways to open a file.
+// The modes of [System.Open].
 const (
 	ReadOnly   OpenMode = iota
 	ReadWrite           // WriteAt may be used
 	AppendOnly          // read, Append and Truncate; every write goes to the end (O_APPEND)
-	ReadUnseen          // ReadOnly, and the access time stays as it is, where the system lets us
+	ReadUnseen          // ReadOnly, without moving the access time where the system permits that (O_NOATIME)
 )
 
-// LockKind returns the lock that belongs to a mode: a mode that writes excludes
-// all others.
+// LockKind returns the lock to hold while a file is used in that mode.
 func (m OpenMode) LockKind() LockKind {
 	if m == ReadOnly || m == ReadUnseen {
 		return ReadLock
@@ -64,8 +62,8 @@ type Data interface {
 
 // Appender changes a file's length.
 type Appender interface {
-	// Append writes p at the end of a file opened AppendOnly, wherever that is
-	// by now, in one call. n < len(p) comes with an error.
+	// Append writes p in one call at the present end of a file opened AppendOnly.
+	// If it writes less, n < len(p) and err is set.
 	Append(p []byte) (n int, err error)
 	// Truncate cuts the file to size bytes.
 	Truncate(size int64) error
@@ -85,27 +83,27 @@ const (
 type Locker interface {
 	// TryLock takes the lock, or returns [ErrLocked] at once.
 	TryLock(kind LockKind) error
-	// Lock waits for the lock, without end. Nothing but the lock ends the wait.
+	// Lock waits for the lock. Nothing but the lock ends the wait.
 	Lock(kind LockKind) error
 	// Unlock drops the lock.
 	Unlock() error
 }
 
-// Prober asks about the locks of others.
+// Prober finds who holds a lock.
 type Prober interface {
-	// Holder tells whether a lock of somebody else's stands in the way of kind.
-	// pid is that process where the kernel knows one (POSIX locks), and 0 where
-	// it does not (OFD locks, other pid namespaces).
+	// Holder reports whether another's lock excludes kind. pid is the process of
+	// that lock, or 0 if the kernel does not know it (OFD locks, processes of
+	// another pid namespace).
 	Holder(kind LockKind) (pid int32, found bool, err error)
 }
 
-// Meta is what belongs to the inode.
+// Meta reads and changes the attributes of the inode.
 type Meta interface {
 	Info() (Info, error)
-	// SetAccessTime sets the access time and leaves the modification time as it
-	// is. It needs the file's owner or the right to act as such.
+	// SetAccessTime sets the access time and leaves the modification time
+	// unchanged. It needs the file's owner or CAP_FOWNER.
 	SetAccessTime(t time.Time) error
-	// Sync makes data and times durable. It may take long.
+	// Sync makes data and times durable. It waits for the disk.
 	Sync() error
 }
 
