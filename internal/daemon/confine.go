@@ -11,29 +11,29 @@ import (
 	"utmpd.dev/utmpd/internal/scanner"
 )
 
-// confine gives up what utmpd does not need from here on. What cannot be given
-// up is told; the daemon is none the worse for it.
+// confine gives up what utmpd does not need from here on. If a part of it fails,
+// confine logs that and the daemon continues.
 func (d *daemon) confine() {
-	box, lacking := sandbox.Enter(reach(d.flags, d.cfg))
+	box, lacking := sandbox.Enter(d.reach())
 	for _, err := range lacking {
 		d.log.Info("without a part of the sandbox", "error", err)
 	}
 	d.box = box
 }
 
-// reach is what utmpd needs once it works. The pipe, standard error and the pid
+// reach returns the directories that utmpd needs once it works. The pipe, standard error and the pid
 // file are open; sockets and the terminals, which are only looked at, need no rule.
-func reach(f flags, c config.Config) sandbox.Dirs {
+func (d *daemon) reach() sandbox.Dirs {
 	dirs := sandbox.Dirs{Read: []string{
 		"/proc",                    // start times, exit statuses, session leaders
 		"/sys/devices/virtual/tty", // which terminal the console is
 		"/usr/share/zoneinfo",      // the times in the log
 	}}
-	for _, name := range []string{"/etc/passwd", cmp.Or(f.config, config.DefaultFile)} { // who holds a lock; SIGHUP
+	for _, name := range []string{"/etc/passwd", cmp.Or(d.flags.config, config.DefaultFile)} { // who holds a lock; SIGHUP
 		dirs.Read = append(dirs.Read, sandbox.OfFile(name)...)
 	}
-	dirs.Write = slices.Concat(sandbox.OfFile(c.UtmpxFile), sandbox.OfFile(c.WtmpxFile))
-	for _, dir := range []string{c.RunDir, c.StateDir} {
+	dirs.Write = slices.Concat(sandbox.OfFile(d.cfg.UtmpxFile), sandbox.OfFile(d.cfg.WtmpxFile))
+	for _, dir := range []string{d.runDir, d.stateDir} {
 		if dir != "" {
 			dirs.Change = append(dirs.Change, dir)
 		}
@@ -41,11 +41,10 @@ func reach(f flags, c config.Config) sandbox.Dirs {
 	return dirs
 }
 
-// displaced reports that utmpd is no longer where it was started: its pid file,
-// or a directory it was confined to, is another by now, as when a file system is
-// mounted over /run. It could not work on unseen by a second utmpd, so it ends,
-// to be started again. It is looked at with every reading that nothing else
-// caused, and when reading fails.
+// displaced returns an error if the pid file, or a directory that utmpd is
+// confined to, has been replaced, as when a file system is mounted over /run. A
+// second utmpd would not notice this one any more, so it ends, to be started
+// again. displaced checks at each periodic reading and when a reading fails.
 func (d *daemon) displaced(ev scanner.Event) error {
 	if !ev.Periodic && ev.Err == nil {
 		return nil

@@ -13,9 +13,9 @@ import (
 	"utmpd.dev/utmpd/internal/config"
 )
 
-// TestMaxFDs: the limit of open files is raised to MAX_FDS and what utmpd needs
+// TestWatchLimit: the limit of open files is raised to MAX_FDS and what utmpd needs
 // besides; where that cannot be, it is told, and what there is is used.
-func TestMaxFDs(t *testing.T) {
+func TestWatchLimit(t *testing.T) {
 	tests := []struct {
 		name string
 		got  int // the limit, after the attempt
@@ -37,7 +37,7 @@ func TestMaxFDs(t *testing.T) {
 				log: logger{slog.New(slog.NewTextHandler(&log, nil)), io.NopCloser(nil)},
 				on:  machine{raiseLimit: func(want int) (int, error) { asked = want; return tt.got, tt.err }},
 			}
-			if got := d.maxFDs(); got != tt.want || asked != 4096+spareFDs {
+			if got := d.watchLimit(); got != tt.want || asked != 4096+spareFDs {
 				t.Errorf("%d may be watched, want %d; asked for %d", got, tt.want, asked)
 			}
 			text := log.String()

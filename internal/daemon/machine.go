@@ -10,7 +10,6 @@ import (
 	"utmpd.dev/utmpd/internal/proc"
 	"utmpd.dev/utmpd/internal/scanner"
 	"utmpd.dev/utmpd/internal/sdnotify"
-	"utmpd.dev/utmpd/internal/state"
 	"utmpd.dev/utmpd/internal/sysfile"
 	"utmpd.dev/utmpd/internal/watcher"
 )
@@ -22,15 +21,15 @@ type machine struct {
 	notifier func(file string) scanner.Notifier
 	systemd  *sdnotify.Notifier
 
-	wall func(at time.Time) time.Time     // what the clock of the wall showed at a moment
-	up   func(at time.Time) time.Duration // how long the machine had been up
+	wall func(at time.Time) time.Time     // what the wall clock showed at a moment
+	up   func(at time.Time) time.Duration // how long the machine had been up then
 
 	raiseLimit func(want int) (int, error) // of open files
 	collector  collector                   // nil: memory is left to Go
 	missing    func(c config.Config, dryRun bool) []string
 }
 
-// thisMachine is the one that the program runs on.
+// thisMachine is the machine that the program runs on.
 func thisMachine() machine {
 	return machine{
 		files:      sysfile.Kernel(),
@@ -48,20 +47,8 @@ func thisMachine() machine {
 // now is the time of the wall clock.
 func (m machine) now() time.Time { return m.wall(time.Now()) }
 
-// booted is when the machine was, by the wall clock as it is now.
+// booted is when the machine booted, by the present wall clock.
 func (m machine) booted() time.Time {
 	at := time.Now()
 	return m.wall(at).Add(-m.up(at))
 }
-
-// store is where the table is kept for a later run.
-type store interface {
-	Load() (state.State, error)
-	Save(st state.State) error
-}
-
-// stateFile is the store in a file of that name.
-type stateFile string
-
-func (f stateFile) Load() (state.State, error) { return state.Load(string(f)) }
-func (f stateFile) Save(st state.State) error  { return st.Save(string(f)) }

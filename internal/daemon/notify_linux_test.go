@@ -113,20 +113,21 @@ func TestReloadBeforeReady(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer socket.Close()
+	systemd := sdnotify.New(func(key string) string {
+		if key == "NOTIFY_SOCKET" {
+			return filepath.Join(dir, "notify")
+		}
+		return ""
+	})
+	log := slog.New(slog.DiscardHandler)
 	d := &daemon{
-		flags: flags{config: filepath.Join(dir, "none")}, log: logger{slog.New(slog.DiscardHandler), io.NopCloser(nil)},
-		systemd: sdnotify.New(func(key string) string {
-			if key == "NOTIFY_SOCKET" {
-				return filepath.Join(dir, "notify")
-			}
-			return ""
-		}),
-		ready: func() {},
+		flags: flags{config: filepath.Join(dir, "none")}, log: logger{log, io.NopCloser(nil)},
+		readiness: newReadiness(systemd, log, func() {}),
 	}
 	d.reload()
-	d.ready = nil
+	d.readiness.reached = true
 	d.reload()
-	_ = d.systemd.Stopping()
+	_ = systemd.Stopping()
 	buf := make([]byte, 4096)
 	for _, want := range []string{"RELOADING=1", "READY=1", "STOPPING=1"} {
 		_ = socket.SetReadDeadline(time.Now().Add(patience))

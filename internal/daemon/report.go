@@ -20,89 +20,108 @@ import (
 	"utmpd.dev/utmpd/utmpx"
 )
 
-// reporter logs what the table reports.
-type reporter struct {
+// sink takes what the table reports.
+type sink interface {
+	report(r table.Report)
+	close()
+}
+
+// report hands reports on an event at that time to every sink.
+func (d *daemon) report(at time.Time, reports []table.Report) {
+	for _, r := range reports {
+		for _, s := range d.sinks {
+			s.report(r)
+		}
+		if r.Kind == table.Ended {
+			d.lastClean = at
+		}
+	}
+}
+
+// logSink logs reports.
+type logSink struct {
 	log     *slog.Logger
-	limited *logging.Limiter
+	delayed *logging.Limiter
 	left    *logging.Limiter
 }
 
 const (
-	// tellEvery bounds how often a clean that waits is told of,
-	tellEvery = 10 * time.Second
-	// and leftMost, in that time, how many records that are left alone: who may
-	// write the utmpx file could fill the log with them.
+	// limitPeriod is the time in which one delayed cleaning is logged,
+	limitPeriod = 10 * time.Second
+	// and leftMost records that are left alone: whoever may write the utmpx file
+	// could fill the log with them.
 	leftMost = 100
 )
 
-func newReporter(log *slog.Logger) *reporter {
-	return &reporter{log, logging.NewLimiter(log, 1, tellEvery), logging.NewLimiter(log, leftMost, tellEvery)}
+func newLogSink(log *slog.Logger) *logSink {
+	return &logSink{log, logging.NewLimiter(log, 1, limitPeriod), logging.NewLimiter(log, leftMost, limitPeriod)}
 }
 
-func (p *reporter) close() {
-	p.limited.Close()
-	p.left.Close()
+func (s *logSink) close() {
+	s.delayed.Close()
+	s.left.Close()
 }
 
-func (p *reporter) report(r table.Report) {
+func (s *logSink) report(r table.Report) {
 	switch r.Kind {
 	case table.Watching:
-		p.debug("session watched", r)
+		s.debug("session watched", r)
 	case table.Ended:
-		p.log.Info("session ended", ended(r)...)
+		s.log.Info("session ended", endAttrs(r)...)
 	case table.WouldEnd:
-		p.log.Info("session would be ended (-n)", ended(r)...)
+		s.log.Info("session would be ended (-n)", endAttrs(r)...)
 	case table.Dying:
-		p.debug("process ended: its owner has GRACE_PERIOD to clean", r)
+		s.debug("process ended: its owner has GRACE_PERIOD to clean", r)
 	case table.Left:
-		p.left.Log(slog.LevelInfo, "left", "session left alone", append(who(r.Record), "reason", r.Reason)...)
+		s.left.Log(slog.LevelInfo, "left", "session left alone", append(sessionAttrs(r.Record), "reason", r.Reason)...)
 	case table.Owner:
-		p.debug("session ended by its owner", r)
+		s.debug("session ended by its owner", r)
 	case table.Unwatched:
-		p.unwatched(r.Count)
+		s.unwatched(r.Count)
 	case table.Delayed:
-		p.limited.Log(slog.LevelWarn, "delayed", "cleaning waits", append([]any{"sessions", r.Count, "error", r.Err}, holder(r.Err)...)...)
+		s.delayed.Log(slog.LevelWarn, "delayed", "cleaning waits", append([]any{"sessions", r.Count, "error", r.Err}, holderAttrs(r.Err)...)...)
 	case table.OwedPaid:
-		p.log.Info("logouts that had waited are written to the wtmpx file", "logouts", r.Count)
+		s.log.Info("logouts that had waited are written to the wtmpx file", "logouts", r.Count)
 	case table.OwedLost:
-		p.log.Error("a logout is lost: too many wait for the wtmpx file", ended(r)...)
+		s.log.Error("a logout is lost: too many wait for the wtmpx file", endAttrs(r)...)
 	}
 }
 
-// debug spares what a line costs that nobody is to read.
-func (p *reporter) debug(msg string, r table.Report) {
-	if !p.log.Enabled(context.Background(), slog.LevelDebug) {
+// debug logs a line about a session. It costs nothing where the level is off.
+func (s *logSink) debug(msg string, r table.Report) {
+	if !s.log.Enabled(context.Background(), slog.LevelDebug) {
 		return
 	}
-	args := who(r.Record)
+	args := sessionAttrs(r.Record)
 	if !r.End.IsZero() {
-		args = append(args, "end", stamp(r.End))
+		args = append(args, "end", formatTime(r.End))
 	}
-	p.log.Debug(msg, args...)
+	s.log.Debug(msg, args...)
 }
 
-func (p *reporter) unwatched(n int) {
+func (s *logSink) unwatched(n int) {
 	if n == 0 {
-		p.log.Info("every session is watched")
+		s.log.Info("every session is watched")
 		return
 	}
-	p.log.Warn("sessions are not watched, and judged at each scan instead: MAX_FDS or the limit of open files is too small", "sessions", n)
+	s.log.Warn("sessions are not watched, and judged at each scan instead: MAX_FDS or the limit of open files is too small", "sessions", n)
 }
 
-// who names a session.
-func who(r utmpx.Record) []any {
+// sessionAttrs returns the attributes that name a session.
+func sessionAttrs(r utmpx.Record) []any {
 	args := []any{"line", r.Line, "user", r.User}
 	if r.Host != "" {
 		args = append(args, "host", r.Host)
 	}
-	return append(args, "pid", r.PID, "login", stamp(r.Time.Time()))
+	return append(args, "pid", r.PID, "login", formatTime(r.Time.Time()))
 }
 
-// ended tells how and when a session ended, and how well that is known.
-func ended(r table.Report) []any {
-	args := append(who(r.Record), "end", stamp(r.End), "exit", proc.Status(r.Status).String())
+// endAttrs returns the attributes of a session that ended: how, when, and how well
+// that is known.
+func endAttrs(r table.Report) []any {
+	args := append(sessionAttrs(r.Record), "end", formatTime(r.End), "exit", proc.Status(r.Status).String())
 	if !r.After.IsZero() {
-		args = append(args, "alive until", stamp(r.After))
+		args = append(args, "alive until", formatTime(r.After))
 	}
 	if r.Found != "" {
 		args = append(args, "found", r.Found)
@@ -110,10 +129,12 @@ func ended(r table.Report) []any {
 	return append(args, "logout", r.Logout.String())
 }
 
-func stamp(t time.Time) string { return string(logging.AppendTime(nil, t)) }
+// formatTime returns a time as the log shows it.
+func formatTime(t time.Time) string { return string(logging.AppendTime(nil, t)) }
 
-// holder names who holds a lock, if the system tells.
-func holder(err error) []any {
+// holderAttrs returns the attributes of the process that holds a lock, if the
+// system names it.
+func holderAttrs(err error) []any {
 	var locked *recfile.LockedError
 	if !errors.As(err, &locked) || locked.PID <= 0 {
 		return nil

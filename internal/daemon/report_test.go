@@ -16,7 +16,7 @@ import (
 // fill the log, which says how many it does not tell.
 func TestLeftAloneIsBounded(t *testing.T) {
 	var out bytes.Buffer
-	p := newReporter(slog.New(slog.NewTextHandler(&out, nil)))
+	p := newLogSink(slog.New(slog.NewTextHandler(&out, nil)))
 	for range 1000 {
 		p.report(table.Report{Kind: table.Left, Record: utmpx.Record{Line: "pts/0"}, Reason: "its record names no process"})
 	}

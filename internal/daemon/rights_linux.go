@@ -11,7 +11,8 @@ import (
 	"utmpd.dev/utmpd/internal/proc"
 )
 
-// writable reports why a file may not be written to. A missing file may come.
+// writable returns why a file may not be written. A missing file is no error: it
+// may come later.
 func writable(name string) error {
 	err := unix.Faccessat(unix.AT_FDCWD, name, unix.W_OK, unix.AT_EACCESS)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -20,7 +21,7 @@ func writable(name string) error {
 	return err
 }
 
-// ownerOf reports why this process may not act as the owner of a file.
+// ownerOf returns why this process may not act as the owner of a file.
 func ownerOf(name string) error {
 	var st unix.Stat_t
 	if err := unix.Stat(name, &st); err != nil || int(st.Uid) == unix.Geteuid() || hasCap(unix.CAP_FOWNER) {
@@ -29,8 +30,8 @@ func ownerOf(name string) error {
 	return unix.EPERM
 }
 
-// notTold names what the kernel does not tell of processes.
-func notTold() []string {
+// kernelLacks names what the kernel does not report about processes.
+func kernelLacks() []string {
 	var missing []string
 	inode, exit := proc.Told()
 	if !inode {

@@ -9,12 +9,12 @@ import (
 	"log/slog"
 )
 
-// What this process may do is not found out beforehand here; what fails says so.
+// Here nothing tells beforehand what this process may do; what fails is logged.
 
 func writable(string) error { return nil }
 func ownerOf(string) error  { return nil }
 
-func notTold() []string { return []string{"learn how processes end"} }
+func kernelLacks() []string { return []string{"learn how processes end"} }
 
 // becomeUser is for Linux alone.
 func becomeUser(account, *slog.Logger) error {

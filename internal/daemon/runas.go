@@ -31,7 +31,7 @@ func (d *daemon) leaveRoot() error {
 			return fmt.Errorf("RUN_AS: %w", err)
 		}
 	}
-	_, _ = proc.RaiseLimit(d.cfg.MaxFDs + spareFDs) // maxFDs reports it if that was not enough
+	_, _ = proc.RaiseLimit(d.cfg.MaxFDs + spareFDs) // watchLimit reports it if that was not enough
 	return becomeUser(u, d.log.Logger)
 }
 

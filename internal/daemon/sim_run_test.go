@@ -107,7 +107,7 @@ func (w *simWorld) start(back int) {
 	}
 	d := newDaemon(flags{}, cfg, logger{slog.New(handler), io.NopCloser(nil)}, func() {}, on)
 	r.d, d.bootID, d.store = d, bootID, to
-	d.remember()
+	d.loadTable()
 	d.build()
 	ctx, cancel := context.WithCancel(context.Background())
 	r.cancel = cancel

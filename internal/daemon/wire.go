@@ -122,8 +122,8 @@ func (d *daemon) cleanJobs(jobs []table.Job) {
 		}
 	}
 	clean := func() { d.cleaner.Clean(out, d.cleaned(jobs)) }
-	if d.saver != nil && slices.ContainsFunc(jobs, func(j table.Job) bool { return j.SkipLog }) {
-		d.saver.give(d.state(), clean)
+	if d.store != nil && slices.ContainsFunc(jobs, func(j table.Job) bool { return j.SkipLog }) {
+		d.saver.save(d.state(), clean)
 		return
 	}
 	clean()

@@ -1,35 +1,105 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-// Package status keeps a small file of "key: value" lines by which the daemon
-// shows how it does.
+// Package status keeps a small file of "key: value" lines that shows how the
+// daemon is doing.
 package status
 
 import (
-	"context"
 	"fmt"
-	"slices"
 	"strconv"
-	"sync"
 	"time"
 	"unicode"
 
 	"utmpd.dev/utmpd/internal/atomicfile"
 )
 
-// Pair is one line.
-type Pair struct{ Key, Value string }
+// Status is how the daemon is doing. Two are equal (==) if nothing changed.
+type Status struct {
+	State     State
+	PID       int
+	Version   string
+	Started   time.Time
+	UtmpxFile string
+	WtmpxFile string
 
-// Append appends the pairs as the file holds them, in their order. What is not
-// printable in a value is quoted as in Go, so that each pair is one line and
-// none reaches a terminal as more than text.
-func Append(b []byte, pairs []Pair) []byte {
-	for _, p := range pairs {
-		b = append(b, printable(p.Key)...)
-		b = append(b, ": "...)
-		b = append(b, printable(p.Value)...)
-		b = append(b, '\n')
+	Sessions    int // records of sessions in the utmpx file
+	Watched     int // of these, those whose process is watched
+	Unwatched   int // and those judged at each scan instead
+	Dying       int // and those whose process has ended, not yet cleaned
+	Cleaned     int // records cleaned since the start
+	LogoutsOwed int // logouts that wait for the wtmpx file
+
+	Backend       string // how the ends of processes are learnt
+	LastScan      time.Time
+	LastHeartbeat time.Time
+	LastClean     time.Time // zero, as LastScan and LastHeartbeat: never
+
+	HasPipe     bool // the request pipe is open: its counts are shown
+	Requests    uint64
+	BadRequests uint64
+
+	UtmpxError string // why the utmpx file cannot be read whole, "" if it can
+}
+
+// State is what the daemon is doing.
+type State string
+
+// The states, in their order.
+const (
+	Starting State = "starting"
+	Running  State = "running"
+	Ended    State = "ended"
+)
+
+// timeFormat is RFC 3339 with milliseconds, as in the log.
+const timeFormat = "2006-01-02T15:04:05.000Z07:00"
+
+// Append appends the lines of the status file. A value that is not printable is
+// quoted as in Go, so that it stays on its line and cannot control a terminal.
+func (s Status) Append(b []byte) []byte {
+	b = appendLine(b, "state", string(s.State))
+	b = appendLine(b, "pid", strconv.Itoa(s.PID))
+	b = appendLine(b, "version", s.Version)
+	b = appendLine(b, "started", s.Started.Format(timeFormat))
+	b = appendLine(b, "utmpx", s.UtmpxFile)
+	b = appendLine(b, "wtmpx", s.WtmpxFile)
+	b = appendLine(b, "sessions", strconv.Itoa(s.Sessions))
+	b = appendLine(b, "watched", strconv.Itoa(s.Watched))
+	b = appendLine(b, "unwatched", strconv.Itoa(s.Unwatched))
+	b = appendLine(b, "dying", strconv.Itoa(s.Dying))
+	b = appendLine(b, "cleaned", strconv.Itoa(s.Cleaned))
+	b = appendLine(b, "logouts owed", strconv.Itoa(s.LogoutsOwed))
+	b = appendLine(b, "backend", s.Backend)
+	b = appendLine(b, "last scan", formatTime(s.LastScan))
+	b = appendLine(b, "last heartbeat", formatTime(s.LastHeartbeat))
+	b = appendLine(b, "last clean", formatTime(s.LastClean))
+	if s.HasPipe {
+		b = appendLine(b, "requests", strconv.FormatUint(s.Requests, 10))
+		b = appendLine(b, "bad requests", strconv.FormatUint(s.BadRequests, 10))
+	}
+	if s.UtmpxError != "" {
+		b = appendLine(b, "utmpx error", s.UtmpxError)
 	}
 	return b
+}
+
+// Summary returns the status in one line, for the service manager.
+func (s Status) Summary() string {
+	return fmt.Sprintf("%d watched, %d not, %d cleaned; last scan %s", s.Watched, s.Unwatched, s.Cleaned, formatTime(s.LastScan))
+}
+
+func formatTime(t time.Time) string {
+	if t.IsZero() {
+		return "never"
+	}
+	return t.Format(timeFormat)
+}
+
+func appendLine(b []byte, key, value string) []byte {
+	b = append(b, key...)
+	b = append(b, ": "...)
+	b = append(b, printable(value)...)
+	return append(b, '\n')
 }
 
 func printable(s string) string {
@@ -43,106 +113,9 @@ func printable(s string) string {
 
 // Write replaces the file at path, mode 0644 less the umask, so that a reader finds
 // the old one or the new one, whole.
-func Write(path string, pairs []Pair) error {
-	if err := atomicfile.Write(path, 0o644, atomicfile.Bytes(Append(nil, pairs))); err != nil {
+func Write(path string, s Status) error {
+	if err := atomicfile.Write(path, 0o644, atomicfile.Bytes(s.Append(nil))); err != nil {
 		return fmt.Errorf("status: %w", err)
 	}
 	return nil
-}
-
-const (
-	period = time.Second      // between two writings, at least
-	retry  = 10 * time.Second // after one that failed
-)
-
-// Writer writes what it was last told when that changed, at most once a second.
-type Writer struct {
-	write func([]Pair) error
-	fail  func(error)
-	wake  chan struct{}
-
-	// Of the goroutine in Run alone.
-	written []Pair
-	failing bool
-
-	mu   sync.Mutex
-	next func() []Pair // nil: nothing was said yet
-}
-
-// NewWriter returns a Writer that hands its pairs to write (usually [Write] and
-// the service manager's status), and to fail the first error of a row of them
-// and nil when it works again. Neither is called before Run.
-func NewWriter(write func([]Pair) error, fail func(error)) *Writer {
-	return &Writer{write: write, fail: fail, wake: make(chan struct{}, 1)}
-}
-
-// Set says what the status is now: what pairs returns, which is called when it is
-// to be written, in the goroutine of Run, or not at all. It does not block, and is
-// safe for concurrent use.
-func (w *Writer) Set(pairs func() []Pair) {
-	w.mu.Lock()
-	w.next = pairs
-	w.mu.Unlock()
-	select {
-	case w.wake <- struct{}{}:
-	default:
-	}
-}
-
-// Run writes until ctx ends, then what is not yet written, and returns. What
-// could not be written is tried again every ten seconds.
-func (w *Writer) Run(ctx context.Context) {
-	defer w.flush()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-w.wake:
-		}
-		for ok := false; !ok; {
-			wait := period
-			if ok = w.flush(); !ok {
-				wait = retry
-			}
-			if !sleep(ctx, wait) {
-				return
-			}
-		}
-	}
-}
-
-// flush writes what is not yet written and reports whether nothing is left.
-func (w *Writer) flush() bool {
-	w.mu.Lock()
-	said := w.next
-	w.mu.Unlock()
-	if said == nil {
-		return true
-	}
-	next := said()
-	if slices.Equal(next, w.written) {
-		return true
-	}
-	err := w.write(next)
-	if (err != nil) != w.failing {
-		w.failing = err != nil
-		w.fail(err)
-	}
-	if err != nil {
-		return false
-	}
-	w.written = next
-	return true
-}
-
-// sleep waits for d and reports whether ctx lasted as long.
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-t.C:
-		return true
-	}
 }

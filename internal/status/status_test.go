@@ -3,38 +3,107 @@
 package status
 
 import (
-	"context"
 	"errors"
 	"os"
 	"path/filepath"
-	"strconv"
-	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 )
 
+// full is a status with every field set.
+func full() Status {
+	at := time.Date(2026, 11, 28, 2, 3, 4, 567_890_000, time.FixedZone("", 3600))
+	return Status{
+		State: Running, PID: 77, Version: "0.1.0", Started: at, UtmpxFile: "/run/utmp", WtmpxFile: "/var/log/wtmp",
+		Sessions: 1, Watched: 2, Unwatched: 3, Dying: 4, Cleaned: 5, LogoutsOwed: 6, Backend: "pidfd",
+		LastScan: at.Add(time.Second), LastHeartbeat: at.Add(2 * time.Second), LastClean: at.Add(3 * time.Second),
+		HasPipe: true, Requests: 8, BadRequests: 9, UtmpxError: "open /run/utmp: permission denied",
+	}
+}
+
+// TestAppend: scripts read the keys, the order and the form of the values.
 func TestAppend(t *testing.T) {
 	tests := []struct {
-		name  string
-		pairs []Pair
-		want  string
+		name   string
+		status Status
+		want   string
 	}{
-		{"none", nil, ""},
-		{"order", []Pair{{"b", "1"}, {"a", "2 x"}, {"b", ""}}, "b: 1\na: 2 x\nb: \n"},
-		{"newline", []Pair{{"a", "1\nb: 2"}}, "a: \"1\\nb: 2\"\n"},
-		{"escape, C1, DEL, bidi, not UTF-8", []Pair{{"a\x1b", "\u009b"}, {"b", "\x7f"}, {"c", "\u202e"}, {"d", "\xff"}},
-			"\"a\\x1b\": \"\\u009b\"\nb: \"\\x7f\"\nc: \"\\u202e\"\nd: \"\\xff\"\n"},
+		{"full", full(), `state: running
+pid: 77
+version: 0.1.0
+started: 2026-11-28T02:03:04.567+01:00
+utmpx: /run/utmp
+wtmpx: /var/log/wtmp
+sessions: 1
+watched: 2
+unwatched: 3
+dying: 4
+cleaned: 5
+logouts owed: 6
+backend: pidfd
+last scan: 2026-11-28T02:03:05.567+01:00
+last heartbeat: 2026-11-28T02:03:06.567+01:00
+last clean: 2026-11-28T02:03:07.567+01:00
+requests: 8
+bad requests: 9
+utmpx error: open /run/utmp: permission denied
+`},
+		{"at the start, without a pipe", Status{State: Starting, Started: time.Date(2026, 11, 28, 2, 3, 4, 0, time.UTC), Backend: "polling"}, `state: starting
+pid: 0
+version: 
+started: 2026-11-28T02:03:04.000Z
+utmpx: 
+wtmpx: 
+sessions: 0
+watched: 0
+unwatched: 0
+dying: 0
+cleaned: 0
+logouts owed: 0
+backend: polling
+last scan: never
+last heartbeat: never
+last clean: never
+`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if d := cmp.Diff(tt.want, string(Append(nil, tt.pairs))); d != "" {
+			if d := cmp.Diff(tt.want, string(tt.status.Append(nil))); d != "" {
 				t.Errorf("(-want +got)\n%s", d)
 			}
 		})
+	}
+}
+
+func TestAppendLine(t *testing.T) {
+	tests := []struct{ name, value, want string }{
+		{"empty", "", "a: \n"},
+		{"blank", "2 x", "a: 2 x\n"},
+		{"newline", "1\nb: 2", "a: \"1\\nb: 2\"\n"},
+		{"escape", "\x1b[2J", "a: \"\\x1b[2J\"\n"},
+		{"C1", "\u009b", "a: \"\\u009b\"\n"},
+		{"DEL", "\x7f", "a: \"\\x7f\"\n"},
+		{"bidi", "\u202e", "a: \"\\u202e\"\n"},
+		{"not UTF-8", "\xff", "a: \"\\xff\"\n"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if d := cmp.Diff(tt.want, string(appendLine(nil, "a", tt.value))); d != "" {
+				t.Errorf("(-want +got)\n%s", d)
+			}
+		})
+	}
+}
+
+func TestSummary(t *testing.T) {
+	if d := cmp.Diff("2 watched, 3 not, 5 cleaned; last scan 2026-11-28T02:03:05.567+01:00", full().Summary()); d != "" {
+		t.Errorf("(-want +got)\n%s", d)
+	}
+	if d := cmp.Diff("0 watched, 0 not, 0 cleaned; last scan never", Status{}.Summary()); d != "" {
+		t.Errorf("(-want +got)\n%s", d)
 	}
 }
 
@@ -42,12 +111,13 @@ func TestWrite(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "status")
 	defer unix.Umask(unix.Umask(0o022)) // as the daemon sets it
-	for _, v := range []string{"1", "2"} {
-		if err := Write(path, []Pair{{"a", v}}); err != nil {
+	for n := range 2 {
+		st := Status{Cleaned: n}
+		if err := Write(path, st); err != nil {
 			t.Fatal(err)
 		}
 		b, err := os.ReadFile(path)
-		if err != nil || string(b) != "a: "+v+"\n" {
+		if err != nil || string(b) != string(st.Append(nil)) {
 			t.Errorf("got %q, %v", b, err)
 		}
 	}
@@ -57,108 +127,7 @@ func TestWrite(t *testing.T) {
 	if names, _ := filepath.Glob(filepath.Join(dir, "*")); len(names) != 1 {
 		t.Errorf("files: %v", names)
 	}
-	if err := Write(filepath.Join(dir, "none", "status"), nil); !errors.Is(err, os.ErrNotExist) {
+	if err := Write(filepath.Join(dir, "none", "status"), Status{}); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("no directory: %v", err)
 	}
-}
-
-// disk notes when what is written, and fails as it is told.
-type disk struct {
-	start time.Time
-
-	mu    sync.Mutex
-	err   error
-	wrote []string // "SECONDS VALUE"
-	told  []error
-}
-
-func (d *disk) write(p []Pair) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.wrote = append(d.wrote, time.Since(d.start).String()+" "+p[0].Value)
-	return d.err
-}
-
-func (d *disk) fail(err error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.told = append(d.told, err)
-}
-
-func (d *disk) setErr(err error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.err = err
-}
-
-// take returns what was written and told since the last call.
-func (d *disk) take() ([]string, []error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	w, e := d.wrote, d.told
-	d.wrote, d.told = nil, nil
-	return w, e
-}
-
-func one(v string) func() []Pair { return func() []Pair { return []Pair{{"a", v}} } }
-
-func TestWriter(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		d := &disk{start: time.Now()}
-		w := NewWriter(d.write, d.fail)
-		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan struct{})
-		go func() {
-			defer close(done)
-			w.Run(ctx)
-		}()
-		want := func(name string, wrote []string, told ...error) {
-			t.Helper()
-			gotWrote, gotTold := d.take()
-			if diff := cmp.Diff(wrote, gotWrote); diff != "" {
-				t.Errorf("%s: written (-want +got)\n%s", name, diff)
-			}
-			if len(told) != len(gotTold) || len(told) > 0 && !errors.Is(gotTold[0], told[0]) {
-				t.Errorf("%s: told %v, want %v", name, gotTold, told)
-			}
-		}
-		pass := func(d time.Duration) {
-			time.Sleep(d)
-			synctest.Wait()
-		}
-		pass(time.Second)
-		want("nothing said", nil)
-
-		w.Set(one("1"))
-		synctest.Wait()
-		want("at once", []string{"1s 1"})
-		for i := range 300 { // over three seconds
-			pass(10 * time.Millisecond)
-			w.Set(one(strconv.Itoa(i)))
-		}
-		pass(2 * time.Second)
-		want("coalesced", []string{"2s 98", "3s 198", "4s 298", "5s 299"})
-
-		w.Set(one("299"))
-		pass(5 * time.Second)
-		want("unchanged", nil)
-
-		full := errors.New("no space")
-		d.setErr(full)
-		for i := range 11 {
-			w.Set(one("x" + strconv.Itoa(i)))
-			pass(time.Second)
-		}
-		want("failing", []string{"11s x0", "21s x9"}, full)
-		d.setErr(nil)
-		pass(14 * time.Second)
-		want("works again", []string{"31s x10"}, nil)
-
-		w.Set(one("2"))
-		synctest.Wait()
-		w.Set(one("3"))
-		cancel()
-		<-done
-		want("the end", []string{"36s 2", "36s 3"})
-	})
 }

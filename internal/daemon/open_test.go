@@ -30,8 +30,8 @@ type stored struct {
 func (s stored) Load() (state.State, error) { return s.State, s.err }
 func (s stored) Save(state.State) error     { return nil }
 
-// TestRemember: the table of an earlier run counts in the same boot only.
-func TestRemember(t *testing.T) {
+// TestLoadTable: the table of an earlier run counts in the same boot only.
+func TestLoadTable(t *testing.T) {
 	debt := state.Owed{Login: make([]byte, utmpx.Glibc384LE.Size()), Layout: utmpx.Glibc384LE.Name(), End: time.Unix(1e9, 0), Wait: -1}
 	tests := []struct {
 		name   string
@@ -50,7 +50,7 @@ func TestRemember(t *testing.T) {
 				log: logger{slog.New(slog.DiscardHandler), io.NopCloser(nil)}, bootID: tt.bootID,
 				store: tt.stored, table: table.New(table.Settings{}),
 			}
-			d.remember()
+			d.loadTable()
 			if got := d.table.Counts().Owed; got != tt.want {
 				t.Errorf("%d logouts are owed, want %d", got, tt.want)
 			}

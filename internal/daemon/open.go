@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package daemon
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"utmpd.dev/utmpd/internal/pidfile"
+	"utmpd.dev/utmpd/internal/proc"
+	"utmpd.dev/utmpd/internal/receiver"
+)
+
+// open opens utmpd's own files: the directories, the pid file, which is the right
+// to run, the pipe, and the table of an earlier run. Only another running utmpd
+// is an error. If anything else is missing, open logs it and the daemon continues
+// without it.
+func (d *daemon) open() error {
+	id, err := proc.BootID()
+	if err != nil {
+		d.log.Warn("no boot id: a restart will find no table to go by", "error", err)
+	}
+	d.bootID = id
+	var running *pidfile.RunningError
+	switch err := d.openRunDir(); {
+	case errors.As(err, &running):
+		return err
+	case err != nil:
+		d.log.Warn("no RUN_DIR: no table for a restart, no status, and a second utmpd would not be noticed", "error", err)
+		d.runDir = ""
+	}
+	if err := os.MkdirAll(d.stateDir, 0o755); err != nil {
+		d.log.Warn("no STATE_DIR: the time of a crash will be known from the access time alone", "error", err)
+		d.stateDir = ""
+	}
+	// With -n too: reading the pipe changes no record.
+	if d.pipe, err = receiver.Open(d.cfg.PipeFile, receiver.Options{Log: d.log.Logger}); err != nil {
+		d.log.Warn("no request pipe: sessions are found in the utmpx file alone", "error", err)
+	}
+	return nil
+}
+
+func (d *daemon) openRunDir() error {
+	if err := os.MkdirAll(d.runDir, 0o755); err != nil {
+		return err
+	}
+	var err error
+	if d.lock, err = pidfile.Acquire(filepath.Join(d.runDir, "utmpd.pid")); err != nil {
+		return err
+	}
+	d.store = stateFile(filepath.Join(d.runDir, "table"))
+	d.loadTable()
+	return nil
+}
+
+// loadTable gives the table what an earlier run in the same boot saved.
+func (d *daemon) loadTable() {
+	st, err := d.store.Load()
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		d.log.Warn("the table of the earlier run is not believed", "error", err)
+	case st.BootID != d.bootID || d.bootID == "":
+		d.log.Info("the table of the earlier run is of another boot")
+	default:
+		d.table.Restore(restored(st))
+	}
+}

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package daemon
+
+import (
+	"errors"
+	"io/fs"
+	"log/slog"
+	"time"
+
+	"utmpd.dev/utmpd/internal/recfile"
+	"utmpd.dev/utmpd/internal/scanner"
+	"utmpd.dev/utmpd/internal/snapshot"
+	"utmpd.dev/utmpd/internal/table"
+)
+
+// reading is what the readings of the utmpx file have brought so far.
+type reading struct {
+	log  *slog.Logger
+	file string
+
+	done bool               // the file was read, or could not be, at least once
+	snap *snapshot.Snapshot // which the table goes by
+	last time.Time          // when the reading of snap began
+	err  string             // of the last reading, "" if it had none
+}
+
+// takeScan hands a reading to the table, unless the file could not be read: then
+// what is known of its records stands.
+func (d *daemon) takeScan(ev scanner.Event) {
+	if !d.reading.take(ev) {
+		return
+	}
+	began := ev.Began.Sub(d.started) // not moment's, which is never before the last event
+	d.handleNow(table.Scanned{Snapshot: ev.Snapshot, Began: began, Periodic: ev.Periodic})
+}
+
+// take logs and keeps a reading. It reports false for a file that could not be
+// read for now, which is not an empty one. A file that is not there has no records.
+func (r *reading) take(ev scanner.Event) (ok bool) {
+	ok = ev.Err == nil || errors.Is(ev.Err, fs.ErrNotExist) || errors.Is(ev.Err, recfile.ErrEmpty) || errors.Is(ev.Err, recfile.ErrTooLong)
+	if ok {
+		r.log.Debug("utmpx file read", "records", ev.Snapshot.Len(), "took", ev.Took, "because", r.cause(ev))
+		r.last, r.snap = ev.Began, ev.Snapshot
+	} else {
+		r.log.Debug("utmpx file not read", "took", ev.Took, "because", r.cause(ev))
+	}
+	r.done = true
+	r.setError(ev.Err)
+	return ok
+}
+
+func (r *reading) cause(ev scanner.Event) string {
+	switch {
+	case !r.done:
+		return "start"
+	case ev.Periodic:
+		return "SCAN_PERIOD"
+	}
+	return "notice"
+}
+
+// setError logs what is wrong with the file, once, and when it is right again.
+func (r *reading) setError(err error) {
+	text := ""
+	if err != nil {
+		text = err.Error()
+	}
+	if text == r.err {
+		return
+	}
+	r.err = text
+	switch {
+	case err == nil:
+		r.log.Info("the utmpx file can be read", "file", r.file)
+	case errors.Is(err, fs.ErrNotExist):
+		r.log.Info("no utmpx file yet: waiting for it", "file", r.file)
+	case errors.Is(err, recfile.ErrTooLong):
+		r.log.Warn("the utmpx file is too long: the records behind these are not judged", "error", err)
+	default:
+		r.log.Warn("the utmpx file cannot be read; what is known of it stands", "error", err)
+	}
+}

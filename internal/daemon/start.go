@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package daemon
+
+import (
+	"strings"
+
+	"utmpd.dev/utmpd/internal/config"
+	"utmpd.dev/utmpd/internal/version"
+)
+
+// logStart logs which files utmpd works on, and what it may not do.
+func (d *daemon) logStart() {
+	c := d.table.Counts()
+	args := []any{"version", version.String(), "utmpx", d.cfg.UtmpxFile, "wtmpx", d.cfg.WtmpxFile,
+		"layout", d.layout(), "watched", c.Watched, "unwatched", c.Unwatched, "backend", d.backend()}
+	if d.pipe != nil {
+		args = append(args, "pipe", d.cfg.PipeFile)
+	}
+	if d.flags.dryRun {
+		args = append(args, "writes", "nothing (-n)")
+	}
+	if missing := d.on.missing(d.cfg, d.flags.dryRun); missing != nil {
+		args = append(args, "missing", strings.Join(missing, "; "))
+	}
+	d.log.Info("utmpd started", args...)
+}
+
+func (d *daemon) layout() string {
+	l, err := d.file.Layout()
+	if err != nil {
+		return "unknown yet"
+	}
+	return l.Name()
+}
+
+// missingRights names what this process needs to do and may not.
+func missingRights(cfg config.Config, dryRun bool) []string {
+	var missing []string
+	add := func(err error, text string) {
+		if err != nil {
+			missing = append(missing, text)
+		}
+	}
+	if !dryRun {
+		add(writable(cfg.UtmpxFile), "write "+cfg.UtmpxFile)
+		add(writable(cfg.WtmpxFile), "write "+cfg.WtmpxFile)
+		add(ownerOf(cfg.WtmpxFile), "set the access time of "+cfg.WtmpxFile+" (owner or CAP_FOWNER)")
+	}
+	return append(missing, kernelLacks()...)
+}

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package daemon
+
+import (
+	"path/filepath"
+
+	"utmpd.dev/utmpd/internal/status"
+	"utmpd.dev/utmpd/internal/version"
+)
+
+// setStatus has the status written, if it changed.
+func (d *daemon) setStatus(s status.State) {
+	c := d.table.Counts()
+	now := status.Status{
+		State: s, PID: d.pid, Version: version.String(), Started: d.started,
+		UtmpxFile: d.cfg.UtmpxFile, WtmpxFile: d.cfg.WtmpxFile,
+		Sessions: c.Sessions, Watched: c.Watched, Unwatched: c.Unwatched,
+		Dying: c.Dying, Cleaned: c.Cleaned, LogoutsOwed: c.Owed,
+		Backend:  d.backend(),
+		LastScan: d.reading.last, LastClean: d.lastClean,
+		UtmpxError: d.reading.err,
+	}
+	now.LastHeartbeat, _ = d.heart.Last()
+	if d.pipe != nil {
+		r := d.pipe.Stats()
+		now.HasPipe, now.Requests, now.BadRequests = true, r.Requests, r.BadCommands+r.BadPIDs+r.Partials
+	}
+	d.status.Set(now)
+}
+
+func (d *daemon) backend() string {
+	_, backend := d.watcher.Stats()
+	return backend
+}
+
+// writeStatus writes RUN_DIR/status and sends STATUS= to the service manager.
+// status.Writer calls it in its own goroutine.
+func (d *daemon) writeStatus(s status.Status) error {
+	_ = d.systemd.Status(s.Summary())
+	if d.runDir == "" {
+		return nil
+	}
+	return status.Write(filepath.Join(d.runDir, "status"), s)
+}

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package daemon
+
+import "utmpd.dev/utmpd/internal/state"
+
+// store keeps the table for a later run.
+type store interface {
+	Load() (state.State, error)
+	Save(st state.State) error
+}
+
+// stateFile is the store in a file of that name.
+type stateFile string
+
+func (f stateFile) Load() (state.State, error) { return state.Load(string(f)) }
+func (f stateFile) Save(st state.State) error  { return st.Save(string(f)) }

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package status
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+const (
+	period = time.Second      // between two writes, at least
+	retry  = 10 * time.Second // after a write that failed
+)
+
+// Writer writes the latest status when it has changed, at most once a second.
+type Writer struct {
+	write  func(Status) error
+	report func(error)
+	wake   chan struct{}
+
+	mu     sync.Mutex
+	latest Status // zero: none yet
+
+	// Of Run's goroutine.
+	written Status
+	failing bool
+}
+
+// NewWriter returns a Writer that hands each status to write, usually [Write] and
+// the service manager's. It hands to report the first error of a series, and nil
+// when writing works again. Run calls both.
+func NewWriter(write func(Status) error, report func(error)) *Writer {
+	return &Writer{write: write, report: report, wake: make(chan struct{}, 1)}
+}
+
+// Set makes s the latest status, to be written by Run. It does not block and is
+// safe for concurrent use. A status equal to the one before costs next to nothing.
+func (w *Writer) Set(s Status) {
+	w.mu.Lock()
+	same := s == w.latest
+	w.latest = s
+	w.mu.Unlock()
+	if same {
+		return
+	}
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Run writes until ctx ends. Then it writes what is left and returns. A write that
+// failed is tried again every ten seconds.
+func (w *Writer) Run(ctx context.Context) {
+	defer w.flush()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-w.wake:
+		}
+		for ok := false; !ok; {
+			wait := period
+			if ok = w.flush(); !ok {
+				wait = retry
+			}
+			if !sleep(ctx, wait) {
+				return
+			}
+		}
+	}
+}
+
+// flush writes the latest status unless it is written, and reports whether nothing
+// is left to write.
+func (w *Writer) flush() bool {
+	w.mu.Lock()
+	latest := w.latest
+	w.mu.Unlock()
+	if latest == w.written {
+		return true
+	}
+	err := w.write(latest)
+	if (err != nil) != w.failing {
+		w.failing = err != nil
+		w.report(err)
+	}
+	if err != nil {
+		return false
+	}
+	w.written = latest
+	return true
+}
+
+// sleep waits for d and reports whether ctx lasted as long.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}
