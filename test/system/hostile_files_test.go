@@ -19,8 +19,8 @@ import (
 	"utmpd.dev/utmpd/utmpx"
 )
 
-// TestHostileState: the table of the run before is not what that run wrote.
-// Nobody is harmed by it, and the deaths in between are found all the same.
+// TestHostileState checks that a table from the previous run that was changed
+// does no harm, and that deaths while utmpd was not running are still found.
 func TestHostileState(t *testing.T) {
 	parallel(t)
 	const table = "/run/utmpd/table"
@@ -31,7 +31,7 @@ func TestHostileState(t *testing.T) {
 			}
 		}
 	}
-	const believed = "" // it says nothing
+	const believed = "" // nothing is logged
 	const refused = "the table of the earlier run is not believed"
 	replace := func(with func() error) func(*testing.T) {
 		return func(t *testing.T) {
@@ -86,9 +86,9 @@ func TestHostileState(t *testing.T) {
 			c.change(t)
 			p.d = startUtmpdAs(t, nil)
 			waitFor(t, generous, "the dead session to be cleaned", func() bool { return !whoShows(t, p.dies.entry.Line) })
-			died.to = time.Now() // it was not seen
+			died.to = time.Now() // the time of death is unknown
 			if c.says == believed && strings.Contains(p.d.logged(), "table of the earlier run") {
-				t.Error("a good table is not believed")
+				t.Error("an intact table is not used")
 			}
 			if c.says != believed {
 				p.d.waitLog(t, c.says)
@@ -102,7 +102,7 @@ func TestHostileState(t *testing.T) {
 	}
 }
 
-// fill leaves no room in a file system, and returns what makes it again.
+// fill uses all free space of a file system and returns a function that frees it.
 func fill(t *testing.T, dir string) (free func()) {
 	t.Helper()
 	name := dir + "/filler"
@@ -119,8 +119,8 @@ func fill(t *testing.T, dir string) (free func()) {
 	return func() { os.Remove(name) }
 }
 
-// TestNoSpaceInRun: utmp's own file system is full. Records are cleaned, since
-// that takes none; status and table follow when there is room again.
+// TestNoSpaceInRun checks a full file system that holds utmp. Records are cleaned,
+// because that needs no space; status and table follow when there is space again.
 func TestNoSpaceInRun(t *testing.T) {
 	if !enter(t, bookworm) {
 		return
@@ -134,9 +134,9 @@ func TestNoSpaceInRun(t *testing.T) {
 	p.dies.mustGo(t, died)
 	p.d.waitLog(t, "status not written", "no space left")
 	p.d.waitLog(t, "the table is not saved", "no space left")
-	// A new one starts there too.
+	// A new utmpd also starts there.
 	p.d.stop(t)
-	fill(t, "/run") // the page that the pid file had
+	fill(t, "/run") // uses the page that the pid file had
 	p.d = startUtmpdAs(t, nil)
 	p.d.waitLog(t, "no RUN_DIR", "no space left")
 	p.lives.mustStand(t)
@@ -146,8 +146,9 @@ func TestNoSpaceInRun(t *testing.T) {
 	p.mustHold(t, died)
 }
 
-// TestNoSpaceInLog: wtmp cannot grow. The record is marked after a while, the
-// logout follows when there is room, and wtmp holds whole records all the time.
+// TestNoSpaceInLog checks that, when wtmp cannot grow, the record is marked after
+// the patience, the logout follows when there is space again, and wtmp always
+// holds whole records.
 func TestNoSpaceInLog(t *testing.T) {
 	if !enter(t, bookworm) {
 		return
@@ -161,7 +162,7 @@ func TestNoSpaceInLog(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := beside(t)
-	// The next record begins a page, which is what the file system lacks.
+	// The next record needs a new page, which the file system does not have.
 	size := utmpx.Native().Size()
 	for n := len(readFile(t, wtmpFile)); n%4096 != 0; n += size {
 		r := user("pad", 1)
@@ -182,8 +183,8 @@ func TestNoSpaceInLog(t *testing.T) {
 	p.mustHold(t, died)
 }
 
-// TestHugeLog: wtmp has two gigabytes since the boot. The logout is found and
-// written, without them in memory.
+// TestHugeLog checks that, in a wtmp with two gigabytes since the boot, the login
+// is found and the logout written without reading the file into memory.
 func TestHugeLog(t *testing.T) {
 	if !enter(t, bookworm) {
 		return
@@ -221,8 +222,8 @@ func fileSize(t *testing.T, name string) int64 {
 	return info.Size()
 }
 
-// TestHostileConfiguration: what stands where the settings should is none. At a
-// SIGHUP the old ones stay in force; at the start utmpd says why it ends.
+// TestHostileConfiguration checks files that are not configurations. On SIGHUP the
+// old settings stay in force; at the start utmpd reports why it ends.
 func TestHostileConfiguration(t *testing.T) {
 	if !enter(t, bookworm) {
 		return
@@ -242,7 +243,7 @@ func TestHostileConfiguration(t *testing.T) {
 	p.sessions(t)
 	for i, c := range []struct {
 		says   string
-		starts bool // what it holds are faults only
+		starts bool // utmpd starts; each fault is a warning
 		make   func() error
 	}{
 		{"permission denied", false, func() error { return os.WriteFile(configFile, nil, 0o000) }},
@@ -284,8 +285,8 @@ func TestHostileConfiguration(t *testing.T) {
 	p.mustHold(t, p.dies.kill(t))
 }
 
-// TestHostileLogPath: what stands at wtmp's path is none. utmp is kept true all
-// the same, and the logout is written when wtmp is back.
+// TestHostileLogPath checks other kinds of files at wtmp's path. utmp stays
+// correct, and the logout is written when wtmp is back.
 func TestHostileLogPath(t *testing.T) {
 	parallel(t)
 	const other = wtmpFile + ".other"
@@ -321,7 +322,7 @@ func TestHostileLogPath(t *testing.T) {
 	}
 }
 
-// TestOrdinaryNeighbour: what alice may do to utmpd is nothing.
+// TestOrdinaryNeighbour checks that alice can do nothing to utmpd.
 func TestOrdinaryNeighbour(t *testing.T) {
 	if !enter(t, bookworm) {
 		return

@@ -22,8 +22,8 @@ import (
 	"utmpd.dev/utmpd/utmpx"
 )
 
-// TestHostilePIDs: records of processes that nobody should name. None is
-// touched but those of processes that cannot be.
+// TestHostilePIDs checks records with unusual process IDs. Only records of
+// processes that cannot exist are cleaned.
 func TestHostilePIDs(t *testing.T) {
 	if !enter(t, bookworm) {
 		return
@@ -63,7 +63,7 @@ func TestHostilePIDs(t *testing.T) {
 	}
 	p.lives.mustStand(t)
 	p.d.mustBeSmall(t, memoryLimit)
-	// The next utmpd finds the record of the one before.
+	// The next utmpd finds the record of the previous one.
 	p.d.stop(t)
 	p.d = startUtmpdAs(t, nil)
 	mustDie(t, first+5)
@@ -71,7 +71,7 @@ func TestHostilePIDs(t *testing.T) {
 	p.d.stop(t)
 }
 
-// thread returns the number of a thread of a process that is not its first.
+// thread returns the ID of a thread of a process other than its first.
 func thread(t *testing.T, pid int) int {
 	t.Helper()
 	tasks, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
@@ -86,15 +86,15 @@ func thread(t *testing.T, pid int) int {
 	return tid
 }
 
-// hostileTexts are what a member of the group utmp can put where a line, a user
-// or a host belongs, and an ordinary user, by way of its host name, into ut_host.
+// hostileTexts are texts that a member of the group utmp can put into a line, a
+// user or a host, and that an ordinary user can put into ut_host with a host name.
 var hostileTexts = []string{
 	"..", "../../../etc/passwd", "pts/../../tmp/x", "/dev/null", "~", "%s%n", "a b=c",
 	"two\nlines", "x\r\x1b[2J\x1b]0;owned\a", "\x1bP+q\x1b\\", "\x9b31m", "\xff\xfe\xc0\xaf", "\x7f\u202edesrever",
 }
 
-// TestHostileTexts: whatever a record holds, it is cleaned as any other, names
-// no file, and none of its control characters reaches a log, a terminal or the
+// TestHostileTexts checks that a record with any text is cleaned like any other,
+// names no file, and passes no control character to a log, a terminal or the
 // status.
 func TestHostileTexts(t *testing.T) {
 	parallel(t)
@@ -146,7 +146,7 @@ func TestHostileTexts(t *testing.T) {
 	}
 }
 
-// mustBePlain checks that a text holds nothing that a terminal obeys.
+// mustBePlain checks that a text contains no control sequence for a terminal.
 func mustBePlain(t *testing.T, name, text string) {
 	t.Helper()
 	for i, r := range text {
@@ -157,12 +157,12 @@ func mustBePlain(t *testing.T, name, text string) {
 	}
 	for line := range strings.Lines(text) {
 		if strings.HasPrefix(line, "lines") || strings.HasPrefix(line, "owned") {
-			t.Errorf("%s has a line that a record wrote: %q", name, line)
+			t.Errorf("%s has a line that came from a record: %q", name, line)
 		}
 	}
 }
 
-// runOnTerminal runs utmpd -debug with a pipe for a terminal.
+// runOnTerminal runs utmpd -debug with a pipe instead of a terminal.
 func runOnTerminal(t *testing.T) (func() string, func()) {
 	var shown output
 	cmd := exec.Command(utmpdBinary, "-debug", "-config", configFile)
@@ -180,7 +180,7 @@ func runOnTerminal(t *testing.T) (func() string, func()) {
 	}
 }
 
-// listenAsSyslog keeps what comes to the system's log, and returns it.
+// listenAsSyslog stands in for syslog and returns what it receives.
 func listenAsSyslog(t *testing.T) func() string {
 	t.Helper()
 	os.Remove("/dev/log")
@@ -202,7 +202,7 @@ func listenAsSyslog(t *testing.T) func() string {
 	return shown.String
 }
 
-// runWithSyslog runs utmpd as a daemon, beside a syslog that keeps what comes.
+// runWithSyslog runs utmpd as a daemon with a syslog that keeps its messages.
 func runWithSyslog(t *testing.T) (func() string, func()) {
 	shown := listenAsSyslog(t)
 	if status, _, stderr := command(t, "-config", configFile); status != 0 {
@@ -216,8 +216,8 @@ func runWithSyslog(t *testing.T) (func() string, func()) {
 	}
 }
 
-// TestHostilePipe: two hundred write requests at once, and half of them stop in
-// the middle of one.
+// TestHostilePipe lets two hundred processes write requests at once; half of them
+// stop in the middle of a request.
 func TestHostilePipe(t *testing.T) {
 	if !enter(t, bookworm) {
 		return
@@ -231,7 +231,7 @@ func TestHostilePipe(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer f.Close() // the half that stop hold it open to the end
+		defer f.Close() // those that stop keep it open until the end
 		writers.Go(func() {
 			for range 50 {
 				if _, err := f.Write(add); err != nil {
@@ -248,22 +248,22 @@ func TestHostilePipe(t *testing.T) {
 	died := p.dies.kill(t)
 	p.dies.mustGo(t, died)
 	p.d.waitLog(t, "dropped what is no request")
-	// Who writes a whole request now is heard.
-	time.Sleep(1100 * time.Millisecond) // the rest of a message is waited for that long
+	// A process that now writes a whole request is heard.
+	time.Sleep(1100 * time.Millisecond) // utmpd waits this long for the rest of a message
 	before := requests(t)
 	write := exec.Command("/bin/sh", "-c", `printf '\1\0\0\0\1\0\0\0' >`+pipe)
 	if out, err := write.CombinedOutput(); err != nil {
 		t.Fatalf("%v %s", err, out)
 	}
 	waitFor(t, generous, "a request to be taken", func() bool { return requests(t) == before+1 })
-	// Nobody else may write there.
+	// Other users may not write to the pipe.
 	if out, err := asAlice(exec.Command("/bin/sh", "-c", "echo >"+pipe)).CombinedOutput(); err == nil {
-		t.Errorf("alice may write requests: %s", out)
+		t.Errorf("alice can write requests: %s", out)
 	}
 	p.mustHold(t, died)
 }
 
-// requests returns how many utmpd has taken.
+// requests returns the number of requests that utmpd has received.
 func requests(t *testing.T) (n int) {
 	t.Helper()
 	for line := range strings.Lines(string(readFile(t, "/run/utmpd/status"))) {

@@ -19,19 +19,19 @@ import (
 	"utmpd.dev/utmpd/utmpx"
 )
 
-// In each of these tests somebody is hostile: an ordinary user, a member of the
-// group utmp, a careless root. Beside it one session lives, which must not be
-// touched, and one dies, which must be cleaned: at once, or when the obstacle is
-// gone. And utmpd says what is wrong, hangs nowhere, and stays small.
+// In each of these tests something is hostile: an ordinary user, a member of the
+// group utmp, or a careless root. Meanwhile one session lives and must not be
+// touched, and one dies and must be cleaned, at once or when the obstacle is gone.
+// utmpd must report the problem, must not hang, and must stay small.
 
-// parallel lets the parts of a test run beside other tests.
+// parallel lets the parts of a test run alongside other tests.
 func parallel(t *testing.T) {
 	if !inside() {
 		t.Parallel()
 	}
 }
 
-// memoryLimit bounds what utmpd may ever have had in memory, in kB.
+// memoryLimit is the peak memory allowed for utmpd, in kB.
 const memoryLimit = 100 << 10
 
 // pair is two sessions that utmpd watches.
@@ -56,8 +56,8 @@ func (p *pair) sessions(t *testing.T) {
 	p.dies.watched(t, p.d)
 }
 
-// mustHold checks that the death is cleaned and the living left alone, that the
-// next session is seen and cleaned as well, and what all this took.
+// mustHold checks that the dead session is cleaned and the living one untouched,
+// that the next session is seen and cleaned as well, and that utmpd stayed small.
 func (p *pair) mustHold(t *testing.T, died death) {
 	t.Helper()
 	p.dies.mustGo(t, died)
@@ -69,7 +69,7 @@ func (p *pair) mustHold(t *testing.T, died death) {
 	p.d.stop(t)
 }
 
-// mustBeSmall checks the most memory that utmpd had, in kB.
+// mustBeSmall checks the peak memory of utmpd, in kB.
 func (d *utmpd) mustBeSmall(t *testing.T, limit int) {
 	t.Helper()
 	if got := field(t, d.cmd.Process.Pid, "VmHWM"); got > limit {
@@ -93,7 +93,8 @@ func field(t *testing.T, pid int, key string) int {
 	return 0
 }
 
-// answers waits until utmpd has read its settings again: it does not hang.
+// answers checks that utmpd does not hang: it waits until utmpd has read its
+// settings again.
 func (d *utmpd) answers(t *testing.T) {
 	t.Helper()
 	n := strings.Count(d.logged(), "configuration read again")
@@ -105,7 +106,7 @@ func (d *utmpd) answers(t *testing.T) {
 	})
 }
 
-// slotOf returns where a record stands in utmp.
+// slotOf returns the slot of a record in utmp.
 func slotOf(t *testing.T, entry utmpx.Record) int {
 	t.Helper()
 	for i, r := range records(t, utmpFile) {
@@ -117,7 +118,7 @@ func slotOf(t *testing.T, entry utmpx.Record) int {
 	return 0
 }
 
-// slot reads one record, for files too long to be read whole.
+// slot reads one record, for files that are too long to read whole.
 func slot(t *testing.T, i int) utmpx.Record {
 	t.Helper()
 	f, err := os.Open(utmpFile)
@@ -148,12 +149,12 @@ func encode(t *testing.T, r utmpx.Record) []byte {
 	return b
 }
 
-// user is a session's record as a member of the group utmp can write it.
+// user is a session record that a member of the group utmp can write.
 func user(line string, pid int) utmpx.Record {
 	return utmpx.Record{Type: utmpx.UserProcess, PID: int32(pid), Line: line, User: "mallory", Host: "nowhere", Time: utmpx.TimeOf(time.Now())}
 }
 
-// write writes bytes into a file at an offset, behind its end if that is -1.
+// write writes bytes into a file at an offset; -1 appends them.
 func write(t *testing.T, name string, offset int64, b []byte) {
 	t.Helper()
 	f, err := os.OpenFile(name, os.O_WRONLY, 0)
@@ -171,7 +172,7 @@ func write(t *testing.T, name string, offset int64, b []byte) {
 	}
 }
 
-// exchange swaps two names, so that there is no moment without the file.
+// exchange swaps two names atomically, so that the file is never missing.
 func exchange(t *testing.T, a, b string) {
 	t.Helper()
 	if err := unix.Renameat2(unix.AT_FDCWD, a, unix.AT_FDCWD, b, unix.RENAME_EXCHANGE); err != nil {
@@ -179,7 +180,7 @@ func exchange(t *testing.T, a, b string) {
 	}
 }
 
-// TestHostilePath: what stands at utmp's path is none.
+// TestHostilePath checks other kinds of files at utmp's path.
 func TestHostilePath(t *testing.T) {
 	parallel(t)
 	const other = utmpFile + ".other"
@@ -226,8 +227,8 @@ func TestHostilePath(t *testing.T) {
 	}
 }
 
-// TestHostileSize: utmp has a terabyte, nearly all of it nothing. Deaths are
-// cleaned all the while.
+// TestHostileSize checks a sparse utmp of one terabyte. Deaths are cleaned
+// throughout.
 func TestHostileSize(t *testing.T) {
 	if !enter(t, bookworm) {
 		return
@@ -248,7 +249,7 @@ func TestHostileSize(t *testing.T) {
 	p.mustHold(t, died)
 }
 
-// TestHostileMillion: a million sessions that are none, with holes between.
+// TestHostileMillion checks a million forged sessions with holes between them.
 func TestHostileMillion(t *testing.T) {
 	if !enter(t, bookworm) {
 		return
@@ -281,8 +282,8 @@ func TestHostileMillion(t *testing.T) {
 	p.d.stop(t)
 }
 
-// TestHostileFlicker: a record that changes ten thousand times a second, between
-// two sessions that both live.
+// TestHostileFlicker checks a record that alternates ten thousand times a second
+// between two living sessions.
 func TestHostileFlicker(t *testing.T) {
 	if !enter(t, bookworm) {
 		return
@@ -326,7 +327,7 @@ func TestHostileFlicker(t *testing.T) {
 	p.mustHold(t, died)
 }
 
-// cpuTime returns how long a process has run.
+// cpuTime returns the processor time of a process.
 func cpuTime(t *testing.T, pid int) time.Duration {
 	t.Helper()
 	stat := string(readFile(t, fmt.Sprintf("/proc/%d/stat", pid)))

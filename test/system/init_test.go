@@ -20,7 +20,7 @@ import (
 	"utmpd.dev/utmpd/utmpx"
 )
 
-// Where a guest finds what it is given.
+// Paths inside a guest.
 const (
 	testBinary    = "/usr/local/bin/system.test"
 	utmpdBinary   = "/usr/local/bin/utmpd"
@@ -30,9 +30,9 @@ const (
 	wtmpFile      = "/var/log/wtmp"
 )
 
-// guestInit is process 1 of a guest: it makes the guest's world, starts the
-// test binary in it, reaps orphans, and ends with the test's status. The kernel
-// kills whatever is left in the pid namespace then.
+// guestInit is process 1 of a guest. It sets up the guest's file systems, starts
+// the test binary, reaps orphans, and exits with the test's status. The kernel then
+// kills all remaining processes in the pid namespace.
 func guestInit(specJSON string) {
 	spec := new(guestSpec)
 	if err := json.Unmarshal([]byte(specJSON), spec); err != nil {
@@ -69,7 +69,7 @@ func guestInit(specJSON string) {
 	}
 }
 
-// world makes a guest's file systems step by step and keeps the first error.
+// world sets up a guest's file systems step by step and keeps the first error.
 type world struct{ err error }
 
 func (w *world) do(what string, f func() error) {
@@ -86,7 +86,7 @@ func (w *world) mkdir(path string, mode os.FileMode) {
 		if err := os.MkdirAll(path, mode); err != nil {
 			return err
 		}
-		return os.Chmod(path, mode) // whatever the umask and what was there
+		return os.Chmod(path, mode) // independent of the umask and of an existing directory
 	})
 }
 
@@ -96,7 +96,7 @@ func (w *world) mount(fstype, target string, flags uintptr, options string) {
 	})
 }
 
-// bind makes source visible at target, which is made if it is not there.
+// bind makes source visible at target and creates target if it does not exist.
 func (w *world) bind(source, target string, readOnly bool) {
 	w.do("bind "+source+" to "+target, func() error {
 		st, err := os.Stat(source)
@@ -118,8 +118,8 @@ func (w *world) bind(source, target string, readOnly bool) {
 	})
 }
 
-// makeWorld leaves this process in the guest's root, with the machine's root
-// unmounted.
+// makeWorld puts this process into the guest's root and unmounts the machine's
+// root.
 func makeWorld(spec *guestSpec) error {
 	syscall.Umask(0o022)
 	w := new(world)
@@ -147,7 +147,7 @@ func makeWorld(spec *guestSpec) error {
 		if err := os.Chdir(root); err != nil {
 			return err
 		}
-		// The old root is mounted over the new one, and taken away from there.
+		// The old root is mounted over the new one; unmount it.
 		if err := unix.PivotRoot(".", "."); err != nil {
 			return err
 		}
@@ -197,7 +197,7 @@ func loopbackUp() error {
 	return unix.IoctlIfreq(fd, unix.SIOCSIFFLAGS, lo)
 }
 
-// freshFiles makes utmp and wtmp as they are after a boot of Debian.
+// freshFiles creates utmp and wtmp as they are after a boot of Debian.
 func freshFiles() error {
 	boot, err := bootRecord()
 	if err != nil {
@@ -217,7 +217,7 @@ func freshFiles() error {
 	return nil
 }
 
-// utmpGroup is the group utmp, 43 on every Debian.
+// utmpGroup is the group ID of utmp, 43 on every Debian.
 const utmpGroup = 43
 
 func bootRecord() ([]byte, error) {

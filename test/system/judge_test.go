@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// judge runs a program of Debian 12 on the guest's files: who, last, tcc.
+// judge runs a program of Debian 12 (who, last, tcc) on the guest's files.
 func judge(t *testing.T, name string, args ...string) string {
 	t.Helper()
 	cmd := exec.Command(name, args...)
@@ -48,16 +48,16 @@ func whoShows(t *testing.T, line string) bool {
 	return false
 }
 
-// visit is one session as last tells it.
+// visit is one session as last shows it.
 type visit struct {
 	user, line string
 	begin, end time.Time // to the second; end is zero without one
 	text       string
 }
 
-// last returns what `last -f FILE` of util-linux prints, in its order. A visit
-// that ends in the very second in which last runs it calls "still running", so
-// it is asked again then.
+// last returns what `last -f FILE` of util-linux prints, in its order. last shows a
+// visit that ends in the current second as "still running"; in that case it is
+// called again.
 func last(t *testing.T) []visit {
 	t.Helper()
 	var all []visit
@@ -95,8 +95,8 @@ func lastNow(t *testing.T) []visit {
 //go:embed testdata/*.c
 var sources embed.FS
 
-// compile builds testdata/NAME.c and returns the program's path. Debian 12's
-// tcc does it, so its C library is the older of the two suites'.
+// compile builds testdata/NAME.c with Debian 12's tcc and returns the program's
+// path. The program uses the older of the two suites' C libraries.
 func compile(t *testing.T, name string) string {
 	t.Helper()
 	source, err := sources.ReadFile("testdata/" + name + ".c")

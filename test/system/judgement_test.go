@@ -18,7 +18,7 @@ import (
 	"utmpd.dev/utmpd/utmpx"
 )
 
-// judge runs one way of one cell and judges what it left.
+// judge tests one way of ending a session in one cell of the table.
 func (p *program) judge(t *testing.T, name string, w way) {
 	switch name {
 	case caseKilled:
@@ -35,11 +35,12 @@ func (p *program) judge(t *testing.T, name string, w way) {
 	}
 }
 
-// outlivedShell ends a session that has outlived its ut_pid.
+// outlivedShell ends a session that outlived its ut_pid.
 var outlivedShell = kill("its shell", shell)
 
-// mustEnd ends the session in a way that leaves its entry to utmpd, and holds
-// utmpd to what it owes: who without it in time, its end in last, one logout.
+// mustEnd ends the session so that its entry is left to utmpd. It checks what utmpd
+// must do: who omits the session in time, last shows its end, and wtmp has one
+// logout.
 func (p *program) mustEnd(t *testing.T, s *session, w way) {
 	t.Helper()
 	if !whoShows(t, s.entry.Line) {
@@ -56,9 +57,9 @@ func (p *program) mustEnd(t *testing.T, s *session, w way) {
 	report("%.2fs", took.Seconds())
 	switch {
 	case took > grace+slow:
-		t.Errorf("who showed the session for %v after its end, more than %v", took, grace+slow)
+		t.Errorf("who showed the session for %v after its end, want at most %v", took, grace+slow)
 	case took < grace/2 && w.name != outlivedShell.name:
-		t.Errorf("who showed the session for %v only: its owner cleaned it, this is no way to leave an entry", took)
+		t.Errorf("who showed the session for only %v: its owner cleaned it, so this way leaves no entry", took)
 	}
 	p.checkEntry(t, s, died)
 	p.checkLast(t, s, died)
@@ -88,7 +89,7 @@ func (p *program) checkEntry(t *testing.T, s *session, died death) {
 	t.Errorf("utmp has no record with the line, id and pid of %v", s.entry)
 }
 
-// checkLast checks what last tells of the session.
+// checkLast checks how last shows the session.
 func (p *program) checkLast(t *testing.T, s *session, died death) {
 	t.Helper()
 	for _, v := range last(t) {
@@ -96,26 +97,26 @@ func (p *program) checkLast(t *testing.T, s *session, died death) {
 			continue
 		}
 		if p.unlogged {
-			t.Errorf("last tells of a login that the program did not record: %s", v.text)
+			t.Errorf("last shows a login that the program did not record: %s", v.text)
 			return
 		}
 		if v.user != s.entry.User || v.end.IsZero() {
-			t.Errorf("last tells: %s", v.text)
+			t.Errorf("last shows: %s", v.text)
 			return
 		}
 		within(t, "last's end", v.end, died)
 		return
 	}
 	if !p.unlogged {
-		t.Error("last does not know of the session")
+		t.Error("last does not show the session")
 	}
 }
 
-// death is when something died: between two moments.
+// death is a time of death, known to lie between two moments.
 type death struct{ from, to time.Time }
 
-// within checks that a moment, which may be cut to seconds, is the death's, give
-// or take a second.
+// within checks that a time, which may be truncated to seconds, is the time of
+// death to within a second.
 func within(t *testing.T, what string, at time.Time, died death) {
 	t.Helper()
 	if at.Before(died.from.Truncate(time.Second).Add(-time.Second)) || at.After(died.to.Add(time.Second)) {
@@ -123,7 +124,7 @@ func within(t *testing.T, what string, at time.Time, died death) {
 	}
 }
 
-// mustOutlive kills ut_pid and holds utmpd to leaving the session alone.
+// mustOutlive kills ut_pid and checks that utmpd leaves the session alone.
 func (p *program) mustOutlive(t *testing.T, d *utmpd, s *session, w way) {
 	t.Helper()
 	utmp, wtmp := readFile(t, utmpFile), readFile(t, wtmpFile)
@@ -137,18 +138,18 @@ func (p *program) mustOutlive(t *testing.T, d *utmpd, s *session, w way) {
 	}
 	for _, v := range last(t) {
 		if v.line == s.entry.Line && !v.end.IsZero() {
-			t.Errorf("last tells of the living session: %s", v.text)
+			t.Errorf("last shows an end of the living session: %s", v.text)
 		}
 	}
 	d.waitLog(t, "session left alone", "line="+s.entry.Line, fmt.Sprintf("pid=%d", s.entry.PID))
 	if n := strings.Count(d.logged(), "session left alone"); n != 1 {
-		t.Errorf("the log tells %d times that the session was left alone", n)
+		t.Errorf("the log says %d times that the session was left alone", n)
 	}
 	s.tm.ready(t)
 }
 
-// judgeEnded ends a session without utmpd and another with it, in the same
-// way, and compares what they leave.
+// judgeEnded ends one session without utmpd and another with it, in the same way,
+// and compares what they leave.
 func (p *program) judgeEnded(t *testing.T, w way) {
 	var without, with trace
 	t.Run("without utmpd", func(t *testing.T) {
@@ -185,16 +186,16 @@ func (p *program) judgeEnded(t *testing.T, w way) {
 	report("%d", n)
 }
 
-// trace is what a session left: its records without what differs from one run
-// to the next, and their bytes.
+// trace is what a session left: its records without the fields that differ between
+// runs, and their bytes.
 type trace struct {
 	entry            utmpx.Record
 	utmp, wtmp       []string
 	rawUtmp, rawWtmp []byte
 }
 
-// run logs in, ends the session, and returns what it left. marked says that
-// somebody marks the entry.
+// run logs in, ends the session, and returns what it left. marked says that the
+// entry will be marked.
 func (p *program) run(t *testing.T, w way, marked bool) trace {
 	s := p.login(t)
 	wtmp := readFile(t, wtmpFile)
@@ -226,13 +227,13 @@ func (p *program) run(t *testing.T, w way, marked bool) trace {
 
 var digits = regexp.MustCompile(`[0-9]+`)
 
-// shape is a record without its figures.
+// shape returns a record without its numbers.
 func shape(r utmpx.Record) string {
 	return digits.ReplaceAllString(fmt.Sprintf("%v line=%q id=%q user=%q host=%q pid=%v time=%v",
 		r.Type, r.Line, r.ID, r.User, r.Host, r.PID != 0, !r.Time.IsZero()), "#")
 }
 
-// settle waits until nobody has written to utmp and wtmp for a while: owners
+// settle waits until utmp and wtmp have not changed for a while, because owners
 // write the two one after the other.
 func settle(t *testing.T) {
 	t.Helper()
@@ -256,7 +257,7 @@ func logouts(t *testing.T, entry utmpx.Record) int {
 		switch {
 		case r.Line != entry.Line:
 		case r.Type == utmpx.UserProcess:
-			// The two files' times and pids of one login differ with login(1).
+			// login(1) writes different times and pids to the two files.
 			in = r.User == entry.User && absDuration(r.Time.Time().Sub(entry.Time.Time())) < time.Second
 		case r.Type == utmpx.DeadProcess && in:
 			n++

@@ -16,11 +16,11 @@ import (
 	"utmpd.dev/utmpd/utmpx"
 )
 
-// patience is how long utmpd lets a failing wtmp hold up utmp.
+// patience is how long a failing wtmp may delay the marking in utmp.
 const patience = 10 * time.Second
 
-// readLock has alice, who may only read the file, hold a lock on it, until
-// release.
+// readLock makes alice, who may only read the file, hold a lock on it until release
+// is called.
 func readLock(t *testing.T, name string) (holder int, release func()) {
 	t.Helper()
 	cmd := asAlice(exec.Command(compile(t, "readlock"), name))
@@ -54,7 +54,7 @@ func statusSays(t *testing.T, line string) {
 	})
 }
 
-// careless records a sleeper on the line in utmp and takes no lock for it.
+// careless records a sleeper on the line in utmp without taking a lock.
 func careless(t *testing.T, line string) *dweller {
 	t.Helper()
 	cmd := sleeper(t, aliceSleeps())
@@ -72,7 +72,7 @@ func careless(t *testing.T, line string) *dweller {
 	return nil
 }
 
-// appendRecords writes records to the end of a file, in one write.
+// appendRecords appends records to a file in one write.
 func appendRecords(t *testing.T, name string, all ...utmpx.Record) {
 	t.Helper()
 	var b []byte
@@ -93,8 +93,9 @@ func appendRecords(t *testing.T, name string, all ...utmpx.Record) {
 	}
 }
 
-// TestReadLockOnUtmp: any user may hold a read lock on utmp. It delays utmpd,
-// which says who it is, goes on with all else, and loses nothing.
+// TestReadLockOnUtmp checks a read lock on utmp, which any user can hold. It delays
+// utmpd, which reports the holder, continues with everything else, and loses
+// nothing.
 func TestReadLockOnUtmp(t *testing.T) {
 	if !enter(t, bookworm) {
 		return
@@ -107,7 +108,7 @@ func TestReadLockOnUtmp(t *testing.T) {
 	firstDied := first.kill(t)
 	d.waitLog(t, "cleaning waits", fmt.Sprintf("holder=%d", holder), "user=alice")
 
-	// All else goes on.
+	// Everything else continues.
 	beats(t)
 	came := careless(t, "x/4")
 	came.watched(t, d)
@@ -128,9 +129,9 @@ func TestReadLockOnUtmp(t *testing.T) {
 	lives.mustGo(t, lives.kill(t))
 }
 
-// TestReadLockOnWtmp: the same on wtmp. After a while utmp is marked all the
-// same, and the logouts are made good when the lock is gone, with the time of
-// the deaths, by this utmpd or the next one.
+// TestReadLockOnWtmp checks the same on wtmp. After the patience, utmp is marked
+// anyway. When the lock is gone, this or the next utmpd writes the logouts with the
+// times of death.
 func TestReadLockOnWtmp(t *testing.T) {
 	for _, c := range []struct {
 		name    string
@@ -162,13 +163,13 @@ func TestReadLockOnWtmp(t *testing.T) {
 			d.waitLog(t, "session ended", "line=x/1", "logout=owed")
 			statusSays(t, "logouts owed: 1")
 
-			// By now nobody waits for wtmp any more.
+			// utmpd no longer waits for wtmp.
 			secondDied := second.kill(t)
 			waitFor(t, generous, "who to show the second no more", func() bool { return !whoShows(t, "x/2") })
 			t.Logf("the second was marked %v after its death", time.Since(secondDied.to))
 			statusSays(t, "logouts owed: 2")
 			if string(wtmp) != string(readFile(t, wtmpFile)) {
-				t.Error("utmpd wrote in spite of the lock")
+				t.Error("utmpd wrote despite the lock")
 			}
 			d = c.restart(t, d)
 			statusSays(t, "logouts owed: 2")
@@ -193,8 +194,8 @@ func TestReadLockOnWtmp(t *testing.T) {
 	}
 }
 
-// TestShortReadLockOnWtmp: a lock that is gone before the patience is at its
-// end leaves no debts.
+// TestShortReadLockOnWtmp checks that a lock released within the patience leaves no
+// pending logouts.
 func TestShortReadLockOnWtmp(t *testing.T) {
 	if !enter(t, bookworm) {
 		return
