@@ -216,7 +216,7 @@ func runWithSyslog(t *testing.T) (func() string, func()) {
 	}
 }
 
-// TestHostilePipe lets two hundred processes write requests at once; half of them
+// TestHostilePipe lets two hundred writers write requests at once; half of them
 // stop in the middle of a request.
 func TestHostilePipe(t *testing.T) {
 	if !enter(t, bookworm) {

@@ -56,20 +56,20 @@ func (m machine) diff(now machine) string {
 	return b.String()
 }
 
-// TestIsolation holds the guest to its promise: no namespace, mount or file of
-// the machine is within reach. That the machine's files are the same after all
-// tests is checked at the end of the run.
+// TestIsolation checks that no namespace, mount or file of the machine is
+// accessible in a guest. The end of the run checks that the machine's files have
+// not changed.
 func TestIsolation(t *testing.T) {
 	if !enter(t, bookworm) {
 		return
 	}
 	for _, ns := range []string{"mnt", "pid", "uts", "ipc", "net"} {
 		if got := readlink(t, "/proc/self/ns/"+ns); got == guest.HostNamespaces[ns] {
-			t.Errorf("the guest shares the machine's %s namespace %s", ns, got)
+			t.Errorf("the guest is in the machine's %s namespace %s", ns, got)
 		}
 	}
 	if _, err := os.Stat(guest.Base); !os.IsNotExist(err) {
-		t.Errorf("the machine's %s can be reached: %v", guest.Base, err)
+		t.Errorf("the machine's %s is accessible: %v", guest.Base, err)
 	}
 	mounts, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
@@ -80,9 +80,9 @@ func TestIsolation(t *testing.T) {
 		at, options := f[4], f[5]
 		switch {
 		case at == "/", at == "/dev", at == "/dev/pts", at == "/proc", at == "/run", at == "/tmp":
-		case strings.HasPrefix(at, judgeRoot+"/"): // the guest's own, seen by the judge
+		case strings.HasPrefix(at, judgeRoot+"/"): // the guest's own, mounted for the judge
 		case at == judgeRoot, at == testBinary, at == utmpdBinary, at == utmpctlBinary:
-			// From the machine's file systems, so they must be read-only.
+			// These come from the machine's file systems, so they must be read-only.
 			if !strings.HasPrefix(options, "ro") {
 				t.Errorf("%s is mounted %s", at, options)
 			}

@@ -16,11 +16,11 @@ import (
 	"testing"
 )
 
-// host is what the tests share on the machine; a guest has its own view.
+// host is what the tests share on the machine; a guest has its own copy.
 var host struct {
-	dir     string           // for this run alone
+	dir     string           // of this run
 	utmpd   string           // the daemon under test
-	utmpctl string           // and the program beside it
+	utmpctl string           // the operator's tool under test
 	roots   map[suite]string // the cached root file systems
 }
 
@@ -66,8 +66,8 @@ func runOnHost(m *testing.M) int {
 	return code
 }
 
-// prerequisites finds or builds the root file systems and tries a guest. Its
-// error names what is missing.
+// prerequisites finds or builds the root file systems and tries a guest. Its error
+// names what is missing.
 func prerequisites() error {
 	if os.Geteuid() != 0 {
 		return errors.New("not root: guests need namespaces and mounts")
@@ -86,8 +86,8 @@ func prerequisites() error {
 	return tryGuest()
 }
 
-// notRun tells by name which tests did not run and why. Where they should have
-// run, which CI=true or UTMPD_TEST_REQUIRE_SYSTEM=1 says, that is a failure.
+// notRun prints the names of the tests that did not run, with the reason. If CI=true
+// or UTMPD_TEST_REQUIRE_SYSTEM=1 requires them, that is a failure.
 func notRun(why error) int {
 	fmt.Printf("system tests cannot run here: %v\n", why)
 	names, err := exec.Command("/proc/self/exe", "-test.list", ".").Output()

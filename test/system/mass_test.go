@@ -13,8 +13,8 @@ import (
 	"utmpd.dev/utmpd/utmpx"
 )
 
-// TestMass lets 500 sessions log in and out at once through the C library, a
-// third of them killed, and new ones follow on their lines.
+// TestMass lets 500 sessions log in and out at once through the C library, kills a
+// third of them, and starts new ones on their lines.
 func TestMass(t *testing.T) {
 	if !enter(t, bookworm) {
 		return
@@ -40,7 +40,7 @@ func TestMass(t *testing.T) {
 	}
 }
 
-// mass is what the C program says became of its sessions.
+// mass is the fate of the sessions, as the C program reports it.
 type mass struct {
 	fates map[string]string // of a line's first session
 	live  map[string]string // line to pid
@@ -74,11 +74,11 @@ func startMass(t *testing.T, program string) mass {
 			m.fates[f[1]] = f[0]
 		}
 	}
-	t.Fatal("the sessions' program ended early")
+	t.Fatal("the program that runs the sessions ended early")
 	return m
 }
 
-// checkUtmp: the living sessions and no other stand in utmp and who.
+// checkUtmp checks that utmp and who have exactly the living sessions.
 func (m mass) checkUtmp(t *testing.T) {
 	t.Helper()
 	shown := make(map[string]bool)
@@ -105,8 +105,8 @@ func (m mass) checkUtmp(t *testing.T) {
 	}
 }
 
-// checkWtmp: one logout closes a login, or the next login on its line does. A
-// second logout is the owner's that came after utmpd.
+// checkWtmp checks that each login is closed by one logout or by the next login on
+// its line. A second logout must come from an owner that wrote it after utmpd.
 func (m mass) checkWtmp(t *testing.T) {
 	t.Helper()
 	byLine := make(map[string][]utmpx.Record)
@@ -150,7 +150,8 @@ func (m mass) checkWtmp(t *testing.T) {
 		logouts, byNext, len(m.live), doubles, late)
 }
 
-// checkLast: the newest visit of a line has an end unless it lives.
+// checkLast checks that the newest visit of a line has an end unless the session
+// lives.
 func (m mass) checkLast(t *testing.T) {
 	t.Helper()
 	seen := make(map[string]bool)
@@ -160,10 +161,10 @@ func (m mass) checkLast(t *testing.T) {
 		}
 		seen[v.line] = true
 		if lives := m.live[v.line] != ""; lives != v.end.IsZero() {
-			t.Errorf("lives: %v; last tells: %s", lives, v.text)
+			t.Errorf("lives: %v; last shows: %s", lives, v.text)
 		}
 	}
 	if len(seen) != len(m.fates) {
-		t.Errorf("last tells of %d lines, not %d", len(seen), len(m.fates))
+		t.Errorf("last shows %d lines, want %d", len(seen), len(m.fates))
 	}
 }

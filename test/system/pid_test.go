@@ -14,14 +14,13 @@ import (
 	"time"
 )
 
-// reincarnate starts a sleeper that has a pid which has just become free.
+// reincarnate starts a sleeper with a pid that has just become free.
 func reincarnate(t *testing.T, pid int) *exec.Cmd {
 	t.Helper()
 	return reincarnateBy(t, pid, func() *exec.Cmd { return exec.Command("sleep", "infinity") })
 }
 
-// reincarnateBy starts a process as make says, once or more, until it has the
-// pid.
+// reincarnateBy starts processes as make says until one has the pid.
 func reincarnateBy(t *testing.T, pid int, make func() *exec.Cmd) *exec.Cmd {
 	t.Helper()
 	var cmd *exec.Cmd
@@ -29,8 +28,8 @@ func reincarnateBy(t *testing.T, pid int, make func() *exec.Cmd) *exec.Cmd {
 		if _, ok := readProcess(pid); ok {
 			return false // not reaped yet
 		}
-		// Any thread of the guest may take the pid first: then it ends, and
-		// this is tried again.
+		// Another thread of the guest may take the pid first. Then the process ends
+		// and this is tried again.
 		if err := os.WriteFile("/proc/sys/kernel/ns_last_pid", []byte(fmt.Sprint(pid-1)), 0); err != nil {
 			t.Fatal(err)
 		}
@@ -50,7 +49,7 @@ func reincarnateBy(t *testing.T, pid int, make func() *exec.Cmd) *exec.Cmd {
 	return cmd
 }
 
-// awaitSaved waits until the daemon has saved by which processes they live.
+// awaitSaved waits until the daemon has saved the processes of the sessions.
 func awaitSaved(t *testing.T, all ...*dweller) {
 	t.Helper()
 	for _, w := range all {
@@ -61,8 +60,8 @@ func awaitSaved(t *testing.T, all ...*dweller) {
 	}
 }
 
-// TestPIDReusedWhileWatched: the process of a record dies and its pid is another
-// process's at once. The record's session is over all the same.
+// TestPIDReusedWhileWatched checks that a session ends with its process even if
+// another process gets the pid at once.
 func TestPIDReusedWhileWatched(t *testing.T) {
 	if !enter(t, bookworm) {
 		return
@@ -74,12 +73,12 @@ func TestPIDReusedWhileWatched(t *testing.T) {
 	reincarnate(t, int(w.entry.PID))
 	w.mustGo(t, died)
 	if !alive(int(w.entry.PID)) {
-		t.Error("the pid was not in use while utmpd judged")
+		t.Error("the pid was not in use when utmpd judged the record")
 	}
 }
 
-// TestPIDReusedWhileDown: the same, while utmpd was not there. What it knew of
-// the process it finds in its state.
+// TestPIDReusedWhileDown checks the same while utmpd is not running. utmpd
+// recognises the process by its saved state.
 func TestPIDReusedWhileDown(t *testing.T) {
 	for name, end := range map[string]func(*testing.T, *utmpd){
 		"stopped": func(t *testing.T, d *utmpd) { d.stop(t) },
@@ -96,7 +95,7 @@ func TestPIDReusedWhileDown(t *testing.T) {
 			died := w.kill(t)
 			reincarnate(t, int(w.entry.PID))
 			startUtmpdAs(t, nil)
-			// The end lies between then and now; the record tells now.
+			// The end is between then and now; the record has now.
 			waitFor(t, generous, "who to show the dead session no more", func() bool { return !whoShows(t, w.entry.Line) })
 			w.mustGo(t, death{died.from, time.Now()})
 			lives.mustStand(t)
@@ -104,8 +103,9 @@ func TestPIDReusedWhileDown(t *testing.T) {
 	}
 }
 
-// TestKilledAndRestarted: utmpd is killed in mid-session. Who dies meanwhile is
-// cleaned at its next start; who lives is not harmed, and cleaned when dead.
+// TestKilledAndRestarted checks a utmpd that is killed during sessions. The next one
+// cleans sessions that died in between at its start, and sessions that still live
+// when they die.
 func TestKilledAndRestarted(t *testing.T) {
 	if !enter(t, bookworm) {
 		return
@@ -118,7 +118,7 @@ func TestKilledAndRestarted(t *testing.T) {
 	died := dies.kill(t)
 	d = startUtmpdAs(t, nil)
 	waitFor(t, generous, "who to show the dead session no more", func() bool { return !whoShows(t, dies.entry.Line) })
-	died.to = time.Now() // it is not known when, only that it was before the start
+	died.to = time.Now() // the time is unknown, except that it was before the start
 	dies.mustGo(t, died)
 	lives.mustStand(t)
 	d.stop(t)
@@ -130,7 +130,7 @@ func TestKilledAndRestarted(t *testing.T) {
 	}
 }
 
-// TestStoppedProcessLives: a process that does not run is not dead.
+// TestStoppedProcessLives checks that a stopped process counts as alive.
 func TestStoppedProcessLives(t *testing.T) {
 	if !enter(t, bookworm) {
 		return
@@ -145,8 +145,8 @@ func TestStoppedProcessLives(t *testing.T) {
 	w.mustGo(t, w.kill(t))
 }
 
-// TestFirstThreadDies: a process whose first thread has ended is a zombie to
-// /proc and lives.
+// TestFirstThreadDies checks that a process whose first thread has ended counts as
+// alive, although /proc shows it as a zombie.
 func TestFirstThreadDies(t *testing.T) {
 	if !enter(t, bookworm) {
 		return
@@ -165,7 +165,8 @@ func TestFirstThreadDies(t *testing.T) {
 	w.mustGo(t, w.kill(t))
 }
 
-// TestZombieIsDead: a session whose parent never waits for it is over.
+// TestZombieIsDead checks that a session ends even if its parent never waits for the
+// process.
 func TestZombieIsDead(t *testing.T) {
 	if !enter(t, bookworm) {
 		return
@@ -178,7 +179,7 @@ func TestZombieIsDead(t *testing.T) {
 	w := record(t, "x/1", cmd)
 	w.mustGo(t, w.kill(t))
 	if p, ok := readProcess(cmd.Process.Pid); !ok || p.state != "Z" {
-		t.Errorf("the process is no zombie: %+v", p)
+		t.Errorf("the process is not a zombie: %+v", p)
 	}
 	cmd.Wait()
 }

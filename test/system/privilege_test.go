@@ -16,10 +16,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ownUser is what RUN_AS names in these tests, a member of the group utmp.
+// ownUser is the RUN_AS user in these tests, a member of the group utmp.
 const ownUser, ownUID = "_utmpd", 899
 
-// makeUser makes ownUser as useradd(8) would.
+// makeUser creates ownUser as useradd(8) would.
 func makeUser(t *testing.T) {
 	t.Helper()
 	group := strings.Replace(string(readFile(t, "/etc/group")), fmt.Sprintf("\nutmp:x:%d:", utmpGroup), fmt.Sprintf("\nutmp:x:%d:%s", utmpGroup, ownUser), 1)
@@ -33,7 +33,7 @@ func makeUser(t *testing.T) {
 	}
 }
 
-// hideProcesses mounts /proc so that users see their own processes alone.
+// hideProcesses mounts /proc so that users see only their own processes.
 func hideProcesses(t *testing.T, how string) {
 	t.Helper()
 	if err := unix.Mount("", "/proc", "", unix.MS_REMOUNT|unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, "hidepid="+how); err != nil {
@@ -41,7 +41,7 @@ func hideProcesses(t *testing.T, how string) {
 	}
 }
 
-// TestRunAs: everything works as a user of its own with CAP_FOWNER alone.
+// TestRunAs checks that everything works as a separate user with only CAP_FOWNER.
 func TestRunAs(t *testing.T) {
 	parallel(t)
 	for _, hidepid := range []string{"0", "2"} {
@@ -77,8 +77,8 @@ func TestRunAs(t *testing.T) {
 	}
 }
 
-// TestRunAsWithoutStateDir: a STATE_DIR that cannot be made is told of and done
-// without, as it is without RUN_AS.
+// TestRunAsWithoutStateDir checks that utmpd logs a STATE_DIR that it cannot create,
+// and works without it, as it does without RUN_AS.
 func TestRunAsWithoutStateDir(t *testing.T) {
 	if !enter(t, bookworm) {
 		return
@@ -90,7 +90,7 @@ func TestRunAsWithoutStateDir(t *testing.T) {
 	p.lives.mustStand(t)
 }
 
-// mustBeOwnUser checks what utmpd is allowed, and whose its files are.
+// mustBeOwnUser checks utmpd's privileges and the owners of its files.
 func mustBeOwnUser(t *testing.T, d *utmpd) {
 	t.Helper()
 	const fowner = 1 << unix.CAP_FOWNER
@@ -121,11 +121,11 @@ func mustBeOwnUser(t *testing.T, d *utmpd) {
 		t.Errorf("rights are missing: %s", start)
 	}
 	if strings.Contains(d.logged(), "without a part of the sandbox") {
-		t.Error("the sandbox is not whole")
+		t.Error("the sandbox is not complete")
 	}
 }
 
-// mustServe checks that a request by way of the pipe is taken.
+// mustServe checks that utmpd receives a request from the pipe.
 func mustServe(t *testing.T) {
 	t.Helper()
 	before := requests(t)
@@ -136,7 +136,7 @@ func mustServe(t *testing.T) {
 	waitFor(t, generous, "a request to be taken", func() bool { return requests(t) == before+1 })
 }
 
-// rotate does as logrotate.
+// rotate rotates wtmp as logrotate does.
 func rotate(t *testing.T, name string) {
 	t.Helper()
 	if err := os.Rename(name, name+".1"); err != nil {
@@ -145,7 +145,7 @@ func rotate(t *testing.T, name string) {
 	writeLog(t, name, nil)
 }
 
-// copyOver puts a file's copy in its place.
+// copyOver replaces a file with a copy of itself.
 func copyOver(t *testing.T, name string) {
 	t.Helper()
 	writeLog(t, name+".new", readFile(t, name))
@@ -154,7 +154,7 @@ func copyOver(t *testing.T, name string) {
 	}
 }
 
-// mustHearHangup checks that settings are read again.
+// mustHearHangup checks that SIGHUP makes utmpd read its settings again.
 func mustHearHangup(t *testing.T, d *utmpd) {
 	t.Helper()
 	configure(t, "RUN_AS="+ownUser, "SCAN_PERIOD=77")
@@ -164,8 +164,8 @@ func mustHearHangup(t *testing.T, d *utmpd) {
 	d.waitLog(t, "configuration read again", "SCAN_PERIOD=1m17s")
 }
 
-// mustKnowAgain checks that a utmpd that was killed knows its processes when it
-// is started again: one whose pid is another's by then has ended.
+// mustKnowAgain checks that a utmpd that was killed recognises its processes after a
+// restart: a session whose pid now belongs to another process has ended.
 func mustKnowAgain(t *testing.T, p *pair) {
 	t.Helper()
 	w := dwell(t, "x/6")
@@ -178,7 +178,7 @@ func mustKnowAgain(t *testing.T, p *pair) {
 	died.to = time.Now()
 	w.mustGo(t, died)
 	p.lives.mustStand(t)
-	p.lives.kill(t) // its login is in the log that was rotated away
+	p.lives.kill(t) // its login is in the rotated log
 	waitFor(t, generous, "who to show the session no more", func() bool { return !whoShows(t, p.lives.entry.Line) })
 	p.d.stop(t)
 	if note := string(readFile(t, "/var/lib/utmpd/heartbeat")); !strings.Contains(note, "state stopped") {
@@ -186,8 +186,8 @@ func mustKnowAgain(t *testing.T, p *pair) {
 	}
 }
 
-// TestHiddenFromRoot: whatever /proc hides, root's utmpd sees who leads a
-// terminal, also where its sandbox would keep it from that.
+// TestHiddenFromRoot checks that utmpd as root sees the session leader of a terminal
+// whatever /proc hides, even if its sandbox would otherwise prevent that.
 func TestHiddenFromRoot(t *testing.T) {
 	parallel(t)
 	for _, c := range []struct{ name, hidepid, says string }{

@@ -13,27 +13,28 @@ import (
 	"testing"
 )
 
-// program is one row of the table: a program that keeps utmp, and every way in
-// which a session of it ends.
+// program is one row of the table: a program that keeps utmp, and every way to end
+// its sessions.
 type program struct {
 	name  string
 	login func(*testing.T) *session
 
-	// silent names the suites in which the program keeps no utmp, so that none
-	// of its cells can be, and why. start is there to try whether that is so.
+	// silent names the suites in which the program keeps no utmp, with the
+	// reason, so that none of its cells can be tested. start is used to check
+	// that.
 	silent map[suite]string
 	start  starter
 
-	// unmarked: the program never marks its entry in utmp, whatever its end.
-	// unlogged: it writes no login to wtmp.
+	// unmarked: the program never marks its entry in utmp, however the session
+	// ends. unlogged: it writes no login to wtmp.
 	unmarked, unlogged bool
 
-	// killed are the ways to kill that leave the entry behind.
+	// killed are the ways to kill a session that leave its entry in utmp.
 	killed []way
-	// ended are the ways to end in which the owner logs the session out.
+	// ended are the ways to end a session in which the owner logs it out.
 	ended []way
-	// outlived are the ways to kill ut_pid under a shell that lives on. If
-	// there is none, cannot says why.
+	// outlived are the ways to kill ut_pid under a shell that survives. If there
+	// is none, cannot says why.
 	outlived []way
 	cannot   string
 }
@@ -44,7 +45,7 @@ type way struct {
 	do   func(*testing.T, *session)
 }
 
-// kill sends SIGKILL to what pick names, one after the other.
+// kill sends SIGKILL to the processes that pick returns, one after the other.
 func kill(name string, pick func(*session) []int) way {
 	return way{name, func(t *testing.T, s *session) {
 		t.Helper()
@@ -56,13 +57,13 @@ func kill(name string, pick func(*session) []int) way {
 	}}
 }
 
-// deaf makes the program on the line ignore that its terminal hangs up, before
-// the way is gone: it lives on without a terminal.
+// deaf makes the program on the line ignore the hangup of its terminal, before the
+// rest of the way runs. The program then lives on without a terminal.
 func deaf(w way) way {
 	return way{w.name + ", what runs there ignores the hangup", func(t *testing.T, s *session) {
 		t.Helper()
-		// Without job control: with it the shell ends if the terminal is gone
-		// before its next child is put into the foreground.
+		// Without job control. With it, the shell ends if the terminal goes away
+		// before its next child is in the foreground.
 		s.tm.typeln(t, "trap '' HUP; set +m; echo de''af; while sleep 1; do :; done")
 		waitFor(t, generous, "the shell to ignore SIGHUP", func() bool {
 			return strings.Contains(s.tm.shown(), "deaf")
@@ -95,7 +96,8 @@ var (
 	}}
 )
 
-// programs is the table. Every cell is here: one that cannot be says why.
+// programs is the table. It contains every cell; a cell that cannot be tested says
+// why.
 var programs = []program{
 	{
 		name:     "sshd",
@@ -172,7 +174,7 @@ var programs = []program{
 	},
 }
 
-// The cases of the table, its columns.
+// The cases: the columns of the table.
 const (
 	caseKilled   = "killed"
 	caseEnded    = "ended"
@@ -181,7 +183,7 @@ const (
 
 var cases = []string{caseKilled, caseEnded, caseOutlived}
 
-// cell returns the ways of a cell, or why it cannot be.
+// cell returns the ways of a cell, or the reason why it cannot be tested.
 func (p *program) cell(s suite, name string) ([]way, string) {
 	if why := p.silent[s]; why != "" {
 		return nil, why
@@ -220,8 +222,8 @@ func TestPrograms(t *testing.T) {
 	}
 }
 
-// TestSilentPrograms tries the programs that the table says keep no utmp: the
-// day they do, their cells can be.
+// TestSilentPrograms checks that the programs that the table marks as silent still
+// keep no utmp. When that changes, their cells can be tested.
 func TestSilentPrograms(t *testing.T) {
 	if !inside() {
 		t.Parallel()

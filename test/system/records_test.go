@@ -26,7 +26,7 @@ func records(t *testing.T, name string) []utmpx.Record {
 	return all
 }
 
-// entries returns utmp's sessions.
+// entries returns the sessions in utmp.
 func entries(t *testing.T) []utmpx.Record {
 	t.Helper()
 	var users []utmpx.Record

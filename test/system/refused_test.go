@@ -19,25 +19,25 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// refusedEnv has the test binary become another program that the kernel refuses
-// some calls, as an older one would. It holds refusals.
+// refusedEnv makes the test binary execute another program with some system calls
+// denied, as on an older kernel. Its value holds the refusals.
 const refusedEnv = "UTMPD_SYSTEM_REFUSED"
 
 // refusal is a range of system calls that fail.
 type refusal struct {
 	First, Last uint32
-	Ioctl       uint16 // if not 0, of ioctl(2) only this number, the command's lower half
+	Ioctl       uint16 // if not 0, only ioctl(2) with this number, the lower half of the command
 	Errno       syscall.Errno
 }
 
-// execRefused becomes the program that the arguments name, without what
-// refusedEnv says.
+// execRefused executes the program given by the arguments, with the system calls of
+// refusedEnv denied.
 func execRefused() {
 	var refused []refusal
 	err := json.Unmarshal([]byte(os.Getenv(refusedEnv)), &refused)
 	if err == nil {
 		os.Unsetenv(refusedEnv)
-		runtime.LockOSThread() // a filter is a thread's, and of what that executes
+		runtime.LockOSThread() // a filter belongs to the thread and to what it executes
 		err = install(filter(refused))
 	}
 	if err == nil {
@@ -47,11 +47,11 @@ func execRefused() {
 	os.Exit(1)
 }
 
-// filter is the program for seccomp(2).
+// filter returns the BPF program for seccomp(2).
 func filter(refused []refusal) []unix.SockFilter {
 	const (
-		callNumber = 0  // in struct seccomp_data
-		secondArg  = 24 // its lower half
+		callNumber = 0  // offset in struct seccomp_data
+		secondArg  = 24 // offset of its lower half
 		load       = unix.BPF_LD | unix.BPF_W | unix.BPF_ABS
 		jump       = unix.BPF_JMP | unix.BPF_K
 	)
@@ -60,7 +60,7 @@ func filter(refused []refusal) []unix.SockFilter {
 		rule := []unix.SockFilter{
 			{Code: load, K: callNumber},
 			{Code: jump | unix.BPF_JGE, K: r.First, Jt: 1},
-			{Code: unix.BPF_RET, K: 0}, // to be the jump to the next rule
+			{Code: unix.BPF_RET, K: 0}, // replaced by the jump to the next rule
 			{Code: jump | unix.BPF_JGT, K: r.Last},
 		}
 		if r.Ioctl != 0 {
@@ -87,8 +87,8 @@ func install(program []unix.SockFilter) error {
 	return nil
 }
 
-// startUtmpdRefused starts the daemon on a kernel that refuses those calls,
-// with the keys there are.
+// startUtmpdRefused starts the daemon with those system calls denied and with the
+// configured keys.
 func startUtmpdRefused(t *testing.T, refused []refusal) *utmpd {
 	t.Helper()
 	rules, err := json.Marshal(refused)
@@ -100,21 +100,21 @@ func startUtmpdRefused(t *testing.T, refused []refusal) *utmpd {
 	return startUtmpdBy(t, cmd)
 }
 
-// The calls that older kernels lack, with what those answer.
+// The calls that older kernels lack, with the errors that they return.
 var (
 	noPidfd     = refusal{First: unix.SYS_PIDFD_OPEN, Last: unix.SYS_PIDFD_OPEN, Errno: unix.ENOSYS}
 	pidfdForbid = refusal{First: unix.SYS_PIDFD_OPEN, Last: unix.SYS_PIDFD_OPEN, Errno: unix.EPERM}
 	noInfo      = refusal{First: unix.SYS_IOCTL, Last: unix.SYS_IOCTL, Ioctl: unix.PIDFD_GET_INFO & 0xffff, Errno: unix.ENOTTY}
-	// A pidfd without a file system of its own: it cannot be told here that
-	// it has one.
+	// A pidfd without a file system of its own. Here the daemon cannot detect
+	// that it has one.
 	noPidfs    = refusal{First: unix.SYS_FSTATFS, Last: unix.SYS_FSTATFS, Errno: unix.ENOSYS}
 	noLandlock = refusal{First: unix.SYS_LANDLOCK_CREATE_RULESET, Last: unix.SYS_LANDLOCK_RESTRICT_SELF, Errno: unix.ENOSYS}
-	// From here on the numbers are the same on every architecture.
+	// From here on, the numbers are the same on every architecture.
 	noneSince5 = refusal{First: unix.SYS_PIDFD_SEND_SIGNAL, Last: 1000, Errno: unix.ENOSYS}
 )
 
-// TestOlderKernels: without what newer kernels can do, utmpd does all it does,
-// and says what it lacks.
+// TestOlderKernels checks that utmpd does all its work without the features of newer
+// kernels, and logs what is missing.
 func TestOlderKernels(t *testing.T) {
 	const (
 		lacksPidfd = "no pidfds, looking at every process instead"
@@ -143,7 +143,7 @@ func TestOlderKernels(t *testing.T) {
 	}
 }
 
-// liveOnOldKernel lets sessions end while utmpd watches, and while it is down.
+// liveOnOldKernel ends sessions while utmpd watches, and while it is not running.
 func liveOnOldKernel(t *testing.T, refused []refusal, says []string) {
 	lives, reused, dies := dwell(t, "x/1"), dwell(t, "x/2"), dwell(t, "x/3")
 	d := startUtmpdRefused(t, refused)
@@ -161,7 +161,7 @@ func liveOnOldKernel(t *testing.T, refused []refusal, says []string) {
 		if took := time.Since(died.from); took < grace {
 			t.Errorf("%s was cleaned %v after its death, within its grace", w.entry.Line, took)
 		}
-		// Where processes are looked at once a second, that is how late it is.
+		// When processes are checked once a second, the time is that late.
 		died.to = died.to.Add(time.Second)
 		w.mustGo(t, died)
 	}

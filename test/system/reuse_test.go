@@ -17,15 +17,15 @@ import (
 	"utmpd.dev/utmpd/utmpx"
 )
 
-// slack is what docs and manual page promise: a process that started later than
-// this after the login is not the session's, if the clock can be trusted.
+// slack is the documented limit: a process that started later than this after the
+// login does not belong to the session, if the clock can be trusted.
 const slack = time.Minute
 
-// longAgo is the age of a login that the slack does not cover. It is no longer than
-// it must be: it has to lie in this boot, and the machine may just have started.
+// longAgo is the age of a login beyond the slack. It is as short as possible, because
+// the login must be in this boot and the machine may just have started.
 const longAgo = slack + 5*time.Second
 
-// upFor waits until the machine has been up for that long.
+// upFor waits until the machine has been up for the given time.
 func upFor(t *testing.T, d time.Duration) {
 	t.Helper()
 	waitFor(t, generous+d, fmt.Sprintf("the machine to be up for %v", d), func() bool {
@@ -33,10 +33,10 @@ func upFor(t *testing.T, d time.Duration) {
 	})
 }
 
-// aliceSleeps is a process of the user whose sessions these are.
+// aliceSleeps is a process of the sessions' user.
 func aliceSleeps() *exec.Cmd { return asAlice(exec.Command("sleep", "infinity")) }
 
-// forget has utmpd know nothing from an earlier run.
+// forget removes what utmpd has saved in an earlier run.
 func forget(t *testing.T) {
 	t.Helper()
 	if err := os.Remove("/run/utmpd/table"); err != nil && !os.IsNotExist(err) {
@@ -44,7 +44,7 @@ func forget(t *testing.T) {
 	}
 }
 
-// setBoot moves utmp's BOOT_TIME record, or takes it away.
+// setBoot changes or removes utmp's BOOT_TIME record.
 func setBoot(t *testing.T, by time.Duration, there bool) {
 	t.Helper()
 	l := utmpx.Native()
@@ -70,9 +70,9 @@ func setBoot(t *testing.T, by time.Duration, there bool) {
 	}
 }
 
-// TestPIDReusedBeforeFirstSight: between a login and the moment when utmpd
-// first saw its record, the process died and its user started another one with
-// its pid. Without proof the record stays until that one ends; the proof is that
+// TestPIDReusedBeforeFirstSight checks a process that died between the login and the
+// moment when utmpd first saw its record, and whose pid another process of the same
+// user got. Without proof the record stays until that process ends. The proof is that
 // it started more than the slack after the login, by a clock that was not set.
 func TestPIDReusedBeforeFirstSight(t *testing.T) {
 	if !enter(t, bookworm) {
@@ -80,8 +80,8 @@ func TestPIDReusedBeforeFirstSight(t *testing.T) {
 	}
 	for _, c := range []struct {
 		name   string
-		age    time.Duration // of the login, when the other process starts
-		boot   time.Duration // from the boot to what BOOT_TIME says
+		age    time.Duration // of the login when the other process starts
+		boot   time.Duration // from the boot to the time in BOOT_TIME
 		noBoot bool
 		stays  bool
 	}{
@@ -99,7 +99,7 @@ func TestPIDReusedBeforeFirstSight(t *testing.T) {
 			}
 			forget(t)
 			upFor(t, c.age+2*time.Second)
-			if 0 < c.boot && c.boot <= slack { // the login is to be later than that
+			if 0 < c.boot && c.boot <= slack { // the login must be later than that
 				upFor(t, c.age+c.boot+2*time.Second)
 			}
 			setBoot(t, c.boot, !c.noBoot)
@@ -114,7 +114,7 @@ func TestPIDReusedBeforeFirstSight(t *testing.T) {
 				died = w.kill(t)
 			} else {
 				d.waitLog(t, "session ended", "line=x/1", `found="its pid is of a process that started later"`)
-				died.to = time.Now() // found, not seen
+				died.to = time.Now() // found dead, not watched
 				if !alive(other.Process.Pid) {
 					t.Error("the pid was not in use while utmpd judged")
 				}
@@ -125,8 +125,8 @@ func TestPIDReusedBeforeFirstSight(t *testing.T) {
 	}
 }
 
-// TestPIDReusedWhileUtmpdWasHeldUp is the same race against a running daemon:
-// the login, the death and the reuse of its pid all happen before it can look.
+// TestPIDReusedWhileUtmpdWasHeldUp is the same race against a running daemon: the
+// login, the death and the reuse of the pid all happen before utmpd can look.
 func TestPIDReusedWhileUtmpdWasHeldUp(t *testing.T) {
 	if !enter(t, bookworm) {
 		return
@@ -146,13 +146,13 @@ func TestPIDReusedWhileUtmpdWasHeldUp(t *testing.T) {
 	lives.mustStand(t)
 }
 
-// TestPIDReusedForNewSession: the dead process's user logs in again at once, and
-// the new session's process has the old one's pid. The old session ends, the new
-// one stands, on another line or on the same.
+// TestPIDReusedForNewSession checks a user who logs in again at once, when the new
+// session's process gets the old one's pid. The old session ends and the new one
+// stays, on another line or on the same line.
 func TestPIDReusedForNewSession(t *testing.T) {
 	for _, c := range []struct {
 		name, line string
-		down       bool // it happens while utmpd is down
+		down       bool // it happens while utmpd is not running
 	}{
 		{"another line", "x/2", false},
 		{"the same line", "x/1", false},
@@ -189,8 +189,8 @@ func TestPIDReusedForNewSession(t *testing.T) {
 	}
 }
 
-// TestPIDReusedWhileDownWithoutState: utmpd comes back and knows nothing. Then
-// it is as at first sight.
+// TestPIDReusedWhileDownWithoutState checks a restart without saved state. The record
+// is then judged as at first sight.
 func TestPIDReusedWhileDownWithoutState(t *testing.T) {
 	if !enter(t, bookworm) {
 		return
@@ -213,7 +213,8 @@ func TestPIDReusedWhileDownWithoutState(t *testing.T) {
 	}
 }
 
-// TestSlackIsDocumented: what cannot be told apart is said where people look.
+// TestSlackIsDocumented checks that the documentation names the cases that utmpd
+// cannot distinguish.
 func TestSlackIsDocumented(t *testing.T) {
 	for name, from := range map[string]string{"man/utmpd.8": ".Sh CAVEATS", "docs/architecture.md": "**Identity.**"} {
 		b, err := os.ReadFile(filepath.Join("../..", name))
@@ -222,13 +223,13 @@ func TestSlackIsDocumented(t *testing.T) {
 		}
 		_, section, _ := strings.Cut(string(b), from)
 		if !strings.Contains(section, "60 seconds") || !strings.Contains(section, "BOOT_TIME") {
-			t.Errorf("%s does not tell of the slack", name)
+			t.Errorf("%s does not document the slack", name)
 		}
 	}
 }
 
-// inTimeNamespace has a command see a boot that was a day earlier: to it the
-// wall clock was set forward by that since BOOT_TIME was written, and all
+// inTimeNamespace makes a command see a boot that was a day earlier. To the command,
+// the wall clock was set forward by a day after BOOT_TIME was written, and all
 // processes started a day later after the boot.
 func inTimeNamespace(cmd *exec.Cmd) *exec.Cmd {
 	cmd.Args = append([]string{"unshare", "--time", "--boottime", "86400", cmd.Path}, cmd.Args[1:]...)
@@ -236,9 +237,9 @@ func inTimeNamespace(cmd *exec.Cmd) *exec.Cmd {
 	return cmd
 }
 
-// TestTimeNamespace: by the clocks that utmpd sees, start times are others than
-// those it noted in an earlier run, and BOOT_TIME is not the boot's. The living
-// are not marked dead for it.
+// TestTimeNamespace checks that living sessions are not marked dead when, by utmpd's
+// clocks, the start times differ from those saved in an earlier run and BOOT_TIME is
+// not the time of the boot.
 func TestTimeNamespace(t *testing.T) {
 	if !enter(t, bookworm) {
 		return

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// TestBusyLinesNotKept: with KEEP_BUSY_LINES=no a record goes with its ut_pid,
-// though the shell on its line lives.
+// TestBusyLinesNotKept checks that with KEEP_BUSY_LINES=no a record is cleaned when
+// its ut_pid dies, even if the shell on its line lives.
 func TestBusyLinesNotKept(t *testing.T) {
 	if !enter(t, bookworm) {
 		return
@@ -30,8 +30,8 @@ func TestBusyLinesNotKept(t *testing.T) {
 	}
 }
 
-// TestDisplayLine: the record of an X display whose process ended right away is
-// sessreg's, and its session lives.
+// TestDisplayLine checks an X display record whose process ended right away. sessreg
+// wrote it, and its session lives.
 func TestDisplayLine(t *testing.T) {
 	if !enter(t, bookworm) {
 		return
@@ -45,8 +45,8 @@ func TestDisplayLine(t *testing.T) {
 	w.mustStand(t)
 }
 
-// TestMoreThanMaxFDs: sessions beyond MAX_FDS are judged at each scan, and the
-// status tells how many those are.
+// TestMoreThanMaxFDs checks that sessions beyond MAX_FDS are judged at each scan, and
+// that the status shows their number.
 func TestMoreThanMaxFDs(t *testing.T) {
 	if !enter(t, bookworm) {
 		return
@@ -60,7 +60,7 @@ func TestMoreThanMaxFDs(t *testing.T) {
 	lives := dwell(t, "x/4")
 	for _, w := range all {
 		died := w.kill(t)
-		// Who was not watched has its end when it is found.
+		// An unwatched session ends at the time at which it was found dead.
 		waitFor(t, generous, "who to show "+w.entry.Line+" no more", func() bool { return !whoShows(t, w.entry.Line) })
 		died.to = time.Now()
 		w.mustGo(t, died)
@@ -68,8 +68,8 @@ func TestMoreThanMaxFDs(t *testing.T) {
 	lives.mustStand(t)
 }
 
-// TestManyRecordsOfOneProcess: a tmux server owns the entries of all its
-// windows; a window's end is its own affair, the server's end is utmpd's.
+// TestManyRecordsOfOneProcess checks a tmux server, which owns the entries of all its
+// windows. tmux records the end of a window, utmpd the end of the server.
 func TestManyRecordsOfOneProcess(t *testing.T) {
 	if !enter(t, bookworm) {
 		return

@@ -26,8 +26,8 @@ func everyThread(t *testing.T, pid int, f func(status string)) {
 	}
 }
 
-// TestSandbox: root's utmpd too can start no program, make no network socket,
-// and reach no file but in its directories.
+// TestSandbox checks that utmpd, even as root, cannot start a program, create a
+// network socket, or access a file outside its directories.
 func TestSandbox(t *testing.T) {
 	if !enter(t, bookworm) {
 		return
@@ -41,10 +41,10 @@ func TestSandbox(t *testing.T) {
 		}
 	})
 	if strings.Contains(p.d.logged(), "without a part of the sandbox") {
-		t.Error("the sandbox is not whole")
+		t.Error("the sandbox is not complete")
 	}
-	// A link of root's to where no link led at the start is out of reach, until
-	// utmpd is started anew.
+	// If root changes a link after the start, the new target is out of reach until
+	// utmpd is restarted.
 	const moved, link = "/root/utmp", utmpFile + ".link"
 	writeLog(t, moved, readFile(t, utmpFile))
 	if err := os.Symlink(moved, link); err != nil {
@@ -64,7 +64,7 @@ func TestSandbox(t *testing.T) {
 		return true
 	})
 	if err := os.Rename(moved, utmpFile+".back"); err == nil {
-		t.Error("the two are on one file system")
+		t.Error("both are on the same file system")
 	}
 	if err := os.Remove(utmpFile); err != nil {
 		t.Fatal(err)
@@ -74,8 +74,8 @@ func TestSandbox(t *testing.T) {
 	p.mustHold(t, died)
 }
 
-// TestMountedOver: a file system comes to lie over one of utmpd's directories. It
-// says so and ends with a failure, and the next one works there.
+// TestMountedOver mounts a file system over one of utmpd's directories. utmpd must
+// log it and exit with a failure, and the next one must work there.
 func TestMountedOver(t *testing.T) {
 	parallel(t)
 	for _, c := range []struct{ name, dir, says string }{
@@ -95,7 +95,7 @@ func TestMountedOver(t *testing.T) {
 			select {
 			case <-p.d.done:
 			case <-time.After(generous):
-				t.Fatal("utmpd goes on")
+				t.Fatal("utmpd continues to run")
 			}
 			if code := p.d.cmd.ProcessState.ExitCode(); code != 1 {
 				t.Errorf("utmpd ended with %d", code)

@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-// command runs utmpd to its end and returns its exit status and what it wrote.
+// command runs utmpd to completion and returns its exit status and its output.
 func command(t *testing.T, args ...string) (status int, stdout, stderr string) {
 	t.Helper()
 	cmd := exec.Command(utmpdBinary, args...)
@@ -31,7 +31,7 @@ func command(t *testing.T, args ...string) (status int, stdout, stderr string) {
 	return cmd.ProcessState.ExitCode(), out.String(), errs.String()
 }
 
-// running returns the pid of a running utmpd, 0 if there is none.
+// running returns the pid of a running utmpd, or 0.
 func running() int {
 	for _, p := range processes() {
 		exe, _ := os.Readlink(fmt.Sprintf("/proc/%d/exe", p.pid))
@@ -42,8 +42,8 @@ func running() int {
 	return 0
 }
 
-// TestDetach: without options the command returns 0 when the daemon is ready,
-// and not before; the daemon has left the terminal.
+// TestDetach checks that without options the command returns 0 as soon as the daemon
+// is ready, not before, and that the daemon has left the terminal.
 func TestDetach(t *testing.T) {
 	if !enter(t, bookworm) {
 		return
@@ -56,14 +56,14 @@ func TestDetach(t *testing.T) {
 	}
 	pid := running()
 	if pid == 0 {
-		t.Fatal("no utmpd runs")
+		t.Fatal("utmpd is not running")
 	}
 	t.Cleanup(func() { syscall.Kill(pid, syscall.SIGKILL) })
 	p, _ := readProcess(pid)
 	if p.tty != 0 || p.parent != 1 || p.session == os.Getpid() {
 		t.Errorf("utmpd has not left its terminal: %+v", p)
 	}
-	// Ready: what dies from now on was watched.
+	// It is ready: processes that die from now on were watched.
 	died := w.kill(t)
 	w.mustGo(t, died)
 
@@ -77,8 +77,8 @@ func TestDetach(t *testing.T) {
 	waitFor(t, generous, "utmpd to end on SIGTERM", func() bool { return !alive(pid) })
 }
 
-// TestSecondInstance: one utmpd at a time, also in the foreground, and the
-// first is not disturbed.
+// TestSecondInstance checks that only one utmpd runs at a time, also in the
+// foreground, and that a second one does not disturb the first.
 func TestSecondInstance(t *testing.T) {
 	if !enter(t, bookworm) {
 		return
@@ -95,8 +95,8 @@ func TestSecondInstance(t *testing.T) {
 	startUtmpdAs(t, nil).stop(t)
 }
 
-// TestNotReady: a daemon that cannot start says so where it was started, and in
-// the system's log.
+// TestNotReady checks that a daemon that cannot start reports the reason to its
+// caller and to syslog.
 func TestNotReady(t *testing.T) {
 	if !enter(t, bookworm) {
 		return
@@ -123,7 +123,8 @@ func TestNotReady(t *testing.T) {
 	}
 }
 
-// TestCheck: -check reads the file that utmpd would, and says if there is none.
+// TestCheck checks that -check reads the file that utmpd would read, and reports a
+// missing one.
 func TestCheck(t *testing.T) {
 	if !enter(t, bookworm) {
 		return
@@ -144,8 +145,8 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// TestOrdinaryUser: in group utmp, with directories of its own, utmpd works as
-// nobody special and says what it cannot do.
+// TestOrdinaryUser checks that utmpd works as an ordinary user in the group utmp with
+// its own directories, and logs what it cannot do.
 func TestOrdinaryUser(t *testing.T) {
 	if !enter(t, bookworm) {
 		return
@@ -169,7 +170,7 @@ func TestOrdinaryUser(t *testing.T) {
 	d.stop(t)
 }
 
-// TestDryRun: -n says what it would clean and writes to neither file.
+// TestDryRun checks that -n logs what it would clean and writes to neither file.
 func TestDryRun(t *testing.T) {
 	if !enter(t, bookworm) {
 		return
@@ -187,7 +188,7 @@ func TestDryRun(t *testing.T) {
 	d.stop(t)
 }
 
-// TestLogOfEnd: each cleaned session is one event that tells all there is.
+// TestLogOfEnd checks that each cleaned session is one event with all fields.
 func TestLogOfEnd(t *testing.T) {
 	if !enter(t, bookworm) {
 		return
@@ -201,6 +202,6 @@ func TestLogOfEnd(t *testing.T) {
 		t.Errorf("%d events for one session", n)
 	}
 	if !strings.Contains(event, `exit="signal KILL"`) {
-		t.Errorf("the event does not tell how the process ended: %s", event)
+		t.Errorf("the event does not say how the process ended: %s", event)
 	}
 }

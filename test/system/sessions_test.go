@@ -18,10 +18,10 @@ import (
 
 // session is a user logged in by a real program.
 type session struct {
-	entry utmpx.Record // as it stands in utmp
+	entry utmpx.Record // as in utmp
 	tm    *terminal    // where the user types
 	keys  io.Writer    // or what the user's client reads
-	// The processes that can be killed. Not all programs have all.
+	// The processes that can be killed. Not all programs have all of them.
 	client, server, child, shell int
 }
 
@@ -45,7 +45,7 @@ func awaitEntry(t *testing.T, before []utmpx.Record, what string) utmpx.Record {
 	return entry
 }
 
-// asAlice makes the command run as alice, who is nobody special.
+// asAlice makes the command run as the ordinary user alice.
 func asAlice(cmd *exec.Cmd) *exec.Cmd {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 1000, Gid: 1000}}
 	cmd.Dir = "/home/alice"
@@ -56,7 +56,7 @@ func asAlice(cmd *exec.Cmd) *exec.Cmd {
 	return cmd
 }
 
-// daemon starts a server program, whose output goes to the test's.
+// daemon starts a server program and passes its output to the test's.
 func daemon(t *testing.T, name string, args ...string) int {
 	t.Helper()
 	cmd := exec.Command(name, args...)
@@ -81,7 +81,7 @@ func waitPort(t *testing.T, port int) {
 	})
 }
 
-// onTerminal finishes a login on a terminal: the entry stands, a shell answers.
+// onTerminal completes a login on a terminal: the entry exists and a shell answers.
 func onTerminal(t *testing.T, tm *terminal, before []utmpx.Record, client *exec.Cmd) *session {
 	t.Helper()
 	s := &session{tm: tm, client: client.Process.Pid}
@@ -91,7 +91,7 @@ func onTerminal(t *testing.T, tm *terminal, before []utmpx.Record, client *exec.
 	return s
 }
 
-// overSSH logs alice in from a client on a terminal of its own.
+// overSSH logs alice in from a client with its own terminal.
 func overSSH(t *testing.T, port int) *session {
 	t.Helper()
 	before := entries(t)
@@ -125,7 +125,7 @@ func loginDropbear(t *testing.T) *session {
 // starter starts a program on a new terminal.
 type starter func(*testing.T) (*terminal, *exec.Cmd)
 
-// login starts the program and returns its session once the entry stands.
+// login starts the program and returns its session once the entry exists.
 func (start starter) login(t *testing.T) *session {
 	t.Helper()
 	before := entries(t)
@@ -221,7 +221,7 @@ func loginVsftpd(t *testing.T) *session {
 		t.Fatal(err)
 	}
 	s.entry = awaitEntry(t, before, "vsftpd")
-	// Before it answers, the child is another one.
+	// Until it answers, the child is a different process.
 	waitFor(t, generous, "vsftpd's answer", func() bool { return strings.Contains(answers.String(), "230 ") })
 	s.server = int(s.entry.PID)
 	s.child = childOf(t, s.server)

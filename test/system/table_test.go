@@ -15,7 +15,8 @@ import (
 	"text/tabwriter"
 )
 
-// results is the table program × case as the run filled it, on the machine.
+// results is the table of programs and cases with the results of the run, on the
+// machine.
 type results struct {
 	mu    sync.Mutex
 	cells map[string][]string // by cellName: one word for each way that passed or failed
@@ -28,7 +29,7 @@ func cellName(program string, s suite, name string) string {
 	return program + "/" + string(s) + "/" + name
 }
 
-// add takes the result of one way of a cell.
+// add records the result of one way of a cell.
 func (r *results) add(program string, s suite, name string, t *testing.T) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -42,7 +43,7 @@ func (r *results) add(program string, s suite, name string, t *testing.T) {
 }
 
 // requireAll fails if a cell has fewer results than ways, or neither ways nor a
-// reason. A run that selects some of the table's tests is let off.
+// reason. It does nothing if the run selects only some of the table's tests.
 func (r *results) requireAll(t *testing.T) {
 	if strings.Contains(flag.Lookup("test.run").Value.String(), "/") || flag.Lookup("test.skip").Value.String() != "" {
 		return
@@ -65,7 +66,7 @@ func (r *results) requireAll(t *testing.T) {
 	}
 }
 
-// print writes the table, with the reasons below it.
+// print writes the table, followed by the reasons.
 func (r *results) print(out io.Writer) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -109,7 +110,7 @@ func (r *results) print(out io.Writer) {
 	fmt.Fprintln(out, "killed, ut_pid killed: seconds from the session's end until who shows it no more; ended: logouts with utmpd as without.")
 }
 
-// summary is a cell in a few words.
+// summary describes a cell in a few words.
 func summary(words []string, ways int) string {
 	worst, failed := "", 0
 	for _, word := range words {
@@ -128,14 +129,14 @@ func summary(words []string, ways int) string {
 	return strings.TrimSpace(fmt.Sprintf("ok %d/%d %s", len(words), ways, worst))
 }
 
-// report hands a figure from inside a guest to the table.
+// report passes a figure from inside a guest to the table.
 func report(format string, args ...any) {
 	fmt.Fprintf(reports(), format+"\n", args...)
 }
 
 var reports = sync.OnceValue(func() *os.File { return os.NewFile(3, "reports") })
 
-// note takes what a guest reported.
+// note records what a guest reported.
 func (r *results) note(test string, reported []byte) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -24,10 +24,10 @@ import (
 type terminal struct {
 	master *os.File
 	line   string // pts/0
-	asked  int    // questions to the shell
+	asked  int    // number of questions to the shell
 
 	mu     sync.Mutex
-	screen []byte // all that was ever printed
+	screen []byte // everything printed so far
 }
 
 func openTerminal(t *testing.T) *terminal {
@@ -72,7 +72,7 @@ func (tm *terminal) drain() {
 		tm.mu.Unlock()
 		switch {
 		case errors.Is(err, syscall.EIO):
-			// Nobody has the slave open; after a vhangup somebody will again.
+			// No process has the slave open. After a vhangup one will open it again.
 			time.Sleep(10 * time.Millisecond)
 		case err != nil:
 			return
@@ -96,8 +96,8 @@ func (tm *terminal) typeln(t *testing.T, line string) {
 	}
 }
 
-// ready returns when a shell has prompted and answered on the terminal. What is
-// typed before the prompt may be lost: login flushes it.
+// ready returns when a shell has prompted and answered on the terminal. Input before
+// the prompt may be lost, because login flushes it.
 func (tm *terminal) ready(t *testing.T) {
 	t.Helper()
 	waitFor(t, generous, "a prompt on "+tm.line, func() bool {
@@ -127,11 +127,11 @@ func (tm *terminal) start(t *testing.T, cmd *exec.Cmd) *exec.Cmd {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	go cmd.Wait() // no zombie of ours
+	go cmd.Wait() // leave no zombie
 	return cmd
 }
 
-// process is what /proc/PID/stat says.
+// process is the content of /proc/PID/stat.
 type process struct {
 	pid, parent, session int
 	tty                  uint64
@@ -143,7 +143,7 @@ func readProcess(pid int) (p process, ok bool) {
 	if err != nil {
 		return p, false
 	}
-	// The name is in parentheses and may hold anything.
+	// The name is in parentheses and may contain any character.
 	s := string(b)
 	open, end := strings.IndexByte(s, '('), strings.LastIndexByte(s, ')')
 	f := strings.Fields(s[end+1:])
@@ -168,13 +168,13 @@ func processes() []process {
 	return all
 }
 
-// alive reports whether the process exists and is no zombie.
+// alive reports whether the process exists and is not a zombie.
 func alive(pid int) bool {
 	p, ok := readProcess(pid)
 	return ok && p.state != "Z" && p.state != "X"
 }
 
-// leaderOf returns the living leader of the session on a line, 0 if none.
+// leaderOf returns the living session leader on a line, or 0.
 func leaderOf(line string) int {
 	var st syscall.Stat_t
 	if syscall.Stat("/dev/"+line, &st) != nil {

@@ -17,7 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// grace is GRACE_PERIOD's default, which the tests leave in force.
+// grace is the default GRACE_PERIOD, which the tests do not change.
 const grace = time.Second
 
 const configFile = "/etc/default/utmpd"
@@ -26,12 +26,12 @@ const configFile = "/etc/default/utmpd"
 type utmpd struct {
 	cmd  *exec.Cmd
 	done chan struct{} // closed when it has ended
-	err  error         // how, once done
+	err  error         // its exit, once done
 
 	log output
 }
 
-// output takes what a program writes while others read it.
+// output collects what a program writes while others read it.
 type output struct {
 	mu   sync.Mutex
 	text strings.Builder
@@ -51,7 +51,7 @@ func (o *output) String() string {
 
 func (d *utmpd) logged() string { return d.log.String() }
 
-// configure writes the daemon's file of keys.
+// configure writes the daemon's settings.
 func configure(t *testing.T, keys ...string) {
 	t.Helper()
 	if err := os.WriteFile(configFile, []byte(strings.Join(keys, "\n")+"\n"), 0o644); err != nil {
@@ -59,17 +59,17 @@ func configure(t *testing.T, keys ...string) {
 	}
 }
 
-// startUtmpd starts the daemon with the keys in its file and returns when it
-// has said READY=1. At the test's end it is killed, and its log shown if the
-// test failed.
+// startUtmpd starts the daemon with the given settings and returns when it has sent
+// READY=1. At the end of the test it kills the daemon, and shows its log if the test
+// failed.
 func startUtmpd(t *testing.T, keys ...string) *utmpd {
 	t.Helper()
 	configure(t, keys...)
 	return startUtmpdAs(t, nil)
 }
 
-// startUtmpdAs is startUtmpd as another user, with the keys there are and with
-// further flags.
+// startUtmpdAs is startUtmpd as another user, with the settings already in place and
+// with further flags.
 func startUtmpdAs(t *testing.T, as *syscall.Credential, flags ...string) *utmpd {
 	t.Helper()
 	cmd := exec.Command(utmpdBinary, append([]string{"-foreground", "-config", configFile}, flags...)...)
@@ -77,7 +77,7 @@ func startUtmpdAs(t *testing.T, as *syscall.Credential, flags ...string) *utmpd 
 	return startUtmpdBy(t, cmd)
 }
 
-// startUtmpdBy is startUtmpd by way of a command that becomes the daemon.
+// startUtmpdBy is startUtmpd through a command that executes the daemon.
 func startUtmpdBy(t *testing.T, cmd *exec.Cmd) *utmpd {
 	t.Helper()
 	d := &utmpd{cmd: cmd, done: make(chan struct{})}
@@ -110,8 +110,8 @@ func startUtmpdBy(t *testing.T, cmd *exec.Cmd) *utmpd {
 
 const notifyPath = "/run/notify"
 
-// notifySocket makes the socket that a service manager would, and returns a
-// function that reports whether READY=1 has come.
+// notifySocket creates the socket of a service manager and returns a function that
+// reports whether READY=1 was received.
 func notifySocket(t *testing.T) func() bool {
 	t.Helper()
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
@@ -142,7 +142,7 @@ func notifySocket(t *testing.T) func() bool {
 	}
 }
 
-// ends is what a person reads of a text.
+// ends shortens a long text to its beginning and its end.
 func ends(text string) string {
 	const most = 8 << 10
 	if len(text) <= 2*most {

@@ -18,7 +18,7 @@ import (
 	"utmpd.dev/utmpd/utmpx"
 )
 
-// usage is what a daemon has of the machine.
+// usage is the resources that a daemon uses.
 type usage struct {
 	descriptors, threads, rss int
 	table                     int64 // bytes of RUN_DIR/table
@@ -47,8 +47,8 @@ func usageOf(t *testing.T, pid int) usage {
 	return u
 }
 
-// goroutines ends the daemon as Go's runtime does when told to quit, and counts
-// the goroutines in what it leaves behind.
+// goroutines ends the daemon with SIGQUIT and counts the goroutines in the dump of
+// Go's runtime.
 func (d *utmpd) goroutines(t *testing.T) int {
 	t.Helper()
 	d.cmd.Process.Signal(syscall.SIGQUIT)
@@ -59,14 +59,14 @@ func (d *utmpd) goroutines(t *testing.T) int {
 	}
 	n := 0
 	for _, g := range regexp.MustCompile(`(?m)^goroutine [1-9][0-9]* .*$`).FindAllString(d.logged(), -1) {
-		if !strings.Contains(g, "[GC worker") { // as many as the runtime likes
+		if !strings.Contains(g, "[GC worker") { // their number is up to the runtime
 			n++
 		}
 	}
 	return n
 }
 
-// startCounting starts a daemon whose goroutines can be counted at its end.
+// startCounting starts a daemon whose goroutines can be counted when it ends.
 func startCounting(t *testing.T) *utmpd {
 	t.Helper()
 	cmd := exec.Command(utmpdBinary, "-foreground", "-config", configFile)
@@ -74,9 +74,8 @@ func startCounting(t *testing.T) *utmpd {
 	return startUtmpdBy(t, cmd)
 }
 
-// TestVolume lets 20,000 sessions come and go, in the long form a million, as
-// programs with libc make them. What utmpd uses afterwards is what it used
-// after the first thousands.
+// TestVolume lets 20,000 sessions come and go, a million in the long form, through
+// libc. Afterwards utmpd must use no more than after the first thousands.
 func TestVolume(t *testing.T) {
 	if !enterAlone(t, bookworm) {
 		return
@@ -124,7 +123,7 @@ func TestVolume(t *testing.T) {
 	}
 }
 
-// volume is what became of sessions: how many logged out, and how many did not.
+// volume is the outcome of the sessions: how many logged out, and how many did not.
 type volume struct{ out, killed int }
 
 func (v *volume) add(w volume) { v.out, v.killed = v.out+w.out, v.killed+w.killed }
@@ -139,13 +138,13 @@ func runVolume(t *testing.T, program string, sessions, workers, lines int) volum
 		_, err = fmt.Sscanf(string(said), "out %d killed %d", &v.out, &v.killed)
 	}
 	if err != nil {
-		t.Fatalf("%v: it says %q", err, said)
+		t.Fatalf("%v: the program printed %q", err, said)
 	}
 	return v
 }
 
-// checkVolume: each login in wtmp is ended by one logout, or by the next login
-// on its line; who logged out has the one logout that is its own.
+// checkVolume checks that each login in wtmp is closed by one logout or by the next
+// login on its line, and that a session that logged out has exactly its own logout.
 func checkVolume(t *testing.T, v volume) {
 	t.Helper()
 	l := utmpx.Native()
@@ -180,6 +179,6 @@ func checkVolume(t *testing.T, v volume) {
 			v.out+v.killed, logins, v.killed, byUtmpd, byNext)
 	}
 	if byUtmpd < v.killed/4 {
-		t.Errorf("utmpd ended %d of %d: this tests little", byUtmpd, v.killed)
+		t.Errorf("utmpd ended only %d of %d: too few for a test", byUtmpd, v.killed)
 	}
 }

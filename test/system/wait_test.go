@@ -9,16 +9,16 @@ import (
 	"time"
 )
 
-// generous bounds a wait whose length is not the point of the test.
+// generous limits a wait whose length does not matter to the test.
 const generous = 60 * time.Second
 
-// slow is by how much a busy machine may be late where utmpd should be at once.
-// What is guarded against there would wait for the next scan, five minutes, or
-// for a patience more.
+// slow is how late utmpd may be on a busy machine where it should act at once. The
+// errors that this detects would wait for the next scan, five minutes, or another
+// patience.
 const slow = 5 * time.Second
 
-// waitFor returns when cond holds and fails the test if that takes longer. It
-// looks often, but not so often that looking is what keeps the machine busy.
+// waitFor returns when cond holds and fails the test after limit. It polls often, but
+// not so often that polling keeps the machine busy.
 func waitFor(t *testing.T, limit time.Duration, what string, cond func() bool) {
 	t.Helper()
 	for end := time.Now().Add(limit); ; {
@@ -33,13 +33,13 @@ func waitFor(t *testing.T, limit time.Duration, what string, cond func() bool) {
 	}
 }
 
-// holds fails the test as soon as cond does not hold within the time. It is for
-// what must not happen; nothing can be waited for then.
+// holds fails the test as soon as cond does not hold during the given time. It checks
+// that something does not happen.
 func holds(t *testing.T, d time.Duration, what string, cond func() bool) {
 	t.Helper()
 	for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		if !cond() {
-			t.Fatalf("it did not last: %s", what)
+			t.Fatalf("no longer true: %s", what)
 		}
 	}
 }

@@ -1,8 +1,7 @@
-// busy WRITERS READERS FIRST keeps utmp busy until standard input ends: that
-// many processes, each with a session of its own, write their entry by
-// pututxline over and over, and that many run who over and over. It
-// prints "busy" when all of them are at it, and at the end how often they wrote.
-// The sessions' lines are b/FIRST and on.
+// busy WRITERS READERS FIRST keeps utmp busy until standard input ends. WRITERS
+// processes, each with its own session, rewrite their entries with pututxline, and
+// READERS processes run who, over and over. It prints "busy" when all of them are
+// running, and at the end how often they wrote. The sessions' lines start at b/FIRST.
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -47,7 +46,7 @@ static void writer(int line, int tell)
 	while (!over) {
 		if (put(line))
 			written++;
-		else if (!over) // else it was interrupted
+		else if (!over) // otherwise it was interrupted
 			failed++;
 		if (first && write(tell, "b", 1) != 1)
 			_exit(1);

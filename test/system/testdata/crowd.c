@@ -1,6 +1,6 @@
-// crowd N starts N processes that do nothing and prints their pids. When it
-// reads a byte from standard input it kills them all, says "dead" when they are
-// reaped, and ends.
+// crowd N starts N processes that do nothing and prints their pids. When it reads a
+// byte from standard input it kills them all, prints "dead" when they are reaped, and
+// exits.
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
-// leaderless ends its first thread and lives on in another: to /proc the process
-// is a zombie then.
+// leaderless ends its first thread and continues in another. /proc then shows the
+// process as a zombie.
 #include <pthread.h>
 #include <unistd.h>
 

@@ -1,14 +1,14 @@
-// mass LINES lets that many sessions log in and out at once, each a process of
-// its own that uses pututxline and updwtmpx. It prints what became of each:
+// mass LINES runs one session on each of LINES lines at once, each a process that uses
+// pututxline and updwtmpx. It prints the fate of each:
 //
 //	out LINE     it logged itself out
 //	killed LINE  it was killed with SIGKILL
 //	late LINE    it was killed, and its owner logs it out about when utmpd does
 //	live LINE PID  it lives until standard input ends
 //
-// then "done". The first session of a line ends within a second. On three lines
-// of four a second one follows, at once or after about a grace period, and
-// lives: with the ghost of the first in utmp, or just after utmpd was there.
+// and then "done". The first session of a line ends within a second. On three of four
+// lines a second session follows, at once or after about a grace period, and lives:
+// while utmp still holds the first session, or just after utmpd has cleaned it.
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -45,8 +45,8 @@ static void record(int type, int line, pid_t pid)
 	e.ut_id[3] = '0' + line % 10;
 	if (type == USER_PROCESS)
 		strcpy(e.ut_user, "alice");
-	// glibc gives up a lock after 10 s. A session that is not recorded would
-	// test nothing.
+	// glibc gives up a lock after 10 s, and an unrecorded session would test
+	// nothing.
 	for (int try = 0;; try++) {
 		gettimeofday(&now, NULL);
 		e.ut_tv.tv_sec = now.tv_sec;

@@ -1,5 +1,5 @@
-// put TYPE LINE ID USER PID [AGE] writes one record to utmp by pututxline and to
-// wtmp by updwtmpx, with the present time or one that is AGE seconds past.
+// put TYPE LINE ID USER PID [AGE] writes one record to utmp with pututxline and to
+// wtmp with updwtmpx, with the current time or a time AGE seconds ago.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
-// readlock FILE holds a read lock on the whole file, as any reader may, says
-// "locked", and keeps the lock until standard input ends.
+// readlock FILE takes a read lock on the whole file, as any reader can, prints
+// "locked", and holds the lock until standard input ends.
 #include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>

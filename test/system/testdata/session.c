@@ -1,6 +1,6 @@
-// session LINE USER logs USER in on the terminal LINE as a simple login server
-// does: this process is ut_pid, its child the session leader with the shell.
-// When the shell ends it logs the user out. It uses nothing but the C library.
+// session LINE USER logs USER in on the terminal LINE like a simple login server. This
+// process is ut_pid; its child is the session leader and runs the shell. When the
+// shell ends, it logs the user out. It uses only the C library.
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -13,7 +13,7 @@
 #include <utmp.h>
 #include <utmpx.h>
 
-// record writes what e says to utmp and wtmp.
+// record writes e to utmp and wtmp.
 static void record(struct utmpx *e)
 {
 	struct timeval now;
@@ -28,7 +28,7 @@ static void record(struct utmpx *e)
 		exit(1);
 	}
 	endutxent();
-	memcpy(&u, e, sizeof u); // one type under two names
+	memcpy(&u, e, sizeof u); // the same type under two names
 	updwtmp(_PATH_WTMP, &u);
 }
 

@@ -1,7 +1,7 @@
-// volume SESSIONS WORKERS LINES lets that many sessions log in one after the
-// other, each a process of its own that uses pututxline and updwtmpx. The
-// workers each have that many lines and use them in turn. Of three sessions one
-// logs itself out; the others end without. It prints how many did which.
+// volume SESSIONS WORKERS LINES runs SESSIONS sessions, shared by WORKERS workers. Each
+// worker runs its sessions one after the other on LINES lines in turn; each session is a
+// process that uses pututxline and updwtmpx. One session in three logs itself out, the
+// others end without a logout. It prints the number of each.
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
