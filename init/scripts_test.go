@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-// Package services holds what other service managers than systemd run; the tests run
-// it as they do, with stand-ins for their programs.
+// Package services contains the service files. Its tests run the scripts as the
+// service managers other than systemd do, with stand-ins for the programs.
 package services
 
 import (
@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// stage is a directory whose programs tell in a file what they were called with.
+// stage is a directory of stand-in programs that record their arguments in a file.
 type stage struct {
 	t   *testing.T
 	dir string
@@ -33,8 +33,8 @@ func (s *stage) program(name, text string) {
 	}
 }
 
-// run runs a script of this directory, with a shell's text before it and after it,
-// and returns what was called. The paths of the programs are the stage's.
+// run runs a script of this directory with shell code before and after it, and returns
+// the recorded calls. The paths of the programs are the stage's.
 func (s *stage) run(script, before, after string, env ...string) (calls string, status int) {
 	s.t.Helper()
 	text, err := os.ReadFile(script)
@@ -51,12 +51,12 @@ func (s *stage) run(script, before, after string, env ...string) (calls string, 
 		s.t.Fatal(err)
 	}
 	s.t.Logf("%s", out)
-	b, _ := os.ReadFile(filepath.Join(s.dir, "calls")) // nothing, if nothing was
+	b, _ := os.ReadFile(filepath.Join(s.dir, "calls")) // no file means no calls
 	return strings.TrimSpace(string(b)), cmd.ProcessState.ExitCode()
 }
 
-// TestShutdownIsTheEnd: a shutdown is recorded when the machine goes down, and
-// never else.
+// TestShutdownIsTheEnd checks that a shutdown is recorded when the machine goes down,
+// and only then.
 func TestShutdownIsTheEnd(t *testing.T) {
 	const openrc = `yesno() { [ "$1" = YES ]; }; ebegin() { :; }; eend() { return $1; }`
 	tests := []struct {
@@ -80,14 +80,14 @@ func TestShutdownIsTheEnd(t *testing.T) {
 			}
 		})
 	}
-	// s6-rc stops an essential service only with the machine (-D).
+	// s6-rc stops an essential service only when the machine goes down (-D).
 	if _, err := os.Stat("s6/utmpd-boot/flag-essential"); err != nil {
 		t.Error(err)
 	}
 }
 
-// TestSMFRefresh: a fault in the configuration is told, and is utmpd's affair. A
-// refresh method that fails puts the service into maintenance, while utmpd runs.
+// TestSMFRefresh checks that a refresh succeeds although the configuration has a fault:
+// a failing refresh method puts the service into maintenance while utmpd runs.
 func TestSMFRefresh(t *testing.T) {
 	s := newStage(t)
 	s.program("svcprop", "echo 17")
@@ -98,10 +98,9 @@ func TestSMFRefresh(t *testing.T) {
 	}
 }
 
-// TestInstall: what install puts, uninstall takes away, but for the settings and
-// directories that others have too. A definition of a service that is empty would
-// stop s6-rc-compile. An init system that is not known is told of before anything
-// is installed.
+// TestInstall checks that uninstall removes what install has installed, except the
+// settings and shared directories. An empty service definition would stop
+// s6-rc-compile. An unknown init system is reported before anything is installed.
 func TestInstall(t *testing.T) {
 	bin := newStage(t)
 	install := func(what, init, to string) error {

@@ -99,7 +99,7 @@ func (w *dweller) mustGo(t *testing.T, died death) {
 	t.Helper()
 	p := &program{}
 	s := &session{entry: w.entry}
-	waitFor(t, generous, "who to show "+w.entry.Line+" no more", func() bool { return !whoShows(t, w.entry.Line) })
+	waitFor(t, generous, "who to stop showing "+w.entry.Line, func() bool { return !whoShows(t, w.entry.Line) })
 	p.checkEntry(t, s, died)
 	p.checkLast(t, s, died)
 	if got := logouts(t, w.entry); got != 1 {

@@ -32,7 +32,7 @@ func TestUtmpReplaced(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, false},
-		{"removed and made anew", func(t *testing.T) {
+		{"removed and recreated", func(t *testing.T) {
 			if err := os.Remove(utmpFile); err != nil {
 				t.Fatal(err)
 			}
@@ -91,7 +91,7 @@ func TestWtmpRotated(t *testing.T) {
 	writeLog(t, wtmpFile, nil)
 	old := readFile(t, rotated)
 	died := w.kill(t)
-	waitFor(t, generous, "who to show the session no more", func() bool { return !whoShows(t, w.entry.Line) })
+	waitFor(t, generous, "who to stop showing the session", func() bool { return !whoShows(t, w.entry.Line) })
 	if !bytes.Equal(old, readFile(t, rotated)) {
 		t.Error("the rotated file has changed")
 	}

@@ -173,7 +173,7 @@ func TestNoSpaceInLog(t *testing.T) {
 	full := readFile(t, wtmpFile)
 	died := p.dies.kill(t)
 	p.d.waitLog(t, "cleaning waits", "no space left")
-	waitFor(t, generous, "who to show the dead session no more", func() bool { return !whoShows(t, p.dies.entry.Line) })
+	waitFor(t, generous, "who to stop showing the dead session", func() bool { return !whoShows(t, p.dies.entry.Line) })
 	if got := readFile(t, wtmpFile); !bytes.Equal(got, full) {
 		t.Errorf("wtmp has %d bytes now, not %d", len(got), len(full))
 	}
@@ -314,7 +314,7 @@ func TestHostileLogPath(t *testing.T) {
 			died := p.dies.kill(t)
 			p.d.waitLog(t, "the access time of wtmpx cannot be kept up", c.says)
 			p.d.waitLog(t, "cleaning waits", c.says)
-			waitFor(t, generous, "who to show the dead session no more", func() bool { return !whoShows(t, p.dies.entry.Line) })
+			waitFor(t, generous, "who to stop showing the dead session", func() bool { return !whoShows(t, p.dies.entry.Line) })
 			exchange(t, wtmpFile, other)
 			p.d.waitLog(t, "logouts that had waited are written")
 			p.mustHold(t, died)

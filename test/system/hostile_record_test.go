@@ -124,7 +124,7 @@ func TestHostileTexts(t *testing.T) {
 				r.User, r.Host = text, text
 				write(t, utmpFile, -1, encode(t, r))
 			}
-			waitFor(t, generous, "the status to tell of all sessions", func() bool {
+			waitFor(t, generous, "the status to show all sessions", func() bool {
 				return bytes.Contains(readFile(t, "/run/utmpd/status"), fmt.Appendf(nil, "\nwatched: %d\n", len(lives)+len(hostileTexts)))
 			})
 			sleep.Process.Kill()

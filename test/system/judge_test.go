@@ -61,7 +61,7 @@ type visit struct {
 func last(t *testing.T) []visit {
 	t.Helper()
 	var all []visit
-	waitFor(t, generous, "last to tell of no visit that it is still running", func() bool {
+	waitFor(t, generous, "last to show no visit as still running", func() bool {
 		all = lastNow(t)
 		return !slices.ContainsFunc(all, func(v visit) bool { return strings.HasSuffix(v.text, "still running") })
 	})

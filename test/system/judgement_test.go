@@ -52,7 +52,7 @@ func (p *program) mustEnd(t *testing.T, s *session, w way) {
 	waitFor(t, generous, "the session's death", func() bool { return !lives() })
 	died.to = time.Now()
 
-	waitFor(t, generous, "who to show the session no more", func() bool { return !whoShows(t, s.entry.Line) })
+	waitFor(t, generous, "who to stop showing the session", func() bool { return !whoShows(t, s.entry.Line) })
 	took := time.Since(died.to)
 	report("%.2fs", took.Seconds())
 	switch {

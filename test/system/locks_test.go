@@ -115,11 +115,11 @@ func TestReadLockOnUtmp(t *testing.T) {
 	secondDied := second.kill(t)
 	statusSays(t, "dying: 2")
 	statusSays(t, "watched: 2")
-	holds(t, grace+300*time.Millisecond, "utmp as it is, behind the lock", func() bool { return whoShows(t, "x/1") && whoShows(t, "x/2") })
+	holds(t, grace+300*time.Millisecond, "utmp unchanged while locked", func() bool { return whoShows(t, "x/1") && whoShows(t, "x/2") })
 
 	released := time.Now()
 	release()
-	waitFor(t, generous, "who to show the dead no more", func() bool { return !whoShows(t, "x/1") && !whoShows(t, "x/2") })
+	waitFor(t, generous, "who to stop showing the dead", func() bool { return !whoShows(t, "x/1") && !whoShows(t, "x/2") })
 	if took := time.Since(released); took > slow {
 		t.Errorf("utmpd needed %v after the lock was gone", took)
 	}
@@ -165,7 +165,7 @@ func TestReadLockOnWtmp(t *testing.T) {
 
 			// utmpd no longer waits for wtmp.
 			secondDied := second.kill(t)
-			waitFor(t, generous, "who to show the second no more", func() bool { return !whoShows(t, "x/2") })
+			waitFor(t, generous, "who to stop showing the second", func() bool { return !whoShows(t, "x/2") })
 			t.Logf("the second was marked %v after its death", time.Since(secondDied.to))
 			statusSays(t, "logouts owed: 2")
 			if string(wtmp) != string(readFile(t, wtmpFile)) {
@@ -209,7 +209,7 @@ func TestShortReadLockOnWtmp(t *testing.T) {
 	w.mustStand(t)
 	released := time.Now()
 	release()
-	waitFor(t, generous, "who to show the session no more", func() bool { return !whoShows(t, "x/1") })
+	waitFor(t, generous, "who to stop showing the session", func() bool { return !whoShows(t, "x/1") })
 	took := time.Since(released)
 	t.Logf("the session was ended %v after the lock was gone", took)
 	if took > slow {

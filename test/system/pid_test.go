@@ -96,7 +96,7 @@ func TestPIDReusedWhileDown(t *testing.T) {
 			reincarnate(t, int(w.entry.PID))
 			startUtmpdAs(t, nil)
 			// The end is between then and now; the record has now.
-			waitFor(t, generous, "who to show the dead session no more", func() bool { return !whoShows(t, w.entry.Line) })
+			waitFor(t, generous, "who to stop showing the dead session", func() bool { return !whoShows(t, w.entry.Line) })
 			w.mustGo(t, death{died.from, time.Now()})
 			lives.mustStand(t)
 		})
@@ -117,7 +117,7 @@ func TestKilledAndRestarted(t *testing.T) {
 	d.kill()
 	died := dies.kill(t)
 	d = startUtmpdAs(t, nil)
-	waitFor(t, generous, "who to show the dead session no more", func() bool { return !whoShows(t, dies.entry.Line) })
+	waitFor(t, generous, "who to stop showing the dead session", func() bool { return !whoShows(t, dies.entry.Line) })
 	died.to = time.Now() // the time is unknown, except that it was before the start
 	dies.mustGo(t, died)
 	lives.mustStand(t)

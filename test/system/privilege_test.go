@@ -174,12 +174,12 @@ func mustKnowAgain(t *testing.T, p *pair) {
 	died := w.kill(t)
 	reincarnate(t, int(w.entry.PID))
 	p.d = startUtmpdAs(t, nil)
-	waitFor(t, generous, "who to show the dead session no more", func() bool { return !whoShows(t, w.entry.Line) })
+	waitFor(t, generous, "who to stop showing the dead session", func() bool { return !whoShows(t, w.entry.Line) })
 	died.to = time.Now()
 	w.mustGo(t, died)
 	p.lives.mustStand(t)
 	p.lives.kill(t) // its login is in the rotated log
-	waitFor(t, generous, "who to show the session no more", func() bool { return !whoShows(t, p.lives.entry.Line) })
+	waitFor(t, generous, "who to stop showing the session", func() bool { return !whoShows(t, p.lives.entry.Line) })
 	p.d.stop(t)
 	if note := string(readFile(t, "/var/lib/utmpd/heartbeat")); !strings.Contains(note, "state stopped") {
 		t.Errorf("the note of the end: %q", note)
@@ -207,7 +207,7 @@ func TestHiddenFromRoot(t *testing.T) {
 			kill("the program", server).do(t, s)
 			d.waitLog(t, "session left alone", "its line still has a session leader")
 			kill("the shell", shell).do(t, s)
-			waitFor(t, generous, "who to show the session no more", func() bool { return !whoShows(t, s.entry.Line) })
+			waitFor(t, generous, "who to stop showing the session", func() bool { return !whoShows(t, s.entry.Line) })
 			d.stop(t)
 		})
 	}

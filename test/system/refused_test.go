@@ -150,14 +150,14 @@ func liveOnOldKernel(t *testing.T, refused []refusal, says []string) {
 	for _, words := range says {
 		d.waitLog(t, words)
 	}
-	waitFor(t, generous, "the status to tell of 3 watched sessions", func() bool {
+	waitFor(t, generous, "the status to show 3 watched sessions", func() bool {
 		b, _ := os.ReadFile("/run/utmpd/status")
 		return strings.Contains(string(b), "\nwatched: 3\n")
 	})
 	goes := func(w *dweller) {
 		t.Helper()
 		died := w.kill(t)
-		waitFor(t, generous, "who to show "+w.entry.Line+" no more", func() bool { return !whoShows(t, w.entry.Line) })
+		waitFor(t, generous, "who to stop showing "+w.entry.Line, func() bool { return !whoShows(t, w.entry.Line) })
 		if took := time.Since(died.from); took < grace {
 			t.Errorf("%s was cleaned %v after its death, within its grace", w.entry.Line, took)
 		}
@@ -177,7 +177,7 @@ func liveOnOldKernel(t *testing.T, refused []refusal, says []string) {
 	died := reused.kill(t)
 	reincarnate(t, int(reused.entry.PID))
 	startUtmpdRefused(t, refused)
-	waitFor(t, generous, "who to show the dead session no more", func() bool { return !whoShows(t, reused.entry.Line) })
+	waitFor(t, generous, "who to stop showing the dead session", func() bool { return !whoShows(t, reused.entry.Line) })
 	died.to = time.Now()
 	reused.mustGo(t, died)
 	lives.mustStand(t)

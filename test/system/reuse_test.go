@@ -108,7 +108,7 @@ func TestPIDReusedBeforeFirstSight(t *testing.T) {
 			other := reincarnateBy(t, int(w.entry.PID), aliceSleeps)
 			d := startUtmpd(t)
 			if c.stays {
-				holds(t, grace+300*time.Millisecond, "a record whose process cannot be told apart", func() bool { return whoShows(t, "x/1") })
+				holds(t, grace+300*time.Millisecond, "a record whose process cannot be distinguished", func() bool { return whoShows(t, "x/1") })
 				w.mustStand(t)
 				w.cmd = other
 				died = w.kill(t)
@@ -140,7 +140,7 @@ func TestPIDReusedWhileUtmpdWasHeldUp(t *testing.T) {
 	died := w.kill(t)
 	reincarnateBy(t, int(w.entry.PID), aliceSleeps)
 	d.cmd.Process.Signal(syscall.SIGCONT)
-	waitFor(t, generous, "who to show the dead session no more", func() bool { return !whoShows(t, "x/2") })
+	waitFor(t, generous, "who to stop showing the dead session", func() bool { return !whoShows(t, "x/2") })
 	died.to = time.Now()
 	w.mustGo(t, died)
 	lives.mustStand(t)
@@ -176,7 +176,7 @@ func TestPIDReusedForNewSession(t *testing.T) {
 				startUtmpdAs(t, nil)
 			}
 			if c.line != old.entry.Line {
-				waitFor(t, generous, "who to show the old session no more", func() bool { return !whoShows(t, old.entry.Line) })
+				waitFor(t, generous, "who to stop showing the old session", func() bool { return !whoShows(t, old.entry.Line) })
 				if c.down {
 					died.to = time.Now()
 				}
@@ -204,7 +204,7 @@ func TestPIDReusedWhileDownWithoutState(t *testing.T) {
 	short.kill(t)
 	short.cmd = reincarnateBy(t, int(short.entry.PID), aliceSleeps)
 	startUtmpdAs(t, nil)
-	holds(t, grace+300*time.Millisecond, "what cannot be told apart, and what lives", func() bool {
+	holds(t, grace+300*time.Millisecond, "the indistinguishable and the living session", func() bool {
 		return whoShows(t, "x/1") && whoShows(t, "x/2")
 	})
 	for _, w := range []*dweller{short, lives} {
@@ -258,7 +258,7 @@ func TestTimeNamespace(t *testing.T) {
 	if readlink(t, "/proc/self/ns/time") == readlink(t, fmt.Sprintf("/proc/%d/ns/time", d.cmd.Process.Pid)) {
 		t.Fatal("utmpd is in no time namespace of its own")
 	}
-	waitFor(t, generous, "who to show the dead session no more", func() bool { return !whoShows(t, "x/2") })
+	waitFor(t, generous, "who to stop showing the dead session", func() bool { return !whoShows(t, "x/2") })
 	died.to = time.Now()
 	dies.mustGo(t, died)
 	holds(t, grace+300*time.Millisecond, "the living", func() bool { return whoShows(t, "x/1") && whoShows(t, "x/3") })

@@ -53,7 +53,7 @@ func TestMoreThanMaxFDs(t *testing.T) {
 	}
 	startUtmpd(t, "MAX_FDS=1", "SCAN_PERIOD=1")
 	all := []*dweller{dwell(t, "x/1"), dwell(t, "x/2"), dwell(t, "x/3")}
-	waitFor(t, generous, "the status to tell of 2 unwatched sessions", func() bool {
+	waitFor(t, generous, "the status to show 2 unwatched sessions", func() bool {
 		b, _ := os.ReadFile("/run/utmpd/status")
 		return strings.Contains(string(b), "\nunwatched: 2\n")
 	})
@@ -61,7 +61,7 @@ func TestMoreThanMaxFDs(t *testing.T) {
 	for _, w := range all {
 		died := w.kill(t)
 		// An unwatched session ends at the time at which it was found dead.
-		waitFor(t, generous, "who to show "+w.entry.Line+" no more", func() bool { return !whoShows(t, w.entry.Line) })
+		waitFor(t, generous, "who to stop showing "+w.entry.Line, func() bool { return !whoShows(t, w.entry.Line) })
 		died.to = time.Now()
 		w.mustGo(t, died)
 	}

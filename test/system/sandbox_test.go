@@ -55,7 +55,7 @@ func TestSandbox(t *testing.T) {
 	died := p.dies.kill(t)
 	p.d.stop(t)
 	p.d = startUtmpdAs(t, nil)
-	waitFor(t, generous, "who to show the dead session no more", func() bool {
+	waitFor(t, generous, "who to stop showing the dead session", func() bool {
 		for _, r := range records(t, moved) {
 			if r == p.dies.entry {
 				return false
@@ -106,7 +106,7 @@ func TestMountedOver(t *testing.T) {
 				t.Fatal(err)
 			}
 			p.d = startUtmpdAs(t, nil)
-			waitFor(t, generous, "who to show the dead session no more", func() bool { return !whoShows(t, p.dies.entry.Line) })
+			waitFor(t, generous, "who to stop showing the dead session", func() bool { return !whoShows(t, p.dies.entry.Line) })
 			died.to = time.Now()
 			p.mustHold(t, died)
 		})

@@ -107,7 +107,7 @@ func (r *results) print(out io.Writer) {
 	for i, why := range reasons {
 		fmt.Fprintf(out, "(%d) %s\n", i+1, why)
 	}
-	fmt.Fprintln(out, "killed, ut_pid killed: seconds from the session's end until who shows it no more; ended: logouts with utmpd as without.")
+	fmt.Fprintln(out, "killed, ut_pid killed: seconds from the session's end until who stops showing it; ended: the same logouts with and without utmpd.")
 }
 
 // summary describes a cell in a few words.
