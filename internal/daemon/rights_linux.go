@@ -33,7 +33,7 @@ func ownerOf(name string) error {
 // kernelLacks names what the kernel does not report about processes.
 func kernelLacks() []string {
 	var missing []string
-	inode, exit := proc.Told()
+	inode, exit := proc.Supports()
 	if !inode {
 		missing = append(missing, "know a process by more than its start time (Linux 6.9)")
 	}

@@ -17,8 +17,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// beChild is main of a child process. Each kind says "ready" and lives until
-// its standard input ends.
+// beChild is the main function of a child process. Most kinds print "ready" and
+// live until their standard input ends.
 func beChild(kind string) int {
 	name, arg, _ := strings.Cut(kind, ":")
 	code, _ := strconv.Atoi(arg)
@@ -36,8 +36,8 @@ func beChild(kind string) int {
 			io.Copy(io.Discard, os.Stdin)
 			os.Exit(7)
 		}()
-		unix.Syscall(unix.SYS_EXIT, 0, 0, 0) // of this thread
-	case "session", "headless": // a leader and a member; the leader stays, or goes before
+		unix.Syscall(unix.SYS_EXIT, 0, 0, 0) // exits this thread only
+	case "session", "headless": // a leader and a member; a headless one's leader exits first
 		cmd := command("exit:0")
 		cmd.Stdin, cmd.Stdout = os.Stdin, os.Stdout
 		if err := cmd.Start(); err != nil {
@@ -62,10 +62,10 @@ func beChild(kind string) int {
 	return 2
 }
 
-// forbidPidfds has pidfd_open(2) fail with an error number from here on.
+// forbidPidfds makes pidfd_open(2) fail with errno in this process.
 func forbidPidfds(errno uint32) error {
 	program := []unix.SockFilter{
-		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: 0}, // the number of the call
+		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: 0}, // the system call's number
 		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, Jf: 1, K: unix.SYS_PIDFD_OPEN},
 		{Code: unix.BPF_RET | unix.BPF_K, K: 0x00050000 | errno}, // SECCOMP_RET_ERRNO
 		{Code: unix.BPF_RET | unix.BPF_K, K: 0x7fff0000},         // SECCOMP_RET_ALLOW
@@ -82,7 +82,7 @@ func forbidPidfds(errno uint32) error {
 	return nil
 }
 
-// child is a process of this test binary.
+// child is a running child process of this test binary.
 type child struct {
 	*exec.Cmd
 	stdin io.Closer
@@ -91,15 +91,15 @@ type child struct {
 
 func (c *child) pid() int32 { return int32(c.Process.Pid) }
 
-// command returns the command of a child.
+// command returns the command that runs a child of this kind.
 func command(kind string) *exec.Cmd {
 	cmd := exec.Command(os.Args[0])
-	// The race detector has each process sleep for a second before it exits.
+	// The race detector lets each process sleep for a second before it exits.
 	cmd.Env = append(os.Environ(), childVar+"="+kind, "GORACE=atexit_sleep_ms=0")
 	return cmd
 }
 
-// start runs a child and waits until it says that it is ready.
+// start starts a child and waits until it is ready.
 func start(t testing.TB, kind string, with ...func(*exec.Cmd)) *child {
 	t.Helper()
 	cmd := command(kind)
@@ -124,12 +124,13 @@ func start(t testing.TB, kind string, with ...func(*exec.Cmd)) *child {
 		c.Wait()
 	})
 	if line, err := c.out.ReadString('\n'); line != "ready\n" {
-		t.Fatalf("child %s said %q, %v", kind, line, err)
+		t.Fatalf("child %s printed %q, error %v", kind, line, err)
 	}
 	return c
 }
 
-// end lets the child exit, or kills it, and waits until it is a zombie.
+// end lets the child exit if signal is 0, else sends it signal. It waits until
+// the child is a zombie.
 func (c *child) end(t testing.TB, signal unix.Signal) {
 	t.Helper()
 	if signal == 0 {
@@ -138,6 +139,6 @@ func (c *child) end(t testing.TB, signal unix.Signal) {
 		t.Fatal(err)
 	}
 	if !settles(func() bool { s, err := readStat(c.pid()); return err == nil && s.ended() }) {
-		t.Fatal("the child is no zombie")
+		t.Fatal("the child did not become a zombie")
 	}
 }

@@ -4,5 +4,5 @@
 
 package proc
 
-// beChild is main of a child process; no test here has one.
+// beChild is the main function of a child process. Tests start one on Linux only.
 func beChild(string) int { return 2 }

@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// TestKernelThread: a kernel thread can be opened as any process, and lives.
+// TestKernelThread checks that a kernel thread can be opened like any process
+// and is alive.
 func TestKernelThread(t *testing.T) {
 	buf := make([]byte, 64)
 	n, err := readFile("/proc/2/comm", buf)
@@ -21,10 +22,10 @@ func TestKernelThread(t *testing.T) {
 			continue
 		}
 		if ended, reaped := p.Ended(); ended || reaped {
-			t.Errorf("%s: ended", name)
+			t.Errorf("%s: Ended() = %v, %v, want false", name, ended, reaped)
 		}
 		if status := p.Status(); status.Known {
-			t.Errorf("%s: status %v", name, status)
+			t.Errorf("%s: Status() = %v, want unknown", name, status)
 		}
 		p.Close()
 	}

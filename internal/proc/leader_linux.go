@@ -14,16 +14,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Leaders tells for each terminal line, such as pts/3, whether the terminal
-// exists, and if it does, which living process leads the session on it. It
-// blocks for one pass over /proc, some 8 µs a process, but only if one of the
-// terminals exists. With an error, one that is not found may be there all the
-// same: hidepid hides it. Containers' terminals are not the machine's.
+// Leaders reports for each terminal line, such as pts/3, whether the terminal
+// exists and which living process leads the session on it. It blocks for one
+// pass over /proc, about 8 µs for each process, if any of the terminals exists.
+// Processes in containers are left out: their terminals are not the machine's.
+// If the error is not nil, a leader that was not found may still exist, for
+// example because hidepid hides it.
 //
 // Source: tty_nr and session in proc_pid_stat(5).
 func Leaders(lines []string) (map[string]Leader, error) {
 	leaders := make(map[string]Leader, len(lines))
-	terminals := make(map[uint32][]string) // lines by device; links give one several
+	terminals := make(map[uint32][]string) // lines by device; a device may have several names
 	for _, line := range lines {
 		tty, ok := terminal(line)
 		leaders[line] = Leader{Exists: ok}
@@ -54,14 +55,14 @@ func Leaders(lines []string) (map[string]Leader, error) {
 
 var errHidden = errors.New("/proc hides the processes of others (hidepid)")
 
-// hidesOthers reports whether /proc shows this process only what is its user's
-// own: process 1 is always there.
+// hidesOthers reports whether /proc hides the processes of other users. Process
+// 1 always exists, so a /proc that does not show it hides others.
 func hidesOthers() bool {
 	_, err := readStat(1)
 	return err != nil
 }
 
-// terminal returns a line's device number as /proc/PID/stat tells it.
+// terminal returns a line's device number in the encoding of /proc/PID/stat.
 func terminal(line string) (tty uint32, ok bool) {
 	path, ok := linePath(line)
 	if !ok {
@@ -73,17 +74,24 @@ func terminal(line string) (tty uint32, ok bool) {
 			return 0, false
 		}
 		major, minor := unix.Major(uint64(st.Rdev)), unix.Minor(uint64(st.Rdev))
-		active, standsFor := activeTerminal(major, minor)
-		if !standsFor {
-			return minor&0xff | major<<8 | minor&^0xff<<12, true
+		active, alias := activeTerminal(major, minor)
+		if !alias {
+			return deviceNumber(major, minor), true
 		}
 		path = "/dev/" + active
 	}
 	return 0, false
 }
 
-// activeTerminal returns the terminal that /dev/console or /dev/tty0 stands
-// for now: a process on them has the other's number.
+// deviceNumber encodes a device number as tty_nr in /proc/PID/stat does.
+//
+// Source: new_encode_dev in the kernel's linux/kdev_t.h.
+func deviceNumber(major, minor uint32) uint32 {
+	return minor&0xff | major<<8 | minor&^0xff<<12
+}
+
+// activeTerminal returns the terminal that /dev/console or /dev/tty0 is an alias
+// of now. A process on an alias has the device number of that terminal.
 func activeTerminal(major, minor uint32) (name string, ok bool) {
 	var device string
 	switch {
@@ -99,16 +107,16 @@ func activeTerminal(major, minor uint32) (name string, ok bool) {
 	if err != nil {
 		return "", false
 	}
-	words := strings.Fields(string(buf[:n])) // the last is /dev/console
+	words := strings.Fields(string(buf[:n])) // the last one is /dev/console
 	if len(words) == 0 {
 		return "", false
 	}
 	return words[len(words)-1], true
 }
 
-// contained reports whether a process lives in a pid namespace within the one
-// that /proc shows. Its terminal is then a container's own, which has the same
-// number as one here.
+// contained reports whether a process is in a pid namespace below the one that
+// /proc shows. Its terminal is then a container's, whose device number may equal
+// that of a terminal of the machine.
 //
 // Source: NSpid in proc_pid_status(5); pid_namespaces(7).
 func contained(pid int32) bool {
@@ -125,7 +133,7 @@ func contained(pid int32) bool {
 	return false
 }
 
-// eachStat calls yield for every process that /proc shows.
+// eachStat calls yield with the stat of each process that /proc shows.
 func eachStat(yield func(stat)) error {
 	dir, err := os.Open("/proc")
 	if err != nil {

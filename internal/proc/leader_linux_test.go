@@ -36,7 +36,7 @@ func newTerminal(t *testing.T) (terminal *os.File, line string) {
 	return terminal, line
 }
 
-// onTerminal has a child lead a session on a terminal.
+// onTerminal makes a child the leader of a session on terminal.
 func onTerminal(terminal *os.File) func(*exec.Cmd) {
 	return func(cmd *exec.Cmd) {
 		cmd.ExtraFiles = []*os.File{terminal}
@@ -57,7 +57,7 @@ func TestLeaders(t *testing.T) {
 		line:             {Exists: true, Found: true, ID: id(c)},
 		leaderlessLine:   {Exists: true, Found: true, ID: id(l)},
 		emptyLine:        {Exists: true},
-		"null":           {Exists: true}, // a device, if no terminal
+		"null":           {Exists: true}, // a character device, but no terminal
 		"pts":            {},
 		"pts/999999":     {},
 		"":               {},
@@ -78,11 +78,12 @@ func TestLeaders(t *testing.T) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(map[string]Leader{line: {Exists: true}}, got); diff != "" {
-		t.Errorf("the leader is a zombie (-want +got):\n%s", diff)
+		t.Errorf("after the leader died (-want +got):\n%s", diff)
 	}
 }
 
-// A container's terminals have the numbers of the machine's.
+// TestLeadersContained checks that a leader in a container is left out: its
+// terminal may have the device number of one of the machine's.
 func TestLeadersContained(t *testing.T) {
 	terminal, line := newTerminal(t)
 	try := command("exit:0")
@@ -105,11 +106,12 @@ func TestLeadersContained(t *testing.T) {
 	}
 }
 
-// A terminal that does not exist costs no pass over /proc.
+// TestLeadersNoTerminal checks that Leaders makes no pass over /proc if no
+// terminal exists.
 func TestLeadersNoTerminal(t *testing.T) {
 	allocs := testing.AllocsPerRun(10, func() { Leaders([]string{"pts/999999"}) })
 	if allocs > 20 {
-		t.Errorf("%v allocations", allocs)
+		t.Errorf("%v allocations, want at most 20", allocs)
 	}
 }
 

@@ -9,10 +9,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// RaiseLimit raises RLIMIT_NOFILE so that want descriptors can be open, and the
-// hard limit with it where that is allowed. It returns what the limit is then,
-// and an error if that is less than want. It never lowers a limit. (Go itself
-// raises the soft limit to the hard one when a program starts.)
+// RaiseLimit raises RLIMIT_NOFILE to want open descriptors. It raises the hard
+// limit as well if necessary and allowed. It returns the resulting soft limit,
+// and an error if that is less than want. It never lowers a limit. (The Go
+// runtime raises the soft limit to the hard one at the start of a program.)
 func RaiseLimit(want int) (got int, err error) {
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
@@ -48,8 +48,8 @@ func limitError(want int, err error) error {
 	return fmt.Errorf("proc: raise RLIMIT_NOFILE to %d: %w", want, err)
 }
 
-// set assigns a limit, which some systems count in signed numbers.
+// set assigns a limit. Its type is signed on some systems.
 func set[T int64 | uint64](limit *T, to uint64) { *limit = T(to) }
 
-// count turns a limit into an int; none at all becomes the largest.
+// count converts a limit into an int; RLIM_INFINITY becomes the largest int.
 func count(limit uint64) int { return int(min(limit, math.MaxInt)) }

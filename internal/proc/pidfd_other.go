@@ -6,12 +6,12 @@ package proc
 
 import "fmt"
 
-// Open returns ErrNoPidfd: there are none here. Find is the way.
+// Open returns ErrNoPidfd: only Linux has pidfds. Use Find.
 func Open(pid int32) (*Process, error) {
 	return nil, fmt.Errorf("proc: open %d: %w", pid, ErrNoPidfd)
 }
 
-// Poller exists where pidfds do, which is not here.
+// Poller cannot be created on this system: it needs pidfds.
 type Poller struct{}
 
 // NewPoller returns ErrNoPidfd.

@@ -11,21 +11,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxEnds is how many ends one Wait returns at most.
+// maxEnds is the largest number of ends that one Wait returns.
 const maxEnds = 1024
 
-// Poller waits for the ends of many processes at once. Its methods may be
-// called at the same time, but only one Wait.
+// Poller waits for the ends of many processes at once. Its methods are safe for
+// concurrent use, except that only one Wait may run at a time.
 type Poller struct {
-	file   *os.File // of the epoll descriptor, which Go's own poller waits for
+	file   *os.File // the epoll descriptor; the Go runtime's poller waits for it
 	conn   syscall.RawConn
 	closed atomic.Bool
 	events [maxEnds]unix.EpollEvent
 }
 
-// NewPoller returns a Poller that waits for nothing yet. It costs one
-// descriptor until Close. The error is ErrNoPidfd if the kernel has no
-// pidfd_open(2) or forbids it.
+// NewPoller returns a Poller without processes. It holds one descriptor until
+// Close. The error wraps ErrNoPidfd if pidfd_open(2) is missing or forbidden.
 func NewPoller() (*Poller, error) {
 	self, err := Open(int32(os.Getpid()))
 	if err != nil {
@@ -36,8 +35,8 @@ func NewPoller() (*Poller, error) {
 	if err != nil {
 		return nil, fmt.Errorf("proc: epoll_create1: %w", err)
 	}
-	// Only a non-blocking descriptor is parked in Go's poller, where waiting
-	// takes no thread and Close ends it.
+	// The Go runtime polls non-blocking descriptors only. With it, a Wait
+	// occupies no thread, and Close ends it.
 	if err := unix.SetNonblock(fd, true); err != nil {
 		unix.Close(fd)
 		return nil, fmt.Errorf("proc: epoll: %w", err)
@@ -51,28 +50,30 @@ func NewPoller() (*Poller, error) {
 	return &Poller{file: file, conn: conn}, nil
 }
 
-// Add has Wait tell when p ends, and once more when it was reaped (Linux ≥ 6.9),
-// under key. One that has ended already is told of too. p must come from Open;
-// closing it takes it out again.
+// Add makes Wait report the end of p, and once more that p was reaped (Linux ≥
+// 6.9), with key. If p has already ended, Wait reports that. p must be from
+// Open. Closing p removes it.
 func (l *Poller) Add(p *Process, key uint64) error {
 	if p.fd < 0 {
 		return fmt.Errorf("proc: watch %d: %w", p.id.PID, ErrNoPidfd)
 	}
-	// Edge-triggered: a dead process left open does not fire for ever.
+	// Edge-triggered, so that a dead process that stays open is reported
+	// once and not at each Wait.
 	event := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLET, Fd: int32(uint32(key)), Pad: int32(uint32(key >> 32))}
 	var failed error
 	err := l.conn.Control(func(fd uintptr) {
 		failed = unix.EpollCtl(int(fd), unix.EPOLL_CTL_ADD, int(p.fd), &event)
 	})
-	if err := l.whatFailed(err, failed); err != nil {
+	if err := l.callError(err, failed); err != nil {
 		return fmt.Errorf("proc: watch %d: %w", p.id.PID, err)
 	}
 	return nil
 }
 
-// whatFailed returns the error of a call on the descriptor, given that of
-// getting at it: os.ErrClosed after Close, of which Go has another word here.
-func (l *Poller) whatFailed(access, call error) error {
+// callError returns the error of a system call on the descriptor. access is the
+// error of the syscall.RawConn, call that of the system call. After Close it is
+// os.ErrClosed; the RawConn's own error is not comparable to that.
+func (l *Poller) callError(access, call error) error {
 	switch {
 	case access == nil:
 		return call
@@ -82,8 +83,8 @@ func (l *Poller) whatFailed(access, call error) error {
 	return access
 }
 
-// Wait blocks until processes have ended and appends them to ends, up to 1024
-// at a time. After Close the error is os.ErrClosed.
+// Wait blocks until at least one process has ended and appends the ends, at
+// most 1024, to ends. After Close the error wraps os.ErrClosed.
 func (l *Poller) Wait(ends []End) ([]End, error) {
 	var n int
 	var failed error
@@ -91,7 +92,7 @@ func (l *Poller) Wait(ends []End) ([]End, error) {
 		n, failed = retry(func() (int, error) { return unix.EpollWait(int(fd), l.events[:], 0) })
 		return n > 0 || failed != nil
 	})
-	if err := l.whatFailed(err, failed); err != nil {
+	if err := l.callError(err, failed); err != nil {
 		return ends, fmt.Errorf("proc: wait: %w", err)
 	}
 	for _, event := range l.events[:n] {
@@ -103,8 +104,8 @@ func (l *Poller) Wait(ends []End) ([]End, error) {
 	return ends, nil
 }
 
-// Close ends a Wait and releases the descriptor. It does not close the
-// processes.
+// Close ends a running Wait and closes the descriptor of the Poller. It does
+// not close the processes.
 func (l *Poller) Close() error {
 	l.closed.Store(true)
 	return l.file.Close()

@@ -22,7 +22,7 @@ func newPoller(t *testing.T) *Poller {
 }
 
 func TestPoller(t *testing.T) {
-	const key = 1<<63 | 5<<32 | 7 // all bits arrive
+	const key = 1<<63 | 5<<32 | 7 // Wait must return all 64 bits
 	l := newPoller(t)
 	c := start(t, "exit:0")
 	p := open(t, c.pid())
@@ -42,12 +42,13 @@ func TestPoller(t *testing.T) {
 	c.end(t, unix.SIGKILL)
 	wait(End{Key: key})
 	if !kernelAtLeast(t, 6, 9) {
-		t.Skip("before Linux 6.9 nothing tells that a process was reaped")
+		t.Skip("before Linux 6.9 the kernel does not report that a process was reaped")
 	}
 	c.Wait()
 	wait(End{Key: key, Reaped: true})
 
-	// The dead one, still open, keeps silent: the next to speak is another.
+	// The dead process is still open, but must not be reported again: the
+	// next end is the other's.
 	other := start(t, "exit:0")
 	p2 := open(t, other.pid())
 	if err := l.Add(p2, 8); err != nil {

@@ -12,20 +12,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Process is one process, from Open an open pidfd, from Find its pid and start
-// time only. A Process is not safe for concurrent use.
+// Process is one process. One from Open holds a pidfd; one from Find knows only
+// its pid and start time. A Process is not safe for concurrent use.
 type Process struct {
 	id   ID
-	fd   int32 // -1 from Find
-	peek bool  // its stat showed us what needs ptrace access
+	fd   int32 // the pidfd; -1 from Find
+	peek bool  // its stat showed fields that need ptrace access
 }
 
-// Open opens the process that lives under pid now, without blocking. It costs
-// one descriptor until Close. A zombie can be opened.
+// Open opens the process that has pid now, also if it is a zombie. It does not
+// block. The Process holds one descriptor until Close.
 //
-// The error is ErrGone if there is none, ErrNoPidfd if the kernel has no
-// pidfd_open(2) or forbids it, else the kernel's: EMFILE, ENFILE, ENOMEM, or
-// EINVAL or ENOENT for the number of a thread that is no process.
+// The error wraps ErrGone if no process has pid, ErrNoPidfd if pidfd_open(2) is
+// missing or forbidden, and else the kernel's error: EMFILE, ENFILE, ENOMEM, or,
+// if pid is the id of a thread other than a process's first, EINVAL or ENOENT.
 //
 // Source: pidfd_open(2); Linux ≥ 5.3.
 func Open(pid int32) (*Process, error) {
@@ -38,8 +38,8 @@ func Open(pid int32) (*Process, error) {
 	}
 	p := &Process{fd: int32(fd), id: ID{PID: pid, Inode: pidfsInode(fd)}}
 	if s, err := readStat(pid); err == nil {
-		// The number may have passed on between pidfd_open and here. While
-		// the pidfd's process is not reaped, it has not.
+		// Another process may have got the pid since pidfd_open. It cannot
+		// have while the pidfd's process is not reaped.
 		if _, reaped := p.Ended(); !reaped {
 			p.id.Start, p.peek = s.start, s.startCode > 1
 		}
@@ -47,7 +47,7 @@ func Open(pid int32) (*Process, error) {
 	return p, nil
 }
 
-// openError says what an error of pidfd_open(2) means.
+// openError translates an error of pidfd_open(2).
 func openError(pid int32, err error) error {
 	switch err {
 	case unix.ESRCH:
@@ -55,8 +55,9 @@ func openError(pid int32, err error) error {
 	case unix.ENOSYS, unix.EPERM, unix.EACCES, unix.ENODEV:
 		return fmt.Errorf("%w: %w", ErrNoPidfd, err)
 	case unix.EINVAL, unix.ENOENT:
-		// The number of a thread; or that of a group or session whose leader
-		// was reaped while others live on in it: no process.
+		// pid is a thread's id, or the id of a process group or session
+		// whose leader was reaped and that still has members. The latter
+		// is no process, and kill(2) fails.
 		if unix.Kill(int(pid), 0) == unix.ESRCH {
 			return ErrGone
 		}
@@ -64,10 +65,11 @@ func openError(pid int32, err error) error {
 	return err
 }
 
-// Find looks for the process that lives under pid now and keeps no descriptor.
-// Its end is seen when asked for, by kill(2), by its state and start time in
-// /proc if those can be read: absence from /proc is no proof, since hidepid
-// hides the living. The error is ErrGone if there is none.
+// Find finds the process that has pid now, also if it is a zombie. It holds no
+// descriptor: Ended asks kill(2) and, if it can be read, /proc/PID/stat for the
+// state and the start time. A process missing from /proc counts as alive, since
+// hidepid hides living processes. The error wraps ErrGone if no process has
+// pid.
 func Find(pid int32) (*Process, error) {
 	p := &Process{fd: -1, id: ID{PID: pid}}
 	if pid <= 0 || !signalable(pid) {
@@ -79,13 +81,14 @@ func Find(pid int32) (*Process, error) {
 	return p, nil
 }
 
-// ID returns the process's identity. Its inode is 0 before Linux 6.9 and from
-// Find, its start 0 where /proc does not show the process.
+// ID returns the process's identity. Its Inode is 0 before Linux 6.9 and from
+// Find. Its Start is 0 if /proc does not show the process.
 func (p *Process) ID() ID { return p.id }
 
 // Ended reports whether the process has ended, and whether its parent has
-// waited for it too, which before Linux 6.9 is not told. It does not block. A
-// process whose first thread has exited while others run has not ended.
+// waited for it. It does not block. A process whose first thread has exited
+// while others run has not ended. Before Linux 6.9 a pidfd does not show that a
+// process was reaped: reaped is then always false for a Process from Open.
 func (p *Process) Ended() (ended, reaped bool) {
 	if p.fd < 0 {
 		return p.endedByPID()
@@ -96,7 +99,7 @@ func (p *Process) Ended() (ended, reaped bool) {
 		if err == unix.EINTR {
 			continue
 		}
-		if err != nil { // unknown is not dead
+		if err != nil { // the state is unknown: count it as alive
 			return false, false
 		}
 		return set[0].Revents&(unix.POLLIN|unix.POLLHUP) != 0, set[0].Revents&unix.POLLHUP != 0
@@ -117,8 +120,9 @@ func (p *Process) endedByPID() (ended, reaped bool) {
 	return s.ended(), false
 }
 
-// Status returns how the process ended, as far as the kernel tells now: of a
-// zombie only to who may trace it, of a reaped one since Linux 6.15.
+// Status returns how the process ended, if the kernel reports it now. For a
+// zombie it does if the caller may trace it, for a reaped process since Linux
+// 6.15 and if the Process is from Open.
 func (p *Process) Status() Status {
 	if p.fd >= 0 {
 		info := unix.PidfdInfo{Mask: unix.PIDFD_INFO_EXIT}
@@ -126,9 +130,9 @@ func (p *Process) Status() Status {
 			return Status{Known: true, Wait: info.Exit_code}
 		}
 	}
-	// Who may not trace the process reads 0, as if it had exited well. What
-	// it was allowed to see of it when it lived tells of rules that bind
-	// even the capable, such as Landlock's.
+	// exit_code reads 0 without ptrace access, as if the process had
+	// succeeded. Capabilities do not prove access: Landlock denies it to
+	// the capable too. peek does: it was read while the process lived.
 	if !p.peek {
 		return Status{}
 	}
@@ -139,7 +143,7 @@ func (p *Process) Status() Status {
 	return Status{Known: true, Wait: s.exitCode}
 }
 
-// Close releases the descriptor, if there is one.
+// Close closes the pidfd, if there is one.
 func (p *Process) Close() error {
 	if p.fd < 0 {
 		return nil
@@ -152,8 +156,8 @@ func (p *Process) Close() error {
 	return nil
 }
 
-// pidfsInode returns a pidfd's inode number, or 0 where pidfds have none of
-// their own.
+// pidfsInode returns a pidfd's inode number, or 0 if the kernel has no pidfs:
+// all pidfds then share one inode.
 func pidfsInode(fd int) uint64 {
 	var fs unix.Statfs_t
 	var st unix.Stat_t
@@ -163,10 +167,10 @@ func pidfsInode(fd int) uint64 {
 	return uint64(st.Ino)
 }
 
-// Told reports what this kernel tells of processes: an inode for each, which is
-// never another's (Linux ≥ 6.9), and how strangers' children ended (≥ 6.15). It
-// tries, as far as that can be tried: a sandbox may forbid what the kernel can.
-func Told() (inode, exit bool) {
+// Supports reports whether each process has a unique inode number (Linux ≥ 6.9)
+// and whether the exit status of other programs' children can be read
+// (≥ 6.15). It tries both as far as possible, since a sandbox may forbid them.
+func Supports() (inode, exit bool) {
 	self, err := Open(int32(os.Getpid()))
 	if err != nil {
 		return false, false
@@ -176,7 +180,7 @@ func Told() (inode, exit bool) {
 	return self.id.Inode != 0, unix.IoctlPidfdInfo(int(self.fd), &info) == nil && since(6, 15)
 }
 
-// since reports whether the kernel is of that version or later.
+// since reports whether the kernel has that version or a later one.
 func since(major, minor int) bool {
 	var u unix.Utsname
 	if unix.Uname(&u) != nil {
@@ -187,7 +191,7 @@ func since(major, minor int) bool {
 	return err == nil && (is > major || is == major && isMinor >= minor)
 }
 
-// signalable reports whether anything, a zombie included, has this pid.
+// signalable reports whether any process, also a zombie, has this pid.
 func signalable(pid int32) bool { return unix.Kill(int(pid), 0) != unix.ESRCH }
 
 // mayTraceAll reports whether CAP_SYS_PTRACE is in force.
@@ -200,7 +204,9 @@ func mayTraceAll() bool {
 	return data[0].Effective&(1<<unix.CAP_SYS_PTRACE) != 0
 }
 
-// BootID returns what names this boot of the machine and no other.
+// BootID returns a string that identifies this boot of the machine.
+//
+// Source: /proc/sys/kernel/random/boot_id in random(4).
 func BootID() (string, error) {
 	const name = "/proc/sys/kernel/random/boot_id"
 	buf := make([]byte, 128)
@@ -215,8 +221,9 @@ func BootID() (string, error) {
 	return id, nil
 }
 
-// Boot returns when the machine was booted, by a wall clock that shows now. It
-// moves when the clock is stepped. It is now itself if the kernel does not say.
+// Boot returns when the machine was booted: now less CLOCK_BOOTTIME. The result
+// moves when the wall clock is stepped. It is now itself if the clock cannot be
+// read.
 func Boot(now time.Time) time.Time {
 	var up unix.Timespec
 	if unix.ClockGettime(unix.CLOCK_BOOTTIME, &up) != nil {

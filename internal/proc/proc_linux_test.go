@@ -17,7 +17,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// kernelAtLeast reports whether the running kernel is so new.
+// kernelAtLeast reports whether the running kernel has that version or a later
+// one.
 func kernelAtLeast(t testing.TB, major, minor int) bool {
 	t.Helper()
 	var name unix.Utsname
@@ -77,54 +78,63 @@ func TestEnd(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, p := range []*Process{opened, found} {
-				if ended, reaped := p.Ended(); ended || reaped {
-					t.Errorf("alive: Ended() = %v, %v", ended, reaped)
-				}
-				if got := p.Status(); got.Known {
-					t.Errorf("alive: Status() = %v", got)
-				}
+				wantEnded(t, "alive", p, false, false)
+				wantUnknown(t, "alive", p)
 			}
 			c.end(t, test.signal)
 			for _, p := range []*Process{opened, found, open(t, c.pid())} {
-				if ended, reaped := p.Ended(); !ended || reaped {
-					t.Errorf("zombie: Ended() = %v, %v", ended, reaped)
-				}
+				wantEnded(t, "zombie", p, true, false)
 			}
 			for _, p := range []*Process{opened, found} {
-				// Who may not trace everything never takes a 0 for good.
+				// Without CAP_SYS_PTRACE an exit status of 0 stays unknown.
 				got := p.Status()
 				if got != test.want && (got.Known || mayTraceAll()) {
 					t.Errorf("zombie: Status() = %v, want %v", got, test.want)
 				}
 			}
 			c.Wait()
-			if ended, reaped := opened.Ended(); !ended || reaped != kernelAtLeast(t, 6, 9) {
-				t.Errorf("reaped: Ended() = %v, %v", ended, reaped)
-			}
-			if ended, reaped := found.Ended(); !ended || !reaped {
-				t.Errorf("reaped, by pid: Ended() = %v, %v", ended, reaped)
-			}
-			want := test.want
-			if !kernelAtLeast(t, 6, 15) {
-				want = Status{}
-			}
-			if got := opened.Status(); got != want {
-				t.Errorf("reaped: Status() = %v, want %v", got, want)
-			}
-			if got := found.Status(); got.Known {
-				t.Errorf("reaped, by pid: Status() = %v", got)
-			}
-			for name, look := range map[string]func(int32) (*Process, error){"Open": Open, "Find": Find} {
-				if _, err := look(c.pid()); !errors.Is(err, ErrGone) {
-					t.Errorf("reaped: %s: %v", name, err)
-				}
-			}
+			wantReaped(t, opened, found, test.want)
 		})
 	}
 }
 
-// A zombie's exit code reads 0 for who may not trace it, so a 0 is a status
-// only where the reader has seen more than such a one sees.
+// wantReaped checks what a Process from Open and one from Find report of a
+// process that was reaped.
+func wantReaped(t *testing.T, opened, found *Process, status Status) {
+	t.Helper()
+	wantEnded(t, "reaped, from Open", opened, true, kernelAtLeast(t, 6, 9))
+	wantEnded(t, "reaped, from Find", found, true, true)
+	if !kernelAtLeast(t, 6, 15) {
+		status = Status{}
+	}
+	if got := opened.Status(); got != status {
+		t.Errorf("reaped, from Open: Status() = %v, want %v", got, status)
+	}
+	wantUnknown(t, "reaped, from Find", found)
+	for name, get := range map[string]func(int32) (*Process, error){"Open": Open, "Find": Find} {
+		if _, err := get(opened.ID().PID); !errors.Is(err, ErrGone) {
+			t.Errorf("reaped: %s: %v, want %v", name, err, ErrGone)
+		}
+	}
+}
+
+func wantEnded(t *testing.T, when string, p *Process, ended, reaped bool) {
+	t.Helper()
+	if gotEnded, gotReaped := p.Ended(); gotEnded != ended || gotReaped != reaped {
+		t.Errorf("%s: Ended() = %v, %v, want %v, %v", when, gotEnded, gotReaped, ended, reaped)
+	}
+}
+
+func wantUnknown(t *testing.T, when string, p *Process) {
+	t.Helper()
+	if got := p.Status(); got.Known {
+		t.Errorf("%s: Status() = %v, want unknown", when, got)
+	}
+}
+
+// TestStatusZeroUnseen checks that an exit code of 0 read from a zombie is
+// unknown if the process was never seen with ptrace access: without it, any
+// exit code reads 0.
 func TestStatusZeroUnseen(t *testing.T) {
 	c := start(t, "exit:0")
 	p := open(t, c.pid())
@@ -138,7 +148,7 @@ func TestStatusZeroUnseen(t *testing.T) {
 func TestLeaderGoneThreadsLive(t *testing.T) {
 	c := start(t, "leaderless")
 	if s, err := readStat(c.pid()); err != nil || s.state != 'Z' || s.threads < 2 {
-		t.Fatalf("not what is to be tested: %+v, %v", s, err)
+		t.Fatalf("the child is not in state Z with other threads: %+v, %v", s, err)
 	}
 	opened := open(t, c.pid())
 	found, err := Find(c.pid())
@@ -147,17 +157,15 @@ func TestLeaderGoneThreadsLive(t *testing.T) {
 	}
 	for _, p := range []*Process{opened, found} {
 		if ended, _ := p.Ended(); ended {
-			t.Error("has ended, but its threads live")
+			t.Error("Ended() = true while threads still run")
 		}
-		if got := p.Status(); got.Known {
-			t.Errorf("Status() = %v", got)
-		}
+		wantUnknown(t, "threads still run", p)
 	}
 	c.stdin.Close()
 	c.Wait()
 	for _, p := range []*Process{opened, found} {
 		if ended, _ := p.Ended(); !ended {
-			t.Error("has not ended")
+			t.Error("Ended() = false after the last thread exited")
 		}
 	}
 	if got, want := opened.Status(), (Status{Known: true, Wait: 7 << 8}); kernelAtLeast(t, 6, 15) && got != want {
@@ -171,10 +179,8 @@ func TestReusedPID(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.id.Start-- // as if it were the one before
-	if ended, reaped := p.Ended(); !ended || !reaped {
-		t.Errorf("Ended() = %v, %v although another has its pid", ended, reaped)
-	}
+	p.id.Start-- // as if p were an earlier process with the same pid
+	wantEnded(t, "another process has the pid", p, true, true)
 }
 
 func TestNoProcess(t *testing.T) {
@@ -198,7 +204,8 @@ func TestNoProcess(t *testing.T) {
 	}
 }
 
-// The number of a session outlives its leader while there are members.
+// TestSessionWithoutLeader checks that the pid of a dead session leader is no
+// process, although the session id stays in use while there are members.
 func TestSessionWithoutLeader(t *testing.T) {
 	c := start(t, "headless", func(cmd *exec.Cmd) { cmd.SysProcAttr = &unix.SysProcAttr{Setsid: true} })
 	if _, err := c.Process.Wait(); err != nil {
@@ -214,11 +221,11 @@ func TestSessionWithoutLeader(t *testing.T) {
 		t.Errorf("Find: %v", err)
 	}
 	c.stdin.Close()
-	io.Copy(io.Discard, c.out) // until the member has gone
+	io.Copy(io.Discard, c.out) // until the member has exited
 }
 
-// What older kernels answer for such a number is what they answer for a
-// thread's.
+// TestOpenError checks all errors of pidfd_open(2). Kernels return the same one
+// for a thread's id and for the id of a session without a leader.
 func TestOpenError(t *testing.T) {
 	self := int32(os.Getpid())
 	for _, test := range []struct {
@@ -258,14 +265,14 @@ func TestThreadNumber(t *testing.T) {
 		<-done
 	}
 	if _, err := Open(tid); err == nil || errors.Is(err, ErrGone) {
-		t.Errorf("Open: %v, but the thread lives", err)
+		t.Errorf("Open: %v, want an error other than ErrGone: the thread lives", err)
 	}
 	p, err := Find(tid)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if ended, _ := p.Ended(); ended {
-		t.Error("the thread has ended")
+		t.Error("Ended() = true for a living thread")
 	}
 }
 
@@ -281,20 +288,21 @@ func TestPidfdForbidden(t *testing.T) {
 			cmd := command("forbidden:" + strconv.Itoa(int(test.errno)))
 			out, err := cmd.CombinedOutput()
 			if want := "true true <nil>\n"; string(out) != want || err != nil {
-				t.Errorf("said %q, %v, want %q", out, err, want)
+				t.Errorf("the child printed %q, error %v, want %q", out, err, want)
 			}
 		})
 	}
 }
 
-// TestForbiddenSignal: a process that may not be signalled lives.
+// TestForbiddenSignal checks that a process that may not be signalled counts as
+// alive.
 func TestForbiddenSignal(t *testing.T) {
 	var err error
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		if os.Geteuid() == 0 {
-			runtime.LockOSThread() // never unlocked: the thread ends as it is
+			runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
 			const nobody = 65534
 			if _, _, errno := unix.RawSyscall(unix.SYS_SETRESUID, nobody, nobody, nobody); errno != 0 {
 				err = errno
@@ -330,7 +338,7 @@ func TestNoDescriptors(t *testing.T) {
 	if p, err := Find(int32(os.Getpid())); err != nil {
 		t.Errorf("Find: %v", err)
 	} else if ended, _ := p.Ended(); ended {
-		t.Error("this process has ended")
+		t.Error("Ended() = true for this process")
 	}
 }
 

@@ -13,11 +13,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Process is one process, of which nothing but the pid is known here.
+// Process is one process, identified by its pid alone.
 type Process struct{ id ID }
 
-// Find looks for the process that lives under pid now, a zombie too. The error
-// is ErrGone if there is none.
+// Find finds the process that has pid now, also if it is a zombie. The error
+// wraps ErrGone if no process has pid.
 func Find(pid int32) (*Process, error) {
 	if pid <= 0 || !signalable(pid) {
 		return nil, fmt.Errorf("proc: find %d: %w", pid, ErrGone)
@@ -28,13 +28,13 @@ func Find(pid int32) (*Process, error) {
 // ID returns the pid; the rest is unknown.
 func (p *Process) ID() ID { return p.id }
 
-// Ended reports whether no process has the pid any more. A zombie has.
+// Ended reports whether no process has the pid any more. A zombie still has it.
 func (p *Process) Ended() (ended, reaped bool) {
 	gone := !signalable(p.id.PID)
 	return gone, gone
 }
 
-// Status returns that nothing is known.
+// Status returns an unknown status.
 func (p *Process) Status() Status { return Status{} }
 
 // Close does nothing.
@@ -42,16 +42,16 @@ func (p *Process) Close() error { return nil }
 
 func signalable(pid int32) bool { return unix.Kill(int(pid), 0) != unix.ESRCH }
 
-// BootID returns an error: there is no portable name of a boot.
+// BootID returns errors.ErrUnsupported: no portable call identifies a boot.
 func BootID() (string, error) {
 	return "", fmt.Errorf("proc: boot id: %w", errors.ErrUnsupported)
 }
 
-// Boot returns now: there is no portable clock since boot.
+// Boot returns now: no portable call reports the time of the boot.
 func Boot(now time.Time) time.Time { return now }
 
-// Leaders tells for each terminal line whether the terminal exists. Where one
-// does, the error is errors.ErrUnsupported, since its leader is unknown.
+// Leaders reports for each line whether the terminal exists. If one does, the
+// error wraps errors.ErrUnsupported, since its session leader is unknown.
 func Leaders(lines []string) (map[string]Leader, error) {
 	leaders := make(map[string]Leader, len(lines))
 	var err error

@@ -13,25 +13,26 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Process is one process, known by its pid and the time it started. It keeps
-// no descriptor: /proc/PID/psinfo tells of its end when asked. A Process is not
-// safe for concurrent use.
+// Process is one process, identified by its pid and start time. It holds no
+// descriptor: Ended and Status read /proc/PID/psinfo. A Process is not safe for
+// concurrent use.
 type Process struct {
 	id    ID
 	began time.Time // pr_start, to the nanosecond
 }
 
-// psinfo is what this package uses of psinfo_t, which any user may read.
+// psinfo holds the fields of psinfo_t that this package uses. Any user may read
+// them.
 type psinfo struct {
-	threads int32 // pr_nlwp; 0 of a zombie
+	threads int32 // pr_nlwp; 0 for a zombie
 	pid     int32
 	session int32
 	tty     uint64
-	start   time.Time // wall clock when the process started; a later step of the clock leaves it
-	wait    int32     // pr_wstat, of a zombie
+	start   time.Time // pr_start: the wall clock at the start; later steps of the clock do not change it
+	wait    int32     // pr_wstat; set for a zombie only
 }
 
-// Offsets into psinfo_t for a 64-bit reader, the only one that Go compiles for.
+// Offsets into psinfo_t as a 64-bit program reads it. Go compiles for no other.
 //
 // Source: sys/procfs.h of illumos; proc(5).
 const (
@@ -76,8 +77,8 @@ func readPsinfo(pid int32) (psinfo, error) {
 	return parsePsinfo(buf[:n])
 }
 
-// Find looks for the process that lives under pid now, a zombie too. The error
-// is ErrGone if there is none.
+// Find finds the process that has pid now, also if it is a zombie. The error
+// wraps ErrGone if no process has pid.
 func Find(pid int32) (*Process, error) {
 	if pid <= 0 {
 		return nil, fmt.Errorf("proc: find %d: %w", pid, ErrGone)
@@ -92,15 +93,15 @@ func Find(pid int32) (*Process, error) {
 	return &Process{id: ID{PID: pid, Start: ticks(info.start)}, began: info.start}, nil
 }
 
-// ID returns the process's identity. Its inode is always 0.
+// ID returns the process's identity. Its Inode is always 0.
 func (p *Process) ID() ID { return p.id }
 
 // Ended reports whether the process has ended, and whether its parent has
-// waited for it too. It does not block.
+// waited for it. It does not block.
 func (p *Process) Ended() (ended, reaped bool) {
 	info, err := readPsinfo(p.id.PID)
 	switch {
-	case err != nil: // no proof by itself
+	case err != nil: // a failed read does not prove the end
 		gone := !signalable(p.id.PID)
 		return gone, gone
 	case !p.began.IsZero() && !info.start.Equal(p.began):
@@ -109,7 +110,7 @@ func (p *Process) Ended() (ended, reaped bool) {
 	return info.ended(), false
 }
 
-// Status returns how the process ended, which the kernel tells of a zombie only.
+// Status returns how the process ended. The kernel reports it for a zombie only.
 func (p *Process) Status() Status {
 	info, err := readPsinfo(p.id.PID)
 	if err != nil || !info.ended() || p.began.IsZero() || !info.start.Equal(p.began) {
@@ -129,8 +130,8 @@ func booted() (time.Time, error) {
 	return info.start, err
 }
 
-// ticks returns the ticks of 10 ms from the boot to start; 0 if that is
-// unknown.
+// ticks returns the number of 10 ms ticks from the boot to start; 0 if the time
+// of the boot is unknown.
 func ticks(start time.Time) uint64 {
 	boot, err := booted()
 	if err != nil || start.Before(boot) {
@@ -139,8 +140,8 @@ func ticks(start time.Time) uint64 {
 	return uint64(start.Sub(boot) / (time.Second / ticksPerSecond))
 }
 
-// BootID returns what names this boot of the machine and no other: the moment
-// it happened.
+// BootID returns a string that identifies this boot of the machine: the time at
+// which the kernel's own process started, in nanoseconds.
 func BootID() (string, error) {
 	boot, err := booted()
 	if err != nil {
@@ -149,8 +150,8 @@ func BootID() (string, error) {
 	return strconv.FormatInt(boot.UnixNano(), 10), nil
 }
 
-// Boot returns when the machine was booted, by the wall clock as it was then.
-// It is now if the kernel does not say.
+// Boot returns when the machine was booted, by the wall clock at the boot. It
+// returns now if the kernel does not report it.
 func Boot(now time.Time) time.Time {
 	if boot, err := booted(); err == nil {
 		return boot
@@ -158,9 +159,9 @@ func Boot(now time.Time) time.Time {
 	return now
 }
 
-// Leaders tells for each terminal line, such as pts/3, whether the terminal
-// exists, and if it does, which living process leads the session on it. It
-// blocks for one pass over /proc, but only if one of the terminals exists.
+// Leaders reports for each terminal line, such as pts/3, whether the terminal
+// exists and which living process leads the session on it. It blocks for one
+// pass over /proc if any of the terminals exists.
 func Leaders(lines []string) (map[string]Leader, error) {
 	leaders := make(map[string]Leader, len(lines))
 	terminals := make(map[uint64][]string)

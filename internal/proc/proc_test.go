@@ -57,7 +57,7 @@ func TestIDSame(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if whole.Same(test.other) != test.want || test.other.Same(whole) != test.want {
-				t.Errorf("%v.Same(%v) is not %v both ways", whole, test.other, test.want)
+				t.Errorf("%v.Same(%v) is not %v in both directions", whole, test.other, test.want)
 			}
 		})
 	}
@@ -141,13 +141,13 @@ func TestBoot(t *testing.T) {
 	now := time.Now()
 	boot := Boot(now)
 	if !boot.Before(now) {
-		t.Errorf("booted %v, now %v", boot, now)
+		t.Errorf("Boot(%v) = %v, want an earlier time", now, boot)
 	}
 	self, err := Find(int32(os.Getpid()))
 	if err != nil {
 		t.Fatal(err)
 	}
-	// What started a moment ago started a moment ago by this reckoning too.
+	// This process started a moment ago, so it must have by Boot's time too.
 	if age := now.Sub(boot.Add(self.ID().SinceBoot())); age < -time.Second || age > 20*time.Minute {
 		t.Errorf("this process started %v ago", age)
 	}

@@ -10,22 +10,22 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// stat is what this package uses of /proc/PID/stat.
+// stat holds the fields of /proc/PID/stat that this package uses.
 type stat struct {
 	pid       int32
 	state     byte
 	session   int32
-	tty       uint32 // as the kernel encodes device numbers for programs
+	tty       uint32 // device number, see deviceNumber
 	threads   int64
 	start     uint64 // ticks since boot
-	startCode uint64 // 1 for readers without ptrace access, 0 for a zombie
-	exitCode  int32  // 0 for readers without ptrace access
+	startCode uint64 // 1 without ptrace access, 0 for a zombie
+	exitCode  int32  // 0 without ptrace access
 }
 
 var errStat = errors.New("not in the form of /proc/PID/stat")
 
-// ended reports whether the process is a zombie or less. Of one whose first
-// thread has exited while others run, the state is Z too.
+// ended reports whether the process is a zombie or dead. A process whose first
+// thread has exited while others run is in state Z too, but has not ended.
 func (s stat) ended() bool {
 	switch s.state {
 	case 'Z', 'X', 'x':
@@ -34,8 +34,9 @@ func (s stat) ended() bool {
 	return false
 }
 
-// parseStat reads a line of /proc/PID/stat. Fields count from 1; the second,
-// the program's name, may hold anything but its last closing parenthesis.
+// parseStat parses a line of /proc/PID/stat. The second field, the program's
+// name in parentheses, may contain any byte, so the last closing parenthesis
+// ends it.
 //
 // Source: proc_pid_stat(5).
 func parseStat(line []byte) (stat, error) {
@@ -49,30 +50,11 @@ func parseStat(line []byte) (stat, error) {
 		return stat{}, errStat
 	}
 	s.pid = int32(pid)
-	field := 2
+	field := 2 // fields count from 1, as in the manual page
 	for word := range bytes.FieldsSeq(line[end+1:]) {
 		field++
-		if field == 3 {
-			s.state = word[0]
-			continue
-		}
-		n, ok := number(word)
-		if !ok {
+		if !s.set(field, word) {
 			return stat{}, errStat
-		}
-		switch field {
-		case 6:
-			s.session = int32(n)
-		case 7:
-			s.tty = uint32(n) // printed as a signed int
-		case 20:
-			s.threads = n
-		case 22:
-			s.start = uint64(n)
-		case 26:
-			s.startCode = uint64(n)
-		case 52:
-			s.exitCode = int32(n)
 		}
 	}
 	if field < 22 {
@@ -81,8 +63,32 @@ func parseStat(line []byte) (stat, error) {
 	return s, nil
 }
 
-// number reads a decimal number, signed or an unsigned one of up to 64 bits,
-// whose bits it keeps.
+// set assigns a field by its number. It reports whether word is valid there.
+func (s *stat) set(field int, word []byte) bool {
+	if field == 3 {
+		s.state = word[0]
+		return true
+	}
+	n, ok := number(word)
+	switch field {
+	case 6:
+		s.session = int32(n)
+	case 7:
+		s.tty = uint32(n) // printed as a signed int
+	case 20:
+		s.threads = n
+	case 22:
+		s.start = uint64(n)
+	case 26:
+		s.startCode = uint64(n)
+	case 52:
+		s.exitCode = int32(n)
+	}
+	return ok
+}
+
+// number parses a decimal number: a signed one, or an unsigned one of up to 64
+// bits, which is returned as the int64 with the same bits.
 func number(word []byte) (int64, bool) {
 	negative := len(word) > 0 && word[0] == '-'
 	if negative {
@@ -116,13 +122,13 @@ func readStat(pid int32) (stat, error) {
 		return stat{}, err
 	}
 	s, err := parseStat(buf[:n])
-	if err == nil && s.pid != pid { // another pid namespace's /proc
+	if err == nil && s.pid != pid { // this /proc belongs to another pid namespace
 		return stat{}, errStat
 	}
 	return s, err
 }
 
-// readFile fills buf from the start of a file of /proc, in one read.
+// readFile reads the start of a file into buf with one read(2).
 func readFile(name string, buf []byte) (int, error) {
 	fd, err := retry(func() (int, error) { return unix.Open(name, unix.O_RDONLY|unix.O_CLOEXEC, 0) })
 	if err != nil {
@@ -132,7 +138,7 @@ func readFile(name string, buf []byte) (int, error) {
 	return retry(func() (int, error) { return unix.Read(fd, buf) })
 }
 
-// retry calls again what a signal interrupted.
+// retry repeats call while it fails with EINTR.
 func retry(call func() (int, error)) (int, error) {
 	for {
 		n, err := call()

@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// Field 52 last, as kernels have it since 3.5.
+// statRest is fields 8 to 51; field 52 is the last one since Linux 3.5.
 const statRest = " -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 5551234 1000 200 18446744073709551615 94000 0 0 0 0 0 0 0 0 0 0 0 17 0 0 0 0 0 0 0 0 0 0 0 0 0 "
 
 func TestParseStat(t *testing.T) {
@@ -76,7 +76,7 @@ func FuzzParseStat(f *testing.F) {
 	f.Fuzz(func(t *testing.T, line []byte) {
 		s, err := parseStat(line)
 		if err != nil && s != (stat{}) {
-			t.Errorf("%v and %+v", err, s)
+			t.Errorf("parseStat(%q) = %+v with error %v, want the zero value", line, s, err)
 		}
 	})
 }

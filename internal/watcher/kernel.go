@@ -10,33 +10,33 @@ import (
 	"utmpd.dev/utmpd/internal/proc"
 )
 
-// Kernel is where this package meets processes. Package proc's stands behind
-// System; a simulated one takes its place in tests.
+// Kernel gives access to processes. System implements it with package proc;
+// tests use a simulated one.
 type Kernel interface {
 	Opener
 
-	// NewPoller returns what waits for ends; proc.ErrNoPidfd if Open cannot
-	// work.
+	// NewPoller returns a Poller for processes from Open. The error wraps
+	// proc.ErrNoPidfd if there are no pidfds.
 	NewPoller() (Poller, error)
 
-	// Leaders tells what lives on terminal lines. It may block for a tenth
-	// of a second.
+	// Leaders finds the session leaders on terminal lines, as proc.Leaders
+	// does. It may block for a tenth of a second.
 	Leaders(lines []string) (map[string]proc.Leader, error)
 }
 
-// Opener finds the process that lives under a pid, a zombie too. The error is
-// proc.ErrGone if there is none.
+// Opener finds the process that has a pid, also if it is a zombie. The error
+// wraps proc.ErrGone if no process has it.
 type Opener interface {
-	// Open returns one that a Poller can wait for; proc.ErrNoPidfd where that
-	// cannot be.
+	// Open returns a Process that a Poller can wait for. It holds a
+	// descriptor. The error wraps proc.ErrNoPidfd if there are no pidfds.
 	Open(pid int32) (Process, error)
 
-	// Find returns one that is seen to have ended when asked, and costs no
-	// descriptor.
+	// Find returns a Process that no Poller can wait for and that holds no
+	// descriptor. Its Ended must be called to learn of its end.
 	Find(pid int32) (Process, error)
 }
 
-// Process is one process.
+// Process is one process; see proc.Process.
 type Process interface {
 	ID() proc.ID
 	Ended() (ended, reaped bool)
@@ -44,14 +44,14 @@ type Process interface {
 	io.Closer
 }
 
-// Poller waits for the ends of processes. Wait blocks until Close.
+// Poller waits for the ends of processes; see proc.Poller.
 type Poller interface {
 	Add(p Process, key uint64) error
 	Wait(ends []proc.End) ([]proc.End, error)
 	io.Closer
 }
 
-// fullErrors say that no more descriptors are to be had.
+// fullErrors are the errors that mean that no descriptor is left.
 var fullErrors = [...]error{unix.EMFILE, unix.ENFILE, unix.ENOMEM, unix.ENOSPC}
 
 // System returns the kernel that this program runs on.
@@ -89,8 +89,7 @@ type poller struct{ *proc.Poller }
 
 func (l poller) Add(p Process, key uint64) error { return l.Poller.Add(p.(*proc.Process), key) }
 
-// Polling returns k without its pidfds, as it is where pidfd_open(2) is missing
-// or forbidden.
+// Polling returns k without pidfds, as if pidfd_open(2) were missing.
 func Polling(k Kernel) Kernel { return polling{k} }
 
 type polling struct{ Kernel }

@@ -9,24 +9,24 @@ import (
 	"utmpd.dev/utmpd/internal/proc"
 )
 
-// batchSize is how many events are emitted at once, at about the most.
+// batchSize is about the largest number of events in one call of Emit.
 const batchSize = 1024
 
-// loop is what Run's goroutine alone knows.
+// loop is the state of Run's goroutine.
 type loop struct {
 	last    Token
 	byToken map[Token]*watched
-	byPID   map[int32]*watched // those that live, as far as is known
-	polled  int                // how many of them have no pidfd
+	byPID   map[int32]*watched // those that have not ended
+	polled  int                // how many of byPID have no pidfd
 	events  []Event            // not emitted yet
 	full    bool               // the last attempt to watch found no descriptor left
 }
 
-// watched is a process with a Token, until it is forgotten or reaped.
+// watched is a process with a Token. It exists until it is forgotten or reaped.
 type watched struct {
 	token   Token
 	process Process
-	polled  bool // has no pidfd, and lives
+	polled  bool // has no pidfd
 	ended   bool
 }
 
@@ -36,22 +36,20 @@ func newLoop() loop {
 	return loop{byToken: make(map[Token]*watched), byPID: make(map[int32]*watched)}
 }
 
-// backing is how the end of a process can be learnt.
-type backing uint8
+// method is how the end of a process is found.
+type method uint8
 
 const (
-	byPidfd backing = iota
+	byPidfd method = iota
 	byPolling
-	notAtAll // no descriptor left
+	notWatched // no descriptor left
 )
 
 func (w *Watcher) carryOut(orders []Order) {
 	for _, order := range orders {
 		switch order.Op {
 		case Watch:
-			w.look(order.PID, true)
-		case Check:
-			w.look(order.PID, false)
+			w.watch(order.PID)
 		case Forget:
 			if it := w.byToken[order.Token]; it != nil {
 				w.drop(it)
@@ -66,24 +64,23 @@ func (w *Watcher) carryOut(orders []Order) {
 	}
 }
 
-// look answers who lives under pid, and goes on watching it if keep is set and
-// there is room.
-func (w *Watcher) look(pid int32, keep bool) {
+// watch carries out a Watch.
+func (w *Watcher) watch(pid int32) {
 	if it := w.byPID[pid]; it != nil {
 		ended, reaped := it.process.Ended()
 		if !ended {
-			w.add(Event{Kind: Alive, PID: pid, Token: it.token, ID: it.id(), Kept: true})
+			w.add(Event{Kind: Alive, PID: pid, Token: it.token, ID: it.id()})
 			return
 		}
 		w.exited(it, reaped, w.now())
 	}
-	process, backing, err := w.open(pid)
+	process, method, err := w.open(pid)
 	switch {
 	case errors.Is(err, proc.ErrGone):
 		w.add(Event{Kind: Gone, PID: pid})
 		return
-	case err != nil: // what cannot be seen is not dead
-		w.log.Warn("cannot look at a process", "pid", pid, "error", err)
+	case err != nil: // its state is unknown: count it as alive
+		w.log.Warn("cannot inspect a process, assuming that it is alive", "pid", pid, "error", err)
 		w.add(Event{Kind: Alive, PID: pid, ID: proc.ID{PID: pid}})
 		return
 	}
@@ -92,18 +89,15 @@ func (w *Watcher) look(pid int32, keep bool) {
 		w.closeProcess(process)
 		return
 	}
-	if keep {
-		if token, ok := w.keep(process, backing); ok {
-			w.add(Event{Kind: Alive, PID: pid, Token: token, ID: process.ID(), Kept: true})
-			return
-		}
+	token := w.keep(process, method)
+	w.add(Event{Kind: Alive, PID: pid, Token: token, ID: process.ID()})
+	if token == 0 {
+		w.closeProcess(process)
 	}
-	w.add(Event{Kind: Alive, PID: pid, ID: process.ID()})
-	w.closeProcess(process)
 }
 
-// open finds the process that lives under pid, by a pidfd if that can be.
-func (w *Watcher) open(pid int32) (Process, backing, error) {
+// open finds the process that has pid, with a pidfd if possible.
+func (w *Watcher) open(pid int32) (Process, method, error) {
 	how := byPolling
 	if w.poller != nil {
 		process, err := w.kernel.Open(pid)
@@ -112,12 +106,12 @@ func (w *Watcher) open(pid int32) (Process, backing, error) {
 			return process, byPidfd, nil
 		case errors.Is(err, proc.ErrGone):
 			return nil, 0, err
-		case errors.Is(err, proc.ErrNoPidfd): // forbidden since the start
+		case errors.Is(err, proc.ErrNoPidfd): // forbidden after the start
 			w.fallBack(err)
 		case isFull(err):
-			w.noteFull(err)
-			how = notAtAll
-		default: // the number of a thread has no pidfd, yet it can be looked at
+			w.logFull(err)
+			how = notWatched
+		default: // a thread's id has no pidfd, but it can be polled
 			w.log.Debug("no pidfd for this process", "pid", pid, "error", err)
 		}
 	}
@@ -125,19 +119,20 @@ func (w *Watcher) open(pid int32) (Process, backing, error) {
 	return process, how, err
 }
 
-// keep gives process a token and watches it, unless there is no room.
-func (w *Watcher) keep(process Process, how backing) (Token, bool) {
+// keep watches process and returns its new token. It returns 0 if the limit is
+// reached or no descriptor is left.
+func (w *Watcher) keep(process Process, how method) Token {
 	w.mu.Lock()
 	limit := w.stats.limit
 	w.mu.Unlock()
-	if how == notAtAll || len(w.byToken) >= limit {
-		return 0, false
+	if how == notWatched || len(w.byToken) >= limit {
+		return 0
 	}
 	token := w.last + 1
 	if how == byPidfd {
 		if err := w.poller.Add(process, uint64(token)); err != nil {
-			w.noteFull(err)
-			return 0, false
+			w.logFull(err)
+			return 0
 		}
 		w.full = false
 	}
@@ -147,19 +142,19 @@ func (w *Watcher) keep(process Process, how backing) (Token, bool) {
 	if it.polled {
 		w.polled++
 	}
-	return token, true
+	return token
 }
 
-// noteFull says that no descriptors are left, once until there are.
-func (w *Watcher) noteFull(err error) {
+// logFull logs that no descriptor is left, once until one is free again.
+func (w *Watcher) logFull(err error) {
 	if !w.full {
 		w.log.Warn("cannot watch more processes", "watched", len(w.byToken), "error", err)
 	}
 	w.full = true
 }
 
-// ended handles what the poller told. Tokens that it does not know were
-// forgotten meanwhile.
+// ended handles ends from the poller. It ignores unknown tokens: those processes
+// were forgotten in the meantime.
 func (w *Watcher) ended(batch ends) {
 	for _, end := range batch.ends {
 		it := w.byToken[Token(end.Key)]
@@ -175,8 +170,8 @@ func (w *Watcher) ended(batch ends) {
 	}
 }
 
-// exited tells that it has ended. The pidfd of a zombie stays, for the status
-// that comes when it is reaped.
+// exited reports the end of a process. The pidfd of a zombie stays open until it
+// is reaped, since the kernel may report the status only then.
 func (w *Watcher) exited(it *watched, reaped bool, at time.Time) {
 	reaped = reaped || it.polled
 	w.add(Event{Kind: Exited, PID: it.id().PID, Token: it.token, ID: it.id(),
@@ -187,7 +182,7 @@ func (w *Watcher) exited(it *watched, reaped bool, at time.Time) {
 	}
 }
 
-// poll looks at the processes without a pidfd.
+// poll checks the processes without a pidfd.
 func (w *Watcher) poll() {
 	for _, it := range w.byPID {
 		if !it.polled {
@@ -199,7 +194,7 @@ func (w *Watcher) poll() {
 	}
 }
 
-// bury takes it out of those that live.
+// bury removes a process from the living ones.
 func (w *Watcher) bury(it *watched) {
 	if it.ended {
 		return
@@ -211,7 +206,7 @@ func (w *Watcher) bury(it *watched) {
 	}
 }
 
-// drop forgets it and closes its descriptor.
+// drop stops watching a process and closes its descriptor.
 func (w *Watcher) drop(it *watched) {
 	w.bury(it)
 	delete(w.byToken, it.token)
@@ -230,7 +225,7 @@ func (w *Watcher) closeAll() {
 	}
 }
 
-// tick returns the ticker's channel while there is anything to poll.
+// tick returns the ticker's channel while there is a process to poll.
 func (w *Watcher) tick(ticker *time.Ticker) <-chan time.Time {
 	if w.polled == 0 {
 		return nil
@@ -238,7 +233,7 @@ func (w *Watcher) tick(ticker *time.Ticker) <-chan time.Time {
 	return ticker.C
 }
 
-// add keeps an event for the next flush.
+// add adds an event to the next flush.
 func (w *Watcher) add(event Event) {
 	if event.At.IsZero() {
 		event.At = w.now()
@@ -246,7 +241,7 @@ func (w *Watcher) add(event Event) {
 	w.events = append(w.events, event)
 }
 
-// flush emits the events kept.
+// flush emits the collected events.
 func (w *Watcher) flush() {
 	w.mu.Lock()
 	w.stats.watched = len(w.byPID)

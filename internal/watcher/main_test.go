@@ -21,7 +21,7 @@ func TestMain(m *testing.M) {
 	deadline := time.Now().Add(10 * time.Second)
 	for runtime.NumGoroutine() > goroutines || openFiles() > files {
 		if time.Now().After(deadline) {
-			fmt.Fprintf(os.Stderr, "left over: %d goroutines of %d, %d descriptors of %d\n",
+			fmt.Fprintf(os.Stderr, "leaked: %d goroutines (%d at the start), %d descriptors (%d at the start)\n",
 				runtime.NumGoroutine(), goroutines, openFiles(), files)
 			status = 1
 			break
@@ -31,8 +31,9 @@ func TestMain(m *testing.M) {
 	os.Exit(status)
 }
 
-// openFiles counts this process's descriptors, but for those of Go's own
-// poller, which come when first needed; 0 where that cannot be seen.
+// openFiles counts this process's open descriptors, except those of the Go
+// runtime's poller, which opens them at its first use. It returns 0 without
+// /proc/self/fd.
 func openFiles() int {
 	entries, _ := os.ReadDir("/proc/self/fd")
 	n := 0

@@ -24,11 +24,11 @@ func TestPolling(t *testing.T) {
 		a.Inode, b.Inode = 0, 0
 		k.start(9)
 		r.watch(7, 8, 9, 10)
-		r.want(Event{Kind: Alive, PID: 7, Token: 1, ID: a, Kept: true},
-			Event{Kind: Alive, PID: 8, Token: 2, ID: b, Kept: true},
+		r.want(Event{Kind: Alive, PID: 7, Token: 1, ID: a},
+			Event{Kind: Alive, PID: 8, Token: 2, ID: b},
 			Event{Kind: Alive, PID: 9, ID: proc.ID{PID: 9, Start: 3}},
 			Event{Kind: Gone, PID: 10})
-		k.exit(7) // a zombie is dead, and nothing more will be known of it
+		k.exit(7) // no Reaped follows the end of a polled process
 		time.Sleep(time.Second)
 		r.want(Event{Kind: Exited, PID: 7, Token: 1, ID: a, Reaped: true})
 		if watched, _ := r.Stats(); watched != 1 {
@@ -41,14 +41,14 @@ func TestPolling(t *testing.T) {
 		k.mu.Lock()
 		before := k.polls
 		k.mu.Unlock()
-		time.Sleep(10 * pollPeriod) // with none to look at, nothing is done
+		time.Sleep(10 * pollPeriod) // nothing is watched, so nothing is polled
 		if k.polls != before {
-			t.Errorf("looked %d times at nothing", k.polls-before)
+			t.Errorf("%d polls without a process to watch, want none", k.polls-before)
 		}
 	})
 }
 
-func TestPollingToldOnce(t *testing.T) {
+func TestPollingLoggedOnce(t *testing.T) {
 	for _, test := range []struct {
 		name  string
 		later bool // forbidden only after New
@@ -76,8 +76,8 @@ func TestPollingToldOnce(t *testing.T) {
 					t.Errorf("%d watched by %q", watched, backend)
 				}
 			})
-			if n := strings.Count(out.String(), "no pidfds"); n != 1 {
-				t.Errorf("told %d times: %s", n, &out)
+			if n := strings.Count(out.String(), "pidfds are not available"); n != 1 {
+				t.Errorf("logged %d times, want once: %s", n, &out)
 			}
 		})
 	}

@@ -20,7 +20,7 @@ import (
 	"utmpd.dev/utmpd/internal/proc"
 )
 
-// watching is a Watcher at work on this machine.
+// watching is a running Watcher of this machine's processes.
 type watching struct {
 	*Watcher
 	t      testing.TB
@@ -52,7 +52,7 @@ func watchSystem(t testing.TB, k Kernel, limit int) *watching {
 	return r
 }
 
-// next returns the next event, which must be of this kind and pid.
+// next returns the next event. It fails the test if its kind or pid differs.
 func (r *watching) next(kind Kind, pid int32) Event {
 	r.t.Helper()
 	select {
@@ -69,7 +69,7 @@ func (r *watching) next(kind Kind, pid int32) Event {
 
 func (r *watching) watch(pid int32) { r.Do([]Order{{Op: Watch, PID: pid}}) }
 
-// startSleep runs a process that lives until it is killed.
+// startSleep starts a process that lives until it is killed.
 func startSleep(t testing.TB) *exec.Cmd {
 	t.Helper()
 	cmd := exec.Command("sleep", "1000")
@@ -101,7 +101,7 @@ func TestRealProcess(t *testing.T) {
 	pid := int32(cmd.Process.Pid)
 	r.watch(pid)
 	alive := r.next(Alive, pid)
-	if alive.ID.Start == 0 || !alive.Kept || alive.Token == 0 {
+	if alive.ID.Start == 0 || alive.Token == 0 {
 		t.Errorf("%+v", alive)
 	}
 	r.watch(pid)
@@ -121,7 +121,7 @@ func TestRealProcess(t *testing.T) {
 	r.next(Gone, pid)
 	cmd.Wait()
 	if !kernelAtLeast(t, 6, 9) {
-		t.Skip("before Linux 6.9 nothing tells that a process was reaped")
+		t.Skip("before Linux 6.9 the kernel does not report that a process was reaped")
 	}
 	reaped := r.next(Reaped, pid)
 	if got := reaped.Status.String(); kernelAtLeast(t, 6, 15) && got != "signal KILL" {
@@ -136,7 +136,7 @@ func TestRealPolling(t *testing.T) {
 	cmd := startSleep(t)
 	pid := int32(cmd.Process.Pid)
 	r.watch(pid)
-	if alive := r.next(Alive, pid); !alive.Kept || alive.ID.Start == 0 || alive.ID.Inode != 0 {
+	if alive := r.next(Alive, pid); alive.Token == 0 || alive.ID.Start == 0 || alive.ID.Inode != 0 {
 		t.Errorf("%+v", alive)
 	}
 	cmd.Process.Kill()
@@ -148,8 +148,8 @@ func TestRealPolling(t *testing.T) {
 	r.next(Gone, pid)
 }
 
-// startMany runs n processes that all exit when stop is called, and returns
-// their pids. A shell is their parent, which is to reap them.
+// startMany starts n processes and returns their pids. All exit when stop is
+// called. Their parent, a shell, reaps them.
 func startMany(t testing.TB, n int) (pids []int32, stop func()) {
 	t.Helper()
 	cmd := exec.Command("sh", "-c", `exec 3<&0; i=0
@@ -181,13 +181,13 @@ func startMany(t testing.TB, n int) (pids []int32, stop func()) {
 		pids = append(pids, int32(pid))
 	}
 	if len(pids) < n {
-		t.Fatalf("only %d processes", len(pids))
+		t.Fatalf("started %d processes, want %d", len(pids), n)
 	}
 	return pids, stop
 }
 
-// room raises the limit of descriptors and returns how many of want processes
-// can be watched then.
+// room raises the limit of open descriptors and returns how many processes, at
+// most want, can then be watched.
 func room(t testing.TB, want int) int {
 	got, err := proc.RaiseLimit(want + 100)
 	if err != nil {
@@ -200,53 +200,68 @@ func TestRealMassDeath(t *testing.T) {
 	n := room(t, 3000)
 	r := watchSystem(t, System(), n)
 	pids, stop := startMany(t, n)
+	r.watchAll(pids)
+	if watched, _ := r.Stats(); watched != n {
+		t.Errorf("%d watched, want %d", watched, n)
+	}
+	go stop()
+	r.wantAllEnd(pids)
+	stop()
+	if watched, _ := r.Stats(); watched != 0 {
+		t.Errorf("%d watched after all processes ended, want none", watched)
+	}
+}
+
+// watchAll watches processes, all of which must be alive.
+func (r *watching) watchAll(pids []int32) {
+	r.t.Helper()
 	var orders []Order
 	for _, pid := range pids {
 		orders = append(orders, Order{Op: Watch, PID: pid})
 	}
 	r.Do(orders)
 	for _, pid := range pids {
-		if event := r.next(Alive, pid); !event.Kept {
-			t.Fatalf("%+v", event)
+		if event := r.next(Alive, pid); event.Token == 0 {
+			r.t.Fatalf("%+v: not watched", event)
 		}
-	}
-	if watched, _ := r.Stats(); watched != n {
-		t.Errorf("%d watched", watched)
-	}
-	go stop()
-	open := make(map[int32]bool)
-	for _, pid := range pids {
-		open[pid] = true
-	}
-	told := make(map[int32]bool)
-	for len(open) > 0 {
-		event := <-r.events
-		switch {
-		case event.Kind == Exited && !told[event.PID]:
-			told[event.PID] = true
-			if !kernelAtLeast(t, 6, 9) {
-				r.Do([]Order{{Op: Forget, Token: event.Token}})
-				delete(open, event.PID)
-			}
-		case event.Kind == Reaped && told[event.PID]:
-		default:
-			t.Fatalf("%+v", event)
-		}
-		if event.Reaped || event.Kind == Reaped {
-			if got := event.Status.String(); kernelAtLeast(t, 6, 15) && got != "exit 1" && got != "exit 0" {
-				t.Errorf("status %s", got)
-			}
-			delete(open, event.PID)
-		}
-	}
-	stop()
-	if watched, _ := r.Stats(); watched != 0 {
-		t.Errorf("%d watched", watched)
 	}
 }
 
-// With no descriptor left a process is still known to live, and the watching
-// goes on when there are some again.
+// wantAllEnd takes events until each process has ended, and been reaped if the
+// kernel reports that. Each must be reported once, in this order.
+func (r *watching) wantAllEnd(pids []int32) {
+	r.t.Helper()
+	exited := make(map[int32]bool)
+	for left := len(pids); left > 0; {
+		event := <-r.events
+		switch {
+		case event.Kind == Exited && !exited[event.PID]:
+			exited[event.PID] = true
+			if event.Reaped || !kernelAtLeast(r.t, 6, 9) {
+				r.wantExit(event)
+				r.Do([]Order{{Op: Forget, Token: event.Token}})
+				left--
+			}
+		case event.Kind == Reaped && exited[event.PID]:
+			r.wantExit(event)
+			left--
+		default:
+			r.t.Fatalf("unexpected event %+v", event)
+		}
+	}
+}
+
+// wantExit checks the final status of a process of startMany. The read of its
+// shell fails at the end of the file, or the shell exits with 0.
+func (r *watching) wantExit(event Event) {
+	r.t.Helper()
+	if got := event.Status.String(); kernelAtLeast(r.t, 6, 15) && got != "exit 1" && got != "exit 0" {
+		r.t.Errorf("pid %d: status %s, want exit 0 or 1", event.PID, got)
+	}
+}
+
+// TestRealDescriptorLimit checks that with no descriptor left a process is
+// still reported as alive, and is watched once there is one again.
 func TestRealDescriptorLimit(t *testing.T) {
 	r := watchSystem(t, System(), 10)
 	first, second := startSleep(t), startSleep(t)
@@ -264,21 +279,21 @@ func TestRealDescriptorLimit(t *testing.T) {
 	defer unix.Setrlimit(unix.RLIMIT_NOFILE, &before)
 	pid := int32(second.Process.Pid)
 	r.watch(pid)
-	if event := r.next(Alive, pid); event.Kept || event.Token != 0 {
-		t.Errorf("%+v", event)
+	if event := r.next(Alive, pid); event.Token != 0 {
+		t.Errorf("%+v: watched without a descriptor", event)
 	}
-	first.Process.Kill() // seen all the same
+	first.Process.Kill() // its pidfd is open, so its end is reported
 	r.next(Exited, int32(first.Process.Pid))
 	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &before); err != nil {
 		t.Fatal(err)
 	}
 	r.watch(pid)
-	if event := r.next(Alive, pid); !event.Kept {
-		t.Errorf("%+v", event)
+	if event := r.next(Alive, pid); event.Token == 0 {
+		t.Errorf("%+v: not watched", event)
 	}
 }
 
-// If the kernel's poller fails, Run says so.
+// TestRunFails checks that Run returns the error of a closed poller.
 func TestRunFails(t *testing.T) {
 	poller, err := System().NewPoller()
 	if err != nil {
@@ -309,8 +324,8 @@ func BenchmarkWatch(b *testing.B) {
 	}
 }
 
-// BenchmarkDeaths tells how long it takes until a thousand deaths at once, and
-// their reaping, are told.
+// BenchmarkDeaths measures the time until a thousand simultaneous deaths, and
+// their reaping, are reported.
 func BenchmarkDeaths(b *testing.B) {
 	const n = 1000
 	if got := room(b, n); got < n {
@@ -321,14 +336,7 @@ func BenchmarkDeaths(b *testing.B) {
 	for b.Loop() {
 		b.StopTimer()
 		pids, stop := startMany(b, n)
-		var orders []Order
-		for _, pid := range pids {
-			orders = append(orders, Order{Op: Watch, PID: pid})
-		}
-		r.Do(orders)
-		for _, pid := range pids {
-			r.next(Alive, pid)
-		}
+		r.watchAll(pids)
 		b.StartTimer()
 		go stop()
 		for done := 0; done < n; {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-// Package watcher learns of the ends of processes. It carries out orders (watch
-// this pid, forget it, who leads the session on this line) in a goroutine of
-// its own and answers with events; no order makes its giver wait.
+// Package watcher reports the ends of processes. It takes orders (watch this
+// pid, forget it, find the leader of the session on this line), carries them out
+// in its own goroutine, and answers with events. Giving an order never blocks.
 package watcher
 
 import (
@@ -16,107 +16,102 @@ import (
 	"utmpd.dev/utmpd/internal/proc"
 )
 
-// pollPeriod is how often processes without a pidfd are looked at.
+// pollPeriod is the time between two looks at the processes without a pidfd.
 const pollPeriod = time.Second
 
-// Token names one watched process, not its pid, for the life of the Watcher. It
-// is never used again; 0 is none.
+// Token identifies one watched process. It is unique for the life of the
+// Watcher, while a pid may be reused. The zero Token is no process.
 type Token uint64
 
-// Op is what an order asks for.
+// Op is the kind of an order.
 type Op uint8
 
 const (
-	// Watch asks who lives under PID now, and to keep watching it. The answer
-	// is Alive, with the same Token as before if it is the process watched
-	// already, or Gone. If the one watched under PID has ended, its Exited
-	// comes before.
+	// Watch watches the process that has PID now. The answer is Alive or
+	// Gone. If that process is watched already, the answer has the same Token
+	// as before. If the process watched under PID has ended, its Exited
+	// precedes the answer.
 	Watch Op = iota + 1
 
-	// Check asks the same, without watching.
-	Check
-
-	// Forget ends the watching of Token. There is no answer, and nothing more
-	// is told of that Token.
+	// Forget stops watching the process of Token. There is no answer, and no
+	// further event has that Token.
 	Forget
 
-	// FindLeaders asks for the session leaders on Lines. The answer is
-	// Leaders.
+	// FindLeaders finds the session leaders on Lines. The answer is Leaders.
 	FindLeaders
 )
 
-// Order is something for a Watcher to do.
+// Order is one order to a Watcher.
 type Order struct {
 	Op    Op
-	PID   int32    // of Watch and Check
-	Token Token    // of Forget
-	Lines []string // of FindLeaders, such as pts/3; the Watcher does not write to it
+	PID   int32    // for Watch
+	Token Token    // for Forget
+	Lines []string // for FindLeaders, such as pts/3; the Watcher does not write to it
 }
 
-// Kind is what an event tells.
+// Kind is the kind of an event.
 type Kind uint8
 
 const (
-	// Alive tells that the process ID lives under PID. If Kept, it is watched
-	// as Token from here on; if not, it was there just now, and its end will
-	// not be told: the limit is reached, or it was a Check.
+	// Alive: the process ID has PID and is alive. If Token is not 0, it is
+	// watched. If Token is 0, the limit is reached or no descriptor is left,
+	// and its end will not be reported.
 	Alive Kind = iota + 1
 
-	// Gone tells that no process lives under PID. A zombie is gone; Status
-	// tells how it ended, if that is known.
+	// Gone: no process has PID, or only a zombie, whose Status is then set if
+	// it is known.
 	Gone
 
-	// Exited tells that Token's process ended. Status is known if the kernel
-	// told it; if not, and Reaped is false, a Reaped may follow.
+	// Exited: the process of Token has ended. If its Status is unknown and
+	// Reaped is false, a Reaped may follow.
 	Exited
 
-	// Reaped tells that the parent of Token's process has waited for it, and
-	// the most of its Status that will ever be known. Nothing of Token
-	// follows. Before Linux 6.9 it is never told.
+	// Reaped: the parent of the process has waited for it. The Status is
+	// final. It is the last event with that Token. There is none before
+	// Linux 6.9.
 	Reaped
 
-	// Leaders answers FindLeaders.
+	// Leaders is the answer to FindLeaders.
 	Leaders
 )
 
-// Event is something that a Watcher learnt.
+// Event is what a Watcher reports.
 type Event struct {
 	Kind    Kind
 	PID     int32
-	Token   Token // 0 unless the process is, or was, watched
+	Token   Token // 0 if the process is not and was not watched
 	ID      proc.ID
-	Kept    bool // of Alive
 	Reaped  bool // of Exited: no Reaped follows
 	Status  proc.Status
-	At      time.Time              // when it was seen
-	Leaders map[string]proc.Leader // of Leaders: by line, one for each asked for
-	Err     error                  // of Leaders: why a living leader may not be Found
+	At      time.Time              // when it was seen, by Options.Now
+	Leaders map[string]proc.Leader // of Leaders: one entry for each line of the order
+	Err     error                  // of Leaders: why a living leader may be missing
 }
 
-// Options are what a Watcher is made with.
+// Options configure a Watcher.
 type Options struct {
 	Kernel Kernel           // System() if nil
-	Limit  int              // the most processes to watch, each of which costs a descriptor
-	Emit   func([]Event)    // required
-	Log    *slog.Logger     // none if nil
+	Limit  int              // how many processes to watch at most; each costs a descriptor
+	Emit   func([]Event)    // required; see New
+	Log    *slog.Logger     // discards if nil
 	Now    func() time.Time // the wall clock; time.Now if nil
 }
 
-// Watcher watches processes. Its methods may be called from any goroutine.
+// Watcher watches processes. Its methods are safe for concurrent use.
 type Watcher struct {
 	kernel Kernel
 	emit   func([]Event)
 	log    *slog.Logger
 	now    func() time.Time
-	wake   chan struct{} // holds one: there may be orders
-	poller Poller        // nil where there are no pidfds
+	wake   chan struct{} // signals orders; has a buffer of one
+	poller Poller        // nil without pidfds
 
 	mu     sync.Mutex
 	orders []Order
 	closed bool
 	stats  stats
 
-	loop // belongs to Run's goroutine
+	loop // only Run's goroutine uses it
 }
 
 type stats struct {
@@ -125,12 +120,12 @@ type stats struct {
 	backend string
 }
 
-// New returns a Watcher that does nothing until Run, which must be called to
-// release what it holds: one descriptor.
+// New returns a Watcher. It does nothing until Run is called, and holds one
+// descriptor, which Run closes.
 //
-// Emit is called in Run's goroutine with events in the order they were learnt,
-// up to a thousand at a time, and keeps the slice. While it blocks, no order is
-// carried out.
+// Run's goroutine calls Emit with events in the order in which they were seen,
+// about a thousand at a time at most. Emit may keep the slice. While it blocks,
+// no order is carried out.
 func New(options Options) *Watcher {
 	w := &Watcher{
 		kernel: options.Kernel,
@@ -159,8 +154,8 @@ func New(options Options) *Watcher {
 	return w
 }
 
-// Do gives orders, to be carried out one after another. It does not block. The
-// orders wait in memory; after Run has returned they are dropped.
+// Do adds orders to the queue. They are carried out one after another. Do does
+// not block: the queue has no limit. After Run has returned, Do drops them.
 func (w *Watcher) Do(orders []Order) {
 	w.mu.Lock()
 	if !w.closed {
@@ -173,25 +168,25 @@ func (w *Watcher) Do(orders []Order) {
 	}
 }
 
-// SetLimit changes the most processes to watch. Processes watched already stay
-// so.
+// SetLimit changes how many processes to watch at most. Processes that are
+// watched already stay watched.
 func (w *Watcher) SetLimit(n int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.stats.limit = n
 }
 
-// Stats returns how many processes are watched, and how: "pidfd", or "polling"
-// where there are none, in which case an end is seen up to a second late.
+// Stats returns how many living processes are watched, and by which backend:
+// "pidfd", or "polling" without pidfds. Polling sees an end up to a second late.
 func (w *Watcher) Stats() (watched int, backend string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.stats.watched, w.stats.backend
 }
 
-// Run carries out orders and reports until ctx ends, then releases every
-// descriptor and returns nil. Any other error leaves processes unwatched, for
-// good. It is called once.
+// Run carries out orders and emits events until ctx ends. It then closes every
+// descriptor and returns nil. After an error nothing is watched any more. Run
+// must be called only once.
 func (w *Watcher) Run(ctx context.Context) error {
 	ends := make(chan ends)
 	failed := make(chan error, 1)
@@ -224,22 +219,22 @@ func (w *Watcher) Run(ctx context.Context) error {
 	}
 }
 
-// ends are what one Wait returned, and when.
+// ends is the result of one Wait and when it returned.
 type ends struct {
 	ends []proc.End
 	at   time.Time
 }
 
-// gather is how far apart, at least, ends are passed on once they come thick and
-// fast. What a batch sets going costs much more than one more end in it.
+// gather is the least time between two batches of ends while many processes
+// end. Handling a batch costs much more than one more end in it does.
 const gather = time.Millisecond
 
-// wait passes on ends until the poller is closed, or done is. Ends that a failing
-// poller does not tell of, it tells of once it works again.
+// wait passes on ends until the poller or done is closed. While the poller
+// fails, it retries; the poller then reports the ends in between.
 func (w *Watcher) wait(to chan<- ends, done <-chan struct{}) error {
 	failing := false
 	var last time.Time
-	near := 0 // batches in a row that came soon after one another
+	near := 0 // batches in a row, each at most gather after the one before
 	for {
 		batch, err := w.poller.Wait(nil)
 		if errors.Is(err, os.ErrClosed) {
@@ -265,7 +260,7 @@ func (w *Watcher) wait(to chan<- ends, done <-chan struct{}) error {
 			near = 0
 		}
 		last = time.Now()
-		if near < 2 { // an end, and its reaping
+		if near < 2 { // two batches are usual: the end of a process, then its reaping
 			continue
 		}
 		select {
@@ -284,7 +279,7 @@ func (w *Watcher) takeOrders() []Order {
 	return orders
 }
 
-// close drops the orders and releases the descriptors.
+// close drops the orders and closes all descriptors.
 func (w *Watcher) close() {
 	w.mu.Lock()
 	w.closed, w.orders = true, nil
@@ -296,18 +291,18 @@ func (w *Watcher) close() {
 	w.closeAll()
 }
 
-// fallBack says, once, that there are no pidfds.
+// fallBack switches to polling and logs that once.
 func (w *Watcher) fallBack(err error) {
 	w.mu.Lock()
 	first := w.stats.backend != "polling"
 	w.stats.backend = "polling"
 	w.mu.Unlock()
 	if first {
-		w.log.Warn("no pidfds, looking at every process instead", "period", pollPeriod, "error", err)
+		w.log.Warn("pidfds are not available, polling every process instead", "period", pollPeriod, "error", err)
 	}
 }
 
-// isFull reports whether err says that no more descriptors are to be had.
+// isFull reports whether err means that no descriptor is left.
 func isFull(err error) bool {
 	for _, full := range fullErrors {
 		if errors.Is(err, full) {

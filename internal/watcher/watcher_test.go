@@ -17,15 +17,13 @@ func TestWatch(t *testing.T) {
 	inWorld(t, k, 10, func(r *rig) {
 		id := k.start(7)
 		r.watch(7)
-		r.want(Event{Kind: Alive, PID: 7, Token: 1, ID: id, Kept: true})
-		r.watch(7) // again: the same
-		r.want(Event{Kind: Alive, PID: 7, Token: 1, ID: id, Kept: true})
-		r.check(7)
-		r.want(Event{Kind: Alive, PID: 7, Token: 1, ID: id, Kept: true})
+		r.want(Event{Kind: Alive, PID: 7, Token: 1, ID: id})
+		r.watch(7) // the token stays
+		r.want(Event{Kind: Alive, PID: 7, Token: 1, ID: id})
 		r.wantWatched(1, 1)
 		k.exit(7)
 		r.want(Event{Kind: Exited, PID: 7, Token: 1, ID: id})
-		r.wantWatched(0, 1) // until it is reaped or forgotten
+		r.wantWatched(0, 1) // the pidfd stays open until it is reaped or forgotten
 		k.reap(7, 9)
 		r.want(Event{Kind: Reaped, PID: 7, Token: 1, ID: id, Status: proc.Status{Known: true, Wait: 9}})
 		r.wantWatched(0, 0)
@@ -37,7 +35,7 @@ func TestReapedAtOnce(t *testing.T) {
 	inWorld(t, k, 10, func(r *rig) {
 		id := k.start(7)
 		r.watch(7)
-		r.want(Event{Kind: Alive, PID: 7, Token: 1, ID: id, Kept: true})
+		r.want(Event{Kind: Alive, PID: 7, Token: 1, ID: id})
 		k.reap(7, 1<<8)
 		r.want(Event{Kind: Exited, PID: 7, Token: 1, ID: id, Reaped: true, Status: proc.Status{Known: true, Wait: 1 << 8}})
 		r.wantWatched(0, 0)
@@ -49,8 +47,8 @@ func TestForget(t *testing.T) {
 	inWorld(t, k, 10, func(r *rig) {
 		a, b := k.start(7), k.start(8)
 		r.watch(7, 8)
-		r.want(Event{Kind: Alive, PID: 7, Token: 1, ID: a, Kept: true},
-			Event{Kind: Alive, PID: 8, Token: 2, ID: b, Kept: true})
+		r.want(Event{Kind: Alive, PID: 7, Token: 1, ID: a},
+			Event{Kind: Alive, PID: 8, Token: 2, ID: b})
 		r.forget(1)
 		r.forget(1)
 		r.forget(99)
@@ -64,7 +62,7 @@ func TestForget(t *testing.T) {
 		r.want()
 		c := k.start(8)
 		r.watch(8)
-		r.want(Event{Kind: Alive, PID: 8, Token: 3, ID: c, Kept: true})
+		r.want(Event{Kind: Alive, PID: 8, Token: 3, ID: c})
 	})
 }
 
@@ -74,25 +72,14 @@ func TestGone(t *testing.T) {
 		id := k.start(7)
 		k.exit(7)
 		r.watch(7, 8, 0, -5)
-		r.check(7, 8)
 		r.want(Event{Kind: Gone, PID: 7, ID: id}, Event{Kind: Gone, PID: 8},
-			Event{Kind: Gone, PID: 0}, Event{Kind: Gone, PID: -5},
-			Event{Kind: Gone, PID: 7, ID: id}, Event{Kind: Gone, PID: 8})
+			Event{Kind: Gone, PID: 0}, Event{Kind: Gone, PID: -5})
 		r.wantWatched(0, 0)
 	})
 }
 
-func TestCheckKeepsNothing(t *testing.T) {
-	k := newWorld()
-	inWorld(t, k, 10, func(r *rig) {
-		id := k.start(7)
-		r.check(7)
-		r.want(Event{Kind: Alive, PID: 7, ID: id})
-		r.wantWatched(0, 0)
-	})
-}
-
-// The pid of a process watched has passed on before its end was told.
+// TestReusedPID checks that a watched pid that another process got, before the
+// end of the first was reported, is seen as ended and then as a new process.
 func TestReusedPID(t *testing.T) {
 	for _, test := range []struct {
 		name     string
@@ -113,15 +100,15 @@ func TestReusedPID(t *testing.T) {
 				}
 				old := known(k.start(7))
 				r.watch(7)
-				r.want(Event{Kind: Alive, PID: 7, Token: 1, ID: old, Kept: true})
+				r.want(Event{Kind: Alive, PID: 7, Token: 1, ID: old})
 				k.mu.Lock()
 				it := k.living[7]
-				it.ended, it.reaped, it.keys = true, true, nil // nothing told
+				it.ended, it.reaped, it.keys = true, true, nil // the poller reports nothing
 				k.mu.Unlock()
 				id := known(k.start(7))
 				r.watch(7)
 				r.want(Event{Kind: Exited, PID: 7, Token: 1, ID: old, Reaped: true},
-					Event{Kind: Alive, PID: 7, Token: 2, ID: id, Kept: true})
+					Event{Kind: Alive, PID: 7, Token: 2, ID: id})
 			})
 		})
 	}
@@ -132,21 +119,21 @@ func TestLimit(t *testing.T) {
 	inWorld(t, k, 2, func(r *rig) {
 		a, b, c := k.start(1), k.start(2), k.start(3)
 		r.watch(1, 2, 3)
-		r.want(Event{Kind: Alive, PID: 1, Token: 1, ID: a, Kept: true},
-			Event{Kind: Alive, PID: 2, Token: 2, ID: b, Kept: true},
+		r.want(Event{Kind: Alive, PID: 1, Token: 1, ID: a},
+			Event{Kind: Alive, PID: 2, Token: 2, ID: b},
 			Event{Kind: Alive, PID: 3, ID: c})
-		r.watch(1, 3) // what is watched stays so
-		r.want(Event{Kind: Alive, PID: 1, Token: 1, ID: a, Kept: true},
+		r.watch(1, 3) // the limit does not apply to what is watched already
+		r.want(Event{Kind: Alive, PID: 1, Token: 1, ID: a},
 			Event{Kind: Alive, PID: 3, ID: c})
 		r.wantWatched(2, 2)
 		r.SetLimit(3)
 		r.watch(3)
-		r.want(Event{Kind: Alive, PID: 3, Token: 3, ID: c, Kept: true})
+		r.want(Event{Kind: Alive, PID: 3, Token: 3, ID: c})
 		r.SetLimit(0)
 		r.watch(1, 2, 3)
-		r.want(Event{Kind: Alive, PID: 1, Token: 1, ID: a, Kept: true},
-			Event{Kind: Alive, PID: 2, Token: 2, ID: b, Kept: true},
-			Event{Kind: Alive, PID: 3, Token: 3, ID: c, Kept: true})
+		r.want(Event{Kind: Alive, PID: 1, Token: 1, ID: a},
+			Event{Kind: Alive, PID: 2, Token: 2, ID: b},
+			Event{Kind: Alive, PID: 3, Token: 3, ID: c})
 	})
 }
 
@@ -177,7 +164,7 @@ func TestNoDescriptorsLeft(t *testing.T) {
 	}
 }
 
-// What cannot be seen is not taken for dead.
+// TestUnseen checks that a process that cannot be inspected counts as alive.
 func TestUnseen(t *testing.T) {
 	k := newWorld()
 	k.openErr, k.findErr = syscall.EIO, syscall.EIO
@@ -187,7 +174,7 @@ func TestUnseen(t *testing.T) {
 	})
 }
 
-// The number of a thread has no pidfd, but its end can be seen.
+// TestThreadNumber checks that a thread's id, which has no pidfd, is polled.
 func TestThreadNumber(t *testing.T) {
 	k := newWorld()
 	k.openErr = syscall.ENOENT
@@ -195,7 +182,7 @@ func TestThreadNumber(t *testing.T) {
 		id := k.start(7)
 		id.Inode = 0
 		r.watch(7)
-		r.want(Event{Kind: Alive, PID: 7, Token: 1, ID: id, Kept: true})
+		r.want(Event{Kind: Alive, PID: 7, Token: 1, ID: id})
 		k.reap(7, 0)
 		time.Sleep(pollPeriod)
 		r.want(Event{Kind: Exited, PID: 7, Token: 1, ID: id, Reaped: true, Status: proc.Status{Known: true}})
@@ -230,7 +217,8 @@ func TestLeaders(t *testing.T) {
 	}
 }
 
-// Many deaths come in few events' batches, each told once, in order.
+// TestMassDeath checks that of many simultaneous deaths each is reported once,
+// Exited first.
 func TestMassDeath(t *testing.T) {
 	const n = 5000
 	k := newWorld()
@@ -247,7 +235,7 @@ func TestMassDeath(t *testing.T) {
 			k.exit(pid)
 			k.reap(pid, 9)
 		}
-		time.Sleep(time.Second) // ends that come thick and fast are gathered
+		time.Sleep(time.Second) // longer than ends are gathered
 		r.wantWatched(0, 0)
 		seen := make(map[int32][]Kind)
 		for _, event := range r.take() {
@@ -265,7 +253,7 @@ func TestOrderAfterEnd(t *testing.T) {
 	k := newWorld()
 	k.start(7)
 	synctest.Test(t, func(t *testing.T) {
-		w := New(Options{Kernel: k, Limit: 10, Emit: func([]Event) { t.Error("told something") }})
+		w := New(Options{Kernel: k, Limit: 10, Emit: func([]Event) { t.Error("an event was emitted") }})
 		ctx, cancel := contextWithCancel(t)
 		cancel()
 		if err := w.Run(ctx); err != nil {
@@ -276,7 +264,7 @@ func TestOrderAfterEnd(t *testing.T) {
 		}
 		w.SetLimit(3)
 		if len(w.orders) != 0 {
-			t.Errorf("%d orders kept", len(w.orders))
+			t.Errorf("%d orders are still queued, want none", len(w.orders))
 		}
 	})
 	if k.handles != 0 {
@@ -284,7 +272,8 @@ func TestOrderAfterEnd(t *testing.T) {
 	}
 }
 
-// A poller that fails for a while tells later of what ended meanwhile.
+// TestPollerFails checks that ends are reported once a failing poller works
+// again.
 func TestPollerFails(t *testing.T) {
 	k := newWorld()
 	k.start(7)
@@ -308,10 +297,10 @@ func TestPollerFails(t *testing.T) {
 		select {
 		case <-exited:
 			if took := time.Since(began); took != 3*pollPeriod {
-				t.Errorf("told after %v", took)
+				t.Errorf("reported after %v, want %v", took, 3*pollPeriod)
 			}
 		case <-time.After(time.Minute):
-			t.Error("the end is not told")
+			t.Error("the end was not reported within a minute")
 		}
 		cancel()
 		if err := <-ended; err != nil {
@@ -320,7 +309,7 @@ func TestPollerFails(t *testing.T) {
 	})
 }
 
-// Orders never wait, though nobody takes the events.
+// TestDoNeverBlocks checks that Do does not block while Emit does.
 func TestDoNeverBlocks(t *testing.T) {
 	k := newWorld()
 	synctest.Test(t, func(t *testing.T) {
@@ -342,13 +331,13 @@ func TestDoNeverBlocks(t *testing.T) {
 		cancel()
 		<-ended
 		if answers != 10_000 {
-			t.Errorf("%d answers", answers)
+			t.Errorf("%d answers, want 10000", answers)
 		}
 	})
 }
 
-// The time of a death is when the kernel told of it, not when there was time
-// to handle it.
+// TestTimeOfDeath checks that the time of a death is when the kernel reported
+// it, not when it was handled.
 func TestTimeOfDeath(t *testing.T) {
 	k := newWorld()
 	k.start(7)
@@ -356,7 +345,7 @@ func TestTimeOfDeath(t *testing.T) {
 		var events []Event
 		w := New(Options{Kernel: k, Limit: 10, Emit: func(batch []Event) {
 			events = append(events, batch...)
-			time.Sleep(time.Minute) // a daemon that is busy
+			time.Sleep(time.Minute) // a busy daemon
 		}})
 		ctx, cancel := contextWithCancel(t)
 		ended := make(chan error, 1)

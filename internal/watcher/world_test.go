@@ -22,16 +22,16 @@ type world struct {
 	living   map[int32]*life
 	started  uint64
 	handles  int   // open descriptors
-	noPidfds error // what Open and NewPoller fail with
-	openErr  error // what Open fails with
-	addErr   error // what Poller.Add fails with
-	findErr  error // what Find fails with
+	noPidfds error // returned by Open and NewPoller if not nil
+	openErr  error // returned by Open if not nil
+	addErr   error // returned by Poller.Add if not nil
+	findErr  error // returned by Find and Leaders if not nil
 	polls    int   // calls of Ended
 	leaders  map[string]proc.Leader
 	poller   *simPoller
 }
 
-// life is one simulated process, whose pid may become another's.
+// life is one simulated process. Its pid may be reused.
 type life struct {
 	id            proc.ID
 	ended, reaped bool
@@ -41,7 +41,7 @@ type life struct {
 
 func newWorld() *world { return &world{living: make(map[int32]*life)} }
 
-// start has a new process live under pid.
+// start starts a process with pid.
 func (k *world) start(pid int32) proc.ID {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -54,7 +54,7 @@ func (k *world) start(pid int32) proc.ID {
 // exit turns the process under pid into a zombie.
 func (k *world) exit(pid int32) { k.end(pid, false, proc.Status{}) }
 
-// reap takes it away.
+// reap ends and removes the process under pid.
 func (k *world) reap(pid int32, wait int32) {
 	k.end(pid, true, proc.Status{Known: true, Wait: wait})
 }
@@ -68,7 +68,7 @@ func (k *world) end(pid int32, reaped bool, status proc.Status) {
 		delete(k.living, pid)
 	}
 	for _, key := range it.keys {
-		k.poller.tell(proc.End{Key: key, Reaped: reaped})
+		k.poller.report(proc.End{Key: key, Reaped: reaped})
 	}
 }
 
@@ -152,12 +152,12 @@ type simPoller struct {
 	world  *world
 	mu     sync.Mutex
 	ends   []proc.End
-	fails  int // so many calls of Wait
+	fails  int // how many calls of Wait fail
 	more   chan struct{}
 	closed chan struct{}
 }
 
-func (l *simPoller) tell(end proc.End) {
+func (l *simPoller) report(end proc.End) {
 	l.mu.Lock()
 	l.ends = append(l.ends, end)
 	l.mu.Unlock()
@@ -176,7 +176,7 @@ func (l *simPoller) Add(p Process, key uint64) error {
 	}
 	it.life.keys = append(it.life.keys, key)
 	if it.life.ended {
-		l.tell(proc.End{Key: key, Reaped: it.life.reaped})
+		l.report(proc.End{Key: key, Reaped: it.life.reaped})
 	}
 	return nil
 }
@@ -205,7 +205,7 @@ func (l *simPoller) Close() error {
 	return nil
 }
 
-// rig is a Watcher at work in a simulated world.
+// rig is a running Watcher in a simulated world.
 type rig struct {
 	*world
 	*Watcher
@@ -220,8 +220,8 @@ func (r *rig) emit(events []Event) {
 	r.events = append(r.events, events...)
 }
 
-// take returns the events since the last call, once the Watcher has nothing
-// more to do.
+// take waits until the Watcher is idle and returns the events since the last
+// call.
 func (r *rig) take() []Event {
 	synctest.Wait()
 	r.got.Lock()
@@ -231,8 +231,8 @@ func (r *rig) take() []Event {
 	return events
 }
 
-// inWorld calls test in a bubble of simulated time, with a Watcher that runs in
-// k, and checks that it leaves no descriptor behind.
+// inWorld calls test in a synctest bubble with a Watcher that runs in k. It
+// checks that the Watcher closes all descriptors.
 func inWorld(t *testing.T, k *world, limit int, test func(r *rig)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -252,7 +252,7 @@ func inWorld(t *testing.T, k *world, limit int, test func(r *rig)) {
 	})
 }
 
-// want compares what take returns, times aside.
+// want compares the events that take returns, except their times.
 func (r *rig) want(want ...Event) {
 	r.t.Helper()
 	got := r.take()
@@ -267,20 +267,18 @@ func (r *rig) want(want ...Event) {
 	}
 }
 
-func (r *rig) watch(pids ...int32) { r.give(Watch, pids) }
-func (r *rig) check(pids ...int32) { r.give(Check, pids) }
-
-func (r *rig) give(op Op, pids []int32) {
+func (r *rig) watch(pids ...int32) {
 	var orders []Order
 	for _, pid := range pids {
-		orders = append(orders, Order{Op: op, PID: pid})
+		orders = append(orders, Order{Op: Watch, PID: pid})
 	}
 	r.Do(orders)
 }
 
 func (r *rig) forget(token Token) { r.Do([]Order{{Op: Forget, Token: token}}) }
 
-// wantWatched compares what Stats tells, and the number of descriptors.
+// wantWatched checks the number of watched processes that Stats reports and the
+// number of open descriptors.
 func (r *rig) wantWatched(watched, descriptors int) {
 	r.t.Helper()
 	synctest.Wait()
@@ -289,7 +287,7 @@ func (r *rig) wantWatched(watched, descriptors int) {
 	}
 	r.world.mu.Lock()
 	defer r.world.mu.Unlock()
-	if r.handles-1 != descriptors { // but for the poller's
+	if r.handles-1 != descriptors { // without the poller's
 		r.t.Errorf("%d descriptors, want %d", r.handles-1, descriptors)
 	}
 }

@@ -117,7 +117,7 @@ var (
 // kernels, and logs what is missing.
 func TestOlderKernels(t *testing.T) {
 	const (
-		lacksPidfd = "no pidfds, looking at every process instead"
+		lacksPidfd = "pidfds are not available, polling every process instead"
 		lacksInfo  = "learn how processes end"
 		lacksInode = "know a process by more than its start time"
 	)
