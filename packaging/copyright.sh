@@ -17,11 +17,7 @@ cat <<'TEXT'
 The licences below are reproduced as their holders distribute them. On Debian, the
 Apache License 2.0 is also in /usr/share/common-licenses/Apache-2.0.
 TEXT
-if [ -e LICENSE ]; then
-	section 'Its licence:' LICENSE
-else
-	printf '\nIts source holds no licence yet.\n'
-fi
+section 'Its licence, BSD-2-Clause:' LICENSE
 section 'Linked into the programs, of the Go project, the runtime and the standard library:' "$("$GO" env GOROOT)/LICENSE"
 "$GO" list -deps -f '{{with .Module}}{{if not .Main}}{{.Path}} {{.Version}}{{end}}{{end}}' ./cmd/... | sort -u |
 	while read -r module version; do

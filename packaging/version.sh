@@ -1,41 +1,46 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# version.sh prints the version of this source: that of the file VERSION, which
-# a release tarball has, or what git knows. With "package" it is one that deb and
-# rpm can compare: a tag's own; what comes after it, later; what came before any
-# tag, earlier than all, and in the order of the commits' times. With "epoch" it
-# is the time of the source, in seconds, which everything in a package gets.
+# version.sh prints a version of this source, or its time:
+#
+#   package  what the file VERSION says. Packages and the tarball are called so.
+#   (none)   what the programs print: the same, and in a git checkout that is not
+#            the commit tagged "v" and VERSION, or was changed since, also which
+#            commit it is: 0.1.0+gHASH, or 0.1.0+gHASH.dirty. Files that git does
+#            not know do not count.
+#   epoch    the time of the source in seconds, which every file in a package
+#            gets: of the commit, or outside a git checkout of the file VERSION.
+#            SOURCE_DATE_EPOCH comes first if it is set.
 set -eu
 cd "$(dirname "$0")/.."
 
-described() {
-	if [ -e VERSION ]; then
-		cat VERSION
-	else
-		git describe --tags --always --dirty 2>/dev/null || echo unknown
+# in_git: a git repository further up, in which a tarball was unpacked, is another's.
+in_git() { [ -e .git ] && git rev-parse --quiet --verify HEAD >/dev/null 2>&1; }
+
+build() {
+	version=$(cat VERSION)
+	dirty=
+	in_git || { echo "$version"; return; }
+	git diff --quiet HEAD || dirty=.dirty
+	if [ -n "$dirty" ] || ! git tag --points-at HEAD | grep -qFx "v$version"; then
+		version=$version+g$(git rev-parse --short=12 HEAD)$dirty
 	fi
+	echo "$version"
 }
 
 epoch() {
 	if [ -n "${SOURCE_DATE_EPOCH:-}" ]; then
 		echo "$SOURCE_DATE_EPOCH"
-	elif [ -e VERSION ]; then
-		stat -c %Y VERSION
-	else
+	elif in_git; then
 		git log -1 --format=%ct
+	else
+		stat -c %Y VERSION
 	fi
 }
 
 case ${1:-} in
-"") described ;;
+"") build ;;
+package) cat VERSION ;;
 epoch) epoch ;;
-package)
-	version=$(described)
-	case $version in
-	v[0-9]*) echo "${version#v}" | sed 's/-\([0-9]*-g\)/+\1/; s/-\(alpha\|beta\|rc\)/~\1/; s/-/./g' ;;
-	*) echo "0~$(TZ=UTC date -d "@$(epoch)" +%Y%m%d%H%M%S).$(echo "$version" | sed 's/-/./g')" ;;
-	esac
-	;;
 *)
 	echo "usage: version.sh [package|epoch]" >&2
 	exit 2

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -28,11 +29,17 @@ func TestTarball(t *testing.T) {
 		name := one(t, filepath.Join(dist, "utmpd-*.tar.gz"))
 		archives[i] = readFile(t, name)
 
+		if want := "utmpd-" + strings.TrimSpace(string(readFile(t, "../../VERSION"))) + ".tar.gz"; filepath.Base(name) != want {
+			t.Errorf("the tarball is called %s, want %s", filepath.Base(name), want)
+		}
 		dir := t.TempDir()
 		execute(t, dir, nil, "tar", "-xf", name)
 		source := one(t, filepath.Join(dir, "utmpd-*"))
 		offline := []string{"GOPROXY=off", "GOFLAGS=-mod=vendor", "GIT_DIR=/nonexistent", "NFPM=" + host.nfpm, "DIST=" + dist}
 		execute(t, source, offline, "make", "-s", "build")
+		if got, want := execute(t, source, nil, "bin/utmpd", "-version"), "utmpd "+string(readFile(t, "../../VERSION")); got != want {
+			t.Errorf("a program of the tarball prints %q, want %q", got, want)
+		}
 		umask := []string{"umask 022", "umask 077"}[i]
 		execute(t, source, offline, "sh", "-c", umask+" && packaging/build.sh deb:amd64 rpm:amd64")
 		packages[i] = map[string][]byte{}
@@ -111,14 +118,16 @@ func TestMakeInstall(t *testing.T) {
 	}
 }
 
-func execute(t *testing.T, dir string, env []string, name string, args ...string) {
+func execute(t *testing.T, dir string, env []string, name string, args ...string) string {
 	t.Helper()
 	cmd := exec.Command(name, args...)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), env...)
-	if out, err := cmd.CombinedOutput(); err != nil {
+	out, err := cmd.CombinedOutput()
+	if err != nil {
 		t.Fatalf("%s %q in %s: %v\n%s", name, args, dir, err, out)
 	}
+	return string(out)
 }
 
 // files are those below a directory, in order.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
 // layout prints where this machine's libc has each field of struct utmpx, as
 // lines of name, offset and width in bytes; "layout sample" writes one record
 // with every field set. It calls nothing of libc's utmpx, so that it serves for

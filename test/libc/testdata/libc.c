@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
 // libc does with utmp and wtmp files what it is told, by the machine's own libc.
 // Records come and go in its binary form, on standard input and output.
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
 // busy WRITERS READERS FIRST keeps utmp busy until standard input ends. WRITERS
 // processes, each with its own session, rewrite their entries with pututxline, and
 // READERS processes run who, over and over. It prints "busy" when all of them are

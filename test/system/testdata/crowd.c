@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
 // crowd N starts N processes that do nothing and prints their pids. When it reads a
 // byte from standard input it kills them all, prints "dead" when they are reaped, and
 // exits.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
 // leaderless ends its first thread and continues in another. /proc then shows the
 // process as a zombie.
 #include <pthread.h>

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
 // mass LINES runs one session on each of LINES lines at once, each a process that uses
 // pututxline and updwtmpx. It prints the fate of each:
 //

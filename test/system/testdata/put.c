@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
 // put TYPE LINE ID USER PID [AGE] writes one record to utmp with pututxline and to
 // wtmp with updwtmpx, with the current time or a time AGE seconds ago.
 #include <stdio.h>

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
 // readlock FILE takes a read lock on the whole file, as any reader can, prints
 // "locked", and holds the lock until standard input ends.
 #include <fcntl.h>

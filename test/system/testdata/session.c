@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
 // session LINE USER logs USER in on the terminal LINE like a simple login server. This
 // process is ut_pid; its child is the session leader and runs the shell. When the
 // shell ends, it logs the user out. It uses only the C library.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
 // volume SESSIONS WORKERS LINES runs SESSIONS sessions, shared by WORKERS workers. Each
 // worker runs its sessions one after the other on LINES lines in turn; each session is a
 // process that uses pututxline and updwtmpx. One session in three logs itself out, the

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
 # customize.sh ROOT makes a machine of a file system that mmdebstrap has filled:
 # alice, who logs in with the password "alice" or by ssh from root, a getty on
 # the second serial line, the agent, and nothing that wakes up by itself.

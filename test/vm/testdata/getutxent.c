@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
 // getutxent prints the live entries of the utmpx file as the C library sees
 // them, one a line: type, pid, line, user, host.
 #include <stdio.h>
