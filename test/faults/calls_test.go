@@ -17,7 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// shape is what a call works on.
+// shape says what a call works on.
 type shape int
 
 const (
@@ -28,10 +28,10 @@ const (
 	onWatch               // inotify_add_watch
 	onTarget              // epoll_ctl
 	onNone
-	onRuntime // a call of the Go runtime alone
+	onRuntime // made only by the Go runtime
 )
 
-// names are the calls that are looked at.
+// names are the calls that the tracer observes.
 var names = map[int]struct {
 	name string
 	on   shape
@@ -62,7 +62,7 @@ var names = map[int]struct {
 	unix.SYS_MMAP: {"mmap", onRuntime}, unix.SYS_CLONE: {"clone", onRuntime}, unix.SYS_EVENTFD2: {"eventfd2", onRuntime},
 }
 
-// byRuntime begins the kind of a call that the Go runtime makes for itself.
+// byRuntime is the prefix of the kind of a call that the Go runtime makes for itself.
 const byRuntime = "runtime "
 
 // call is a system call of the daemon at its entry.
@@ -70,13 +70,13 @@ type call struct {
 	pid  int
 	regs *unix.PtraceRegs
 	mem  *os.File // of the process
-	dir  string   // what lies in it is named without it
+	dir  string   // files in it are named without it
 
 	epoll *int // utmpd's own epoll descriptor, once known: it holds pidfds
 }
 
-// kind names the call by what it does and on what. It is "" for the waiting of
-// the Go runtime, which goes on all the time.
+// kind names the call by its action and its object. It is "" for the waiting of the Go
+// runtime, which goes on all the time.
 func (c call) kind() string {
 	of, ok := names[int(c.regs.Orig_rax)]
 	if !ok {
@@ -108,13 +108,13 @@ func (c call) kind() string {
 	if of.name == "epoll_pwait" && int(c.regs.Rdi) != *c.epoll || object == "eventfd" {
 		return ""
 	}
-	if of.name == "epoll_create1" && !c.hasEpoll() { // the runtime's comes first
+	if of.name == "epoll_create1" && !c.hasEpoll() { // the first is the runtime's
 		return byRuntime + of.name
 	}
 	return strings.TrimSpace(of.name + " " + c.detail(of.name) + object)
 }
 
-// detail tells calls of one name apart.
+// detail distinguishes calls of the same name.
 func (c call) detail(name string) string {
 	switch name {
 	case "fcntl":
@@ -159,7 +159,7 @@ func (c call) fcntl() string {
 
 var (
 	inProc   = regexp.MustCompile(`^/proc/\d+`)
-	numbered = regexp.MustCompile(`\.\d+`) // temporary files may be called so
+	numbered = regexp.MustCompile(`\.\d+`) // the names of temporary files
 )
 
 // path reads a path from the daemon's memory.
@@ -173,7 +173,7 @@ func (c call) path(at uint64) string {
 	return c.plain(string(s))
 }
 
-// plain makes a name that is the same in every run.
+// plain turns a name into one that is the same in every run.
 func (c call) plain(name string) string {
 	name = strings.TrimSuffix(name, " (deleted)")
 	if in, ok := strings.CutPrefix(name, c.dir); ok {
@@ -185,7 +185,7 @@ func (c call) plain(name string) string {
 	return inProc.ReplaceAllString(name, "/proc/PID")
 }
 
-// fd names what a descriptor is of.
+// fd names the object of a descriptor.
 func (c call) fd(fd int) string {
 	to, err := os.Readlink(fmt.Sprintf("/proc/%d/fd/%d", c.pid, fd))
 	if err != nil {

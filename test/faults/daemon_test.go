@@ -17,10 +17,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// patience bounds a wait whose length is not the point of the test.
+// patience limits a wait whose length does not matter to the test.
 const patience = 90 * time.Second
 
-// daemon is a utmpd at work in a world.
+// daemon is a running utmpd in a world.
 type daemon struct {
 	w      *world
 	pid    int
@@ -80,7 +80,7 @@ func (d *daemon) over() bool {
 	}
 }
 
-// isReady reports whether READY=1 has come.
+// isReady reports whether READY=1 was received.
 func (d *daemon) isReady() bool {
 	b := make([]byte, 4096)
 	for !d.ready.Load() {
@@ -94,7 +94,7 @@ func (d *daemon) isReady() bool {
 	return true
 }
 
-// await waits for cond or the daemon's end, and tells which came.
+// await waits for cond or the daemon's end and returns which came first.
 func (d *daemon) await(what string, limit time.Duration, cond func() bool) (ok bool, err error) {
 	for late := time.Now().Add(limit); ; {
 		if cond() {
@@ -110,7 +110,7 @@ func (d *daemon) await(what string, limit time.Duration, cond func() bool) (ok b
 	}
 }
 
-// stop ends the daemon as a service manager does, and tells how it ended.
+// stop ends the daemon as a service manager does and returns how it ended.
 func (d *daemon) stop() error {
 	_ = unix.Kill(d.pid, unix.SIGTERM)
 	if _, err := d.await("the end after SIGTERM", patience, d.over); err != nil {
@@ -119,7 +119,7 @@ func (d *daemon) stop() error {
 	return d.ended()
 }
 
-// ended tells how the daemon ended, nil for exit 0.
+// ended returns how the daemon ended, nil for exit status 0.
 func (d *daemon) ended() error {
 	switch {
 	case d.err != nil:
@@ -140,7 +140,7 @@ func (d *daemon) kill() {
 	}
 }
 
-// ended reports whether a child of ours is a zombie or gone.
+// ended reports whether a child process is a zombie or gone.
 func ended(pid int) bool {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
@@ -150,8 +150,8 @@ func ended(pid int) bool {
 	return strings.HasPrefix(after, "Z") || strings.HasPrefix(after, "X")
 }
 
-// spawn starts a process from a thread that does nothing else: children belong
-// to the thread that started them, and a thread that traces waits for all its own.
+// spawn starts a process from a thread that does nothing else. Children belong to the
+// thread that started them, and a tracing thread waits for all of its own.
 func spawn(path string, args, env []string, files []*os.File) (p *os.Process, err error) {
 	done := make(chan struct{})
 	host.spawner <- func() {

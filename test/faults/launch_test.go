@@ -14,11 +14,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// launchEnv has this test's binary become utmpd, behind a seccomp filter.
+// launchEnv makes the test binary execute utmpd under a seccomp filter.
 const launchEnv = "UTMPD_FAULTS_LAUNCH"
 
-// init runs on the first thread, which is the one that the tracer knows from
-// the beginning: the filter is that thread's, and goes through exec with it.
+// init runs on the first thread, which the tracer knows from the beginning. The filter
+// belongs to that thread and survives exec.
 func init() {
 	path := os.Getenv(launchEnv)
 	if path == "" {
@@ -34,10 +34,10 @@ func init() {
 	os.Exit(125)
 }
 
-// filter has the kernel stop for the tracer at the calls in names.
+// filter makes the kernel stop for the tracer at the calls in names.
 func filter() error {
 	const (
-		offNr, offArch = 0, 4 // in struct seccomp_data
+		offNr, offArch = 0, 4 // offsets in struct seccomp_data
 		retTrace       = 0x7ff00000
 		retAllow       = 0x7fff0000
 		auditX8664     = 0xc000003e

@@ -13,7 +13,7 @@ import (
 	"utmpd.dev/utmpd/utmpx"
 )
 
-// read returns the two files as they are now.
+// read returns the current contents of the two files.
 func (w *world) read() (file, log string) {
 	f, _ := os.ReadFile(w.in("utmp"))
 	l, _ := os.ReadFile(w.in("wtmp"))
@@ -58,8 +58,8 @@ func (w *world) loggedOut(log string) bool {
 	return true
 }
 
-// judge holds the files to the laws and returns what breaks them. tight asks
-// for the time of the death itself, not of the finding.
+// judge checks the files against the laws and returns the violations. tight requires the
+// time of death itself, not the time at which it was found.
 func (w *world) judge(tight bool) []string {
 	file, log := w.read()
 	now := time.Now()
@@ -96,11 +96,11 @@ func (w *world) judgeFile(file string, now time.Time, tight bool) (wrong []strin
 	return wrong
 }
 
-// slow is by how much utmpd may learn of a death late, traced on a busy machine.
+// slow is how late utmpd may learn of a death when traced on a busy machine.
 const slow = 10 * time.Second
 
-// deadAs returns the session's record as utmpd should have left it, given the
-// time and exit status it chose, and what is wrong with those.
+// deadAs returns the session's record as utmpd should have left it, with the time and
+// exit status that utmpd chose, and what is wrong with those.
 func (s *session) deadAs(raw string, now time.Time, tight bool) (dead []byte, why string) {
 	got := utmpx.Native().Decode(raw)
 	want := s.login
@@ -125,7 +125,7 @@ func (s *session) deadAs(raw string, now time.Time, tight bool) (dead []byte, wh
 	return dead, why
 }
 
-// judgeLog: what stood in the log stands there, and behind it one logout for
+// judgeLog checks that the log still has its old contents, followed by one logout for
 // each login that its owner did not close.
 func (w *world) judgeLog(log string, now time.Time, tight bool) (wrong []string) {
 	if !strings.HasPrefix(log, w.wtmpx) {
@@ -171,7 +171,7 @@ func (w *world) judgeLog(log string, now time.Time, tight bool) (wrong []string)
 	return wrong
 }
 
-// leftovers returns what lies about in utmpd's directories after it ended in order.
+// leftovers returns the files left in utmpd's directories after an orderly end.
 func (w *world) leftovers() (wrong []string) {
 	mine := map[string]bool{"run/table": true, "run/status": true, "run/utmppipe": true, "state/heartbeat": true}
 	for _, dir := range []string{"run", "state"} {

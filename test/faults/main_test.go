@@ -15,7 +15,7 @@ import (
 
 // host is what all worlds share.
 var host struct {
-	dir     string // for this run alone
+	dir     string // of this run
 	utmpd   string // the daemon under test
 	spawner chan<- func()
 	workers chan struct{} // holds one for each world in use
@@ -30,7 +30,7 @@ var (
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	_ = flag.Set("test.parallel", "4") // what they share are the workers, whatever the processors
+	_ = flag.Set("test.parallel", "4") // the workers limit them, not the number of processors
 	dir, err := os.MkdirTemp("", "utmpd-faults-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

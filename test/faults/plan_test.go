@@ -18,22 +18,22 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// references is how many uninjured runs the plan comes from.
+// references is the number of runs without faults on which the plan is based.
 const references = 5
 
-// A point that every one of them reached must be hit, in so many lives. One that
-// only some reached (a batch of deaths is seen in one piece or in two) is tried,
-// and reported, but scheduling may keep it away.
+// A point that every one of them reached must be hit within a number of lives. A
+// point that only some reached (a batch of deaths may be seen in one piece or in two)
+// is tried and reported, but scheduling may prevent it.
 const (
 	livesPlanned = 40
 	livesBeyond  = 4
 )
 
-// seen is how many calls of a kind uninjured runs made.
+// seen is the number of calls of a kind in the runs without faults.
 type seen struct{ least, most int }
 
-// uninjured returns how many calls of each kind a daemon makes to which nothing
-// is done, and what is wrong then.
+// uninjured runs the daemon without faults and returns how many calls of each kind it
+// makes, and what is wrong afterwards.
 var uninjured = sync.OnceValues(func() (map[at]seen, error) {
 	runs := make([]map[at]int, references)
 	failed := make([]error, references)
@@ -54,7 +54,8 @@ var uninjured = sync.OnceValues(func() (map[at]seen, error) {
 	return plan, nil
 })
 
-// each calls f for 0 to n-1, as many at once, over all tests, as there are workers.
+// each calls f for 0 to n-1, with as many concurrent calls over all tests as there are
+// workers.
 func each(n int, f func(int)) {
 	var all sync.WaitGroup
 	for i := range n {
@@ -67,8 +68,7 @@ func each(n int, f func(int)) {
 	all.Wait()
 }
 
-// TestKilledAnywhere kills the daemon before and after its calls and starts it
-// again.
+// TestKilledAnywhere kills the daemon before and after its calls and restarts it.
 func TestKilledAnywhere(t *testing.T) {
 	strike(t, 150, func(where at, n int, sample *rand.Rand) []point {
 		before := point{where.phase, where.kind, n, killBefore, 0}
@@ -81,10 +81,10 @@ func TestKilledAnywhere(t *testing.T) {
 	})
 }
 
-// errnos are the errors that calls are made to return.
+// errnos are the errors that the calls are made to return.
 var errnos = []unix.Errno{unix.EIO, unix.ENOSPC, unix.EINTR, unix.EAGAIN, unix.EMFILE, unix.ENOMEM}
 
-// TestErrorsAnywhere has the daemon's calls fail, one in each life.
+// TestErrorsAnywhere makes the daemon's calls fail, one in each life.
 func TestErrorsAnywhere(t *testing.T) {
 	strike(t, 110, func(where at, n int, sample *rand.Rand) (points []point) {
 		if sample != nil {
@@ -97,7 +97,7 @@ func TestErrorsAnywhere(t *testing.T) {
 	})
 }
 
-// TestErrorsThatLast has all calls of a kind fail for some seconds.
+// TestErrorsThatLast makes all calls of a kind fail for some seconds.
 func TestErrorsThatLast(t *testing.T) {
 	strike(t, 60, func(where at, n int, sample *rand.Rand) (points []point) {
 		if n > 1 && sample == nil || where.phase == phaseEnd {
@@ -113,8 +113,8 @@ func TestErrorsThatLast(t *testing.T) {
 	})
 }
 
-// strike plans points, tries them all, and reports. Without -long it is a sample
-// of so many: one of the calls of some kinds.
+// strike plans points, tries them all, and reports the result. Without -long it tries a
+// sample of the given size: one of the calls of some kinds.
 func strike(t *testing.T, quick int, choose func(where at, n int, sample *rand.Rand) []point) {
 	t.Parallel()
 	plan, err := uninjured()
@@ -155,15 +155,15 @@ func strike(t *testing.T, quick int, choose func(where at, n int, sample *rand.R
 	t.Logf("in %v; seed %d", time.Since(began).Round(time.Second), from)
 }
 
-// impossible reports whether no kernel returns that. Of a file that can be polled
-// Go takes EAGAIN to mean that the kernel will tell when there is more; this file
-// says that only when the mounts change.
+// impossible reports whether no kernel returns that error. For a file that can be
+// polled, Go takes EAGAIN to mean that the kernel will notify it; this file notifies
+// only when the mounts change.
 func impossible(p point) bool {
 	return p.errno == unix.EAGAIN && p.kind == "read /proc/PID/mountinfo"
 }
 
-// spread returns n of the points, or a few more: for each call in each phase one,
-// whatever it works on, and then as they come.
+// spread returns n or slightly more of the points: one for each call in each phase,
+// whatever it works on, and then others in their order.
 func spread(points []point, n int) []point {
 	had := map[at]bool{}
 	var first, rest []point
@@ -181,7 +181,7 @@ func spread(points []point, n int) []point {
 
 func byName(a, b at) int { return cmp.Or(cmp.Compare(a.phase, b.phase), cmp.Compare(a.kind, b.kind)) }
 
-// tryHard tries a point until it is hit, in at most so many lives.
+// tryHard tries a point until it is hit, up to a number of lives.
 func tryHard(p point, most int) (lives int, err error) {
 	for lives = 1; ; lives++ {
 		if _, err = try(&p); !errors.Is(err, errNotHit) || lives == most {

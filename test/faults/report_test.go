@@ -24,10 +24,10 @@ type report struct {
 // row is one kind of call.
 type row struct{ planned, hit, beyond, beyondHit int }
 
-// beyond reports whether not every uninjured run reached the point.
+// beyond reports whether some run without faults did not reach the point.
 func (r *report) beyond(p point) bool { return p.n > r.plan[at{p.phase, p.kind}].least }
 
-// add takes in what became of a point.
+// add records the result of a point.
 func (r *report) add(t *testing.T, p point, lives int, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -55,8 +55,8 @@ func (r *report) add(t *testing.T, p point, lives int, err error) {
 	}
 }
 
-// print shows, for each kind, how many calls there were, how many points were
-// planned on them and hit, and how many beyond those that every run reaches.
+// print shows for each kind the number of calls, the points planned and hit, and the
+// points beyond those that every run reaches.
 func (r *report) print(t *testing.T) {
 	const form = "%-6s %-42s %5v %5v %8v %5v %7v %5v"
 	t.Logf(form, "phase", "call", "least", "most", "planned", "hit", "beyond", "hit")

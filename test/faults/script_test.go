@@ -12,18 +12,18 @@ import (
 	"time"
 )
 
-// The phases of a daemon's life: until it is ready; while the sessions die and
-// are cleaned; from SIGTERM on.
+// The phases of a daemon's life: until it is ready; while the sessions die and are
+// cleaned; after SIGTERM.
 const (
 	phaseStart = "start"
 	phaseWork  = "work"
 	phaseEnd   = "end"
 )
 
-// errNotHit: the daemon did not make the call this time.
+// errNotHit means that the daemon did not make the call this time.
 var errNotHit = errors.New("the point was not reached")
 
-// verdict is what is wrong with a run, with the log to show why.
+// verdict is what is wrong with a run, with the log as evidence.
 type verdict struct {
 	wrong []string
 	log   string
@@ -33,8 +33,8 @@ func (v *verdict) Error() string {
 	return strings.Join(v.wrong, "\n") + "\n--- utmpd's log:\n" + v.log
 }
 
-// try runs the daemon in a new world and strikes at the point, nil for none. It
-// returns what it counted; the error is errNotHit, or what broke the laws.
+// try runs the daemon in a new world and strikes at the point; nil means none. It
+// returns the counted calls. The error is errNotHit, or the violation of the laws.
 func try(p *point) (map[at]int, error) {
 	w, err := newWorld()
 	if err != nil {
@@ -56,8 +56,8 @@ func try(p *point) (map[at]int, error) {
 	return tr.counts, nil
 }
 
-// play lets a world's sessions die under a traced daemon, and under another one
-// if that was killed, and returns what is wrong in the end.
+// play lets a world's sessions die under a traced daemon, and under a second one if the
+// first was killed. It returns what is wrong in the end.
 func (w *world) play(tr *tracer) (wrong []string) {
 	d, err := w.start(tr)
 	if err != nil {
@@ -88,8 +88,8 @@ func (w *world) play(tr *tracer) (wrong []string) {
 	return append(wrong, w.leftovers()...)
 }
 
-// work is the phase of work, as far as the daemon lives; what happens to
-// sessions happens in any case.
+// work runs the work phase for as long as the daemon lives. The events of the sessions
+// happen in any case.
 func (w *world) work(d *daemon) error {
 	ready, err := d.await("READY=1", patience, d.isReady)
 	if err != nil {
@@ -98,8 +98,8 @@ func (w *world) work(d *daemon) error {
 	if ready && !d.over() {
 		d.tr.setPhase(phaseWork)
 		defer d.tr.lastFor(lasting, phaseWork).Stop()
-		// So that the table and the status, which are written once a second,
-		// are written while sessions are dying.
+		// The table and the status are written once a second, so this makes that
+		// happen while sessions die.
 		_, _ = d.await("", 800*time.Millisecond, never)
 	}
 	if err := w.die(); err != nil {
@@ -107,16 +107,16 @@ func (w *world) work(d *daemon) error {
 	}
 	if ready {
 		_, err = d.await("every dead session to be cleaned", patience, w.done)
-		_, _ = d.await("", 50*time.Millisecond, never) // what was written is synced then
+		_, _ = d.await("", 50*time.Millisecond, never) // by then written records are synced
 	}
 	return err
 }
 
-// lasting is how long an error lasts that does not strike once only: into the
-// time in which the sessions have died, and their grace is over.
+// lasting is how long a lasting error lasts: until the sessions have died and their
+// grace periods are over.
 const lasting = 3 * time.Second
 
-// lastFor lifts the point's error after d, if its phase is this one.
+// lastFor lifts the point's error after d, if it is in this phase.
 func (tr *tracer) lastFor(d time.Duration, phase string) *time.Timer {
 	if tr.strike == nil || tr.strike.phase != phase {
 		return time.NewTimer(0)
@@ -126,7 +126,7 @@ func (tr *tracer) lastFor(d time.Duration, phase string) *time.Timer {
 
 func never() bool { return false }
 
-// heal starts utmpd once more, untraced, and returns what is wrong then.
+// heal starts utmpd once more, untraced, and returns what is wrong afterwards.
 func (w *world) heal() (wrong []string) {
 	d, err := w.start(nil)
 	if err != nil {
@@ -145,7 +145,7 @@ func (w *world) heal() (wrong []string) {
 	return append(wrong, w.judge(false)...)
 }
 
-// mayEnd reports whether what was done to the daemon is a reason to end.
+// mayEnd reports whether the fault is a valid reason for the daemon to end.
 func (tr *tracer) mayEnd(d *daemon) bool {
 	if tr.strike == nil || !tr.hit {
 		return false
@@ -157,13 +157,13 @@ func (tr *tracer) mayEnd(d *daemon) bool {
 	if strings.HasPrefix(p.kind, byRuntime) {
 		return true
 	}
-	// What utmpd cannot start without: its configuration, and the right to run.
+	// utmpd cannot start without its configuration and the lock on its pid file.
 	return p.phase == phaseStart && d.status.ExitStatus() == 1 &&
 		(strings.HasSuffix(p.kind, " conf") || strings.HasSuffix(p.kind, " run/utmpd.pid"))
 }
 
-// leaks waits until the daemon has no descriptor of a file left that it does
-// not keep, and returns those it still has.
+// leaks waits until the daemon has no file descriptors other than those that it keeps,
+// and returns the ones that it still has.
 func (d *daemon) leaks() []string {
 	var open []string
 	_, _ = d.await("", patience, func() bool {

@@ -14,14 +14,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// blow is what is done to the daemon at a call.
+// blow is the fault that a call suffers.
 type blow int
 
 const (
 	killBefore blow = iota
 	killAfter
-	fail     // with point.errno, in place of the call
-	failLong // so do all that follow, until the error is lifted
+	fail     // return point.errno instead of making the call
+	failLong // the same for all later calls until the error is lifted
 )
 
 // point is one moment in the daemon's life: the nth call of a kind in a phase.
@@ -40,10 +40,10 @@ func (p point) String() string {
 // at is a kind of call in a phase.
 type at struct{ phase, kind string }
 
-// tracer runs one daemon and counts its calls. The phase may be changed while
-// it runs; what is counted is to be read when it is done.
+// tracer runs one daemon and counts its calls. The phase may change while it runs; read
+// the counts when it is done.
 type tracer struct {
-	dir, conf string // the calls count from the opening of conf on
+	dir, conf string // calls count from the opening of conf
 	strike    *point // nil: only count
 
 	mu     sync.Mutex
@@ -55,7 +55,7 @@ type tracer struct {
 	epoll   int
 	begun   bool
 	known   map[int]bool // threads
-	leaving map[int]bool // threads whose call is looked at when it returns
+	leaving map[int]bool // threads whose call is inspected when it returns
 	counts  map[at]int
 	hit     bool
 }
@@ -73,7 +73,7 @@ func (tr *tracer) lift() {
 	tr.lifted = true
 }
 
-// due reports whether the call just counted is one to strike at.
+// due reports whether to strike at the call just counted.
 func (tr *tracer) due(where at, lifted bool) bool {
 	p := tr.strike
 	switch {
@@ -85,9 +85,9 @@ func (tr *tracer) due(where at, lifted bool) bool {
 	return !tr.hit && where.phase == p.phase && tr.counts[where] == p.n
 }
 
-// run starts the program and traces it to its end. started gets its pid, or 0
-// if there is none. It must have a goroutine of its own, whose thread ends with it:
-// what a thread traces, only that thread may wait for.
+// run starts the program and traces it to its end. started receives its pid, or 0 if
+// there is none. run needs a goroutine of its own, whose thread ends with it: only the
+// thread that traces a process may wait for it.
 func (tr *tracer) run(path string, args []string, env []string, files []*os.File, started chan<- int) (syscall.WaitStatus, error) {
 	runtime.LockOSThread()
 	p, err := os.StartProcess("/proc/self/exe", args, &os.ProcAttr{
@@ -137,8 +137,8 @@ func (tr *tracer) loop() (syscall.WaitStatus, error) {
 	}
 }
 
-// stopped goes on with a thread. Errors of ptrace mean that it was killed
-// meanwhile, which Wait4 tells next.
+// stopped continues a thread. An error from ptrace means that the thread was killed
+// meanwhile, which Wait4 reports next.
 func (tr *tracer) stopped(tid int, ws syscall.WaitStatus) {
 	signal := 0
 	switch event := int(ws) >> 16; {
@@ -152,7 +152,7 @@ func (tr *tracer) stopped(tid int, ws syscall.WaitStatus) {
 	case event != 0:
 	case ws.StopSignal() == syscall.SIGTRAP|0x80:
 		tr.left(tid)
-	case ws.StopSignal() == syscall.SIGSTOP && !tr.known[tid]: // how a new thread begins
+	case ws.StopSignal() == syscall.SIGSTOP && !tr.known[tid]: // the first stop of a new thread
 		tr.known[tid] = true
 	case ws.StopSignal() != syscall.SIGTRAP:
 		signal = int(ws.StopSignal())
@@ -164,8 +164,8 @@ func (tr *tracer) stopped(tid int, ws syscall.WaitStatus) {
 	_ = unix.PtraceCont(tid, signal)
 }
 
-// entered counts the call that the thread is about to make, and strikes if it
-// is the one, or at its return.
+// entered counts the call that the thread is about to make, and strikes now or at its
+// return if it is the planned one.
 func (tr *tracer) entered(tid int) {
 	var regs unix.PtraceRegs
 	if unix.PtraceGetRegs(tid, &regs) != nil {
@@ -177,7 +177,7 @@ func (tr *tracer) entered(tid int) {
 	}
 	if !tr.begun {
 		if kind != "openat "+tr.conf {
-			return // the runtime's and the libraries' start
+			return // the start of the runtime and the libraries
 		}
 		tr.begun = true
 	}
@@ -192,7 +192,7 @@ func (tr *tracer) entered(tid int) {
 	case p.blow == killBefore:
 		tr.kill()
 		tr.hit = true
-	case p.blow == killAfter, regs.Orig_rax == unix.SYS_CLOSE: // which closes, whatever it returns
+	case p.blow == killAfter, regs.Orig_rax == unix.SYS_CLOSE: // close(2) closes even if it returns an error
 		tr.leaving[tid] = true
 	default:
 		regs.Orig_rax = ^uint64(0)

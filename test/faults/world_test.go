@@ -20,10 +20,10 @@ import (
 	"utmpd.dev/utmpd/utmpx"
 )
 
-// linePrefix begins every session's line. No terminal is called so.
+// linePrefix is the prefix of every session's line. No terminal has such a name.
 const linePrefix = "faults"
 
-// fate is what becomes of a session.
+// fate is how a session ends.
 type fate int
 
 const (
@@ -34,7 +34,7 @@ const (
 	deadAlready      // killed before utmpd starts
 )
 
-// fates are the sessions of a world, in their order.
+// fates are the fates of a world's sessions, in their order.
 var fates = []fate{
 	killed, killed, lives, ownerDone, killed, killed, ownerHalf, deadAlready, killed, killed, lives,
 	killed, ownerDone, killed, deadAlready, killed, ownerHalf, killed, killed, lives, killed, killed,
@@ -46,8 +46,8 @@ type session struct {
 	fate       fate
 	login      utmpx.Record // as decoded from the file
 	process    *os.Process
-	from, to   time.Time // between these it died
-	ownerUtmpx string    // the record and the logout that its owner wrote
+	from, to   time.Time // it died between these
+	ownerUtmpx string    // the record and the logout written by its owner
 	ownerLog   string
 	gone       bool
 }
@@ -58,12 +58,12 @@ type world struct {
 	file     *recfile.File
 	log      *recfile.Log
 	sessions []*session
-	utmpx    string // the file as it was in the beginning
+	utmpx    string // the initial file
 	wtmpx    string
 	notify   *net.UnixConn
 }
 
-const torn = "not a whole record\xff\x00\n" // stands at the end of the utmpx file
+const torn = "not a whole record\xff\x00\n" // at the end of the utmpx file
 
 func newWorld() (*world, error) {
 	dir, err := os.MkdirTemp(host.dir, "w")
@@ -82,7 +82,7 @@ func newWorld() (*world, error) {
 
 func (w *world) in(name string) string { return filepath.Join(w.dir, name) }
 
-// close kills what lives, and removes the files.
+// close kills the remaining processes and removes the files.
 func (w *world) close() {
 	for _, s := range w.sessions {
 		s.kill()
@@ -94,8 +94,8 @@ func (w *world) close() {
 	os.RemoveAll(w.dir)
 }
 
-// conf lets things happen soon, and every kind of call come in the phase of
-// work: the table is saved and the heart beats once a second.
+// conf uses short periods, so that every kind of call happens in the work phase: the
+// table is saved and the heartbeat runs once a second.
 const conf = `UTMPX_FILE=%[1]s/utmp
 WTMPX_FILE=%[1]s/wtmp
 RUN_DIR=%[1]s/run
@@ -113,14 +113,14 @@ func (w *world) fill() error {
 	add := func(to *[]byte, r utmpx.Record) {
 		b, err := l.Encode(r)
 		if err != nil {
-			panic(err) // these records are ours
+			panic(err) // the test's own records are valid
 		}
 		*to = append(*to, b...)
 	}
 	for _, r := range []utmpx.Record{boot, odd, getty} {
 		add(&file, r)
 	}
-	copy(file[l.Size()+300:], "bytes behind the host's NUL") // of the odd one
+	copy(file[l.Size()+300:], "bytes behind the host's NUL") // in the record odd
 	add(&log, boot)
 	for i, f := range fates {
 		r := utmpx.Record{
@@ -140,7 +140,7 @@ func (w *world) fill() error {
 			s.process, r.PID = w.sessions[4].process, w.sessions[4].login.PID
 		}
 		add(&file, r)
-		if i%4 == 0 { // an older session on the line, well ended
+		if i%4 == 0 { // an older session on the line, properly ended
 			old := r
 			old.Time.Sec -= 600
 			add(&log, old)
@@ -184,7 +184,7 @@ func (s *session) kill() {
 
 func (s *session) reap() { _, _ = s.process.Wait() }
 
-// die lets everything happen to the sessions that is to happen.
+// die runs all events of the sessions.
 func (w *world) die() error {
 	for _, s := range w.sessions {
 		if s.gone || s.fate != ownerDone && s.fate != ownerHalf {
@@ -209,7 +209,7 @@ func (w *world) die() error {
 			s.from = from
 		}
 	}
-	// Half of them stay zombies. The others are reaped after utmpd has seen them
+	// Half of them stay zombies. The others are reaped after utmpd has seen their
 	// end, so that it makes the same calls each time.
 	time.Sleep(100 * time.Millisecond)
 	for _, s := range w.sessions {
@@ -220,8 +220,8 @@ func (w *world) die() error {
 	return nil
 }
 
-// holdLock is a neighbour that keeps a file locked for a while, longer than the
-// grace lasts, so that utmpd must wait.
+// holdLock is a neighbour that locks a file for longer than the grace period, so that
+// utmpd must wait.
 func holdLock(name string, d time.Duration) error {
 	f, err := os.OpenFile(name, os.O_RDWR, 0)
 	if err != nil {
@@ -234,7 +234,7 @@ func holdLock(name string, d time.Duration) error {
 	return nil
 }
 
-// ownerCleans does what the owner of a session does at its end, or half of it.
+// ownerCleans does what the owner of a session does at its end, or half of that.
 func (w *world) ownerCleans(s *session) error {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()

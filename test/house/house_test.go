@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-// Package house holds the plan of docs/architecture.md together: which package
-// may import which.
+// Package house checks the import rules of docs/architecture.md.
 package house
 
 import (
@@ -25,7 +24,7 @@ type pkg struct {
 	Standard   bool
 }
 
-// list returns what `go list` says of packages.
+// list returns the output of `go list` for packages.
 func list(t *testing.T, args ...string) []pkg {
 	t.Helper()
 	cmd := exec.Command("go", append([]string{"list", "-json=ImportPath,Imports,Standard"}, args...)...)
@@ -86,8 +85,8 @@ func TestStateMachinesImportUtmpxAlone(t *testing.T) {
 	}
 }
 
-// The codec does no I/O; the standard library's own ways to it are what net/netip
-// and fmt bring along.
+// The codec does no I/O. The only packages of the standard library that do are those that
+// net/netip and fmt import.
 func TestUtmpxDoesNoIO(t *testing.T) {
 	for _, p := range list(t, "./utmpx") {
 		for _, imp := range p.Imports {
@@ -106,8 +105,8 @@ func TestPublicPackagesKnowNoDaemon(t *testing.T) {
 	}
 }
 
-// What the programs are made of besides the standard library: each is named, with
-// its reason, in docs/architecture.md.
+// The modules that the programs use besides the standard library. docs/architecture.md
+// gives the reason for each.
 func TestDependencies(t *testing.T) {
 	doc, err := os.ReadFile("../../docs/architecture.md")
 	if err != nil {
@@ -133,8 +132,8 @@ func TestDependencies(t *testing.T) {
 	}
 }
 
-// No listening port, no network: nothing in the daemon's own packages but
-// sdnotify and logging, which speak to local sockets, imports net.
+// The daemon has no listening port and no network: of its packages only sdnotify and
+// logging, which use local sockets, import net.
 func TestNoNetwork(t *testing.T) {
 	for _, p := range list(t, "-deps", "./cmd/utmpd") {
 		name, ours := strings.CutPrefix(p.ImportPath, module)

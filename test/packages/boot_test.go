@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// boot is a machine that runs, with systemd as its process 1.
+// boot is a running machine with systemd as its process 1.
 type boot struct {
 	m   *machine
 	cmd *exec.Cmd
@@ -24,10 +24,10 @@ type boot struct {
 	log bytes.Buffer
 }
 
-// generous is how long to wait for what must come, on a busy machine.
+// generous is how long to wait for an event on a busy machine.
 const generous = 2 * time.Minute
 
-// start boots the machine; every boot has an id of its own.
+// start boots the machine. Every boot has its own boot ID.
 func (m *machine) start() *boot {
 	m.t.Helper()
 	b := &boot{m: m, cmd: m.guest("boot", "--system", "--log-target=journal", "--show-status=no", "--unit=multi-user.target")}
@@ -91,7 +91,7 @@ func (m *machine) eventually(what string, done func() bool) {
 	}
 }
 
-// cut takes the power away.
+// cut cuts the power.
 func (b *boot) cut() {
 	if b.cmd.ProcessState != nil {
 		return
@@ -102,7 +102,7 @@ func (b *boot) cut() {
 	b.cmd.Wait()
 }
 
-// shutDown ends it as an operator would, and waits for the end.
+// shutDown shuts the machine down as an operator would, and waits until it is off.
 func (b *boot) shutDown() {
 	b.m.t.Helper()
 	b.try("systemctl poweroff")
@@ -115,7 +115,8 @@ func (b *boot) shutDown() {
 	}
 }
 
-// login has a session of a user on a line, as ended as late as a user's sessions.
+// login starts a session of a user on a line. At shutdown it ends as late as user
+// sessions do.
 func (b *boot) login(user, line string) {
 	b.m.t.Helper()
 	b.sh(fmt.Sprintf(`systemd-run -q --unit=session-%s --property=After=systemd-user-sessions.service \

@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// installed is what a machine shows of a package that is installed.
+// installed is the state of a machine with the package installed.
 const installed = `
 for f in /usr/sbin/utmpd /usr/sbin/utmpctl /etc/default/utmpd /etc/init.d/utmpd /etc/init.d/utmpd-boot \
 	/usr/lib/systemd/system/utmpd.service /usr/lib/systemd/system/utmpd-boot.service \
@@ -58,7 +58,8 @@ etc/systemd/system/multi-user.target.wants/utmpd.service
 etc/systemd/system/sysinit.target.wants/utmpd-boot.service
 etc/systemd/system/sysinit.target.wants/utmpd-shutdown.service`
 
-// Machines on which nothing runs, as when an image is made, with what makes users.
+// Machines without running services, as in an image build, with a tool that creates
+// users.
 var debians = []struct{ name, root, prepare string }{
 	{"Debian 12", debian12, "rm /usr/sbin/adduser"},
 	{"Debian 12, no sysusers", debian12, "rm /usr/bin/systemd-sysusers"},
@@ -93,7 +94,7 @@ func TestDeb(t *testing.T) {
 	}
 }
 
-// left are the files that were not there before, but for what dpkg and the user
+// left returns the files that were not there before, except those that dpkg and the user
 // databases keep.
 const left = `find / -xdev | sort | comm -13 /root/before - |
 	grep -Ev '^/(root/before|run($|/)|var/lib/dpkg/|var/lib/systemd/deb-systemd-helper|etc/(passwd|group|shadow|gshadow|subuid|subgid)-?$|var/log/(dpkg|alternatives)|var/cache|etc/rc..d/[KS]..[^u]|etc/rc..d/[KS]..um|.*\.wants$)' | sed "s,/\([KS]\)[0-9]*utmpd,/\1 utmpd," || true`
@@ -117,7 +118,7 @@ const removed = `/etc/default/utmpd
 /var/lib/utmpd/heartbeat
 /var/log/wtmp`
 
-// TestDebNeedsUsers: where nothing can make the user, dpkg says so beforehand.
+// TestDebNeedsUsers checks that dpkg refuses the package if no tool can create the user.
 func TestDebNeedsUsers(t *testing.T) {
 	m := newMachine(t, bare12)
 	m.sh("dpkg --force-depends -r adduser")
@@ -126,14 +127,14 @@ func TestDebNeedsUsers(t *testing.T) {
 	}
 }
 
-// TestWtmpIsKept: one that is there stays as it is.
+// TestWtmpIsKept checks that an existing wtmp is not changed.
 func TestWtmpIsKept(t *testing.T) {
 	m := newMachine(t, debian12)
 	m.sh("rm -f /var/log/wtmp; echo login >/var/log/wtmp; chmod 640 /var/log/wtmp; dpkg -i /packages/dist/utmpd_*_amd64.deb")
 	m.is("wtmp", "stat -c '%a %U:%G' /var/log/wtmp; cat /var/log/wtmp", "640 root:root\nlogin")
 }
 
-// is compares what a script prints.
+// is compares the output of a script.
 func (m *machine) is(what, script, want string) {
 	m.t.Helper()
 	if diff := cmp.Diff(want, m.sh(script)); diff != "" {
@@ -141,8 +142,9 @@ func (m *machine) is(what, script, want string) {
 	}
 }
 
-// TestSysvOrder: insserv puts the boot helper after the file systems and before
-// whatever needs it, and at the end after utmpd and before they go.
+// TestSysvOrder checks the order that insserv computes: the boot helper starts after the
+// file systems are mounted and before the services that need it, and stops after utmpd
+// and before the file systems are unmounted.
 func TestSysvOrder(t *testing.T) {
 	m := newMachine(t, debian13)
 	m.sh("dpkg -i /packages/dist/utmpd_*_amd64.deb")
@@ -156,7 +158,7 @@ func TestSysvOrder(t *testing.T) {
 	}
 }
 
-// TestBrokenLog: a wtmp that nobody can read is no reason not to be installed.
+// TestBrokenLog checks that the package installs even if wtmp cannot be read.
 func TestBrokenLog(t *testing.T) {
 	m := newMachine(t, bare12)
 	m.sh(`printf '#!/bin/sh\nexit 0\n' >/usr/sbin/policy-rc.d; chmod +x /usr/sbin/policy-rc.d

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-// Package packages tests what is shipped: the packages, built once for the run,
-// and the services in them. They are judged by lintian, rpm and systemd-analyze,
-// installed, upgraded and removed in root file systems of Debian (see ../rootfs),
-// and started by a real systemd, process 1 of namespaces of its own, which is
-// booted, crashed and shut down (guest.sh). It needs root, a Debian machine,
-// overlayfs and cgroup2, so it stands behind the build tag "system":
+// Package packages tests the packages, which it builds once per run, and their services.
+// lintian, rpm and systemd-analyze check them. They are installed, upgraded and removed
+// in Debian root file systems (see ../rootfs), and started by a real systemd as process 1
+// of its own namespaces, which is booted, crashed and shut down (guest.sh). The tests
+// need root, a Debian machine, overlayfs and cgroup2, so they have the build tag
+// "system":
 //
 //	cd test/packages && go test -tags system
 //
-// Nothing of the machine is changed, and nothing outlives a test. With CI=true or
-// UTMPD_TEST_REQUIRE_SYSTEM=1 what could not be run is a failure.
+// They do not change the machine, and nothing outlives a test. With CI=true or
+// UTMPD_TEST_REQUIRE_SYSTEM=1 a test that cannot run is a failure.
 package packages

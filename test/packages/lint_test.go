@@ -9,15 +9,15 @@ import (
 	"testing"
 )
 
-// TestLintian: nothing but what packaging/deb/lintian-overrides gives a reason
-// for.
+// TestLintian checks that lintian reports only what packaging/deb/lintian-overrides
+// explains.
 func TestLintian(t *testing.T) {
 	m := newMachine(t, debian13)
 	m.is("lintian", "lintian --allow-root --no-cfg --fail-on error,warning --tag-display-limit 0 /packages/dist/*_amd64.deb 2>&1 || true", "")
 }
 
-// TestManualPages: mandoc finds nothing but that the pages they refer to are not
-// on this machine.
+// TestManualPages checks that mandoc reports only references to pages that are not on
+// this machine.
 func TestManualPages(t *testing.T) {
 	m := newMachine(t, debian13)
 	for _, page := range []string{"utmpd.8", "utmpctl.8"} {
@@ -26,8 +26,8 @@ func TestManualPages(t *testing.T) {
 	}
 }
 
-// TestRPM: what rpm thinks of the file, and that it installs and goes again. The
-// machine is a Debian, so what the package needs is there under other names.
+// TestRPM checks the rpm with rpm's own tools, and installs and removes it. The machine
+// runs Debian, so the packages that it depends on have other names there.
 func TestRPM(t *testing.T) {
 	m := newMachine(t, debian13)
 	m.sh("cd /packages/dist && rpm -K *.rpm")
@@ -51,7 +51,8 @@ func TestRPM(t *testing.T) {
 		"GRACE_PERIOD=2\nutmpd")
 }
 
-// TestCompletions: the shells take them where the package puts them.
+// TestCompletions checks that the shells load the completions from the packages'
+// directories.
 func TestCompletions(t *testing.T) {
 	m := newMachine(t, debian13)
 	m.sh("dpkg -i /packages/dist/utmpd_*_amd64.deb")

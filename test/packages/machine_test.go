@@ -14,18 +14,18 @@ import (
 	"testing"
 )
 
-// machine is a Debian of the test's own. What is written there stays for the
-// test; each command runs in namespaces that end with it.
+// machine is a private Debian system. Changes stay until the end of the test; each
+// command runs in namespaces that end with it.
 type machine struct {
 	t    *testing.T
 	root string
-	dir  string // what was written, in upper
+	dir  string // the changes, in upper
 }
 
 func newMachine(t *testing.T, root string) *machine {
 	t.Helper()
 	t.Parallel()
-	dir, err := os.MkdirTemp(host.dir, "machine-") // its name goes into mount options
+	dir, err := os.MkdirTemp(host.dir, "machine-") // its name is part of mount options
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,14 +35,14 @@ func newMachine(t *testing.T, root string) *machine {
 	return m
 }
 
-// try runs a shell script there, with the packages of this source in /packages,
-// and returns what it says and its exit status.
+// try runs a shell script there, with this source's packages in /packages, and returns its
+// output and its exit status.
 func (m *machine) try(script string) (string, int) {
 	m.t.Helper()
 	return m.command(m.guest("run", "/bin/sh", "-c", "set -eu\n"+script))
 }
 
-// sh is try of what must succeed.
+// sh is try for a script that must succeed.
 func (m *machine) sh(script string) string {
 	m.t.Helper()
 	out, status := m.try(script)
@@ -70,7 +70,7 @@ func (m *machine) command(cmd *exec.Cmd) (string, int) {
 	return strings.TrimRight(out.String(), "\n"), cmd.ProcessState.ExitCode()
 }
 
-// write puts a file on the machine while nothing runs there.
+// write writes a file to the machine while nothing runs there.
 func (m *machine) write(name string, content []byte, mode os.FileMode) {
 	m.t.Helper()
 	path := filepath.Join(m.dir, "upper", name)
@@ -91,7 +91,7 @@ func readFile(t *testing.T, name string) []byte {
 	return b
 }
 
-// one returns the file that a pattern names, which must be one.
+// one returns the only file that matches a pattern.
 func one(t *testing.T, pattern string) string {
 	t.Helper()
 	names, err := filepath.Glob(pattern)

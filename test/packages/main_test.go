@@ -16,21 +16,21 @@ import (
 	"testing"
 )
 
-// nfpm is the module that build.sh would run, kept in the cache for the tests.
+// nfpm is the module that build.sh would run. The tests keep it in the cache.
 const nfpm = "github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2"
 
 // host is what the tests share on the machine.
 var host struct {
-	dir   string            // for this run alone; what is in it, a machine sees in /packages
+	dir   string            // of this run; a machine sees it as /packages
 	dist  string            // the packages of this source
-	newer string            // the deb for amd64 of a later version
-	nfpm  string            // the program that makes them
+	newer string            // the amd64 deb of a later version
+	nfpm  string            // the program that builds them
 	roots map[string]string // the cached root file systems, by name
 }
 
 const (
 	debian12 = "bookworm-packages" // with systemd
-	debian13 = "trixie-packages"   // with systemd, and what judges packages
+	debian13 = "trixie-packages"   // with systemd and the tools that check packages
 	bare12   = "bookworm"          // without systemd
 )
 
@@ -67,7 +67,7 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
-// build makes all packages of the source in a directory.
+// build builds all packages of the source in a directory.
 func build(source, dist string, env []string, which ...string) (string, error) {
 	cmd := exec.Command("packaging/build.sh", which...)
 	cmd.Dir = source
@@ -102,8 +102,7 @@ func prerequisites() error {
 	return nil
 }
 
-// output runs a command and returns what it prints, or an error with what it
-// says on standard error.
+// output runs a command and returns what it prints, or an error with its standard error.
 func output(name string, args ...string) (string, error) {
 	cmd := exec.Command(name, args...)
 	var out, why bytes.Buffer
@@ -114,8 +113,8 @@ func output(name string, args ...string) (string, error) {
 	return strings.TrimSpace(out.String()), nil
 }
 
-// notRun tells by name which tests did not run and why. Where they should have
-// run, which CI=true or UTMPD_TEST_REQUIRE_SYSTEM=1 says, that is a failure.
+// notRun prints the names of the tests that did not run, with the reason. If CI=true or
+// UTMPD_TEST_REQUIRE_SYSTEM=1 requires them, that is a failure.
 func notRun(why error) int {
 	fmt.Printf("the tests of packages cannot run here: %v\n", why)
 	names, err := output("/proc/self/exe", "-test.list", ".")

@@ -16,9 +16,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestTarball: the commit's tarball comes out the same twice; what is in it needs
-// neither git nor a network to build the programs and the packages; and these come
-// out the same twice, in another directory, at another time, with another umask.
+// TestTarball checks that the tarball of a commit is reproducible, that it builds the
+// programs and the packages with neither git nor a network, and that these are
+// reproducible in another directory, at another time and with another umask.
 func TestTarball(t *testing.T) {
 	t.Parallel()
 	var archives [2][]byte
@@ -61,8 +61,8 @@ func TestTarball(t *testing.T) {
 	}
 }
 
-// TestAgain: so do the packages of this source as it lies there, also for another
-// machine.
+// TestAgain checks the same for the packages of the working tree, also for another
+// architecture.
 func TestAgain(t *testing.T) {
 	t.Parallel()
 	dist := t.TempDir()
@@ -77,8 +77,8 @@ func TestAgain(t *testing.T) {
 	}
 }
 
-// TestMakeInstall installs below a directory, for each service manager, and takes
-// it all away again.
+// TestMakeInstall installs below a directory for each service manager, and uninstalls
+// everything again.
 func TestMakeInstall(t *testing.T) {
 	t.Parallel()
 	execute(t, "../..", []string{"BIN=" + filepath.Join(host.dir, "bin")}, "make", "-s", "build")
@@ -130,7 +130,7 @@ func execute(t *testing.T, dir string, env []string, name string, args ...string
 	return string(out)
 }
 
-// files are those below a directory, in order.
+// files returns the files below a directory, sorted.
 func files(t *testing.T, root string) []string {
 	t.Helper()
 	var names []string

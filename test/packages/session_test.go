@@ -15,9 +15,9 @@ import (
 	"utmpd.dev/utmpd/utmpx"
 )
 
-// sessionEnv, USER:LINE, makes the test binary a session: it records its login
-// in utmp and wtmp, as login programs do, and waits for its end, which it does
-// not record.
+// sessionEnv, in the form USER:LINE, makes the test binary a session. It records its login
+// in utmp and wtmp as login programs do, and waits until it is killed, without recording
+// its end.
 const sessionEnv = "UTMPD_TEST_SESSION"
 
 func session(who string) int {

@@ -16,8 +16,8 @@ import (
 	"utmpd.dev/utmpd/utmpx"
 )
 
-// TestSystemd is the life of a machine: utmpd is installed while it runs, killed,
-// reloaded; the power goes, and comes back; it shuts down; utmpd is removed.
+// TestSystemd follows a machine: utmpd is installed while it runs, killed and reloaded;
+// the power fails and returns; the machine shuts down; utmpd is removed.
 func TestSystemd(t *testing.T) {
 	for _, root := range []string{debian12, debian13} {
 		t.Run(root, func(t *testing.T) {
@@ -76,7 +76,7 @@ func (b *boot) works() {
 	}
 }
 
-// restarts kills the daemon: systemd starts another, which knows the sessions.
+// restarts kills the daemon. systemd starts another, which knows the sessions.
 func (b *boot) restarts() {
 	b.m.t.Helper()
 	pid := b.sh("systemctl show -p MainPID --value utmpd")
@@ -85,7 +85,7 @@ func (b *boot) restarts() {
 		grep -q "^pid: $new$" /run/utmpd/status && grep -q "^watched: 1$" /run/utmpd/status`)
 }
 
-// reloads changes the settings; bad ones are refused where they are asked for.
+// reloads changes the settings. A reload with bad settings fails.
 func (b *boot) reloads() {
 	b.m.t.Helper()
 	b.sh("cp /etc/default/utmpd /tmp/good; echo GRACE_PERIOD=0.5 >>/etc/default/utmpd; systemctl reload utmpd")
@@ -102,7 +102,7 @@ func (b *boot) is(what, script, want string) {
 	}
 }
 
-// records waits until a file of the running machine holds these records.
+// records waits until a file of the running machine holds the given records.
 func (b *boot) records(what, name string, want ...string) {
 	b.m.t.Helper()
 	path := fmt.Sprintf("/proc/%d/root%s", b.pid, name)
@@ -121,7 +121,7 @@ func (b *boot) records(what, name string, want ...string) {
 	}
 }
 
-// records compares what wtmp holds once the machine is down.
+// records compares the contents of wtmp after the machine is down.
 func (m *machine) records(what string, want ...string) {
 	m.t.Helper()
 	if diff := cmp.Diff(want, read(m.t, filepath.Join(m.dir, "upper/var/log/wtmp"))); diff != "" {
@@ -129,8 +129,7 @@ func (m *machine) records(what string, want ...string) {
 	}
 }
 
-// read tells the records of a file in a word each; those of runlevels are left
-// out.
+// read returns one word for each record of a file, without those of runlevels.
 func read(t *testing.T, name string) []string {
 	t.Helper()
 	b, err := os.ReadFile(name)
@@ -157,12 +156,12 @@ func read(t *testing.T, name string) []string {
 	return words
 }
 
-// TestSystemdIsolate: what isolates another target ends services, and is no end
-// of the machine.
+// TestSystemdIsolate checks that isolating another target, which stops services, is not
+// recorded as a shutdown.
 func TestSystemdIsolate(t *testing.T) {
 	m := newMachine(t, debian13)
 	m.sh("rm -f /var/log/wtmp; install -m 664 -o root -g utmp /dev/null /var/log/wtmp; systemctl mask systemd-firstboot.service systemd-networkd.service >/dev/null 2>&1")
-	// It is as emergency.target, which wants a console.
+	// Like emergency.target, which itself needs a console.
 	m.write("/etc/systemd/system/bare.target", []byte("[Unit]\nDefaultDependencies=no\nAllowIsolate=yes\n"), 0o644)
 	b := m.start()
 	b.sh("dpkg -i /packages/dist/utmpd_*_amd64.deb")

@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// TestUnits: systemd's own judgement of the units, in both versions. What they
-// must not have, though it would count in their favour, would make utmpd blind.
+// TestUnits checks the units with systemd's own analysis, in both versions. Some settings
+// would improve the score but hide processes or terminals from utmpd.
 func TestUnits(t *testing.T) {
 	for _, root := range []string{debian12, debian13} {
 		t.Run(root, func(t *testing.T) {
@@ -34,15 +34,15 @@ func TestUnits(t *testing.T) {
 	}
 }
 
-// TestUnitsSee: no setting hides processes, their users or terminals from utmpd,
-// and none names a file where a rotation puts another.
+// TestUnitsSee checks that no setting hides processes, their users or terminals from
+// utmpd, and that no setting names a file that a rotation replaces.
 func TestUnitsSee(t *testing.T) {
 	for _, unit := range []string{"utmpd", "utmpd-boot", "utmpd-shutdown"} {
 		for line := range strings.Lines(string(readFile(t, "../../init/systemd/"+unit+".service"))) {
 			key, value, _ := strings.Cut(strings.TrimSpace(line), "=")
 			switch key {
 			case "ProtectProc", "ProcSubset", "PrivateUsers", "PrivateDevices", "PrivatePIDs":
-				// utmpctl boot looks at no terminal.
+				// utmpctl boot uses no terminals.
 				if unit != "utmpd-boot" || key != "PrivateDevices" {
 					t.Errorf("%s.service has %s=%s", unit, key, value)
 				}
@@ -57,8 +57,8 @@ func TestUnitsSee(t *testing.T) {
 	}
 }
 
-// TestServiceFiles: what other service managers get is at least well formed, by
-// the tools that know the form; so are the scripts that make and install it.
+// TestServiceFiles checks the form of the other service managers' files with the
+// available tools, and the shell scripts that build and install them.
 func TestServiceFiles(t *testing.T) {
 	m := newMachine(t, debian13)
 	for _, name := range []string{"smf/utmpd.xml", "smf/site-utmpd", "sysv/utmpd", "sysv/utmpd-boot", "openrc/utmpd", "openrc/utmpd-boot",
@@ -77,10 +77,10 @@ func TestServiceFiles(t *testing.T) {
 	m.sh("cd /init; shellcheck -s sh -e SC2034,SC2154 openrc/*")
 }
 
-// TestSysvScript: where nothing but the script starts it.
+// TestSysvScript checks the sysvinit script on a machine without another service manager.
 func TestSysvScript(t *testing.T) {
 	m := newMachine(t, bare12)
-	const not = "not() { if \"$@\"; then return 1; fi; }\n" // set -e takes no notice of !
+	const not = "not() { if \"$@\"; then return 1; fi; }\n" // set -e ignores !
 	m.sh(not + `dpkg -i /packages/dist/utmpd_*_amd64.deb
 		: >/run/utmp; chgrp utmp /run/utmp; chmod 664 /run/utmp
 		not /etc/init.d/utmpd status
@@ -99,8 +99,8 @@ func TestSysvScript(t *testing.T) {
 		/etc/init.d/utmpd stop
 		not /etc/init.d/utmpd status
 		/etc/init.d/utmpd stop`)
-	// A pid file that was left, or written by another, makes a stranger neither a
-	// utmpd that runs nor one to be killed.
+	// A stale or foreign pid file must not make the script take another process
+	// for utmpd or kill it.
 	m.sh(not + `/etc/init.d/utmpd start
 		kill -9 $(cat /run/utmpd/utmpd.pid)
 		sleep 600 &
@@ -121,8 +121,8 @@ func TestSysvScript(t *testing.T) {
 	m.sh("/etc/init.d/utmpd-boot start && RUNLEVEL=6 /etc/init.d/utmpd-boot stop")
 }
 
-// TestContainer: what is booted in a container is the container, however long its
-// kernel has run.
+// TestContainer checks that in a container the start of the container is the boot,
+// however long the kernel has run.
 func TestContainer(t *testing.T) {
 	m := newMachine(t, bare12)
 	m.sh(`dpkg -i /packages/dist/utmpd_*_amd64.deb
