@@ -4,170 +4,192 @@ package boots
 
 import "time"
 
-// Sign is the last sign of life that the heartbeat left.
-type Sign struct {
-	Boot  string // the boot in which it was left
+// Note is the last sign of life of a boot: the heartbeat's note.
+type Note struct {
+	Boot  string // the id of the boot that wrote it
 	At    time.Time
-	Every time.Duration // between two beats
-	State SignState
+	Every time.Duration // the period of the heartbeat
+	State NoteState
 }
 
-// SignState is what was to come after a sign.
-type SignState int
+// NoteState is what utmpd announced with a Note.
+type NoteState int
 
-// What could come after a sign.
+// The states of a Note.
 const (
-	Beating  SignState = iota // the next beat
-	Silence                   // no more beats, and the system went on
-	EndOfAll                  // the controlled end
+	NoteRunning  NoteState = iota // another beat follows
+	NoteStopped                   // no beat follows; the system goes on
+	NoteShutdown                  // the system goes down, under control
 )
 
-// Stamp is left in each boot when its beginning was recorded.
+// Stamp is what `utmpctl boot` leaves once the beginning of a boot is recorded.
 type Stamp struct {
-	Boot   string
-	Booted time.Time // by the clock of that moment
+	Boot   string    // the boot's id
+	Booted time.Time // by the clock when the stamp was written
 }
 
-// Evidence is all that is known at a boot of the one before.
+// Evidence is everything that is known at a boot about the one before.
 type Evidence struct {
-	Boot     string    // the present one
-	Booted   time.Time // when that began, by the present clock
+	Boot     string    // the id of the present boot
+	Booted   time.Time // when the present boot began, by the present clock
 	Now      time.Time
-	Boots    []Boot    // the last two of the log, or fewer
-	UtmpBoot time.Time // BOOT_TIME in a utmpx file that this boot made; zero if none
+	Boots    []Boot    // the last two boots in the log, or fewer
+	UtmpBoot time.Time // of the BOOT_TIME in a utmpx file created in this boot; zero if none
 	Stamp    *Stamp    // the last one; nil if none
-	Sign     *Sign     // the last one; nil if none
+	Note     *Note     // the last one; nil if none
 	Accessed time.Time // the log's access time before it was read; zero if unknown
 }
 
-// Verdict is what is to be recorded of the boot before.
+// Verdict says what the log lacks.
 type Verdict struct {
-	Present bool // the present boot stands in the log already
-	Missed  bool // and the end of the one before it does not
-	Again   bool // and so does its end: it was started again, under the same kernel
-	Write   bool // an end is to be recorded, as the rest tells:
-	End     End
-	At      time.Time
-	Exact   Exactness
-	By      Source
-	Behind  bool // the present clock is behind At: how long the system was down is unknown
+	Present    bool // the log has a record of the present boot
+	EndMissing bool // it lacks the end of the boot before, which cannot be appended any more
+	Restarted  bool // it has an end of the present boot, which was started again under the same kernel
+
+	// Write asks to record the end of the last boot, which the fields below
+	// describe.
+	Write       bool
+	End         End
+	At          time.Time
+	Exact       Exactness
+	By          Source
+	ClockBehind bool // the present clock is behind At, so the downtime is unknown
 }
 
-// bootLate is by how much two moments may differ at which the same boot was
-// recorded, by two programs.
+// bootLate is the largest difference between the times that two programs
+// record for one boot.
 const bootLate = 5 * time.Minute
 
-// Decide tells how the last boot of the log ended.
+// Decide decides what is to be recorded of the end of the log's last boot.
 func Decide(ev Evidence) Verdict {
-	if ev.Stamp != nil && ev.Stamp.Boot == ev.Boot && ev.Boot != "" {
-		n := len(ev.Boots)
-		return Verdict{Present: true, Again: n > 0 && ev.Boots[n-1].End == ShutDown}
+	if ev.stamped() {
+		return Verdict{Present: true, Restarted: ev.endedBefore()}
 	}
 	if len(ev.Boots) == 0 {
 		return Verdict{}
 	}
 	last := ev.Boots[len(ev.Boots)-1]
 	if ev.IsPresent(last) {
-		return Verdict{Present: true, Missed: len(ev.Boots) > 1 && !ev.Boots[len(ev.Boots)-2].Noted}
+		return Verdict{Present: true, EndMissing: len(ev.Boots) > 1 && !ev.Boots[len(ev.Boots)-2].EndRecorded}
 	}
 	if ev.first() && last.End == Open && ev.inPresent(last.To) {
-		// Installed while the system is up: people have logged in since this boot
-		// began, and an end or a boot behind their records would end them too.
-		return Verdict{Present: true, Missed: true}
+		// utmpd was installed while the system is up. The log has logins of
+		// this boot, and a boot or an end appended now would end them too.
+		return Verdict{Present: true, EndMissing: true}
 	}
-	sign := ev.signOf(last)
-	switch last.End {
-	case Crashed:
+	note := ev.noteOf(last)
+	if !lacksEnd(last, note) {
 		return Verdict{}
-	case ShutDown:
-		// Somebody recorded a shutdown, and the system went on all the same.
-		if sign == nil || sign.State != Beating || !sign.At.After(last.To.Add(lateLogout)) {
-			return Verdict{}
-		}
-	case Open:
-		if !last.Told && sign == nil {
-			return Verdict{} // boots are not recorded here; nothing is known
-		}
 	}
-	v := ev.when(last, sign)
+	v := ev.when(last, note)
 	v.Write = true
 	return ev.notAfterBoot(v, last)
 }
 
-// IsPresent reports whether a boot of the log is the one in which this runs.
+// stamped reports whether the present boot has a stamp.
+func (ev Evidence) stamped() bool {
+	return ev.Stamp != nil && ev.Stamp.Boot == ev.Boot && ev.Boot != ""
+}
+
+// endedBefore reports whether the log's last boot was shut down.
+func (ev Evidence) endedBefore() bool {
+	n := len(ev.Boots)
+	return n > 0 && ev.Boots[n-1].End == ShutDown
+}
+
+// lacksEnd reports whether the end of a boot that is over still has to be
+// recorded. note is that boot's, or nil.
+func lacksEnd(last Boot, note *Note) bool {
+	switch last.End {
+	case Crashed:
+		return false
+	case ShutDown:
+		// A shutdown was recorded, but the heartbeat went on after it.
+		return note != nil && note.State == NoteRunning && note.At.After(last.To.Add(lateLogout))
+	}
+	// With neither a boot record nor a note, this system does not record
+	// boots, and nothing is known.
+	return last.Recorded || note != nil
+}
+
+// IsPresent reports whether a boot of the log is the present one.
 func (ev Evidence) IsPresent(b Boot) bool {
-	if !b.Told {
+	if !b.Recorded {
 		return false
 	}
 	if !ev.UtmpBoot.IsZero() {
-		// Some write the one into utmp and others, later, the one into the log.
+		// One program may write it into utmp and another, later, into the log.
 		d := b.From.Sub(ev.UtmpBoot)
 		return d >= -sameMoment && d < bootLate
 	}
-	if s := ev.Stamp; s != nil && s.Boot != ev.Boot && absent(s.Booted.Sub(b.From)) {
-		return false // it is the stamp's: that was a short boot, or the clock began at the same time again
+	if s := ev.Stamp; s != nil && s.Boot != ev.Boot && same(s.Booted, b.From) {
+		return false // it is the stamp's boot: a short one, or the clock started at the same time again
 	}
-	// A clock that begins anew with every boot proves nothing, nor does one that
-	// is behind what has been recorded.
+	// A clock that restarts at a fixed time at every boot proves nothing, nor
+	// does one that is behind the log's records.
 	return !ev.Booted.Before(earliest) && !b.To.After(ev.Now.Add(sameMoment)) &&
 		!b.From.Before(ev.Booted.Add(-sameMoment)) && !b.From.After(ev.Now.Add(sameMoment))
 }
 
-// first reports whether no boot before this one has left anything.
-func (ev Evidence) first() bool { return ev.Stamp == nil && ev.Sign == nil }
+// first reports whether no earlier boot has left a stamp or a note.
+func (ev Evidence) first() bool { return ev.Stamp == nil && ev.Note == nil }
 
-// inPresent reports whether a record's time lies in the present boot.
+// inPresent reports whether t, the time of a record, lies in the present boot.
 func (ev Evidence) inPresent(t time.Time) bool {
 	return !ev.Booted.Before(earliest) && !t.Before(ev.Booted) && !t.After(ev.Now.Add(sameMoment))
 }
 
-// signOf returns the sign if it was left in that boot.
-func (ev Evidence) signOf(b Boot) *Sign {
-	s := ev.Sign
+// noteOf returns the note if b has left it, else nil.
+func (ev Evidence) noteOf(b Boot) *Note {
+	n := ev.Note
 	switch {
-	case s == nil || s.Boot == "" || s.Boot == ev.Boot:
+	case n == nil || n.Boot == "" || n.Boot == ev.Boot:
 		return nil
-	case !b.Told:
+	case !b.Recorded:
 	case ev.Stamp != nil && ev.Stamp.Booted.Sub(b.From).Abs() < bootLate:
-		if ev.Stamp.Boot != s.Boot {
-			return nil // the stamp is that boot's, and this is another's
+		if ev.Stamp.Boot != n.Boot {
+			return nil // the stamp belongs to b, the note to another boot
 		}
-	case s.At.Before(b.From.Add(-sameMoment)):
-		return nil // of a boot before it; the clock may have been set, but nothing tells
+	case n.At.Before(b.From.Add(-sameMoment)):
+		return nil // it belongs to an earlier boot, or the clock was set; nothing decides which
 	}
-	return s
+	return n
 }
 
-// when weighs what is known of the end of a boot that has no record of it.
-func (ev Evidence) when(last Boot, sign *Sign) Verdict {
+// when decides how and when a boot ended that has no record of its end. note is
+// that boot's, or nil.
+func (ev Evidence) when(last Boot, note *Note) Verdict {
 	v := Verdict{End: Crashed, At: last.To, By: FromRecords}
-	if sign != nil {
-		until := sign.At.Add(sign.Every + sameMoment)
+	if note != nil {
+		until := note.At.Add(note.Every + sameMoment)
 		switch {
-		case sign.State == EndOfAll && !last.To.After(sign.At.Add(lateLogout)):
-			at := sign.At
-			if last.To.After(at) {
-				at = last.To
-			}
-			return Verdict{End: ShutDown, At: at, Exact: Exactness{Known: true}, By: FromHeartbeat}
-		case sign.State == Beating && !last.To.After(until):
-			v.Exact, v.By = Exactness{Known: true, Within: sign.Every}, FromHeartbeat
-			if sign.At.After(v.At) {
-				v.At = sign.At
-			}
+		case note.State == NoteShutdown && !last.To.After(note.At.Add(lateLogout)):
+			return Verdict{End: ShutDown, At: latest(note.At, last.To), Exact: Exactness{Known: true}, By: FromHeartbeat}
+		case note.State == NoteRunning && !last.To.After(until):
+			v.At, v.By = latest(note.At, v.At), FromHeartbeat
 			if !ev.readAfter(until) {
+				v.Exact = Exactness{Known: true, Within: note.Every}
 				return v
 			}
-			v.Exact = Exactness{} // it lived on without a beat
-		case sign.At.After(v.At):
-			v.At, v.By = sign.At, FromHeartbeat
+			// The system was up after the missing beat: only the access
+			// time below is known.
+		case note.At.After(v.At):
+			v.At, v.By = note.At, FromHeartbeat
 		}
 	}
-	// Under relatime, whoever read the log after the boot has moved it.
+	// With relatime, the first reader of the log after the boot has moved the
+	// access time.
 	if ev.readAfter(v.At) {
 		v.At, v.By = ev.Accessed, FromAccess
 	}
 	return v
+}
+
+func latest(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }
 
 // readAfter reports whether the log was read after t and before this boot.
@@ -175,16 +197,16 @@ func (ev Evidence) readAfter(t time.Time) bool {
 	return ev.Accessed.After(t) && ev.Accessed.Before(ev.Booted)
 }
 
-// notAfterBoot sees to it that no end lies behind this boot if the clock can be
-// believed, and says so where not.
+// notAfterBoot limits the end to the beginning of the present boot if the clocks
+// differ only slightly, and else sets ClockBehind.
 func (ev Evidence) notAfterBoot(v Verdict, last Boot) Verdict {
 	ahead := v.At.Sub(ev.Booted)
 	switch {
 	case ahead <= 0:
 	case !last.To.After(ev.Booted) && ahead <= v.Exact.Within+sameMoment:
-		v.At = ev.Booted // two clocks that differ a little
+		v.At = ev.Booted
 	default:
-		v.Behind = true
+		v.ClockBehind = true
 	}
 	return v
 }

@@ -12,8 +12,8 @@ import (
 	"utmpd.dev/utmpd/utmpx"
 )
 
-// The boots of the tests' machine are a, b, c; c is the present one, which began
-// at 12:00 and is asked about 20 seconds later.
+// evidence returns what is known 20 seconds after the boot c, the present one,
+// which began at 12:00. The boots before it are a and b.
 func evidence(change func(*Evidence), recs ...utmpx.Record) Evidence {
 	ev := Evidence{Boot: "c", Booted: at("12:00"), Now: at("12:00:20"), Boots: historyOf(recs...).Boots()}
 	if change != nil {
@@ -22,11 +22,11 @@ func evidence(change func(*Evidence), recs ...utmpx.Record) Evidence {
 	return ev
 }
 
-func beat(boot, when string) *Sign {
-	return &Sign{Boot: boot, At: at(when), Every: time.Minute, State: Beating}
+func beat(boot, when string) *Note {
+	return &Note{Boot: boot, At: at(when), Every: time.Minute, State: NoteRunning}
 }
 
-func signed(s *Sign) func(*Evidence) { return func(ev *Evidence) { ev.Sign = s } }
+func noted(n *Note) func(*Evidence) { return func(ev *Evidence) { ev.Note = n } }
 
 func TestDecide(t *testing.T) {
 	crashed := func(when string, known bool, by Source) Verdict {
@@ -44,46 +44,46 @@ func TestDecide(t *testing.T) {
 		want Verdict
 	}{
 		{"the first boot ever", evidence(nil), nothing},
-		{"the first boot ever, with a note", evidence(signed(beat("b", "11:00"))), nothing},
+		{"the first boot ever, with a note", evidence(noted(beat("b", "11:00"))), nothing},
 		{"shut down", evidence(nil, boot("08:00"), shutdown("11:59")), nothing},
-		{"shut down, and the daemon noted a moment later", evidence(signed(beat("b", "11:59:30")), boot("08:00"), shutdown("11:59")), nothing},
-		{"recorded as crashed already", evidence(signed(beat("b", "11:00")), boot("08:00"), crash(time.Minute, true, FromHeartbeat, "11:00")), nothing},
+		{"shut down, and the daemon noted a moment later", evidence(noted(beat("b", "11:59:30")), boot("08:00"), shutdown("11:59")), nothing},
+		{"recorded as crashed already", evidence(noted(beat("b", "11:00")), boot("08:00"), crash(time.Minute, true, FromHeartbeat, "11:00")), nothing},
 
-		{"installed in mid-boot, boots are not recorded", evidence(nil, login("pts/0", "12:00:10")), Verdict{Present: true, Missed: true}},
-		{"installed in mid-boot, boots were recorded once", evidence(nil, boot("08:00"), login("pts/0", "12:00:10")), Verdict{Present: true, Missed: true}},
+		{"installed in mid-boot, boots are not recorded", evidence(nil, login("pts/0", "12:00:10")), Verdict{Present: true, EndMissing: true}},
+		{"installed in mid-boot, boots were recorded once", evidence(nil, boot("08:00"), login("pts/0", "12:00:10")), Verdict{Present: true, EndMissing: true}},
 
-		{"the heartbeat tells", evidence(signed(beat("b", "11:00")), used...), crashed("11:00", true, FromHeartbeat)},
-		{"a record after the last beat", evidence(signed(beat("b", "11:00")), boot("08:00"), login("pts/0", "11:00:30")),
+		{"the heartbeat tells", evidence(noted(beat("b", "11:00")), used...), crashed("11:00", true, FromHeartbeat)},
+		{"a record after the last beat", evidence(noted(beat("b", "11:00")), boot("08:00"), login("pts/0", "11:00:30")),
 			crashed("11:00:30", true, FromHeartbeat)},
 		{"the heartbeat goes before the access time", evidence(func(ev *Evidence) {
-			ev.Sign, ev.Accessed = beat("b", "11:00"), at("11:00:40")
+			ev.Note, ev.Accessed = beat("b", "11:00"), at("11:00:40")
 		}, used...), crashed("11:00", true, FromHeartbeat)},
-		{"a record long after the last beat: the daemon had been killed", evidence(signed(beat("b", "09:30")), boot("08:00"), login("pts/0", "11:00")),
+		{"a record long after the last beat: the daemon had been killed", evidence(noted(beat("b", "09:30")), boot("08:00"), login("pts/0", "11:00")),
 			crashed("11:00", false, FromRecords)},
 		{"read long after the last beat", evidence(func(ev *Evidence) {
-			ev.Sign, ev.Accessed = beat("b", "09:30"), at("11:00")
+			ev.Note, ev.Accessed = beat("b", "09:30"), at("11:00")
 		}, used...), crashed("11:00", false, FromAccess)},
-		{"the daemon had been stopped", evidence(signed(&Sign{Boot: "b", At: at("10:00"), Every: time.Minute, State: Silence}), used...),
+		{"the daemon had been stopped", evidence(noted(&Note{Boot: "b", At: at("10:00"), Every: time.Minute, State: NoteStopped}), used...),
 			crashed("10:00", false, FromHeartbeat)},
-		{"the daemon had been stopped before the last record", evidence(signed(&Sign{Boot: "b", At: at("08:30"), State: Silence}), used...),
+		{"the daemon had been stopped before the last record", evidence(noted(&Note{Boot: "b", At: at("08:30"), State: NoteStopped}), used...),
 			crashed("09:00", false, FromRecords)},
-		{"marked as shut down, without a record", evidence(signed(&Sign{Boot: "b", At: at("11:59"), State: EndOfAll}), used...),
+		{"marked as shut down, without a record", evidence(noted(&Note{Boot: "b", At: at("11:59"), State: NoteShutdown}), used...),
 			Verdict{Write: true, End: ShutDown, At: at("11:59"), Exact: Exactness{Known: true}, By: FromHeartbeat}},
-		{"marked as shut down, and it went on", evidence(signed(&Sign{Boot: "b", At: at("08:30"), State: EndOfAll}), used...),
+		{"marked as shut down, and it went on", evidence(noted(&Note{Boot: "b", At: at("08:30"), State: NoteShutdown}), used...),
 			crashed("09:00", false, FromRecords)},
 		{"the mark of the boot before last", evidence(func(ev *Evidence) {
-			ev.Sign, ev.Stamp = &Sign{Boot: "a", At: at("07:59"), State: EndOfAll}, &Stamp{"b", at("08:00")}
+			ev.Note, ev.Stamp = &Note{Boot: "a", At: at("07:59"), State: NoteShutdown}, &Stamp{"b", at("08:00")}
 		}, used...), crashed("09:00", false, FromRecords)},
 		{"the mark of the boot before last, by the id alone", evidence(func(ev *Evidence) {
-			ev.Sign, ev.Stamp = &Sign{Boot: "a", At: at("09:01"), State: EndOfAll}, &Stamp{"b", at("08:00")}
+			ev.Note, ev.Stamp = &Note{Boot: "a", At: at("09:01"), State: NoteShutdown}, &Stamp{"b", at("08:00")}
 		}, used...), crashed("09:00", false, FromRecords)},
-		{"the mark of the boot before last, by the time alone", evidence(signed(&Sign{Boot: "a", At: at("07:59"), State: EndOfAll}), boot("08:00")),
+		{"the mark of the boot before last, by the time alone", evidence(noted(&Note{Boot: "a", At: at("07:59"), State: NoteShutdown}), boot("08:00")),
 			crashed("08:00", false, FromRecords)},
 		{"a stamp older than the last boot", evidence(func(ev *Evidence) {
-			ev.Sign, ev.Stamp = beat("b", "11:00"), &Stamp{"a", at("02:00")}
+			ev.Note, ev.Stamp = beat("b", "11:00"), &Stamp{"a", at("02:00")}
 		}, used...), crashed("11:00", true, FromHeartbeat)},
-		{"the note is this boot's: the daemon came first", evidence(signed(beat("c", "12:00:10")), used...), crashed("09:00", false, FromRecords)},
-		{"a shutdown that was none, then a crash", evidence(signed(beat("b", "11:00")), boot("08:00"), shutdown("09:00")),
+		{"the note is this boot's: the daemon came first", evidence(noted(beat("c", "12:00:10")), used...), crashed("09:00", false, FromRecords)},
+		{"a shutdown that was none, then a crash", evidence(noted(beat("b", "11:00")), boot("08:00"), shutdown("09:00")),
 			crashed("11:00", true, FromHeartbeat)},
 
 		{"the access time tells", evidence(func(ev *Evidence) { ev.Accessed = at("11:00") }, used...), crashed("11:00", false, FromAccess)},
@@ -93,43 +93,43 @@ func TestDecide(t *testing.T) {
 		{"nothing but the boot", evidence(nil, boot("08:00")), crashed("08:00", false, FromRecords)},
 
 		{"no boots are recorded", evidence(nil, login("pts/0", "09:00")), nothing},
-		{"no boots are recorded, but there is a heartbeat", evidence(signed(beat("b", "11:00")), login("pts/0", "09:00")), crashed("11:00", true, FromHeartbeat)},
+		{"no boots are recorded, but there is a heartbeat", evidence(noted(beat("b", "11:00")), login("pts/0", "09:00")), crashed("11:00", true, FromHeartbeat)},
 
 		{"clock in 1970, last record", evidence(func(ev *Evidence) {
 			ev.Booted, ev.Now = at("1970-01-01 00:00"), at("1970-01-01 00:00:09")
-		}, used...), Verdict{Write: true, End: Crashed, At: at("09:00"), By: FromRecords, Behind: true}},
+		}, used...), Verdict{Write: true, End: Crashed, At: at("09:00"), By: FromRecords, ClockBehind: true}},
 		{"clock in 1970, heartbeat", evidence(func(ev *Evidence) {
-			ev.Booted, ev.Now, ev.Sign = at("1970-01-01 00:00"), at("1970-01-01 00:00:09"), beat("b", "11:00")
-		}, used...), Verdict{Write: true, End: Crashed, At: at("11:00"), Exact: Exactness{true, time.Minute}, By: FromHeartbeat, Behind: true}},
+			ev.Booted, ev.Now, ev.Note = at("1970-01-01 00:00"), at("1970-01-01 00:00:09"), beat("b", "11:00")
+		}, used...), Verdict{Write: true, End: Crashed, At: at("11:00"), Exact: Exactness{true, time.Minute}, By: FromHeartbeat, ClockBehind: true}},
 		{"every boot in 1970", evidence(func(ev *Evidence) {
 			ev.Booted, ev.Now = at("1970-01-01 00:00"), at("1970-01-01 00:00:09")
-		}, boot("1970-01-01 00:00:03")), Verdict{Write: true, End: Crashed, At: at("1970-01-01 00:00:03"), By: FromRecords, Behind: true}},
+		}, boot("1970-01-01 00:00:03")), Verdict{Write: true, End: Crashed, At: at("1970-01-01 00:00:03"), By: FromRecords, ClockBehind: true}},
 		{"clock an hour behind", evidence(func(ev *Evidence) {
 			ev.Booted, ev.Now = at("08:10"), at("08:10:20")
-		}, used...), Verdict{Write: true, End: Crashed, At: at("09:00"), By: FromRecords, Behind: true}},
-		{"clock a second behind", evidence(signed(beat("b", "12:00:01")), used...), crashed("12:00", true, FromHeartbeat)},
+		}, used...), Verdict{Write: true, End: Crashed, At: at("09:00"), By: FromRecords, ClockBehind: true}},
+		{"clock a second behind", evidence(noted(beat("b", "12:00:01")), used...), crashed("12:00", true, FromHeartbeat)},
 		{"clock a day ahead", evidence(func(ev *Evidence) {
 			ev.Booted, ev.Now = at("2026-07-02 12:00"), at("2026-07-02 12:00:20")
-			ev.Sign = beat("b", "11:00")
+			ev.Note = beat("b", "11:00")
 		}, used...), crashed("11:00", true, FromHeartbeat)},
 
 		{"the clock was ahead at the last boot, and was set back", evidence(func(ev *Evidence) {
-			ev.Sign, ev.Stamp = beat("b", "09:30"), &Stamp{"b", at("11:00")}
+			ev.Note, ev.Stamp = beat("b", "09:30"), &Stamp{"b", at("11:00")}
 		}, boot("11:00"), login("pts/0", "09:10")), crashed("09:30", true, FromHeartbeat)},
 		{"the last boot took two seconds", evidence(func(ev *Evidence) {
-			ev.Stamp, ev.Sign = &Stamp{"b", at("11:59:58")}, &Sign{Boot: "b", At: at("12:00"), State: EndOfAll}
+			ev.Stamp, ev.Note = &Stamp{"b", at("11:59:58")}, &Note{Boot: "b", At: at("12:00"), State: NoteShutdown}
 		}, boot("11:59:58"), shutdown("12:00")), nothing},
 		{"the clock begins where it began before, last record", evidence(func(ev *Evidence) {
 			ev.Stamp = &Stamp{"b", at("12:00")}
-		}, boot("12:00"), login("pts/0", "12:00:15")), Verdict{Write: true, End: Crashed, At: at("12:00:15"), By: FromRecords, Behind: true}},
+		}, boot("12:00"), login("pts/0", "12:00:15")), Verdict{Write: true, End: Crashed, At: at("12:00:15"), By: FromRecords, ClockBehind: true}},
 		{"the clock begins where it began before, heartbeat", evidence(func(ev *Evidence) {
-			ev.Stamp, ev.Sign = &Stamp{"b", at("12:00:01")}, beat("b", "12:30")
+			ev.Stamp, ev.Note = &Stamp{"b", at("12:00:01")}, beat("b", "12:30")
 		}, boot("12:00:01"), login("pts/0", "12:00:15")),
-			Verdict{Write: true, End: Crashed, At: at("12:30"), Exact: Exactness{true, time.Minute}, By: FromHeartbeat, Behind: true}},
+			Verdict{Write: true, End: Crashed, At: at("12:30"), Exact: Exactness{true, time.Minute}, By: FromHeartbeat, ClockBehind: true}},
 
 		{"done in this boot", evidence(func(ev *Evidence) { ev.Stamp = &Stamp{"c", at("12:00")} }, used...), Verdict{Present: true}},
 		{"recorded by the system", evidence(nil, boot("08:00"), shutdown("11:59"), boot("12:00:03")), Verdict{Present: true}},
-		{"recorded by the system, and the crash is not", evidence(nil, boot("08:00"), boot("12:00:03")), Verdict{Present: true, Missed: true}},
+		{"recorded by the system, and the crash is not", evidence(nil, boot("08:00"), boot("12:00:03")), Verdict{Present: true, EndMissing: true}},
 		{"recorded by the system as the first", evidence(nil, boot("12:00:03")), Verdict{Present: true}},
 		{"recorded by another clock, as utmp tells", evidence(func(ev *Evidence) { ev.UtmpBoot = at("03:00") }, boot("02:00"), shutdown("02:30"), boot("03:00")), Verdict{Present: true}},
 		{"recorded in utmp early, and late in the log", evidence(func(ev *Evidence) { ev.UtmpBoot = at("12:00") }, boot("08:00"), shutdown("11:59"), boot("12:00:15")), Verdict{Present: true}},

@@ -13,113 +13,120 @@ type End int
 
 // The ends of a boot.
 const (
-	Open     End = iota // nothing tells that it has
-	ShutDown            // under control
-	Crashed             // without: the next boot began, or a record says so
+	Open     End = iota // no end is known
+	ShutDown            // the system was shut down
+	Crashed             // a record says so, or the next boot began without a shutdown
 )
 
-// String returns what a table says of it.
+// String returns "open", "shut down" or "crashed".
 func (e End) String() string {
 	return [...]string{"open", "shut down", "crashed"}[e]
 }
 
 const (
-	// sameMoment is by how much two records of one moment may differ.
+	// sameMoment is the largest difference between two records of one moment.
 	sameMoment = 2 * time.Second
-	// lateLogout is by how much a record may be older than the one before it
-	// though the clock was not set: a logout is written when it is found.
+	// lateLogout is how much older than the record before it a record may be
+	// if the clock was not set: a logout is written when it is found.
 	lateLogout = 10 * time.Minute
 )
 
-// earliest is when a clock may begin to be believed: before it there was no utmpx
-// file. One without a battery begins in 1970.
+// earliest is the earliest time that is believed. A clock without a battery
+// starts in 1970.
 var earliest = time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// Boot is the time from one boot to its end.
+// Boot is one boot of the system, from its beginning to its end.
 type Boot struct {
-	From    time.Time // of its record; without one, of the first record in it
-	Told    bool      // it has a record of its own
-	To      time.Time // when it ended, or was last known to be up
-	End     End
-	Exact   Exactness // of To
-	By      Source    // what To is known from; "" for the record of a shutdown, and while Open
-	Noted   bool      // its end has a record
-	stepped time.Duration
+	From        time.Time // of its record, or of the first record in it if it has none
+	Recorded    bool      // it has a record of its own
+	To          time.Time // when it ended, or was last known to be up
+	End         End
+	Exact       Exactness     // of To
+	By          Source        // of To; empty for a recorded shutdown and while Open
+	EndRecorded bool          // its end has a record
+	stepped     time.Duration // the sum of the recorded steps of the clock
 }
 
-// Up returns for how long the system was up, at least where the end is not
-// exact. ok is false where the clock does not tell: it was set, and nobody
-// recorded that.
+// Up returns how long the system was up; if the end is not exact, the least it
+// can be. ok is false if the clock was set and no record says so.
 func (b Boot) Up() (d time.Duration, ok bool) {
 	return span(b.From.Add(b.stepped), b.To)
 }
 
-// Down returns for how long the system was down between b and the next boot, at
-// most where b's end is not exact. ok is false where the clocks do not tell.
+// Down returns how long the system was down between b and the next boot; if b's
+// end is not exact, the most it can be. ok is false if the clocks do not agree.
 func (b Boot) Down(next Boot) (d time.Duration, ok bool) {
-	if !next.Told {
+	if !next.Recorded {
 		return 0, false
 	}
 	d, ok = span(b.To, next.From)
 	if !ok && next.stepped > 0 {
-		// It began with a clock that was behind, and that was set then.
+		// Its clock was behind at the boot and was set forward later.
 		d, ok = span(b.To, next.From.Add(next.stepped))
 	}
 	return d, ok
 }
 
-// span is the time between two moments, if that can be.
-func span(from, to time.Time) (time.Duration, bool) {
-	d := to.Sub(from)
+// span returns the time between two moments. ok is false if one of them cannot
+// be believed, or to is before from.
+func span(from, to time.Time) (d time.Duration, ok bool) {
+	d = to.Sub(from)
 	if from.Before(earliest) || to.Before(earliest) || d < -sameMoment {
 		return 0, false
 	}
 	return max(d, 0), true
 }
 
-// History takes the records of a log, oldest first, and knows the boots. The zero
-// History is ready for use.
+// History collects boots from the records of a log, which are added oldest
+// first. The zero History is ready for use.
 type History struct {
 	boots []Boot
 	last  utmpx.Time // of the last record in the boot
-	most  utmpx.Time // the latest in it, since the clock was set
-	old   time.Time  // of an OLD_TIME
+	most  utmpx.Time // the latest time in the boot since the clock was set
+	old   time.Time  // of an OLD_TIME without its NEW_TIME; else zero
 	found bool
 }
 
 // Boots returns all boots, oldest first. The last one may be Open.
 func (h *History) Boots() []Boot {
-	if n := len(h.boots); n > 0 && h.boots[n-1].End == Open {
-		h.boots[n-1].To = h.alive()
+	if b := h.open(); b != nil {
+		b.To = h.alive()
 	}
 	return h.boots
 }
 
-// Found reports whether there was any record.
+// Found reports whether any record was added.
 func (h *History) Found() bool { return h.found }
 
-// present returns the boot that goes on, and begins one if there is none: the log
-// does not go back to its record, or has none.
-func (h *History) present(at utmpx.Time) *Boot {
+// open returns the last boot if it is Open, else nil.
+func (h *History) open() *Boot {
 	if n := len(h.boots); n > 0 && h.boots[n-1].End == Open {
 		return &h.boots[n-1]
+	}
+	return nil
+}
+
+// present returns the boot that is Open. If there is none, it begins one without
+// a record of its own.
+func (h *History) present(at utmpx.Time) *Boot {
+	if b := h.open(); b != nil {
+		return b
 	}
 	h.boots = append(h.boots, Boot{From: at.Time(), To: at.Time()})
 	h.last, h.most = at, at
 	return &h.boots[len(h.boots)-1]
 }
 
-// Ordinary takes a record that is of no other kind than Login and Other.
+// Ordinary adds a record of kind Login or Other.
 func (h *History) Ordinary(at utmpx.Time, login bool) {
 	h.found = true
 	if at.Sec <= 0 {
 		return
 	}
-	n := len(h.boots)
-	if n == 0 || h.boots[n-1].End != Open {
-		// Behind the end come the logouts that it caused. But who logs in then
-		// does so in a boot of which there is no record.
-		if n > 0 && !login {
+	if h.open() == nil {
+		// The logouts that an end causes follow it in the log. A login after
+		// an end belongs to a new boot that has no record.
+		if len(h.boots) > 0 && !login {
 			return
 		}
 		h.present(at)
@@ -130,7 +137,7 @@ func (h *History) Ordinary(at utmpx.Time, login bool) {
 	}
 }
 
-// Add takes a record.
+// Add adds a record of any kind.
 func (h *History) Add(r utmpx.Record) {
 	kind := KindOf(r)
 	if kind == Other || kind == Login {
@@ -141,13 +148,8 @@ func (h *History) Add(r utmpx.Record) {
 	switch kind {
 	case Began:
 		h.began(r.Time)
-	case BeganAgo:
-		if n := len(h.boots); n > 0 && h.boots[n-1].End == Open && !h.boots[n-1].Told {
-			h.boots[n-1].Told = true // and From is the first login in it
-			h.Ordinary(r.Time, false)
-			return
-		}
-		h.began(r.Time)
+	case BeganEarlier:
+		h.beganEarlier(r.Time)
 	case Ended:
 		h.ended(r)
 	case OldClock:
@@ -160,28 +162,41 @@ func (h *History) Add(r utmpx.Record) {
 	}
 }
 
+// beganEarlier adds a BeganEarlier record. If a boot without a record of its own
+// is open, this is its record, and its first login stays its beginning.
+func (h *History) beganEarlier(at utmpx.Time) {
+	b := h.open()
+	if b == nil || b.Recorded {
+		h.began(at)
+		return
+	}
+	b.Recorded = true
+	h.Ordinary(at, false)
+}
+
+// began adds a Began record.
 func (h *History) began(at utmpx.Time) {
-	if n := len(h.boots); n > 0 && h.boots[n-1].End == Open {
-		b := &h.boots[n-1]
-		if b.Told && absent(at.Time().Sub(b.From)) && absent(h.last.Time().Sub(b.From)) && !b.From.Before(earliest) {
-			return // written by two
-		}
-		if !b.Told && absent(at.Time().Sub(b.From)) && !b.From.Before(earliest) {
-			b.Told, b.From = true, at.Time() // init had something to record before it
+	if b := h.open(); b != nil {
+		again := same(at.Time(), b.From) && !b.From.Before(earliest)
+		switch {
+		case again && b.Recorded && same(h.last.Time(), b.From):
+			return // two programs have recorded this boot
+		case again && !b.Recorded:
+			b.Recorded, b.From = true, at.Time() // init wrote other records before this one
 			h.Ordinary(at, false)
 			return
 		}
 		b.End, b.To, b.By = Crashed, h.alive(), FromRecords
 	}
-	h.boots = append(h.boots, Boot{From: at.Time(), To: at.Time(), Told: true})
+	h.boots = append(h.boots, Boot{From: at.Time(), To: at.Time(), Recorded: true})
 	h.last, h.most, h.old = at, at, time.Time{}
 }
 
-// absent reports whether a difference is none to speak of.
-func absent(d time.Duration) bool { return d.Abs() <= sameMoment }
+// same reports whether two times mean one moment.
+func same(a, b time.Time) bool { return a.Sub(b).Abs() <= sameMoment }
 
-// ended takes the record of an end. A later one in the same boot is the better
-// one: first the run level is left, at last the system.
+// ended adds the record of an end. Of several in one boot the last one counts:
+// init records the change of the run level before the end of the system.
 func (h *History) ended(r utmpx.Record) {
 	e, by, crash := ParseCrash(r)
 	n := len(h.boots)
@@ -190,14 +205,15 @@ func (h *History) ended(r utmpx.Record) {
 		n = 1
 	}
 	b := &h.boots[n-1]
-	b.To, b.End, b.Exact, b.By, b.Noted = r.Time.Time(), ShutDown, Exactness{Known: true}, "", true
+	b.To, b.End, b.Exact, b.By, b.EndRecorded = r.Time.Time(), ShutDown, Exactness{Known: true}, "", true
 	if crash {
 		b.End, b.Exact, b.By = Crashed, e, by
 	}
 }
 
-// alive is when the system was last known to be up in the present boot: the
-// latest record of it, but if the clock was set back without a word, the last.
+// alive returns when the system was last known to be up in the open boot: the
+// time of its latest record, or, if the clock was set back without a record of
+// that, of its last one.
 func (h *History) alive() time.Time {
 	if last, most := h.last.Time(), h.most.Time(); most.Sub(last) > lateLogout {
 		return last

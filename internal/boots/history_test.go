@@ -13,7 +13,7 @@ import (
 	"utmpd.dev/utmpd/utmpx"
 )
 
-// show is the boots of a history, a line for each: from, to, end, up, down, exact.
+// show formats boots, one per line: from, to, end, up, down, exactness.
 func show(all []Boot) string {
 	clock := func(t time.Time) string {
 		if t.UTC().Format("2006-01-02 ") == day {
@@ -29,13 +29,13 @@ func show(all []Boot) string {
 	}
 	var b strings.Builder
 	for i, p := range all {
-		told := map[bool]string{true: "", false: "?"}[p.Told]
+		unrecorded := map[bool]string{true: "", false: "?"}[p.Recorded]
 		down := "-"
 		if i+1 < len(all) {
 			down = length(p.Down(all[i+1]))
 		}
 		exact := map[bool]string{true: "+" + p.Exact.Within.String(), false: "inexact"}[p.Exact.Known]
-		fmt.Fprintf(&b, "%s%s to %s, %v, up %s, down %s, %s\n", clock(p.From), told, clock(p.To), p.End, length(p.Up()), down, exact)
+		fmt.Fprintf(&b, "%s%s to %s, %v, up %s, down %s, %s\n", clock(p.From), unrecorded, clock(p.To), p.End, length(p.Up()), down, exact)
 	}
 	return b.String()
 }
@@ -127,8 +127,8 @@ func TestHistory(t *testing.T) {
 	}
 }
 
-// FuzzHistory states: whatever the records, no duration is negative and nothing
-// panics, and availability is from 0 to 1.
+// FuzzHistory checks that for any records nothing panics, no duration is
+// negative, and the availability lies between 0 and 1.
 func FuzzHistory(f *testing.F) {
 	var seed []byte
 	for _, r := range []utmpx.Record{boot("08:00"), login("pts/0", "09:00"), clock(utmpx.OldTime, "09:30"), clock(utmpx.NewTime, "07:30"), shutdown("10:00"), boot("06:00")} {
@@ -148,14 +148,14 @@ func FuzzHistory(f *testing.F) {
 		ps, s := Periods(h.Boots(), time.Time{}, time.Time{}, nil)
 		for _, p := range ps {
 			if p.UpFor < 0 || p.DownFor < 0 {
-				t.Errorf("negative: %+v", p)
+				t.Errorf("negative duration: %+v", p)
 			}
 		}
 		if s.Up < 0 || s.Down < 0 || s.Unknown < 0 {
-			t.Errorf("negative: %+v", s)
+			t.Errorf("negative sum: %+v", s)
 		}
 		if least, most, ok := s.Availability(); ok && (least < 0 || least > most || most > 1.0000001) {
-			t.Errorf("available %v to %v", least, most)
+			t.Errorf("availability %v to %v", least, most)
 		}
 	})
 }

@@ -13,10 +13,10 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(leaktest.Main(m)) }
 
-// day is the day on which the tests' logs begin.
+// day is the date of a time without one.
 const day = "2026-07-01 "
 
-// at is a moment of that day, or with a date of its own of another.
+// at parses a time of that day, or one with a date.
 func at(s string) time.Time {
 	if len(s) <= len("15:04:05") {
 		s = day + s
@@ -26,14 +26,14 @@ func at(s string) time.Time {
 			return t
 		}
 	}
-	panic("no time: " + s)
+	panic("not a time: " + s)
 }
 
 func rec(t utmpx.Type, pid int32, line, id, user, host, when string) utmpx.Record {
 	return utmpx.Record{Type: t, PID: pid, Line: line, ID: id, User: user, Host: host, Time: utmpx.TimeOf(at(when))}
 }
 
-// The records as the systems write them.
+// Records as systemd, sysvinit and login programs write them.
 func boot(when string) utmpx.Record {
 	return rec(utmpx.BootTime, 0, "~", "~~", "reboot", "6.1.0-53-amd64", when)
 }

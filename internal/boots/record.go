@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-// Package boots tells from the records of a wtmpx log when the system was up, how
-// each boot ended, and for how long it was down; and, at a new boot, what is to
-// be recorded of the end of the last one. It does no I/O and reads no clock.
+// Package boots derives from the records of a wtmpx log when the system was up,
+// how each boot ended, and how long the system was down. At a new boot it decides
+// what to record of the end of the last one. It does no I/O and reads no clock.
 package boots
 
 import (
@@ -14,43 +14,44 @@ import (
 	"utmpd.dev/utmpd/utmpx"
 )
 
-// Kind is what a record says of the system.
+// Kind is what a record means for the history of boots.
 type Kind int
 
 // The kinds of record.
 const (
-	Other    Kind = iota // nothing but that it was up
-	Login                // somebody logged in
-	Began                // the system was booted
-	BeganAgo             // the system was booted, and may have been used since
-	Ended                // the system goes down, or, as was found later, went down
-	OldClock             // the clock before it was set
-	NewClock             // the clock after that
+	Other        Kind = iota // the system was up
+	Login                    // a user logged in
+	Began                    // the system was booted
+	BeganEarlier             // the system was booted; logins may precede this record
+	Ended                    // the system goes down, or was later found to have gone down
+	OldClock                 // the clock before it was set
+	NewClock                 // the clock after it was set
 )
 
-// Ordinary reports whether a record with that type, and with that first byte in
-// its line, tells nothing of boots and clocks: so nearly all do, and need not be
-// decoded for it.
+// BeginsBoot reports whether a record of this kind marks the beginning of a
+// boot.
+func (k Kind) BeginsBoot() bool { return k == Began || k == BeganEarlier }
+
+// EndsLogins reports whether a record of this kind closes all logins before it,
+// as last(1) shows them: the beginning and the end of a boot both do.
+func (k Kind) EndsLogins() bool { return k.BeginsBoot() || k == Ended }
+
+// Ordinary reports whether a record is of kind Login or Other for certain, given
+// its type and the first byte of its line. Most records are, and then need not be
+// decoded.
 func Ordinary(t utmpx.Type, line byte) bool {
 	return (t == utmpx.UserProcess || t == utmpx.DeadProcess || t == utmpx.LoginProcess || t == utmpx.InitProcess) && line != '~'
 }
 
-// KindOf tells what a record says of the system. As last(1) does, it goes by the
-// user where the line is that of the system, whatever the type.
+// KindOf returns the kind of a record. Like last(1), it decides by the user, and
+// not by the type, if the line begins with "~".
 //
 // Source: last(1) of util-linux and sysvinit; what systemd, sysvinit, busybox,
 // OpenRC, s6-linux-init and illumos write.
 func KindOf(r utmpx.Record) Kind {
 	if strings.HasPrefix(r.Line, "~") {
-		switch {
-		case r.User == "shutdown":
-			return Ended
-		case r.User == "reboot" && r.Type != utmpx.RunLevel:
-			return Began
-		case r.User == "reboot" && r.ID != "":
-			return BeganAgo // OpenRC's init, at the end of its start
-		case r.User == "reboot":
-			return Ended // s6-linux-init's last act before a reboot
+		if kind := systemKind(r); kind != Other {
+			return kind
 		}
 	}
 	switch r.Type {
@@ -74,66 +75,84 @@ func KindOf(r utmpx.Record) Kind {
 	return Other
 }
 
-// Source is what the time of an end is known from.
+// systemKind returns the kind of a record of the system's line "~" by its user;
+// Other if the user does not decide.
+func systemKind(r utmpx.Record) Kind {
+	switch {
+	case r.User == "shutdown":
+		return Ended
+	case r.User != "reboot":
+		return Other
+	case r.Type != utmpx.RunLevel:
+		return Began
+	case r.ID != "":
+		return BeganEarlier // OpenRC's init writes it at the end of the start
+	}
+	return Ended // s6-linux-init writes it just before a reboot
+}
+
+// Source is where the time of an end comes from.
 type Source string
 
-// The sources, as they stand in a record.
+// The sources, as CrashRecord writes them.
 const (
 	FromHeartbeat Source = "heartbeat"
 	FromAccess    Source = "access-time"
 	FromRecords   Source = "last-record"
 )
 
-// Exactness tells where in time an end lies that was found later: between the
-// time of its record and Within later, if that is Known.
+// Exactness bounds the time of an end that was found later. If Known, the end
+// lies between the time of its record and Within after it.
 type Exactness struct {
 	Known  bool
 	Within time.Duration
 }
 
-// The beginning of ut_host in a record of an end that was found at the next boot.
-// The host of a shutdown is the release of the kernel, or empty.
+// Prefixes of ut_host in the record of an end that was found at the next boot.
+// In other records of a shutdown, ut_host is the kernel's release or empty.
 const (
 	crashHost    = "crash+"
 	shutdownHost = "shutdown,"
 )
 
-// system is the record of something that the system itself did.
+// system returns a record about the system itself, not a session.
 func system(t utmpx.Type, user, host string, at time.Time) utmpx.Record {
 	return utmpx.Record{Type: t, Line: "~", ID: "~~", User: user, Host: host, Time: utmpx.TimeOf(at)}
 }
 
-// BootRecord is a BOOT_TIME as systemd and sysvinit write it: release is the
-// kernel's.
+// BootRecord returns a BOOT_TIME record as systemd and sysvinit write it.
+// release is the kernel's.
 func BootRecord(at time.Time, release string) utmpx.Record {
 	return system(utmpx.BootTime, "reboot", release, at)
 }
 
-// ShutdownRecord is that of a controlled end, as systemd and sysvinit write it.
+// ShutdownRecord returns the record of a shutdown as systemd and sysvinit write
+// it. release is the kernel's.
 func ShutdownRecord(at time.Time, release string) utmpx.Record {
 	return system(utmpx.RunLevel, "shutdown", release, at)
 }
 
-// LateShutdownRecord is that of a controlled end which nobody had recorded.
+// LateShutdownRecord returns the record of a shutdown that was found at the next
+// boot.
 func LateShutdownRecord(at time.Time, by Source) utmpx.Record {
 	return ShutdownRecord(at, shutdownHost+string(by))
 }
 
-// CrashRecord is that of an end without control. To last(1) and its like it is a
-// shutdown, at which all sessions end; its host tells the difference, such as
-// crash+60s,heartbeat or crash+?,last-record. The first sixteen bytes of it,
-// which last shows, have all but the source.
+// CrashRecord returns the record of a crash. It is that of a shutdown, so that
+// last(1) and similar programs end all sessions there. Only the host differs: for
+// example crash+60s,heartbeat or crash+?,last-record. last shows its first
+// sixteen bytes, which contain all but the source.
 func CrashRecord(at time.Time, e Exactness, by Source) utmpx.Record {
 	within := "?"
 	if e.Known {
-		// Rounded up: the end lies within it.
+		// Rounded up, so that the end still lies within it.
 		within = strconv.FormatInt(int64((e.Within+time.Second-1)/time.Second), 10) + "s"
 	}
 	return ShutdownRecord(at, fmt.Sprintf("%s%s,%s", crashHost, within, by))
 }
 
-// ParseCrash tells whether the record of an end is that of a crash, and how exact
-// its time is.
+// ParseCrash parses a record that CrashRecord has made. ok is false for any
+// other record. by is empty if the source is not known to this package.
 func ParseCrash(r utmpx.Record) (e Exactness, by Source, ok bool) {
 	text, ok := strings.CutPrefix(r.Host, crashHost)
 	if !ok || KindOf(r) != Ended {
@@ -146,7 +165,7 @@ func ParseCrash(r utmpx.Record) (e Exactness, by Source, ok bool) {
 	switch by = Source(source); by {
 	case FromHeartbeat, FromAccess, FromRecords:
 	default:
-		by = "" // another's words are not passed on
+		by = "" // text from elsewhere must not reach a terminal
 	}
 	return e, by, true
 }

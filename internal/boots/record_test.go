@@ -23,7 +23,7 @@ func TestKindOf(t *testing.T) {
 		{"sysvinit, halt", level('2', '0', "12:00"), Ended},
 		{"sysvinit, reboot", level('2', '6', "12:00"), Ended},
 		{"busybox, halt", rec(utmpx.RunLevel, 0, "~~", "~~", "shutdown", "6.1", "12:00"), Ended},
-		{"OpenRC, at the end of the start", rec(utmpx.RunLevel, 0, "~~", "~~", "reboot", "6.1", "12:00"), BeganAgo},
+		{"OpenRC, at the end of the start", rec(utmpx.RunLevel, 0, "~~", "~~", "reboot", "6.1", "12:00"), BeganEarlier},
 		{"OpenRC, shutdown", rec(utmpx.RunLevel, 0, "~~", "~~", "shutdown", "6.1", "12:00"), Ended},
 		{"s6-linux-init, poweroff", rec(utmpx.RunLevel, 260, "~", "", "shutdown", "desk", "12:00"), Ended},
 		{"s6-linux-init, reboot", rec(utmpx.RunLevel, 260, "~", "", "reboot", "desk", "12:00"), Ended},
@@ -46,7 +46,11 @@ func TestKindOf(t *testing.T) {
 				line = tt.r.Line[0]
 			}
 			if Ordinary(tt.r.Type, line) && tt.want != Other && tt.want != Login {
-				t.Error("taken for an ordinary one")
+				t.Error("Ordinary() = true")
+			}
+			ends := tt.want == Began || tt.want == BeganEarlier || tt.want == Ended
+			if got := KindOf(tt.r).EndsLogins(); got != ends {
+				t.Errorf("EndsLogins() = %v, want %v", got, ends)
 			}
 		})
 	}
@@ -80,13 +84,14 @@ func TestCrashRecord(t *testing.T) {
 				}
 				e, by, ok := ParseCrash(l.Decode(string(b)))
 				if !ok || e != tt.want || by != tt.by {
-					t.Errorf("%s: read back as %v, %q, %v", l, e, by, ok)
+					t.Errorf("%s: ParseCrash = %v, %q, %v, want %v, %q", l, e, by, ok, tt.want, tt.by)
 				}
 			}
 		})
 	}
 }
 
+// TestParseCrashOfOthers checks hosts that CrashRecord does not write.
 func TestParseCrashOfOthers(t *testing.T) {
 	for host, want := range map[string]bool{"6.1.0": false, "crash": false, "": false, "crash+": true, "crash+-1s": true, "crash+99999999999s,x\x1b": true, "crash+60": true} {
 		r := shutdown("12:00")
@@ -97,9 +102,8 @@ func TestParseCrashOfOthers(t *testing.T) {
 		}
 	}
 	r := login("pts/0", "12:00")
-	if r.Host = "crash+60s,heartbeat"; true {
-		if _, _, ok := ParseCrash(r); ok {
-			t.Error("a login's host was believed")
-		}
+	r.Host = "crash+60s,heartbeat"
+	if _, _, ok := ParseCrash(r); ok {
+		t.Error("ParseCrash accepted the host of a login")
 	}
 }

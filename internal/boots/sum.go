@@ -7,21 +7,20 @@ import (
 	"time"
 )
 
-// Period is one boot as far as it lies in a stretch of time.
+// Period is one boot and the downtime after it.
 type Period struct {
 	Boot
-	Running bool          // it is the present one
-	UpFor   time.Duration // at least, where the end is not exact
-	UpKnown bool
-	// DownFor is the time until the next boot, if one Follows: at most, where the end is not exact.
-	// It is unknown for the last one, and where the clocks do not tell.
-	DownFor   time.Duration
-	DownKnown bool
-	Follows   bool
+	Running   bool          // it is the present boot
+	UpFor     time.Duration // if the end is not exact, the least it can be
+	UpKnown   bool
+	DownFor   time.Duration // until the next boot; if the end is not exact, the most it can be
+	DownKnown bool          // false for the last boot, and if the clocks do not agree
+	Follows   bool          // another boot follows
 }
 
-// Sum adds up a stretch of time. What is neither surely up nor surely down is
-// unknown: the end of a crash that is not exact, and what the clocks do not tell.
+// Sum is the total over the time from From to To. Unknown is the time in which
+// the system may have been up or down: because the end of a crash is not exact,
+// or because the clocks do not agree.
 type Sum struct {
 	From, To          time.Time
 	Up, Down, Unknown time.Duration
@@ -29,8 +28,8 @@ type Sum struct {
 	Crashes           int
 }
 
-// Availability returns the part of the time that the system was up: it lies
-// between least and most. ok is false for no time at all.
+// Availability returns bounds for the fraction of the time, 0 to 1, in which the
+// system was up. ok is false if the sum covers no time.
 func (s Sum) Availability() (least, most float64, ok bool) {
 	all := s.Up + s.Down + s.Unknown
 	if all <= 0 {
@@ -39,66 +38,68 @@ func (s Sum) Availability() (least, most float64, ok bool) {
 	return float64(s.Up) / float64(all), float64(s.Up+s.Unknown) / float64(all), true
 }
 
-// Present describes the boot in which this is asked. A log of another machine has
-// none.
+// Present describes the present boot of this machine.
 type Present struct {
-	Is     func(Boot) bool
+	Is     func(Boot) bool // reports whether a boot of the log is the present one
 	Now    time.Time
 	Uptime time.Duration
 }
 
-// Periods returns the boots between since and until, either of which may be zero,
-// and their sum.
+// Periods returns the boots between since and until and their sum. A zero since
+// or until is no limit. present is nil for the log of another machine.
 func Periods(all []Boot, since, until time.Time, present *Present) ([]Period, Sum) {
 	ps := make([]Period, len(all))
-	for i, b := range all {
-		p := Period{Boot: b}
-		if p.End == Open && present != nil && i == len(all)-1 && present.Is(b) {
-			p.Running, p.To = true, present.Now
-		}
-		p.UpFor, p.UpKnown = p.Up()
-		if i > 0 && p.overlaps(all[i-1]) {
-			p.UpFor, p.UpKnown = 0, false
-		}
-		if p.Running && !p.UpKnown {
-			p.UpFor, p.UpKnown = present.Uptime, true
-		}
-		if i+1 < len(all) {
-			p.Follows = true
-			p.DownFor, p.DownKnown = b.Down(all[i+1])
-		}
-		ps[i] = p
+	for i := range all {
+		ps[i] = period(all, i, present)
 	}
 	w := window(ps, since, until)
-	ps = slices.DeleteFunc(ps, func(p Period) bool {
-		return w.To.Before(w.From) || p.To.Add(p.DownFor).Before(w.From) || p.From.After(w.To) && p.To.After(w.To)
-	})
+	ps = slices.DeleteFunc(ps, w.excludes)
 	for _, p := range ps {
 		w.add(p)
 	}
-	// What no clock tells of.
+	// The rest of the time is in no period: the clocks do not agree.
 	w.Unknown += max(0, w.To.Sub(w.From)-w.Up-w.Down-w.Unknown)
 	return ps, w.Sum
 }
 
-// windowed is a sum over the time between From and To.
-type windowed struct{ Sum }
+// period returns the period of boot i.
+func period(all []Boot, i int, present *Present) Period {
+	p := Period{Boot: all[i], Follows: i+1 < len(all)}
+	if p.End == Open && present != nil && !p.Follows && present.Is(p.Boot) {
+		p.Running, p.To = true, present.Now
+	}
+	p.UpFor, p.UpKnown = p.Up()
+	if i > 0 && p.overlaps(all[i-1]) {
+		p.UpFor, p.UpKnown = 0, false
+	}
+	if p.Running && !p.UpKnown {
+		p.UpFor, p.UpKnown = present.Uptime, true
+	}
+	if p.Follows {
+		p.DownFor, p.DownKnown = all[i].Down(all[i+1])
+	}
+	return p
+}
 
-// overlaps reports whether p began before the boot before it had ended. One of
-// them had a clock that was behind or ahead, and that was set since: what it shows
-// is not for how long p was up.
+// overlaps reports whether p began before the boot before it had ended. The clock
+// of one of them was then wrong and set later, so p's times do not show how long
+// it was up.
 func (p Period) overlaps(before Boot) bool {
 	from := p.From.Add(p.stepped)
 	return from.Before(before.To.Add(-sameMoment)) && p.To.After(before.From.Add(before.stepped))
 }
 
-// window is the stretch of time that the boots cover, cut to since and until.
+// windowed is a sum over the time between From and To.
+type windowed struct{ Sum }
+
+// window returns an empty sum over the time that the boots cover, limited to
+// since and until.
 func window(ps []Period, since, until time.Time) *windowed {
 	w := &windowed{}
 	for _, p := range ps {
 		from := p.To
 		if p.UpKnown {
-			from = p.To.Add(-p.UpFor) // which is not From if the clock was set since
+			from = p.To.Add(-p.UpFor) // differs from From if the clock was set
 		}
 		if w.From.IsZero() || from.Before(w.From) {
 			w.From = from
@@ -116,7 +117,12 @@ func window(ps []Period, since, until time.Time) *windowed {
 	return w
 }
 
-// add adds a period, and the time behind it up to the next.
+// excludes reports whether p lies outside the window.
+func (w *windowed) excludes(p Period) bool {
+	return w.To.Before(w.From) || p.To.Add(p.DownFor).Before(w.From) || p.From.After(w.To) && p.To.After(w.To)
+}
+
+// add adds a period and the downtime after it.
 func (w *windowed) add(p Period) {
 	if !p.To.Before(w.From) {
 		w.Boots++
@@ -142,7 +148,7 @@ func (w *windowed) add(p Period) {
 	w.Down += w.part(sure, back)
 }
 
-// part is how much of the time between two moments lies in the window.
+// part returns how much of the time between two moments lies in the window.
 func (w *windowed) part(from, to time.Time) time.Duration {
 	if from.Before(w.From) {
 		from = w.From

@@ -69,17 +69,17 @@ func (b *booting) gather() {
 		b.ev.Stamp = &boots.Stamp{Boot: n.BootID, Booted: n.Time}
 	}
 	if n, ok := b.note(heartbeat.NoteFile); ok {
-		b.ev.Sign = &boots.Sign{Boot: n.BootID, At: n.Time, Every: n.Every, State: signs[n.State]}
+		b.ev.Note = &boots.Note{Boot: n.BootID, At: n.Time, Every: n.Every, State: noteStates[n.State]}
 		if n.BootID == b.bootID && (b.ev.Stamp == nil || b.ev.Stamp.Boot != b.bootID) {
 			b.tell("utmpd has been started before utmpctl boot; what it had noted of the last boot is lost")
 		}
 	}
 }
 
-var signs = map[heartbeat.State]boots.SignState{
-	heartbeat.Running:  boots.Beating,
-	heartbeat.Stopped:  boots.Silence,
-	heartbeat.Shutdown: boots.EndOfAll,
+var noteStates = map[heartbeat.State]boots.NoteState{
+	heartbeat.Running:  boots.NoteRunning,
+	heartbeat.Stopped:  boots.NoteStopped,
+	heartbeat.Shutdown: boots.NoteShutdown,
 }
 
 // log appends to the wtmpx log what it lacks: how the last boot ended, and this
@@ -116,7 +116,7 @@ func (b *booting) missing(v boots.Verdict) []utmpx.Record {
 	}
 	switch {
 	case !b.ours.BootLog:
-	case v.Again:
+	case v.Restarted:
 		recs = append(recs, boots.BootRecord(b.ev.Now, b.in.on.release()))
 	case !v.Present:
 		recs = append(recs, boots.BootRecord(b.began, b.in.on.release()))
@@ -126,20 +126,20 @@ func (b *booting) missing(v boots.Verdict) []utmpx.Record {
 
 // told puts into words what was found of the last boot.
 func (b *booting) told(v boots.Verdict) {
-	if n := len(b.ev.Boots); v.Present && !v.Again && n > 0 {
+	if n := len(b.ev.Boots); v.Present && !v.Restarted && n > 0 {
 		b.report.Recorded = true
-		if last := b.ev.Boots[n-1]; last.Told && b.ev.IsPresent(last) {
+		if last := b.ev.Boots[n-1]; last.Recorded && b.ev.IsPresent(last) {
 			b.began = last.From
 		}
 	}
-	if v.Missed {
+	if v.EndMissing {
 		b.tell("this boot stands in " + b.cfg.WtmpxFile + " already; behind it the end of the last one cannot be recorded")
 	}
 	if !v.Write {
 		return
 	}
 	b.report.Last = &ending{
-		End: v.End.String(), At: v.At, From: string(v.By), ClockBehind: v.Behind,
+		End: v.End.String(), At: v.At, From: string(v.By), ClockBehind: v.ClockBehind,
 	}
 	if v.Exact.Known {
 		s := int64((v.Exact.Within + time.Second - 1) / time.Second)

@@ -133,7 +133,7 @@ func writeJSON(w io.Writer, ps []boots.Period, s boots.Sum) error {
 		out.Total.From, out.Total.To = &s.From, &s.To
 	}
 	for _, p := range ps {
-		l := line{From: p.From, Recorded: p.Told, To: p.To, End: endOf(p), Up: seconds(p.UpFor, p.UpKnown),
+		l := line{From: p.From, Recorded: p.Recorded, To: p.To, End: endOf(p), Up: seconds(p.UpFor, p.UpKnown),
 			Down: seconds(p.DownFor, p.DownKnown), KnownFrom: string(p.By)}
 		if p.End != boots.Open {
 			l.Exact, l.Within = p.Exact.Known, seconds(p.Exact.Within, p.Exact.Known)
@@ -175,7 +175,7 @@ func writeTable(w io.Writer, ps []boots.Period, s boots.Sum) error {
 	fmt.Fprintln(t, "FROM\tTO\tEND\tUP\tDOWN\tEXACT")
 	for _, p := range ps {
 		from := short(p.From)
-		if !p.Told {
+		if !p.Recorded {
 			from += "?"
 		}
 		to := short(p.To)

@@ -109,7 +109,7 @@ func (t *tail) enough() bool { return t.began >= enoughBoots }
 func (t *tail) back(r utmpx.Record) bool {
 	it, kind := itemOf(r)
 	t.items = append(t.items, it)
-	if kind == boots.Began || kind == boots.BeganAgo {
+	if kind.BeginsBoot() {
 		t.began++
 	}
 	return !t.enough()
@@ -127,7 +127,7 @@ func (t *tail) file(ctx context.Context, name string) error {
 	var starts []int
 	err = f.Scan(ctx, func(l *utmpx.Layout, record []byte) {
 		it, kind := itemOf(l.Decode(string(record)))
-		if kind == boots.Began || kind == boots.BeganAgo {
+		if kind.BeginsBoot() {
 			if starts = append(starts, len(items)); len(starts) > enoughBoots {
 				items = slices.Delete(items, 0, starts[1])
 				first := starts[1]
