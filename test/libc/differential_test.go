@@ -14,7 +14,7 @@ import (
 	"utmpd.dev/utmpd/utmpx"
 )
 
-// rounds of a random test, each with a seed of its own.
+// rounds is the number of rounds of a random test, each with its own seed.
 func (m machine) rounds() uint64 {
 	if m.slow {
 		return 4
@@ -22,14 +22,14 @@ func (m machine) rounds() uint64 {
 	return 8
 }
 
-// beginnings are what a file may hold before the test: the records of a boot,
-// and a tail that is no whole record.
+// beginnings are the initial contents of a file: the records of a boot, and a partial
+// record at the end.
 func beginnings(t *testing.T, l *utmpx.Layout) [][]byte {
 	b := encode(t, l, boot, boot, boot)
 	return [][]byte{nil, b[:l.Size()], b[:l.Size()+1], b[:3*l.Size()-1], b[:l.Size()-4]}
 }
 
-// TestPutIsPututxline: the same records, put by libc and by this code, make the
+// TestPutIsPututxline checks that the same records, put by libc and by this code, give the
 // same files byte for byte.
 func TestPutIsPututxline(t *testing.T) {
 	each(t, func(t *testing.T, m machine) {
@@ -52,7 +52,7 @@ func TestPutIsPututxline(t *testing.T) {
 	})
 }
 
-// TestAppendIsUpdwtmpx: the same for the log.
+// TestAppendIsUpdwtmpx checks the same for the log.
 func TestAppendIsUpdwtmpx(t *testing.T) {
 	each(t, func(t *testing.T, m machine) {
 		for seed := range m.rounds() {
@@ -71,7 +71,7 @@ func TestAppendIsUpdwtmpx(t *testing.T) {
 	})
 }
 
-// TestReadIsGetutxent: libc and this code read the same records from a file.
+// TestReadIsGetutxent checks that libc and this code read the same records from a file.
 func TestReadIsGetutxent(t *testing.T) {
 	each(t, func(t *testing.T, m machine) {
 		for seed := range m.rounds() {
@@ -98,7 +98,7 @@ func TestReadIsGetutxent(t *testing.T) {
 	})
 }
 
-// wildFile is a file of random records, with a partial one behind them.
+// wildFile is a file of random records with a partial one at the end.
 func (m machine) wildFile(t *testing.T, seed uint64) (string, *recfile.File) {
 	w := wild{rand.New(rand.NewPCG(seed, 99)), m.layout}
 	b := encode(t, m.layout, append([]utmpx.Record{boot}, w.records(t, 30)...)...)
@@ -106,8 +106,8 @@ func (m machine) wildFile(t *testing.T, seed uint64) (string, *recfile.File) {
 	return name, recfile.NewFile(name, m.options())
 }
 
-// TestPutFindsWhatGetutxidFinds: a record goes over the one that getutxid finds
-// for it, and to the end where that finds none.
+// TestPutFindsWhatGetutxidFinds checks that a record replaces the one that getutxid finds
+// for it, and is appended if getutxid finds none.
 func TestPutFindsWhatGetutxidFinds(t *testing.T) {
 	each(t, func(t *testing.T, m machine) {
 		for seed := range m.rounds() {
@@ -137,7 +137,7 @@ func TestPutFindsWhatGetutxidFinds(t *testing.T) {
 	})
 }
 
-// TestGetutxline: libc finds by its line every session that this code has put.
+// TestGetutxline checks that libc finds every session that this code has put by its line.
 func TestGetutxline(t *testing.T) {
 	each(t, func(t *testing.T, m machine) {
 		name := create(t, nil)

@@ -28,7 +28,7 @@ func (m machine) showLayout(t *testing.T, args ...string) []byte {
 	return out
 }
 
-// TestLayout: every field is where the header has it, and as wide.
+// TestLayout checks that every field has the offset and the width of the header.
 func TestLayout(t *testing.T) {
 	for _, m := range machines {
 		t.Run(m.name, func(t *testing.T) {
@@ -40,7 +40,7 @@ func TestLayout(t *testing.T) {
 	}
 }
 
-// tableOf finds out where a layout has its fields by writing each one alone.
+// tableOf determines the fields of a layout by writing each one alone.
 func tableOf(t *testing.T, l *utmpx.Layout) []string {
 	full := func(width int) string { return strings.Repeat("\xff", width) }
 	var addr [16]byte
@@ -48,7 +48,7 @@ func tableOf(t *testing.T, l *utmpx.Layout) []string {
 	table := []string{fmt.Sprintf("size 0 %d", l.Size())}
 	for _, f := range []struct {
 		name string
-		recs []utmpx.Record // the first that the field can hold
+		recs []utmpx.Record // the first record that the field can hold
 	}{
 		{"type", []utmpx.Record{{Type: -1}}},
 		{"pid", []utmpx.Record{{PID: -1}}},
@@ -84,8 +84,8 @@ func span(t *testing.T, l *utmpx.Layout, recs []utmpx.Record) string {
 	return "holds none of those"
 }
 
-// TestSample: a record that C wrote field by field says the same here, and the
-// same fields are the same bytes.
+// TestSample checks that a record that C wrote field by field is decoded correctly, and is
+// encoded to the same bytes.
 func TestSample(t *testing.T) {
 	for _, m := range machines {
 		t.Run(m.name, func(t *testing.T) {
@@ -107,8 +107,8 @@ func TestSample(t *testing.T) {
 	}
 }
 
-// detected checks that one record tells its layout, on whatever machine this
-// is: its own, or one that reads the same.
+// detected checks that a single record identifies its layout on any machine: its own layout,
+// or one that reads the same.
 func (m machine) detected(t *testing.T, b []byte) {
 	t.Helper()
 	g := utmpx.Detect(b)
@@ -120,8 +120,8 @@ func (m machine) detected(t *testing.T, b []byte) {
 	}
 }
 
-// TestFirstRecord: what libc puts into an empty file shows its layout, and what
-// this code puts there by that layout libc reads.
+// TestFirstRecord checks that the first record that libc writes to an empty file shows its
+// layout, and that libc reads what this code then writes.
 func TestFirstRecord(t *testing.T) {
 	each(t, func(t *testing.T, m machine) {
 		name := create(t, nil)
@@ -129,7 +129,7 @@ func TestFirstRecord(t *testing.T) {
 		m.feed(t, raw, "put", name)
 		sameBytes(t, m.layout, "file", content(t, name), raw)
 		m.detected(t, content(t, name))
-		f := recfile.NewFile(name, recfile.Options{}) // told nothing
+		f := recfile.NewFile(name, recfile.Options{}) // without a given layout
 		l, err := f.Layout()
 		if err != nil || l.Size() != m.layout.Size() {
 			t.Fatalf("Layout() = %v, %v, want %s", l, err, m.layout)
@@ -142,7 +142,7 @@ func TestFirstRecord(t *testing.T) {
 	})
 }
 
-// TestVersion tells for the record which libc was there.
+// TestVersion logs the version of the libc.
 func TestVersion(t *testing.T) {
 	each(t, func(t *testing.T, m machine) {
 		t.Logf("glibc %s, %s", strings.TrimSpace(string(m.feed(t, nil, "version", "-"))), m.layout)

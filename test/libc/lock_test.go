@@ -25,7 +25,7 @@ var (
 	another = utmpx.Record{Type: utmpx.UserProcess, ID: "ts/1", Line: "pts/1", User: "bob", PID: 8, Time: utmpx.Time{Sec: start + 2}}
 )
 
-// hold locks a file by this project's code until release is called.
+// hold locks a file with this project's code until release is called.
 func hold(t *testing.T, name string, kind sysfile.LockKind) (release func()) {
 	t.Helper()
 	h, err := sysfile.Kernel().Open(name, sysfile.ReadWrite)
@@ -47,10 +47,10 @@ func hold(t *testing.T, name string, kind sysfile.LockKind) (release func()) {
 	return release
 }
 
-// untilWaited returns when some process waits for a lock on the file.
+// untilWaited returns when a process waits for a lock on the file.
 func untilWaited(t *testing.T, name string) {
 	t.Helper()
-	const soon = 10 * time.Second // by then libc itself gives up
+	const soon = 10 * time.Second // libc itself gives up after that
 	for end := time.Now().Add(soon); !waited(t, name); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("nobody waits for the lock")
@@ -58,8 +58,8 @@ func untilWaited(t *testing.T, name string) {
 	}
 }
 
-// waited reports whether some process waits for a lock on the file, by the
-// kernel's own list.
+// waited reports whether a process waits for a lock on the file, according to the kernel's
+// list.
 func waited(t *testing.T, name string) bool {
 	t.Helper()
 	info, err := sysfile.Kernel().Lookup(name)
@@ -80,8 +80,8 @@ func waited(t *testing.T, name string) bool {
 	return false
 }
 
-// TestLibcWaitsForUs: libc does not get past a lock of this code, and goes on
-// when it is released.
+// TestLibcWaitsForUs checks that libc waits for a lock of this code and continues when it is
+// released.
 func TestLibcWaitsForUs(t *testing.T) {
 	each(t, func(t *testing.T, m machine) {
 		for _, c := range []struct {
@@ -126,8 +126,8 @@ func TestLibcWaitsForUs(t *testing.T) {
 	})
 }
 
-// TestWeWaitForLibc: this code does not get past a lock of a C program, names
-// it, and goes on when it is released.
+// TestWeWaitForLibc checks that this code waits for a lock of a C program, names it, and
+// continues when it is released.
 func TestWeWaitForLibc(t *testing.T) {
 	each(t, func(t *testing.T, m machine) {
 		t.Run("write lock", func(t *testing.T) { m.weWait(t, "write") })
@@ -176,7 +176,7 @@ func (m machine) weWait(t *testing.T, kind string) {
 	sameBytes(t, m.layout, "file afterwards", content(t, name), encode(t, m.layout, boot, another))
 }
 
-// mustStop makes a call whose context has ended, which the process's lock stops.
+// mustStop makes a call with an expired context, which the process's lock must stop.
 func (p *process) mustStop(t *testing.T, name string, call func(context.Context) error) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())

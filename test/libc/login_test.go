@@ -20,16 +20,16 @@ import (
 	"utmpd.dev/utmpd/utmpx"
 )
 
-// ownRoot runs its arguments in the root $1, with the machine's terminals and
-// processes, and what else they need. The mounts end with the program.
+// ownRoot runs its arguments in the root $1, with the machine's terminals and processes and
+// whatever else they need. The mounts end with the program.
 const ownRoot = `
 root=$1 needs=$2; shift 2
 for dir in /dev /proc; do mount --rbind $dir "$root$dir"; done
 for dir in $needs; do mount --bind "$dir" "$root$dir"; done
 exec chroot "$root" "$@"`
 
-// inOwnRoot starts a command of testdata/libc.c on a terminal, in a root in
-// which the system's files are those of dir.
+// inOwnRoot starts a command of testdata/libc.c on a terminal, in a root in which the
+// system's files are those of dir.
 func (m machine) inOwnRoot(t *testing.T, dir string, terminal *os.File, args ...string) *process {
 	t.Helper()
 	needs := ""
@@ -54,7 +54,7 @@ func (m machine) inOwnRoot(t *testing.T, dir string, terminal *os.File, args ...
 	return p
 }
 
-// openTerminal returns a new terminal, and its line.
+// openTerminal returns a new terminal and its line.
 func openTerminal(t *testing.T) (terminal *os.File, line string) {
 	t.Helper()
 	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
@@ -78,8 +78,8 @@ func openTerminal(t *testing.T) (terminal *os.File, line string) {
 	return terminal, line
 }
 
-// TestLoginLogout: login, logout and logwtmp of the same libc, over and over,
-// beside this code, in the files that libc believes to be the system's.
+// TestLoginLogout calls login, logout and logwtmp of the same libc repeatedly beside this
+// code, on the files that libc takes for the system's.
 func TestLoginLogout(t *testing.T) {
 	each(t, func(t *testing.T, m machine) {
 		const logins = 500
@@ -109,7 +109,7 @@ func TestLoginLogout(t *testing.T) {
 	})
 }
 
-// checkLogins: the log holds what C and this code wrote, each in its order.
+// checkLogins checks that the log holds the records of C and of this code, each in order.
 func (g *together) checkLogins(t *testing.T, line string, pid int32) {
 	var theirs, ours []utmpx.Record
 	var lines recfile.Lines
@@ -133,7 +133,7 @@ func (g *together) checkLogins(t *testing.T, line string, pid int32) {
 			Type: utmpx.UserProcess, PID: pid, Line: line, ID: "t", User: "alice", Host: "host.example",
 			Time: utmpx.Time{Sec: start + int64(i/2) + 1},
 		}
-		if i%2 == 1 { // logwtmp's
+		if i%2 == 1 { // by logwtmp
 			want = utmpx.Record{Type: utmpx.DeadProcess, PID: pid, Line: line, Time: r.Time}
 		}
 		if !sameFields(r, want) {
@@ -148,8 +148,8 @@ func (g *together) checkLogins(t *testing.T, line string, pid int32) {
 	}
 }
 
-// checkUtmp: what logout left is a record as this code expects it, and this code
-// puts the next login over it.
+// checkUtmp checks that logout left the record that this code expects, and that this code
+// writes the next login over it.
 func (g *together) checkUtmp(t *testing.T, line string, pid int32) {
 	s, err := g.file.Snapshot(nil)
 	if err != nil {

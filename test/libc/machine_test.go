@@ -22,25 +22,25 @@ import (
 	"utmpd.dev/utmpd/utmpx"
 )
 
-// machinesEnv names a directory of programs that ../arch/compile.sh made.
+// machinesEnv names a directory of programs compiled by ../arch/compile.sh.
 const machinesEnv = "UTMPD_LIBC_MACHINES"
 
-// patience bounds every program: a hung one fails its test.
+// patience limits every program; one that hangs fails its test.
 const patience = time.Minute
 
-// machine is a C library, and how its programs are run.
+// machine is a C library and the way to run its programs.
 type machine struct {
 	name   string
 	layout *utmpx.Layout
-	run    []string // what stands before a program's name: an emulator, a dynamic linker
+	run    []string // prefix of a command: an emulator or a dynamic linker
 	libc   string   // the program, "" if there is none
 	show   string   // layout, the other program
 	slow   bool     // emulated
 	needs  []string // directories of the machine that the programs need
 }
 
-// findMachines returns those of machinesEnv, or compiles for those of ../rootfs
-// in dir. Its error names what is missing.
+// findMachines returns the machines of machinesEnv, or compiles programs for those of
+// ../rootfs in dir. Its error names what is missing.
 func findMachines(dir string) ([]machine, error) {
 	if from := os.Getenv(machinesEnv); from != "" {
 		return compiledMachines(from)
@@ -98,8 +98,8 @@ func compiledMachines(dir string) ([]machine, error) {
 	return all, nil
 }
 
-// root is a Debian root file system. Its programs run outside it, by its own
-// dynamic linker.
+// root is a Debian root file system. Its programs run outside it with its own dynamic
+// linker.
 type root struct{ dir, lib, linker string }
 
 func findRoot(suite string) (root, error) {
@@ -120,8 +120,8 @@ func findRoot(suite string) (root, error) {
 
 func (r root) run() []string { return []string{r.linker, "--library-path", r.lib} }
 
-// compile makes a program with the root's tcc, which is told where everything
-// is: by itself it looks in the machine's own directories.
+// compile compiles a program with the root's tcc. It passes all directories, because tcc
+// would look in the machine's own.
 func (r root) compile(program, source string) error {
 	lib := func(name string) string { return filepath.Join(r.lib, name) }
 	include := r.dir + "/usr/include"
@@ -147,16 +147,16 @@ type process struct {
 	err  error
 }
 
-// command starts a command of testdata/libc.c. Standard input stays open until
-// it is closed. The caller waits for it.
+// command starts a command of testdata/libc.c. Standard input stays open until it is closed.
+// The caller waits for the command.
 func (m machine) command(args ...string) (*process, error) {
 	return startCommand(append(append(m.run[:len(m.run):len(m.run)], m.libc), args...), nil)
 }
 
-// startCommand starts a program with a terminal as its standard input, or a
-// pipe if that is nil.
+// startCommand starts a program with a terminal as its standard input, or with a pipe if
+// that is nil.
 func startCommand(args []string, terminal *os.File) (*process, error) {
-	// Not the test's own context: a cleanup still ends programs in good order.
+	// Not the test's own context, so that a cleanup can still end programs in order.
 	ctx, stop := context.WithTimeout(context.Background(), patience)
 	p := &process{Cmd: exec.CommandContext(ctx, args[0], args[1:]...), stop: stop}
 	p.Stderr = &p.errs
@@ -186,8 +186,8 @@ func (m machine) start(t *testing.T, args ...string) *process {
 	return p
 }
 
-// wait closes standard input, drops what is left of the output and returns how
-// the program ended.
+// wait closes standard input, discards the rest of the output and returns how the program
+// ended.
 func (p *process) wait() error {
 	p.once.Do(func() {
 		defer p.stop()

@@ -15,7 +15,7 @@ import (
 	"utmpd.dev/utmpd/internal/leaktest"
 )
 
-// machines are those that the tests run for.
+// machines are the machines that the tests run for.
 var machines []machine
 
 func TestMain(m *testing.M) {
@@ -39,8 +39,8 @@ func run(m *testing.M) int {
 	return leaktest.Main(m)
 }
 
-// notRun tells by name which tests did not run and why. Where they should have
-// run, which CI=true or UTMPD_TEST_REQUIRE_SYSTEM=1 says, that is a failure.
+// notRun prints the names of the tests that did not run, with the reason. If CI=true or
+// UTMPD_TEST_REQUIRE_SYSTEM=1 requires them, that is a failure.
 func notRun(why error) int {
 	fmt.Printf("libc tests cannot run here: %v\n", why)
 	names, err := exec.Command("/proc/self/exe", "-test.list", ".").Output()
@@ -62,11 +62,11 @@ func required() bool {
 	return os.Getenv("CI") == "true" || os.Getenv("UTMPD_TEST_REQUIRE_SYSTEM") == "1"
 }
 
-// each runs a test for every machine whose libc knows utmpx.
+// each runs a test for every machine whose libc implements utmpx.
 func each(t *testing.T, f func(t *testing.T, m machine)) {
 	for _, m := range machines {
 		if m.libc == "" {
-			continue // only the header speaks
+			continue // it has only the header
 		}
 		t.Run(m.name, func(t *testing.T) { f(t, m) })
 	}

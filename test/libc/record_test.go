@@ -17,7 +17,7 @@ import (
 	"utmpd.dev/utmpd/utmpx"
 )
 
-// start is when the records of these tests begin.
+// start is the time of the first record.
 const start = 1_750_000_000
 
 var boot = utmpx.Record{
@@ -25,8 +25,8 @@ var boot = utmpx.Record{
 	Time: utmpx.Time{Sec: start},
 }
 
-// encode returns the bytes of records: of one that was read, those it was read
-// from, so that no fault of the encoder's is on both sides of a comparison.
+// encode returns the bytes of records. For a record that was read, these are the bytes it was
+// read from, so that an encoder fault cannot be on both sides of a comparison.
 func encode(t *testing.T, l *utmpx.Layout, recs ...utmpx.Record) []byte {
 	t.Helper()
 	var all []byte
@@ -44,7 +44,7 @@ func encode(t *testing.T, l *utmpx.Layout, recs ...utmpx.Record) []byte {
 	return all
 }
 
-// split cuts bytes into records.
+// split splits bytes into records.
 func split(t *testing.T, l *utmpx.Layout, b []byte) []utmpx.Record {
 	t.Helper()
 	if len(b)%l.Size() != 0 {
@@ -57,7 +57,7 @@ func split(t *testing.T, l *utmpx.Layout, b []byte) []utmpx.Record {
 	return recs
 }
 
-// create makes a file of those bytes.
+// create creates a file with those bytes.
 func create(t *testing.T, b []byte) string {
 	t.Helper()
 	name := filepath.Join(t.TempDir(), "records")
@@ -81,18 +81,18 @@ func content(t *testing.T, name string) []byte {
 	return b
 }
 
-// options are those of a file that may be empty.
+// options are the options for a file that may be empty.
 func (m machine) options() recfile.Options { return recfile.Options{Layout: m.layout} }
 
-// wild makes records with few different ids, lines and types, so that they meet,
-// and with everything that a file may hold beside text: strings that fill their
-// field, bytes behind a NUL, padding that is not zero.
+// wild generates records with few different ids, lines and types, so that they collide, and
+// with everything else that a file may hold: strings that fill their field, bytes after a
+// NUL, padding that is not zero.
 type wild struct {
 	*rand.Rand
 	l *utmpx.Layout
 }
 
-// record returns one record. Of a hundred, two have a type that nobody knows.
+// record returns one record. Two of a hundred have an unknown type.
 func (w wild) record(t *testing.T) utmpx.Record {
 	t.Helper()
 	r := utmpx.Record{
@@ -121,7 +121,7 @@ func (w wild) record(t *testing.T) utmpx.Record {
 
 func (w wild) pick(from ...string) string { return from[w.IntN(len(from))] }
 
-// smear fills what no field covers: padding, and what stands behind a NUL.
+// smear fills the bytes that no field uses: padding, and those after a NUL.
 func (w wild) smear(b []byte) {
 	before := w.l.Decode(string(b))
 	for i, c := range b {
@@ -149,7 +149,7 @@ func (w wild) records(t *testing.T, n int) []utmpx.Record {
 	return recs
 }
 
-// sameBytes compares two files, and tells where they differ first.
+// sameBytes compares two files and reports the first difference.
 func sameBytes(t *testing.T, l *utmpx.Layout, what string, got, want []byte) {
 	t.Helper()
 	if bytes.Equal(got, want) {

@@ -14,8 +14,8 @@ import (
 	"utmpd.dev/utmpd/utmpx"
 )
 
-// clean marks the sessions dead that it finds, whoever wrote them, and appends
-// a logout where the login stands open in the log.
+// clean marks the sessions that it finds as dead, whoever wrote them, and appends a logout if
+// the login is open in the log.
 func (g *together) clean(t *testing.T, ctx context.Context) {
 	var prev *snapshot.Snapshot
 	var lines recfile.Lines
@@ -65,8 +65,8 @@ func (g *together) logout(t *testing.T, lines *recfile.Lines, swap recfile.Swap)
 	return err == nil
 }
 
-// follow reads the log on and on while it grows. It must find every record, in
-// the order in which they stand in the end.
+// follow reads the log continuously while it grows. It must find every record, in the final
+// order.
 func (g *together) follow(t *testing.T, ctx context.Context) {
 	var found []byte
 	var mark recfile.Mark
@@ -84,7 +84,7 @@ func (g *together) follow(t *testing.T, ctx context.Context) {
 	sameBytes(t, g.m.layout, "log as followed", found, content(t, g.wtmp))
 }
 
-// checkFile: each writer's last record stands, and no other.
+// checkFile checks that the file holds the last record of each writer, and no other.
 func (g *together) checkFile(t *testing.T) {
 	s, err := g.file.Snapshot(nil)
 	if err != nil {
@@ -106,9 +106,9 @@ func (g *together) checkFile(t *testing.T) {
 	}
 }
 
-// checkLog: the log holds every record once, each writer's in order, and each
-// logout of the cleaner's between its login and the writer's own; and libc, and
-// this code forward and backward, read the same.
+// checkLog checks that the log holds every record once, those of each writer in order, and
+// each logout of the cleaner between its login and the writer's own logout. libc, and this
+// code forward and backward, must read the same.
 func (g *together) checkLog(t *testing.T) {
 	raw := content(t, g.wtmp)
 	sameBytes(t, g.m.layout, "getutxent", g.m.feed(t, nil, "all", g.wtmp), raw)

@@ -18,11 +18,11 @@ import (
 	"utmpd.dev/utmpd/utmpx"
 )
 
-// Writers of each kind, C programs and goroutines, beside readers of each kind
-// and one cleaner, all at the same two files.
+// Writers of each kind (C programs and goroutines), readers of each kind and one cleaner,
+// all on the same two files.
 const writers = 3
 
-// together is one run of all.
+// together is one run of all of them.
 type together struct {
 	m        machine
 	utmp     string
@@ -35,8 +35,8 @@ type together struct {
 	cleaned map[moment]bool // swapped and appended by the cleaner
 }
 
-// A moment is a stage in a writer's life. The record of a moment is known to
-// the last byte, so that a torn or foreign one shows.
+// A moment is a stage in a writer's life. Every byte of its record is known, so that a torn or
+// foreign record is detected.
 type moment struct {
 	writer, session int
 	stage           stage
@@ -69,8 +69,8 @@ func (a moment) record() utmpx.Record {
 	return r
 }
 
-// momentOf tells which moment a record is of, by few fields, and whether all
-// its bytes are that moment's.
+// momentOf returns the moment of a record, from a few fields, and whether all its bytes are
+// those of that moment.
 func (g *together) momentOf(r utmpx.Record) (moment, bool) {
 	a := moment{writer: int(r.Exit.Termination), session: int(r.Session), stage: stage(r.Exit.Exit)}
 	if a.writer < 0 || a.writer >= 2*writers || a.stage < in || a.stage > out {
@@ -80,7 +80,7 @@ func (g *together) momentOf(r utmpx.Record) (moment, bool) {
 	return a, err == nil && r.Raw() == string(want)
 }
 
-// TestTogether: libc and this code write the same files at the same time.
+// TestTogether checks that libc and this code can write the same files at the same time.
 // Nothing is lost, nothing is torn, and nothing goes back in time.
 func TestTogether(t *testing.T) {
 	each(t, func(t *testing.T, m machine) {
@@ -89,7 +89,7 @@ func TestTogether(t *testing.T) {
 		if m.slow {
 			g.sessions = 200
 		}
-		// Told no layout: the boot record tells it.
+		// No layout is given: the boot record shows it.
 		g.file, g.log = recfile.NewFile(g.utmp, recfile.Options{}), recfile.NewLog(g.wtmp, recfile.Options{})
 
 		ctx, done := context.WithCancel(t.Context())
@@ -113,7 +113,7 @@ func TestTogether(t *testing.T) {
 	})
 }
 
-// life is all that a writer writes, in order.
+// life is everything that a writer writes, in order.
 func (g *together) life(writer int) []utmpx.Record {
 	var recs []utmpx.Record
 	for s := 1; s <= g.sessions; s++ {
@@ -155,10 +155,10 @@ func (g *together) write(t *testing.T, writer int) {
 	}
 }
 
-// seen holds what a reader has seen last of each writer.
+// seen holds the last moment that a reader has seen of each writer.
 type seen map[int]moment
 
-// next takes the records of one pass over the utmpx file.
+// next processes the records of one pass over the utmpx file.
 func (s seen) next(g *together, r utmpx.Record) error {
 	a, ok := g.momentOf(r)
 	if !ok {
@@ -171,7 +171,7 @@ func (s seen) next(g *together, r utmpx.Record) error {
 	return nil
 }
 
-// watch reads without locks; what it finds counts if it is still so under one.
+// watch reads without locks. A finding counts if it persists under a lock.
 func (g *together) watch(t *testing.T, ctx context.Context) {
 	var prev *snapshot.Snapshot
 	last := make(seen)
@@ -203,7 +203,7 @@ func (g *together) watch(t *testing.T, ctx context.Context) {
 	}
 }
 
-// libcWatches reads what getutxent returns, pass after pass.
+// libcWatches reads what getutxent returns, in repeated passes.
 func (g *together) libcWatches(t *testing.T, ctx context.Context) {
 	p, err := g.m.command("watch", g.utmp)
 	if err != nil {

@@ -15,8 +15,8 @@ import (
 	"utmpd.dev/utmpd/utmpx"
 )
 
-// TestMachines sees every row of the matrix. A machine goes through six boots,
-// and its log tells of all that came before.
+// TestMachines runs every row of the matrix. A machine goes through six boots, and its
+// log covers all of them.
 func TestMachines(t *testing.T) {
 	for _, r := range rows {
 		t.Run(r.name(), func(t *testing.T) {
@@ -53,7 +53,7 @@ func (m *machine) sees(r row) {
 	m.start()
 	m.ready()
 	seen.note(m.t, r, cutLong, "%s", m.told(c))
-	// A STATE_DIR that is gone at the next boot takes the note with it.
+	// A STATE_DIR that is missing at the next boot takes the note with it.
 	m.set("WTMPX_UPDATE_FREQ=10", "STATE_DIR=/run/utmpd")
 	m.restart()
 	c = m.powerCut(m.people(r), 10*time.Second)
@@ -75,8 +75,8 @@ func (m *machine) sees(r row) {
 	seen.note(m.t, r, reboot, "%s", m.rebooted(asked, down))
 }
 
-// install puts the package on the machine, and sets what the cases need: /var's
-// mount option, from the next boot on, and a short heartbeat.
+// install installs the package on the machine and sets what the cases need: the mount
+// option of /var, from the next boot on, and a short heartbeat period.
 func (m *machine) install(r row) {
 	m.t.Helper()
 	deb, err := os.ReadFile(host.deb)
@@ -95,12 +95,12 @@ func (m *machine) install(r row) {
 	m.sh("sync")
 }
 
-// ready waits until the machine has booted and utmpd is at work.
+// ready waits until the machine has booted and utmpd is running.
 func (m *machine) ready() {
 	m.t.Helper()
 	m.until("utmpd", "grep -q '^last heartbeat: 2' /run/utmpd/status && pgrep -x sshd && test -e /run/utmp")
 	if m.systemd() {
-		// What failed is told; the machine is as it is.
+		// Report what failed, and leave the machine as it is.
 		if r := m.try("systemctl is-system-running --wait", nil); r.Exit != 0 {
 			m.t.Errorf("systemd: %s%s", r.Output, m.sh("systemctl --failed; systemctl status utmpd utmpd-boot utmpd-shutdown || true"))
 		}
@@ -109,7 +109,7 @@ func (m *machine) ready() {
 
 func (m *machine) systemd() bool { return m.try("test -d /run/systemd/system", nil).Exit == 0 }
 
-// restart has the service manager start utmpd anew, with a new configuration.
+// restart makes the service manager restart utmpd with a new configuration.
 func (m *machine) restart() {
 	m.t.Helper()
 	if m.systemd() {
@@ -120,7 +120,7 @@ func (m *machine) restart() {
 	m.ready()
 }
 
-// describe says what the machine is, by its own words.
+// describe returns the machine's own description of itself.
 func (m *machine) describe(r row) string {
 	m.t.Helper()
 	if options := m.sh("sed -n 's,^[^ ]* /var ext4 ,,p' /proc/mounts"); !strings.Contains(","+strings.Fields(options)[0]+",", ","+r.mount+",") {
@@ -137,8 +137,8 @@ func (m *machine) describe(r row) string {
 	return fmt.Sprintf("%s, Linux %s, %s, /var mounted %s", system, m.sh("uname -r"), initsystem, r.mount)
 }
 
-// sessionsStand kills utmpd while people are logged in, then a session of
-// theirs, and asks what reads utmp. It returns the sessions that live.
+// sessionsStand kills utmpd while users are logged in, then one of their sessions, and runs
+// the programs that read utmp. It returns the living sessions.
 func (m *machine) sessionsStand(r row) []utmpx.Record {
 	m.t.Helper()
 	there := m.people(r)
@@ -150,8 +150,8 @@ func (m *machine) sessionsStand(r row) []utmpx.Record {
 	return there
 }
 
-// utmpdKilled holds that a killed utmpd comes back, by the service manager or,
-// where none watches it, by its script, and that no session is harmed.
+// utmpdKilled checks that a killed utmpd comes back, restarted by the service manager or, if
+// none watches it, by its script, and that no session is harmed.
 func (m *machine) utmpdKilled(r row, sessions []utmpx.Record) {
 	m.t.Helper()
 	log := len(m.records(wtmpFile))
@@ -172,11 +172,11 @@ func (m *machine) utmpdKilled(r row, sessions []utmpx.Record) {
 	seen.note(m.t, r, killed, "%s; %d sessions still recorded", by, len(sessions))
 }
 
-// exitLogged is the exit in the log's line of a session that ended.
+// exitLogged matches the exit in the log line of a session that ended.
 var exitLogged = regexp.MustCompile(`exit=("[^"]*"|\S+)`)
 
-// exitOf kills a session so that it cannot log out and returns what utmpd says of
-// its exit: these kernels do not tell it by PIDFD_GET_INFO.
+// exitOf kills a session so that it cannot log out and returns the exit that utmpd logs.
+// These kernels do not report it with PIDFD_GET_INFO.
 func (m *machine) exitOf(s utmpx.Record) string {
 	m.t.Helper()
 	m.murder(s)
@@ -210,7 +210,7 @@ func (m *machine) exitOf(s utmpx.Record) string {
 	return fmt.Sprintf("%q; record marked, one logout", said)
 }
 
-// rebooted holds what is told of a controlled reboot, and returns it in words.
+// rebooted checks the records of a controlled reboot and describes them.
 func (m *machine) rebooted(asked, down time.Time) string {
 	m.t.Helper()
 	rs := m.records(wtmpFile)
@@ -228,7 +228,7 @@ func (m *machine) rebooted(asked, down time.Time) string {
 	}
 	m.ends(ended, p.To, nil)
 	m.oneBoot(present)
-	// Of ssh's terminals alone: at a getty's, sysvinit itself records the end twice.
+	// Only ssh's terminals: on a getty's, sysvinit itself records the end twice.
 	logouts := make(map[string]int)
 	for _, r := range ended {
 		switch {

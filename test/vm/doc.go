@@ -1,18 +1,16 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-// Package vm sees utmpd on whole machines: Debian under its own kernel, in a
-// software emulation of a PC, with the package installed, logins, power cuts and
-// reboots. The tests stand behind the build tag "system":
+// Package vm tests utmpd on whole machines: Debian with its own kernel, in a software
+// emulation of a PC, with the package installed, logins, power cuts and reboots. The
+// tests have the build tag "system":
 //
 //	make test-vm
 //
-// Each row of the matrix is a machine of its own: a system, its kernel, and the
-// mount option of /var. It works on throw-away overlays of cached images (see
-// images.sh) and is told what to do by way of a serial port of its own (see
-// agent). Nothing of the host is used but Go, apt, dpkg-deb and perl, nothing is
-// installed, and two runs side by side do not meet.
+// Each row of the matrix is a separate machine: a system, its kernel, and the mount option
+// of /var. It uses temporary overlays of cached images (see images.sh) and receives
+// commands through its own serial port (see agent). Of the host the tests use only Go,
+// apt, dpkg-deb and perl. They install nothing, and two runs do not disturb each other.
 //
-// What was seen is written to docs/testing.md, between its markers: -run
-// Machines/debian13 sees one row again and leaves the others. A cell that is
-// missing is a failure.
+// The results are written to docs/testing.md, between its markers. -run
+// Machines/debian13 repeats one row and leaves the others. A missing cell is a failure.
 package vm

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// period is one boot in what `utmpctl downtime -json` prints.
+// period is one boot in the output of `utmpctl downtime -json`.
 type period struct {
 	From      time.Time `json:"from"`
 	To        time.Time `json:"to"`
@@ -21,8 +21,8 @@ type period struct {
 	KnownFrom string    `json:"known_from"`
 }
 
-// downtime returns the last boot but one, after holding that the boots follow
-// one another, that none lasted less than nothing, and that the last one runs.
+// downtime returns the last boot but one, after checking that the boots follow one another,
+// that none has a negative duration, and that the last one is running.
 func (m *machine) downtime() period {
 	m.t.Helper()
 	var out struct{ Boots []period }

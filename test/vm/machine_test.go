@@ -20,29 +20,29 @@ import (
 	"time"
 )
 
-// patience bounds each single step. Nothing depends on how fast a machine is:
-// an emulated one, beside others, may take minutes to boot.
+// patience limits each single step. No result depends on the speed of the machine: an
+// emulated one may take minutes to boot on a busy host.
 const patience = 10 * time.Minute
 
-// machine is one emulated PC: its two disks outlive its boots.
+// machine is one emulated PC. Its two disks survive its boots.
 type machine struct {
 	t     *testing.T
 	image string
 	dir   string
 
-	pid    int           // of the emulator
-	ended  chan struct{} // closed when it has
+	pid    int           // process ID of the emulator
+	ended  chan struct{} // closed when the emulator has ended
 	agent  net.Conn
 	in     *bufio.Reader
 	serial *terminal // the second serial line, with a getty
-	boot   string    // the boot's id
-	ahead  span      // the guest's clock less the host's
+	boot   string    // the boot ID
+	ahead  span      // the guest's clock minus the host's
 }
 
-// span is a time that is known from two sides.
+// span is a time that is known to lie between two bounds.
 type span struct{ min, max time.Duration }
 
-// reply is the agent's.
+// reply is a reply of the agent.
 type reply struct {
 	Boot   string
 	Now    time.Time
@@ -51,7 +51,7 @@ type reply struct {
 	Errors []byte
 }
 
-// newMachine makes the disks as overlays of the system's images.
+// newMachine creates the disks as overlays of the system's images.
 func newMachine(t *testing.T, system string) *machine {
 	m := &machine{t: t, image: host.images[system]}
 	var err error
@@ -76,9 +76,9 @@ func newMachine(t *testing.T, system string) *machine {
 
 func (m *machine) path(name string) string { return filepath.Join(m.dir, name) }
 
-// arguments are the emulator's. What the guest has written to a disk is the
-// host's, as a disk's that keeps what it has acknowledged; what the guest still
-// holds is lost with it.
+// arguments returns the emulator's arguments. Data that the guest has written to a disk is on
+// the host, as on a disk that keeps what it has acknowledged. Data that is still in the
+// guest's memory is lost with the guest.
 func (m *machine) arguments() []string {
 	share := filepath.Join(host.tools, "root/usr/share")
 	args := []string{
@@ -110,7 +110,7 @@ func (m *machine) start() {
 	m.ended = make(chan struct{})
 	started := make(chan error)
 	go func() {
-		// The emulator dies with the thread that started it.
+		// The emulator is killed when the thread that started it ends.
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		cmd := exec.Command(host.tools+"/run", m.arguments()...)
@@ -128,7 +128,7 @@ func (m *machine) start() {
 		}
 		m.pid = cmd.Process.Pid
 		started <- nil
-		_ = cmd.Wait() // killed, mostly
+		_ = cmd.Wait() // usually killed
 		close(m.ended)
 	}()
 	if err := <-started; err != nil {
@@ -179,7 +179,7 @@ func (m *machine) receive() (reply, error) {
 	return r, err
 }
 
-// try runs a command of sh as root and returns what came of it.
+// try runs a shell command as root and returns its result.
 func (m *machine) try(command string, input []byte) reply {
 	m.t.Helper()
 	b, err := json.Marshal(map[string]any{"Command": command, "Input": input})
@@ -198,7 +198,7 @@ func (m *machine) try(command string, input []byte) reply {
 	return r
 }
 
-// sh runs a command that must not fail and returns what it printed.
+// sh runs a command that must succeed and returns its output.
 func (m *machine) sh(format string, args ...any) string {
 	m.t.Helper()
 	command := format
@@ -212,7 +212,7 @@ func (m *machine) sh(format string, args ...any) string {
 	return strings.TrimSuffix(string(r.Output), "\n")
 }
 
-// put writes a file of the guest.
+// put writes a file in the guest.
 func (m *machine) put(name string, mode os.FileMode, content []byte) {
 	m.t.Helper()
 	if r := m.try(fmt.Sprintf("cat >%s && chmod %o %s", name, mode, name), content); r.Exit != 0 {
@@ -220,7 +220,7 @@ func (m *machine) put(name string, mode os.FileMode, content []byte) {
 	}
 }
 
-// until repeats a command until it succeeds, and returns what it printed.
+// until repeats a command until it succeeds, and returns its output.
 func (m *machine) until(what, command string) string {
 	m.t.Helper()
 	for end := time.Now().Add(patience); ; time.Sleep(200 * time.Millisecond) {
@@ -234,7 +234,7 @@ func (m *machine) until(what, command string) string {
 	}
 }
 
-// kill cuts the power, and returns between which moments of the guest's clock.
+// kill cuts the power, and returns the bounds of that moment on the guest's clock.
 func (m *machine) kill() (from, to time.Time) {
 	if m.pid == 0 || m.off() {
 		return
@@ -249,7 +249,7 @@ func (m *machine) kill() (from, to time.Time) {
 	return from, to
 }
 
-// goesDown has the guest's init end the machine by a command, and waits for it.
+// goesDown makes the guest's init shut the machine down with a command, and waits for it.
 func (m *machine) goesDown(command string) {
 	m.t.Helper()
 	m.sh("(sleep 1; exec %s) >/dev/null 2>&1 </dev/null &", command)
@@ -266,7 +266,7 @@ func (m *machine) closePorts() {
 	m.serial.close()
 }
 
-// said returns the end of one of the emulator's files.
+// said returns the end of one of the emulator's output files.
 func (m *machine) said(name string) string {
 	b, _ := os.ReadFile(m.path(name))
 	return string(b[max(0, len(b)-3000):])
@@ -274,8 +274,7 @@ func (m *machine) said(name string) string {
 
 func (m *machine) tellConsole() { m.t.Logf("the console:\n%s", m.said("console")) }
 
-// waiting is a loop that ends with the test's failure if what it waits for does
-// not come.
+// waiting is a loop that fails the test if the awaited event does not happen.
 type waiting struct {
 	m    *machine
 	what string
@@ -286,7 +285,7 @@ func (m *machine) wait(what string) *waiting {
 	return &waiting{m, what, time.Now().Add(patience)}
 }
 
-// pause leaves the emulator its time.
+// pause gives the emulator time to run.
 func (w *waiting) pause() {
 	w.m.t.Helper()
 	if time.Now().After(w.end) {

@@ -17,10 +17,10 @@ import (
 
 // host is what the machines share.
 var host struct {
-	dir    string            // for this run alone
+	dir    string            // of this run
 	deb    string            // the package under test
 	tools  string            // the directory with the emulator
-	judge  string            // that with last and getutxent
+	judge  string            // the directory with last and getutxent
 	images map[string]string // the machines' directories, by system
 }
 
@@ -54,7 +54,7 @@ func runOnHost(m *testing.M) int {
 	return code
 }
 
-// prepare finds or makes what the machines are made of, and the package.
+// prepare finds or builds the images and the package.
 func prepare() error {
 	host.images = make(map[string]string)
 	if os.Geteuid() != 0 {
@@ -80,8 +80,8 @@ func prepare() error {
 	return err
 }
 
-// thePackage returns the deb of this machine's kind: the one that UTMPD_DEB
-// names, or one that is built.
+// thePackage returns the deb for this architecture: the one that UTMPD_DEB names, or a new
+// one.
 func thePackage() (string, error) {
 	if deb := os.Getenv("UTMPD_DEB"); deb != "" {
 		return filepath.Abs(deb)
@@ -96,7 +96,7 @@ func thePackage() (string, error) {
 	return debs[0], nil
 }
 
-// output runs a program and returns what it printed. Its error has what it said.
+// output runs a program and returns what it printed. Its error contains standard error.
 func output(name string, args ...string) (string, error) {
 	cmd := exec.Command(name, args...)
 	var why bytes.Buffer
@@ -108,8 +108,8 @@ func output(name string, args ...string) (string, error) {
 	return string(out), nil
 }
 
-// notRun tells that nothing was seen, and why. Where it should have been, which
-// CI=true or UTMPD_TEST_REQUIRE_SYSTEM=1 says, that is a failure.
+// notRun prints that the tests did not run, with the reason. If CI=true or
+// UTMPD_TEST_REQUIRE_SYSTEM=1 requires them, that is a failure.
 func notRun(why error) int {
 	fmt.Printf("not run: whole machines: %v\n", why)
 	if os.Getenv("CI") == "true" || os.Getenv("UTMPD_TEST_REQUIRE_SYSTEM") == "1" {

@@ -15,8 +15,8 @@ import (
 
 // row is one machine.
 type row struct {
-	system string // as images.sh calls it
-	mount  string // the option of /var
+	system string // the name in images.sh
+	mount  string // the mount option of /var
 }
 
 var rows = []row{
@@ -42,20 +42,20 @@ const (
 
 var columns = []string{killed, exit, readers, cutShort, cutLong, cutBare, reboot}
 
-// matrix is what was seen.
+// matrix is the results of the run.
 type matrix struct {
 	mu    sync.Mutex
-	about map[string]string            // by row: what the machine says that it is
+	about map[string]string            // by row: the machine's description
 	cells map[string]map[string]string // by row and column
 }
 
 var seen = matrix{about: make(map[string]string), cells: make(map[string]map[string]string)}
 
-// note puts what was seen into a cell.
+// note puts a result into a cell.
 func (x *matrix) note(t *testing.T, r row, column, format string, args ...any) {
 	t.Helper()
 	if t.Failed() {
-		return // what was seen before a failure proves nothing
+		return // a result from before a failure proves nothing
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -72,7 +72,7 @@ func (x *matrix) describe(r row, about string) {
 	x.about[r.name()] = about
 }
 
-// missing names the cells of a row that nothing was seen for.
+// missing returns the cells of a row that have no result.
 func (x *matrix) missing(r row) []string {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -92,7 +92,7 @@ func (x *matrix) print(w io.Writer) {
 	}
 }
 
-// table is a row with a line for each cell; "" if it was not run.
+// table returns a row as text, with a line for each cell; "" if it was not run.
 func (x *matrix) table(r row) string {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -120,8 +120,8 @@ const (
 
 func (r row) mark() string { return "<!-- " + r.name() + " -->\n" }
 
-// write puts the rows of this run in their places in the file called name, and
-// leaves those that were not run. It fails if one is in neither.
+// write replaces the rows of this run in the file called name and leaves the others. It
+// fails if a row is in neither.
 func (x *matrix) write(name string) error {
 	old, err := os.ReadFile(name)
 	if err != nil {

@@ -13,35 +13,35 @@ import (
 	"utmpd.dev/utmpd/utmpx"
 )
 
-// slack is what the two clocks, a beat's own time and a second's fraction may
-// add to a beat's period. It is no allowance for a slow machine: the moments
-// compared are read from the guest's clock.
+// slack is what the two clocks, the duration of a heartbeat and fractions of a second can
+// add to a heartbeat period. It does not allow for a slow machine: the compared times are
+// from the guest's clock.
 const slack = 5 * time.Second
 
-// cut is a power cut: the sessions that were there, and when it was.
+// cut is a power cut: the sessions at that time, and the time.
 type cut struct {
 	sessions []utmpx.Record
 	from, to time.Time     // the guest's clock around it
-	every    time.Duration // between two beats
+	every    time.Duration // heartbeat period
 }
 
-// powerCut lets the heart beat, for what was written to be on the disk, and cuts
-// the power between two beats.
+// powerCut waits for a heartbeat, so that earlier writes are on the disk, and cuts the power
+// before the next one.
 func (m *machine) powerCut(sessions []utmpx.Record, every time.Duration) cut {
 	m.t.Helper()
 	c := cut{every: every, sessions: sessions}
 	m.beat()
-	m.beat() // one may have begun before the last login
+	m.beat() // a heartbeat may have begun before the last login
 	m.sh("sleep %d", int(every.Seconds()/3))
 	m.stands(c.sessions)
 	c.from, c.to = m.kill()
 	return c
 }
 
-// told holds what the next boot tells of a power cut, and returns it in words.
+// told checks what the next boot records about a power cut, and describes it.
 func (m *machine) told(c cut) string {
 	m.t.Helper()
-	m.sh("utmpctl boot && utmpctl boot") // once more changes nothing
+	m.sh("utmpctl boot && utmpctl boot") // the second run changes nothing
 	rs := m.records(wtmpFile)
 	ended, present, err := lastBoot(rs)
 	if err != nil {
@@ -64,8 +64,8 @@ func (m *machine) told(c cut) string {
 		c.to.Sub(p.To).Seconds(), strings.ReplaceAll(p.KnownFrom, "-", " "), len(c.sessions))
 }
 
-// ends holds that a boot's records end with one shutdown at that moment, then
-// the next boot, that they go forward in time, and that the sessions are open.
+// ends checks that a boot's records end with one shutdown at that moment, followed by the
+// next boot, that they are in order of time, and that the sessions are open.
 func (m *machine) ends(rs []utmpx.Record, at time.Time, sessions []utmpx.Record) {
 	m.t.Helper()
 	up := rs[len(rs)-1]
@@ -106,7 +106,7 @@ func (m *machine) ends(rs []utmpx.Record, at time.Time, sessions []utmpx.Record)
 	}
 }
 
-// open are the logins of alice that nothing ends but the boot's end.
+// open returns the logins of alice that only the end of the boot ends.
 func open(rs []utmpx.Record) []utmpx.Record {
 	var o []utmpx.Record
 	for i, r := range rs {
@@ -124,8 +124,8 @@ func open(rs []utmpx.Record) []utmpx.Record {
 	return o
 }
 
-// oneBoot holds that nothing of the present boot is doubled: one BOOT_TIME in
-// each file, and the same.
+// oneBoot checks that the present boot is recorded once: one BOOT_TIME in each file, with
+// the same content.
 func (m *machine) oneBoot(present []utmpx.Record) {
 	m.t.Helper()
 	for _, r := range present {

@@ -11,8 +11,8 @@ import (
 	"utmpd.dev/utmpd/utmpx"
 )
 
-// witnesses are programs that read utmp, each in its own way, and print a line
-// for each session that holds the name of its line.
+// witnesses are programs that read utmp in different ways and print one line for each
+// session, with the name of its line.
 var witnesses = []struct{ name, command string }{
 	{"getutxent", `getutxent | grep '^7 '`},
 	{"who /run/utmp", "who /run/utmp"},
@@ -21,8 +21,8 @@ for u in psutil.users(): print(u.name, u.terminal, u.host, u.pid)'`},
 	{"busybox who", "busybox who"},
 }
 
-// readers holds that each of them shows the living and not the dead, and returns
-// who did.
+// readers checks that each of them shows the living sessions and not the dead ones, and
+// returns their names.
 func (m *machine) readers(living []utmpx.Record, dead utmpx.Record) string {
 	m.t.Helper()
 	var right []string

@@ -22,7 +22,7 @@ const (
 	wtmpFile = "/var/log/wtmp"
 )
 
-// records reads one of the guest's files.
+// records reads the records of a file in the guest.
 func (m *machine) records(name string) []utmpx.Record {
 	m.t.Helper()
 	data := m.sh("cat %s | base64 -w0", name)
@@ -47,7 +47,7 @@ func decode64(t *testing.T, s string) []byte {
 	return b
 }
 
-// sessions are alice's in utmp.
+// sessions returns alice's sessions in utmp.
 func (m *machine) sessions() []utmpx.Record {
 	m.t.Helper()
 	var s []utmpx.Record
@@ -61,13 +61,13 @@ func (m *machine) sessions() []utmpx.Record {
 
 func isBoot(r utmpx.Record) bool { return r.Type == utmpx.BootTime }
 
-// isShutdown tells the record that ends a boot from a change of run level.
+// isShutdown reports whether a record ends a boot, as opposed to a change of the run level.
 func isShutdown(r utmpx.Record) bool {
 	return r.Type == utmpx.DownTime || r.Type == utmpx.RunLevel && r.User == "shutdown"
 }
 
-// lastBoot returns the records from the boot before the last one to the last
-// one's, both included, and those behind it.
+// lastBoot returns the records from the boot before the last one up to and including the
+// last boot record, and the records after it.
 func lastBoot(rs []utmpx.Record) (previous, present []utmpx.Record, err error) {
 	var at []int
 	for i, r := range rs {
@@ -82,7 +82,7 @@ func lastBoot(rs []utmpx.Record) (previous, present []utmpx.Record, err error) {
 	return rs[i : j+1], rs[j+1:], nil
 }
 
-// list writes records for people to read.
+// list formats records for people.
 func list(rs []utmpx.Record) string {
 	var b strings.Builder
 	for _, r := range rs {
@@ -91,7 +91,7 @@ func list(rs []utmpx.Record) string {
 	return b.String()
 }
 
-// last is what Debian 12's last -x says of the guest's wtmp; Debian 13 has none.
+// last returns what last -x of Debian 12 prints for the guest's wtmp; Debian 13 has no last.
 func (m *machine) last() string {
 	m.t.Helper()
 	if err := os.WriteFile(m.path("wtmp"), decode64(m.t, m.sh("base64 -w0 %s", wtmpFile)), 0o644); err != nil {
@@ -104,10 +104,10 @@ func (m *machine) last() string {
 	return out
 }
 
-// negative is a duration that cannot be, as last prints it.
+// negative matches a negative duration, as last prints it.
 var negative = regexp.MustCompile(`\(\s*-`)
 
-// lastShows holds that last has each session end with the system at that moment.
+// lastShows checks that last ends each session with the system at that time.
 func (m *machine) lastShows(sessions []utmpx.Record, down time.Time) {
 	m.t.Helper()
 	out := m.last()

@@ -11,7 +11,7 @@ import (
 	"utmpd.dev/utmpd/utmpx"
 )
 
-// ssh logs alice in, on a terminal, and returns her record.
+// ssh logs alice in on a terminal and returns her record.
 func (m *machine) ssh() utmpx.Record {
 	m.t.Helper()
 	before := m.sessions()
@@ -30,13 +30,13 @@ func (m *machine) login(r row) []utmpx.Record {
 	return []utmpx.Record{m.appears(before, "a session on the serial line")}
 }
 
-// people log in: one by ssh, one at the serial line.
+// people logs in one user by ssh and one on the serial line.
 func (m *machine) people(r row) []utmpx.Record {
 	m.t.Helper()
 	return append([]utmpx.Record{m.ssh()}, m.login(r)...)
 }
 
-// appears waits for a session that was not there before.
+// appears waits for a new session.
 func (m *machine) appears(before []utmpx.Record, what string) utmpx.Record {
 	m.t.Helper()
 	known := make(map[string]bool)
@@ -52,8 +52,8 @@ func (m *machine) appears(before []utmpx.Record, what string) utmpx.Record {
 	}
 }
 
-// stands holds that the records of sessions are in utmp as they were, byte for
-// byte, and their processes alive.
+// stands checks that the records of sessions in utmp are unchanged in every byte and that
+// their processes are alive.
 func (m *machine) stands(sessions []utmpx.Record) {
 	m.t.Helper()
 	now := make(map[string]bool)
@@ -76,7 +76,7 @@ func (m *machine) murder(s utmpx.Record) {
 	m.sh("all=%d; new=$all; while new=$(pgrep -d, -P $new); do all=$all,$new; done; kill -9 $(echo $all | tr , ' ')", s.PID)
 }
 
-// beat waits for a heartbeat that comes after now.
+// beat waits for a heartbeat later than now.
 func (m *machine) beat() {
 	m.t.Helper()
 	const ask = "sed -n 's/^last heartbeat: //p' /run/utmpd/status"
@@ -88,7 +88,7 @@ func (m *machine) beat() {
 	}
 }
 
-// set sets keys of the configuration and has utmpd start with them.
+// set sets keys of the configuration and restarts utmpd.
 func (m *machine) set(pairs ...string) {
 	m.t.Helper()
 	for _, p := range pairs {

@@ -13,12 +13,12 @@ import (
 	"time"
 )
 
-// terminal is somebody at a serial line.
+// terminal is a user on a serial line.
 type terminal struct {
 	conn net.Conn
 
 	mu  sync.Mutex
-	got string // and not yet taken note of
+	got string // received and not yet consumed
 }
 
 func newTerminal(c net.Conn) *terminal {
@@ -47,7 +47,7 @@ func (tm *terminal) typeln(t *testing.T, s string) {
 	}
 }
 
-// expect waits until the line shows s, and drops what came up to it.
+// expect waits until the line shows s, and drops everything up to it.
 func (tm *terminal) expect(t *testing.T, s string) {
 	t.Helper()
 	for end := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {

@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-// libc does with utmp and wtmp files what it is told, by the machine's own libc.
-// Records come and go in its binary form, on standard input and output.
+// libc runs the machine's own libc functions on utmp and wtmp files. It reads and
+// writes records in libc's binary form on standard input and output.
 //
 //	libc version
-//	libc put FILE          pututxline each record of standard input
-//	libc log FILE          updwtmpx each
-//	libc both FILE LOG     pututxline and updwtmpx each
-//	libc getid FILE        getutxid each: prints one byte, 1 if found, and what was
-//	libc getline FILE      getutxline each, likewise
+//	libc put FILE          pututxline for each record of standard input
+//	libc log FILE          updwtmpx for each
+//	libc both FILE LOG     pututxline and updwtmpx for each
+//	libc getid FILE        getutxid for each: prints one byte, 1 if found, and the
+//	                       record found
+//	libc getline FILE      getutxline for each, likewise
 //	libc all FILE          print what getutxent returns, to the end
-//	libc watch FILE        the same over and over, until standard input ends
+//	libc watch FILE        the same repeatedly, until standard input ends
 //	libc hold FILE KIND    lock with fcntl, read or write, and say "locked";
 //	                       until standard input ends
 //	libc login N           N times login and logout on the terminal that standard
-//	                       input is, each told to wtmp also by logwtmp
+//	                       input is, each also recorded in wtmp by logwtmp
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -51,7 +52,7 @@ static void put(const struct utmpx *u)
 		die("pututxline");
 }
 
-// updwtmpx tells of no failure but by errno.
+// updwtmpx reports a failure only in errno.
 static void append(const char *name, const struct utmpx *u)
 {
 	errno = 0;
@@ -77,7 +78,7 @@ static void all(void)
 	endutxent();
 }
 
-// watch ends with a whole pass.
+// watch ends after a complete pass.
 static void watch(void)
 {
 	struct pollfd in = { .fd = 0, .events = POLLIN };
@@ -118,7 +119,7 @@ static void sessions(int n)
 		strcpy(u.ut_user, "alice");
 		strcpy(u.ut_host, "host.example");
 		u.ut_tv.tv_sec = 1750000000 + i;
-		login(&u); // tells of no failure
+		login(&u); // reports no failure
 		if (!logout(line))
 			die("logout");
 		logwtmp(line, "", "");
