@@ -1,19 +1,21 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# version.sh prints a version of this source, or its time:
+# version.sh prints the version of this source, or its time:
 #
-#   package  what the file VERSION says. Packages and the tarball are called so.
-#   (none)   what the programs print: the same, and in a git checkout that is not
-#            the commit tagged "v" and VERSION, or was changed since, also which
-#            commit it is: 0.1.0+gHASH, or 0.1.0+gHASH.dirty. Files that git does
-#            not know do not count.
-#   epoch    the time of the source in seconds, which every file in a package
-#            gets: of the commit, or outside a git checkout of the file VERSION.
-#            SOURCE_DATE_EPOCH comes first if it is set.
+#   package  the content of the file VERSION, which names the packages and the
+#            tarball.
+#   (none)   the version that the programs print. In a git checkout it also names
+#            the commit, as 0.1.0+gHASH or 0.1.0+gHASH.dirty, unless the commit is
+#            tagged "v" and VERSION and has no changes. Files that git does not
+#            track do not count.
+#   epoch    the time of the source in seconds, which every file in a package gets:
+#            SOURCE_DATE_EPOCH if it is set, otherwise the time of the commit, or
+#            outside a git checkout that of the file VERSION.
 set -eu
 cd "$(dirname "$0")/.."
 
-# in_git: a git repository further up, in which a tarball was unpacked, is another's.
+# in_git reports whether this directory is a git checkout. A repository in a parent
+# directory, in which a tarball was unpacked, does not count.
 in_git() { [ -e .git ] && git rev-parse --quiet --verify HEAD >/dev/null 2>&1; }
 
 build() {

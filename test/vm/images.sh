@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# images.sh SYSTEM... prints, one a line, the directories of what the machines
-# are made of, and makes those that are not there yet:
+# images.sh SYSTEM... prints, one per line, the directories of the images that the
+# machines use, and builds those that do not exist yet:
 #
 #   tools              run PROGRAM..., for qemu (of Debian 13: under Debian 12's,
 #                      Linux 6.12 panics) and mke2fs
@@ -10,12 +10,12 @@
 #   debian13-systemd
 #   debian12-sysvinit
 #
-# Nothing of this machine is used but its apt, dpkg-deb and perl, as in
-# ../rootfs. What is cached needs no network. Two runs side by side build once:
-# the second waits. A change of what they are made from makes them anew.
+# As in ../rootfs, this uses only the machine's apt, dpkg-deb and perl. A cached
+# image needs no network. If two runs need the same image, one builds it and the
+# other waits. A change of the sources of an image causes a new build.
 #
-#   UTMPD_CACHE     where they are kept (~/.cache/utmpd)
-#   DEBIAN_MIRROR   where packages come from (http://deb.debian.org/debian)
+#   UTMPD_CACHE     directory of the cache (~/.cache/utmpd)
+#   DEBIAN_MIRROR   source of the packages (http://deb.debian.org/debian)
 set -eu
 umask 022
 here=$(cd "$(dirname "$0")" && pwd)
@@ -24,7 +24,7 @@ cache=${UTMPD_CACHE:-${XDG_CACHE_HOME:-${HOME:?}/.cache}/utmpd}
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 . "$here/../rootfs/mmdebstrap.sh"
 
-# What sessions and their witnesses are made of.
+# The packages that sessions and the programs that check them need.
 common=linux-image-cloud-amd64,initramfs-tools,zstd,udev,kmod,login,passwd,util-linux,procps,iproute2,openssh-server,openssh-client,busybox,python3-psutil,logrotate,adduser
 packages() {
 	case $1 in
@@ -49,7 +49,7 @@ die() {
 	exit 1
 }
 
-# What an image consists of decides its name.
+# The sources of an image determine its name.
 key() {
 	case $1 in
 	tools) parts= ;;
@@ -62,7 +62,7 @@ key() {
 
 prerequisites() {
 	[ "$(id -u)" = 0 ] || die "building $1 needs root: setuid files, device nodes and mounts"
-	[ "$(uname -m)" = x86_64 ] || die "the machines are x86-64; this one is $(uname -m)"
+	[ "$(uname -m)" = x86_64 ] || die "the machines need an x86-64 host; this one is $(uname -m)"
 	[ -e /etc/debian_version ] || die "building $1 needs Debian's apt-get and dpkg-deb; this machine is not Debian"
 	for program in apt-get dpkg-deb perl unshare flock go; do
 		command -v $program >/dev/null || die "building $1 needs $program"
@@ -87,7 +87,7 @@ mmdebstrap() {
 	(cd "$new/root" && rm -rf var/lib/apt/lists/* var/cache/apt/* usr/share/doc usr/share/man usr/share/info usr/share/locale)
 }
 
-# build_programs makes a file system of programs, and what runs them from there.
+# build_programs makes a file system of programs, and a script that runs them.
 build_programs() {
 	mmdebstrap "$1" extract "$2"
 	mkdir "$2/made"
@@ -110,7 +110,7 @@ build_programs() {
 	chmod +x "$2/made/run"
 }
 
-# The C program that asks the C library is compiled here, and runs everywhere.
+# The C program that uses the C library is compiled here and runs on every machine.
 build_judge() {
 	build_programs judge "$1"
 	cp "$here/testdata/getutxent.c" "$1/made/root/tmp"
@@ -118,8 +118,8 @@ build_judge() {
 	mv "$1/made/root/getutxent" "$1/made"
 }
 
-# build_machine makes the file systems: /var has one of its own, for its mount
-# options. Kernel and initrd stand beside them.
+# build_machine makes the file systems of a machine, with kernel and initrd. /var has
+# a file system of its own because of its mount options.
 build_machine() {
 	name=$1 new=$2
 	(cd "$here/../.." && CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o "$new/agent" ./test/vm/agent)
@@ -137,8 +137,8 @@ build_machine() {
 	"$tools/run" mke2fs -q -t ext4 -d "$new/var" -L var "$new/made/var.img" 512M
 }
 
-# image prints the directory of $1, after making it if need be. It is made
-# beside its place, with the lock held, and renamed when whole.
+# image prints the directory of $1 and builds the image if necessary: in a temporary
+# directory, with the lock held, renamed when it is complete.
 image() {
 	suite "$1" >/dev/null
 	dir=$cache/vm-$1-$(key "$1")

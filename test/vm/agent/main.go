@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-// Agent runs, inside a machine under test, what comes by a virtio serial port,
-// and sends back what came of it: one JSON object a line each way.
+// Agent runs inside a machine under test. It executes the commands that it receives
+// on a virtio serial port and sends back their results, one JSON object per line in
+// each direction.
 package main
 
 import (
@@ -23,9 +24,9 @@ type request struct {
 	Input   []byte
 }
 
-// reply is what came of it. Now is the guest's clock at the end.
+// reply is the result of a command. Now is the guest's clock at the end.
 type reply struct {
-	Boot   string // the boot's id
+	Boot   string // the boot ID
 	Now    time.Time
 	Exit   int
 	Output []byte
@@ -41,7 +42,7 @@ func main() {
 	}
 }
 
-// serve greets, and answers until the port ends.
+// serve sends a greeting and answers requests until the port is closed.
 func serve() error {
 	name, err := port()
 	if err != nil {
@@ -72,8 +73,8 @@ func serve() error {
 	}
 }
 
-// port finds the port by the name that the emulator gave it; udev need not have
-// made a link of that name yet.
+// port finds the port by the name that the emulator gave it; udev may not have created
+// a link of that name yet.
 func port() (string, error) {
 	names, err := filepath.Glob("/sys/class/virtio-ports/*/name")
 	if err != nil {
@@ -87,7 +88,7 @@ func port() (string, error) {
 	return "", errors.New("no port yet")
 }
 
-// answer runs the command. What it leaves in the background is not waited for.
+// answer runs the command. It does not wait for background processes.
 func answer(r request) reply {
 	cmd := exec.Command("/bin/sh", "-c", r.Command)
 	cmd.Stdin = bytes.NewReader(r.Input)

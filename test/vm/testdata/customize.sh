@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# customize.sh ROOT makes a machine of a file system that mmdebstrap has filled:
+# customize.sh ROOT turns the file system that mmdebstrap has built into a machine with
 # alice, who logs in with the password "alice" or by ssh from root, a getty on
-# the second serial line, the agent, and nothing that wakes up by itself.
+# the second serial line, the agent, and no timers.
 set -eu
 root=$1
 printf 'virtio_pci\nvirtio_blk\next4\n' >>"$root/etc/initramfs-tools/modules"
