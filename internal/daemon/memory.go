@@ -31,10 +31,8 @@ type memory struct {
 	due       *time.Timer // fires restAfter after the last work
 	collector collector   // nil: memory is left to Go
 
-	// wanted is even for work, odd for rest. It changes with each turn from one to
-	// the other, so that run notices work that came while it collected.
-	wanted atomic.Uint64
-	wake   chan struct{} // holds one: wanted may have changed
+	restWanted atomic.Bool
+	wake       chan struct{} // holds one: there may be something to do
 
 	// Of run's goroutine.
 	resting bool
@@ -50,16 +48,16 @@ func newMemory(c collector) *memory {
 // work ends a rest, and puts the next one off.
 func (m *memory) work() {
 	m.due.Reset(restAfter)
-	if wanted := m.wanted.Load(); wanted%2 == 1 {
-		m.want(wanted + 1)
+	if m.restWanted.Load() {
+		m.want(false)
 	}
 }
 
 // rest begins a rest, or has a rest that goes on collect what was allocated in it.
-func (m *memory) rest() { m.want(m.wanted.Load() | 1) }
+func (m *memory) rest() { m.want(true) }
 
-func (m *memory) want(wanted uint64) {
-	m.wanted.Store(wanted)
+func (m *memory) want(rest bool) {
+	m.restWanted.Store(rest)
 	select {
 	case m.wake <- struct{}{}:
 	default:
@@ -77,8 +75,8 @@ func (m *memory) run(ctx context.Context) {
 			return
 		case <-m.wake:
 		}
-		if wanted := m.wanted.Load(); wanted%2 == 1 {
-			m.giveBack(wanted)
+		if m.restWanted.Load() {
+			m.giveBack()
 		} else {
 			m.endRest()
 		}
@@ -87,12 +85,12 @@ func (m *memory) run(ctx context.Context) {
 
 // giveBack collects all memory, at the beginning of a rest and when much was
 // allocated since. If work comes meanwhile, the collector keeps its settings.
-func (m *memory) giveBack(wanted uint64) {
+func (m *memory) giveBack() {
 	if m.resting && m.collector.inUse() < m.least+restSpare {
 		return
 	}
 	m.collector.collect()
-	if m.wanted.Load() != wanted {
+	if !m.restWanted.Load() {
 		return
 	}
 	m.least = m.collector.inUse()

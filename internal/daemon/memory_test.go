@@ -20,6 +20,7 @@ type slowCollector struct {
 	limit       int64
 	used        int64
 	collections int
+	sets        int
 }
 
 func (c *slowCollector) collect() {
@@ -43,6 +44,7 @@ func (c *slowCollector) set(percent int, limit int64) (int, int64) {
 	defer c.mu.Unlock()
 	oldPercent, oldLimit := c.percent, c.limit
 	c.percent, c.limit = percent, limit
+	c.sets++
 	return oldPercent, oldLimit
 }
 
@@ -101,6 +103,9 @@ func TestWorkDoesNotWaitForCollector(t *testing.T) {
 				synctest.Wait()
 				if p, _ := c.settings(); p != atWork {
 					t.Errorf("at work GOGC is %d, want %d", p, atWork)
+				}
+				if !tt.resting && c.sets != 0 {
+					t.Errorf("a rest that work overtook changed the settings %d times", c.sets)
 				}
 			})
 		})
