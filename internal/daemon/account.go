@@ -14,7 +14,7 @@ type account struct {
 	groups   []int
 }
 
-// lookUp finds the account of that name, with all its groups.
+// lookUp returns the account called name, with all its groups.
 func lookUp(name string) (account, error) {
 	u, err := user.Lookup(name)
 	if err != nil {

@@ -12,13 +12,13 @@ import (
 	"syscall"
 )
 
-// readyEnv tells the detached process which descriptor it reports on. A Go
-// program cannot fork without exec, so the daemon is the same program, run
+// readyEnv names to the detached process the descriptor on which it reports. A Go
+// program cannot fork without exec, so the daemon is the same program, started
 // again.
 const readyEnv = "UTMPD_READY_FD"
 
-// readyWord is what the daemon reports last, behind its warnings, when it is
-// ready; anything else is why it is not.
+// readyWord is the last thing that the daemon reports, after its warnings, when it
+// is ready. A report that ends otherwise says why it is not.
 const readyWord = "ready\n"
 
 // detach starts the daemon in a session of its own, away from the terminal, and
@@ -48,6 +48,12 @@ func detach(args []string, stderr io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("detach: %w", err)
 	}
+	return awaitReady(child, r, stderr)
+}
+
+// awaitReady reads the report of a daemon that was started. It returns why the
+// daemon is not ready, and prints its warnings if it is.
+func awaitReady(child *os.Process, r io.Reader, stderr io.Writer) error {
 	word, err := io.ReadAll(r)
 	warned, ready := strings.CutSuffix(string(word), readyWord)
 	switch {
@@ -67,8 +73,8 @@ func detach(args []string, stderr io.Writer) error {
 	return fmt.Errorf("the daemon ended before it was ready: %v", state)
 }
 
-// closeInherited has what this process was given open, but for the first three,
-// stay out of the daemon: it would hold a lock or a pipe of a shell's for ever.
+// closeInherited keeps the open files of this process, except the first three, out
+// of the daemon, which would hold a shell's lock or pipe for ever.
 func closeInherited() {
 	fds, _ := os.ReadDir("/proc/self/fd")
 	for _, fd := range fds {
@@ -78,7 +84,8 @@ func closeInherited() {
 	}
 }
 
-// detachedFD tells whether this process is the daemon that detach started.
+// detachedFD returns the descriptor on which to report, if this process is the
+// daemon that detach started.
 func detachedFD() (fd int, ok bool) {
 	fd, err := strconv.Atoi(os.Getenv(readyEnv))
 	if err != nil || fd < 3 {
@@ -88,7 +95,7 @@ func detachedFD() (fd int, ok bool) {
 	return fd, true
 }
 
-// detached is the daemon's life, once it has a session of its own.
+// detached is the daemon's life in a session of its own.
 func detached(f flags, fd int) int {
 	syscall.CloseOnExec(fd)
 	_ = os.Chdir("/") // so that it keeps no file system busy
@@ -102,7 +109,7 @@ func detached(f flags, fd int) int {
 	})
 	if err != nil {
 		l.Error("utmpd ends", "error", err)
-		fmt.Fprintln(report, err) // if somebody still waits
+		fmt.Fprintln(report, err) // unless ready has closed it
 		return exitError
 	}
 	return exitOK

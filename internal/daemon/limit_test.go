@@ -14,14 +14,14 @@ import (
 )
 
 // TestWatchLimit: the limit of open files is raised to MAX_FDS and what utmpd needs
-// besides; where that cannot be, it is told, and what there is is used.
+// besides. If that fails, it logs so and uses what there is.
 func TestWatchLimit(t *testing.T) {
 	tests := []struct {
-		name string
-		got  int // the limit, after the attempt
-		err  error
-		want int
-		told string
+		name   string
+		got    int // the limit, after the attempt
+		err    error
+		want   int
+		logged string
 	}{
 		{"raised", 4096 + spareFDs, nil, 4096, ""},
 		{"higher already", 1 << 20, nil, 4096, ""},
@@ -41,8 +41,8 @@ func TestWatchLimit(t *testing.T) {
 				t.Errorf("%d may be watched, want %d; asked for %d", got, tt.want, asked)
 			}
 			text := log.String()
-			if told := strings.Contains(text, "below MAX_FDS"); told != (tt.told != "") || !strings.Contains(text, tt.told) {
-				t.Errorf("the log says %q, want %q", text, tt.told)
+			if warned := strings.Contains(text, "below MAX_FDS"); warned != (tt.logged != "") || !strings.Contains(text, tt.logged) {
+				t.Errorf("the log says %q, want %q", text, tt.logged)
 			}
 		})
 	}

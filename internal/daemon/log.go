@@ -13,7 +13,7 @@ import (
 	"utmpd.dev/utmpd/internal/logging"
 )
 
-// logger is the log, and how to end it.
+// logger is the log, which must be closed.
 type logger struct {
 	*slog.Logger
 	io.Closer
@@ -29,15 +29,15 @@ func terminalLog(f flags, stdout, stderr io.Writer) logger {
 	return logger{logging.NewForeground(stderr, slog.LevelInfo, journal), io.NopCloser(nil)}
 }
 
-// syslogLog is the log of the daemon. Until it is ready, somebody waits at the
-// terminal, who is to see the warnings too: they are kept in early.
+// syslogLog is the log of the daemon. Until it is ready, somebody may wait at the
+// terminal, who must see the warnings too: early keeps them.
 func syslogLog(early *warnings) logger {
 	log, closer := logging.NewSyslog("utmpd", slog.LevelInfo)
 	terminal := logging.NewForeground(early, slog.LevelWarn, false)
 	return logger{slog.New(both{log.Handler(), terminal.Handler()}), closer}
 }
 
-// warnings keeps log lines until they are taken, and none after that.
+// warnings keeps log lines until they are taken, and none afterwards.
 type warnings struct {
 	mu    sync.Mutex
 	text  bytes.Buffer
@@ -70,7 +70,7 @@ func (b both) Enabled(ctx context.Context, level slog.Level) bool {
 func (b both) Handle(ctx context.Context, r slog.Record) error {
 	for _, h := range b {
 		if h.Enabled(ctx, r.Level) {
-			_ = h.Handle(ctx, r) // a log that fails has nobody to tell
+			_ = h.Handle(ctx, r) // there is no other place to log that a log fails
 		}
 	}
 	return nil

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-// Package daemon is utmpd: it wires the rooms together. The page utmpd(8) tells
-// what it does; docs/architecture.md, how.
+// Package daemon is utmpd: it wires the rooms together. The manual page utmpd(8)
+// says what it does, docs/architecture.md how.
 package daemon
 
 import (
@@ -32,7 +32,7 @@ const usage = `usage: utmpd [-debug] [-foreground] [-n] [-check] [-config FILE] 
 Without an option utmpd leaves its terminal and runs as a daemon; the command
 ends when the daemon is ready.
 
-  -debug        stay on the terminal, tell on standard output what is done
+  -debug        stay on the terminal, log every step on standard output
   -foreground   stay on the terminal, log on standard error
   -n            watch, and log what would be cleaned; write to neither file
   -check        check the configuration and exit
@@ -84,9 +84,9 @@ func parseFlags(args []string) (flags, error) {
 	return f, nil
 }
 
-// Main is the command: it returns the exit status, 0 for success (for the
-// daemon: it is ready), 1 for an error, which stderr then tells, 2 for a usage
-// error.
+// Main is the command utmpd. It returns the exit status: 0 for success (for the
+// daemon: it is ready), 1 for an error, 2 for a usage error. It writes errors to
+// stderr.
 func Main(args []string, stdout, stderr io.Writer) int {
 	f, err := parseFlags(args)
 	if errors.Is(err, flag.ErrHelp) {
@@ -104,16 +104,21 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	if f.check {
 		return check(f, stdout, stderr)
 	}
-	if !f.debug && !f.foreground {
-		if fd, ok := detachedFD(); ok {
-			return detached(f, fd)
-		}
-		if err := detach(args, stderr); err != nil {
-			fmt.Fprintf(stderr, "utmpd: %v\n", err)
-			return exitError
-		}
-		return exitOK
+	if f.debug || f.foreground {
+		return attached(f, stdout, stderr)
 	}
+	if fd, ok := detachedFD(); ok {
+		return detached(f, fd)
+	}
+	if err := detach(args, stderr); err != nil {
+		fmt.Fprintf(stderr, "utmpd: %v\n", err)
+		return exitError
+	}
+	return exitOK
+}
+
+// attached is the daemon's life on its terminal.
+func attached(f flags, stdout, stderr io.Writer) int {
 	l := terminalLog(f, stdout, stderr)
 	if err := serve(f, l, func() {}); err != nil {
 		if f.debug {
@@ -125,7 +130,7 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	return exitOK
 }
 
-// check reads the configuration as the daemon would, and tells what it finds.
+// check reads the configuration as the daemon would, and prints the faults it finds.
 func check(f flags, stdout, stderr io.Writer) int {
 	cfg, warnings, err := config.Load(f.config)
 	if err != nil {
@@ -154,14 +159,14 @@ func check(f flags, stdout, stderr io.Writer) int {
 
 // serve runs until SIGTERM or SIGINT.
 func serve(f flags, l logger, ready func()) error {
-	syscall.Umask(0o022) // who may read the status is not the starter's to say
+	syscall.Umask(0o022) // everybody may read the status, whoever started utmpd
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)
-	// A write to a log whose reader is gone fails, and ends nothing: Go would, even
-	// where whoever started it has the signal ignored.
+	// A write to a log whose reader is gone must only fail. Go would end the program,
+	// even if its parent ignored the signal.
 	signal.Ignore(syscall.SIGPIPE)
 	defer signal.Reset(syscall.SIGPIPE)
 	return run(ctx, f, hup, l, ready)

@@ -9,7 +9,7 @@ import (
 	"log/slog"
 )
 
-// Here nothing tells beforehand what this process may do; what fails is logged.
+// These systems do not say beforehand what a process may do; what fails is logged.
 
 func writable(string) error { return nil }
 func ownerOf(string) error  { return nil }

@@ -11,9 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// becomeUser has the process, all its threads, go on as that user with that
-// user's groups, and with CAP_FOWNER alone: the right to set the access time of
-// a file that is root's. It is called before any room starts, and needs root.
+// becomeUser makes u the user of all threads, with u's groups and with CAP_FOWNER
+// alone: the right to set the access time of a file that belongs to root. It needs
+// root, and must be called before any room starts.
 func becomeUser(u account, log *slog.Logger) error {
 	if unix.Geteuid() == u.uid {
 		return nil
@@ -45,8 +45,8 @@ func becomeUser(u account, log *slog.Logger) error {
 func keepFowner() error {
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	data := [2]unix.CapUserData{{Effective: 1 << unix.CAP_FOWNER, Permitted: 1 << unix.CAP_FOWNER}}
-	// Here, and not by way of allThreads: only the arguments of a call like this are
-	// kept in one place in memory, a stack may move meanwhile.
+	// Not by way of allThreads: the addresses stay valid only if they are converted
+	// in the arguments of the call itself.
 	_, _, errno := syscall.AllThreadsSyscall(unix.SYS_CAPSET,
 		uintptr(unsafe.Pointer(&header)), uintptr(unsafe.Pointer(&data[0])), 0)
 	if errno != 0 {
@@ -55,7 +55,7 @@ func keepFowner() error {
 	return nil
 }
 
-// allThreads makes a system call that counts for one thread only in each of them.
+// allThreads makes a system call, which affects a single thread, in each of them.
 func allThreads(trap, a1, a2, a3 uintptr) error {
 	if _, _, errno := syscall.AllThreadsSyscall(trap, a1, a2, a3); errno != 0 {
 		return errno

@@ -13,7 +13,7 @@ import (
 )
 
 // TestLeftAloneIsBounded: a file full of records that are left alone does not
-// fill the log, which says how many it does not tell.
+// fill the log, which says how many lines it leaves out.
 func TestLeftAloneIsBounded(t *testing.T) {
 	var out bytes.Buffer
 	p := newLogSink(slog.New(slog.NewTextHandler(&out, nil)))

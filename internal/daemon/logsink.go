@@ -4,39 +4,14 @@ package daemon
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
-	"os"
-	"os/user"
-	"strconv"
-	"syscall"
 	"time"
 
 	"utmpd.dev/utmpd/internal/logging"
 	"utmpd.dev/utmpd/internal/proc"
-	"utmpd.dev/utmpd/internal/recfile"
 	"utmpd.dev/utmpd/internal/table"
 	"utmpd.dev/utmpd/utmpx"
 )
-
-// sink takes what the table reports.
-type sink interface {
-	report(r table.Report)
-	close()
-}
-
-// report hands reports on an event at that time to every sink.
-func (d *daemon) report(at time.Time, reports []table.Report) {
-	for _, r := range reports {
-		for _, s := range d.sinks {
-			s.report(r)
-		}
-		if r.Kind == table.Ended {
-			d.lastClean = at
-		}
-	}
-}
 
 // logSink logs reports.
 type logSink struct {
@@ -131,25 +106,3 @@ func endAttrs(r table.Report) []any {
 
 // formatTime returns a time as the log shows it.
 func formatTime(t time.Time) string { return string(logging.AppendTime(nil, t)) }
-
-// holderAttrs returns the attributes of the process that holds a lock, if the
-// system names it.
-func holderAttrs(err error) []any {
-	var locked *recfile.LockedError
-	if !errors.As(err, &locked) || locked.PID <= 0 {
-		return nil
-	}
-	args := []any{"holder", locked.PID}
-	info, err := os.Stat(fmt.Sprintf("/proc/%d", locked.PID))
-	if err != nil {
-		return args
-	}
-	if st, ok := info.Sys().(*syscall.Stat_t); ok {
-		uid := strconv.FormatUint(uint64(st.Uid), 10)
-		if u, err := user.LookupId(uid); err == nil {
-			uid = u.Username
-		}
-		args = append(args, "user", uid)
-	}
-	return args
-}
