@@ -17,14 +17,14 @@ const (
 	churnTime  = 500 * time.Millisecond
 )
 
-// churned is what the C program tells of its sessions.
+// churned is the report of the C program about its sessions.
 type churned struct {
 	n                 int
 	took, cpu, median float64 // seconds
 }
 
-// churn: sessions come and go through pututxline(3) beside N that stay, without
-// utmpd and with it, in pairs.
+// churn: sessions come and go through pututxline(3) beside N sessions that stay, with and
+// without utmpd, in pairs.
 func (b *bench) churn() error {
 	pairs := max(churnPairs, b.runs)
 	if b.runs < 5 {
@@ -94,8 +94,8 @@ func (b *bench) churnAt(crowd *crowd, n, pairs int) error {
 	return nil
 }
 
-// churnRun runs the C program once, alone or beside a daemon, whose processor time
-// it returns: with what it does until it is quiet.
+// churnRun runs the C program once, alone or beside a daemon. It returns the daemon's
+// processor time until it is idle again.
 func (b *bench) churnRun(crowd *crowd, n int, c *contestant) (churned, time.Duration, error) {
 	var got churned
 	if err := b.ctx.Err(); err != nil {

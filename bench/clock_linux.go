@@ -13,18 +13,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// nap sleeps in this thread for a short time, which Go's own sleep would stretch.
+// nap sleeps in this thread for a short time, which Go's own sleep would prolong.
 func nap(d time.Duration) {
 	t := unix.NsecToTimespec(int64(d))
 	_ = unix.Nanosleep(&t, nil)
 }
 
-// processorTime returns what all threads of a process have used, 0 if it is gone.
+// processorTime returns the processor time of all threads of a process, 0 if it is gone.
 func processorTime(pid int) time.Duration {
 	return clock(int32(^pid<<3 | 2))
 }
 
-// ownTime returns what this thread has used.
+// ownTime returns the processor time of this thread.
 func ownTime() time.Duration { return clock(unix.CLOCK_THREAD_CPUTIME_ID) }
 
 func clock(id int32) time.Duration {
@@ -35,7 +35,7 @@ func clock(id int32) time.Duration {
 	return time.Duration(t.Nano())
 }
 
-// descriptors returns how many files a process has open.
+// descriptors returns the number of open files of a process.
 func descriptors(pid int) int {
 	name := fmt.Sprintf("/proc/%d/fd", pid)
 	var st unix.Stat_t
@@ -49,10 +49,10 @@ func descriptors(pid int) int {
 	return len(names)
 }
 
-// usage is what a process that does nothing has and uses.
+// usage is the resources of an idle process.
 type usage struct {
 	cpu      time.Duration
-	switches int // its threads were given a processor so many times
+	switches int // context switches: how often its threads got a processor
 	resident int // bytes
 }
 
@@ -67,7 +67,7 @@ func usageOf(pid int) usage {
 	return u
 }
 
-// statusOf reads the numbers of a /proc/PID/status.
+// statusOf reads the numbers in a /proc/PID/status.
 func statusOf(name string) map[string]int {
 	text, _ := os.ReadFile(name)
 	fields := map[string]int{}
@@ -87,7 +87,7 @@ func sysctl(name string) int {
 	return n
 }
 
-// machine is what the figures were measured on.
+// machine describes the machine of the measurement.
 type machine struct {
 	CPU    string
 	Cores  int
@@ -124,6 +124,6 @@ func cores() int {
 	return set.Count()
 }
 
-// millis and the like are the units of the table.
+// millis and the others are the units of the table.
 func millis(d time.Duration) float64  { return float64(d) / float64(time.Millisecond) }
 func seconds(d time.Duration) float64 { return d.Seconds() }

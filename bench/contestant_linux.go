@@ -51,15 +51,15 @@ func (b *bench) everyone() []contestant {
 		contestant{floorSync, func(p *place) *exec.Cmd { return exec.Command(b.floor, "-sync", p.utmp, p.wtmp) }})
 }
 
-// running is a contestant at work.
+// running is a running contestant.
 type running struct {
 	cmd *exec.Cmd
 	pid int
-	at  time.Time // of the start, or of what is waited for
+	at  time.Time // the start, or the awaited event
 	who string
 }
 
-// start starts a contestant. It dies with this program.
+// start starts a contestant, which is killed when this program ends.
 func (c contestant) start(p *place) (*running, error) {
 	r := &running{cmd: c.command(p), who: c.name}
 	out, err := os.OpenFile(filepath.Join(p.ram, c.name+".log"), os.O_CREATE|os.O_TRUNC|os.O_RDWR, 0o600)
@@ -77,13 +77,13 @@ func (c contestant) start(p *place) (*running, error) {
 	return r, nil
 }
 
-// stop kills it: what it would do at its end is not measured.
+// stop kills the contestant, because its orderly end is not measured.
 func (r *running) stop() {
 	r.cmd.Process.Kill()
 	r.cmd.Wait()
 }
 
-// alive reports whether it still runs.
+// alive reports whether it is still running.
 func (r *running) alive() error {
 	var info unix.Siginfo
 	err := unix.Waitid(unix.P_PID, r.pid, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil)
@@ -93,13 +93,13 @@ func (r *running) alive() error {
 	return nil
 }
 
-// errSlow is how a wait ends that takes too long.
+// errSlow is the error of a wait that takes too long.
 var errSlow = errors.New("not done in time")
 
-// longest is how long anything may take.
+// longest is the maximum duration of any wait.
 const longest = time.Minute
 
-// await polls until done, with short pauses, or until the contestant ends.
+// await polls with short pauses until done returns true or the contestant ends.
 func (r *running) await(pause time.Duration, done func() bool) error {
 	for i := 1; !done(); i++ {
 		nap(pause)
@@ -116,8 +116,8 @@ func (r *running) await(pause time.Duration, done func() bool) error {
 	return nil
 }
 
-// watches waits until it holds a descriptor for each of n sessions. Its own other
-// descriptors are fewer than what is opened for the last sessions takes to matter.
+// watches waits until it holds a descriptor for each of n sessions. It has few other
+// descriptors, so that they do not affect the result.
 func (r *running) watches(n int) error {
 	return r.await(50*time.Microsecond, func() bool { return descriptors(r.pid) >= n })
 }
@@ -134,7 +134,7 @@ func (r *running) settles() error {
 	})
 }
 
-// tools are the C programs, and the directories.
+// tools are the C programs and the directories.
 type tools struct {
 	ram, disk    string
 	crowd, churn string

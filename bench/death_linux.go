@@ -8,22 +8,22 @@ import (
 	"time"
 )
 
-// keys are those that every measurement has in common: no time is given to an
-// owner, and nothing happens by the period.
+// keys are the settings of every measurement: no grace period, and no periodic work.
 var keys = []string{"GRACE_PERIOD=0", "SCAN_PERIOD=604800", "WTMPX_UPDATE_FREQ=604800"}
 
 const (
-	// deaths are how many die, one after the other, in a run of one: its figure is
-	// their median.
+	// deaths is the number of processes that die one after the other in a run of one.
+	// The figure is the median.
 	deaths = 9
-	// between two of them is time for a sync: who dies meanwhile waits for it.
+	// between is the pause between two deaths, long enough for a sync. A process that
+	// dies during a sync waits for it.
 	between = 50 * time.Millisecond
-	// longSize is the number of sessions beside a long wtmp.
+	// longSize is the number of sessions with a long wtmp.
 	longSize = 1000
 )
 
-// one: of N sessions one dies; the time to its DEAD_PROCESS record. Then the same
-// with a long log behind the logins.
+// one: one of N sessions dies; the time until its DEAD_PROCESS record. Then the same with
+// a long log after the logins.
 func (b *bench) one() error {
 	for _, n := range b.sizes {
 		if err := b.oneAt(n, "to its record", ""); err != nil {
@@ -54,7 +54,7 @@ func (b *bench) oneAt(n int, what, history string) error {
 	})
 }
 
-// oneRun returns the median of some deaths of one start.
+// oneRun returns the median of several deaths after one start.
 func (b *bench) oneRun(c contestant, crowd *crowd, n int, history string) (time.Duration, error) {
 	p, err := b.newPlace(crowd.pids[len(crowd.pids)-n:], history, keys...)
 	if err != nil {
@@ -86,7 +86,7 @@ func (b *bench) oneRun(c contestant, crowd *crowd, n int, history string) (time.
 	return all[len(all)/2], nil
 }
 
-// ready starts a contestant and returns once it watches all n and is quiet.
+// ready starts a contestant and returns when it watches all n sessions and is idle.
 func (b *bench) ready(c contestant, p *place, n int) (*running, error) {
 	r, err := c.start(p)
 	if err != nil {
@@ -102,12 +102,12 @@ func (b *bench) ready(c contestant, p *place, n int) (*running, error) {
 	return r, nil
 }
 
-// after is how long what utmpd does later because of an event may wait: the table
-// is saved at most once a second.
+// after is how long deferred work of utmpd may take to start: it saves the table at most
+// once a second.
 const after = 1200 * time.Millisecond
 
-// all: N die at once; the time to the last record in both files, and the processor
-// time, with what comes later.
+// all: N processes die at once; the time until the last record is in both files, and the
+// processor time, including later work.
 func (b *bench) all() error {
 	for _, n := range b.sizes {
 		took := b.figure("all", n, "to the last record", "s", goal{Other: floorSync, Times: 1.5})

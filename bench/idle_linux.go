@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// idler is one of many daemons that run side by side: one that does nothing does
-// not disturb another.
+// idler is one of many daemons that run at the same time. An idle daemon does not disturb
+// the others.
 type idler struct {
 	n      int
 	silent bool // no heartbeat and no scan
@@ -21,9 +21,8 @@ type idler struct {
 	before usage
 }
 
-// idleness: what utmpd uses while nothing happens. What Go's collector does by
-// itself comes two minutes after the last collection at the latest, so the look
-// begins a minute after the start.
+// idleness: the resources of an idle utmpd. Go's collector runs by itself at most two
+// minutes after the last collection, so the measurement begins a minute after the start.
 func (b *bench) idleness() error {
 	crowd, err := b.newCrowd(slices.Max(b.sizes))
 	if err != nil {
@@ -83,15 +82,15 @@ func (b *bench) newIdler(c contestant, pids []int, silent bool) (*idler, error) 
 	return &idler{n: len(pids), silent: silent, who: c.name, r: r, p: p}, nil
 }
 
-// tellIdle makes the figures of what all have used.
+// tellIdle computes the figures from the usage of all daemons.
 func (b *bench) tellIdle(all []*idler) {
 	over := fmt.Sprintf("in %.0f s", b.idle.Seconds())
 	for _, n := range b.sizes {
-		// A heartbeat lets a few threads wait for the disk.
+		// During a heartbeat a few threads wait for the disk.
 		cpu := b.figure("idle", n, "processor "+over, "ms", goal{Most: 2})
 		memory := b.figure("idle", n, "resident", "MB", goal{Most: 8 + float64(max(0, n-1000))/1000})
 		switches := b.figure("idle", n, "threads woken "+over, "times", goal{})
-		// Go's own monitor looks about once a minute.
+		// Go's own monitor runs about once a minute.
 		silent := b.figure("idle", n, "the same with no heartbeat due", "times", goal{Most: 2})
 		for _, i := range all {
 			if i.n != n {
@@ -120,11 +119,11 @@ func (b *bench) wait(d time.Duration) error {
 	}
 }
 
-// scansEach is how many scans a run of scan has, one a second.
+// scansEach is the number of scans in a run of scan, one per second.
 const scansEach = 2
 
-// scan: the processor time of a scan by the period that finds no change, beside
-// one reading of the file. All daemons run side by side.
+// scan: the processor time of a periodic scan that finds no change, compared with one
+// reading of the file. All daemons run at the same time.
 func (b *bench) scan() error {
 	crowd, err := b.newCrowd(slices.Max(b.sizes))
 	if err != nil {

@@ -17,11 +17,11 @@ import (
 	"utmpd.dev/utmpd/utmpx"
 )
 
-// historyLines are the lines on which the sessions of a long log came and went.
+// historyLines is the number of lines in a long log.
 const historyLines = 80
 
-// history makes a log of logins and logouts, all of them over, as long as is asked
-// for, and returns its name. It is made once.
+// history creates a log of ended sessions with the given number of records and returns its
+// name. It creates the log once.
 func (b *bench) history() (string, error) {
 	name := filepath.Join(b.tools.disk, "history")
 	if _, err := os.Stat(name); err == nil {
@@ -51,11 +51,10 @@ func (b *bench) history() (string, error) {
 	return name, w.Flush()
 }
 
-// appends is how many records a run of wtmp appends.
+// appends is the number of records that a run of wtmp appends.
 const appends = 20_000
 
-// wtmp: how fast records are appended to a log and a long one is read, by
-// utmpfile's Log.
+// wtmp: the speed of appending to a log and of reading a long one through utmpfile's Log.
 func (b *bench) wtmp() error {
 	name, err := b.history()
 	if err != nil {
@@ -122,7 +121,7 @@ func (b *bench) count(l *recfile.Log, forward bool) error {
 	return nil
 }
 
-// appendAt appends to a long log, through Log.Append and as the floor does.
+// appendAt appends to a long log, with Log.Append and as the floor does.
 func (b *bench) appendAt(history string) error {
 	f := b.figure("wtmp", b.log, "appended", "1/s", goal{})
 	name := filepath.Join(b.tools.disk, "wtmp")

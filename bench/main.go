@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-// Bench measures what utmpd costs and how the cost grows with the sessions: real
-// processes on private files, beside a program that does only what cannot be
-// avoided (bench/floor), in turns. docs/performance.md explains the figures.
+// Bench measures what utmpd costs and how the costs grow with the number of sessions. It
+// uses real processes and private files, and compares utmpd with a program that does only
+// the unavoidable work (bench/floor), alternately. docs/performance.md explains the
+// figures.
 //
 //	bench [-quick] [-case one,all,...] [-n 100,1000,...] [-runs 5] [-json FILE]
 //	      [-md FILE] [-peer 'COMMAND'] [-ram DIR] [-disk DIR] UTMPD FLOOR

@@ -25,14 +25,13 @@ var layout = utmpx.Native()
 type place struct {
 	ram, disk                string // directories
 	utmp, wtmp, pipe, config string
-	view                     []byte // utmp, as it is at every moment
+	view                     []byte // the current utmp, mapped
 	lines                    int    // records in utmp
 	logged                   int64  // bytes in wtmp at the start
 }
 
-// newPlace writes the files: a boot, then a session for each pid, in slots 1 and
-// following. extra keys go to the configuration, and history behind the logins in
-// wtmp.
+// newPlace writes the files: a boot record, then a session for each pid, from slot 1 on.
+// extra keys are added to the configuration, and history is appended to wtmp.
 func (b *bench) newPlace(pids []int, history string, keys ...string) (*place, error) {
 	p := &place{lines: len(pids) + 1}
 	var err error
@@ -69,7 +68,7 @@ func (b *bench) newPlace(pids []int, history string, keys ...string) (*place, er
 	return p, p.open()
 }
 
-// open maps utmp, so that looking at it asks nothing of the kernel.
+// open maps utmp, so that reading it needs no system call.
 func (p *place) open() error {
 	f, err := os.Open(p.utmp)
 	if err != nil {
@@ -130,17 +129,17 @@ func logins(pids []int) []byte {
 	return data
 }
 
-// must is for what no input decides.
+// must panics on an error that does not depend on any input.
 func must(err error) {
 	if err != nil {
 		panic(err)
 	}
 }
 
-// crowd is many processes that do nothing.
+// crowd is a number of processes that do nothing.
 type crowd struct {
 	cmd  *exec.Cmd
-	pids []int // those that live
+	pids []int // the living ones
 }
 
 // newCrowd starts n processes.
@@ -156,7 +155,7 @@ func (b *bench) newCrowd(n int) (*crowd, error) {
 	}
 	for lines := bufio.NewScanner(pipe); lines.Scan() && lines.Text() != "alive"; {
 		pid, err := strconv.Atoi(lines.Text())
-		if err != nil { // it has ended, and so will they
+		if err != nil { // the program has ended, and its children end too
 			c.cmd.Wait()
 			return nil, fmt.Errorf("%d sessions: %s (kernel.pid_max is %d)", n, lines.Text(), sysctl("kernel/pid_max"))
 		}
@@ -177,10 +176,10 @@ func (c *crowd) killOne() error {
 	return unix.Kill(pid, unix.SIGKILL)
 }
 
-// killAll kills all with one call.
+// killAll kills all of them with one call.
 func (c *crowd) killAll() error { return unix.Kill(-c.pids[0], unix.SIGKILL) }
 
-// close ends the crowd, which reaps its own and then itself ends.
+// close ends the crowd program, which first reaps its children.
 func (c *crowd) close() {
 	if len(c.pids) > 0 {
 		_ = c.killAll()

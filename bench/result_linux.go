@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// figure is one thing measured: for each contestant, what every run gave.
+// figure is one measured quantity, with the results of every run for each contestant.
 type figure struct {
 	Case string
 	N    int // sessions
@@ -25,18 +25,17 @@ type figure struct {
 	Goal goal
 }
 
-// goal is what utmpd's median is to be: at most so many times what the other's
-// is, or no more than so much beside it; or at most a number, where there is no
-// other.
+// goal is the goal for utmpd's median: at most a factor of the other's median, or at most a
+// difference from it, or at most a number if there is no other.
 type goal struct {
 	Other string  `json:",omitempty"`
 	Times float64 `json:",omitempty"`
 	Plus  float64 `json:",omitempty"`
 	Most  float64
-	Least float64 `json:",omitempty"` // at least so much of the other's: for rates
+	Least float64 `json:",omitempty"` // at least this factor of the other's, for rates
 }
 
-// figure begins a figure.
+// figure adds a figure.
 func (b *bench) figure(name string, n int, what, unit string, g goal) *figure {
 	f := &figure{Case: name, N: n, What: what, Unit: unit, Runs: map[string][]float64{}, Goal: g}
 	b.figures = append(b.figures, f)
@@ -45,7 +44,7 @@ func (b *bench) figure(name string, n int, what, unit string, g goal) *figure {
 
 func (f *figure) add(who string, v float64) { f.Runs[who] = append(f.Runs[who], v) }
 
-// median returns the middle one, of an even number the mean of the two.
+// median returns the middle value, or the mean of the two middle values.
 func median(v []float64) float64 {
 	if len(v) == 0 {
 		return math.NaN()
@@ -54,7 +53,7 @@ func median(v []float64) float64 {
 	return (s[(len(s)-1)/2] + s[len(s)/2]) / 2
 }
 
-// interval returns the mean and how far off it may be, at 95 %, by Student's t.
+// interval returns the mean and its 95 % confidence interval, by Student's t.
 func interval(v []float64) (mean, off float64) {
 	n := float64(len(v))
 	for _, x := range v {
@@ -71,7 +70,7 @@ func interval(v []float64) (mean, off float64) {
 	return mean, t[min(len(v), len(t)-1)] * math.Sqrt(squares/(n-1)/n)
 }
 
-// ratio returns the median of what one is to the other, run by run.
+// ratio returns the median of the ratios of one contestant to the other, run by run.
 func (f *figure) ratio(one, other string) float64 {
 	a, b := f.Runs[one], f.Runs[other]
 	var r []float64
@@ -81,7 +80,7 @@ func (f *figure) ratio(one, other string) float64 {
 	return median(r)
 }
 
-// limit returns the most (for a rate, the least) that the goal allows.
+// limit returns the maximum (for a rate, the minimum) that the goal allows.
 func (f *figure) limit() (at float64, ok bool) {
 	g := f.Goal
 	other := median(f.Runs[g.Other])
@@ -96,7 +95,7 @@ func (f *figure) limit() (at float64, ok bool) {
 	return max(g.Times*other, other+g.Plus), true
 }
 
-// met tells how the goal stands: "yes", "no", or nothing where there is none.
+// met returns "yes" or "no", or nothing if there is no goal.
 func (f *figure) met() string {
 	at, ok := f.limit()
 	m := median(f.Runs[ours])
@@ -109,7 +108,7 @@ func (f *figure) met() string {
 	return "no"
 }
 
-// spread is a median with the least and the most.
+// spread formats a median with the minimum and the maximum.
 func (f *figure) spread(who string) string {
 	v := f.Runs[who]
 	if len(v) == 0 {
@@ -118,7 +117,7 @@ func (f *figure) spread(who string) string {
 	return fmt.Sprintf("%s (%s–%s)", short(median(v)), short(slices.Min(v)), short(slices.Max(v)))
 }
 
-// short gives a number in three digits.
+// short formats a number with three digits.
 func short(v float64) string {
 	switch a := math.Abs(v); {
 	case a >= 100:
@@ -131,7 +130,7 @@ func short(v float64) string {
 	return fmt.Sprintf("%.3f", v)
 }
 
-// printTable prints a table that is one in Markdown too.
+// printTable prints a table that is also valid Markdown.
 func printTable(w io.Writer, m machine, figures []*figure, took time.Duration) {
 	fmt.Fprintf(w, "%s, %d cores, %s, Linux %s; %s, load %s at the start, %.0f s\n\n",
 		cmp.Or(m.CPU, "unknown processor"), m.Cores, m.Memory, m.Kernel, m.Date, m.Load, took.Seconds())

@@ -32,16 +32,16 @@ type options struct {
 	ram, disk          string
 }
 
-// The full measurement. With quick it is one that ends in half a minute and says
-// little but that everything works.
+// The full measurement. With quick it ends in half a minute and shows little more than
+// that everything works.
 var (
 	allCases   = []string{"one", "all", "stale", "cold", "idle", "scan", "churn", "wtmp"}
 	fullSizes  = []int{100, 1000, 4000, 10_000, 19_000}
 	quickSizes = []int{50, 500}
 )
 
-// staleMost takes the place of the largest number of sessions where they need
-// not live.
+// staleMost replaces the largest number of sessions in cases that need no living
+// processes.
 const staleMost = 30_000
 
 func parse(args []string, stderr io.Writer) (options, error) {
@@ -118,8 +118,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
-// measure goes through the cases. What is started dies with this thread, which
-// lasts as long as the program.
+// measure runs the cases. The processes that it starts die with this thread, which lasts as
+// long as the program.
 func measure(o options, stdout, stderr io.Writer) (err error) {
 	runtime.LockOSThread()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -158,8 +158,7 @@ func (b *bench) say(format string, args ...any) {
 	fmt.Fprintf(b.progress, "bench: "+format+"\n", args...)
 }
 
-// prepare looks at the machine, raises its limits as far as that may be, and
-// makes the tools.
+// prepare examines the machine, raises its limits as far as allowed, and builds the tools.
 func (b *bench) prepare() error {
 	b.machine = thisMachine()
 	most := slices.Max(b.sizes)
@@ -170,9 +169,9 @@ func (b *bench) prepare() error {
 		b.say("the limit of processes is %d and may not be raised to %d", got, most+1000)
 	}
 	if max := sysctl("kernel/pid_max"); most > max-1000 {
-		b.say("kernel.pid_max is %d: %d sessions cannot live (it is the machine's, and left as it is)", max, most)
+		b.say("kernel.pid_max is %d: %d sessions cannot live (bench does not change it)", max, most)
 	}
-	// Short pauses are to be short.
+	// Makes short pauses short.
 	if err := unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0); err != nil {
 		return err
 	}
@@ -181,8 +180,7 @@ func (b *bench) prepare() error {
 	return err
 }
 
-// raise raises a limit, the hard one too where that is allowed, and returns what
-// it is then.
+// raise raises a limit, also the hard one if allowed, and returns the result.
 func raise(which int, want uint64) uint64 {
 	var l syscall.Rlimit
 	if syscall.Getrlimit(which, &l) != nil {
@@ -200,7 +198,7 @@ func raise(which int, want uint64) uint64 {
 	return l.Max
 }
 
-// turns calls f for every contestant in every run, each first in turn.
+// turns calls f for every contestant in every run, each of them first in turn.
 func (b *bench) turns(who []contestant, f func(run int, c contestant) error) error {
 	for run := range b.runs {
 		for i := range who {

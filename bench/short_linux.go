@@ -10,20 +10,20 @@ import (
 	"strings"
 )
 
-// row is one thing measured at several numbers of sessions.
+// row is one quantity measured at several numbers of sessions.
 type row struct {
 	name  string
 	cells map[int]string
 }
 
-// writeShort writes the medians alone, a row for each thing measured and a column
-// for each number of sessions: utmpd's, and in parentheses the floor's.
+// writeShort writes only the medians, with a row for each quantity and a column for each
+// number of sessions: utmpd's, and in parentheses the floor's.
 func writeShort(name string, m machine, figures []*figure) error {
 	var rows []row
 	var sizes []int
 	for _, f := range figures {
 		if f.Case == "wtmp" {
-			continue // not by sessions
+			continue // does not depend on the number of sessions
 		}
 		what, _, _ := strings.Cut(f.What, " (")
 		what = fmt.Sprintf("%s: %s, %s", f.Case, what, f.Unit)
@@ -54,7 +54,7 @@ func writeShort(name string, m machine, figures []*figure) error {
 	return os.WriteFile(name, []byte(b.String()), 0o644)
 }
 
-// short is the median, and the floor's that it is held against.
+// short formats the median and the floor's median in parentheses.
 func (f *figure) short() string {
 	if len(f.Runs[ours]) == 0 {
 		return ""

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// stale: N have died before the start; from the start to the last record. Their
-// pids are of no process, which is all that is left of the dead.
+// stale: N sessions have died before the start; the time from the start to the last record.
+// Their pids belong to no process.
 func (b *bench) stale() error {
 	sizes := b.sizes
 	if slices.Max(sizes) == slices.Max(fullSizes) {
@@ -48,7 +48,7 @@ func (b *bench) stale() error {
 	return nil
 }
 
-// cold: from the start until a descriptor is held for each of N living sessions.
+// cold: the time from the start until a descriptor is open for each of N living sessions.
 func (b *bench) cold() error {
 	for _, n := range b.sizes {
 		crowd, err := b.newCrowd(n)

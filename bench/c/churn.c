@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-// churn UTMP WTMP LINES SECONDS lets sessions come and go as fast as it can: a
-// process starts, is logged in through pututxline(3) and updwtmpx(3), is killed,
-// and logged out by them. It prints how many sessions that were and how long it
-// took, the processor time of the library's calls, and the median of one
-// pututxline(3), with the search for its place: seconds, all of them.
+// churn UTMP WTMP LINES SECONDS runs sessions as fast as it can. It starts a process,
+// logs it in with pututxline(3) and updwtmpx(3), kills it, and logs it out. It prints
+// the number of sessions, the elapsed time, the processor time of the library's calls,
+// and the median of one pututxline(3) with the search for its slot. All times are in
+// seconds.
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>

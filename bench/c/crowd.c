@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-// crowd N starts N processes that do nothing, in a process group of their own,
-// prints their pids and "alive", and reaps them as they end. When none is left it
-// says "dead" and ends. If it dies, so do they; it dies with its parent.
+// crowd N starts N processes that do nothing, in a process group of their own, prints
+// their pids and "alive", and reaps them as they end. When none is left it prints "dead"
+// and exits. If it dies, its children die too; it dies with its parent.
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>

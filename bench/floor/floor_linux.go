@@ -19,7 +19,7 @@ import (
 )
 
 func run(args []string, stderr io.Writer) int {
-	debug.SetGCPercent(-1) // no care for memory
+	debug.SetGCPercent(-1) // the floor does not save memory
 	runtime.LockOSThread()
 	flags := flag.NewFlagSet("floor", flag.ContinueOnError)
 	flags.SetOutput(stderr)
@@ -48,7 +48,7 @@ type floor struct {
 	stat             [1024]byte
 }
 
-// watch goes on until an error.
+// watch runs until an error.
 func watch(utmp, wtmp string, sync bool) error {
 	data, err := os.ReadFile(utmp)
 	if err != nil {
@@ -86,7 +86,7 @@ func watch(utmp, wtmp string, sync bool) error {
 	}
 }
 
-// begin watches the living and cleans after the dead.
+// begin watches the living sessions and cleans the dead ones.
 func (f *floor) begin(data string) error {
 	size := f.layout.Size()
 	var dead []session
@@ -174,7 +174,7 @@ func (f *floor) flush() error {
 	return errors.Join(unix.Fsync(f.wtmp), unix.Fsync(f.utmp))
 }
 
-// lock waits for a POSIX lock on the whole file, or gives it back.
+// lock waits for a POSIX lock on the whole file, or releases it.
 func lock(fd int, kind int16) error {
 	return unix.FcntlFlock(uintptr(fd), unix.F_SETLKW, &unix.Flock_t{Type: kind})
 }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-// Floor does what a program that keeps utmp true cannot do without, and nothing
-// else: bench measures utmpd beside it. It reads the file once, opens a pidfd for
-// each session and reads its /proc/PID/stat. For each death it locks utmp, reads
-// the record, compares, writes it, unlocks; locks wtmp, appends, unlocks.
+// Floor does only the unavoidable work of a program that keeps utmp correct; bench
+// compares utmpd with it. It reads the file once, opens a pidfd for each session and reads
+// its /proc/PID/stat. For each death it locks utmp, reads, compares and writes the record,
+// and unlocks; locks wtmp, appends, and unlocks.
 //
-// It looks at no later login, no terminal, no logout that is there already; it has
-// no grace, no log, no status, and it ends at the first error.
+// It does not check for a later login, a terminal or an existing logout. It has no grace
+// period, no log and no status, and ends at the first error.
 //
 //	floor [-sync] UTMP WTMP
 //

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-// Command utmpctl is what an operator types beside utmpd. See utmpctl(8).
+// Command utmpctl records and reports boots, crashes and shutdowns. See utmpctl(8).
 package main
 
 import (

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-// Command utmpd keeps the session records of a Unix machine true. See utmpd(8).
+// Command utmpd keeps login session records correct. See utmpd(8).
 package main
 
 import (

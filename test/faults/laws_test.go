@@ -134,7 +134,7 @@ func (w *world) judgeLog(log string, now time.Time, tight bool) (wrong []string)
 	size := utmpx.Native().Size()
 	added := log[len(w.wtmpx):]
 	if len(added)%size != 0 {
-		wrong = append(wrong, fmt.Sprintf("wtmp has %d bytes behind its last record", len(added)%size))
+		wrong = append(wrong, fmt.Sprintf("wtmp has %d bytes after its last record", len(added)%size))
 	}
 	byLine := map[string]*session{}
 	for _, s := range w.sessions {
@@ -181,7 +181,7 @@ func (w *world) leftovers() (wrong []string) {
 		}
 		for _, f := range files {
 			if name := dir + "/" + f.Name(); !mine[name] {
-				wrong = append(wrong, "left behind: "+name)
+				wrong = append(wrong, "left over: "+name)
 			}
 		}
 	}

@@ -144,7 +144,7 @@ func (g *together) checkLogins(t *testing.T, line string, pid int32) {
 		t.Fatal(err)
 	}
 	if last, open := lines.Last(line); open {
-		t.Errorf("the login of %v stands open", last)
+		t.Errorf("the login of %v is still open", last)
 	}
 }
 

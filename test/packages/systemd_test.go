@@ -72,7 +72,7 @@ func (b *boot) works() {
 		"-rw-rw-r-- root:utmp /run/utmp\n-rw-rw-r-- root:utmp /var/log/wtmp\ndrwxr-xr-x utmpd:utmpd /run/utmpd\ndrwxr-xr-x utmpd:utmpd /var/lib/utmpd")
 	if log := b.sh("journalctl -u utmpd -u utmpd-boot -b -o cat --no-pager"); strings.Contains(log, "level=WARN") ||
 		strings.Contains(log, "level=ERROR") || strings.Contains(log, "missing=") || strings.Contains(log, "without a part") {
-		b.m.t.Errorf("the journal tells of what it cannot do:\n%s", log)
+		b.m.t.Errorf("the journal reports that something is missing:\n%s", log)
 	}
 }
 

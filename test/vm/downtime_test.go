@@ -33,7 +33,7 @@ func (m *machine) downtime() period {
 	m.t.Logf("utmpctl downtime:\n%s", m.sh("utmpctl downtime"))
 	n := len(out.Boots)
 	if n < 2 {
-		m.t.Fatalf("utmpctl downtime tells of %d boots:\n%s", n, printed)
+		m.t.Fatalf("utmpctl downtime shows %d boots:\n%s", n, printed)
 	}
 	for i, b := range out.Boots {
 		if b.To.Before(b.From) || negativeSeconds(b.Up) || negativeSeconds(b.Down) {

@@ -130,7 +130,7 @@ func (m *machine) oneBoot(present []utmpx.Record) {
 	m.t.Helper()
 	for _, r := range present {
 		if isBoot(r) || isShutdown(r) {
-			m.t.Errorf("behind this boot's record:\n%s", list(present))
+			m.t.Errorf("after this boot's record:\n%s", list(present))
 		}
 	}
 	var boots []utmpx.Record
