@@ -106,12 +106,7 @@ func (w *simWorld) markedTime(s *simSession, got time.Time, prompt bool) {
 	if got.Before(login) {
 		w.broken("2: %v ends before it began: %v, %v", s, got, login)
 	}
-	asRecorded := func(p *simProc) time.Time {
-		if t := utmpx.TimeOf(w.wallAt(p.endAt)).Time(); t.After(login) {
-			return t
-		}
-		return login
-	}
+	asRecorded := func(p *simProc) time.Time { return latest(utmpx.TimeOf(w.wallAt(p.endAt)).Time(), login) }
 	var deaths []time.Time
 	earliest := time.Now()
 	for _, p := range s.procs() {
@@ -121,14 +116,11 @@ func (w *simWorld) markedTime(s *simSession, got time.Time, prompt bool) {
 		}
 	}
 	first := slices.MinFunc(deaths, time.Time.Compare)
-	latest := w.wallAt(time.Now())
-	if latest.Before(login) { // some microseconds, see write
-		latest = login
-	}
+	now := latest(w.wallAt(time.Now()), login) // which is some microseconds later at most, see write
 	if len(w.steps) != s.steps {
 		w.count("marks: time not judged, the clock was stepped") // so that earlier and later mean nothing
-	} else if got.Before(first) || got.After(latest) {
-		w.broken("2: %v ends at %v, its processes at %v, it is marked at %v", s, got, deaths, latest)
+	} else if got.Before(first) || got.After(now) {
+		w.broken("2: %v ends at %v, its processes at %v, it is marked at %v", s, got, deaths, now)
 	}
 	// What was not seen alive has no time of death but the finding's; and so it
 	// is without a pidfd.

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
@@ -229,44 +230,60 @@ const killNow = 2
 // newSchedule makes one from a seed.
 func newSchedule(seed uint64) simSchedule {
 	r := rand.New(rand.NewPCG(seed, 1))
+	s := simSchedule{World: [6]int{r.IntN(4), r.IntN(2), r.IntN(5), max(0, r.IntN(8)-6), r.IntN(4), r.IntN(2)}}
+	calm := r.IntN(4) == 0 // only logins and ends: the bounds hold exactly
+	for range 15 + r.IntN(40) {
+		s.Events = append(s.Events, newEvent(r, calm))
+	}
+	s.Order = 1 + r.Uint64N(1<<32)
+	return s
+}
+
+func newEvent(r *rand.Rand, calm bool) simEvent {
+	e := simEvent{A: r.IntN(1 << 10), B: r.IntN(1 << 10), C: r.IntN(opts)}
+	if r.IntN(3) != 0 {
+		e.C &= r.IntN(opts)
+	}
+	e.After = newPause(r)
+	e.Kind = newKind(r)
+	if calm && !slices.Contains([]string{"login", "hangup", "leave", "reap"}, e.Kind) {
+		e.Kind = "exit"
+	}
+	if r.IntN(5) == 0 && !calm && e.Kind != "stop" && e.Kind != "start" {
+		e.At = hookCalls[r.IntN(len(hookCalls))]
+	}
+	if e.Kind == "kill" && r.IntN(3) == 0 { // these come seldom by chance
+		e.At, e.B = writingCalls[r.IntN(len(writingCalls))], killNow
+	}
+	return e
+}
+
+// newPause returns a time to the next event: mostly seconds, often next to none,
+// sometimes longer than a scan takes to come.
+func newPause(r *rand.Rand) time.Duration {
+	pause := time.Duration(r.Int64N(int64(3 * time.Second)))
+	switch r.IntN(10) {
+	case 0, 1, 2, 3:
+		pause = time.Duration(r.Int64N(int64(10 * time.Millisecond)))
+	case 4:
+		pause = time.Duration(r.Int64N(int64(80 * time.Second)))
+	}
+	return pause
+}
+
+// newKind returns a kind of event, each as often as its weight says.
+func newKind(r *rand.Rand) string {
 	total := 0
 	for _, k := range simKinds {
 		total += k.weight
 	}
-	s := simSchedule{World: [6]int{r.IntN(4), r.IntN(2), r.IntN(5), max(0, r.IntN(8)-6), r.IntN(4), r.IntN(2)}}
-	calm := r.IntN(4) == 0 // only logins and ends: the bounds hold exactly
-	for range 15 + r.IntN(40) {
-		e := simEvent{A: r.IntN(1 << 10), B: r.IntN(1 << 10), C: r.IntN(opts)}
-		if r.IntN(3) != 0 {
-			e.C &= r.IntN(opts)
+	n := r.IntN(total)
+	for _, k := range simKinds {
+		if n -= k.weight; n < 0 {
+			return k.kind
 		}
-		e.After = time.Duration(r.Int64N(int64(3 * time.Second)))
-		switch r.IntN(10) {
-		case 0, 1, 2, 3:
-			e.After = time.Duration(r.Int64N(int64(10 * time.Millisecond)))
-		case 4:
-			e.After = time.Duration(r.Int64N(int64(80 * time.Second)))
-		}
-		n := r.IntN(total)
-		for _, k := range simKinds {
-			if n -= k.weight; n < 0 {
-				e.Kind = k.kind
-				break
-			}
-		}
-		if calm && e.Kind != "login" && e.Kind != "hangup" && e.Kind != "leave" && e.Kind != "reap" {
-			e.Kind = "exit"
-		}
-		if r.IntN(5) == 0 && !calm && e.Kind != "stop" && e.Kind != "start" {
-			e.At = hookCalls[r.IntN(len(hookCalls))]
-		}
-		if e.Kind == "kill" && r.IntN(3) == 0 { // these come seldom by chance
-			e.At, e.B = writingCalls[r.IntN(len(writingCalls))], killNow
-		}
-		s.Events = append(s.Events, e)
 	}
-	s.Order = 1 + r.Uint64N(1<<32)
-	return s
+	panic("weights do not add up")
 }
 
 // String returns a schedule as text, and parseSchedule reads it.

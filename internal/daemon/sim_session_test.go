@@ -82,54 +82,14 @@ const (
 
 // login begins a session.
 func (w *simWorld) login(line, kind, opt int) {
-	s := &simSession{n: len(w.sessions) + 1, number: line}
-	rec := utmpx.Record{Type: utmpx.UserProcess, User: []string{"alice", "bob"}[s.n%2], Host: "10.0.0.7", Line: fmt.Sprintf("pts/%d", line)}
-	rec.ID = fmt.Sprintf("ts/%d", line)
-	switch kind {
-	case kindOtherID:
-		rec.ID = fmt.Sprintf("/%d", line)
-	case kindFTP:
-		rec.Line, rec.ID = fmt.Sprintf("vsftpd:%d", s.n), ""
-	case kindDisplay, kindSessreg:
-		rec.Line, rec.ID = fmt.Sprintf(":%d", line%2), fmt.Sprintf(":%d", line%2)
-		s.display = true
-	case kindNoLine:
-		rec.Line, rec.ID = "", fmt.Sprintf("n%d", line)
-	}
-	switch {
-	case kind == kindSameProc && len(w.sessions) > 0:
-		s.proc = w.sessions[len(w.sessions)-1].proc
-		w.count("pid of several records")
-		rec.ID = fmt.Sprintf("tm%d", s.n%50)
-	case opt&optReuse != 0 && len(w.pool) > 0:
-		pid := w.pool[len(w.pool)-1]
-		w.pool = w.pool[:len(w.pool)-1]
-		if w.procs[pid] == nil {
-			s.proc = w.spawn(pid)
-		}
-	}
-	if s.proc == nil || s.proc.ended {
-		s.proc = w.spawn(w.freshPID())
-	}
+	s := &simSession{n: len(w.sessions) + 1, number: line, display: kind == kindDisplay || kind == kindSessreg}
+	rec := loginRecord(s.n, line, kind)
+	s.proc = w.loginProc(kind, opt)
 	rec.PID = s.proc.pid
-	old := w.terms[rec.Line]
-	switch terminal := strings.HasPrefix(rec.Line, "pts/"); {
-	case terminal && old != nil && !old.ended:
-		s.nested = true // a login within a session
-		w.count("login on a terminal that has a leader")
-	case kind == kindMonitor || kind == kindSessreg:
-		s.leader = w.spawn(w.freshPID())
-		fallthrough
-	case terminal:
-		w.terms[rec.Line] = s.proc
-		if s.leader != nil {
-			w.terms[rec.Line] = s.leader
-		}
-		w.led[rec.Line] = append(w.led[rec.Line], w.terms[rec.Line])
-		if !terminal {
-			delete(w.terms, rec.Line)
-		}
+	if kind == kindSameProc && len(w.sessions) > 0 {
+		rec.ID = fmt.Sprintf("tm%d", s.n%50)
 	}
+	w.lead(s, rec.Line, kind)
 	if kind == kindSessreg {
 		p := s.proc
 		time.AfterFunc(100*time.Millisecond, func() {
@@ -143,6 +103,66 @@ func (w *simWorld) login(line, kind, opt int) {
 		w.count("login beyond MAX_FDS")
 	}
 	w.write(s, rec, opt)
+}
+
+// loginRecord returns the record of the nth session, still without a process.
+func loginRecord(n, line, kind int) utmpx.Record {
+	rec := utmpx.Record{Type: utmpx.UserProcess, User: []string{"alice", "bob"}[n%2], Host: "10.0.0.7", Line: fmt.Sprintf("pts/%d", line)}
+	rec.ID = fmt.Sprintf("ts/%d", line)
+	switch kind {
+	case kindOtherID:
+		rec.ID = fmt.Sprintf("/%d", line)
+	case kindFTP:
+		rec.Line, rec.ID = fmt.Sprintf("vsftpd:%d", n), ""
+	case kindDisplay, kindSessreg:
+		rec.Line, rec.ID = fmt.Sprintf(":%d", line%2), fmt.Sprintf(":%d", line%2)
+	case kindNoLine:
+		rec.Line, rec.ID = "", fmt.Sprintf("n%d", line)
+	}
+	return rec
+}
+
+// loginProc returns the process of a login that begins: that of the last session,
+// one with a pid that was used before, or a new one.
+func (w *simWorld) loginProc(kind, opt int) *simProc {
+	var p *simProc
+	switch {
+	case kind == kindSameProc && len(w.sessions) > 0:
+		p = w.sessions[len(w.sessions)-1].proc
+		w.count("pid of several records")
+	case opt&optReuse != 0 && len(w.pool) > 0:
+		pid := w.pool[len(w.pool)-1]
+		w.pool = w.pool[:len(w.pool)-1]
+		if w.procs[pid] == nil {
+			p = w.spawn(pid)
+		}
+	}
+	if p == nil || p.ended {
+		p = w.spawn(w.freshPID())
+	}
+	return p
+}
+
+// lead has a session's process, or a leader of its own, lead the line.
+func (w *simWorld) lead(s *simSession, line string, kind int) {
+	terminal := strings.HasPrefix(line, "pts/")
+	if old := w.terms[line]; terminal && old != nil && !old.ended {
+		s.nested = true // a login within a session
+		w.count("login on a terminal that has a leader")
+		return
+	}
+	leader := s.proc
+	switch {
+	case kind == kindMonitor || kind == kindSessreg:
+		s.leader = w.spawn(w.freshPID())
+		leader = s.leader
+	case !terminal:
+		return
+	}
+	w.led[line] = append(w.led[line], leader)
+	if terminal {
+		w.terms[line] = leader
+	}
 }
 
 // write writes a session's records, with the time of now.
@@ -252,7 +272,7 @@ func (w *simWorld) flip(s *simSession, same, back bool) {
 		w.unmark(s)
 		return
 	}
-	if s.proc.ended && (!back || s.display) || s.cleaned || s.flipping || w.slotOf(s) < 0 {
+	if gone := s.proc.ended && (!back || s.display); gone || s.cleaned || s.flipping || w.slotOf(s) < 0 {
 		return
 	}
 	s.flipping = true
@@ -267,16 +287,19 @@ func (w *simWorld) flip(s *simSession, same, back bool) {
 			w.locked(utmpName, func() { s.flipping = false })
 			return
 		}
-		w.locked(utmpName, func() {
-			s.flipping = false
-			if !s.proc.ended || back {
-				s.cleaned = false
-				s.begins()
-				w.count(fmt.Sprintf("flip, written back; process lives: %v", !s.proc.ended))
-				w.put([]byte(s.rec.Raw()), false)
-			}
-		})
+		w.locked(utmpName, func() { w.writeBack(s, back) })
 	})
+}
+
+// writeBack ends a flip with the record's old bytes.
+func (w *simWorld) writeBack(s *simSession, back bool) {
+	s.flipping = false
+	if !s.proc.ended || back {
+		s.cleaned = false
+		s.begins()
+		w.count(fmt.Sprintf("flip, written back; process lives: %v", !s.proc.ended))
+		w.put([]byte(s.rec.Raw()), false)
+	}
 }
 
 // unmark has the owner of a record that utmpd has marked write it back, as one

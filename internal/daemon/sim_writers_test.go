@@ -20,17 +20,7 @@ func (w *simWorld) put(raw []byte, torn bool) {
 	size := simLayout.Size()
 	w.files.Change(utmpName, func(data []byte) []byte {
 		data = data[:len(data)/size*size]
-		at := len(data)
-		for off := 0; off < len(data); off += size {
-			old := simLayout.Decode(string(data[off : off+size]))
-			if old.Type < utmpx.InitProcess || old.Type > utmpx.DeadProcess {
-				continue
-			}
-			if old.ID != "" && r.ID != "" && old.ID == r.ID || (old.ID == "" || r.ID == "") && old.Line == r.Line {
-				at = off
-				break
-			}
-		}
+		at := placeOf(data, r)
 		if at == len(data) {
 			data = append(data, make([]byte, size)...)
 		}
@@ -39,10 +29,30 @@ func (w *simWorld) put(raw []byte, torn bool) {
 		return data
 	})
 	w.fileChanged()
-	if !torn {
-		return
+	if torn {
+		w.tear(raw)
 	}
-	// The first half alone stands there for whoever reads without a lock.
+}
+
+// placeOf returns the offset at which pututxline(3) puts a record.
+func placeOf(data []byte, r utmpx.Record) int {
+	size := simLayout.Size()
+	for at := 0; at < len(data); at += size {
+		old := simLayout.Decode(string(data[at : at+size]))
+		if old.Type < utmpx.InitProcess || old.Type > utmpx.DeadProcess {
+			continue
+		}
+		if old.ID != "" && r.ID != "" && old.ID == r.ID || (old.ID == "" || r.ID == "") && old.Line == r.Line {
+			return at
+		}
+	}
+	return len(data)
+}
+
+// tear takes back all but the beginning of a record for a moment, under a lock:
+// readers without one see the beginning alone.
+func (w *simWorld) tear(raw []byte) {
+	size := simLayout.Size()
 	w.count("utmp record torn")
 	w.disturb(30 * time.Millisecond)
 	whole := w.files.ReadFile(utmpName)
