@@ -26,7 +26,7 @@ import (
 )
 
 // ErrFormat is the error of a file in a compression that is not read here.
-var ErrFormat = errors.New("compressed in a way that is not known here")
+var ErrFormat = errors.New("unknown compression")
 
 // File is one file of a log, open for reading.
 type File struct {

@@ -16,8 +16,8 @@ import (
 	"utmpd.dev/utmpd/utmpx"
 )
 
-// stampFile is in STATE_DIR: a note of the boot in which `utmpctl boot` was last
-// done.
+// stampFile is the file in STATE_DIR that notes the boot in which `utmpctl boot` last
+// ran.
 const stampFile = "boot"
 
 func bootCommand() command {
@@ -37,11 +37,11 @@ records this boot, and before utmpd starts. A second run records nothing.`,
 	}
 }
 
-// booting is one `utmpctl boot`.
+// booting is one run of `utmpctl boot`.
 type booting struct {
 	*recorder
 	ev    boots.Evidence
-	began time.Time // of this boot, as recorded
+	began time.Time // recorded start of this boot
 }
 
 func newBooting(in call) (*booting, error) {
@@ -55,7 +55,7 @@ func newBooting(in call) (*booting, error) {
 func (b *booting) run() error {
 	b.gather()
 	if err := errors.Join(b.log(), b.file()); err != nil {
-		return err // a later run may do better
+		return err // no stamp, so that a later run tries again
 	}
 	return b.stamp()
 }
@@ -71,7 +71,7 @@ func (b *booting) gather() {
 	if n, ok := b.note(heartbeat.NoteFile); ok {
 		b.ev.Note = &boots.Note{Boot: n.BootID, At: n.Time, Every: n.Every, State: noteStates[n.State]}
 		if n.BootID == b.bootID && (b.ev.Stamp == nil || b.ev.Stamp.Boot != b.bootID) {
-			b.tell("utmpd has been started before utmpctl boot; what it had noted of the last boot is lost")
+			b.tell("utmpd started before utmpctl boot and has overwritten the note of the last boot; run utmpctl boot before utmpd")
 		}
 	}
 }
@@ -82,8 +82,8 @@ var noteStates = map[heartbeat.State]boots.NoteState{
 	heartbeat.Shutdown: boots.NoteShutdown,
 }
 
-// log appends to the wtmpx log what it lacks: how the last boot ended, and this
-// one's beginning.
+// log appends the records that the wtmpx log lacks: the end of the last boot, and the
+// beginning of this one.
 func (b *booting) log() error {
 	var v boots.Verdict
 	wrote, err := b.appendUnlessChanged(func(p past) []utmpx.Record {
@@ -93,7 +93,7 @@ func (b *booting) log() error {
 	})
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		b.tell("there is no " + b.cfg.WtmpxFile + ": nothing is known of the last boot, and nothing is recorded there")
+		b.tell(b.cfg.WtmpxFile + " does not exist: the end of the last boot is unknown, and nothing is recorded there")
 		return nil
 	case err != nil:
 		return err
@@ -105,7 +105,7 @@ func (b *booting) log() error {
 	return nil
 }
 
-// missing are the records that the log lacks, in their order.
+// missing returns the records that the log lacks, in order.
 func (b *booting) missing(v boots.Verdict) []utmpx.Record {
 	var recs []utmpx.Record
 	if v.Write && v.End == boots.Crashed {
@@ -124,7 +124,7 @@ func (b *booting) missing(v boots.Verdict) []utmpx.Record {
 	return recs
 }
 
-// told puts into words what was found of the last boot.
+// told reports what was found about the last boot.
 func (b *booting) told(v boots.Verdict) {
 	if n := len(b.ev.Boots); v.Present && !v.Restarted && n > 0 {
 		b.report.Recorded = true
@@ -133,7 +133,7 @@ func (b *booting) told(v boots.Verdict) {
 		}
 	}
 	if v.EndMissing {
-		b.tell("this boot stands in " + b.cfg.WtmpxFile + " already; behind it the end of the last one cannot be recorded")
+		b.tell(b.cfg.WtmpxFile + " already has the record of this boot, so the end of the last one cannot be recorded; run utmpctl boot earlier")
 	}
 	if !v.Write {
 		return
@@ -147,7 +147,7 @@ func (b *booting) told(v boots.Verdict) {
 	}
 }
 
-// utmpBoot returns the BOOT_TIME of the utmpx file, if that file is this boot's.
+// utmpBoot returns the BOOT_TIME of the utmpx file, if that file is from this boot.
 func (b *booting) utmpBoot() time.Time {
 	if !b.in.on.volatile(b.cfg.UtmpxFile) {
 		return time.Time{}
@@ -166,7 +166,7 @@ func bootTimeIn(f *recfile.File) (time.Time, error) {
 	return time.Time{}, err
 }
 
-// file makes the utmpx file, if the system does not, and puts this boot into it.
+// file creates the utmpx file, if the system does not, and writes this boot to it.
 func (b *booting) file() error {
 	if !b.ours.BootFile {
 		return nil
@@ -198,7 +198,7 @@ func (b *booting) file() error {
 
 func same(a, b time.Time) bool { return a.Sub(b).Abs() <= 2*time.Second }
 
-// makeFile makes an empty file that the group utmp may write.
+// makeFile creates an empty file that the group utmp may write.
 func (b *booting) makeFile(name string) error {
 	if !b.dry {
 		if err := b.in.on.makeFile(name); err != nil && !errors.Is(err, fs.ErrExist) {
@@ -209,17 +209,17 @@ func (b *booting) makeFile(name string) error {
 	return nil
 }
 
-// stamp notes that all was done in this boot. Without a STATE_DIR the records
-// alone tell.
+// stamp notes that this boot is completely recorded. Without a STATE_DIR only the
+// records show it.
 func (b *booting) stamp() error {
 	if b.ev.Stamp != nil && b.ev.Stamp.Boot == b.bootID {
 		return nil
 	}
 	return b.leave(stampFile, heartbeat.Note{BootID: b.bootID, Time: b.ev.Booted, State: heartbeat.Running},
-		"that this boot was recorded is known from the records alone")
+		"only the records show that this boot was recorded")
 }
 
-// whose finds out which records utmpctl has to write.
+// whose determines which records utmpctl has to write.
 func (r *recorder) whose() {
 	switch r.cfg.BootRecords {
 	case config.Ours:

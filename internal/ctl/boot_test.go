@@ -380,7 +380,7 @@ func TestRotatedAndBroken(t *testing.T) {
 func TestTooLate(t *testing.T) {
 	l := crashedLab(t)
 	l.logs(system(utmpx.BootTime, "reboot", "10:02:03"))
-	if out := l.do("boot"); !strings.Contains(out, "this boot stands in") {
+	if out := l.do("boot"); !strings.Contains(out, "already has the record of this boot") {
 		t.Errorf("nothing is said of it: %s", out)
 	}
 	l.holds("wtmp", "08:00:00 BOOT_TIME reboot", "09:00:00 USER alice pts/0", "10:02:03 BOOT_TIME reboot")

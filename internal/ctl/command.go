@@ -14,29 +14,30 @@ import (
 	"utmpd.dev/utmpd/internal/config"
 )
 
-// command is one of utmpctl's. All that is said of it anywhere comes from here.
+// command is one command of utmpctl. The parser, the help and the completions are made
+// from it.
 type command struct {
 	name    string
-	summary string   // what it does, in half a line
-	about   string   // more of it, for its help
+	summary string   // what it does, for lists and help
+	about   string   // further text for its help
 	options []option // in the order in which they are shown
 	args    argument
 	run     func(call) error
 }
 
-// option is one flag of a command.
+// option is one option of a command.
 type option struct {
 	name string
-	arg  string // what stands for its value; "" for one that is there or not
+	arg  string // placeholder of its value; "" for an option without a value
 	help string
-	many bool // it may be given more than once
+	many bool // it may be repeated
 }
 
-// argument tells of what may follow the options.
+// argument describes the arguments after the options.
 type argument struct {
-	name   string // as shown; "" for none
+	name   string // as shown in the usage; "" for none
 	help   string
-	values []string // those there are; nil: any
+	values []string // the allowed values; nil means any
 	least  int
 	most   int
 }
@@ -46,12 +47,12 @@ type call struct {
 	ctx            context.Context
 	stdout, stderr io.Writer
 	on             machine
-	set            map[string]bool     // the options without a value
-	values         map[string][]string // the others
+	set            map[string]bool     // options without a value
+	values         map[string][]string // options with a value
 	args           []string
 }
 
-// value returns the value of an option, "" without it.
+// value returns the last value of an option, or "" if it was not given.
 func (c call) value(name string) string {
 	if v := c.values[name]; len(v) > 0 {
 		return v[len(v)-1]
@@ -59,14 +60,14 @@ func (c call) value(name string) string {
 	return ""
 }
 
-// The options that several commands have.
+// Options that several commands share.
 var (
 	configOption = option{name: "config", arg: "FILE", help: "read FILE instead of " + config.DefaultFile}
 	dryRunOption = option{name: "n", help: "print what would be written, and write nothing"}
 	jsonOption   = option{name: "json", help: "print JSON"}
 )
 
-// commands are those there are, in the order in which they are shown.
+// commands returns all commands, in the order of the help.
 func commands() []command {
 	return []command{bootCommand(), shutdownCommand(), downtimeCommand(), completionCommand(), helpCommand()}
 }
@@ -80,10 +81,10 @@ func find(name string) (command, bool) {
 	return all[i], true
 }
 
-// errHelp is returned by parse where help was asked for.
+// errHelp is the error of parse if help was requested.
 var errHelp = errors.New("help")
 
-// parse reads what follows the command's name.
+// parse parses the arguments after the command's name.
 func (c command) parse(args []string) (call, error) {
 	in := call{set: make(map[string]bool), values: make(map[string][]string)}
 	set := flag.NewFlagSet(c.name, flag.ContinueOnError)

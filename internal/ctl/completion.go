@@ -21,7 +21,7 @@ func completionCommand() command {
 	}
 }
 
-// words are the values that an argument may have.
+// words returns the possible values of the argument.
 func (c command) words() []string {
 	if c.name != "help" {
 		return c.args.values
@@ -33,7 +33,7 @@ func (c command) words() []string {
 	return names
 }
 
-// quoted puts a text in single quotes, for any of the three shells.
+// quoted puts a text in single quotes for any of the three shells.
 func quoted(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
 
 func bash() string {

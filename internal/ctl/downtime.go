@@ -61,13 +61,13 @@ func downtime(in call) error {
 		return err
 	}
 	if len(problems) > 0 {
-		return errors.New("downtime: not all could be read; see above")
+		return errors.New("downtime: some files could not be read completely; see above")
 	}
 	return nil
 }
 
-// readAll reads the files named, or all of this machine's log. What cannot be
-// read is told, and the rest read. present is nil for files that were named.
+// readAll reads the named files, or this machine's whole log. It returns the problems and
+// continues with the other files. present is nil for named files.
 func readAll(in call) (h *boots.History, present *boots.Present, problems []error) {
 	h = new(boots.History)
 	names, open := in.values["f"], archive.Open
@@ -101,7 +101,7 @@ func readAll(in call) (h *boots.History, present *boots.Present, problems []erro
 // line is one boot in JSON.
 type line struct {
 	From      time.Time `json:"from"`
-	Recorded  bool      `json:"from_recorded"` // false: From is the first record of a boot without one of its own
+	Recorded  bool      `json:"from_recorded"` // false: the start was not recorded, From is the first record of that boot
 	To        time.Time `json:"to"`
 	End       string    `json:"end"` // "shut down", "crashed", "running", "unknown"
 	Up        *float64  `json:"up_seconds"`
@@ -214,7 +214,7 @@ func count(n int, one, many string) string {
 	return fmt.Sprint(n, " ", many)
 }
 
-// down is for how long the system was down after a period.
+// down formats how long the system was down after a period.
 func down(p boots.Period) string {
 	switch {
 	case !p.Follows:
@@ -227,7 +227,7 @@ func down(p boots.Period) string {
 	return length(p.DownFor, true)
 }
 
-// exact is how exact the end of a period is.
+// exact formats how exact the end of a period is.
 func exact(p boots.Period) string {
 	switch {
 	case p.End == boots.Open:
@@ -240,10 +240,10 @@ func exact(p boots.Period) string {
 	return "yes"
 }
 
-// short is a moment in local time.
+// short formats a time in local time.
 func short(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05") }
 
-// length is a duration in its two largest units.
+// length formats a duration in its two largest units.
 func length(d time.Duration, known bool) string {
 	if !known {
 		return "unknown"

@@ -31,7 +31,7 @@ func helpCommand() command {
 	}
 }
 
-// overview is the help of utmpctl itself.
+// overview returns the help of utmpctl itself.
 func overview() string {
 	var b strings.Builder
 	b.WriteString("usage: utmpctl COMMAND [options]\n       utmpctl -version\n\n")
@@ -44,7 +44,7 @@ func overview() string {
 	return b.String()
 }
 
-// usage is one line, folded where it would be long.
+// usage returns the usage line, folded if it is long.
 func (c command) usage() string {
 	b := "usage: utmpctl " + c.name
 	column := len(b)
@@ -72,7 +72,7 @@ func (o option) String() string {
 	return "-" + o.name + " " + o.arg
 }
 
-// help is what `utmpctl help COMMAND` prints.
+// help returns what `utmpctl help COMMAND` prints.
 func (c command) help() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n%s: %s.\n%s\n", c.usage(), c.name, c.summary, c.about)

@@ -30,16 +30,16 @@ func scan(ctx context.Context, f *archive.File, h *boots.History) error {
 	})
 }
 
-// past is what the log tells of the last boots, and the moment that it was read.
+// past is what the log says about the last boots, and the position up to which it was read.
 type past struct {
 	boots    []boots.Boot
-	mark     recfile.Mark // behind the last record
+	mark     recfile.Mark // after the last record
 	accessed time.Time    // before it was read
 	problems []string
 }
 
-// readPast reads back to the last boot but one, through files rotated away if
-// need be. A log that is missing is fs.ErrNotExist.
+// readPast reads back to the last boot but one, through rotated files if necessary. If the
+// log does not exist, the error is fs.ErrNotExist.
 func readPast(ctx context.Context, log *recfile.Log) (past, error) {
 	var p past
 	info, err := sysfile.Kernel().Lookup(log.Name())
@@ -47,7 +47,7 @@ func readPast(ctx context.Context, log *recfile.Log) (past, error) {
 		return p, fmt.Errorf("read %s: %w", log.Name(), err)
 	}
 	p.accessed = info.Accessed
-	// The mark comes first: what is appended after it makes it outdated.
+	// Take the mark first: anything appended later makes it outdated.
 	if p.mark, err = log.Mark(); err != nil {
 		return p, err
 	}
@@ -70,24 +70,24 @@ func readPast(ctx context.Context, log *recfile.Log) (past, error) {
 		}
 		if err := t.file(ctx, name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			p.problems = append(p.problems, err.Error())
-			break // what is older follows no more
+			break // older files no longer follow on
 		}
 	}
 	p.boots = t.history()
 	return p, context.Cause(ctx)
 }
 
-// enoughBoots is how many boots of the past are looked at: the last, and the one
-// before it, in case the last is the present one.
+// enoughBoots is the number of boots to read: the last one, and the one before it in case
+// the last is the present one.
 const enoughBoots = 2
 
-// tail collects records from the last to the first, until there are enough boots.
+// tail collects records from the last to the first until there are enough boots.
 type tail struct {
-	items []item // the last one first
+	items []item // last record first
 	began int
 }
 
-// item is a record of which little is kept, unless it is of the system.
+// item is a record, shortened unless it is one of the system.
 type item struct {
 	at     utmpx.Time
 	login  bool
@@ -105,7 +105,7 @@ func itemOf(r utmpx.Record) (item, boots.Kind) {
 
 func (t *tail) enough() bool { return t.began >= enoughBoots }
 
-// back takes the record before those it has, and reports whether more is wanted.
+// back adds the record before those it has, and reports whether it needs more.
 func (t *tail) back(r utmpx.Record) bool {
 	it, kind := itemOf(r)
 	t.items = append(t.items, it)
@@ -115,8 +115,8 @@ func (t *tail) back(r utmpx.Record) bool {
 	return !t.enough()
 }
 
-// file takes the end of the file before those it has, which is read forward: it
-// may be compressed.
+// file adds the end of the previous file, which is read forward because it may be
+// compressed.
 func (t *tail) file(ctx context.Context, name string) error {
 	f, err := archive.OpenOwn(name)
 	if err != nil {

@@ -14,21 +14,21 @@ import (
 	"utmpd.dev/utmpd/internal/proc"
 )
 
-// machine is what utmpctl runs on. Another takes its place in tests.
+// machine is the system that utmpctl works on. Tests replace it.
 type machine struct {
 	now        func() time.Time
-	uptime     func() time.Duration // since the system was started; 0 if nothing tells
+	uptime     func() time.Duration // since the start of the system; 0 if unknown
 	bootID     func() (string, error)
-	release    func() string // of the kernel
+	release    func() string // kernel release
 	initsystem func() initsystem.Writes
-	volatile   func(file string) bool      // it cannot be from before this boot
-	makeFile   func(file string) error     // an empty one for the group utmp; fs.ErrExist if it is there
-	alive      func(pid int32) bool        // also if that cannot be known
-	led        func(lines []string) []bool // which have, or may have, a session leader
-	patience   time.Duration               // with those who hold a lock: a boot must not hang on one
+	volatile   func(file string) bool      // the file cannot be from before this boot
+	makeFile   func(file string) error     // creates an empty file for the group utmp; fs.ErrExist if it exists
+	alive      func(pid int32) bool        // also true if unknown
+	led        func(lines []string) []bool // the lines that have, or may have, a session leader
+	patience   time.Duration               // maximum wait for a lock: a boot must not hang
 }
 
-// thisMachine is the one that the program runs on.
+// thisMachine returns the system that the program runs on.
 func thisMachine() machine {
 	return machine{
 		now: time.Now,
@@ -47,9 +47,9 @@ func thisMachine() machine {
 	}
 }
 
-// makeFile makes a utmpx file as tmpfiles.d and sysvinit do: 0664 root:utmp, or
-// of the group of who makes it where there is no such group, or they may not give
-// it away. It has its name only once it is so, whenever this is killed.
+// makeFile creates a utmpx file as tmpfiles.d and sysvinit do: 0664 root:utmp. If that
+// group does not exist or may not be set, the file gets the group of the process. The file
+// gets its name only when it is complete, even if the program is killed.
 func makeFile(name string) error {
 	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*")
 	if err != nil {

@@ -20,8 +20,8 @@ func release() string {
 	return unix.ByteSliceToString(u.Release[:])
 }
 
-// initStart is how long the kernel had run when process 1 was started. In a
-// container that is as long as you like: what was booted then is the container.
+// initStart returns how long the kernel had run when process 1 started. In a container
+// this can be any length; the container's start is then the boot.
 func initStart() time.Duration {
 	p, err := proc.Find(1)
 	if err != nil {
@@ -33,12 +33,12 @@ func initStart() time.Duration {
 
 func writes() initsystem.Writes { return initsystem.Find(os.DirFS("/")) }
 
-// volatile reports whether a file is in memory, and so made in this boot.
+// volatile reports whether a file is in memory, and so was created in this boot.
 func volatile(name string) bool {
 	var st unix.Statfs_t
 	if unix.Statfs(name, &st) != nil {
 		return false
 	}
-	magic := uint32(st.Type) // its type is another on each architecture
+	magic := uint32(st.Type) // its type differs between architectures
 	return magic == unix.TMPFS_MAGIC || magic == unix.RAMFS_MAGIC
 }

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-// Package ctl is utmpctl: it wires the rooms together for commands that do one
-// thing and end. Each command is a file; [commands] lists them, and from that
-// list come the parser, the help and the completions. The page utmpctl(8) tells
-// what each does.
+// Package ctl is utmpctl. It connects the other packages to commands that do one thing
+// and exit. Each command has a file of its own. [commands] lists them; the parser, the
+// help and the completions are made from that list. See utmpctl(8) for what each does.
 package ctl
 
 import (
@@ -24,17 +23,16 @@ const (
 	exitUsage = 2
 )
 
-// usageError is a command line that cannot be understood.
+// usageError is a fault in the command line.
 type usageError struct {
 	err  error
-	help string // what to show with it
+	help string // printed after the error
 }
 
 func (e *usageError) Error() string { return e.err.Error() }
 
-// Main is the command: it returns the exit status, 0 for success, 1 for an
-// error, which stderr then tells, 2 for a usage error. SIGINT and SIGTERM end
-// it.
+// Main runs utmpctl and returns its exit status: 0 for success, 1 for an error, which it
+// prints to stderr, 2 for a usage error. SIGINT and SIGTERM end it.
 func Main(args []string, stdout, stderr io.Writer) int {
 	syscall.Umask(0o022) // who may read the notes is not the caller's to decide
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
@@ -56,7 +54,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer, on machin
 	return exitError
 }
 
-// tell prints what went wrong, or was in the way: several things a line each.
+// tell prints errors and warnings, one per line.
 func tell(w io.Writer, what any) {
 	for line := range strings.SplitSeq(fmt.Sprint(what), "\n") {
 		fmt.Fprintf(w, "utmpctl: %s\n", line)

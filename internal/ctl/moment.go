@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// parseTime reads a moment as people write one: a date, a date and a time of day,
-// both local, RFC 3339, or a length of time before now. "" is the zero time.
+// parseTime parses a date, a date with a time of day (both local), a time in RFC 3339, or
+// a duration before now. "" is the zero time.
 func parseTime(s string, now time.Time) (time.Time, error) {
 	if s == "" {
 		return time.Time{}, nil
@@ -26,7 +26,7 @@ func parseTime(s string, now time.Time) (time.Time, error) {
 	unit := units[s[len(s)-1]]
 	n, err := strconv.ParseUint(s[:len(s)-1], 10, 20)
 	if unit == 0 || err != nil {
-		return time.Time{}, fmt.Errorf("%q is no time", s)
+		return time.Time{}, fmt.Errorf("%q is not a time", s)
 	}
 	d := time.Duration(n) * unit
 	if d/unit != time.Duration(n) {

@@ -18,24 +18,24 @@ import (
 	"utmpd.dev/utmpd/utmpx"
 )
 
-// recorder is what the commands that write have in common.
+// recorder is the common part of the commands that write records.
 type recorder struct {
 	in     call
 	cfg    config.Config
 	wtmpx  *recfile.Log
 	bootID string
 	dry    bool
-	ours   initsystem.Writes // what utmpctl has to write; Who is not used
+	ours   initsystem.Writes // the records that utmpctl has to write; Who is not used
 	report report
 }
 
-// report is what such a command tells.
+// report is the output of such a command.
 type report struct {
 	DryRun   bool     `json:"dry_run"`
-	System   string   `json:"system,omitempty"`    // what else may write the records
+	System   string   `json:"system,omitempty"`    // what else writes the records
 	Last     *ending  `json:"last_boot,omitempty"` // how it ended, if that was not recorded
-	Recorded bool     `json:"recorded_before"`     // what was to be recorded was, before this run
-	Wrote    []action `json:"wrote"`               // or, in a dry run, would write
+	Recorded bool     `json:"recorded_before"`     // everything was recorded before this run
+	Wrote    []action `json:"wrote"`               // in a dry run: would write
 	Notes    []string `json:"notes"`
 }
 
@@ -43,12 +43,12 @@ type report struct {
 type ending struct {
 	End         string    `json:"end"`
 	At          time.Time `json:"at"`
-	Within      *int64    `json:"within_seconds"` // it ended so long after At at most; null: unknown
+	Within      *int64    `json:"within_seconds"` // it ended at most this long after At; null: unknown
 	From        string    `json:"from"`
 	ClockBehind bool      `json:"clock_behind"`
 }
 
-// action is one record written.
+// action is one record that was written.
 type action struct {
 	Record string `json:"record"`
 	File   string `json:"file"`
@@ -74,7 +74,7 @@ func (r *recorder) did(rec utmpx.Record, file string) {
 	r.report.Wrote = append(r.report.Wrote, action{Record: rec.String(), File: file})
 }
 
-// note reads a note in STATE_DIR. One that is not as it should be is told of.
+// note reads a note in STATE_DIR and reports a malformed one.
 func (r *recorder) note(name string) (heartbeat.Note, bool) {
 	n, err := heartbeat.ReadNote(filepath.Join(r.cfg.StateDir, name))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -91,19 +91,19 @@ func (r *recorder) leave(name string, n heartbeat.Note, without string) error {
 	}
 	err := heartbeat.WriteNote(filepath.Join(r.cfg.StateDir, name), n)
 	if errors.Is(err, fs.ErrNotExist) {
-		r.tell("there is no " + r.cfg.StateDir + ": " + without)
+		r.tell(r.cfg.StateDir + " does not exist: " + without)
 		return nil
 	}
 	return err
 }
 
-// attempts is how often the log is read again because it changed meanwhile.
+// attempts is how often the log is read again because it has changed.
 const attempts = 100
 
-// appendUnlessChanged reads what the log tells of the last boots, and appends
-// what choose then returns, but only if nothing was appended since: otherwise it
-// begins again. So of many that run at once one writes, and the others see it.
-// It returns what was written, and syncs it.
+// appendUnlessChanged reads the last boots from the log and appends the records that
+// choose returns, but only if nothing was appended meanwhile. Otherwise it starts again.
+// So of many concurrent runs one writes, and the others find its records. It returns and
+// syncs what was written.
 func (r *recorder) appendUnlessChanged(choose func(past) []utmpx.Record) ([]utmpx.Record, error) {
 	ctx, cancel := context.WithTimeout(r.in.ctx, r.in.on.patience)
 	defer cancel()
@@ -115,7 +115,7 @@ func (r *recorder) appendUnlessChanged(choose func(past) []utmpx.Record) ([]utmp
 			return nil, err
 		}
 		if i == 0 {
-			accessed = p.accessed // later ones are of our own reading
+			accessed = p.accessed // later access times come from this program's own reading
 			for _, problem := range p.problems {
 				r.tell(problem)
 			}
@@ -139,10 +139,10 @@ func (r *recorder) appendUnlessChanged(choose func(past) []utmpx.Record) ([]utmp
 			return recs, r.wtmpx.Sync()
 		}
 	}
-	return nil, fmt.Errorf("append to %s: it changes all the time", r.cfg.WtmpxFile)
+	return nil, fmt.Errorf("append to %s: it keeps changing", r.cfg.WtmpxFile)
 }
 
-// finish prints the report, also of what was done before an error.
+// finish prints the report, also if an error follows.
 func (r *recorder) finish(err error) error {
 	if r.in.set["json"] {
 		e := json.NewEncoder(r.in.stdout)
@@ -172,7 +172,7 @@ func ended(end string) string {
 	return end
 }
 
-// String tells when, how exactly, and from what.
+// String formats the time, how exact it is, and its source.
 func (e ending) String() string {
 	s := stamp(e.At)
 	switch {
@@ -194,5 +194,5 @@ var sources = map[string]string{
 	"last-record": "last record",
 }
 
-// stamp is a moment in local time, for people.
+// stamp formats a time in local time, for people.
 func stamp(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05 -0700") }

@@ -4,8 +4,8 @@ package ctl
 
 import "utmpd.dev/utmpd/internal/config"
 
-// settings reads the configuration as utmpd does: a fault is a warning on
-// standard error, and the default counts.
+// settings reads the configuration as utmpd does: it prints faults to standard error and
+// uses the defaults instead.
 func (c call) settings() (config.Config, error) {
 	cfg, warnings, err := config.Load(c.value("config"))
 	if err != nil {

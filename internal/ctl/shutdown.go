@@ -37,11 +37,11 @@ shutdown.`,
 	}
 }
 
-// stopping is one `utmpctl shutdown`.
+// stopping is one run of `utmpctl shutdown`.
 type stopping struct{ *recorder }
 
-// log appends the record of the shutdown, unless the system does, or it stands
-// there already.
+// log appends the record of the shutdown, unless the system writes it or the log already
+// has it.
 func (s *stopping) log() error {
 	if !s.ours.Shutdown {
 		return nil
@@ -54,7 +54,7 @@ func (s *stopping) log() error {
 		return []utmpx.Record{boots.ShutdownRecord(s.in.on.now(), s.in.on.release())}
 	})
 	if errors.Is(err, fs.ErrNotExist) {
-		s.tell("there is no " + s.cfg.WtmpxFile + ": nothing is recorded there")
+		s.tell(s.cfg.WtmpxFile + " does not exist: nothing is recorded there")
 		return nil
 	}
 	for _, r := range wrote {
@@ -63,15 +63,15 @@ func (s *stopping) log() error {
 	return err
 }
 
-// mark has the heartbeat's note say that the end was a controlled one.
+// mark sets the state of the heartbeat's note to a controlled end.
 func (s *stopping) mark() error {
 	return s.leave(heartbeat.NoteFile, heartbeat.Note{BootID: s.bootID, Time: s.in.on.now(), State: heartbeat.Shutdown},
-		"the record alone tells of the shutdown")
+		"only the record shows the shutdown")
 }
 
-// clean marks the records of sessions whose process has died, and writes their
-// logouts, as utmpd would if it still ran. In doubt it leaves a record as it is:
-// the system's end ends the session anyway.
+// clean marks the records of sessions whose process has died and appends their logouts,
+// as utmpd would if it still ran. In doubt it leaves a record unchanged, because the end
+// of the system ends the session anyway.
 func (s *stopping) clean() error {
 	f := recfile.NewFile(s.cfg.UtmpxFile, recfile.Options{})
 	snap, err := f.Snapshot(nil)
@@ -99,8 +99,8 @@ func (s *stopping) clean() error {
 	}
 }
 
-// dead returns the sessions of a snapshot whose process has ended, and on whose
-// terminal nobody is.
+// dead returns the sessions of a snapshot whose process has ended and whose terminal has
+// no session leader.
 func (s *stopping) dead(snap *snapshot.Snapshot) []cleaner.Job {
 	var jobs []cleaner.Job
 	var lines []string
