@@ -57,7 +57,7 @@ func (b *booting) run() error {
 	if err := errors.Join(b.log(), b.file()); err != nil {
 		return err // no stamp, so that a later run tries again
 	}
-	return b.stamp()
+	return b.leaveStamp()
 }
 
 // gather collects what is known before the log is read.
@@ -98,7 +98,8 @@ func (b *booting) log() error {
 	case err != nil:
 		return err
 	}
-	b.told(v)
+	b.findPresent(v)
+	b.reportEnding(v)
 	for _, r := range wrote {
 		b.did(r, b.cfg.WtmpxFile)
 	}
@@ -124,14 +125,18 @@ func (b *booting) missing(v boots.Verdict) []utmpx.Record {
 	return recs
 }
 
-// told reports what was found about the last boot.
-func (b *booting) told(v boots.Verdict) {
+// findPresent takes the time of this boot from the log, if it was recorded there.
+func (b *booting) findPresent(v boots.Verdict) {
 	if n := len(b.ev.Boots); v.Present && !v.Restarted && n > 0 {
 		b.report.Recorded = true
 		if last := b.ev.Boots[n-1]; last.Recorded && b.ev.IsPresent(last) {
 			b.began = last.From
 		}
 	}
+}
+
+// reportEnding reports how the last boot ended.
+func (b *booting) reportEnding(v boots.Verdict) {
 	if v.EndMissing {
 		b.tell(b.cfg.WtmpxFile + " already has the record of this boot, so the end of the last one cannot be recorded; run utmpctl boot earlier")
 	}
@@ -209,9 +214,9 @@ func (b *booting) makeFile(name string) error {
 	return nil
 }
 
-// stamp notes that this boot is completely recorded. Without a STATE_DIR only the
-// records show it.
-func (b *booting) stamp() error {
+// leaveStamp notes that this boot is completely recorded. Without a STATE_DIR only
+// the records show it.
+func (b *booting) leaveStamp() error {
 	if b.ev.Stamp != nil && b.ev.Stamp.Boot == b.bootID {
 		return nil
 	}

@@ -174,7 +174,7 @@ func ended(end string) string {
 
 // String formats the time, how exact it is, and its source.
 func (e ending) String() string {
-	s := stamp(e.At)
+	s := localTime(e.At)
 	switch {
 	case e.Within == nil:
 		s += " or later"
@@ -194,5 +194,5 @@ var sources = map[string]string{
 	"last-record": "last record",
 }
 
-// stamp formats a time in local time, for people.
-func stamp(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05 -0700") }
+// localTime formats a time in local time, for people.
+func localTime(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05 -0700") }
