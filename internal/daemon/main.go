@@ -29,8 +29,8 @@ const (
 
 const usage = `usage: utmpd [-debug] [-foreground] [-n] [-check] [-config FILE] [-version]
 
-Without an option utmpd leaves its terminal and runs as a daemon; the command
-ends when the daemon is ready.
+Without -debug or -foreground, utmpd detaches from the terminal and runs as a
+daemon. The command returns when the daemon is ready.
 
   -debug        stay on the terminal, log every step on standard output
   -foreground   stay on the terminal, log on standard error
