@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-// Package heartbeat leaves, at every beat, a trace of the moment: the wtmpx
-// file's access time, which tells at the next boot when the system went down,
-// and a note of its own with the boot id.
+// Package heartbeat records periodically that the system is up: in the wtmpx
+// file's access time, and in a note with the boot id. At the next boot they show
+// when the system went down.
 package heartbeat
 
 import (
@@ -10,29 +10,30 @@ import (
 	"errors"
 	"io/fs"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 )
 
-// Toucher is the wtmpx file. It opens the file by name each time, so that after
-// a rotation the new one is meant. Both methods may wait for the disk.
+// Toucher is the wtmpx file. Its methods open the file by name each time, so that
+// they use the new file after a rotation. They may block on the disk.
 type Toucher interface {
-	// Touch sets the access time to t, leaves the modification time alone,
-	// and makes that durable.
+	// Touch sets the access time to t, keeps the modification time, and syncs
+	// the file.
 	Touch(t time.Time) error
-	// ReadOne reads a little of the file, which may move its access time.
+	// ReadOne reads one record, which may update the access time.
 	ReadOne() error
 }
 
-// Options are what a Heartbeat works with.
+// Options configure a Heartbeat.
 type Options struct {
-	Log      Toucher          // nil: no file is touched
+	Log      Toucher          // nil: no access time is set
 	NotePath string           // "": no note is written
-	BootID   string           // stands in the note
-	Period   time.Duration    // between two beats; below a second it is one
+	BootID   string           // for the note
+	Period   time.Duration    // time between two beats; at least a second
 	Now      func() time.Time // the wall clock; nil: time.Now
 	Logger   *slog.Logger     // nil: slog.Default()
-	Beaten   func()           // called after each beat, if not nil
+	Beaten   func()           // called after each beat; may be nil
 }
 
 // Heartbeat beats while Run runs.
@@ -41,12 +42,12 @@ type Heartbeat struct {
 	notePath string
 	bootID   string
 	now      func() time.Time
-	touch    teller
-	note     teller
+	touch    failures
+	note     failures
 	logger   *slog.Logger
 	beaten   func()
 
-	changed chan struct{} // has one when the period changed
+	changed chan struct{} // signals a new period; has a buffer of one
 
 	mu     sync.Mutex
 	period time.Duration
@@ -54,7 +55,7 @@ type Heartbeat struct {
 	err    error
 }
 
-// New returns a Heartbeat that does not beat yet.
+// New returns a Heartbeat. It beats once Run is called.
 func New(o Options) *Heartbeat {
 	h := &Heartbeat{
 		log:      o.Log,
@@ -75,11 +76,11 @@ func New(o Options) *Heartbeat {
 	return h
 }
 
-// Run beats at once and then in every period until ctx ends; then the note says
-// that it stopped, or still, if that was marked since the last beat, that the
-// system is about to end. A beat that waits for a disk
-// delays the next one, and the end. Run is for one goroutine; the other methods
-// are safe beside it.
+// Run beats at once and then once in each period until ctx ends. It then writes
+// the state Stopped into the note, but keeps the state Shutdown if `utmpctl
+// shutdown` has written it since the last beat. A beat that waits for the disk
+// delays the next one and the return. Only one goroutine may call Run; the other
+// methods are safe for concurrent use.
 func (h *Heartbeat) Run(ctx context.Context) {
 	h.beat()
 	timer := time.NewTimer(h.every())
@@ -90,7 +91,7 @@ func (h *Heartbeat) Run(ctx context.Context) {
 			h.writeNote(h.atEnd())
 			return
 		case <-h.changed:
-			h.writeNote(Running) // it tells the period, too
+			h.writeNote(Running) // the note contains the period
 			timer.Reset(h.every())
 		case <-timer.C:
 			h.beat()
@@ -99,8 +100,8 @@ func (h *Heartbeat) Run(ctx context.Context) {
 	}
 }
 
-// SetPeriod changes the time between two beats, counted from now. Below a
-// second it is one.
+// SetPeriod changes the time between two beats, at least a second. The new period
+// starts now.
 func (h *Heartbeat) SetPeriod(d time.Duration) {
 	d = atLeastASecond(d)
 	h.mu.Lock()
@@ -116,10 +117,9 @@ func (h *Heartbeat) SetPeriod(d time.Duration) {
 	}
 }
 
-// Last returns when the access time was last moved, zero if never, and the
-// error of the last beat. Where the right to set it is missing and the file
-// was read in place of that, the beat counts and the error is still
-// fs.ErrPermission.
+// Last returns when the access time was last updated, zero if never, and the
+// error of the last beat. If the access time may not be set and the file was read
+// instead, the beat counts and the error wraps fs.ErrPermission.
 func (h *Heartbeat) Last() (time.Time, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -149,12 +149,12 @@ func (h *Heartbeat) beatFile() {
 	moved := err == nil
 	switch {
 	case err == nil:
-		if h.touch.works() {
-			h.logger.Info("the access time of wtmpx is kept up again")
+		if h.touch.end() {
+			h.logger.Info("the access time of wtmpx is updated again")
 		}
 	case errors.Is(err, fs.ErrNotExist):
-		if h.touch.fails("missing") {
-			h.logger.Warn("wtmpx is missing; no access time to keep up until it is there", "error", err)
+		if h.touch.add("missing") {
+			h.logger.Warn("wtmpx is missing; its access time is not updated until it exists", "error", err)
 		}
 	case errors.Is(err, fs.ErrPermission):
 		if rerr := h.log.ReadOne(); rerr != nil {
@@ -163,9 +163,9 @@ func (h *Heartbeat) beatFile() {
 			break
 		}
 		moved = true
-		if h.touch.fails("permission") {
-			h.logger.Warn("no right to set the access time of wtmpx; it is read instead: "+
-				"how far off the time of a crash will be depends on the mount's atime options", "error", err)
+		if h.touch.add("permission") {
+			h.logger.Warn("no permission to set the access time of wtmpx; reading the file instead: "+
+				"the accuracy of a crash's time depends on the mount's atime options", "error", err)
 		}
 	default:
 		h.other(err)
@@ -179,13 +179,13 @@ func (h *Heartbeat) beatFile() {
 }
 
 func (h *Heartbeat) other(err error) {
-	if h.touch.fails(err.Error()) {
-		h.logger.Error("the access time of wtmpx cannot be kept up", "error", err)
+	if h.touch.add(err.Error()) {
+		h.logger.Error("cannot update the access time of wtmpx", "error", err)
 	}
 }
 
-// atEnd is the state of the last note. A shutdown that was marked while the
-// daemon ran is one still, unless a beat showed that the system went on.
+// atEnd returns the state for the last note: Shutdown if the note has it, which a
+// later beat would have overwritten, else Stopped.
 func (h *Heartbeat) atEnd() State {
 	if h.notePath != "" {
 		if n, err := ReadNote(h.notePath); err == nil && n.BootID == h.bootID && n.State == Shutdown {
@@ -202,12 +202,12 @@ func (h *Heartbeat) writeNote(state State) {
 	err := WriteNote(h.notePath, Note{BootID: h.bootID, Time: h.now(), Every: h.every(), State: state})
 	switch {
 	case err == nil:
-		if h.note.works() {
+		if h.note.end() {
 			h.logger.Info("the heartbeat's note is written again", "file", h.notePath)
 		}
-	case h.note.fails(err.Error()):
-		h.logger.Warn("the heartbeat's note cannot be written; "+
-			"after a crash its time is known from wtmpx alone", "error", err)
+	case h.note.add(err.Error()):
+		h.logger.Warn("cannot write the heartbeat's note; "+
+			"the time of a crash would be known from wtmpx only", "error", err)
 	}
 }
 
@@ -215,29 +215,24 @@ func atLeastASecond(d time.Duration) time.Duration {
 	return max(d, time.Second)
 }
 
-// maxKinds bounds how many kinds of failure are told before it works again.
+// maxKinds limits how many kinds of failure are logged before a success.
 const maxKinds = 8
 
-// teller says each kind of failure once until it works again.
-type teller struct{ told []string }
+// failures are the kinds of failure since the last success. Each is logged once.
+type failures struct{ kinds []string }
 
-// fails reports whether this kind of failure is still to be told.
-func (t *teller) fails(kind string) bool {
-	for _, k := range t.told {
-		if k == kind {
-			return false
-		}
-	}
-	if len(t.told) == maxKinds {
+// add adds a kind of failure and reports whether to log it.
+func (f *failures) add(kind string) bool {
+	if len(f.kinds) == maxKinds || slices.Contains(f.kinds, kind) {
 		return false
 	}
-	t.told = append(t.told, kind)
+	f.kinds = append(f.kinds, kind)
 	return true
 }
 
-// works reports whether a failure was told before.
-func (t *teller) works() bool {
-	was := len(t.told) > 0
-	t.told = nil
-	return was
+// end ends the failures at a success and reports whether there were any.
+func (f *failures) end() bool {
+	any := len(f.kinds) > 0
+	f.kinds = nil
+	return any
 }

@@ -20,7 +20,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// file is a Toucher that fails as it is told and keeps what it was asked.
+// file is a simulated Toucher. It fails on request and records its calls.
 type file struct {
 	mu       sync.Mutex
 	touchErr error
@@ -57,7 +57,7 @@ func (f *file) fail(touch, read error) {
 	f.touchErr, f.readErr = touch, read
 }
 
-// times are those touched since the last call, relative to start.
+// times returns the times set since the last call, relative to start.
 func (f *file) times(start time.Time) []time.Duration {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -90,7 +90,8 @@ func (j *journal) logger() *slog.Logger {
 	}}))
 }
 
-// lines returns the beginnings of the lines since the last call.
+// lines returns the level and the first 20 bytes of each message since the last
+// call.
 func (j *journal) lines() []string {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -103,7 +104,7 @@ func (j *journal) lines() []string {
 	return l
 }
 
-// run starts h in a bubble and returns what ends it.
+// run runs h in a synctest bubble. stop ends it and waits.
 func run(t *testing.T, h *Heartbeat) (stop func()) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
@@ -118,7 +119,7 @@ func run(t *testing.T, h *Heartbeat) (stop func()) {
 	}
 }
 
-// pass lets d go by and what is due then be done.
+// pass waits for d, and until everything that is due then is done.
 func pass(d time.Duration) {
 	time.Sleep(d)
 	synctest.Wait()
@@ -144,13 +145,13 @@ func TestBeats(t *testing.T) {
 		pass(3*time.Minute - 1)
 		want(t, "in three minutes", []time.Duration{time.Minute, 2 * time.Minute}, f.times(start))
 
-		h.SetPeriod(time.Minute) // no change: the beat is not put off
+		h.SetPeriod(time.Minute) // no change: does not delay the next beat
 		pass(1)
 		want(t, "same period", []time.Duration{3 * time.Minute}, f.times(start))
 		h.SetPeriod(10 * time.Second)
 		pass(20 * time.Second)
 		want(t, "shorter period", []time.Duration{190 * time.Second, 200 * time.Second}, f.times(start))
-		h.SetPeriod(-1) // never a spin
+		h.SetPeriod(-1) // counts as a second
 		pass(2 * time.Second)
 		want(t, "no period", []time.Duration{201 * time.Second, 202 * time.Second}, f.times(start))
 		if last, err := h.Last(); last.Sub(start) != 202*time.Second || err != nil {
@@ -178,33 +179,35 @@ func TestClockStep(t *testing.T) {
 	})
 }
 
-func TestTold(t *testing.T) {
+// TestFailuresLogged checks that each kind of failure is logged once until the
+// next success.
+func TestFailuresLogged(t *testing.T) {
 	perm := fmt.Errorf("touch: %w", fs.ErrPermission)
 	missing := fmt.Errorf("touch: %w", fs.ErrNotExist)
 	full, rofs := errors.New("input/output error"), errors.New("read-only file system")
-	const again, gone, noRight, other = "INFO the access time of w", "WARN wtmpx is missing; no",
-		"WARN no right to set the ", "ERROR the access time of w"
+	const again, gone, forbidden, other = "INFO the access time of w", "WARN wtmpx is missing; it",
+		"WARN no permission to set", "ERROR cannot update the ac"
 	steps := []struct {
 		name        string
 		touch, read error
-		told        []string
+		logged      []string
 		reads       int
 		moved       bool
 	}{
-		{name: "good", moved: true},
-		{name: "missing", touch: missing, told: []string{gone}},
+		{name: "no error", moved: true},
+		{name: "missing", touch: missing, logged: []string{gone}},
 		{name: "still missing", touch: missing},
-		{name: "back", told: []string{again}, moved: true},
-		{name: "good again", moved: true},
-		{name: "missing again", touch: missing, told: []string{gone}},
-		{name: "back without the right", touch: perm, told: []string{noRight}, reads: 1, moved: true},
-		{name: "still without", touch: perm, reads: 1, moved: true},
-		{name: "not even to read", touch: perm, read: perm, told: []string{other}, reads: 1},
-		{name: "still not", touch: perm, read: perm, reads: 1},
-		{name: "another error", touch: full, told: []string{other}},
-		{name: "and another", touch: rofs, told: []string{other}},
-		{name: "the first again", touch: full},
-		{name: "works", told: []string{again}, moved: true},
+		{name: "back", logged: []string{again}, moved: true},
+		{name: "still there", moved: true},
+		{name: "missing again", touch: missing, logged: []string{gone}},
+		{name: "back without permission", touch: perm, logged: []string{forbidden}, reads: 1, moved: true},
+		{name: "still without permission", touch: perm, reads: 1, moved: true},
+		{name: "without permission to read", touch: perm, read: perm, logged: []string{other}, reads: 1},
+		{name: "still without permission to read", touch: perm, read: perm, reads: 1},
+		{name: "another error", touch: full, logged: []string{other}},
+		{name: "a third error", touch: rofs, logged: []string{other}},
+		{name: "the second error again", touch: full},
+		{name: "no error again", logged: []string{again}, moved: true},
 	}
 	synctest.Test(t, func(t *testing.T) {
 		f, j := &file{}, &journal{}
@@ -216,28 +219,28 @@ func TestTold(t *testing.T) {
 			f.fail(s.touch, s.read)
 			before := f.readings()
 			pass(time.Minute)
-			want(t, s.name, s.told, j.lines())
+			want(t, s.name, s.logged, j.lines())
 			want(t, s.name+": reads", s.reads, f.readings()-before)
 			last, err := h.Last()
 			want(t, s.name+": moved", s.moved, time.Since(last) < time.Minute)
 			if (err != nil) != (s.touch != nil) {
-				t.Errorf("%s: Last says %v", s.name, err)
+				t.Errorf("%s: Last returned the error %v", s.name, err)
 			}
 		}
 	})
 }
 
-func TestTellerIsBounded(t *testing.T) {
-	var tell teller
+func TestFailuresAreBounded(t *testing.T) {
+	var f failures
 	n := 0
 	for i := range 1000 {
-		if tell.fails(fmt.Sprint(i)) {
+		if f.add(fmt.Sprint(i)) {
 			n++
 		}
 	}
-	want(t, "told", maxKinds, n)
-	want(t, "told that it works", true, tell.works())
-	want(t, "and again", false, tell.works())
+	want(t, "kinds logged", maxKinds, n)
+	want(t, "end after failures", true, f.end())
+	want(t, "end without failures", false, f.end())
 }
 
 func TestNoteIsKept(t *testing.T) {
@@ -248,7 +251,7 @@ func TestNoteIsKept(t *testing.T) {
 		h := New(Options{NotePath: path, BootID: "b1", Period: time.Minute, Logger: j.logger()})
 		stop := run(t, h)
 		pass(3 * time.Minute)
-		want(t, "directory missing", []string{"WARN the heartbeat's note"}, j.lines())
+		want(t, "directory missing", []string{"WARN cannot write the hea"}, j.lines())
 
 		if err := os.Mkdir(filepath.Dir(path), 0o700); err != nil {
 			t.Fatal(err)
@@ -279,8 +282,9 @@ func TestNoteIsKept(t *testing.T) {
 	})
 }
 
-// TestShutdownMarked: what says that the system is about to end stays true of a
-// daemon that ends then, and not of one that goes on, or of another boot's.
+// TestShutdownMarked checks that the note stays in the state Shutdown if the
+// daemon ends before its next beat, but not after a beat, nor if the note is from
+// another boot.
 func TestShutdownMarked(t *testing.T) {
 	tests := []struct {
 		name   string

@@ -25,31 +25,31 @@ const (
 	maxNote    = 4096
 )
 
-// ErrCorrupt is the error of a note that is not as WriteNote leaves it.
+// ErrCorrupt is the error of a file that WriteNote has not written.
 var ErrCorrupt = errors.New("not a heartbeat's note")
 
-// State is what the writer of a note knew of what would come.
+// State is what was to follow a note.
 type State string
 
 // The states of a note.
 const (
 	Running  State = "running"  // another beat was to follow
-	Stopped  State = "stopped"  // the daemon ended under control, and the system went on
-	Shutdown State = "shutdown" // the system was about to end under control
+	Stopped  State = "stopped"  // the daemon was stopped; the system went on
+	Shutdown State = "shutdown" // the system was being shut down
 )
 
-// Note is the last sign of life. If it is of another boot and Running, the
-// system went down between Time and Time+Every, without a controlled end.
+// Note is the last sign of life. If it is from an earlier boot and Running, the
+// system crashed between Time and Time+Every.
 type Note struct {
 	BootID string
-	Time   time.Time     // wall clock, to the nanosecond, in UTC once read
-	Every  time.Duration // between two beats; 0 if no beats were going on
+	Time   time.Time     // wall clock, to the nanosecond; UnmarshalText returns UTC
+	Every  time.Duration // time between two beats; 0 if there were no beats
 	State  State
 }
 
-// MarshalText returns five lines: a header, boot, time, period, state. It fails
-// for a year outside 0 to 9999, a boot id of more than 256 bytes, a negative
-// period and an unknown state.
+// MarshalText returns five lines: header, boot, time, period and state. It returns
+// an error if the year is outside 0 to 9999, the boot id is longer than 256
+// bytes, the period is negative, or the state is unknown.
 func (n Note) MarshalText() ([]byte, error) {
 	t := n.Time.UTC()
 	if y := t.Year(); y < 0 || y > 9999 || len(n.BootID) > 256 || n.Every < 0 {
@@ -62,8 +62,8 @@ func (n Note) MarshalText() ([]byte, error) {
 		noteHeader, n.BootID, t.Format(time.RFC3339Nano), n.Every, n.State), nil
 }
 
-// UnmarshalText reads what MarshalText wrote, byte for byte; anything else is
-// ErrCorrupt and leaves n as it was.
+// UnmarshalText parses the text that MarshalText returns. For any other text the
+// error wraps ErrCorrupt and n is unchanged.
 func (n *Note) UnmarshalText(b []byte) error {
 	var m Note
 	var err error
@@ -85,7 +85,7 @@ func (n *Note) UnmarshalText(b []byte) error {
 	}
 	state, _ := strings.CutPrefix(l[4], "state ")
 	m.State = State(state)
-	// There is one way to write each note; this compares all the rest.
+	// Each note has exactly one form, so this checks everything else.
 	if again, err := m.MarshalText(); err != nil || !bytes.Equal(again, b) {
 		return fmt.Errorf("heartbeat: %w", ErrCorrupt)
 	}
@@ -93,8 +93,8 @@ func (n *Note) UnmarshalText(b []byte) error {
 	return nil
 }
 
-// ReadNote reads the note at path. The errors that can be told are
-// fs.ErrNotExist and [ErrCorrupt]. It follows no symbolic link.
+// ReadNote reads the note at path. It does not follow a symbolic link. The error
+// wraps fs.ErrNotExist if there is no file and [ErrCorrupt] if it is no note.
 func ReadNote(path string) (Note, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
 	if err != nil {
@@ -119,9 +119,9 @@ func ReadNote(path string) (Note, error) {
 	return n, nil
 }
 
-// WriteNote replaces the note at path, mode 0644 less the umask, and waits for the
-// disk: a power loss leaves the old note or the new one, whole. Several processes
-// may write a note at once.
+// WriteNote replaces the note at path, with mode 0644 less the umask, and waits for
+// the disk. A power failure leaves the old note or the new one, complete. Several
+// processes may write the note at the same time.
 func WriteNote(path string, n Note) error {
 	b, err := n.MarshalText()
 	if err != nil {

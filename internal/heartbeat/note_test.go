@@ -54,11 +54,11 @@ func TestNoteOutOfRange(t *testing.T) {
 		{},
 	} {
 		if err := WriteNote(path, n); err == nil {
-			t.Errorf("wrote %v", n)
+			t.Errorf("WriteNote(%v) succeeded", n)
 		}
 	}
 	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("a file: %v", err)
+		t.Errorf("a file was created: %v", err)
 	}
 }
 
@@ -98,7 +98,7 @@ func TestReadNote(t *testing.T) {
 			}
 			_, err := ReadNote(path)
 			if err == nil || tt.want != nil && !errors.Is(err, tt.want) || !strings.Contains(err.Error(), path) {
-				t.Errorf("error %v, want %v with the path", err, tt.want)
+				t.Errorf("error %v, want %v and the path", err, tt.want)
 			}
 		})
 	}
@@ -163,8 +163,8 @@ func TestWritersTogether(t *testing.T) {
 	}
 }
 
-// FuzzNote states: no bytes make it panic, and what parses marshals back to the
-// same bytes.
+// FuzzNote checks that no input panics, and that a note that can be parsed is
+// formatted as the same bytes.
 func FuzzNote(f *testing.F) {
 	b, err := Note{"b\x00", noteTime, time.Hour, Stopped}.MarshalText()
 	if err != nil {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-// Package initsystem finds out which records of boots and shutdowns the system
-// writes by itself. It looks at files and starts nothing.
+// Package initsystem finds out which records of boots and shutdowns the system's
+// init writes. It reads files and runs no program.
 package initsystem
 
 import (
@@ -14,16 +14,16 @@ import (
 
 // Writes are the records that the system writes.
 type Writes struct {
-	Who      string // what writes them, for people
-	BootLog  bool   // that of a boot, into the wtmpx log
-	BootFile bool   // that of a boot, into the utmpx file, which the system also makes
-	Shutdown bool   // that of a shutdown, into the log
+	Who      string // the program that writes them, or why none does; for people
+	BootLog  bool   // the boot in the wtmpx log
+	BootFile bool   // the boot in the utmpx file, which the system also creates
+	Shutdown bool   // the shutdown in the wtmpx log
 }
 
-// maxProgram bounds what is read of a program in search of a word.
+// maxProgram limits how much of a program is searched for a word, in bytes.
 const maxProgram = 16 << 20
 
-// Find looks at a system, root being its root directory. What it cannot read
+// Find inspects the system with this root directory. A file that cannot be read
 // counts as missing.
 func Find(root fs.FS) Writes {
 	s := system{root}
@@ -38,11 +38,12 @@ func Find(root fs.FS) Writes {
 	program := s.init()
 	switch {
 	case bytes.Contains(program, []byte("BusyBox v")):
-		return Writes{Who: "busybox init"} // its halt does, before anything is stopped
+		// Its halt records a shutdown, but before it stops anything.
+		return Writes{Who: "busybox init"}
 	case !bytes.Contains(program, []byte("/var/log/wtmp")):
 		return Writes{Who: "no program known to write them"}
 	case bytes.Contains(program, []byte("openrc")):
-		// At the end of the start, and into the log alone.
+		// It records the boot at the end of the start, in the log only.
 		return Writes{Who: "openrc-init and openrc-shutdown", BootLog: true, Shutdown: true}
 	}
 	return Writes{Who: "sysvinit", BootLog: true, BootFile: true, Shutdown: true}
@@ -55,14 +56,14 @@ func (s system) has(name string) bool {
 	return err == nil
 }
 
-// name is that of process 1.
+// name returns the name of process 1.
 func (s system) name() string {
 	b, _ := s.read("proc/1/comm")
 	return strings.TrimSpace(string(b))
 }
 
-// init returns the program that process 1 runs. Only root may look at it there;
-// for others it is the one that the kernel starts.
+// init returns the content of the program that process 1 runs. Only root may
+// read /proc/1/exe; for others it is that of the program that the kernel starts.
 func (s system) init() []byte {
 	for _, name := range []string{"proc/1/exe", "sbin/init", "usr/sbin/init"} {
 		if b, err := s.read(name); err == nil && len(b) > 0 {
@@ -81,8 +82,8 @@ func (s system) read(name string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, maxProgram))
 }
 
-// systemd writes them by a program that it may be built without, as in Debian 13,
-// in a unit that may be masked.
+// systemd writes the records with the program systemd-update-utmp. It can be
+// built without it, as in Debian 13, and the program's unit can be masked.
 func (s system) systemd() Writes {
 	const unit = "systemd-update-utmp.service"
 	masked := false
@@ -98,12 +99,13 @@ func (s system) systemd() Writes {
 	if masked {
 		return Writes{Who: "systemd, whose " + unit + " is masked"}
 	}
-	return Writes{Who: "systemd, which has no systemd-update-utmp here"}
+	return Writes{Who: "systemd without systemd-update-utmp"}
 }
 
-// runit leaves it to the scripts of its stages, of which Void's call halt.
+// runit writes no records itself. The scripts of its stages may call halt, as
+// Void's do.
 func (s system) runit() Writes {
-	w := Writes{Who: "the scripts of runit"}
+	w := Writes{Who: "runit's scripts"}
 	files := []string{"etc/runit/1", "etc/runit/3", "etc/init.d/umountnfs.sh"}
 	for _, dir := range []string{"etc/runit/core-services", "etc/runit/shutdown.d"} {
 		more, _ := fs.Glob(s.root, dir+"/*")
@@ -127,7 +129,7 @@ func calls(script []byte, command, option string) bool {
 	return false
 }
 
-// s6 as s6-linux-init sets it up records a shutdown and no boot.
+// s6, as s6-linux-init sets it up, records a shutdown but no boot.
 func (s system) s6() Writes {
 	w := Writes{Who: "s6-linux-init"}
 	for _, dir := range []string{"usr/bin", "bin", "usr/sbin", "sbin"} {

@@ -30,7 +30,7 @@ func TestFind(t *testing.T) {
 	}{
 		{"systemd of Debian 12", systemd(fstest.MapFS{"lib/systemd/systemd-update-utmp": file("")}), all("systemd-update-utmp")},
 		{"systemd with /usr merged", systemd(fstest.MapFS{"usr/lib/systemd/systemd-update-utmp": file("")}), all("systemd-update-utmp")},
-		{"systemd of Debian 13", systemd(fstest.MapFS{}), Writes{Who: "systemd, which has no systemd-update-utmp here"}},
+		{"systemd of Debian 13", systemd(fstest.MapFS{}), Writes{Who: "systemd without systemd-update-utmp"}},
 		{"systemd, masked", systemd(fstest.MapFS{
 			"lib/systemd/systemd-update-utmp":                file(""),
 			"etc/systemd/system/systemd-update-utmp.service": link("/dev/null"),
@@ -47,10 +47,10 @@ func TestFind(t *testing.T) {
 		{"runit of Void", fstest.MapFS{"proc/1/comm": file("runit\n"),
 			"etc/runit/core-services/05-misc.sh": file("install -m0664 -o root -g utmp /dev/null /run/utmp\nhalt -B  # for wtmp\n"),
 			"etc/runit/3":                        file("sv exit /var/service/*\nhalt -w  # for utmp\n"),
-		}, Writes{"the scripts of runit", true, false, true}},
+		}, Writes{"runit's scripts", true, false, true}},
 		{"runit of Debian", fstest.MapFS{"proc/1/comm": file("runit\n"), "etc/runit/1": file("# not halt -B\n"),
 			"etc/init.d/umountnfs.sh": file("do_stop () {\n\thalt -w\n"),
-		}, Writes{"the scripts of runit", false, false, true}},
+		}, Writes{"runit's scripts", false, false, true}},
 		{"s6-linux-init", fstest.MapFS{"proc/1/comm": file("s6-svscan\n"), "bin/s6-linux-init-shutdownd": file("")},
 			Writes{"s6-linux-init", false, false, true}},
 		{"s6 otherwise", fstest.MapFS{"proc/1/comm": file("s6-svscan\n")}, Writes{Who: "s6-linux-init"}},

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-// Package leaktest counts descriptors and goroutines over a package's tests.
-// Only tests import it.
+// Package leaktest checks that a package's tests leave no descriptors and
+// goroutines behind. Only tests import it.
 package leaktest
 
 import (
@@ -13,12 +13,12 @@ import (
 	"time"
 )
 
-// patience is how long what a test left running has to end.
+// patience is how long goroutines may take to end after the tests.
 const patience = 5 * time.Second
 
-// Main runs the tests of a package, as the m of its TestMain does, and returns
-// the exit status: 1 also if more descriptors or goroutines are there after
-// them than before. While fuzzing it does not count.
+// Main runs the tests of a package and returns the exit status for TestMain. It
+// is 1 also if there are more descriptors or goroutines after the tests than
+// before. While fuzzing, which leaves goroutines running, Main does not check.
 func Main(m interface{ Run() int }) int {
 	warm()
 	fds, goroutines := descriptors(), runtime.NumGoroutine()
@@ -40,7 +40,7 @@ func Main(m interface{ Run() int }) int {
 	return 1
 }
 
-// warm makes the runtime open what it keeps for good, its poller.
+// warm makes the Go runtime open its poller, which it never closes.
 func warm() {
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -50,8 +50,8 @@ func warm() {
 	w.Close()
 }
 
-// descriptors returns the open ones with what they lead to, where the system
-// tells; none elsewhere.
+// descriptors returns the open descriptors with their targets; nil without
+// /proc/self/fd.
 func descriptors() []string {
 	dir := "/proc/self/fd"
 	d, err := os.Open(dir)

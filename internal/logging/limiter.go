@@ -9,11 +9,12 @@ import (
 	"time"
 )
 
-// maxKeys bounds the memory of a Limiter; the keys beyond share one.
+// maxKeys limits the memory of a Limiter. Further keys share one window.
 const maxKeys = 1024
 
-// Limiter lets through so many lines of a kind in a period, so that what others
-// send cannot fill the log, and says at the period's end how many it held back.
+// Limiter limits how many lines of a kind are logged in a period, so that input
+// from other programs cannot fill the log. At the end of the period it logs how
+// many lines it suppressed.
 type Limiter struct {
 	log    *slog.Logger
 	lines  int
@@ -29,19 +30,19 @@ type window struct {
 	lines      int
 	suppressed int
 	level      slog.Level
-	msg        string // of the last line held back
+	msg        string // of the last suppressed line
 	timer      *time.Timer
 }
 
-// NewLimiter returns a limiter that lets through lines lines of each key in a
+// NewLimiter returns a Limiter that logs at most lines lines of each key in a
 // period. It must be closed.
 func NewLimiter(log *slog.Logger, lines int, period time.Duration) *Limiter {
 	return &Limiter{log: log, lines: lines, period: period, keys: make(map[string]*window)}
 }
 
-// Log logs the event, or counts it if key had its lines already, and reports
-// which. At the period's end the last message that was held back is logged with
-// suppressed=N. It is safe for concurrent use.
+// Log logs the event and returns true, or, if key has reached its limit, counts
+// it and returns false. At the end of the period the last suppressed message is
+// logged with suppressed=N. Log is safe for concurrent use.
 func (l *Limiter) Log(level slog.Level, key, msg string, args ...any) bool {
 	ctx := context.Background()
 	if !l.log.Enabled(ctx, level) {
@@ -79,7 +80,7 @@ func (l *Limiter) allow(level slog.Level, key, msg string) bool {
 	return false
 }
 
-// end closes a window and tells what it held back.
+// end closes a window and logs how many lines it suppressed.
 func (l *Limiter) end(key string, w *window) {
 	l.mu.Lock()
 	if l.keys[key] != w {
@@ -88,17 +89,16 @@ func (l *Limiter) end(key string, w *window) {
 	}
 	delete(l.keys, key)
 	l.mu.Unlock()
-	l.tell(w)
+	l.report(w)
 }
 
-func (l *Limiter) tell(w *window) {
+func (l *Limiter) report(w *window) {
 	if w.suppressed > 0 {
 		l.log.Log(context.Background(), w.level, w.msg, "suppressed", w.suppressed)
 	}
 }
 
-// Close ends all periods, and with them the counting: what is logged after it
-// is let through.
+// Close ends all periods. Lines logged after it are not limited.
 func (l *Limiter) Close() {
 	l.mu.Lock()
 	keys := l.keys
@@ -106,6 +106,6 @@ func (l *Limiter) Close() {
 	l.mu.Unlock()
 	for _, w := range keys {
 		w.timer.Stop()
-		l.tell(w)
+		l.report(w)
 	}
 }

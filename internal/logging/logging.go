@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-// Package logging builds the daemon's loggers: for a terminal or a service
-// manager, for syslog, and for a person who debugs. In all of them an event is
-// one line, and nothing that came from a record reaches a terminal or a log as
-// more than printable text.
+// Package logging makes the daemon's loggers: for standard error or the journal,
+// for syslog, and for debugging on a terminal. Each event is one line of
+// printable text: control characters from records are quoted.
 package logging
 
 import (
@@ -21,9 +20,9 @@ import (
 //
 //	time=2026-01-02T15:04:05.123Z level=INFO msg="session ended" line=pts/0
 //
-// to w, usually standard error. With journal, the time is left to the journal
-// and the line begins with its priority, as in sd-daemon(3). A write that
-// blocks delays the caller.
+// to w, usually standard error. With journal, the line begins with its priority
+// as in sd-daemon(3) and has no time, which the journal adds. A write that blocks
+// delays the caller.
 func NewForeground(w io.Writer, level slog.Leveler, journal bool) *slog.Logger {
 	o := &output{w: w}
 	h := &handler{level: level, write: o.text}
@@ -33,7 +32,7 @@ func NewForeground(w io.Writer, level slog.Leveler, journal bool) *slog.Logger {
 	return slog.New(h)
 }
 
-// NewDebug returns a logger of lines for a person to follow,
+// NewDebug returns a logger of lines for a person to read,
 //
 //	15:04:05.123 session ended  line=pts/0 user=alice
 //
@@ -44,10 +43,12 @@ func NewDebug(w io.Writer, level slog.Leveler) *slog.Logger {
 	return slog.New(&handler{level: level, write: o.debug})
 }
 
-// ToJournal reports whether f, usually standard error, leads to the journal:
-// whether it is the file that JOURNAL_STREAM names. That the variable is set is
-// not enough, since the shells of a desktop inherit it. getenv is usually
+// ToJournal reports whether f, usually standard error, is connected to the
+// journal: whether JOURNAL_STREAM names it. It is not enough that the variable is
+// set, since programs started from a service inherit it. getenv is usually
 // os.Getenv.
+//
+// Source: systemd.exec(5).
 func ToJournal(getenv func(string) string, f *os.File) bool {
 	info, err := f.Stat()
 	if err != nil {
@@ -58,7 +59,7 @@ func ToJournal(getenv func(string) string, f *os.File) bool {
 		strconv.FormatUint(uint64(st.Dev), 10)+":"+strconv.FormatUint(st.Ino, 10)
 }
 
-// output writes each line at once, one at a time.
+// output writes each line with one call of Write, one line at a time.
 type output struct {
 	mu sync.Mutex
 	w  io.Writer
@@ -71,13 +72,14 @@ func (o *output) emit(line []byte) error {
 	return err
 }
 
-// AppendTime appends a time as all logs have it, with milliseconds. The format of
-// RFC 3339, to which they are added, is one that package time has a short way for.
+// AppendTime appends a time in the form of all logs: RFC 3339 with milliseconds.
+// It is faster than the layout with milliseconds, since package time has a fast
+// path for time.RFC3339 only.
 func AppendTime(b []byte, t time.Time) []byte {
 	const seconds = len("2006-01-02T15:04:05")
 	var buf [64]byte
 	s := t.AppendFormat(buf[:0], time.RFC3339)
-	if y := t.Year(); y < 0 || y > 9999 { // the seconds stand elsewhere
+	if y := t.Year(); y < 0 || y > 9999 { // the year has another length
 		return t.AppendFormat(b, "2006-01-02T15:04:05.000Z07:00")
 	}
 	milli := t.Nanosecond() / 1e6
@@ -114,12 +116,12 @@ func (o *output) debug(r *slog.Record, attrs []byte) error {
 	b = appendMessage(b, r.Message)
 	if len(attrs) > 0 {
 		b = append(b, ' ')
-		b = append(b, attrs...) // begin with a blank each
+		b = append(b, attrs...) // each begins with a blank
 	}
 	return o.emit(append(b, '\n'))
 }
 
-// appendText appends an event as it stands in a log, without its newline.
+// appendText appends an event's level, message and attributes, without a newline.
 func appendText(b []byte, r *slog.Record, attrs []byte) []byte {
 	b = append(b, "level="...)
 	b = append(b, r.Level.String()...)
@@ -128,7 +130,7 @@ func appendText(b []byte, r *slog.Record, attrs []byte) []byte {
 	return append(b, attrs...)
 }
 
-// severity is the level in syslog's numbers.
+// severity returns the level as a severity of syslog(3).
 func severity(l slog.Level) int {
 	switch {
 	case l >= slog.LevelError:
@@ -141,13 +143,13 @@ func severity(l slog.Level) int {
 	return 7
 }
 
-// handler is a [slog.Handler] that quotes everything and leaves it to write
-// where a line goes and what stands before its attributes.
+// handler is a [slog.Handler] that formats and quotes the attributes. write
+// formats the rest of the line and writes it.
 type handler struct {
 	level  slog.Leveler
 	write  func(r *slog.Record, attrs []byte) error
-	prefix string // of the groups entered, each with a dot behind it
-	attrs  []byte // those of With, each with a blank before it
+	prefix string // the names of the open groups, each followed by a dot
+	attrs  []byte // the attributes of With, each preceded by a blank
 }
 
 func (h *handler) Enabled(_ context.Context, l slog.Level) bool {

@@ -22,7 +22,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// loggers are the three, each writing to the buffer.
+// loggers returns each kind of logger, writing to the buffer.
 func loggers(b *bytes.Buffer) map[string]*slog.Logger {
 	s := newSyslog("utmpd", func() (conn, error) { return bufferConn{b}, nil })
 	return map[string]*slog.Logger{
@@ -41,7 +41,7 @@ func (c bufferConn) send(pri int, line []byte) error {
 }
 func (bufferConn) Close() error { return nil }
 
-// nasty is what a record can hold, and what must not be seen of it.
+// nasty are strings that a record can contain and that must be quoted.
 var nasty = []struct{ name, value string }{
 	{"newline", "pts/0\nlevel=ERROR msg=forged"},
 	{"carriage return", "a\rb"},
@@ -72,7 +72,7 @@ var nasty = []struct{ name, value string }{
 	{"empty", ""},
 }
 
-// seen returns the first thing in a line that must not reach a terminal.
+// seen returns the first character of a line that must not reach a terminal.
 func seen(line string) string {
 	for i, r := range line {
 		if r == utf8.RuneError {
@@ -204,7 +204,7 @@ func TestForms(t *testing.T) {
 	}
 }
 
-// TestSlogRules holds the handler to the rules of log/slog.
+// TestSlogRules checks the handler with testing/slogtest.
 func TestSlogRules(t *testing.T) {
 	var b bytes.Buffer
 	slogtest.Run(t, func(*testing.T) slog.Handler {
@@ -215,7 +215,7 @@ func TestSlogRules(t *testing.T) {
 		for _, f := range strings.Fields(strings.ReplaceAll(b.String(), `"`, "")) {
 			key, value, ok := strings.Cut(f, "=")
 			if !ok {
-				continue // the rest of a message of several words
+				continue // part of a message with several words
 			}
 			in := m
 			groups := strings.Split(key, ".")
@@ -231,7 +231,7 @@ func TestSlogRules(t *testing.T) {
 	})
 }
 
-// TestWithShares makes two loggers of one, which must not write into each
+// TestWithShares checks that two loggers derived from one do not overwrite each
 // other's attributes.
 func TestWithShares(t *testing.T) {
 	var b bytes.Buffer
@@ -295,8 +295,8 @@ func TestToJournal(t *testing.T) {
 	}
 }
 
-// FuzzQuote states that nothing is seen of what must not be, and that what is
-// quoted reads back.
+// FuzzQuote checks that the result has only printable characters and that a
+// quoted string can be unquoted.
 func FuzzQuote(f *testing.F) {
 	for _, tt := range nasty {
 		f.Add(tt.value)
@@ -332,7 +332,7 @@ func unquote(q string) (string, error) {
 	return strconv.Unquote(q)
 }
 
-// AppendTime is a shorter way to what package time makes of the layout.
+// TestAppendTime checks that AppendTime formats as package time does.
 func TestAppendTime(t *testing.T) {
 	const form = "2006-01-02T15:04:05.000Z07:00"
 	for _, at := range []time.Time{

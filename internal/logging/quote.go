@@ -8,14 +8,14 @@ import (
 	"unicode/utf8"
 )
 
-// maxValue bounds what is shown of one value, in bytes.
+// maxValue limits the length of one value in the log, in bytes.
 const maxValue = 1024
 
-// Quote returns s as it would stand in a log: as it is if it is one word of
-// printable characters, else quoted as in Go, where nothing stays that a
-// terminal or a log would obey: control characters of both sets, DEL, invalid
-// UTF-8, marks that turn the direction of writing. Of a long one the beginning
-// is shown.
+// Quote returns s as the logs show it. One word of printable characters is
+// unchanged. Anything else is quoted as by strconv.Quote, which escapes control
+// characters (C0, DEL and C1), invalid UTF-8, and characters that change the
+// direction of text. A value longer than 1024 bytes is truncated, with "..." at
+// its end.
 func Quote(s string) string { return string(appendString(nil, s)) }
 
 func appendString(b []byte, s string) []byte {
@@ -31,8 +31,8 @@ func appendString(b []byte, s string) []byte {
 	return b
 }
 
-// appendMessage is appendString for a message that begins a line, in which
-// blanks stay.
+// appendMessage appends a message. Unlike appendString it does not quote it for
+// its blanks.
 func appendMessage(b []byte, s string) []byte {
 	if len(s) <= maxValue && plain(s, true) {
 		return append(b, s...)
@@ -40,8 +40,8 @@ func appendMessage(b []byte, s string) []byte {
 	return appendString(b, s)
 }
 
-// plain reports whether s can stand unquoted, by the same table of printable
-// characters that strconv.Quote goes by.
+// plain reports whether s needs no quotes: it has printable characters only, as
+// strconv.Quote defines them.
 func plain(s string, blanks bool) bool {
 	for i, r := range s {
 		switch {
@@ -68,7 +68,7 @@ func shorten(s string) (string, bool) {
 	return s[:n], true
 }
 
-// text is what fmt, which survives a method that panics, makes of a value.
+// text formats a value with fmt, which recovers from a method that panics.
 func text(v any) string {
 	if b, ok := v.([]byte); ok {
 		return string(b)

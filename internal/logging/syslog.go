@@ -15,29 +15,30 @@ import (
 const (
 	facilityDaemon = 3 << 3
 
-	// sendLimit bounds how long one line waits for the system's logger; after
-	// a line that waited in vain there is a pause of pauseMin at least.
+	// sendLimit limits how long one line waits for the system's logger. After
+	// a failure, the next try is pauseMin to pauseMax later.
 	sendLimit = 20 * time.Millisecond
 	pauseMin  = time.Second
 	pauseMax  = 10 * time.Second
 
-	// maxPending is how many lines are kept while no one takes them.
+	// maxPending is how many lines are kept while the system's logger fails.
 	maxPending = 64
 )
 
-// NewSyslog returns a logger to the system's log, facility daemon, each line
-// with tag and the pid. It never blocks for longer than some hundredths of a
-// second: lines that the system's logger does not take are kept, the last 64 of
-// them, and offered again after one to ten seconds; how many were lost is told
-// then. Close offers them a last time, and what is logged after it is lost.
+// NewSyslog returns a logger to the system's log, facility daemon. Each line has
+// tag and the pid. It blocks for at most some hundredths of a second: if the
+// system's logger does not take a line, the last 64 lines are kept and sent again
+// after one to ten seconds, with the number of lines that were lost. Close tries
+// to send them once more. Lines logged after Close are lost.
 func NewSyslog(tag string, level slog.Leveler) (*slog.Logger, io.Closer) {
 	s := newSyslog(tag, dialSyslog)
 	return slog.New(&handler{level: level, write: s.write}), s
 }
 
-// conn takes lines of the form "Jan _2 15:04:05 tag[pid]: text".
+// conn is a connection to the system's logger. Lines have the form "Jan _2
+// 15:04:05 tag[pid]: text".
 type conn interface {
-	send(pri int, line []byte) error // within sendLimit
+	send(pri int, line []byte) error // takes at most sendLimit
 	Close() error
 }
 
@@ -47,10 +48,10 @@ type syslog struct {
 	dial func() (conn, error)
 
 	mu      sync.Mutex
-	conn    conn // nil: none yet
+	conn    conn // nil if there is none
 	pending []syslogLine
-	lost    int           // lines that pending had no room for
-	pause   time.Duration // until the next try; 0: none is to be waited for
+	lost    int           // lines dropped from pending since the last report
+	pause   time.Duration // before the next try; 0 if the last one succeeded
 	retry   *time.Timer
 	closed  bool
 }
@@ -78,7 +79,7 @@ func (s *syslog) write(r *slog.Record, attrs []byte) error {
 		s.lost++
 	}
 	if s.pause > 0 {
-		return nil // the timer will
+		return nil // the timer flushes
 	}
 	s.flush()
 	return nil
@@ -88,9 +89,9 @@ func (s *syslog) head(t time.Time) []byte {
 	return fmt.Appendf(make([]byte, 0, 256), "%s %s[%d]: ", t.Local().Format(time.Stamp), s.tag, s.pid)
 }
 
-// flush offers the lines kept and sets the timer if some are left.
+// flush sends the pending lines and sets the timer if that fails.
 func (s *syslog) flush() {
-	if s.offer() == nil {
+	if s.sendPending() == nil {
 		s.pause = 0
 		return
 	}
@@ -104,7 +105,8 @@ func (s *syslog) flush() {
 	})
 }
 
-func (s *syslog) offer() error {
+// sendPending sends the pending lines until one fails.
+func (s *syslog) sendPending() error {
 	for len(s.pending) > 0 {
 		if s.lost > 0 {
 			b := fmt.Appendf(s.head(time.Now()), "level=WARN msg=\"log lines lost\" lines=%d", s.lost)
@@ -122,8 +124,8 @@ func (s *syslog) offer() error {
 	return nil
 }
 
-// send gives one line to the connection, and if that is one to a logger that
-// was restarted, to a new one.
+// send sends one line. If the connection fails, other than by a timeout, the
+// system's logger may have been restarted: it is sent on a new connection.
 func (s *syslog) send(l syslogLine) error {
 	if s.conn != nil {
 		err := s.conn.send(l.pri, l.text)
@@ -148,7 +150,8 @@ func (s *syslog) send(l syslogLine) error {
 	return nil
 }
 
-// Close implements io.Closer.
+// Close sends the pending lines and closes the connection. A second Close does
+// nothing.
 func (s *syslog) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -159,7 +162,7 @@ func (s *syslog) Close() error {
 	if s.retry != nil {
 		s.retry.Stop()
 	}
-	err := s.offer()
+	err := s.sendPending()
 	if s.conn != nil {
 		err = errors.Join(err, s.conn.Close())
 		s.conn = nil

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// dialSyslog connects to the socket that syslog(3) writes to, wherever this
-// system has it.
+// dialSyslog connects to the socket that syslog(3) writes to. Its path depends
+// on the system.
 func dialSyslog() (conn, error) {
 	return dialSockets("/dev/log", "/var/run/syslog", "/var/run/log")
 }
@@ -34,7 +34,7 @@ func dialSockets(paths ...string) (conn, error) {
 
 type socket struct {
 	net.Conn
-	stream bool // lines must be told apart
+	stream bool // each line needs a newline at its end
 }
 
 func (s *socket) send(pri int, line []byte) error {

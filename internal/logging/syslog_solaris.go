@@ -8,8 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// dialSyslog opens the STREAMS device that syslog(3C) writes to; there is no
-// socket here.
+// dialSyslog opens the STREAMS device that syslog(3C) writes to.
 func dialSyslog() (conn, error) {
 	fd, err := unix.Open("/dev/conslog", unix.O_WRONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -20,9 +19,9 @@ func dialSyslog() (conn, error) {
 
 type stream int
 
-// send puts one message. Its control part is a struct log_ctl of <sys/strlog.h>:
-// mid, sid (16 bits each), level (8), flags (16, at 6), ltime, ttime, seq_no,
-// pri (32 bits each).
+// send sends one message with putmsg(2). Its control part is the struct log_ctl
+// of <sys/strlog.h>: mid, sid (16 bits each), level (8), flags (16, at offset 6),
+// ltime, ttime, seq_no, pri (32 bits each).
 func (s stream) send(pri int, line []byte) error {
 	const slConsole = 0x10
 	var ctl [24]byte

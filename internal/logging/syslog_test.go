@@ -21,7 +21,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// logd is the system's logger, which can be away or refuse to read.
+// logd is a simulated logger of the system, which can be missing or refuse lines.
 type logd struct {
 	mu    sync.Mutex
 	err   error // of dialling and sending
@@ -129,7 +129,7 @@ func TestSyslogKeepsTrying(t *testing.T) {
 		pass(time.Minute)
 		check("after the end", nil, 0)
 		if err := s.Close(); err != nil || d.open != 0 {
-			t.Errorf("closed twice: %v, %d open", err, d.open)
+			t.Errorf("second Close: %v, %d connections open", err, d.open)
 		}
 	})
 }
@@ -143,7 +143,7 @@ func TestSyslogCloseTells(t *testing.T) {
 	}
 }
 
-// socketLog is a logger to the socket at path.
+// socketLog returns a logger to the socket at path.
 func socketLog(path string) (*slog.Logger, *syslog) {
 	s := newSyslog("utmpd", func() (conn, error) { return dialSockets(path) })
 	return slog.New(&handler{level: slog.LevelInfo, write: s.write}), s
@@ -195,7 +195,7 @@ func TestSyslogStream(t *testing.T) {
 	}
 }
 
-// TestSyslogNeverBlocks logs to a logger that does not read.
+// TestSyslogNeverBlocks logs to a socket that nobody reads.
 func TestSyslogNeverBlocks(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "log")
 	d, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})

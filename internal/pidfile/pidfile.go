@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-// Package pidfile lets one daemon run at a time: the lock on its pid file is
-// the right to run, and the file says who holds it.
+// Package pidfile makes sure that only one daemon runs: each locks the pid file,
+// which contains the pid of the one that holds the lock.
 package pidfile
 
 import (
@@ -22,7 +22,7 @@ import (
 // RunningError is the error of Acquire while another process holds the lock.
 type RunningError struct {
 	Path string
-	PID  int // 0 if the file does not tell
+	PID  int // of that process; 0 if the file does not contain it
 }
 
 func (e *RunningError) Error() string {
@@ -32,36 +32,35 @@ func (e *RunningError) Error() string {
 	return fmt.Sprintf("pidfile: already running as process %d (%s)", e.PID, e.Path)
 }
 
-// ErrNotPidFile is the error of a path where something else was found, which
-// is left as it is: a symbolic link, a directory, a pipe, a file with another
-// name too, a file that holds more than a number.
+// ErrNotPidFile is the error if the path is not a pid file: a symbolic link, a
+// directory, a pipe, a file with a second hard link, or a file that contains
+// more than a number. Acquire leaves it unchanged.
 var ErrNotPidFile = errors.New("not a pid file")
 
-// ErrLost is the error of a path that leads to another file than the locked one,
-// or to none.
-var ErrLost = errors.New("the pid file is gone or another's, or its directory is another by now")
+// ErrLost is the error of [Lock.Check].
+var ErrLost = errors.New("the pid file or its directory was removed or replaced")
 
-// maxSize is more than any pid and its newline take.
+// maxSize is larger than any pid with its newline.
 const maxSize = 32
 
-// tries bounds how often the file may be replaced while it is being locked.
+// tries limits how often the file may be replaced while it is being locked.
 const tries = 100
 
-// Lock is the right to run. The kernel gives it up when the process ends.
+// Lock is a locked pid file. The kernel releases the lock when the process ends.
 type Lock struct {
 	path string
 	f    *os.File
 }
 
-// mode keeps the file from all others: who can read a file can lock it against a
-// writer, and so could keep the daemon from running.
+// mode lets only the owner open the file: whoever can read it can lock it, and
+// so keep the daemon from starting.
 const mode = 0o600
 
-// Acquire locks the file at path, which it creates, mode 0600, if need be, and
-// writes the caller's pid there. It does not wait for the lock: if another
-// process has it, the error is a *[RunningError], for whose pid it waits a
-// tenth of a second at most if it is not written yet. A file that no one locks
-// is taken over, whatever pid it names.
+// Acquire locks the file at path and writes the caller's pid into it. It creates
+// the file, with mode 0600, if it is missing. It takes over a file that is not
+// locked, whatever pid it contains. It does not wait for the lock: if another
+// process holds it, the error is a *[RunningError]. If that process has not
+// written its pid yet, Acquire waits up to 100 ms for it.
 func Acquire(path string) (*Lock, error) {
 	for range tries {
 		l, err := try(path)
@@ -72,10 +71,11 @@ func Acquire(path string) (*Lock, error) {
 			return l, nil
 		}
 	}
-	return nil, fmt.Errorf("pidfile: lock %s: it is being replaced again and again", path)
+	return nil, fmt.Errorf("pidfile: lock %s: it was replaced %d times while being locked", path, tries)
 }
 
-// try returns nil without an error if path was replaced meanwhile.
+// try is one attempt to lock the file. It returns nil and no error if the file
+// was replaced in the meantime.
 func try(path string) (*Lock, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY, mode)
 	switch {
@@ -95,7 +95,9 @@ func try(path string) (*Lock, error) {
 	return l, nil
 }
 
-func (l *Lock) take() (bool, error) {
+// take locks the open file and writes the pid. ok is false if path no longer
+// leads to that file.
+func (l *Lock) take() (ok bool, err error) {
 	if err := l.suitable(); err != nil {
 		return false, err
 	}
@@ -104,19 +106,20 @@ func (l *Lock) take() (bool, error) {
 	} else if err != nil {
 		return false, fmt.Errorf("pidfile: %w", err)
 	}
-	// The one who held it may have unlinked it as it went.
+	// The process that held the lock may have removed the file at its end.
 	if !l.current() {
 		return false, nil
 	}
 	if _, err := l.content(); err != nil {
 		return false, err
 	}
-	_ = l.f.Chmod(mode) // one that was there; somebody else's stays as it is
+	_ = l.f.Chmod(mode) // of an existing file; fails if another user owns it
 	return true, l.write(strconv.Itoa(os.Getpid()) + "\n")
 }
 
-// Check reports [ErrLost] if others would no longer find the lock: the file was
-// removed or replaced, or a file system was mounted over its directory.
+// Check returns [ErrLost] if the path no longer leads to the locked file: the
+// file or its directory was removed or replaced, or a file system was mounted
+// over the directory. Another daemon could then start.
 func (l *Lock) Check() error {
 	if !l.current() {
 		return fmt.Errorf("pidfile: %s: %w", l.path, ErrLost)
@@ -124,7 +127,7 @@ func (l *Lock) Check() error {
 	return nil
 }
 
-// suitable holds the file to what a pid file can be.
+// suitable returns an error if the file cannot be a pid file.
 func (l *Lock) suitable() error {
 	info, err := l.f.Stat()
 	if err != nil {
@@ -134,7 +137,7 @@ func (l *Lock) suitable() error {
 		return fmt.Errorf("pidfile: %s: %w: %v", l.path, ErrNotPidFile, info.Mode())
 	}
 	if st, ok := info.Sys().(*syscall.Stat_t); !ok || st.Nlink > 1 {
-		return fmt.Errorf("pidfile: %s: %w: the file has another name too", l.path, ErrNotPidFile)
+		return fmt.Errorf("pidfile: %s: %w: the file has more than one hard link", l.path, ErrNotPidFile)
 	}
 	return nil
 }
@@ -159,12 +162,13 @@ func (l *Lock) content() (int, error) {
 	}
 	pid, err := strconv.ParseUint(string(s), 10, 31)
 	if err != nil || n > maxSize {
-		return 0, fmt.Errorf("pidfile: %s: %w: it does not hold a pid", l.path, ErrNotPidFile)
+		return 0, fmt.Errorf("pidfile: %s: %w: it does not contain a pid", l.path, ErrNotPidFile)
 	}
 	return int(pid), nil
 }
 
-// holder reads the pid of the one who has the lock and may be about to write it.
+// holder returns the pid of the process that holds the lock, 0 if it does not
+// write it within 100 ms.
 func (l *Lock) holder() int {
 	for range 10 {
 		if pid, err := l.content(); err != nil || pid != 0 {
@@ -186,14 +190,13 @@ func (l *Lock) write(s string) error {
 	return nil
 }
 
-// Release removes the file, if it is still the locked one, and gives up the
-// lock. Where the directory cannot be written the file stays behind, empty. A
-// second Release does nothing.
+// Release removes the file, if it is still the locked one, and releases the lock.
+// If the file cannot be removed, it is emptied. A second Release does nothing.
 func (l *Lock) Release() error {
 	if l.f == nil {
 		return nil
 	}
-	// As long as the lock is held, no other utmpd puts a file in its place.
+	// While the lock is held, no other utmpd replaces the file.
 	var err error
 	if l.current() {
 		if err = os.Remove(l.path); err != nil && !errors.Is(err, fs.ErrNotExist) {

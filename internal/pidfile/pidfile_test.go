@@ -21,7 +21,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestHold is not a test but the other process of the tests: it holds the lock
+// TestHold is not a test. It is run in a second process, which holds the lock
 // until its standard input ends.
 func TestHold(t *testing.T) {
 	path := os.Getenv("PIDFILE_HOLD")
@@ -35,8 +35,7 @@ func TestHold(t *testing.T) {
 	io.Copy(io.Discard, os.Stdin)
 }
 
-// hold starts a process that holds the lock, and returns its pid and what kills
-// it.
+// hold starts a process that holds the lock. kill kills it.
 func hold(t *testing.T, path string) (pid int, kill func()) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0], "-test.run=^TestHold$")
@@ -59,7 +58,7 @@ func hold(t *testing.T, path string) (pid int, kill func()) {
 	})
 	t.Cleanup(kill)
 	if line, err := bufio.NewReader(out).ReadString('\n'); line != "held\n" {
-		t.Fatalf("the holder says %q, %v", line, err)
+		t.Fatalf("the holder printed %q, error %v", line, err)
 	}
 	return cmd.Process.Pid, kill
 }
@@ -78,7 +77,7 @@ var self = strconv.Itoa(os.Getpid()) + "\n"
 func TestAcquireRelease(t *testing.T) {
 	tests := []struct {
 		name   string
-		before string // what the file holds, "-" if there is none
+		before string // the file's content; "-" for no file
 	}{
 		{"new", "-"},
 		{"empty", ""},
@@ -101,9 +100,8 @@ func TestAcquireRelease(t *testing.T) {
 			if got := content(t, path); got != self {
 				t.Errorf("the file holds %q", got)
 			}
-			// Who may read it could lock it, and keep the next one from running.
 			if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
-				t.Errorf("the file has mode %v, %v", info.Mode(), err)
+				t.Errorf("the file has mode %v, error %v, want mode 0600", info.Mode(), err)
 			}
 			for range 2 {
 				if err := l.Release(); err != nil {
@@ -120,7 +118,7 @@ func TestAcquireRelease(t *testing.T) {
 func TestRunning(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "utmpd.pid")
 	pid, kill := hold(t, path)
-	for range 2 { // the first try must not take the lock from the holder
+	for range 2 { // the first try must not release the holder's lock
 		_, err := Acquire(path)
 		var running *RunningError
 		if !errors.As(err, &running) || running.PID != pid {
@@ -158,7 +156,8 @@ func TestRunningButSilent(t *testing.T) {
 	}
 }
 
-// TestHolderAboutToWrite is a holder that has the lock and not yet written.
+// TestHolderAboutToWrite checks a holder that writes its pid 55 ms after it took
+// the lock.
 func TestHolderAboutToWrite(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "utmpd.pid")
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
@@ -169,7 +168,7 @@ func TestHolderAboutToWrite(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		time.AfterFunc(55*time.Millisecond, func() { os.WriteFile(path, []byte("4711\n"), 0o644) })
 		if pid := (&Lock{path: path, f: f}).holder(); pid != 4711 {
-			t.Errorf("pid %d", pid)
+			t.Errorf("pid %d, want 4711", pid)
 		}
 	})
 }
@@ -205,14 +204,14 @@ func TestNotPidFile(t *testing.T) {
 			before, _ := os.Lstat(path)
 			_, err := Acquire(path)
 			if !errors.Is(err, tt.want) || !strings.Contains(err.Error(), path) {
-				t.Errorf("error %v, want %v with the path", err, tt.want)
+				t.Errorf("error %v, want %v and the path", err, tt.want)
 			}
 			after, _ := os.Lstat(path)
 			if before != nil && (after == nil || !os.SameFile(before, after) || before.Size() != after.Size()) {
-				t.Errorf("changed from %v to %v", before, after)
+				t.Errorf("the file changed from %v to %v", before, after)
 			}
 			if _, err := os.Lstat(path + ".x"); tt.name == "dangling link" && err == nil {
-				t.Error("created what the link names")
+				t.Error("Acquire created the target of the link")
 			}
 		})
 	}
@@ -236,7 +235,7 @@ func TestReleaseLeavesAnothersFile(t *testing.T) {
 		t.Error(err)
 	}
 	if got := content(t, path); got != self {
-		t.Errorf("the other's file holds %q", got)
+		t.Errorf("the other lock's file contains %q, want %q", got, self)
 	}
 }
 
@@ -248,7 +247,7 @@ func TestCheck(t *testing.T) {
 	}
 	defer l.Release()
 	if err := l.Check(); err != nil {
-		t.Errorf("as it was: %v", err)
+		t.Errorf("unchanged: %v", err)
 	}
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
@@ -264,8 +263,8 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// TestStaleDescriptor is a caller that opened the file before its holder
-// unlinked it: it must not believe that it has the lock.
+// TestStaleDescriptor checks a caller that opened the file before its holder
+// removed it: a lock on that file is worth nothing.
 func TestStaleDescriptor(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "utmpd.pid")
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
@@ -278,20 +277,20 @@ func TestStaleDescriptor(t *testing.T) {
 		t.Fatal(err)
 	}
 	if ok, err := late.take(); ok || err != nil {
-		t.Errorf("took the lock of an unlinked file: %v, %v", ok, err)
+		t.Errorf("locked a removed file: %v, %v", ok, err)
 	}
 	if err := os.WriteFile(path, nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	if ok, err := late.take(); ok || err != nil {
-		t.Errorf("took the lock of a replaced file: %v, %v", ok, err)
+		t.Errorf("locked a replaced file: %v, %v", ok, err)
 	}
 	if got := content(t, path); got != "" {
-		t.Errorf("wrote %q", got)
+		t.Errorf("the new file contains %q, want nothing", got)
 	}
 }
 
-// TestOneAtATime lets many callers come and go on one path.
+// TestOneAtATime acquires and releases one path from many goroutines.
 func TestOneAtATime(t *testing.T) {
 	if runtime.GOOS == "solaris" {
 		t.Skip("locks of one process do not conflict where OFD locks are missing")
@@ -313,7 +312,7 @@ func TestOneAtATime(t *testing.T) {
 				}
 				mu.Lock()
 				if holders++; holders > 1 {
-					t.Errorf("%d holders", holders)
+					t.Errorf("%d goroutines hold the lock", holders)
 				}
 				turns++
 				mu.Unlock()
@@ -329,6 +328,6 @@ func TestOneAtATime(t *testing.T) {
 	}
 	wg.Wait()
 	if turns == 0 {
-		t.Error("no one ever had the lock")
+		t.Error("no goroutine ever held the lock")
 	}
 }

@@ -9,19 +9,18 @@ const (
 	maxPID      = 1 << 22 // the largest pid_max of Linux; illumos' is smaller
 )
 
-// decoder finds requests in a stream of bytes. What it finds depends on the
-// bytes alone, not on the pieces they come in.
+// decoder finds requests in a stream of bytes. The result does not depend on
+// how the stream is split into calls of feed.
 type decoder struct {
-	rest    [messageSize]byte // the start of a message whose end has not come
-	n       int
-	skipped int // bytes since the last request, all of them no part of one
+	rest    [messageSize]byte // the first bytes of an incomplete message
+	n       int               // how many of rest are valid
+	skipped int               // bytes since the last request that belong to none
 	stats   Stats
 }
 
-// feed decodes b, calling yield for each request.
+// feed decodes b and calls yield for each request.
 func (d *decoder) feed(b []byte, yield func(Request)) {
-	// Until what was left over is used up, it is decoded with the first bytes
-	// of b behind it.
+	// Decode the rest of the last call, completed by the first bytes of b.
 	for d.n > 0 {
 		n := copy(d.rest[d.n:], b)
 		d.n += n
@@ -37,8 +36,8 @@ func (d *decoder) feed(b []byte, yield func(Request)) {
 	d.n = copy(d.rest[:], b)
 }
 
-// step decodes the message at the start of b and returns how far the next one
-// may be: behind it, or where it is none, one byte on.
+// step decodes the message at the start of b. It returns where the next one may
+// start: after this message, or, if it is invalid, one byte further.
 func (d *decoder) step(b []byte, yield func(Request)) int {
 	command := Command(binary.NativeEndian.Uint32(b))
 	pid := int32(binary.NativeEndian.Uint32(b[4:]))
@@ -49,7 +48,7 @@ func (d *decoder) step(b []byte, yield func(Request)) int {
 		yield(Request{Command: command, PID: pid})
 		return messageSize
 	}
-	if d.skipped%messageSize == 0 { // count messages, not their bytes
+	if d.skipped%messageSize == 0 { // count messages, not bytes
 		if known {
 			d.stats.BadPIDs++
 		} else {
@@ -61,10 +60,10 @@ func (d *decoder) step(b []byte, yield func(Request)) int {
 	return 1
 }
 
-// partial reports whether the start of a message waits for its end.
+// partial reports whether a message is incomplete.
 func (d *decoder) partial() bool { return d.n > 0 }
 
-// dropPartial gives up the end of a message. What comes next is one's start.
+// dropPartial drops an incomplete message. The next byte starts a new one.
 func (d *decoder) dropPartial() {
 	d.stats.Partials++
 	d.stats.Skipped += uint64(d.n)

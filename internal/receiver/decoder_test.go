@@ -11,13 +11,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// message returns the bytes of a message, whatever is in it.
+// message returns the bytes of a message, valid or not.
 func message(command, pid int32) []byte {
 	b := binary.NativeEndian.AppendUint32(nil, uint32(command))
 	return binary.NativeEndian.AppendUint32(b, uint32(pid))
 }
 
-// decode feeds a decoder with b, cut into pieces of size.
+// decode decodes b, split into pieces of size bytes.
 func decode(b []byte, size int) ([]Request, decoder) {
 	var d decoder
 	var requests []Request
@@ -80,8 +80,8 @@ func TestDecoder(t *testing.T) {
 	}
 }
 
-// Whatever comes, in whatever pieces: the same is found in it, nothing that is
-// no request, and every byte is accounted for.
+// FuzzDecoder checks that the result does not depend on how the bytes are split,
+// that each request is valid, and that each byte is counted.
 func FuzzDecoder(f *testing.F) {
 	f.Add(slices.Concat(message(1, 77), message(2, 78), message(7, 7)), uint8(3))
 	f.Add(slices.Concat([]byte{1}, message(1, 77), message(1, 0), message(2, -1)), uint8(8))
@@ -92,18 +92,18 @@ func FuzzDecoder(f *testing.F) {
 		if !slices.Equal(whole, pieces) {
 			t.Errorf("in pieces of %d (-whole +pieces):\n%s", size, cmp.Diff(whole, pieces))
 		}
-		clear(d.rest[d.n:]) // what is behind it does not count
+		clear(d.rest[d.n:]) // the bytes after the first n are undefined
 		clear(e.rest[e.n:])
 		if d != e {
 			t.Errorf("in pieces of %d: %+v, whole %+v", size, e, d)
 		}
 		for _, r := range whole {
 			if r.Command != Add && r.Command != Remove || r.PID < 1 || r.PID > maxPID {
-				t.Errorf("%+v is no request", r)
+				t.Errorf("invalid request %+v", r)
 			}
 		}
 		if n := d.stats.Requests*messageSize + d.stats.Skipped + uint64(d.n); n != uint64(len(b)) {
-			t.Errorf("%d bytes accounted for of %d", n, len(b))
+			t.Errorf("%d of %d bytes counted", n, len(b))
 		}
 	})
 }

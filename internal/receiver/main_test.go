@@ -3,43 +3,10 @@
 package receiver
 
 import (
-	"flag"
-	"fmt"
 	"os"
-	"runtime"
 	"testing"
-	"time"
+
+	"utmpd.dev/utmpd/internal/leaktest"
 )
 
-func TestMain(m *testing.M) {
-	goroutines, files := runtime.NumGoroutine(), openFiles()
-	status := m.Run()
-	if f := flag.Lookup("test.fuzz"); f != nil && f.Value.String() != "" {
-		os.Exit(status) // fuzzing leaves goroutines of its own
-	}
-	deadline := time.Now().Add(10 * time.Second)
-	for runtime.NumGoroutine() > goroutines || openFiles() > files {
-		if time.Now().After(deadline) {
-			fmt.Fprintf(os.Stderr, "left over: %d goroutines of %d, %d descriptors of %d\n",
-				runtime.NumGoroutine(), goroutines, openFiles(), files)
-			status = 1
-			break
-		}
-		runtime.Gosched()
-	}
-	os.Exit(status)
-}
-
-// openFiles counts this process's descriptors, but for those of Go's own
-// poller, which come when first needed; 0 where that cannot be seen.
-func openFiles() int {
-	entries, _ := os.ReadDir("/proc/self/fd")
-	n := 0
-	for _, entry := range entries {
-		target, err := os.Readlink("/proc/self/fd/" + entry.Name())
-		if err == nil && target != "anon_inode:[eventpoll]" && target != "anon_inode:[eventfd]" {
-			n++
-		}
-	}
-	return n
-}
+func TestMain(m *testing.M) { os.Exit(leaktest.Main(m)) }

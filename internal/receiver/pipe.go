@@ -10,12 +10,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrForeign is returned for a path where something else is than a named pipe
-// of the caller's own.
-var ErrForeign = errors.New("is not ours")
+// ErrForeign is returned if the path is not a named pipe that the caller owns
+// and nobody else may use.
+var ErrForeign = errors.New("not utmpd's own pipe")
 
-// openPipe opens or creates the FIFO at path. It is opened for writing too, so
-// that the end of the last writer is no end of file.
+// openPipe opens the FIFO at path, or creates it. It opens it for writing too,
+// so that there is no end of file when the last writer closes it.
 func openPipe(path string) (*os.File, error) {
 	var found unix.Stat_t
 	err := unix.Lstat(path, &found)
@@ -40,7 +40,7 @@ func openPipe(path string) (*os.File, error) {
 		err = ours(&opened)
 	}
 	if err == nil && (opened.Dev != found.Dev || opened.Ino != found.Ino) {
-		err = fmt.Errorf("%w: replaced meanwhile", ErrForeign)
+		err = fmt.Errorf("%w: it was replaced while it was opened", ErrForeign)
 	}
 	if err != nil {
 		unix.Close(fd)
@@ -49,7 +49,7 @@ func openPipe(path string) (*os.File, error) {
 	return os.NewFile(uintptr(fd), path), nil
 }
 
-// ours says what is wrong with a file that is to be our own FIFO.
+// ours returns why a file is not utmpd's own FIFO, or nil.
 func ours(st *unix.Stat_t) error {
 	kind := uint32(st.Mode) & unix.S_IFMT
 	switch {
@@ -58,7 +58,7 @@ func ours(st *unix.Stat_t) error {
 	case int(st.Uid) != os.Geteuid():
 		return fmt.Errorf("%w: a FIFO of uid %d", ErrForeign, st.Uid)
 	case st.Mode&0o077 != 0:
-		return fmt.Errorf("%w: a FIFO that others may use (mode %04o)", ErrForeign, st.Mode&0o7777)
+		return fmt.Errorf("%w: a FIFO that other users may use (mode %04o)", ErrForeign, st.Mode&0o7777)
 	}
 	return nil
 }

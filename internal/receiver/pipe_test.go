@@ -38,7 +38,7 @@ func TestOpenCreates(t *testing.T) {
 			if err := r.Close(); err != nil {
 				t.Error(err)
 			}
-			wantFIFO(t, path) // left in its place
+			wantFIFO(t, path) // Close leaves it in place
 			again, err := Open(path, Options{})
 			if err != nil {
 				t.Fatal(err)
@@ -50,11 +50,7 @@ func TestOpenCreates(t *testing.T) {
 
 func wantFIFO(t *testing.T, path string) {
 	t.Helper()
-	info, err := os.Lstat(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got, want := info.Mode(), fs.ModeNamedPipe|0o600; got != want {
+	if got, want := lstat(t, path).Mode(), fs.ModeNamedPipe|0o600; got != want {
 		t.Errorf("mode %v, want %v", got, want)
 	}
 }
@@ -84,9 +80,9 @@ func TestOpenRefuses(t *testing.T) {
 			}
 			return err
 		}, "a socket", false},
-		{"FIFO that the group may write to", fifo(0o620), "others may use (mode 0620)", false},
-		{"FIFO that others may write to", fifo(0o602), "others may use (mode 0602)", false},
-		{"FIFO that others may read", fifo(0o604), "others may use (mode 0604)", false},
+		{"FIFO that the group may write to", fifo(0o620), "other users may use (mode 0620)", false},
+		{"FIFO that others may write to", fifo(0o602), "other users may use (mode 0602)", false},
+		{"FIFO that others may read", fifo(0o604), "other users may use (mode 0604)", false},
 		{"FIFO of another owner", func(t *testing.T, path string) error {
 			if err := unix.Mkfifo(path, 0o600); err != nil {
 				return err
@@ -102,29 +98,38 @@ func TestOpenRefuses(t *testing.T) {
 			if err := test.make(t, path); err != nil {
 				t.Fatal(err)
 			}
-			before, err := os.Lstat(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			r, err := Open(path, Options{})
-			if r != nil {
-				r.Close()
-			}
-			if !errors.Is(err, ErrForeign) || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), test.want) {
-				t.Errorf("Open: %v", err)
-			}
-			after, err := os.Lstat(path)
-			if err != nil {
-				t.Fatal(err)
-			}
+			before := lstat(t, path)
+			wantForeign(t, path, test.want)
+			after := lstat(t, path)
 			if !os.SameFile(before, after) || before.Mode() != after.Mode() || before.Size() != after.Size() {
-				t.Error("what was found is not what it was")
+				t.Errorf("Open changed the file from %v to %v", before, after)
 			}
 			if _, err := os.Lstat(path + ".none"); err == nil {
-				t.Error("something was created behind the link")
+				t.Error("Open followed the link and created a file")
 			}
 		})
 	}
+}
+
+// wantForeign checks that Open fails with ErrForeign, the path and the text why.
+func wantForeign(t *testing.T, path, why string) {
+	t.Helper()
+	r, err := Open(path, Options{})
+	if r != nil {
+		r.Close()
+	}
+	if !errors.Is(err, ErrForeign) || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), why) {
+		t.Errorf("Open: %v, want %v with %q", err, ErrForeign, why)
+	}
+}
+
+func lstat(t *testing.T, path string) fs.FileInfo {
+	t.Helper()
+	info, err := os.Lstat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info
 }
 
 func fifo(mode fs.FileMode) func(*testing.T, string) error {
@@ -143,7 +148,7 @@ func TestOpenNoDirectory(t *testing.T) {
 	}
 }
 
-// Requests through the real thing, whose writers come and go.
+// TestRealPipe checks requests through a real pipe, each from a new writer.
 func TestRealPipe(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "utmppipe")
 	r, err := Open(path, Options{})
@@ -174,7 +179,8 @@ func TestRealPipe(t *testing.T) {
 	}
 }
 
-// The end of the last writer is no end of file.
+// TestWritersEnd checks that there is no end of file after the last writer has
+// closed the pipe.
 func TestWritersEnd(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "utmppipe")
 	file, err := openPipe(path)

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-// Package receiver takes requests from programs by way of a named pipe: the
-// ancestor's eight bytes, a command and a pid in native byte order, as illumos'
-// pututxline(3C) writes them.
+// Package receiver receives requests from programs through a named pipe. A
+// request has eight bytes: a command and a pid in native byte order, as illumos'
+// pututxline(3C) writes them to its utmpd.
 //
-// Nothing that arrives is trusted. What is no request is skipped, counted, and
-// logged at a bounded rate; a flood is taken in at a bounded pace.
+// Input is not trusted. Invalid messages are skipped, counted, and logged at a
+// limited rate. The pipe is read at a limited rate.
 package receiver
 
 import (
@@ -19,20 +19,20 @@ import (
 )
 
 const (
-	batchSize    = 1024                  // requests emitted at once, at most
-	pace         = 10 * time.Millisecond // between reads, at least
-	partialAfter = time.Second           // when the rest of a message is given up
-	logPeriod    = 10 * time.Second      // between log lines, at least
+	batchSize    = 1024                  // the most requests in one call of emit
+	pace         = 10 * time.Millisecond // the least time between two reads
+	partialAfter = time.Second           // an incomplete message is dropped after this time
+	logPeriod    = 10 * time.Second      // the least time between two log lines
 )
 
-// Request is what a program asks for. Both commands mean: look at this process
-// and its records now.
+// Request is a program's request. Both commands ask to check the process and
+// its records now.
 type Request struct {
 	Command Command
 	PID     int32 // 1 to 4194304
 }
 
-// Command is what became of a record.
+// Command is what the program did with a record.
 type Command int32
 
 const (
@@ -40,18 +40,18 @@ const (
 	Remove Command = 2 // a DEAD_PROCESS record was written
 )
 
-// Stats counts what came through the pipe since it was opened.
+// Stats counts the messages since the pipe was opened.
 type Stats struct {
-	Requests    uint64 // well-formed, those of one pid in a batch counted each
-	BadCommands uint64 // messages with a command that is none
-	BadPIDs     uint64 // messages with a pid that is none
-	Skipped     uint64 // bytes, of these messages and until the next good one
-	Partials    uint64 // messages of which the rest did not come within a second
+	Requests    uint64 // valid requests, including repeated ones of one pid
+	BadCommands uint64 // messages with an unknown command
+	BadPIDs     uint64 // messages with an invalid pid
+	Skipped     uint64 // bytes of invalid messages, up to the next valid one
+	Partials    uint64 // messages still incomplete after a second
 }
 
-// Options are what a Receiver is made with.
+// Options configure a Receiver.
 type Options struct {
-	Log *slog.Logger // none if nil
+	Log *slog.Logger // discards if nil
 }
 
 // Receiver is an open named pipe.
@@ -60,23 +60,22 @@ type Receiver struct {
 	pipe source
 	log  *slog.Logger
 
-	mu    sync.Mutex // held for no longer than a copy or a deadline takes
+	mu    sync.Mutex // guards stats and the order of setDeadline
 	stats Stats
 }
 
-// source is where requests come from: the pipe, as a file parked in Go's
-// poller, or a simulated one.
+// source is the pipe: an os.File, or a simulated one in tests.
 type source interface {
 	Read(p []byte) (n int, err error)
 	SetReadDeadline(t time.Time) error
 	Close() error
 }
 
-// Open opens the named pipe at path, and creates it, mode 0600, if nothing is
-// there. Anything else found there (a symbolic link, another type of file, a
-// FIFO of another owner or one that others may read or write) is left as it is,
-// and the error, which is ErrForeign, says what it is. Open does not block. It
-// costs one descriptor until Close.
+// Open opens the named pipe at path. If nothing is there it creates one with
+// mode 0600. If something else is there (a symbolic link, another type of file, a
+// FIFO of another owner, or one that others may read or write) Open leaves it
+// unchanged, and the error wraps ErrForeign and says what it found. Open does not
+// block. The Receiver holds one descriptor until Close.
 func Open(path string, options Options) (*Receiver, error) {
 	file, err := openPipe(path)
 	if err != nil {
@@ -93,23 +92,23 @@ func newReceiver(path string, pipe source, options Options) *Receiver {
 	return r
 }
 
-// Stats returns what came through so far. It may be called at any time.
+// Stats returns the counters. It may be called from any goroutine.
 func (r *Receiver) Stats() Stats {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.stats
 }
 
-// Close closes the pipe, which ends Run, and leaves it in its place: a writer
-// that has it open keeps it.
+// Close closes the pipe, which ends Run. It does not remove the FIFO, so that a
+// program that has it open can keep writing to it.
 func (r *Receiver) Close() error { return r.pipe.Close() }
 
-// Run reads requests until ctx ends or Close, then returns nil. Any other error
-// is the pipe's. It is called once.
+// Run reads requests until ctx ends or Close is called, and then returns nil. Any
+// other error is the pipe's. Run must be called only once.
 //
-// Emit is called in Run's goroutine with up to 1024 requests of as many pids,
-// at most every 10 ms, and keeps the slice. While it blocks nothing is read;
-// once the pipe is full, the writers' EAGAIN is theirs.
+// Run calls emit in its own goroutine, at most every 10 ms, with up to 1024
+// requests, each of another pid. emit may keep the slice. While it blocks,
+// nothing is read; once the pipe is full, writers get EAGAIN.
 func (r *Receiver) Run(ctx context.Context, emit func([]Request)) error {
 	defer context.AfterFunc(ctx, func() { r.setDeadline(ctx, time.Time{}) })()
 	in := intake{receiver: r}
@@ -137,28 +136,28 @@ func (r *Receiver) Run(ctx context.Context, emit func([]Request)) error {
 	}
 }
 
-// setDeadline ends a Read at t, if that is not zero, and at once if ctx has
-// ended.
+// setDeadline makes a Read end at t, or never if t is zero. If ctx has ended, it
+// ends at once.
 func (r *Receiver) setDeadline(ctx context.Context, t time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if ctx.Err() != nil {
 		t = time.Unix(1, 0)
 	}
-	r.pipe.SetReadDeadline(t) // fails once closed, when Read does too
+	r.pipe.SetReadDeadline(t) // fails only after Close, and then Read fails too
 }
 
-// intake is what Run remembers between reads.
+// intake is Run's state between reads.
 type intake struct {
 	receiver *Receiver
 	decoder  decoder
-	since    time.Time // of the last bytes, while a partial message waits
-	logged   Stats     // as the log has told it
+	since    time.Time // when the last bytes of an incomplete message came; else zero
+	logged   Stats     // the last ones logged
 	loggedAt time.Time
 }
 
-// take decodes what a Read returned, nothing if its time ran out, and returns
-// the requests in it, one of each pid.
+// take decodes the result of a Read, which is empty after its deadline. It
+// returns the requests, the last one of each pid.
 func (in *intake) take(b []byte, now time.Time) []Request {
 	var requests []Request
 	at := make(map[int32]int)
@@ -186,7 +185,7 @@ func (in *intake) take(b []byte, now time.Time) []Request {
 	return requests
 }
 
-// deadline returns when there is something to do although nothing came; zero
+// deadline returns when there is work to do even if nothing is received; zero
 // for never.
 func (in *intake) deadline() time.Time {
 	var due time.Time
@@ -207,14 +206,14 @@ func (in *intake) unreported() bool {
 	return stats != logged
 }
 
-// report logs what was dropped, unless it did so just now.
+// report logs what was dropped, at most once in logPeriod.
 func (in *intake) report(now time.Time) {
 	if !in.unreported() || now.Sub(in.loggedAt) < logPeriod && !in.loggedAt.IsZero() {
 		return
 	}
 	in.logged, in.loggedAt = in.decoder.stats, now
 	total := in.logged
-	in.receiver.log.Warn("dropped what is no request", "pipe", in.receiver.path,
+	in.receiver.log.Warn("dropped invalid requests", "pipe", in.receiver.path,
 		"commands", total.BadCommands, "pids", total.BadPIDs, "bytes", total.Skipped,
 		"partial", total.Partials, "good", total.Requests)
 }

@@ -20,7 +20,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// simPipe is a source without a kernel behind it.
+// simPipe is a simulated source.
 type simPipe struct{ net.Conn }
 
 func (p simPipe) Read(b []byte) (int, error) {
@@ -31,7 +31,7 @@ func (p simPipe) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// rig is a Receiver at work on a simulated pipe.
+// rig is a running Receiver with a simulated pipe.
 type rig struct {
 	*Receiver
 	t      *testing.T
@@ -43,7 +43,7 @@ type rig struct {
 	at      []time.Time
 }
 
-// Write takes what is logged.
+// Write receives the log.
 func (r *rig) Write(p []byte) (int, error) {
 	r.got.Lock()
 	defer r.got.Unlock()
@@ -56,7 +56,7 @@ func (r *rig) emit(requests []Request) {
 	r.batches, r.at = append(r.batches, requests), append(r.at, time.Now())
 }
 
-// logged returns how many lines are in the log, and the log.
+// logged returns the number of lines in the log, and the log.
 func (r *rig) logged() (int, string) {
 	synctest.Wait()
 	r.got.Lock()
@@ -64,7 +64,7 @@ func (r *rig) logged() (int, string) {
 	return strings.Count(r.log.String(), "\n"), r.log.String()
 }
 
-// inBubble calls test with a Receiver that runs in simulated time.
+// inBubble calls test in a synctest bubble with a running Receiver.
 func inBubble(t *testing.T, test func(r *rig)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -84,7 +84,7 @@ func inBubble(t *testing.T, test func(r *rig)) {
 	})
 }
 
-// write writes b and waits until the Receiver has made of it what it can.
+// write writes b to the pipe and waits until the Receiver has handled it.
 func (r *rig) write(b ...[]byte) {
 	r.t.Helper()
 	if _, err := r.writer.Write(slices.Concat(b...)); err != nil {
@@ -108,7 +108,7 @@ func TestRun(t *testing.T) {
 	inBubble(t, func(r *rig) {
 		r.write(message(1, 77))
 		r.want([]Request{{Add, 77}})
-		r.write(message(1, 77), message(2, 78), message(2, 77)) // of 77 the last
+		r.write(message(1, 77), message(2, 78), message(2, 77)) // the last one of 77 counts
 		r.want([]Request{{Remove, 77}, {Remove, 78}})
 		r.write(message(9, -9))
 		r.want()
@@ -134,20 +134,20 @@ func TestPartial(t *testing.T) {
 				time.Sleep(test.pause)
 				synctest.Wait()
 				if got := r.Stats().Partials; got != test.partial {
-					t.Errorf("%d partial messages", got)
+					t.Errorf("%d partial messages, want %d", got, test.partial)
 				}
 				if test.partial == 0 {
 					r.write(message(1, 77)[3:])
 				}
 				r.want(test.want...)
-				r.write(message(2, 78)) // the stream is whole again
+				r.write(message(2, 78)) // the next message is decoded again
 				r.want([]Request{{Remove, 78}})
 			})
 		})
 	}
 }
 
-// What is dropped is logged at most every ten seconds, and then with totals.
+// TestLogRate checks that dropped messages are logged at most every ten seconds.
 func TestLogRate(t *testing.T) {
 	inBubble(t, func(r *rig) {
 		began := time.Now()
@@ -155,15 +155,15 @@ func TestLogRate(t *testing.T) {
 			r.write(message(9, -9), message(1, -1))
 		}
 		if n, log := r.logged(); n != 3 {
-			t.Errorf("%d lines in 25 s:\n%s", n, log)
+			t.Errorf("%d lines in 25 s, want 3:\n%s", n, log)
 		}
-		time.Sleep(logPeriod) // the last of it is told though nothing follows
+		time.Sleep(logPeriod) // the last ones are logged although nothing follows
 		if n, log := r.logged(); n != 4 {
-			t.Errorf("%d lines at last:\n%s", n, log)
+			t.Errorf("%d lines after 35 s, want 4:\n%s", n, log)
 		}
 		time.Sleep(10 * logPeriod)
 		if n, log := r.logged(); n != 4 {
-			t.Errorf("%d lines although nothing came:\n%s", n, log)
+			t.Errorf("%d lines after a time without input, want 4:\n%s", n, log)
 		}
 	})
 }
@@ -175,12 +175,13 @@ func TestNothingDroppedNothingLogged(t *testing.T) {
 		}
 		time.Sleep(10 * logPeriod)
 		if n, log := r.logged(); n > 0 {
-			t.Errorf("logged: %s", log)
+			t.Errorf("logged, want nothing: %s", log)
 		}
 	})
 }
 
-// A flood is taken in batches of 1024, one every 10 ms.
+// TestFlood checks that a flood is read in batches of at most 1024, one every
+// 10 ms at most.
 func TestFlood(t *testing.T) {
 	const n = 20_000
 	inBubble(t, func(r *rig) {
@@ -195,14 +196,14 @@ func TestFlood(t *testing.T) {
 		for i, batch := range r.batches {
 			total += len(batch)
 			if len(batch) > batchSize {
-				t.Errorf("a batch of %d", len(batch))
+				t.Errorf("a batch of %d requests, want at most %d", len(batch), batchSize)
 			}
 			if i > 0 && r.at[i].Sub(r.at[i-1]) < pace {
-				t.Errorf("batch %d came %v after the one before", i, r.at[i].Sub(r.at[i-1]))
+				t.Errorf("batch %d came %v after the one before, want at least %v", i, r.at[i].Sub(r.at[i-1]), pace)
 			}
 		}
 		if total != n {
-			t.Errorf("%d requests of %d", total, n)
+			t.Errorf("%d of %d requests received", total, n)
 		}
 	})
 }

@@ -9,12 +9,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// machine is what a filter must know of an architecture.
+// machine describes an architecture for the filter.
 type machine struct {
 	audit      uint32 // AUDIT_ARCH_*
-	socketcall uint32 // the number of socketcall(2), 0 if it has none
-	// Go's own sockets come by socketcall there, whose arguments no filter
-	// sees. Of networks then only what Landlock denies is denied.
+	socketcall uint32 // the number of socketcall(2), 0 if there is none
+	// Go creates sockets with socketcall(2), whose arguments a filter cannot
+	// read. The filter then allows all networks, and only Landlock denies some.
 	needsSocketcall bool
 }
 
@@ -29,19 +29,21 @@ var machines = map[string]machine{
 	"s390x":   {audit: unix.AUDIT_ARCH_S390X, socketcall: 102, needsSocketcall: true},
 }
 
-// Where seccomp_data has what the filter looks at.
+// Offsets into struct seccomp_data.
+//
+// Source: seccomp(2).
 const (
 	dataNumber = 0
 	dataArch   = 4
 	dataArgs   = 16
 )
 
-// x32 is the bit of the calls of another ABI on x86-64.
+// x32 is the bit that marks system calls of the x32 ABI on x86-64.
 const x32 = 0x40000000
 
-// program is the filter: no program is started (execve, execveat), no socket
-// made but of the family AF_UNIX, and no io_uring, which does both unseen. The
-// calls of other ABIs than the program's own are denied whole.
+// program returns the filter. It denies execve(2) and execveat(2), sockets other
+// than AF_UNIX, io_uring, which could do both without a system call, and all
+// calls of other ABIs than the program's own.
 func program(arch string) ([]unix.SockFilter, error) {
 	m, ok := machines[arch]
 	if !ok {
@@ -74,7 +76,7 @@ func ret(what uint32) unix.SockFilter {
 	return unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: what}
 }
 
-// skipIf leaves out the next step if the test is true, skipUnless if not.
+// skipIf skips the next instruction if the test is true, skipUnless if it is not.
 func skipIf(test uint16, k uint32) unix.SockFilter {
 	return unix.SockFilter{Code: unix.BPF_JMP | test | unix.BPF_K, Jt: 1, K: k}
 }
@@ -83,7 +85,7 @@ func skipUnless(test uint16, k uint32) unix.SockFilter {
 	return unix.SockFilter{Code: unix.BPF_JMP | test | unix.BPF_K, Jf: 1, K: k}
 }
 
-// lowHalf is where the lower half of a 64-bit argument stands in it.
+// lowHalf returns the offset of the lower half in a 64-bit argument.
 func lowHalf() uint32 {
 	one := uint16(1)
 	if *(*byte)(unsafe.Pointer(&one)) == 1 {

@@ -15,15 +15,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What Landlock may allow in a directory.
+// Access rights that a rule grants in a directory.
 const (
 	read   = unix.LANDLOCK_ACCESS_FS_READ_FILE | unix.LANDLOCK_ACCESS_FS_READ_DIR
 	write  = read | unix.LANDLOCK_ACCESS_FS_WRITE_FILE | unix.LANDLOCK_ACCESS_FS_TRUNCATE
 	change = write | unix.LANDLOCK_ACCESS_FS_MAKE_REG | unix.LANDLOCK_ACCESS_FS_REMOVE_FILE
 )
 
-// handled is all that a version of Landlock can deny, of files and of networks.
-// What it knows beyond that (signals, abstract sockets) utmpd needs.
+// handled returns everything that a version of Landlock can deny for files and
+// networks. It can also deny signals and abstract sockets, which utmpd needs.
 func handled(abi int) unix.LandlockRulesetAttr {
 	a := unix.LandlockRulesetAttr{Handled_access_fs: unix.LANDLOCK_ACCESS_FS_MAKE_SYM<<1 - 1}
 	if abi >= 2 {
@@ -41,13 +41,15 @@ func handled(abi int) unix.LandlockRulesetAttr {
 	return a
 }
 
-// complete is the version of Landlock that knows all of it.
+// complete is the first version of Landlock that can deny all of handled.
 const complete = 5
 
-var errHidden = errors.New("left as they are: /proc is mounted with hidepid, and Landlock would hide the processes of others from utmpd")
+var errHidden = errors.New("not restricted: /proc is mounted with hidepid, and Landlock would hide the processes of other users from utmpd")
 
 // restrictFiles enters Landlock with a rule for each directory. It needs
 // no_new_privs.
+//
+// Source: landlock(7).
 func restrictFiles(dirs Dirs) (*Box, error) {
 	box := &Box{}
 	abi, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
@@ -63,30 +65,39 @@ func restrictFiles(dirs Dirs) (*Box, error) {
 		return box, fmt.Errorf("landlock: %w", errno)
 	}
 	defer unix.Close(int(rules))
-	var held []held
-	for _, g := range []struct {
-		names  []string
-		access uint64
-	}{{dirs.Read, read}, {dirs.Write, write}, {dirs.Change, change}} {
-		for _, name := range g.names {
-			h, err := addRule(int(rules), name, g.access&attr.Handled_access_fs)
-			if errors.Is(err, fs.ErrNotExist) {
-				continue
-			}
-			if err != nil {
-				return box, fmt.Errorf("landlock: %w", err)
-			}
-			held = append(held, h)
-		}
+	held, err := addRules(int(rules), dirs, attr.Handled_access_fs)
+	if err != nil {
+		return box, fmt.Errorf("landlock: %w", err)
 	}
 	if err := allThreads(unix.SYS_LANDLOCK_RESTRICT_SELF, rules, 0, 0); err != nil {
 		return box, fmt.Errorf("landlock: %w", err)
 	}
 	box.held = held
 	if abi < complete {
-		return box, fmt.Errorf("landlock: version %d of the kernel's does not know everything that is to be denied", abi)
+		return box, fmt.Errorf("landlock: the kernel has version %d, which cannot deny everything; version %d can", abi, complete)
 	}
 	return box, nil
+}
+
+// addRules adds a rule for each directory that exists.
+func addRules(rules int, dirs Dirs, handled uint64) ([]held, error) {
+	var added []held
+	for _, g := range []struct {
+		names  []string
+		access uint64
+	}{{dirs.Read, read}, {dirs.Write, write}, {dirs.Change, change}} {
+		for _, name := range g.names {
+			h, err := addRule(rules, name, g.access&handled)
+			if errors.Is(err, fs.ErrNotExist) {
+				continue
+			}
+			if err != nil {
+				return nil, err
+			}
+			added = append(added, h)
+		}
+	}
+	return added, nil
 }
 
 func addRule(rules int, name string, access uint64) (held, error) {
@@ -108,9 +119,9 @@ func addRule(rules int, name string, access uint64) (held, error) {
 	return held{name, info}, nil
 }
 
-// blinds reports whether Landlock would take from this process the sight of
-// other users' processes: if /proc is mounted with hidepid, who sees them by
-// CAP_SYS_PTRACE alone no longer does. Who is in the mount's group still does.
+// blinds reports whether Landlock would hide the processes of other users from
+// this process. It does if /proc is mounted with hidepid and this process sees
+// them only because of CAP_SYS_PTRACE, not because it is in the mount's group.
 //
 // Source: has_pid_permissions in fs/proc/base.c; hook_ptrace_access_check in
 // security/landlock/task.c.
@@ -129,14 +140,15 @@ func blinds() bool {
 	}
 	one, err := os.Open("/proc/1/stat")
 	if err != nil {
-		return false // it sees nothing as it is
+		return false // they are hidden already
 	}
 	one.Close()
 	return true
 }
 
-// hidepid reads the options of /proc: whether it hides processes, and the group
-// from whom it does not, -1 if there is none. Without the option it is group 0.
+// hidepid parses the mount options of /proc: whether it hides processes, and the
+// group that sees them all the same, -1 if there is none. Without the option gid
+// that is group 0.
 //
 // Source: proc_pid_mountinfo(5), proc(5).
 func hidepid(mountinfo string) (gid int, hides bool) {
@@ -146,7 +158,7 @@ func hidepid(mountinfo string) (gid int, hides bool) {
 		if len(at) < 5 || at[4] != "/proc" || len(about) < 3 || about[0] != "proc" {
 			continue
 		}
-		gid, hides = 0, false // the last mount is the one that is seen
+		gid, hides = 0, false // the last mount covers the others
 		for option := range strings.SplitSeq(about[2], ",") {
 			key, value, _ := strings.Cut(option, "=")
 			switch {

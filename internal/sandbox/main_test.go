@@ -10,8 +10,8 @@ import (
 	"utmpd.dev/utmpd/internal/leaktest"
 )
 
-// A sandbox is for good, so the tests enter it in processes of their own: the
-// test binary, run again with what it is to do.
+// taskEnv is the environment variable with the task of a process. A sandbox
+// cannot be left, so each test enters it in a new process of the test binary.
 const taskEnv = "UTMPD_SANDBOX_TASK"
 
 func TestMain(m *testing.M) {

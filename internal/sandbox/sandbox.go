@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
 // Package sandbox gives up, for the rest of the process's life, what utmpd does
-// not need once it works: running programs, networks, and every file outside its
+// not need after its start: running programs, networks, and all files outside its
 // own directories.
 //
-// On Linux these are a seccomp filter and Landlock, both on all threads. Where
-// the kernel lacks them, utmpd works as well without.
+// On Linux it uses a seccomp filter and Landlock, both on all threads. If the
+// kernel lacks them, utmpd works without them.
 //
-// It is written out here, not imported: the usual library for Landlock brings
-// another along for its system calls, and does not tell how much of what was
-// asked for an older kernel does.
+// utmpd does not use the usual library for Landlock: it needs a second library
+// for its system calls, and it does not report which of the requested rules an
+// older kernel ignores.
 package sandbox
 
 import (
@@ -21,33 +21,33 @@ import (
 	"slices"
 )
 
-// Dirs are the directories that stay within reach, each with all below it. A rule
-// is for a directory, never for a file, since a file is replaced: a log by its
+// Dirs are the directories that stay accessible, with everything below them. Each
+// rule is for a directory, never for a file, since files are replaced: a log by
 // rotation, /etc/passwd by useradd(8).
 type Dirs struct {
 	Read   []string // files may be read
-	Write  []string // files may be read and written; none made, removed or renamed
-	Change []string // files may also be made, removed and renamed within a directory
+	Write  []string // files may be read and written, but not created, removed or renamed
+	Change []string // files may also be created, removed, and renamed within a directory
 }
 
-// Box is what was entered.
+// Box is a sandbox that was entered.
 type Box struct {
 	held []held
 }
 
-// held is a directory with a rule, by its name and what the name led to.
+// held is a directory with a rule.
 type held struct {
 	name string
-	info fs.FileInfo
+	info fs.FileInfo // of the directory that the rule is for
 }
 
 // ErrMoved is the error of [Box.Check].
-var ErrMoved = errors.New("is another directory now")
+var ErrMoved = errors.New("was replaced or mounted over")
 
-// Check reports the first directory whose name leads to another one by now,
-// because a file system was mounted over it or it was replaced: what is there is
-// out of reach, for good. A directory that is missing is not reported. It costs
-// one stat for each. A nil Box has nothing to report.
+// Check returns an error for the first directory whose name now leads to another
+// directory than the one with the rule. The new one cannot be accessed: the
+// process must be restarted. Check ignores directories that are missing. It costs
+// one stat(2) for each directory. A nil Box returns nil.
 func (b *Box) Check() error {
 	if b == nil {
 		return nil
@@ -60,8 +60,8 @@ func (b *Box) Check() error {
 	return nil
 }
 
-// OfFile returns the directories in which the file of that name stands or will
-// stand: its own, and, if it is a symbolic link now, that of what it leads to.
+// OfFile returns the directories that a file needs: the directory of its name
+// and, if it is a symbolic link, the directory of the link's target.
 func OfFile(name string) []string {
 	dirs := []string{existing(filepath.Dir(name))}
 	if to, err := filepath.EvalSymlinks(name); err == nil {
@@ -72,8 +72,8 @@ func OfFile(name string) []string {
 	return dirs
 }
 
-// existing returns dir or, while there is none, the directory that it will be
-// made in.
+// existing returns dir or, if it is missing, the nearest existing directory above
+// it.
 func existing(dir string) string {
 	for {
 		info, err := os.Stat(dir)

@@ -11,19 +11,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Enter gives up, on all threads and for good, everything but the directories
-// and unix sockets. What is open stays open. It sets no_new_privs.
+// Enter enters the sandbox on all threads. It cannot be left. Afterwards only dirs
+// and unix sockets can be opened, and no program can be run. Open files stay
+// open. Enter sets no_new_privs. It ignores directories that do not exist.
 //
-// The errors tell what could not be given up: the kernel is too old, or built
-// without it. They are no reason not to go on. Directories that do not exist are
-// left out. The Box is never nil.
+// The errors say what could not be given up because the kernel is too old or
+// built without it. The caller can go on after them. The Box is never nil.
 //
 // Source: seccomp(2), landlock(7).
 func Enter(dirs Dirs) (*Box, []error) {
 	var errs []error
 	if err := filterCalls(); err != nil {
 		errs = append(errs, fmt.Errorf("sandbox: programs and networks: %w", err))
-		// Landlock wants this, which otherwise the filter brought to all threads.
+		// Landlock needs no_new_privs. A filter would have set it on all threads.
 		if err := allThreads(unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0); err != nil {
 			return &Box{}, append(errs, fmt.Errorf("sandbox: files: %w", err))
 		}
@@ -41,7 +41,8 @@ func filterCalls() error {
 	if err != nil {
 		return err
 	}
-	// no_new_privs counts for this thread; TSYNC gives all threads both.
+	// prctl sets no_new_privs on this thread only. TSYNC copies it and the
+	// filter to all threads.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
@@ -55,13 +56,13 @@ func filterCalls() error {
 	case errno != 0:
 		return fmt.Errorf("seccomp: %w", errno)
 	case thread != 0:
-		return fmt.Errorf("seccomp: thread %d has a filter of its own", thread)
+		return fmt.Errorf("seccomp: thread %d has another filter", thread)
 	}
 	return nil
 }
 
-// allThreads makes in each thread a system call that counts for one only. It
-// cannot in a program with cgo.
+// allThreads makes a system call on each thread. In a program with cgo it fails
+// with ENOTSUP.
 func allThreads(trap, a1, a2, a3 uintptr) error {
 	if _, _, errno := syscall.AllThreadsSyscall(trap, a1, a2, a3); errno != 0 {
 		return errno

@@ -18,15 +18,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// tasks are what a process of the tests' own does. Arguments are directories.
+// tasks are what a test runs in a new process. The arguments are directories.
 var tasks = map[string]func([]string) error{
 	"deny":  deny,
 	"keep":  keep,
 	"files": files,
 }
 
-// inBox runs a task in another process. It fails the test, or skips it where the
-// program or the machine cannot show what is asked.
+// inBox runs a task in a new process and fails the test if it fails. It skips the
+// test if this program or this machine cannot run the task.
 func inBox(t *testing.T, task string, args ...string) {
 	t.Helper()
 	cmd := exec.Command("/proc/self/exe", args...)
@@ -43,9 +43,10 @@ func inBox(t *testing.T, task string, args ...string) {
 	}
 }
 
-var errUnable = errors.New("cannot be shown here")
+var errUnable = errors.New("cannot be tested here")
 
-// enter enters a sandbox with four threads that are there already.
+// enter enters a sandbox while four threads run. onThreads calls a function on
+// each of them.
 func enter(dirs Dirs) (box *Box, onThreads func(func() error) error, err error) {
 	const threads = 4
 	work := make(chan func() error)
@@ -73,7 +74,7 @@ func enter(dirs Dirs) (box *Box, onThreads func(func() error) error, err error) 
 	}, errors.Join(errs...)
 }
 
-// whole is enter, or errUnable if the machine has not all of it.
+// whole is enter, but returns errUnable if the sandbox is not complete.
 func whole(dirs Dirs) (*Box, func(func() error) error, error) {
 	box, onThreads, err := enter(dirs)
 	switch {
@@ -98,7 +99,7 @@ func deny([]string) error {
 			err  error
 			want error
 		}{
-			{"execve", unix.Exec("/bin/false", []string{"false"}, nil), unix.EPERM}, // which would end this as a failure
+			{"execve", unix.Exec("/bin/false", []string{"false"}, nil), unix.EPERM}, // if it succeeds, this process fails
 			{"execveat", execveat(), unix.EPERM},
 			{"io_uring", call(unix.SYS_IO_URING_SETUP, 1, 0), unix.EPERM},
 			{"inet", socket(unix.AF_INET, unix.SOCK_STREAM), unix.EAFNOSUPPORT},
@@ -109,17 +110,17 @@ func deny([]string) error {
 			{"unix", socket(unix.AF_UNIX, unix.SOCK_DGRAM), nil},
 		} {
 			if !errors.Is(c.err, c.want) {
-				return fmt.Errorf("%s: %v, not %v", c.name, c.err, c.want)
+				return fmt.Errorf("%s: %v, want %v", c.name, c.err, c.want)
 			}
 		}
 		if _, err := os.StartProcess("/bin/true", []string{"true"}, &os.ProcAttr{}); !errors.Is(err, unix.EPERM) {
-			return fmt.Errorf("a child's execve: %v", err)
+			return fmt.Errorf("execve in a child: %v, want %v", err, unix.EPERM)
 		}
 		return nil
 	})
 }
 
-// highBits are those of an argument that the kernel does not look at.
+// highBits are bits of an argument that the kernel ignores.
 var highBits = uint64(1) << 40
 
 func call(trap, a1, a2 uintptr) error {
@@ -145,7 +146,7 @@ func socket(family, kind int) error {
 	return unix.Close(int(fd))
 }
 
-// TestKeeps: what utmpd does after it has entered still works.
+// TestKeeps checks that everything works that utmpd does in the sandbox.
 func TestKeeps(t *testing.T) {
 	dir := t.TempDir()
 	logger, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: filepath.Join(dir, "log"), Net: "unixgram"})
@@ -191,8 +192,8 @@ func keep(args []string) error {
 	})
 }
 
-// TestFiles: in each kind of directory what it is for, and outside nothing;
-// and all of it goes on when a file is rotated away.
+// TestFiles checks what can be done in each kind of directory, and that nothing
+// can be done outside them. That stays so after a file is renamed.
 func TestFiles(t *testing.T) {
 	var dirs []string
 	for range 4 {
@@ -240,7 +241,7 @@ func files(dirs []string) error {
 			} {
 				err := try.do()
 				if try.may && err != nil || !try.may && !refused(err) {
-					return fmt.Errorf("%s in %s: %v", try.what, c.dir, err)
+					return fmt.Errorf("%s in %s: %v, allowed: %v", try.what, c.dir, err, try.may)
 				}
 			}
 		}
@@ -248,8 +249,8 @@ func files(dirs []string) error {
 	})
 }
 
-// refused reports whether that is how Landlock says no. What was not made for
-// that reason cannot be renamed or removed either.
+// refused reports whether Landlock denied the operation. ENOENT counts: a file
+// that it did not let create cannot be renamed or removed.
 func refused(err error) bool {
 	return errors.Is(err, unix.EACCES) || errors.Is(err, unix.EXDEV) || errors.Is(err, unix.ENOENT) || errors.Is(err, unix.EPERM)
 }
@@ -262,7 +263,7 @@ func open(name string, flag int) error {
 	return f.Close()
 }
 
-// TestProgramOfEveryMachine runs each filter on what a kernel would show it.
+// TestProgramOfEveryMachine interprets the filter of each architecture.
 func TestProgramOfEveryMachine(t *testing.T) {
 	const eperm, nofamily = unix.SECCOMP_RET_ERRNO | uint32(syscall.EPERM), unix.SECCOMP_RET_ERRNO | uint32(syscall.EAFNOSUPPORT)
 	for arch, m := range machines {
@@ -283,7 +284,7 @@ func TestProgramOfEveryMachine(t *testing.T) {
 			{"another ABI", unix.SYS_READ, m.audit ^ 1, 0, eperm},
 		} {
 			if got := interpret(t, prog, c.nr, c.audit, c.arg); got != c.want {
-				t.Errorf("%s: %s: %#x, not %#x", arch, c.name, got, c.want)
+				t.Errorf("%s: %s: %#x, want %#x", arch, c.name, got, c.want)
 			}
 		}
 		if m.socketcall != 0 {
@@ -292,16 +293,16 @@ func TestProgramOfEveryMachine(t *testing.T) {
 				want = unix.SECCOMP_RET_ALLOW
 			}
 			if got := interpret(t, prog, m.socketcall, m.audit, 0); got != want {
-				t.Errorf("%s: socketcall: %#x, not %#x", arch, got, want)
+				t.Errorf("%s: socketcall: %#x, want %#x", arch, got, want)
 			}
 		}
 	}
 	if _, err := program("vax"); err == nil {
-		t.Error("a filter for the VAX")
+		t.Error("program returned a filter for an unknown architecture")
 	}
 }
 
-// interpret runs the steps that the filters are made of.
+// interpret runs a filter. It knows the instructions that program uses.
 func interpret(t *testing.T, prog []unix.SockFilter, nr, audit, arg uint32) uint32 {
 	t.Helper()
 	acc := uint32(0)
@@ -322,10 +323,10 @@ func interpret(t *testing.T, prog []unix.SockFilter, nr, audit, arg uint32) uint
 				i += int(s.Jf)
 			}
 		default:
-			t.Fatalf("unknown step %+v", s)
+			t.Fatalf("unknown instruction %+v", s)
 		}
 	}
-	t.Fatal("the filter runs off its end")
+	t.Fatal("the filter has no return at its end")
 	return 0
 }
 
@@ -341,17 +342,17 @@ func TestHidepid(t *testing.T) {
 		{"by number", "rw,hidepid=2", 0, true},
 		{"by name", "rw,hidepid=invisible", 0, true},
 		{"with a group", "rw,gid=44,hidepid=invisible", 44, true},
-		{"for who may trace", "rw,hidepid=ptraceable,gid=44", -1, true},
-		{"for who may trace, in the kernel's order", "rw,gid=44,hidepid=ptraceable", -1, true},
+		{"ptraceable", "rw,hidepid=ptraceable,gid=44", -1, true},
+		{"ptraceable, in the kernel's order", "rw,gid=44,hidepid=ptraceable", -1, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			text := "22 1 0:1 / / rw - ext4 /dev/vda rw\n" + fmt.Sprintf(line, c.options)
 			if gid, hides := hidepid(text); gid != c.gid || hides != c.hides {
-				t.Errorf("group %d, hides: %v", gid, hides)
+				t.Errorf("hidepid(%q) = %d, %v, want %d, %v", text, gid, hides, c.gid, c.hides)
 			}
 		})
 	}
 	if _, hides := hidepid(fmt.Sprintf(line, "rw,hidepid=2") + fmt.Sprintf(line, "rw")); hides {
-		t.Error("a mount that is covered counts")
+		t.Error("hidepid used a mount that is covered by another")
 	}
 }

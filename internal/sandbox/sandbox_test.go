@@ -59,7 +59,7 @@ func TestCheck(t *testing.T) {
 	}
 	box := &Box{held: []held{{name, info}}}
 	if err := box.Check(); err != nil {
-		t.Errorf("as it was: %v", err)
+		t.Errorf("unchanged: %v", err)
 	}
 	if err := os.Rename(name, name+".old"); err != nil {
 		t.Fatal(err)

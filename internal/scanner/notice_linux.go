@@ -17,38 +17,37 @@ import (
 )
 
 const (
-	// IN_MODIFY alone, without IN_CLOSE_WRITE: equal events in a row are one in
-	// the kernel's queue, so that thousands of writes while we read wake us once.
+	// Without IN_CLOSE_WRITE: the kernel merges equal events in a row, so that
+	// thousands of writes during a scan wake us once.
 	fileMask = unix.IN_MODIFY | unix.IN_ATTRIB | unix.IN_DELETE_SELF | unix.IN_MOVE_SELF
 	dirMask  = unix.IN_CREATE | unix.IN_MOVED_TO | unix.IN_DELETE | unix.IN_MOVED_FROM |
 		unix.IN_DELETE_SELF | unix.IN_MOVE_SELF | unix.IN_ONLYDIR
 )
 
-// climbs bounds how often the way to the file is looked at again because
-// directories are being made on it.
+// climbs limits how often addDir starts again because directories on the path
+// are being created.
 const climbs = 10
 
-// Inotify is the Notifier of Linux, by inotify(7) on the file and on its
-// directory: the file may come late, be replaced, or be removed. While the
-// directory is missing, the nearest one above it takes its place.
+// Inotify is a Notifier that uses inotify(7). It watches the file, and its
+// directory because the file may be created, replaced or removed. While the
+// directory is missing, it watches the nearest existing one above it.
 type Inotify struct {
 	name string
 
 	mu        sync.Mutex
-	fd        int    // -1: not running
-	file, dir int32  // watch descriptors, 0 if there is none
-	next      string // what is waited for in dir: the file, or what leads to it
+	fd        int    // -1 while Run does not run
+	file, dir int32  // watch descriptors; 0 for none
+	awaited   string // the entry of dir to wait for: the file, or a directory on its path
 }
 
-// NewInotify returns a Notifier of the file of that name.
+// NewInotify returns a Notifier for the named file.
 func NewInotify(name string) *Inotify {
 	return &Inotify{name: name, fd: -1}
 }
 
-// Run calls notice at the start, when the file changes, and when another comes
-// in its place. It waits without a thread. It fails if inotify is not to be
-// had. A missing file is no failure, nor is a missing directory: both are tried
-// again at each change of the directory above, and at each Renew.
+// Run calls notice at the start, and when the file changes or is replaced, until
+// ctx ends. Waiting occupies no thread. The error is inotify's. A missing file or
+// directory is not an error: Run waits for it.
 func (n *Inotify) Run(ctx context.Context, notice func()) error {
 	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
 	if err != nil {
@@ -66,32 +65,40 @@ func (n *Inotify) Run(ctx context.Context, notice func()) error {
 	notice()
 	buf := make([]byte, 16<<10)
 	for {
-		k, err := f.Read(buf)
-		if err != nil {
-			if ctx.Err() != nil {
-				return nil
-			}
-			return fmt.Errorf("scanner: inotify: %w", err)
-		}
-		ours, again := n.take(buf[:k])
-		if again {
-			if err := n.add(); err != nil {
-				return err
-			}
-		}
-		if !ours {
+		changed, err := n.next(f, buf)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil:
+			return err
+		case !changed:
 			continue
 		}
 		notice()
-		// What follows waits in the kernel, where equal events are one: the
-		// scanner rests as long after each scan, so nothing is heard later.
+		// Meanwhile the kernel merges equal events. This delays no scan: the
+		// Scanner pauses at least as long after each.
 		if !sleep(ctx, minPause) {
 			return nil
 		}
 	}
 }
 
-// Renew looks at what stands at the name now. A failure shows at the next event.
+// next reads events once and reports whether the file may have changed. If it may
+// have been replaced, next watches the new one.
+func (n *Inotify) next(f *os.File, buf []byte) (changed bool, err error) {
+	k, err := f.Read(buf)
+	if err != nil {
+		return false, fmt.Errorf("scanner: inotify: %w", err)
+	}
+	changed, replaced := n.take(buf[:k])
+	if replaced {
+		err = n.add()
+	}
+	return changed, err
+}
+
+// Renew watches the file and the directory that the name leads to now. Run
+// returns its error at the next event.
 func (n *Inotify) Renew() { _ = n.add() }
 
 func (n *Inotify) start(fd int) {
@@ -100,9 +107,9 @@ func (n *Inotify) start(fd int) {
 	n.fd, n.file, n.dir = fd, 0, 0
 }
 
-// add looks at the directory and at the file as they are now. Adding what is
-// watched already changes nothing. The directory comes first, so that a file
-// that is made in between is not missed.
+// add watches the directory and the file that exist now. Adding a watch that
+// exists already changes nothing. The directory is first, so that a file created
+// in between is not missed.
 func (n *Inotify) add() error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -116,8 +123,8 @@ func (n *Inotify) add() error {
 	return err
 }
 
-// addDir looks at the directory of the file, or at the nearest one above that is
-// there.
+// addDir watches the directory of the file, or the nearest existing one above
+// it.
 func (n *Inotify) addDir() error {
 	for range climbs {
 		child, dir := n.name, filepath.Dir(n.name)
@@ -132,7 +139,7 @@ func (n *Inotify) addDir() error {
 			}
 			child, dir = dir, above
 		}
-		n.next = filepath.Base(child)
+		n.awaited = filepath.Base(child)
 		if child == n.name {
 			return nil
 		}
@@ -154,17 +161,17 @@ func (n *Inotify) addOne(wd *int32, name string, mask uint32) (missing bool, err
 		return false, fmt.Errorf("scanner: inotify: watch %s: %w", name, err)
 	}
 	if *wd != 0 && *wd != int32(got) {
-		// The old file may live on under another name. If it does not, the
-		// kernel has removed the watch, and this fails.
+		// The old file may still exist under another name. If not, the kernel
+		// has removed the watch, and this call fails.
 		_, _ = unix.InotifyRmWatch(n.fd, uint32(*wd))
 	}
 	*wd = int32(got)
 	return missing, nil
 }
 
-// take reads events: whether the file may have changed, and whether it may be
-// another by now.
-func (n *Inotify) take(b []byte) (ours, again bool) {
+// take parses events. It reports whether the file may have changed, and whether
+// it may have been replaced.
+func (n *Inotify) take(b []byte) (changed, replaced bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for len(b) >= unix.SizeofInotifyEvent {
@@ -174,13 +181,13 @@ func (n *Inotify) take(b []byte) (ours, again bool) {
 		b = b[end:]
 		switch {
 		case ev.Mask&unix.IN_Q_OVERFLOW != 0:
-			ours, again = true, true
+			changed, replaced = true, true
 		case ev.Wd == n.file:
-			ours = true
-			again = again || ev.Mask&^unix.IN_MODIFY != 0
-		case ev.Wd == n.dir && (name == n.next || name == ""):
-			ours, again = true, true
+			changed = true
+			replaced = replaced || ev.Mask&^unix.IN_MODIFY != 0
+		case ev.Wd == n.dir && (name == n.awaited || name == ""):
+			changed, replaced = true, true
 		}
 	}
-	return ours, again
+	return changed, replaced
 }

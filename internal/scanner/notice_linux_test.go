@@ -10,11 +10,12 @@ import (
 	"time"
 )
 
-// noticed runs an Inotify on a file that need not exist.
-func noticed(t *testing.T, name string) (*Inotify, func(what string)) {
+// noticed runs an Inotify for a file, which may be missing. want waits for a
+// notice and fails the test without one.
+func noticed(t *testing.T, name string) (n *Inotify, want func(what string)) {
 	t.Helper()
 	notices := make(chan struct{}, 1)
-	n := NewInotify(name)
+	n = NewInotify(name)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() {
@@ -31,14 +32,14 @@ func noticed(t *testing.T, name string) (*Inotify, func(what string)) {
 			t.Errorf("Run: %v", err)
 		}
 	})
-	want := func(what string) {
+	want = func(what string) {
 		t.Helper()
 		select {
 		case <-notices:
 		case <-time.After(10 * time.Second):
 			t.Fatalf("no notice: %s", what)
 		}
-		// What one change causes may come as several notices.
+		// One change may cause several notices.
 		for quiet := false; !quiet; {
 			select {
 			case <-notices:
@@ -92,8 +93,8 @@ func TestInotify(t *testing.T) {
 	}
 }
 
-// Other files of the directory are none of our business, and the one that was
-// rotated away no longer is.
+// TestInotifyIsSilent checks that there is no notice for other files of the
+// directory, nor for the file once it is renamed.
 func TestInotifyIsSilent(t *testing.T) {
 	dir := t.TempDir()
 	name := filepath.Join(dir, "utmp")
@@ -111,7 +112,7 @@ func TestInotifyIsSilent(t *testing.T) {
 	write(t, filepath.Join(dir, "other"), "4")
 	select {
 	case <-got:
-		t.Error("a notice of another file")
+		t.Error("a notice for another file")
 	case <-time.After(100 * time.Millisecond):
 	}
 	write(t, name, "5")
@@ -119,12 +120,12 @@ func TestInotifyIsSilent(t *testing.T) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.file == 0 || n.dir == 0 {
-		t.Error("not watching both")
+		t.Errorf("watch of the file %d, of the directory %d, want both", n.file, n.dir)
 	}
 }
 
-// TestInotifyDirectoryComesLate: the directories on the way to the file may be
-// missing, one by one or all at once, and go again.
+// TestInotifyDirectoryComesLate checks directories on the path that are created
+// late, one by one or all at once, and removed again.
 func TestInotifyDirectoryComesLate(t *testing.T) {
 	top := filepath.Join(t.TempDir(), "var")
 	dir := filepath.Join(top, "run")

@@ -6,13 +6,13 @@ package scanner
 
 import "context"
 
-// Inotify stands for the notices of Linux; elsewhere there are none.
+// Inotify is a Notifier that gives no notices: only Linux has inotify(7).
 type Inotify struct{}
 
-// NewInotify returns a Notifier of the file of that name.
+// NewInotify returns a Notifier for the named file.
 func NewInotify(string) *Inotify { return &Inotify{} }
 
-// Run calls notice once and fails with [ErrNoNotice]: the period alone counts.
+// Run calls notice once and returns [ErrNoNotice].
 func (n *Inotify) Run(_ context.Context, notice func()) error {
 	notice()
 	return ErrNoNotice

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-// Package scanner decides when to read the utmpx file, by the period and at
-// once on notice of a change, and reads it.
+// Package scanner reads the utmpx file periodically and when it changes.
 //
-// What it finds is a hint: it reads without a lock, so that no reader or writer
-// ever waits for it, and whoever acts on a record looks again under the lock.
+// It reads without a lock, so that no other program waits for it. A snapshot may
+// therefore be inconsistent: whoever acts on a record must check it again under
+// the lock.
 package scanner
 
 import (
@@ -17,55 +17,58 @@ import (
 	"utmpd.dev/utmpd/internal/snapshot"
 )
 
-// pauseFactor bounds what a file that changes all the time can cost: after a
-// scan, the next on notice waits this many times as long as the scan took,
-// minPause at least.
+// After a scan that took d, the next one that a notice causes waits at least
+// pauseFactor*d and minPause. This limits the cost of a file that changes all the
+// time to a twentieth of a processor.
 const (
 	pauseFactor = 20
 	minPause    = 20 * time.Millisecond
 )
 
-// A reading that failed is done again soon, whatever the period: the changes
-// that it did not see give no second notice. The pause doubles up to the most.
+// A failed scan is repeated after retryFirst, independent of the period, since
+// the changes that it missed cause no second notice. The pause doubles up to
+// retryMost.
 const (
 	retryFirst = time.Second
 	retryMost  = 30 * time.Second
 )
 
-// File is what the scanner reads: a recfile.File.
+// File is the utmpx file; a recfile.File implements it.
 type File interface {
 	Snapshot(prev *snapshot.Snapshot) (*snapshot.Snapshot, error)
 }
 
-// Notifier tells of changes of the file. Run calls notice, which does not
-// block, at its start and after each change, and returns when ctx ends or when
-// no further notice can be had; then the period alone counts. Renew is called
-// before each periodic scan: what is at the name may be another file, or in
-// another directory, than the one whose changes are told.
+// Notifier reports changes of the file.
 type Notifier interface {
+	// Run calls notice at its start and after each change. notice does not
+	// block. Run returns when ctx ends, or with an error if it can give no
+	// more notices; the file is then read periodically only.
 	Run(ctx context.Context, notice func()) error
+
+	// Renew is called before each periodic scan. It makes Run watch the file
+	// and directory that the name leads to now.
 	Renew()
 }
 
-// Event is one reading.
+// Event is the result of one scan.
 type Event struct {
-	Snapshot *snapshot.Snapshot // nil if there is no file, or it could not be read
-	Err      error              // why there is no snapshot, or not a whole one
+	Snapshot *snapshot.Snapshot // nil if the file is missing or could not be read
+	Err      error              // why the snapshot is missing or incomplete
 	Began    time.Time
 	Took     time.Duration
-	Periodic bool // neither notice nor request caused it
+	Periodic bool // caused by the period, not by a notice or Rescan
 }
 
-// Options are a Scanner's settings. All but Notifier must be set.
+// Options configure a Scanner.
 type Options struct {
-	File     File
-	Notifier Notifier // nil: the period alone
-	Period   time.Duration
-	Emit     func(Event) // called for each reading, one at a time; may block
-	Failed   func(error) // called if the Notifier gives up, before Run ends
+	File     File          // required
+	Notifier Notifier      // nil: scan periodically only
+	Period   time.Duration // required, above 0
+	Emit     func(Event)   // required; called for each scan, one at a time; may block
+	Failed   func(error)   // called if the Notifier fails, before Run returns; may be nil
 }
 
-// Scanner reads the file when it should be read. Make one with [New].
+// Scanner scans the file. Its methods are safe for concurrent use.
 type Scanner struct {
 	opts   Options
 	wake   chan struct{}
@@ -79,7 +82,7 @@ func New(opts Options) *Scanner {
 	return &Scanner{opts: opts, wake: make(chan struct{}, 1), period: opts.Period}
 }
 
-// Rescan has the file read soon. Calls before the reading begins are one. It
+// Rescan requests a scan. Several requests before that scan count as one. It
 // does not block.
 func (s *Scanner) Rescan() {
 	select {
@@ -88,8 +91,8 @@ func (s *Scanner) Rescan() {
 	}
 }
 
-// SetPeriod sets the time between two scans that nothing else causes. It counts
-// from now. It does not block.
+// SetPeriod changes the period, which starts again now, and requests a scan. It
+// does not block.
 func (s *Scanner) SetPeriod(d time.Duration) {
 	s.mu.Lock()
 	s.period, s.reset = d, true
@@ -105,7 +108,7 @@ func (s *Scanner) takePeriod() (d time.Duration, reset bool) {
 	return d, reset
 }
 
-// Run reads the file at once, and then until ctx ends.
+// Run scans the file at once, and then again when it is due, until ctx ends.
 func (s *Scanner) Run(ctx context.Context) {
 	var notifier sync.WaitGroup
 	defer notifier.Wait()
@@ -141,7 +144,8 @@ func (s *Scanner) Run(ctx context.Context) {
 	}
 }
 
-// scan reads once, and returns how long to pause before the next.
+// scan reads the file once. It returns the snapshot and the pause before the next
+// scan.
 func (s *Scanner) scan(prev *snapshot.Snapshot, periodic bool, again *retry) (*snapshot.Snapshot, time.Duration) {
 	began := time.Now()
 	snap, err := s.opts.File.Snapshot(prev)
@@ -151,14 +155,14 @@ func (s *Scanner) scan(prev *snapshot.Snapshot, periodic bool, again *retry) (*s
 	return snap, max(minPause, pauseFactor*ev.Took)
 }
 
-// retry is when to read again after readings that failed.
+// retry schedules the scan after a failed one.
 type retry struct {
-	due   <-chan time.Time // nil: the last one did not
+	due   <-chan time.Time // nil if the last scan succeeded
 	pause time.Duration
 }
 
-// after takes in how a reading ended. A file that is missing is no failure: its
-// coming gives notice.
+// after sets the retry after a scan that ended with err. A missing file needs
+// none: its creation causes a notice.
 func (r *retry) after(err error) {
 	if err == nil || errors.Is(err, fs.ErrNotExist) {
 		*r = retry{}
@@ -179,5 +183,6 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// ErrNoNotice is why a Notifier gives up where the system has none.
-var ErrNoNotice = errors.New("scanner: no notice of file changes on this system")
+// ErrNoNotice is the error of a Notifier on a system that does not report
+// changes of files.
+var ErrNoNotice = errors.New("scanner: this system does not report file changes")

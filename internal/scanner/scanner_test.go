@@ -14,7 +14,7 @@ import (
 	"utmpd.dev/utmpd/internal/snapshot"
 )
 
-// file is a utmpx file that takes some time to read.
+// file is a simulated utmpx file that takes some time to read.
 type file struct {
 	mu    sync.Mutex
 	takes time.Duration
@@ -31,7 +31,8 @@ func (f *file) Snapshot(prev *snapshot.Snapshot) (*snapshot.Snapshot, error) {
 	return f.snap, f.err
 }
 
-// bench runs a Scanner in a bubble of its own, where time passes when all wait.
+// bench calls run in a synctest bubble with a running Scanner. seen waits until
+// the Scanner is idle and returns the events since the last call.
 func bench(t *testing.T, f *file, n Notifier, run func(s *Scanner, seen func() []Event)) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
@@ -66,15 +67,15 @@ func TestPeriod(t *testing.T) {
 		}
 		time.Sleep(10*time.Minute + time.Second)
 		if got := seen(); len(got) != 10 {
-			t.Errorf("%d scans in ten minutes", len(got))
+			t.Errorf("%d scans in ten minutes, want 10", len(got))
 		}
 		if f.prevs[0] != nil || f.prevs[5] != f.snap {
-			t.Error("a scan does not start from the one before")
+			t.Error("a scan did not get the snapshot of the one before")
 		}
 		s.SetPeriod(time.Second)
 		time.Sleep(5500 * time.Millisecond)
 		if got := seen(); len(got) < 5 || len(got) > 6 {
-			t.Errorf("%d scans in 5.5 s of one second each", len(got))
+			t.Errorf("%d scans in 5.5 s with a period of 1 s, want 5 or 6", len(got))
 		}
 	})
 }
@@ -88,14 +89,15 @@ func TestNoticesAreOne(t *testing.T) {
 			s.Rescan()
 		}
 		time.Sleep(time.Second)
-		// One at once, and one for all that came while that was reading.
+		// One scan at once, and one for all notices during that one.
 		if got := seen(); len(got) != 2 || got[0].Periodic {
-			t.Errorf("%d scans for a thousand notices in a row", len(got))
+			t.Errorf("%d scans for a thousand notices in a row, want 2", len(got))
 		}
 	})
 }
 
-// A file that changes all the time must not keep us reading all the time.
+// TestPauseBoundsTheCost checks the rate of scans of a file that changes all the
+// time.
 func TestPauseBoundsTheCost(t *testing.T) {
 	f := &file{takes: 20 * time.Millisecond}
 	bench(t, f, nil, func(s *Scanner, seen func() []Event) {
@@ -108,7 +110,7 @@ func TestPauseBoundsTheCost(t *testing.T) {
 		}
 		got := seen()
 		if most := int(10*time.Second/(f.takes*(pauseFactor+1))) + 1; len(got) > most || len(got) < most-2 {
-			t.Errorf("%d scans in 10 s of a file that takes %v, want about %d", len(got), f.takes, most)
+			t.Errorf("%d scans of %v each in 10 s, want about %d", len(got), f.takes, most)
 		}
 	})
 }
@@ -117,7 +119,7 @@ func TestErrorGoesOn(t *testing.T) {
 	f := &file{err: errors.New("unreadable")}
 	bench(t, f, nil, func(s *Scanner, seen func() []Event) {
 		if got := seen(); got[0].Err == nil {
-			t.Error("the error is lost")
+			t.Error("the event has no error")
 		}
 		f.mu.Lock()
 		f.err = nil
@@ -130,29 +132,29 @@ func TestErrorGoesOn(t *testing.T) {
 	})
 }
 
-// The changes that a failed reading did not see give no second notice.
+// TestErrorIsTriedAgain checks that a failed scan is repeated without a notice.
 func TestErrorIsTriedAgain(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		err  error
-		want int // readings in the first 20 s
+		want int // scans in the first 20 s
 	}{
 		{"unreadable", errors.New("input/output error"), 5}, // after 0, 1, 3, 7, 15 s
 		{"missing", fs.ErrNotExist, 1},
-		{"well", nil, 1},
+		{"no error", nil, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			bench(t, &file{err: c.err}, nil, func(_ *Scanner, seen func() []Event) {
 				time.Sleep(20 * time.Second)
 				if got := seen(); len(got) != c.want {
-					t.Errorf("%d readings in 20 s, not %d", len(got), c.want)
+					t.Errorf("%d scans in 20 s, want %d", len(got), c.want)
 				}
 			})
 		})
 	}
 }
 
-// quitter is a Notifier that cannot work.
+// quitter is a Notifier that fails at once.
 type quitter struct{ renewed int }
 
 func (q *quitter) Run(context.Context, func()) error { return ErrNoNotice }
@@ -171,7 +173,7 @@ func TestNotifierGivesUp(t *testing.T) {
 			t.Error(err)
 		}
 		if n != 4 || q.renewed != 3 {
-			t.Errorf("%d scans, renewed %d times in three minutes", n, q.renewed)
+			t.Errorf("%d scans and %d renewals in three minutes, want 4 and 3", n, q.renewed)
 		}
 	})
 }

@@ -4,5 +4,5 @@
 
 package sdnotify
 
-// monotonic has no one to tell: systemd is on Linux only.
+// monotonic returns false: systemd runs on Linux only.
 func monotonic() (usec int64, ok bool) { return 0, false }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-// Package sdnotify tells systemd how the service does, as sd_notify(3) would.
-// Outside systemd it does nothing.
+// Package sdnotify reports the state of the service to systemd, as sd_notify(3)
+// does. Outside systemd it does nothing.
 //
-// It is written out here, not imported, because a notification must not be able
-// to stop the daemon: the usual library writes to the socket without a deadline
-// and reads the environment at each call, and its module brings D-Bus along.
+// utmpd does not use the usual library, because a notification must not block the
+// daemon: that library writes to the socket without a deadline, reads the
+// environment at each call, and its module depends on D-Bus.
 package sdnotify
 
 import (
@@ -18,25 +18,25 @@ import (
 	"unicode"
 )
 
-// deadline bounds how long a notification waits for the service manager.
+// deadline limits how long a notification may take.
 const deadline = 100 * time.Millisecond
 
-// maxStatus bounds a status text, in bytes.
+// maxStatus limits the length of a status text, in bytes.
 const maxStatus = 1024
 
-// Notifier sends notifications. The nil Notifier, and one made outside systemd,
-// sends none. Its methods are safe for concurrent use and take at most a tenth
-// of a second; their errors are the socket's and none is a reason to end.
+// Notifier sends notifications. A nil Notifier, and one made outside systemd,
+// sends none. Its methods are safe for concurrent use and take at most 100 ms.
+// Their errors are the socket's; the daemon can go on after any of them.
 type Notifier struct {
-	addr     *net.UnixAddr // nil: no one listens
+	addr     *net.UnixAddr // nil outside systemd
 	watchdog time.Duration
 }
 
-// New looks in the environment for a service manager: NOTIFY_SOCKET,
-// WATCHDOG_USEC and WATCHDOG_PID. getenv is usually os.Getenv.
+// New returns a Notifier for the service manager that the environment names by
+// NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID. getenv is usually os.Getenv.
 func New(getenv func(string) string) *Notifier {
 	n := &Notifier{watchdog: watchdog(getenv)}
-	// Another kind of address (vsock) is for virtual machines.
+	// The other kind of address, vsock, is for virtual machines only.
 	if s := getenv("NOTIFY_SOCKET"); strings.HasPrefix(s, "/") || strings.HasPrefix(s, "@") {
 		n.addr = &net.UnixAddr{Name: s, Net: "unixgram"}
 	}
@@ -55,13 +55,13 @@ func watchdog(getenv func(string) string) time.Duration {
 	return time.Duration(usec) * time.Microsecond
 }
 
-// Enabled reports whether there is someone to tell.
+// Enabled reports whether notifications are sent.
 func (n *Notifier) Enabled() bool { return n != nil && n.addr != nil }
 
-// Ready tells that the start, or the reading of new settings, is done.
+// Ready reports that the start, or a reload of the settings, has finished.
 func (n *Notifier) Ready() error { return n.send("READY=1") }
 
-// Reloading tells that settings are being read again; Ready must follow.
+// Reloading reports that a reload of the settings begins. Ready must follow.
 func (n *Notifier) Reloading() error {
 	state := "RELOADING=1"
 	if usec, ok := monotonic(); ok {
@@ -70,20 +70,21 @@ func (n *Notifier) Reloading() error {
 	return n.send(state)
 }
 
-// Stopping tells that the daemon is about to end.
+// Stopping reports that the daemon is about to exit.
 func (n *Notifier) Stopping() error { return n.send("STOPPING=1") }
 
-// Status tells in a line how things are. What is not printable in text becomes
-// a question mark; of a long one the first kilobyte is sent.
+// Status reports the state in one line of text. Characters that are not printable
+// are replaced by question marks. At most 1024 bytes are sent.
 func (n *Notifier) Status(text string) error {
 	return n.send("STATUS=" + clean(text))
 }
 
-// Watchdog tells that the daemon is alive.
+// Watchdog reports that the daemon is alive.
 func (n *Notifier) Watchdog() error { return n.send("WATCHDOG=1") }
 
-// WatchdogInterval returns the time within which the service manager wants to
-// hear Watchdog each time, 0 if it does not. Half of it is a good period.
+// WatchdogInterval returns the longest time that the service manager allows
+// between two calls of Watchdog; 0 if it expects none. Call Watchdog at half of
+// it.
 func (n *Notifier) WatchdogInterval() time.Duration {
 	if n == nil {
 		return 0

@@ -27,7 +27,7 @@ func env(kv ...string) func(string) string {
 	}
 }
 
-// listen is a service manager at a socket of its own.
+// listen opens a service manager's socket and returns it with its Notifier.
 func listen(t *testing.T) (*net.UnixConn, *Notifier) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "notify")
@@ -78,7 +78,7 @@ func TestMessages(t *testing.T) {
 
 func TestLongStatus(t *testing.T) {
 	if s := clean("a" + strings.Repeat("é", maxStatus)); len(s) > maxStatus || len(s) < maxStatus-3 || !utf8.ValidString(s) {
-		t.Errorf("%d bytes", len(s))
+		t.Errorf("%d bytes, want at most %d of valid UTF-8", len(s), maxStatus)
 	}
 }
 
@@ -104,11 +104,11 @@ func TestOutsideSystemd(t *testing.T) {
 func TestNobodyListens(t *testing.T) {
 	n := New(env("NOTIFY_SOCKET", filepath.Join(t.TempDir(), "none")))
 	if err := n.Ready(); !errors.Is(err, os.ErrNotExist) || !strings.HasPrefix(err.Error(), "sdnotify: ") {
-		t.Errorf("error %v", err)
+		t.Errorf("Ready: %v, want %v", err, os.ErrNotExist)
 	}
 }
 
-// TestBusyManager fills the queue of a manager that does not read.
+// TestBusyManager fills the queue of a service manager that does not read.
 func TestBusyManager(t *testing.T) {
 	_, n := listen(t)
 	for range 100_000 {
@@ -120,7 +120,7 @@ func TestBusyManager(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	t.Error("the queue has no end")
+	t.Error("the queue never got full")
 }
 
 func TestWatchdogInterval(t *testing.T) {

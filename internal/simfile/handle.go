@@ -25,7 +25,8 @@ func (h *handle) fail(op string, err error) error {
 	return &fs.PathError{Op: op, Path: h.name, Err: err}
 }
 
-// begin asks for a fault and locks the system; the caller unlocks it.
+// begin asks for a fault and locks the system. The caller must unlock it, also
+// after an error.
 func (h *handle) begin(op Op) (*Fault, error) {
 	op.Name = h.name
 	f := h.call(op)
@@ -83,7 +84,7 @@ func (h *handle) Append(p []byte) (int, error) {
 	return h.store(p, int64(len(h.n.data)), f)
 }
 
-// store writes p, or what the fault lets through of it.
+// store writes p, or with a fault its first bytes.
 func (h *handle) store(p []byte, off int64, f *Fault) (int, error) {
 	n := len(p)
 	if f != nil {
@@ -141,8 +142,8 @@ func (h *handle) Sync() error {
 	return err
 }
 
-// Close drops the locks of the description, and with a process's POSIX locks
-// all that the process has on the file.
+// Close releases the lock of this description or, for a process with POSIX locks,
+// that process's lock on the file.
 func (h *handle) Close() error {
 	_, err := h.begin(Op{Call: Close})
 	defer h.s.mu.Unlock()

@@ -8,7 +8,8 @@ import (
 	"utmpd.dev/utmpd/internal/sysfile"
 )
 
-// owner is whose a lock is: a description's, or a process's.
+// owner owns a lock: an open file description (OFD lock) or a process (POSIX
+// lock).
 type owner struct {
 	h   *handle
 	pid int32
@@ -21,10 +22,10 @@ func (h *handle) owner() owner {
 	return owner{h: h}
 }
 
-// locks are the locks on a file, all over the whole of it. System.mu guards them.
+// locks are the locks on a file, each on the whole file. System.mu guards them.
 type locks struct {
 	held  []held
-	queue []*request // in the order in which they came
+	queue []*request // first come, first served
 }
 
 type held struct {
@@ -37,7 +38,7 @@ type request struct {
 	granted chan struct{}
 }
 
-// conflict returns the first lock of somebody else's in the way of a lock.
+// conflict returns the first lock of another owner that conflicts with a lock.
 func (l *locks) conflict(o owner, kind sysfile.LockKind) (held, bool) {
 	i := slices.IndexFunc(l.held, func(h held) bool {
 		return h.owner != o && (kind == sysfile.WriteLock || h.kind == sysfile.WriteLock)
@@ -53,7 +54,7 @@ func (l *locks) grant(o owner, kind sysfile.LockKind) {
 	l.held = append(l.held, held{o, kind})
 }
 
-// release drops an owner's lock and serves the queue.
+// release releases an owner's lock and grants those of the queue that it blocked.
 func (l *locks) release(o owner) {
 	l.held = slices.DeleteFunc(l.held, func(h held) bool { return h.owner == o })
 	l.queue = slices.DeleteFunc(l.queue, func(r *request) bool {
@@ -79,7 +80,7 @@ func (h *handle) TryLock(kind sysfile.LockKind) error {
 	return nil
 }
 
-// Lock waits on a channel.
+// Lock blocks on a channel until the lock is granted.
 func (h *handle) Lock(kind sysfile.LockKind) error {
 	_, err := h.begin(Op{Call: Lock})
 	if err != nil {
@@ -117,7 +118,7 @@ func (h *handle) Holder(kind sysfile.LockKind) (int32, bool, error) {
 	return at.pid, blocked, nil
 }
 
-// Waiting returns how many wait for a lock on the file that has the name.
+// Waiting returns the number of calls that wait for a lock on the named file.
 func (s *System) Waiting(name string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()

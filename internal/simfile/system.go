@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-// Package simfile is a system of files in memory, in which utmpfile works as it
-// does on the kernel's: with inodes and names, open file descriptions, their
-// locks and those of other processes, and with whatever goes wrong at a chosen
-// moment. It blocks on channels alone, so that it can be used in a bubble of
-// testing/synctest.
+// Package simfile simulates the kernel's files in memory, for tests: inodes and
+// names, open file descriptions, OFD and POSIX locks, and injected faults. It
+// blocks on channels only, so that it works in a testing/synctest bubble.
 package simfile
 
 import (
@@ -21,10 +19,10 @@ import (
 	"utmpd.dev/utmpd/internal/sysfile"
 )
 
-// Call names what a program asks of the system.
+// Call is the name of a call to the system.
 type Call string
 
-// The calls, as they are counted and as faults see them.
+// The calls.
 const (
 	Open     Call = "open"
 	Lookup   Call = "lookup"
@@ -43,24 +41,25 @@ const (
 	Close    Call = "close"
 )
 
-// Op is one call, before it is done.
+// Op is one call.
 type Op struct {
-	PID    int32 // 0: the program itself
+	PID    int32 // 0: the program under test
 	Call   Call
 	Name   string
-	Offset int64 // of Read, Write; the size of Truncate
-	Len    int   // of Read, Write, Append
+	Offset int64 // of Read and Write; the size of Truncate
+	Len    int   // of Read, Write and Append
 }
 
-// Fault makes a call fail. A Read, Write or Append has done N bytes by then.
+// Fault makes a call fail with Err. A Read, Write or Append handles N bytes
+// first.
 type Fault struct {
 	N   int
 	Err error
 }
 
-// System is the simulated system. As a [sysfile.System] it is the program
-// under test, whose locks belong to open file descriptions; see [System.As].
-// It may be used by many goroutines.
+// System is the simulated system. As a [sysfile.System] it serves the program
+// under test, whose locks belong to open file descriptions. For other processes
+// see [System.As]. It is safe for concurrent use.
 type System struct {
 	view
 	mu    sync.Mutex
@@ -70,19 +69,20 @@ type System struct {
 	calls map[Call]int
 	open  int
 	now   func() time.Time
-	last  time.Time // of a change
+	last  time.Time // of the last change
 }
 
 var _ sysfile.System = (*System)(nil)
 
-// New returns a system without files. Its clock is time.Now, the bubble's in a bubble.
+// New returns a system without files. Its clock is time.Now, which a synctest
+// bubble simulates.
 func New() *System {
 	s := &System{names: map[string]*inode{}, calls: map[Call]int{}, now: time.Now}
 	s.view = view{s: s}
 	return s
 }
 
-// inode is a file, whatever its names. System.mu guards it.
+// inode is a file. It can have several names or none. System.mu guards it.
 type inode struct {
 	ino   uint64
 	data  []byte
@@ -94,22 +94,21 @@ type inode struct {
 	locks
 }
 
-// As returns the system as another process sees it. Its locks are POSIX locks:
-// they name its pid, and go when it closes any descriptor of the file.
+// As returns the system for another process. Its locks are POSIX locks: they show
+// its pid, and are released when it closes any descriptor of the file.
 func (s *System) As(pid int32) sysfile.System { return view{s, pid} }
 
-// Inject has f see every call before it is done, from now on: it may do to the
-// system what is to happen just before, and it makes the call fail by returning
-// a fault. It sees its own calls too, and several at once if several goroutines
-// call. A nil f ends it.
+// Inject makes the system call f before each call. f may change the system first,
+// and makes the call fail by returning a Fault. f is also called for its own
+// calls, and concurrently if several goroutines call. A nil f ends the injection.
 func (s *System) Inject(f func(Op) *Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.fault = f
 }
 
-// Calls returns how often each call was made by the program under test, and
-// begins to count anew.
+// Calls returns how often the program under test has made each call, and resets
+// the counts.
 func (s *System) Calls() map[Call]int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -118,15 +117,15 @@ func (s *System) Calls() map[Call]int {
 	return c
 }
 
-// OpenHandles returns how many handles are open, of all processes.
+// OpenHandles returns the number of open handles of all processes.
 func (s *System) OpenHandles() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.open
 }
 
-// changed returns the time of a change. No two have the same, as on Linux from 6.13
-// on no two have between which somebody looked.
+// changed returns the time of a change. It is different for each change. Linux
+// guarantees that since 6.13 for changes between which the file's time was read.
 func (s *System) changed() time.Time {
 	if now := s.now(); now.After(s.last) {
 		s.last = now
@@ -142,16 +141,16 @@ func (s *System) newInode(data []byte) *inode {
 	return &inode{ino: s.inos, data: slices.Clone(data), mode: 0o664, atime: now, mtime: now}
 }
 
-// WriteFile makes a new file of that name. One that had it lives on without it,
-// for those who have it open.
+// WriteFile creates a new file with that name. An old file with the name loses
+// it, but stays usable through open handles.
 func (s *System) WriteFile(name string, data []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.names[name] = s.newInode(data)
 }
 
-// Change has f change the bytes of a file, which stays the same file, as a
-// writer without locks would.
+// Change replaces the content of a file by the result of f, like a writer that
+// takes no locks. The inode stays the same.
 func (s *System) Change(name string, f func(data []byte) []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -159,7 +158,7 @@ func (s *System) Change(name string, f func(data []byte) []byte) {
 	n.data, n.mtime = f(n.data), s.changed()
 }
 
-// Special makes a directory, FIFO, socket or device, by its mode's type.
+// Special creates a directory, FIFO, socket or device, as the type in mode says.
 func (s *System) Special(name string, mode fs.FileMode) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -167,7 +166,7 @@ func (s *System) Special(name string, mode fs.FileMode) {
 	s.names[name].mode = mode
 }
 
-// Symlink makes a symbolic link of that user's.
+// Symlink creates a symbolic link that uid owns.
 func (s *System) Symlink(to, name string, uid uint32) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -176,7 +175,7 @@ func (s *System) Symlink(to, name string, uid uint32) {
 	s.names[name] = n
 }
 
-// Rename gives a file another name, as rename(2) does.
+// Rename renames a file, as rename(2) does.
 func (s *System) Rename(from, to string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -184,14 +183,14 @@ func (s *System) Rename(from, to string) {
 	delete(s.names, from)
 }
 
-// Remove takes a name away.
+// Remove removes a name.
 func (s *System) Remove(name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.names, name)
 }
 
-// ReadFile returns what a file holds, nil if there is none.
+// ReadFile returns the content of a file, nil if there is none.
 func (s *System) ReadFile(name string) []byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -201,27 +200,27 @@ func (s *System) ReadFile(name string) []byte {
 	return nil
 }
 
-// SetTime sets when a file was changed last.
+// SetTime sets a file's modification time.
 func (s *System) SetTime(name string, modified time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.names[name].mtime = modified
 }
 
-// Names returns all names in order.
+// Names returns all names, sorted.
 func (s *System) Names() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Sorted(maps.Keys(s.names))
 }
 
-// view is the system as one process sees it; pid 0 is the program under test.
+// view is the system as one process uses it; pid 0 is the program under test.
 type view struct {
 	s   *System
 	pid int32
 }
 
-// call counts a call and asks for its fault, with the system unlocked.
+// call counts a call and returns its fault. The caller must not hold the lock.
 func (v view) call(op Op) *Fault {
 	op.PID = v.pid
 	v.s.mu.Lock()
@@ -236,7 +235,8 @@ func (v view) call(op Op) *Fault {
 	return f(op)
 }
 
-// follow returns what a name leads to, through the links of the users allowed.
+// follow resolves a name. With rootOnly it fails at a symbolic link that another
+// user than root owns.
 func (s *System) follow(name string, rootOnly bool) (*inode, error) {
 	for range 8 {
 		n := s.names[name]

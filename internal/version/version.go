@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-// Package version tells what was built.
+// Package version has the version of this build.
 package version
 
 import (
@@ -9,10 +9,11 @@ import (
 	"sync"
 )
 
-// version is set by the build (-ldflags -X).
+// version is set at build time (-ldflags -X).
 var version string
 
-// String returns what the build was given, or what Go knows of the module.
+// String returns the version set at build time, else that of the Go module, else
+// "(unknown)".
 func String() string { return cmp.Or(version, module()) }
 
 var module = sync.OnceValue(func() string {

@@ -4,6 +4,7 @@ package watcher
 
 import (
 	"bytes"
+	"context"
 	"log/slog"
 	"strings"
 	"testing"
@@ -65,7 +66,7 @@ func TestPollingLoggedOnce(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := New(Options{Kernel: k, Limit: 10, Emit: func([]Event) {}, Log: slog.New(slog.NewTextHandler(&out, nil))})
 				k.noPidfds = proc.ErrNoPidfd
-				ctx, cancel := contextWithCancel(t)
+				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
 				go w.Run(ctx)
 				k.start(7)

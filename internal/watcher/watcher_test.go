@@ -3,6 +3,7 @@
 package watcher
 
 import (
+	"context"
 	"errors"
 	"syscall"
 	"testing"
@@ -204,7 +205,7 @@ func TestLeaders(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				got := make(chan Event, 1)
 				w := New(Options{Kernel: k, Emit: func(events []Event) { got <- events[0] }})
-				ctx, cancel := contextWithCancel(t)
+				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
 				go w.Run(ctx)
 				w.Do([]Order{{Op: FindLeaders, Lines: []string{"pts/3"}}})
@@ -254,7 +255,7 @@ func TestOrderAfterEnd(t *testing.T) {
 	k.start(7)
 	synctest.Test(t, func(t *testing.T) {
 		w := New(Options{Kernel: k, Limit: 10, Emit: func([]Event) { t.Error("an event was emitted") }})
-		ctx, cancel := contextWithCancel(t)
+		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		if err := w.Run(ctx); err != nil {
 			t.Errorf("Run: %v", err)
@@ -287,7 +288,7 @@ func TestPollerFails(t *testing.T) {
 			}
 		}})
 		k.poller.fails = 3
-		ctx, cancel := contextWithCancel(t)
+		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
 		go func() { ended <- w.Run(ctx) }()
 		w.Do([]Order{{Op: Watch, PID: 7}})
@@ -319,7 +320,7 @@ func TestDoNeverBlocks(t *testing.T) {
 			<-release
 			answers += len(events)
 		}})
-		ctx, cancel := contextWithCancel(t)
+		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
 		go func() { ended <- w.Run(ctx) }()
 		for range 10_000 {
@@ -347,7 +348,7 @@ func TestTimeOfDeath(t *testing.T) {
 			events = append(events, batch...)
 			time.Sleep(time.Minute) // a busy daemon
 		}})
-		ctx, cancel := contextWithCancel(t)
+		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
 		go func() { ended <- w.Run(ctx) }()
 		w.Do([]Order{{Op: Watch, PID: 7}})

@@ -312,7 +312,7 @@ func TestHostileLogPath(t *testing.T) {
 			}
 			exchange(t, wtmpFile, other)
 			died := p.dies.kill(t)
-			p.d.waitLog(t, "the access time of wtmpx cannot be kept up", c.says)
+			p.d.waitLog(t, "cannot update the access time of wtmpx", c.says)
 			p.d.waitLog(t, "cleaning waits", c.says)
 			waitFor(t, generous, "who to stop showing the dead session", func() bool { return !whoShows(t, p.dies.entry.Line) })
 			exchange(t, wtmpFile, other)

@@ -247,7 +247,7 @@ func TestHostilePipe(t *testing.T) {
 	writers.Wait()
 	died := p.dies.kill(t)
 	p.dies.mustGo(t, died)
-	p.d.waitLog(t, "dropped what is no request")
+	p.d.waitLog(t, "dropped invalid requests")
 	// A process that now writes a whole request is heard.
 	time.Sleep(1100 * time.Millisecond) // utmpd waits this long for the rest of a message
 	before := requests(t)

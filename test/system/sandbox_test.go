@@ -80,8 +80,8 @@ func TestMountedOver(t *testing.T) {
 	parallel(t)
 	for _, c := range []struct{ name, dir, says string }{
 		{"RUN_DIR", "/run/utmpd", "pid file is gone"},
-		{"STATE_DIR", "/var/lib/utmpd", "/var/lib/utmpd is another directory now"},
-		{"wtmp's directory", "/var/log", "/var/log is another directory now"},
+		{"STATE_DIR", "/var/lib/utmpd", "/var/lib/utmpd was replaced or mounted over"},
+		{"wtmp's directory", "/var/log", "/var/log was replaced or mounted over"},
 		{"utmp's directory", "/run", "pid file is gone"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
