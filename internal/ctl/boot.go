@@ -210,7 +210,7 @@ func (b *booting) makeFile(name string) error {
 			return fmt.Errorf("make %s: %w", name, err)
 		}
 	}
-	b.report.Wrote = append(b.report.Wrote, action{Record: "(the file itself)", File: name})
+	b.report.Wrote = append(b.report.Wrote, action{Record: "new file", File: name})
 	return nil
 }
 

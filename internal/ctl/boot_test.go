@@ -287,7 +287,7 @@ func TestDryRun(t *testing.T) {
 	l := crashedLab(t)
 	wtmp, state := l.read("wtmp"), l.read("state/boot")
 	out := l.do("boot", "-n")
-	for _, want := range []string{"the last boot crashed: ", "or up to 60 seconds later, known from the heartbeat's note", "crash+60s,heartbeat", "would write " + l.path("wtmp"), "would write " + l.path("utmp")} {
+	for _, want := range []string{"the last boot crashed: ", "or up to 60 seconds later, according to the heartbeat's note", "crash+60s,heartbeat", "would write " + l.path("wtmp"), "would write " + l.path("utmp")} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q in:\n%s", want, out)
 		}

@@ -181,7 +181,7 @@ func (e ending) String() string {
 	case *e.Within > 0:
 		s += fmt.Sprintf(", or up to %d seconds later", *e.Within)
 	}
-	s += ", known from the " + sources[e.From]
+	s += ", according to the " + sources[e.From]
 	if e.ClockBehind {
 		s += "; the clock is behind that"
 	}
