@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"utmpd.dev/utmpd/internal/recfile"
-	"utmpd.dev/utmpd/utmpx"
+	"utmpd.dev/utmpd/internal/session"
 )
 
 // BenchmarkBatch: a batch is cleaned in real files, and then stands there again.
@@ -36,9 +36,9 @@ func BenchmarkBatch(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	var jobs []Job
+	var jobs []session.Job
 	for slot, r := range snap.All() {
-		jobs = append(jobs, Job{Generation: snap.Generation(), Slot: slot, Record: r, End: end, Exit: utmpx.Exit{Termination: 9}})
+		jobs = append(jobs, session.Job{Generation: snap.Generation(), Slot: slot, Record: r, End: end, Status: session.Status{Known: true, Wait: 9}})
 	}
 	again, err := os.OpenFile(utmp, os.O_WRONLY, 0)
 	if err != nil {
@@ -49,7 +49,7 @@ func BenchmarkBatch(b *testing.B) {
 	for b.Loop() {
 		c := New(Options{File: file, Log: recfile.NewLog(wtmp, opts), Logger: slog.New(slog.DiscardHandler)})
 		for _, r := range c.clean(b.Context(), jobs) {
-			if r.Outcome != Done {
+			if r.Outcome != session.Done {
 				b.Fatalf("%+v", r)
 			}
 		}

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"utmpd.dev/utmpd/internal/recfile"
+	"utmpd.dev/utmpd/internal/session"
 	"utmpd.dev/utmpd/internal/snapshot"
 	"utmpd.dev/utmpd/internal/sysfile"
 	"utmpd.dev/utmpd/utmpx"
@@ -50,54 +51,6 @@ type Log interface {
 	Sync() error
 }
 
-// Job is one record to clean.
-type Job struct {
-	Generation snapshot.Generation
-	Slot       int
-	Record     utmpx.Record // as it was judged: it is cleaned only if it is still this, byte for byte
-	End        time.Time
-	Exit       utmpx.Exit
-	SkipLog    bool // mark the record and owe the logout
-}
-
-// Outcome is what became of a Job.
-type Outcome int
-
-// The outcomes of a Job.
-const (
-	Done      Outcome = iota // the record is a DEAD_PROCESS
-	Changed                  // the record or the file is another by now
-	Busy                     // the lock of the utmpx file was not to be had
-	Failed                   // the utmpx file could not be read or written
-	LogFailed                // the wtmpx file could not be locked or written; the record stands
-	DryRun                   // it would have been cleaned
-)
-
-// Logout is what became of the logout in the wtmpx file.
-type Logout int
-
-// What can become of a logout.
-const (
-	NoLogout Logout = iota // nothing was to be closed, or there is no wtmpx file
-	Appended               // it was written; after a DryRun: it would have been
-	Closed                 // the login was closed already
-	Owed                   // it was not tried, as ordered
-)
-
-// Result is what became of one Job.
-type Result struct {
-	Outcome Outcome
-	Logout  Logout
-	Err     error
-}
-
-// Debt is a logout that could not be written when its record was cleaned.
-type Debt struct {
-	Login utmpx.Record
-	End   time.Time
-	Exit  utmpx.Exit
-}
-
 // Options are a Cleaner's settings; all but DryRun must be set.
 type Options struct {
 	File   File
@@ -121,9 +74,9 @@ type Cleaner struct {
 
 // order is what Clean or Pay was called with.
 type order struct {
-	jobs  []Job
-	done  func([]Result)
-	debts []Debt
+	jobs  []session.Job
+	done  func([]session.Result)
+	debts []session.Debt
 	paid  func(error)
 }
 
@@ -135,13 +88,13 @@ func New(opts Options) *Cleaner {
 // Clean orders jobs to be done, and calls done with a result for each, in their
 // order, from the goroutine of Run. It does not block. The queue is bounded by
 // the table, which orders no record again before its result.
-func (c *Cleaner) Clean(jobs []Job, done func([]Result)) {
+func (c *Cleaner) Clean(jobs []session.Job, done func([]session.Result)) {
 	c.enqueue(order{jobs: jobs, done: done})
 }
 
 // Pay orders logouts to be written, each if its login still stands open. paid is
 // called with nil if all were taken care of, and with the error if one was not.
-func (c *Cleaner) Pay(debts []Debt, paid func(error)) {
+func (c *Cleaner) Pay(debts []session.Debt, paid func(error)) {
 	c.enqueue(order{debts: debts, paid: paid})
 }
 
@@ -183,7 +136,7 @@ func (c *Cleaner) take() []order {
 // carryOut cleans for all orders together, so that what died while the last
 // ones were synced costs as many locks and syncs as one.
 func (c *Cleaner) carryOut(ctx context.Context, orders []order) {
-	var jobs []Job
+	var jobs []session.Job
 	for _, o := range orders {
 		if jobs == nil {
 			jobs = o.jobs[:len(o.jobs):len(o.jobs)]
@@ -192,6 +145,9 @@ func (c *Cleaner) carryOut(ctx context.Context, orders []order) {
 		jobs = append(jobs, o.jobs...)
 	}
 	results := c.clean(ctx, jobs)
+	for i := range results {
+		results[i].Job = jobs[i]
+	}
 	for _, o := range orders {
 		if o.done != nil {
 			o.done(results[:len(o.jobs):len(o.jobs)])
@@ -207,8 +163,8 @@ func (c *Cleaner) carryOut(ctx context.Context, orders []order) {
 // clean does the jobs in batches of one file and one kind. A lock that one of
 // them waited for in vain is not waited for again by the next: the table is to
 // hear of it in time.
-func (c *Cleaner) clean(ctx context.Context, jobs []Job) []Result {
-	results := make([]Result, len(jobs))
+func (c *Cleaner) clean(ctx context.Context, jobs []session.Job) []session.Result {
+	results := make([]session.Result, len(jobs))
 	var held held
 	for first := 0; first < len(jobs); {
 		n := first + 1
@@ -225,16 +181,16 @@ func (c *Cleaner) clean(ctx context.Context, jobs []Job) []Result {
 }
 
 // held is what became of jobs whose lock was not to be had, on either file.
-type held struct{ file, log Result }
+type held struct{ file, log session.Result }
 
 // note remembers it of a batch.
-func (h *held) note(results []Result) {
+func (h *held) note(results []session.Result) {
 	for _, r := range results {
 		switch {
 		case !errors.Is(r.Err, sysfile.ErrLocked):
-		case r.Outcome == Busy:
+		case r.Outcome == session.Busy:
 			h.file = r
-		case r.Outcome == LogFailed:
+		case r.Outcome == session.LogFailed:
 			h.log = r
 		}
 	}
@@ -242,7 +198,7 @@ func (h *held) note(results []Result) {
 
 // fail gives the results of a batch that begins with job and would wait for the
 // same lock. It reports whether there is one.
-func (h *held) fail(job Job, results []Result) bool {
+func (h *held) fail(job session.Job, results []session.Result) bool {
 	r := h.file
 	if r.Err == nil && !job.SkipLog {
 		r = h.log
@@ -253,11 +209,11 @@ func (h *held) fail(job Job, results []Result) bool {
 	return r.Err != nil
 }
 
-func (c *Cleaner) cleanBatch(ctx context.Context, jobs []Job, results []Result) {
+func (c *Cleaner) cleanBatch(ctx context.Context, jobs []session.Job, results []session.Result) {
 	gen := jobs[0].Generation
 	swaps := make([]recfile.Swap, len(jobs))
 	for i, j := range jobs {
-		swaps[i] = recfile.Swap{Slot: j.Slot, Old: j.Record, New: Dead(j.Record, j.End, j.Exit)}
+		swaps[i] = recfile.Swap{Slot: j.Slot, Old: j.Record, New: Dead(j.Record, j.End, j.Status.Exit())}
 	}
 	still, err := c.locked(ctx, func(ctx context.Context) ([]bool, error) { return c.opts.File.Compare(ctx, gen, swaps) })
 	if err != nil {
@@ -266,22 +222,22 @@ func (c *Cleaner) cleanBatch(ctx context.Context, jobs []Job, results []Result) 
 	}
 	if err := c.logouts(ctx, jobs, still, results); err != nil {
 		for i := range results {
-			results[i] = Result{Outcome: LogFailed, Err: err}
+			results[i] = session.Result{Outcome: session.LogFailed, Err: err}
 			if !still[i] {
-				results[i] = Result{Outcome: Changed}
+				results[i] = session.Result{Outcome: session.Changed}
 			}
 		}
 		return
 	}
 	if c.opts.DryRun {
-		settle(results, still, still, DryRun)
+		settle(results, still, still, session.DryRun)
 		return
 	}
 	written, err := c.locked(ctx, func(ctx context.Context) ([]bool, error) {
 		return c.opts.File.Swap(ctx, gen, pick(swaps, still))
 	})
 	c.wroteFile = true
-	settle(results, still, spread(written, still), Done)
+	settle(results, still, spread(written, still), session.Done)
 	if err != nil {
 		failRest(results, spread(written, still), still, err)
 	}
@@ -296,10 +252,10 @@ func (c *Cleaner) locked(ctx context.Context, f func(context.Context) ([]bool, e
 
 // logouts closes in the log the logins that stand open there, of the jobs whose
 // record still stands. A missing log is skipped, as libc does.
-func (c *Cleaner) logouts(ctx context.Context, jobs []Job, still []bool, results []Result) error {
+func (c *Cleaner) logouts(ctx context.Context, jobs []session.Job, still []bool, results []session.Result) error {
 	if jobs[0].SkipLog {
 		for i := range results {
-			results[i].Logout = Owed
+			results[i].Logout = session.LogoutOwed
 		}
 		return nil
 	}
@@ -311,22 +267,22 @@ func (c *Cleaner) logouts(ctx context.Context, jobs []Job, still []bool, results
 				continue
 			}
 			results[i].Logout = judge(lines, j.Record, j.End)
-			if results[i].Logout != Appended {
+			if results[i].Logout != session.Appended {
 				continue
 			}
 			if chosen[j.Record.Line] { // by another record of the same login
-				results[i].Logout = Closed
+				results[i].Logout = session.Closed
 				continue
 			}
 			chosen[j.Record.Line] = true
-			recs = append(recs, Dead(j.Record, j.End, j.Exit))
+			recs = append(recs, Dead(j.Record, j.End, j.Status.Exit()))
 		}
 		return recs
 	}
 	err := c.append(ctx, wtmpxWait, choose)
 	if errors.Is(err, fs.ErrNotExist) {
 		for i := range results {
-			results[i].Logout = NoLogout
+			results[i].Logout = session.NoLogout
 		}
 		return nil
 	}
@@ -352,16 +308,16 @@ func (c *Cleaner) append(ctx context.Context, wait time.Duration, choose func(*r
 }
 
 // pay writes the logouts owed, as many batches as it takes.
-func (c *Cleaner) pay(ctx context.Context, debts []Debt) error {
+func (c *Cleaner) pay(ctx context.Context, debts []session.Debt) error {
 	for len(debts) > 0 {
 		n := min(batch, len(debts))
 		err := c.append(ctx, payWait, func(lines *recfile.Lines) []utmpx.Record {
 			var recs []utmpx.Record
 			chosen := map[string]bool{}
 			for _, d := range debts[:n] {
-				if judge(lines, d.Login, d.End) == Appended && !chosen[d.Login.Line] {
+				if judge(lines, d.Login, d.End) == session.Appended && !chosen[d.Login.Line] {
 					chosen[d.Login.Line] = true
-					recs = append(recs, Dead(d.Login, d.End, d.Exit))
+					recs = append(recs, Dead(d.Login, d.End, d.Status.Exit()))
 				}
 			}
 			return recs

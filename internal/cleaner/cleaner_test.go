@@ -18,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"utmpd.dev/utmpd/internal/recfile"
+	"utmpd.dev/utmpd/internal/session"
 	"utmpd.dev/utmpd/internal/simfile"
 	"utmpd.dev/utmpd/internal/sysfile"
 	"utmpd.dev/utmpd/utmpx"
@@ -78,16 +79,16 @@ func (w *world) records(name string) []utmpx.Record {
 }
 
 // jobs orders the sessions in the utmpx file to be cleaned, ended at end.
-func (w *world) jobs() []Job {
+func (w *world) jobs() []session.Job {
 	f := recfile.NewFile(utmpName, recfile.Options{System: w.sys, Layout: layout})
 	snap, err := f.Snapshot(nil)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	var jobs []Job
+	var jobs []session.Job
 	for slot, r := range snap.All() {
 		if r.Type == utmpx.UserProcess {
-			jobs = append(jobs, Job{Generation: snap.Generation(), Slot: slot, Record: r, End: end, Exit: utmpx.Exit{Termination: 9}})
+			jobs = append(jobs, session.Job{Generation: snap.Generation(), Slot: slot, Record: r, End: end, Status: session.Status{Known: true, Wait: 9}})
 		}
 	}
 	return jobs
@@ -125,21 +126,21 @@ func TestLogout(t *testing.T) {
 		name    string
 		wtmp    []utmpx.Record
 		session utmpx.Record
-		want    Logout
+		want    session.Logout
 	}{
-		{"the login is the line's last record", []utmpx.Record{alice, login("pts/1", "bob", 7, start)}, alice, Appended},
-		{"another pid in wtmp, the same user and time", []utmpx.Record{login("pts/0", "alice", 99, start)}, alice, Appended},
-		{"a second earlier in wtmp, the same pid", []utmpx.Record{login("pts/0", "alice", 100, start.Add(-time.Second))}, alice, Appended},
-		{"a minute earlier in wtmp, the same pid", []utmpx.Record{login("pts/0", "alice", 100, start.Add(-time.Minute))}, alice, Closed},
-		{"a second later in wtmp, the same pid", []utmpx.Record{login("pts/0", "alice", 100, start.Add(time.Second))}, alice, Appended},
-		{"a new session that got the pid", []utmpx.Record{alice, login("pts/0", "alice", 100, start.Add(time.Minute))}, alice, Closed},
-		{"closed by its owner", []utmpx.Record{alice, logout("pts/0", end)}, alice, Closed},
-		{"a new session on the line", []utmpx.Record{alice, login("pts/0", "bob", 200, end)}, alice, Closed},
-		{"a new session of the same user", []utmpx.Record{alice, login("pts/0", "alice", 200, end)}, alice, Closed},
-		{"a boot in between", []utmpx.Record{alice, boot(end)}, alice, Closed},
-		{"no record of the line", []utmpx.Record{boot(start.Add(-time.Hour)), login("pts/1", "bob", 7, start)}, alice, Closed},
-		{"no record at all", nil, alice, NoLogout},
-		{"no line", []utmpx.Record{alice}, utmpx.Record{Type: utmpx.UserProcess, User: "alice", PID: 100}, NoLogout},
+		{"the login is the line's last record", []utmpx.Record{alice, login("pts/1", "bob", 7, start)}, alice, session.Appended},
+		{"another pid in wtmp, the same user and time", []utmpx.Record{login("pts/0", "alice", 99, start)}, alice, session.Appended},
+		{"a second earlier in wtmp, the same pid", []utmpx.Record{login("pts/0", "alice", 100, start.Add(-time.Second))}, alice, session.Appended},
+		{"a minute earlier in wtmp, the same pid", []utmpx.Record{login("pts/0", "alice", 100, start.Add(-time.Minute))}, alice, session.Closed},
+		{"a second later in wtmp, the same pid", []utmpx.Record{login("pts/0", "alice", 100, start.Add(time.Second))}, alice, session.Appended},
+		{"a new session that got the pid", []utmpx.Record{alice, login("pts/0", "alice", 100, start.Add(time.Minute))}, alice, session.Closed},
+		{"closed by its owner", []utmpx.Record{alice, logout("pts/0", end)}, alice, session.Closed},
+		{"a new session on the line", []utmpx.Record{alice, login("pts/0", "bob", 200, end)}, alice, session.Closed},
+		{"a new session of the same user", []utmpx.Record{alice, login("pts/0", "alice", 200, end)}, alice, session.Closed},
+		{"a boot in between", []utmpx.Record{alice, boot(end)}, alice, session.Closed},
+		{"no record of the line", []utmpx.Record{boot(start.Add(-time.Hour)), login("pts/1", "bob", 7, start)}, alice, session.Closed},
+		{"no record at all", nil, alice, session.NoLogout},
+		{"no line", []utmpx.Record{alice}, utmpx.Record{Type: utmpx.UserProcess, User: "alice", PID: 100}, session.NoLogout},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -147,11 +148,11 @@ func TestLogout(t *testing.T) {
 			w.record(utmpName, tt.session)
 			w.record(wtmpName, tt.wtmp...)
 			got := w.c.clean(t.Context(), w.jobs())
-			if got[0].Outcome != Done || got[0].Err != nil || got[0].Logout != tt.want {
+			if got[0].Outcome != session.Done || got[0].Err != nil || got[0].Logout != tt.want {
 				t.Errorf("got %+v, want logout %v", got[0], tt.want)
 			}
 			recs := w.records(wtmpName)
-			if want := len(tt.wtmp); tt.want == Appended && len(recs) != want+1 || tt.want != Appended && len(recs) != want {
+			if want := len(tt.wtmp); tt.want == session.Appended && len(recs) != want+1 || tt.want != session.Appended && len(recs) != want {
 				t.Errorf("wtmp holds %s", brief(recs))
 			}
 			r := w.records(utmpName)[0]
@@ -169,34 +170,34 @@ func TestRotation(t *testing.T) {
 	tests := []struct {
 		name   string
 		rotate func(w *world)
-		want   Logout
+		want   session.Logout
 	}{
 		{"while we ran", func(w *world) {
 			w.c.clean(w.t.Context(), nil)
 			_ = w.c.opts.Log.Follow(context.Background(), &w.c.lines)
 			w.sys.Rename(wtmpName, wtmpName+".1")
 			w.sys.WriteFile(wtmpName, nil)
-		}, Appended},
+		}, session.Appended},
 		{"before we started", func(w *world) {
 			w.sys.Rename(wtmpName, wtmpName+".1")
 			w.sys.WriteFile(wtmpName, nil)
-		}, Appended},
+		}, session.Appended},
 		{"closed before the rotation", func(w *world) {
 			w.record(wtmpName, logout("pts/0", end))
 			w.sys.Rename(wtmpName, wtmpName+".1")
 			w.sys.WriteFile(wtmpName, nil)
-		}, NoLogout},
+		}, session.NoLogout},
 		{"compressed, and the new file begins after the login", func(w *world) {
 			w.sys.Remove(wtmpName)
 			w.sys.WriteFile(wtmpName+".1.gz", []byte("?"))
 			w.sys.WriteFile(wtmpName, nil)
 			w.record(wtmpName, login("pts/9", "bob", 7, start.Add(time.Minute)))
-		}, Appended},
+		}, session.Appended},
 		{"compressed, and the new file is empty: nothing is known", func(w *world) {
 			w.sys.Remove(wtmpName)
 			w.sys.WriteFile(wtmpName+".1.gz", []byte("?"))
 			w.sys.WriteFile(wtmpName, nil)
-		}, NoLogout},
+		}, session.NoLogout},
 		{"compressed, and one that can be read closes it", func(w *world) {
 			w.sys.Remove(wtmpName)
 			w.sys.WriteFile(wtmpName+".2.gz", []byte("?"))
@@ -204,7 +205,7 @@ func TestRotation(t *testing.T) {
 			w.record(wtmpName+".1", logout("pts/0", end))
 			w.sys.WriteFile(wtmpName, nil)
 			w.record(wtmpName, login("pts/9", "bob", 7, start.Add(time.Minute)))
-		}, NoLogout},
+		}, session.NoLogout},
 		{"compressed, and one that cannot be read may hold a login behind the one that closes it", func(w *world) {
 			w.sys.Remove(wtmpName)
 			w.sys.WriteFile(wtmpName+".3.gz", []byte("?"))
@@ -213,12 +214,12 @@ func TestRotation(t *testing.T) {
 			w.sys.WriteFile(wtmpName+".1", bytes.Repeat([]byte{0xff}, 1000))
 			w.sys.WriteFile(wtmpName, nil)
 			w.record(wtmpName, login("pts/9", "bob", 7, start.Add(time.Minute)))
-		}, Appended},
+		}, session.Appended},
 		{"another login on the line in the new file", func(w *world) {
 			w.sys.Rename(wtmpName, wtmpName+".1")
 			w.sys.WriteFile(wtmpName, nil)
 			w.record(wtmpName, login("pts/0", "bob", 7, end))
-		}, Closed},
+		}, session.Closed},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -226,7 +227,7 @@ func TestRotation(t *testing.T) {
 			w.record(utmpName, alice)
 			w.record(wtmpName, alice)
 			tt.rotate(w)
-			if got := w.c.clean(t.Context(), w.jobs())[0]; got.Logout != tt.want || got.Outcome != Done {
+			if got := w.c.clean(t.Context(), w.jobs())[0]; got.Logout != tt.want || got.Outcome != session.Done {
 				t.Errorf("got %+v, want logout %v; wtmp %s", got, tt.want, brief(w.records(wtmpName)))
 			}
 		})
@@ -261,7 +262,7 @@ func TestChanged(t *testing.T) {
 			tt.change(w)
 			before := string(w.sys.ReadFile(utmpName))
 			got := w.c.clean(t.Context(), jobs)[0]
-			if got.Outcome != Changed && got.Outcome != Failed {
+			if got.Outcome != session.Changed && got.Outcome != session.Failed {
 				t.Errorf("got %+v", got)
 			}
 			if string(w.sys.ReadFile(utmpName)) != before || len(w.records(wtmpName)) != 1 {
@@ -284,17 +285,17 @@ func TestLogFails(t *testing.T) {
 	}
 	w.sys.Inject(full)
 	jobs := w.jobs()
-	if got := w.c.clean(t.Context(), jobs)[0]; got.Outcome != LogFailed || !errors.Is(got.Err, syscall.ENOSPC) {
+	if got := w.c.clean(t.Context(), jobs)[0]; got.Outcome != session.LogFailed || !errors.Is(got.Err, syscall.ENOSPC) {
 		t.Errorf("got %+v", got)
 	}
 	if w.records(utmpName)[0].Type != utmpx.UserProcess || len(w.sys.ReadFile(wtmpName)) != layout.Size() {
 		t.Error("the record was marked, or the torn logout was left")
 	}
 	jobs[0].SkipLog = true
-	if got := w.c.clean(t.Context(), jobs)[0]; got.Outcome != Done || got.Logout != Owed {
+	if got := w.c.clean(t.Context(), jobs)[0]; got.Outcome != session.Done || got.Logout != session.LogoutOwed {
 		t.Errorf("got %+v", got)
 	}
-	debts := []Debt{{Login: alice, End: end}}
+	debts := []session.Debt{{Login: alice, End: end}}
 	if err := w.c.pay(t.Context(), debts); !errors.Is(err, syscall.ENOSPC) {
 		t.Errorf("pay: %v", err)
 	}
@@ -313,11 +314,11 @@ func TestMissingLogIsSkipped(t *testing.T) {
 	w := newWorld(t)
 	w.record(utmpName, login("pts/0", "alice", 100, start))
 	w.sys.Remove(wtmpName)
-	if got := w.c.clean(t.Context(), w.jobs())[0]; got.Outcome != Done || got.Logout != NoLogout || got.Err != nil {
+	if got := w.c.clean(t.Context(), w.jobs())[0]; got.Outcome != session.Done || got.Logout != session.NoLogout || got.Err != nil {
 		t.Errorf("got %+v", got)
 	}
 	// What is owed waits: the log may be on its way, as in a rotation.
-	if err := w.c.pay(t.Context(), []Debt{{Login: login("pts/0", "alice", 100, start), End: end}}); !errors.Is(err, fs.ErrNotExist) {
+	if err := w.c.pay(t.Context(), []session.Debt{{Login: login("pts/0", "alice", 100, start), End: end}}); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("pay: %v", err)
 	}
 }
@@ -329,7 +330,7 @@ func TestDryRunWritesNothing(t *testing.T) {
 	alice := login("pts/0", "alice", 100, start)
 	w.record(utmpName, alice)
 	w.record(wtmpName, alice)
-	if got := w.c.clean(t.Context(), w.jobs())[0]; got.Outcome != DryRun || got.Logout != Appended {
+	if got := w.c.clean(t.Context(), w.jobs())[0]; got.Outcome != session.DryRun || got.Logout != session.Appended {
 		t.Errorf("got %+v", got)
 	}
 	for _, call := range []simfile.Call{simfile.Write, simfile.Append, simfile.Truncate, simfile.Sync} {
@@ -342,7 +343,7 @@ func TestDryRunWritesNothing(t *testing.T) {
 // Somebody holds a lock for longer than our patience: the caller is told who,
 // and once it is dropped the next attempt succeeds.
 func TestBusy(t *testing.T) {
-	for name, want := range map[string]Outcome{utmpName: Busy, wtmpName: LogFailed} {
+	for name, want := range map[string]session.Outcome{utmpName: session.Busy, wtmpName: session.LogFailed} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t)
@@ -363,7 +364,7 @@ func TestBusy(t *testing.T) {
 					t.Errorf("got %+v", got)
 				}
 				h.Close()
-				if got := w.c.clean(t.Context(), jobs)[0]; got.Outcome != Done || got.Logout != Appended {
+				if got := w.c.clean(t.Context(), jobs)[0]; got.Outcome != session.Done || got.Logout != session.Appended {
 					t.Errorf("after the lock: %+v", got)
 				}
 				synctest.Wait()
@@ -382,7 +383,7 @@ func TestNoLineNoLogout(t *testing.T) {
 	w.record(utmpName, login("", "alice", 100, start))
 	w.sys.WriteFile(wtmpName+".1.gz", []byte("?"))
 	w.record(wtmpName, login("pts/9", "bob", 7, start.Add(time.Minute)))
-	if got := w.c.clean(t.Context(), w.jobs())[0]; got.Logout != NoLogout || got.Outcome != Done {
+	if got := w.c.clean(t.Context(), w.jobs())[0]; got.Logout != session.NoLogout || got.Outcome != session.Done {
 		t.Errorf("got %+v; wtmp %s", got, brief(w.records(wtmpName)))
 	}
 }
@@ -407,7 +408,7 @@ func TestSynced(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan struct{})
 		go func() { defer close(ended); w.c.Run(ctx) }()
-		w.c.Clean(jobs, func([]Result) {})
+		w.c.Clean(jobs, func([]session.Result) {})
 		synctest.Wait()
 		if diff := cmp.Diff([]string{wtmpName, utmpName}, synced); diff != "" {
 			t.Errorf("synced (-want +got):\n%s", diff)
@@ -462,13 +463,13 @@ func TestManyJobs(t *testing.T) {
 		w.record(utmpName, r)
 		w.record(wtmpName, r)
 	}
-	results := make(chan []Result, 1)
+	results := make(chan []session.Result, 1)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() { w.c.Run(ctx); close(done) }()
-	w.c.Clean(w.jobs(), func(r []Result) { results <- r })
+	w.c.Clean(w.jobs(), func(r []session.Result) { results <- r })
 	for i, r := range <-results {
-		if r.Outcome != Done || r.Logout != Appended {
+		if r.Outcome != session.Done || r.Logout != session.Appended {
 			t.Fatalf("job %d: %+v", i, r)
 		}
 	}

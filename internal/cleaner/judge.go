@@ -6,28 +6,29 @@ import (
 	"time"
 
 	"utmpd.dev/utmpd/internal/recfile"
+	"utmpd.dev/utmpd/internal/session"
 	"utmpd.dev/utmpd/utmpx"
 )
 
 // judge tells whether a session's login stands open in the log, and so whether
 // its logout is to be appended. In doubt it is not: a logout behind another's
 // login would end the living.
-func judge(lines *recfile.Lines, r utmpx.Record, end time.Time) Logout {
+func judge(lines *recfile.Lines, r utmpx.Record, end time.Time) session.Logout {
 	if r.Line == "" {
-		return NoLogout
+		return session.NoLogout
 	}
 	last, open := lines.Last(r.Line)
 	switch {
 	case open && sameLogin(last, r, end):
-		return Appended
+		return session.Appended
 	case open:
-		return Closed // another login on the line ended it
+		return session.Closed // another login on the line ended it
 	case rotatedAway(lines, r):
-		return Appended
+		return session.Appended
 	case lines.Seen(r.Line):
-		return Closed
+		return session.Closed
 	}
-	return NoLogout
+	return session.NoLogout
 }
 
 // twoWritings is how far apart, in seconds, the times may be that a program puts

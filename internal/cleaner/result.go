@@ -8,38 +8,39 @@ import (
 	"slices"
 
 	"utmpd.dev/utmpd/internal/recfile"
+	"utmpd.dev/utmpd/internal/session"
 	"utmpd.dev/utmpd/internal/sysfile"
 )
 
 // fail gives every job of a batch the outcome that an error of the utmpx file means.
-func fail(results []Result, err error) {
+func fail(results []session.Result, err error) {
 	for i := range results {
-		results[i] = Result{Outcome: outcomeOf(err), Err: err}
+		results[i] = session.Result{Outcome: outcomeOf(err), Err: err}
 	}
 }
 
-func outcomeOf(err error) Outcome {
+func outcomeOf(err error) session.Outcome {
 	switch {
 	case errors.Is(err, recfile.ErrReplaced), errors.Is(err, fs.ErrNotExist):
-		return Changed
+		return session.Changed
 	case errors.Is(err, sysfile.ErrLocked):
-		return Busy
+		return session.Busy
 	}
-	return Failed
+	return session.Failed
 }
 
 // settle gives the jobs that were carried out their outcome, the others Changed.
-func settle(results []Result, still, done []bool, as Outcome) {
+func settle(results []session.Result, still, done []bool, as session.Outcome) {
 	for i := range results {
 		results[i].Outcome = as
 		if !still[i] || !done[i] {
-			results[i].Outcome = Changed
+			results[i].Outcome = session.Changed
 		}
 	}
 }
 
 // failRest gives err to the jobs that were to be written and were not.
-func failRest(results []Result, written, still []bool, err error) {
+func failRest(results []session.Result, written, still []bool, err error) {
 	for i := range results {
 		if still[i] && !written[i] {
 			results[i].Outcome, results[i].Err = outcomeOf(err), err

@@ -14,6 +14,7 @@ import (
 	"utmpd.dev/utmpd/internal/cleaner"
 	"utmpd.dev/utmpd/internal/heartbeat"
 	"utmpd.dev/utmpd/internal/recfile"
+	"utmpd.dev/utmpd/internal/session"
 	"utmpd.dev/utmpd/internal/snapshot"
 	"utmpd.dev/utmpd/utmpx"
 )
@@ -87,9 +88,9 @@ func (s *stopping) clean() error {
 	}
 	ctx, cancel := context.WithTimeout(s.in.ctx, s.in.on.patience)
 	defer cancel()
-	results := make(chan []cleaner.Result, 1)
+	results := make(chan []session.Result, 1)
 	c := cleaner.New(cleaner.Options{File: f, Log: s.wtmpx, DryRun: s.dry, Logger: slog.New(slog.DiscardHandler)})
-	c.Clean(jobs, func(rs []cleaner.Result) { results <- rs; cancel() })
+	c.Clean(jobs, func(rs []session.Result) { results <- rs; cancel() })
 	c.Run(ctx)
 	select {
 	case rs := <-results:
@@ -101,8 +102,8 @@ func (s *stopping) clean() error {
 
 // dead returns the sessions of a snapshot whose process has ended and whose terminal has
 // no session leader.
-func (s *stopping) dead(snap *snapshot.Snapshot) []cleaner.Job {
-	var jobs []cleaner.Job
+func (s *stopping) dead(snap *snapshot.Snapshot) []session.Job {
+	var jobs []session.Job
 	var lines []string
 	now := s.in.on.now()
 	for slot, r := range snap.All() {
@@ -113,7 +114,7 @@ func (s *stopping) dead(snap *snapshot.Snapshot) []cleaner.Job {
 		if login := r.Time.Time(); end.Before(login) {
 			end = login // the clock was set back
 		}
-		jobs = append(jobs, cleaner.Job{Generation: snap.Generation(), Slot: slot, Record: r, End: end})
+		jobs = append(jobs, session.Job{Generation: snap.Generation(), Slot: slot, Record: r, End: end})
 		lines = append(lines, r.Line)
 	}
 	if len(jobs) == 0 {
@@ -129,13 +130,13 @@ func (s *stopping) dead(snap *snapshot.Snapshot) []cleaner.Job {
 	return jobs[:n]
 }
 
-func (s *stopping) cleaned(jobs []cleaner.Job, results []cleaner.Result) error {
+func (s *stopping) cleaned(jobs []session.Job, results []session.Result) error {
 	var errs []error
 	for i, r := range results {
 		switch {
 		case r.Err != nil:
 			errs = append(errs, r.Err)
-		case r.Outcome == cleaner.Done || r.Outcome == cleaner.DryRun:
+		case r.Outcome == session.Done || r.Outcome == session.DryRun:
 			s.did(cleaner.Dead(jobs[i].Record, jobs[i].End, utmpx.Exit{}), s.cfg.UtmpxFile)
 		}
 	}

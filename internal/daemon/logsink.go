@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"utmpd.dev/utmpd/internal/logging"
-	"utmpd.dev/utmpd/internal/proc"
+	"utmpd.dev/utmpd/internal/session"
 	"utmpd.dev/utmpd/internal/table"
 	"utmpd.dev/utmpd/utmpx"
 )
@@ -94,7 +94,7 @@ func sessionAttrs(r utmpx.Record) []any {
 // endAttrs returns the attributes of a session that ended: how, when, and how well
 // that is known.
 func endAttrs(r table.Report) []any {
-	args := append(sessionAttrs(r.Record), "end", formatTime(r.End), "exit", proc.Status(r.Status).String())
+	args := append(sessionAttrs(r.Record), "end", formatTime(r.End), "exit", session.Status(r.Status).String())
 	if !r.After.IsZero() {
 		args = append(args, "alive until", formatTime(r.After))
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	"utmpd.dev/utmpd/internal/session"
 	"utmpd.dev/utmpd/internal/status"
 	"utmpd.dev/utmpd/internal/table"
 	"utmpd.dev/utmpd/internal/watcher"
@@ -103,7 +104,7 @@ func (d *daemon) handleNow(ev table.Event) {
 func (d *daemon) handle(ins ...input) {
 	var watch []watcher.Order
 	var lines []string
-	var jobs []table.Job
+	var jobs []session.Job
 	reports := make([][]table.Report, len(ins))
 	for i, in := range ins {
 		acts := d.table.Handle(d.moment(in.at), in.events...)

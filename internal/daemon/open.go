@@ -65,6 +65,6 @@ func (d *daemon) loadTable() {
 	case st.BootID != d.bootID || d.bootID == "":
 		d.log.Info("the table of the earlier run is of another boot")
 	default:
-		d.table.Restore(restored(st))
+		d.table.Restore(st.Checkpoint())
 	}
 }

@@ -15,6 +15,7 @@ import (
 
 	"utmpd.dev/utmpd/internal/cleaner"
 	"utmpd.dev/utmpd/internal/recfile"
+	"utmpd.dev/utmpd/internal/session"
 	"utmpd.dev/utmpd/internal/snapshot"
 	"utmpd.dev/utmpd/internal/state"
 	"utmpd.dev/utmpd/internal/table"
@@ -63,16 +64,16 @@ func TestLoadTable(t *testing.T) {
 // saved.
 func TestHostileTimeIsNotSaved(t *testing.T) {
 	l := utmpx.Glibc400LE
-	owed := func(sec int64) table.Owed {
+	owed := func(sec int64) session.Debt {
 		b, err := l.Encode(utmpx.Record{Type: utmpx.UserProcess, PID: 100, Line: "pts/0", User: "alice", Time: utmpx.Time{Sec: sec}})
 		if err != nil {
 			t.Fatal(err)
 		}
 		r := l.Decode(string(b))
-		return table.Owed{Login: r, End: r.Time.Time()}
+		return session.Debt{Login: r, End: r.Time.Time()}
 	}
 	for _, sec := range []int64{1 << 40, -1 << 40, 1<<63 - 1, -1 << 63} {
-		st := saved(table.State{Alive: time.Unix(1e9, 0), Owed: []table.Owed{owed(sec), owed(1e9)}}, "b1", snapshot.Generation{})
+		st := state.Of(session.Checkpoint{Alive: time.Unix(1e9, 0), Owed: []session.Debt{owed(sec), owed(1e9)}}, "b1", snapshot.Generation{})
 		b, err := st.MarshalBinary()
 		if err != nil {
 			t.Errorf("%d seconds: %v", sec, err)
@@ -104,7 +105,7 @@ func TestDryRunPaysNothing(t *testing.T) {
 	running.Go(func() { d.cleaner.Run(ctx) })
 	defer running.Wait()
 	defer stop()
-	d.payDebts([]table.Owed{{End: time.Unix(1e9, 0)}})
+	d.payDebts([]session.Debt{{End: time.Unix(1e9, 0)}})
 	paid := (<-d.inputs)[0].events[0].(table.Paid)
 	if len(paid.Left) != 1 {
 		t.Errorf("%+v, want the logout to be left", paid)
@@ -120,16 +121,16 @@ func TestAllIsSaved(t *testing.T) {
 		t.Fatal(err)
 	}
 	at := time.Unix(1e9, 123456789)
-	owed := table.Owed{Login: l.Decode(string(b)), End: at, Status: table.Status{Known: true, Wait: 9}}
-	st := table.State{Alive: at}
+	owed := session.Debt{Login: l.Decode(string(b)), End: at, Status: session.Status{Known: true, Wait: 9}}
+	st := session.Checkpoint{Alive: at}
 	for i := range recfile.MaxRecords {
-		id := table.ID{PID: int32(1<<22 - i), Start: 1 << 40, Inode: 1 << 40}
-		st.Sessions = append(st.Sessions, table.SessionState{Slot: i, ID: id, Since: at, End: at})
+		id := session.ID{PID: int32(1<<22 - i), Start: 1 << 40, Inode: 1 << 40}
+		st.Sessions = append(st.Sessions, session.Entry{Slot: i, ID: id, Since: at, End: at})
 	}
 	for range recfile.MaxRecords + table.OwedMost {
 		st.Owed = append(st.Owed, owed)
 	}
-	text, err := saved(st, "b1", snapshot.Generation{Dev: 1 << 60, Ino: 1 << 60}).MarshalBinary()
+	text, err := state.Of(st, "b1", snapshot.Generation{Dev: 1 << 60, Ino: 1 << 60}).MarshalBinary()
 	if err != nil {
 		t.Fatal(err)
 	}

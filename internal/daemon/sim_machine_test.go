@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"utmpd.dev/utmpd/internal/proc"
+	"utmpd.dev/utmpd/internal/session"
 	"utmpd.dev/utmpd/internal/watcher"
 )
 
@@ -19,7 +20,7 @@ type simProc struct {
 	start, inode  uint64
 	ended, reaped bool
 	endAt         time.Time
-	status        proc.Status
+	status        session.Status
 	watch         []watchKey
 	seenBy        int  // the last run of utmpd that looked at it while it lived
 	reused        bool // its pid is, or was, another's after it
@@ -63,7 +64,7 @@ func (w *simWorld) end(p *simProc, reaped bool) {
 		p.ended, p.endAt = true, time.Now()
 	}
 	if reaped {
-		p.reaped, p.status = true, proc.Status{Known: true, Wait: p.pid % 7 << 8}
+		p.reaped, p.status = true, session.Status{Known: true, Wait: p.pid % 7 << 8}
 		if w.procs[p.pid] == p {
 			delete(w.procs, p.pid)
 		}
@@ -106,7 +107,7 @@ func (k simKernel) find(pid int32, pidfd bool) (watcher.Process, error) {
 		p.seenBy = k.n
 		k.w.noteSeen(p)
 	}
-	h := &procHandle{simRun: k.simRun, p: p, id: proc.ID{PID: pid, Start: p.start}, pidfd: pidfd}
+	h := &procHandle{simRun: k.simRun, p: p, id: session.ID{PID: pid, Start: p.start}, pidfd: pidfd}
 	if pidfd {
 		h.id.Inode = p.inode
 		k.pidfds++
@@ -132,7 +133,7 @@ func (k simKernel) Leaders(lines []string) (map[string]proc.Leader, error) {
 		if p := k.w.terms[line]; p != nil {
 			found[line] = proc.Leader{Exists: true}
 			if !p.ended {
-				found[line] = proc.Leader{Exists: true, Found: true, ID: proc.ID{PID: p.pid, Start: p.start}}
+				found[line] = proc.Leader{Exists: true, Found: true, ID: session.ID{PID: p.pid, Start: p.start}}
 			}
 		}
 	}
@@ -143,12 +144,12 @@ func (k simKernel) Leaders(lines []string) (map[string]proc.Leader, error) {
 type procHandle struct {
 	*simRun
 	p      *simProc
-	id     proc.ID
+	id     session.ID
 	pidfd  bool
 	closed bool
 }
 
-func (h *procHandle) ID() proc.ID { return h.id }
+func (h *procHandle) ID() session.ID { return h.id }
 
 func (h *procHandle) Ended() (ended, reaped bool) {
 	h.w.mu.Lock()
@@ -159,7 +160,7 @@ func (h *procHandle) Ended() (ended, reaped bool) {
 	return h.p.ended, h.p.reaped
 }
 
-func (h *procHandle) Status() proc.Status {
+func (h *procHandle) Status() session.Status {
 	h.w.mu.Lock()
 	defer h.w.mu.Unlock()
 	return h.p.status

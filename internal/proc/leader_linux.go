@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+	"utmpd.dev/utmpd/internal/session"
 )
 
 // Leaders reports for each terminal line, such as pts/3, whether the terminal
@@ -41,7 +42,7 @@ func Leaders(lines []string) (map[string]Leader, error) {
 			return
 		}
 		for _, line := range lines {
-			leaders[line] = Leader{Exists: true, Found: true, ID: ID{PID: s.pid, Start: s.start}}
+			leaders[line] = Leader{Exists: true, Found: true, ID: session.ID{PID: s.pid, Start: s.start}}
 		}
 	})
 	if err == nil && hidesOthers() {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
+	"utmpd.dev/utmpd/internal/session"
 )
 
 // newTerminal opens a pseudo-terminal and returns its line, such as pts/3.
@@ -51,7 +52,7 @@ func TestLeaders(t *testing.T) {
 	c := start(t, "session", onTerminal(terminal))
 	leaderless, leaderlessLine := newTerminal(t)
 	l := start(t, "leaderless", onTerminal(leaderless))
-	id := func(c *child) ID { return ID{PID: c.pid(), Start: open(t, c.pid()).ID().Start} }
+	id := func(c *child) session.ID { return session.ID{PID: c.pid(), Start: open(t, c.pid()).ID().Start} }
 	lines := []string{line, emptyLine, leaderlessLine, "null", "pts", "pts/999999", "", "/dev/" + line, "../dev/" + line, ":0"}
 	want := map[string]Leader{
 		line:             {Exists: true, Found: true, ID: id(c)},

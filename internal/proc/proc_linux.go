@@ -10,12 +10,13 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+	"utmpd.dev/utmpd/internal/session"
 )
 
 // Process is one process. One from Open holds a pidfd; one from Find knows only
 // its pid and start time. A Process is not safe for concurrent use.
 type Process struct {
-	id   ID
+	id   session.ID
 	fd   int32 // the pidfd; -1 from Find
 	peek bool  // its stat showed fields that need ptrace access
 }
@@ -36,7 +37,7 @@ func Open(pid int32) (*Process, error) {
 	if err != nil {
 		return nil, fmt.Errorf("proc: open %d: %w", pid, openError(pid, err))
 	}
-	p := &Process{fd: int32(fd), id: ID{PID: pid, Inode: pidfsInode(fd)}}
+	p := &Process{fd: int32(fd), id: session.ID{PID: pid, Inode: pidfsInode(fd)}}
 	if s, err := readStat(pid); err == nil {
 		// Another process may have got the pid since pidfd_open. It cannot
 		// have while the pidfd's process is not reaped.
@@ -71,7 +72,7 @@ func openError(pid int32, err error) error {
 // hidepid hides living processes. The error wraps ErrGone if no process has
 // pid.
 func Find(pid int32) (*Process, error) {
-	p := &Process{fd: -1, id: ID{PID: pid}}
+	p := &Process{fd: -1, id: session.ID{PID: pid}}
 	if pid <= 0 || !signalable(pid) {
 		return nil, fmt.Errorf("proc: find %d: %w", pid, ErrGone)
 	}
@@ -83,7 +84,7 @@ func Find(pid int32) (*Process, error) {
 
 // ID returns the process's identity. Its Inode is 0 before Linux 6.9 and from
 // Find. Its Start is 0 if /proc does not show the process.
-func (p *Process) ID() ID { return p.id }
+func (p *Process) ID() session.ID { return p.id }
 
 // Ended reports whether the process has ended, and whether its parent has
 // waited for it. It does not block. A process whose first thread has exited
@@ -123,24 +124,24 @@ func (p *Process) endedByPID() (ended, reaped bool) {
 // Status returns how the process ended, if the kernel reports it now. For a
 // zombie it does if the caller may trace it, for a reaped process since Linux
 // 6.15 and if the Process is from Open.
-func (p *Process) Status() Status {
+func (p *Process) Status() session.Status {
 	if p.fd >= 0 {
 		info := unix.PidfdInfo{Mask: unix.PIDFD_INFO_EXIT}
 		if unix.IoctlPidfdInfo(int(p.fd), &info) == nil && info.Mask&unix.PIDFD_INFO_EXIT != 0 {
-			return Status{Known: true, Wait: info.Exit_code}
+			return session.Status{Known: true, Wait: info.Exit_code}
 		}
 	}
 	// exit_code reads 0 without ptrace access, as if the process had
 	// succeeded. Capabilities do not prove access: Landlock denies it to
 	// the capable too. peek does: it was read while the process lived.
 	if !p.peek {
-		return Status{}
+		return session.Status{}
 	}
 	s, err := readStat(p.id.PID)
 	if err != nil || !s.ended() || p.id.Start == 0 || s.start != p.id.Start || s.exitCode == 0 && !mayTraceAll() {
-		return Status{}
+		return session.Status{}
 	}
-	return Status{Known: true, Wait: s.exitCode}
+	return session.Status{Known: true, Wait: s.exitCode}
 }
 
 // Close closes the pidfd, if there is one.

@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+	"utmpd.dev/utmpd/internal/session"
 )
 
 // kernelAtLeast reports whether the running kernel has that version or a later
@@ -51,7 +52,7 @@ func TestOpenFindID(t *testing.T) {
 	if opened.PID != c.pid() || opened.Start == 0 || (opened.Inode != 0) != kernelAtLeast(t, 6, 9) {
 		t.Errorf("opened: %+v", opened)
 	}
-	if want := (ID{PID: c.pid(), Start: opened.Start}); found.ID() != want {
+	if want := (session.ID{PID: c.pid(), Start: opened.Start}); found.ID() != want {
 		t.Errorf("found: %+v, want %+v", found.ID(), want)
 	}
 	if again := open(t, c.pid()).ID(); again != opened {
@@ -64,11 +65,11 @@ func TestEnd(t *testing.T) {
 		name   string
 		kind   string
 		signal unix.Signal
-		want   Status
+		want   session.Status
 	}{
-		{"exits with 0", "exit:0", 0, Status{Known: true}},
-		{"exits with 3", "exit:3", 0, Status{Known: true, Wait: 3 << 8}},
-		{"is killed", "exit:0", unix.SIGKILL, Status{Known: true, Wait: 9}},
+		{"exits with 0", "exit:0", 0, session.Status{Known: true}},
+		{"exits with 3", "exit:3", 0, session.Status{Known: true, Wait: 3 << 8}},
+		{"is killed", "exit:0", unix.SIGKILL, session.Status{Known: true, Wait: 9}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			c := start(t, test.kind)
@@ -100,12 +101,12 @@ func TestEnd(t *testing.T) {
 
 // wantReaped checks what a Process from Open and one from Find report of a
 // process that was reaped.
-func wantReaped(t *testing.T, opened, found *Process, status Status) {
+func wantReaped(t *testing.T, opened, found *Process, status session.Status) {
 	t.Helper()
 	wantEnded(t, "reaped, from Open", opened, true, kernelAtLeast(t, 6, 9))
 	wantEnded(t, "reaped, from Find", found, true, true)
 	if !kernelAtLeast(t, 6, 15) {
-		status = Status{}
+		status = session.Status{}
 	}
 	if got := opened.Status(); got != status {
 		t.Errorf("reaped, from Open: Status() = %v, want %v", got, status)
@@ -168,7 +169,7 @@ func TestLeaderGoneThreadsLive(t *testing.T) {
 			t.Error("Ended() = false after the last thread exited")
 		}
 	}
-	if got, want := opened.Status(), (Status{Known: true, Wait: 7 << 8}); kernelAtLeast(t, 6, 15) && got != want {
+	if got, want := opened.Status(), (session.Status{Known: true, Wait: 7 << 8}); kernelAtLeast(t, 6, 15) && got != want {
 		t.Errorf("Status() = %v, want %v", got, want)
 	}
 }

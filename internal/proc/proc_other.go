@@ -11,10 +11,11 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+	"utmpd.dev/utmpd/internal/session"
 )
 
 // Process is one process, identified by its pid alone.
-type Process struct{ id ID }
+type Process struct{ id session.ID }
 
 // Find finds the process that has pid now, also if it is a zombie. The error
 // wraps ErrGone if no process has pid.
@@ -22,11 +23,11 @@ func Find(pid int32) (*Process, error) {
 	if pid <= 0 || !signalable(pid) {
 		return nil, fmt.Errorf("proc: find %d: %w", pid, ErrGone)
 	}
-	return &Process{id: ID{PID: pid}}, nil
+	return &Process{id: session.ID{PID: pid}}, nil
 }
 
 // ID returns the pid; the rest is unknown.
-func (p *Process) ID() ID { return p.id }
+func (p *Process) ID() session.ID { return p.id }
 
 // Ended reports whether no process has the pid any more. A zombie still has it.
 func (p *Process) Ended() (ended, reaped bool) {
@@ -35,7 +36,7 @@ func (p *Process) Ended() (ended, reaped bool) {
 }
 
 // Status returns an unknown status.
-func (p *Process) Status() Status { return Status{} }
+func (p *Process) Status() session.Status { return session.Status{} }
 
 // Close does nothing.
 func (p *Process) Close() error { return nil }

@@ -11,13 +11,14 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+	"utmpd.dev/utmpd/internal/session"
 )
 
 // Process is one process, identified by its pid and start time. It holds no
 // descriptor: Ended and Status read /proc/PID/psinfo. A Process is not safe for
 // concurrent use.
 type Process struct {
-	id    ID
+	id    session.ID
 	began time.Time // pr_start, to the nanosecond
 }
 
@@ -88,13 +89,13 @@ func Find(pid int32) (*Process, error) {
 		if !signalable(pid) {
 			return nil, fmt.Errorf("proc: find %d: %w", pid, ErrGone)
 		}
-		return &Process{id: ID{PID: pid}}, nil
+		return &Process{id: session.ID{PID: pid}}, nil
 	}
-	return &Process{id: ID{PID: pid, Start: ticks(info.start)}, began: info.start}, nil
+	return &Process{id: session.ID{PID: pid, Start: ticks(info.start)}, began: info.start}, nil
 }
 
 // ID returns the process's identity. Its Inode is always 0.
-func (p *Process) ID() ID { return p.id }
+func (p *Process) ID() session.ID { return p.id }
 
 // Ended reports whether the process has ended, and whether its parent has
 // waited for it. It does not block.
@@ -111,12 +112,12 @@ func (p *Process) Ended() (ended, reaped bool) {
 }
 
 // Status returns how the process ended. The kernel reports it for a zombie only.
-func (p *Process) Status() Status {
+func (p *Process) Status() session.Status {
 	info, err := readPsinfo(p.id.PID)
 	if err != nil || !info.ended() || p.began.IsZero() || !info.start.Equal(p.began) {
-		return Status{}
+		return session.Status{}
 	}
-	return Status{Known: true, Wait: info.wait}
+	return session.Status{Known: true, Wait: info.wait}
 }
 
 // Close does nothing.
@@ -191,7 +192,7 @@ func Leaders(lines []string) (map[string]Leader, error) {
 			continue
 		}
 		for _, line := range terminals[info.tty] {
-			leaders[line] = Leader{Exists: true, Found: true, ID: ID{PID: info.pid, Start: ticks(info.start)}}
+			leaders[line] = Leader{Exists: true, Found: true, ID: session.ID{PID: info.pid, Start: ticks(info.start)}}
 		}
 	}
 	return leaders, nil

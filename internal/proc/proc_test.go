@@ -12,63 +12,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func TestStatusString(t *testing.T) {
-	for _, test := range []struct {
-		name         string
-		status       Status
-		want         string
-		code, signal int
-	}{
-		{"unknown", Status{}, "unknown", 0, 0},
-		{"unknown with bits", Status{Wait: 9}, "unknown", 0, 0},
-		{"exit 0", Status{Known: true}, "exit 0", 0, 0},
-		{"exit 255", Status{Known: true, Wait: 255 << 8}, "exit 255", 255, 0},
-		{"killed", Status{Known: true, Wait: 9}, "signal KILL", 0, 9},
-		{"core dumped", Status{Known: true, Wait: 0x80 | 11}, "signal SEGV", 0, 11},
-		{"real-time signal", Status{Known: true, Wait: 42}, "signal 42", 0, 42},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			if got := test.status.String(); got != test.want {
-				t.Errorf("String() = %q, want %q", got, test.want)
-			}
-			if got := test.status.Code(); got != test.code {
-				t.Errorf("Code() = %d, want %d", got, test.code)
-			}
-			if got := test.status.Signal(); got != test.signal {
-				t.Errorf("Signal() = %d, want %d", got, test.signal)
-			}
-		})
-	}
-}
-
-func TestIDSame(t *testing.T) {
-	whole := ID{PID: 10, Start: 20, Inode: 30}
-	for _, test := range []struct {
-		name  string
-		other ID
-		want  bool
-	}{
-		{"itself", whole, true},
-		{"nothing known but the pid", ID{PID: 10}, true},
-		{"start unknown", ID{PID: 10, Inode: 30}, true},
-		{"another pid", ID{PID: 11, Start: 20, Inode: 30}, false},
-		{"another start", ID{PID: 10, Start: 21, Inode: 30}, false},
-		{"another inode", ID{PID: 10, Inode: 31}, false},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			if whole.Same(test.other) != test.want || test.other.Same(whole) != test.want {
-				t.Errorf("%v.Same(%v) is not %v in both directions", whole, test.other, test.want)
-			}
-		})
-	}
-}
-
-func TestSinceBoot(t *testing.T) {
-	if got, want := (ID{Start: 12345}).SinceBoot(), 123450*time.Millisecond; got != want {
-		t.Errorf("SinceBoot() = %v, want %v", got, want)
-	}
-}
-
 func TestLinePath(t *testing.T) {
 	for _, test := range []struct {
 		name, line, want string

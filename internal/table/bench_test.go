@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"utmpd.dev/utmpd/internal/session"
 	"utmpd.dev/utmpd/internal/snapshot"
 	"utmpd.dev/utmpd/utmpx"
 )
@@ -30,7 +31,7 @@ func benchTable(b *testing.B) (*Table, *snapshot.Snapshot, Moment) {
 	snap := snapshot.New(snapshot.Generation{Dev: 1, Ino: 1}, layout, nil, data)
 	t, now := New(Settings{KeepBusyLines: true}), Moment{Mono: time.Second, Wall: epoch}
 	for _, pid := range t.Handle(now, Scanned{Snapshot: snap}).Watch {
-		t.Handle(now, Alive{PID: pid, Token: Token(pid), ID: ID{PID: pid, Start: 1, Inode: uint64(pid)}, Started: epoch, Boot: epoch})
+		t.Handle(now, Alive{PID: pid, Token: session.Token(pid), ID: session.ID{PID: pid, Start: 1, Inode: uint64(pid)}, Started: epoch, Boot: epoch})
 	}
 	if c := t.Counts(); c.Watched != benchSessions {
 		b.Fatalf("%+v", c)
@@ -56,12 +57,12 @@ func BenchmarkDeath(b *testing.B) {
 		slot := i % benchSessions
 		s := t.at(slot)
 		now.Mono += time.Millisecond
-		lines := t.Handle(now, Exited{Token: s.proc.token, Status: Status{Known: true}}).FindLeaders
+		lines := t.Handle(now, Exited{Token: s.proc.token, Status: session.Status{Known: true}}).FindLeaders
 		jobs := t.Handle(now, Leaders{Lines: map[string]Leader{lines[0]: {}}}).Clean
-		t.Handle(now, Cleaned{Results: []Result{{Job: jobs[0], Outcome: Done, Logout: Appended}}})
+		t.Handle(now, Cleaned{Results: []session.Result{{Job: jobs[0], Outcome: session.Done, Logout: session.Appended}}})
 		now.Mono += time.Millisecond
 		pid := t.Handle(now, Scanned{Snapshot: snap, Began: now.Mono}).Watch[0]
-		t.Handle(now, Alive{PID: pid, Token: Token(benchSessions + i + 1), ID: ID{PID: pid, Start: 1, Inode: uint64(i)}})
+		t.Handle(now, Alive{PID: pid, Token: session.Token(benchSessions + i + 1), ID: session.ID{PID: pid, Start: 1, Inode: uint64(i)}})
 	}
 }
 

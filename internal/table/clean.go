@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"utmpd.dev/utmpd/internal/session"
 	"utmpd.dev/utmpd/internal/snapshot"
 	"utmpd.dev/utmpd/utmpx"
 )
@@ -18,7 +19,7 @@ func (t *Table) logGivenUp() bool {
 
 // cleaned goes on with the sessions of the jobs that came back.
 func (t *Table) cleaned(ev Cleaned) {
-	delayed := map[Outcome]Report{}
+	delayed := map[session.Outcome]Report{}
 	t.out.Reports = slices.Grow(t.out.Reports, len(ev.Results))
 	for _, res := range ev.Results {
 		t.owe(res)
@@ -30,7 +31,7 @@ func (t *Table) cleaned(ev Cleaned) {
 			t.goOn(s, res)
 		}
 	}
-	for _, o := range []Outcome{Busy, Failed, LogFailed} {
+	for _, o := range []session.Outcome{session.Busy, session.Failed, session.LogFailed} {
 		if r, ok := delayed[o]; ok {
 			t.report(r)
 		}
@@ -38,12 +39,12 @@ func (t *Table) cleaned(ev Cleaned) {
 }
 
 // goOn moves a session on by what became of its job.
-func (t *Table) goOn(s *session, res Result) {
+func (t *Table) goOn(s *entry, res session.Result) {
 	switch res.Outcome {
-	case Done:
+	case session.Done:
 		t.logWorks(res)
 		t.leaveAlone(s, true)
-	case Changed:
+	case session.Changed:
 		t.out.Rescan = true
 		if res.Err == nil {
 			t.leaveAlone(s, true)
@@ -52,25 +53,25 @@ func (t *Table) goOn(s *session, res Result) {
 		// The file is another, or gone. What it holds now the scan will tell, and
 		// if it comes back, the time of death is still known.
 		t.wait(s, t.now.Mono+retryFailed)
-	case DryRun:
+	case session.DryRun:
 		s.left = true // what is known of it is for a run that writes
 		t.leaveAlone(s, false)
-	case Busy:
+	case session.Busy:
 		t.wait(s, t.now.Mono+retryBusy)
-	case LogFailed:
+	case session.LogFailed:
 		if t.logFailing < 0 {
 			t.logFailing = t.now.Mono
 		}
 		// By the time of the retry the patience may be at its end.
 		t.wait(s, t.now.Mono+min(retryLog, max(retryBusy, t.logFailing+logPatience-t.now.Mono)))
-	case Failed:
+	case session.Failed:
 		t.wait(s, t.now.Mono+retryFailed)
 	}
 }
 
 // leaveAlone is the end of a session for the table, until its bytes change, or
 // are the same again in a scan that begins after now.
-func (t *Table) leaveAlone(s *session, verify bool) {
+func (t *Table) leaveAlone(s *entry, verify bool) {
 	t.setState(s, done)
 	t.unbind(s)
 	t.leave(s)
@@ -80,18 +81,18 @@ func (t *Table) leaveAlone(s *session, verify bool) {
 }
 
 // tell reports what a person wants to know of a job.
-func (t *Table) tell(res Result, delayed map[Outcome]Report) {
+func (t *Table) tell(res session.Result, delayed map[session.Outcome]Report) {
 	r := Report{
 		Record: res.Job.Record, End: res.Job.End, Status: res.Job.Status,
 		After: res.Job.After, Found: res.Job.Found, Logout: res.Logout, Err: res.Err,
 	}
 	switch res.Outcome {
-	case Done:
+	case session.Done:
 		r.Kind = Ended
 		t.counts.Cleaned++
-	case DryRun:
+	case session.DryRun:
 		r.Kind = WouldEnd
-	case Changed:
+	case session.Changed:
 		if res.Err != nil {
 			return
 		}
@@ -107,7 +108,7 @@ func (t *Table) tell(res Result, delayed map[Outcome]Report) {
 
 // aliveUntil returns when the session was last known alive, if its end is not:
 // when its process last was, or its login.
-func (s *session) aliveUntil(r utmpx.Record) time.Time {
+func (s *entry) aliveUntil(r utmpx.Record) time.Time {
 	if s.alive == 0 {
 		return r.Time.Time()
 	}
@@ -124,27 +125,27 @@ type promise struct {
 
 // promised is the logout that they leave out, and how many of them are out.
 type promised struct {
-	owed Owed
+	owed session.Debt
 	jobs int
 }
 
-func (j Job) promise() promise { return promise{j.Generation, j.Slot, j.Record.Raw()} }
+func promiseOf(j session.Job) promise { return promise{j.Generation, j.Slot, j.Record.Raw()} }
 
 // promise keeps the logout that a job leaves out from before the record is
 // marked: a state that is saved then makes it good, whatever becomes of utmpd.
-func (t *Table) promise(j Job) {
-	out := t.promised[j.promise()].jobs
-	t.promised[j.promise()] = promised{Owed{Login: j.Record.Detach(), End: j.End, Status: j.Status}, out + 1}
+func (t *Table) promise(j session.Job) {
+	out := t.promised[promiseOf(j)].jobs
+	t.promised[promiseOf(j)] = promised{session.Debt{Login: j.Record.Detach(), End: j.End, Status: j.Status}, out + 1}
 	t.dirty = true
 }
 
 // owe takes up what was promised, if the record was marked while the wtmpx file
 // failed.
-func (t *Table) owe(res Result) {
+func (t *Table) owe(res session.Result) {
 	if !res.Job.SkipLog {
 		return
 	}
-	at := res.Job.promise()
+	at := promiseOf(res.Job)
 	p, ok := t.promised[at]
 	if !ok {
 		return
@@ -156,7 +157,7 @@ func (t *Table) owe(res Result) {
 		delete(t.promised, at)
 	}
 	t.dirty = true
-	if res.Outcome != Done || res.Logout != LogoutOwed {
+	if res.Outcome != session.Done || res.Logout != session.LogoutOwed {
 		return
 	}
 	if len(t.owed) >= OwedMost {
@@ -170,8 +171,8 @@ func (t *Table) owe(res Result) {
 }
 
 // logWorks ends the failing of the wtmpx file, once a job went through it.
-func (t *Table) logWorks(res Result) {
-	if !res.Job.SkipLog && res.Logout != LogoutOwed {
+func (t *Table) logWorks(res session.Result) {
+	if !res.Job.SkipLog && res.Logout != session.LogoutOwed {
 		t.logFailing = -1
 	}
 }

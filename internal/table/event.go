@@ -5,6 +5,7 @@ package table
 import (
 	"time"
 
+	"utmpd.dev/utmpd/internal/session"
 	"utmpd.dev/utmpd/internal/snapshot"
 	"utmpd.dev/utmpd/utmpx"
 )
@@ -27,33 +28,33 @@ type (
 	// clock; Started is zero if the start is not known.
 	Alive struct {
 		PID     int32
-		Token   Token
-		ID      ID
+		Token   session.Token
+		ID      session.ID
 		Started time.Time
 		Boot    time.Time
 	}
 	// Gone answers one [Actions.Watch]: nothing lives under the pid.
 	Gone struct {
 		PID    int32
-		Status Status
+		Status session.Status
 	}
 	// Exited tells that a watched process has ended, at the time of the event.
 	Exited struct {
-		Token  Token
-		Status Status
+		Token  session.Token
+		Status session.Status
 	}
 	// Reaped brings the status of a process that has [Exited] without one.
 	Reaped struct {
-		Token  Token
-		Status Status
+		Token  session.Token
+		Status session.Status
 	}
 	// Leaders answers one [Actions.FindLeaders].
 	Leaders struct{ Lines map[string]Leader }
 	// Cleaned answers one [Actions.Clean], job by job.
-	Cleaned struct{ Results []Result }
+	Cleaned struct{ Results []session.Result }
 	// Paid answers one [Actions.Pay]. Left are those still owed.
 	Paid struct {
-		Left []Owed
+		Left []session.Debt
 		Err  error
 	}
 	// Configured brings new settings.
@@ -66,7 +67,7 @@ type (
 type Leader struct {
 	Found  bool
 	Hidden bool // the terminal exists, but who leads it cannot be known
-	ID     ID
+	ID     session.ID
 	Age    time.Duration // since its start
 }
 
@@ -87,70 +88,12 @@ func (Tick) event()       {}
 // Alive or Gone, in order.
 type Actions struct {
 	Watch       []int32
-	Forget      []Token
+	Forget      []session.Token
 	FindLeaders []string
-	Clean       []Job
-	Pay         []Owed
+	Clean       []session.Job
+	Pay         []session.Debt
 	Rescan      bool
 	Reports     []Report
-}
-
-// Job orders one record to be cleaned: if it still is what it was, its login
-// is closed in the wtmpx file and it becomes a DEAD_PROCESS.
-type Job struct {
-	Generation snapshot.Generation
-	Slot       int
-	Record     utmpx.Record
-	End        time.Time
-	Status     Status
-	After      time.Time // the session was last known alive then; zero if End is exact
-	Found      string    // what told that it is dead, if not the death itself
-	SkipLog    bool      // the wtmpx file fails: mark the record, owe the logout
-}
-
-// Outcome is what became of a Job.
-type Outcome int
-
-// The outcomes of a Job.
-const (
-	Done      Outcome = iota // the record is a DEAD_PROCESS
-	Changed                  // the record or the file is another by now
-	Busy                     // the lock of the utmpx file was not to be had
-	Failed                   // the utmpx file could not be read or written
-	LogFailed                // the wtmpx file could not be locked or written; the record stands
-	DryRun                   // it would have been cleaned
-)
-
-// Logout is what became of a session's logout in the wtmpx file.
-type Logout int
-
-// What can become of a logout.
-const (
-	NoLogout   Logout = iota // nothing was to be closed, or there is no wtmpx file
-	Appended                 // a logout was written
-	Closed                   // the login does not stand open: its owner, a later login or a boot closed it
-	LogoutOwed               // it waits until the wtmpx file can be written
-)
-
-// String returns the word for the log.
-func (l Logout) String() string {
-	return [...]string{"none", "written", "login not open", "owed"}[l]
-}
-
-// Result is what became of one Job.
-type Result struct {
-	Job     Job
-	Outcome Outcome
-	Logout  Logout
-	Err     error
-}
-
-// Owed is a logout that waits for the wtmpx file: the login that must still
-// stand open there, and how it ended.
-type Owed struct {
-	Login  utmpx.Record
-	End    time.Time
-	Status Status
 }
 
 // Report is something that an administrator is told.
@@ -159,8 +102,8 @@ type Report struct {
 	Record utmpx.Record
 	End    time.Time // Ended, WouldEnd: the time in the record
 	After  time.Time // Ended, WouldEnd: the session was last known alive then; zero if End is exact
-	Status Status
-	Logout Logout
+	Status session.Status
+	Logout session.Logout
 	Found  string // Ended, WouldEnd: what told that it is dead, if not the death itself
 	Reason string // Left
 	Count  int

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"time"
+	"utmpd.dev/utmpd/internal/session"
 )
 
 // requested looks at the processes named and, since a request may come before
@@ -41,7 +42,7 @@ func (t *Table) lookAtUnwatched() {
 }
 
 // answered yields the sessions that an answer about pid settles.
-func (t *Table) answered(pid int32) []*session {
+func (t *Table) answered(pid int32) []*entry {
 	g := t.groups[pid]
 	if g == nil {
 		return nil
@@ -49,7 +50,7 @@ func (t *Table) answered(pid int32) []*session {
 	if g.answered < g.issued {
 		g.answered++
 	}
-	var settled []*session
+	var settled []*entry
 	for s := g.first; s != nil; s = s.next {
 		if s.state == asking && s.ask <= g.answered {
 			settled = append(settled, s)
@@ -68,7 +69,7 @@ func (t *Table) alive(ev Alive) {
 	}
 	for _, s := range settled {
 		switch {
-		case s.id.PID != 0 && !s.id.same(ev.ID):
+		case s.id.PID != 0 && !s.id.Same(ev.ID):
 			t.dead(s, "its pid is another process's by now")
 		case s.id.PID == 0 && t.tooLate(s, ev):
 			t.dead(s, "its pid is of a process that started later")
@@ -92,9 +93,9 @@ func (t *Table) process(ev Alive) *process {
 }
 
 // settle notes that s lives by the process that ev found.
-func (t *Table) settle(s *session, p *process, ev Alive) {
+func (t *Table) settle(s *entry, p *process, ev Alive) {
 	first := s.id.PID == 0
-	s.id = ev.ID.or(s.id)
+	s.id = ev.ID.Or(s.id)
 	if !s.seen {
 		s.seen, s.since = true, t.now.Mono
 	}
@@ -115,7 +116,7 @@ func (t *Table) settle(s *session, p *process, ev Alive) {
 // another than the one that the record meant: it started later. The record's
 // time and the present clock can be compared only while BOOT_TIME shows that
 // the clock was not stepped in between.
-func (t *Table) tooLate(s *session, ev Alive) bool {
+func (t *Table) tooLate(s *entry, ev Alive) bool {
 	login := t.record(s).Time
 	if login.Sec == 0 || ev.Started.IsZero() || t.boot.Sec == 0 {
 		return false
@@ -143,7 +144,7 @@ func (t *Table) gone(ev Gone) {
 }
 
 // dead takes note that a session was found dead, without having seen it die.
-func (t *Table) dead(s *session, why string) {
+func (t *Table) dead(s *entry, why string) {
 	t.unbind(s)
 	t.died(s, false)
 	s.why = why
@@ -176,7 +177,7 @@ func (t *Table) reaped(ev Reaped) {
 }
 
 // died starts the grace of a session. A death that an earlier run saw keeps its time.
-func (t *Table) died(s *session, seen bool) {
+func (t *Table) died(s *entry, seen bool) {
 	s.endMono = t.now.Mono
 	if seen {
 		s.last = t.now.Mono
@@ -191,7 +192,7 @@ func (t *Table) died(s *session, seen bool) {
 // leaders goes on with those who asked who leads their terminal: a record
 // stays while a session leader from before the death lives on its line.
 func (t *Table) leaders(ev Leaders) {
-	var told []*session
+	var told []*entry
 	for line := range ev.Lines {
 		q := t.leading[line]
 		if q == nil {
@@ -205,7 +206,7 @@ func (t *Table) leaders(ev Leaders) {
 			}
 		}
 	}
-	slices.SortFunc(told, func(a, b *session) int { return int(a.slot) - int(b.slot) }) // as they stand in the file
+	slices.SortFunc(told, func(a, b *entry) int { return int(a.slot) - int(b.slot) }) // as they stand in the file
 	t.out.Clean = slices.Grow(t.out.Clean, len(told))
 	for _, s := range told {
 		if t.asksLeader(s) {
@@ -215,12 +216,12 @@ func (t *Table) leaders(ev Leaders) {
 }
 
 // asksLeader reports whether a session that asked still waits for the answer.
-func (t *Table) asksLeader(s *session) bool {
+func (t *Table) asksLeader(s *entry) bool {
 	return t.at(int(s.slot)) == s && s.state == askingLeader
 }
 
 // led goes on with a session by what was found on its line.
-func (t *Table) led(s *session, leader Leader) {
+func (t *Table) led(s *entry, leader Leader) {
 	switch {
 	case leader.Hidden:
 		t.stay(s, "its terminal is still there, and /proc hides who leads it")
@@ -232,7 +233,7 @@ func (t *Table) led(s *session, leader Leader) {
 }
 
 // stay has a session wait, for as long as it takes, and tells so once.
-func (t *Table) stay(s *session, why string) {
+func (t *Table) stay(s *entry, why string) {
 	if s.why != why {
 		s.why = why
 		t.report(Report{Kind: Left, Record: t.record(s), Reason: why})
@@ -243,14 +244,14 @@ func (t *Table) stay(s *session, why string) {
 // ownsLine reports whether the leader is the process of another record of the
 // same line: then it is that session's, not this one's. Of one that is being asked
 // about, again or for the first time, nothing speaks against it.
-func (t *Table) ownsLine(id ID, s *session) bool {
+func (t *Table) ownsLine(id session.ID, s *entry) bool {
 	g := t.groups[id.PID]
 	if g == nil {
 		return false
 	}
 	for o := g.first; o != nil; o = o.next {
 		lives := o.state == watched || o.state == unwatched || o.state == asking
-		if o != s && !o.led && lives && (o.id.PID == 0 || o.id.same(id)) && t.record(o).Line == t.record(s).Line {
+		if o != s && !o.led && lives && (o.id.PID == 0 || o.id.Same(id)) && t.record(o).Line == t.record(s).Line {
 			return true
 		}
 	}
@@ -258,19 +259,19 @@ func (t *Table) ownsLine(id ID, s *session) bool {
 }
 
 // follow has the session live by its line's leader.
-func (t *Table) follow(s *session, leader Leader) {
+func (t *Table) follow(s *entry, leader Leader) {
 	t.report(Report{Kind: Left, Record: t.record(s),
 		Reason: fmt.Sprintf("its line still has a session leader, pid %d", leader.ID.PID)})
 	t.unbind(s)
 	t.leave(s)
 	s.led, s.pid, s.id = true, leader.ID.PID, leader.ID
-	s.end, s.exact, s.status, s.why = 0, false, Status{}, ""
+	s.end, s.exact, s.status, s.why = 0, false, session.Status{}, ""
 	t.ask(s)
 }
 
 // clean orders the record to be marked, unless it is a display's whose process
 // was not seen alive for long enough.
-func (t *Table) clean(s *session) {
+func (t *Table) clean(s *entry) {
 	r := t.record(s)
 	if len(r.Line) > 0 && r.Line[0] == ':' && !s.seenFor(displayAge) {
 		s.left = true
@@ -287,7 +288,7 @@ func (t *Table) clean(s *session) {
 	if s.proc != nil && s.proc.status.Known {
 		s.status = s.proc.status
 	}
-	job := Job{
+	job := session.Job{
 		Generation: t.snap.Generation(), Slot: int(s.slot), Record: r,
 		End: end, Status: s.status, SkipLog: t.logGivenUp(),
 	}
@@ -302,4 +303,4 @@ func (t *Table) clean(s *session) {
 
 // seenFor reports whether the session's process was seen alive for that long.
 // That it was found dead later than that proves nothing.
-func (s *session) seenFor(d time.Duration) bool { return s.seen && s.last-s.since >= d }
+func (s *entry) seenFor(d time.Duration) bool { return s.seen && s.last-s.since >= d }

@@ -5,6 +5,7 @@ package table
 import (
 	"testing"
 	"time"
+	"utmpd.dev/utmpd/internal/session"
 )
 
 // twoOnOneLine has two records name pts/0, for a minute: of the processes 100 and 200.
@@ -23,7 +24,7 @@ func TestLeaderOfAnotherRecord(t *testing.T) {
 	w := newWorld(t)
 	w.maxFDs = 1
 	w.twoOnOneLine()
-	w.kill(100, Status{})
+	w.kill(100, session.Status{})
 	died := w.now.Wall
 	w.now.Mono += time.Second
 	if acts := w.table.Handle(w.now, Tick{}); len(acts.FindLeaders) != 1 {
@@ -56,7 +57,7 @@ func TestLeaderFoundTooEarly(t *testing.T) {
 	w.start(201)
 	w.leaders["pts/0"] = Leader{Found: true, ID: w.procs[201].id, Age: 10 * time.Millisecond}
 	w.pass(10 * time.Millisecond)
-	w.kill(200, Status{})
+	w.kill(200, session.Status{})
 	w.handle(Leaders{Lines: map[string]Leader{"pts/0": {}}})
 	w.pass(time.Minute)
 	w.wantAlive(1)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"testing"
 	"time"
+	"utmpd.dev/utmpd/internal/session"
 )
 
 // TestAnotherFileForAWhile: what stands at the utmpx file's name when a record
@@ -17,8 +18,8 @@ func TestAnotherFileForAWhile(t *testing.T) {
 	w.put(0, w.login("pts/0", 100))
 	w.scan()
 	died := w.now.Wall
-	w.outcome, w.utmpxErr = Changed, errors.New("another file has taken its place")
-	w.kill(100, Status{Known: true, Wait: 9})
+	w.outcome, w.utmpxErr = session.Changed, errors.New("another file has taken its place")
+	w.kill(100, session.Status{Known: true, Wait: 9})
 	w.pass(30 * time.Second)
 	w.wantAlive(0)
 	w.utmpxErr = nil

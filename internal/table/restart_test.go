@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"utmpd.dev/utmpd/internal/session"
 	"utmpd.dev/utmpd/utmpx"
 )
 
@@ -29,7 +30,7 @@ func TestRestartTwice(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			w := one(t)
 			died := w.now.Wall
-			w.kill(100, Status{Known: true, Wait: 9})
+			w.kill(100, session.Status{Known: true, Wait: 9})
 			w.pass(100 * time.Millisecond)
 			w.restart()
 			tt.between(w)
@@ -53,7 +54,7 @@ func TestRestartTwiceAlive(t *testing.T) {
 	w.restart()
 	w.pass(time.Minute)
 	w.restart()
-	w.kill(100, Status{})
+	w.kill(100, session.Status{})
 	w.start(100)
 	w.scan()
 	w.pass(time.Second)
@@ -69,7 +70,7 @@ func (w *world) restart() {
 	for _, p := range w.procs {
 		p.token = 0
 	}
-	w.kept = map[Token]int32{}
+	w.kept = map[session.Token]int32{}
 	w.table = New(w.table.set)
 	w.table.Restore(st)
 }
@@ -81,13 +82,13 @@ func TestIdentityIsKept(t *testing.T) {
 	was := w.procs[100].id
 	w.restart()
 	w.maxFDs = 0
-	w.procs[100].id = ID{PID: 100}
+	w.procs[100].id = session.ID{PID: 100}
 	w.scan()
 	w.wantAlive(0)
-	w.kill(100, Status{})
+	w.kill(100, session.Status{})
 	w.start(100)
 	w.maxFDs = 1
-	if w.procs[100].id.same(was) {
+	if w.procs[100].id.Same(was) {
 		t.Fatal("the same process")
 	}
 	w.pass(time.Minute)
@@ -106,7 +107,7 @@ func TestRestartAfterDryRun(t *testing.T) {
 		w := one(t)
 		w.dry = true
 		died := w.now.Wall
-		w.kill(100, Status{Known: true, Wait: 9})
+		w.kill(100, session.Status{Known: true, Wait: 9})
 		w.pass(time.Minute)
 		w.wantAlive(0)
 		w.wantLog("would-end")

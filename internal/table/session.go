@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"utmpd.dev/utmpd/internal/session"
 	"utmpd.dev/utmpd/internal/snapshot"
 	"utmpd.dev/utmpd/utmpx"
 )
@@ -26,14 +27,14 @@ const (
 	done               // cleaned, changed or left alone: nothing more until the bytes change
 )
 
-// session is one USER_PROCESS record. Its bytes are those in the snapshot.
+// entry is one USER_PROCESS record. Its bytes are those in the snapshot.
 //
 // There may be tens of thousands: its fields are no larger than they need be, and
 // in an order that leaves no gaps.
-type session struct {
-	prev, next *session // in the list of its pid's group, if joined
-	proc       *process // in state watched and, while its status may still come, after
-	id         ID       // of the process, once known
+type entry struct {
+	prev, next *entry     // in the list of its pid's group, if joined
+	proc       *process   // in state watched and, while its status may still come, after
+	id         session.ID // of the process, once known
 
 	since time.Duration // when it was first seen alive, by the clock that does not step
 	last  time.Duration // when it last was, by the same; while it is watched it is now
@@ -44,7 +45,7 @@ type session struct {
 	due     time.Duration
 	why     string // what told that it is dead, or why it stays
 	sum     [16]byte
-	status  Status
+	status  session.Status
 
 	slot  int32
 	pid   int32 // of the process it lives by: ut_pid, or the leader of its line
@@ -64,21 +65,21 @@ type session struct {
 // and answered about it: an answer settles only those who asked before it was
 // given.
 type group struct {
-	first            *session
+	first            *entry
 	askedIn          uint64 // the Handle that last asked
 	issued, answered int32
 }
 
 // process is a watched process.
 type process struct {
-	token  Token
-	status Status
+	token  session.Token
+	status session.Status
 	pid    int32
 	refs   int32
 	dead   bool
 }
 
-func (t *Table) record(s *session) utmpx.Record { return t.snap.Record(int(s.slot)) }
+func (t *Table) record(s *entry) utmpx.Record { return t.snap.Record(int(s.slot)) }
 
 // sumOf is what stands for a record's bytes in the state.
 func sumOf(raw string) (sum [16]byte) {
@@ -135,7 +136,7 @@ func (t *Table) moved(next *snapshot.Snapshot) {
 	}
 	old := t.byBytes()
 	t.snap, t.boot = next, utmpx.Time{}
-	t.sessions, t.verify = make([]*session, 0, next.Len()), map[int]time.Duration{}
+	t.sessions, t.verify = make([]*entry, 0, next.Len()), map[int]time.Duration{}
 	for slot := range next.Len() {
 		s := old[next.Raw(slot)]
 		if s == nil || s.state == done && !s.left && s.id.PID == 0 {
@@ -156,8 +157,8 @@ func (t *Table) moved(next *snapshot.Snapshot) {
 
 // byBytes indexes the sessions by their records' bytes: in a file that
 // replaces another, what is known of a record is kept, wherever it stands now.
-func (t *Table) byBytes() map[string]*session {
-	m := make(map[string]*session, t.counts.Sessions)
+func (t *Table) byBytes() map[string]*entry {
+	m := make(map[string]*entry, t.counts.Sessions)
 	for s := range t.each() {
 		raw := t.snap.Raw(int(s.slot))
 		if m[raw] != nil { // doubled: one keeps what is known, the other is asked anew
@@ -176,7 +177,7 @@ func (t *Table) found(slot int) {
 	case utmpx.BootTime:
 		t.boot, t.bootSlot = r.Time, slot
 	case utmpx.UserProcess:
-		s := &session{slot: int32(slot), pid: r.PID, index: -1}
+		s := &entry{slot: int32(slot), pid: r.PID, index: -1}
 		t.place(s)
 		if r.PID <= 0 {
 			t.setState(s, done)
@@ -208,7 +209,7 @@ func (t *Table) again(ev Scanned) {
 
 // reportOwner tells, for those who follow everything, that a dead process's
 // record was cleaned by its owner before its grace had passed.
-func (t *Table) reportOwner(s *session, next *snapshot.Snapshot) {
+func (t *Table) reportOwner(s *entry, next *snapshot.Snapshot) {
 	if (s.state == grace || s.state == askingLeader) && int(s.slot) < next.Len() {
 		if r := next.Record(int(s.slot)); r.Type != utmpx.UserProcess {
 			t.report(Report{Kind: Owner, Record: t.record(s)})
@@ -218,7 +219,7 @@ func (t *Table) reportOwner(s *session, next *snapshot.Snapshot) {
 
 // ask has the Watcher look at the session's pid. Sessions of one pid that ask
 // in one Handle share the question.
-func (t *Table) ask(s *session) {
+func (t *Table) ask(s *entry) {
 	t.setState(s, asking)
 	g := t.join(s)
 	t.askGroup(s.pid, g)
@@ -235,7 +236,7 @@ func (t *Table) askGroup(pid int32, g *group) {
 }
 
 // join enters the session in the group of its pid.
-func (t *Table) join(s *session) *group {
+func (t *Table) join(s *entry) *group {
 	g := t.groups[s.pid]
 	if g == nil {
 		g = &group{}
@@ -253,7 +254,7 @@ func (t *Table) join(s *session) *group {
 }
 
 // leave takes the session out of the group of its pid.
-func (t *Table) leave(s *session) {
+func (t *Table) leave(s *entry) {
 	if !s.joined {
 		return
 	}
@@ -277,7 +278,7 @@ func (t *Table) dropGroup(pid int32, g *group) {
 }
 
 // drop forgets a session: its record is gone or another.
-func (t *Table) drop(s *session) {
+func (t *Table) drop(s *entry) {
 	t.unbind(s)
 	t.leave(s)
 	if s.index >= 0 {
@@ -290,7 +291,7 @@ func (t *Table) drop(s *session) {
 }
 
 // setState moves the session on, and counts.
-func (t *Table) setState(s *session, to state) {
+func (t *Table) setState(s *entry, to state) {
 	if s.state == none {
 		t.counts.Sessions++
 	}
@@ -314,13 +315,13 @@ func (t *Table) count(in state, n int) {
 }
 
 // wait has the session taken up by ripe, at due.
-func (t *Table) wait(s *session, due time.Duration) {
+func (t *Table) wait(s *entry, due time.Duration) {
 	t.setState(s, grace)
 	s.due = due
 	heap.Push(&t.due, s)
 }
 
-func (t *Table) bind(s *session, p *process) {
+func (t *Table) bind(s *entry, p *process) {
 	if s.proc == p {
 		return
 	}
@@ -329,7 +330,7 @@ func (t *Table) bind(s *session, p *process) {
 	p.refs++
 }
 
-func (t *Table) unbind(s *session) {
+func (t *Table) unbind(s *entry) {
 	p := s.proc
 	if p == nil {
 		return

@@ -27,7 +27,7 @@ func (w wallTime) time() time.Time {
 }
 
 // at returns the session in a slot, nil if there is none.
-func (t *Table) at(slot int) *session {
+func (t *Table) at(slot int) *entry {
 	if slot >= len(t.sessions) {
 		return nil
 	}
@@ -35,15 +35,15 @@ func (t *Table) at(slot int) *session {
 }
 
 // place puts a session in its slot.
-func (t *Table) place(s *session) {
+func (t *Table) place(s *entry) {
 	if n := int(s.slot) + 1 - len(t.sessions); n > 0 {
-		t.sessions = append(t.sessions, make([]*session, n)...)
+		t.sessions = append(t.sessions, make([]*entry, n)...)
 	}
 	t.sessions[s.slot] = s
 }
 
 // clear empties the session's slot, unless another has come there.
-func (t *Table) clear(s *session) {
+func (t *Table) clear(s *entry) {
 	if t.at(int(s.slot)) != s {
 		return
 	}
@@ -56,8 +56,8 @@ func (t *Table) clear(s *session) {
 }
 
 // each yields every session, in the order of the slots.
-func (t *Table) each() iter.Seq[*session] {
-	return func(yield func(*session) bool) {
+func (t *Table) each() iter.Seq[*entry] {
+	return func(yield func(*entry) bool) {
 		for _, s := range t.sessions {
 			if s != nil && !yield(s) {
 				return

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"utmpd.dev/utmpd/internal/session"
 	"utmpd.dev/utmpd/utmpx"
 )
 
@@ -27,38 +28,19 @@ func (t *Table) Counts() Counts {
 	return c
 }
 
-// State is what a later run wants to know: by which processes the sessions live.
-type State struct {
-	Alive    time.Time // when it was all true
-	Sessions []SessionState
-	Owed     []Owed
-}
-
-// SessionState is one session in a State. Sum stands for its record's bytes.
-type SessionState struct {
-	Slot   int
-	Sum    [16]byte
-	ID     ID
-	Led    bool      // the process is the leader of the record's line
-	Since  time.Time // as long before Alive as the process was seen alive
-	End    time.Time // when it died; zero while it lives
-	Exact  bool
-	Status Status
-}
-
 // State returns what is to be saved, and the table is no longer [Table.Dirty].
 // It leaves out sessions whose process was never identified. As long as no record
 // was seen, it is what the run before it knew.
-func (t *Table) State(now Moment) State {
+func (t *Table) State(now Moment) session.Checkpoint {
 	t.dirty = false
-	st := State{Alive: now.Wall, Owed: slices.Clone(t.owed)}
+	st := session.Checkpoint{Alive: now.Wall, Owed: slices.Clone(t.owed)}
 	for _, p := range t.promised {
 		st.Owed = append(st.Owed, p.owed)
 	}
-	st.Sessions = make([]SessionState, 0, t.counts.Sessions+len(t.restored))
+	st.Sessions = make([]session.Entry, 0, t.counts.Sessions+len(t.restored))
 	for _, was := range t.restored { // then there are no others, and all are of one moment
 		st.Alive = was.alive
-		st.Sessions = append(st.Sessions, was.SessionState)
+		st.Sessions = append(st.Sessions, was.Entry)
 	}
 	for s := range t.each() {
 		if s.id.PID == 0 || s.state == done && !s.left {
@@ -70,7 +52,7 @@ func (t *Table) State(now Moment) State {
 		if s.state == watched {
 			s.last = now.Mono
 		}
-		ss := SessionState{Slot: int(s.slot), Sum: s.sum, ID: s.id, Led: s.led, Since: now.Wall.Add(s.since - s.last)}
+		ss := session.Entry{Slot: int(s.slot), Sum: s.sum, ID: s.id, Led: s.led, Since: now.Wall.Add(s.since - s.last)}
 		if s.state != asking && s.state != watched && s.state != unwatched {
 			ss.End, ss.Exact, ss.Status = s.end.time(), s.exact, s.status
 			if s.proc != nil && s.proc.status.Known {
@@ -84,14 +66,14 @@ func (t *Table) State(now Moment) State {
 
 // restored is a session of an earlier run.
 type restored struct {
-	SessionState
+	session.Entry
 	alive time.Time
 }
 
 // Restore gives the table the state of an earlier run of the same boot. It must
 // come before the first [Scanned]. Each entry counts for the record of the same
 // bytes, and the process of the same identity, or for nothing.
-func (t *Table) Restore(st State) {
+func (t *Table) Restore(st session.Checkpoint) {
 	t.recall(st)
 	t.owed = append(t.owed, st.Owed...)
 	if len(t.owed) > 0 {
@@ -99,7 +81,7 @@ func (t *Table) Restore(st State) {
 	}
 }
 
-func (t *Table) recall(st State) {
+func (t *Table) recall(st session.Checkpoint) {
 	t.restored = make(map[[16]byte]restored, len(st.Sessions))
 	for _, s := range st.Sessions {
 		t.restored[s.Sum] = restored{s, st.Alive}
@@ -114,7 +96,7 @@ func (t *Table) remember() {
 }
 
 // restore gives a session just found what an earlier run knew of it.
-func (t *Table) restore(s *session, r utmpx.Record) {
+func (t *Table) restore(s *entry, r utmpx.Record) {
 	if t.restored == nil {
 		return
 	}

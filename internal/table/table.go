@@ -12,12 +12,12 @@
 package table
 
 import (
-	"cmp"
 	"container/heap"
 	"slices"
 	"strings"
 	"time"
 
+	"utmpd.dev/utmpd/internal/session"
 	"utmpd.dev/utmpd/internal/snapshot"
 	"utmpd.dev/utmpd/utmpx"
 )
@@ -70,58 +70,16 @@ type Settings struct {
 	KeepBusyLines bool          // KEEP_BUSY_LINES
 }
 
-// Token names one watched process, as the Watcher counts them; 0 is none.
-type Token uint64
-
-// ID identifies a process across pid reuse. Zero fields are not known.
-type ID struct {
-	PID   int32
-	Start uint64 // clock ticks since boot
-	Inode uint64 // of the pidfd
-}
-
-// same reports whether nothing known of a and b tells them apart. Inodes decide
-// where both are known: no two processes of a boot have the same, while the start
-// time of one process reads differently in another time namespace.
-func (a ID) same(b ID) bool {
-	switch {
-	case a.PID != b.PID:
-		return false
-	case a.Inode != 0 && b.Inode != 0:
-		return a.Inode == b.Inode
-	}
-	return a.Start == 0 || b.Start == 0 || a.Start == b.Start
-}
-
-// or returns a with what of it is not known taken from b, the same process.
-func (a ID) or(b ID) ID {
-	return ID{PID: a.PID, Start: cmp.Or(a.Start, b.Start), Inode: cmp.Or(a.Inode, b.Inode)}
-}
-
-// Status is a wait status, if the kernel told it.
-type Status struct {
-	Known bool
-	Wait  int32
-}
-
-// Exit returns the status as a record holds it, zero if it is not known.
-func (s Status) Exit() utmpx.Exit {
-	if !s.Known {
-		return utmpx.Exit{}
-	}
-	return utmpx.Exit{Termination: int16(s.Wait & 0x7f), Exit: int16(s.Wait >> 8 & 0xff)}
-}
-
 // Table holds the sessions. Its methods are for one goroutine.
 type Table struct {
 	set      Settings
 	snap     *snapshot.Snapshot
 	boot     utmpx.Time // of the BOOT_TIME record, zero if there is none
 	bootSlot int
-	sessions []*session // by slot, nil where there is none, up to the last
+	sessions []*entry // by slot, nil where there is none, up to the last
 	groups   map[int32]*group
-	procs    map[Token]*process
-	orphans  map[Token]*process // may have lost their last session in this Handle
+	procs    map[session.Token]*process
+	orphans  map[session.Token]*process // may have lost their last session in this Handle
 	due      dueHeap
 	leading  map[string]*lineAsked // who asked for the leader of a line
 	verify   map[int]time.Duration // slots to look at again in a scan begun after this
@@ -130,7 +88,7 @@ type Table struct {
 	unwatchedNext time.Duration // when the unwatched may be looked at again
 	unwatchedDue  bool          // a scan asked for it
 	logFailing    time.Duration // since when the wtmpx file fails; -1: it does not
-	owed          []Owed
+	owed          []session.Debt
 	owedNext      time.Duration
 	owedOut       bool                 // an attempt is under way
 	promised      map[promise]promised // of records that are to be marked without their logout
@@ -149,8 +107,8 @@ func New(set Settings) *Table {
 	return &Table{
 		set:        set,
 		groups:     map[int32]*group{},
-		procs:      map[Token]*process{},
-		orphans:    map[Token]*process{},
+		procs:      map[session.Token]*process{},
+		orphans:    map[session.Token]*process{},
 		leading:    map[string]*lineAsked{},
 		verify:     map[int]time.Duration{},
 		promised:   map[promise]promised{},
@@ -238,7 +196,7 @@ func (t *Table) Dirty() bool { return t.dirty }
 // ripe takes up everything whose time has come.
 func (t *Table) ripe() {
 	for len(t.due) > 0 && t.due[0].due <= t.now.Mono {
-		s := heap.Pop(&t.due).(*session)
+		s := heap.Pop(&t.due).(*entry)
 		if line := t.record(s).Line; t.set.KeepBusyLines && maybeTerminal(line) {
 			t.findLeader(s, line)
 		} else {
@@ -258,11 +216,11 @@ func (t *Table) ripe() {
 // asked in one Handle; those who came later are to be told what was found later.
 type lineAsked struct {
 	in          uint64 // the Handle
-	told, later []*session
+	told, later []*entry
 }
 
 // findLeader asks who leads the session's terminal, once for all that ask.
-func (t *Table) findLeader(s *session, line string) {
+func (t *Table) findLeader(s *entry, line string) {
 	t.setState(s, askingLeader)
 	q := t.leading[line]
 	if q == nil {
@@ -279,7 +237,7 @@ func (t *Table) findLeader(s *session, line string) {
 }
 
 // dueHeap orders the sessions that wait by the time they wait for.
-type dueHeap []*session
+type dueHeap []*entry
 
 func (h dueHeap) Len() int           { return len(h) }
 func (h dueHeap) Less(i, j int) bool { return h[i].due < h[j].due }
@@ -290,7 +248,7 @@ func (h dueHeap) Swap(i, j int) {
 
 // Push is for container/heap.
 func (h *dueHeap) Push(x any) {
-	s := x.(*session)
+	s := x.(*entry)
 	s.index = int32(len(*h))
 	*h = append(*h, s)
 }

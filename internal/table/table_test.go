@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"utmpd.dev/utmpd/internal/session"
 	"utmpd.dev/utmpd/utmpx"
 )
 
@@ -27,7 +28,7 @@ func TestDeath(t *testing.T) {
 	}{
 		{"watched: cleaned after the grace, with the time of death", func(w *world) {
 			died := w.now.Wall
-			w.kill(100, Status{Known: true, Wait: 9})
+			w.kill(100, session.Status{Known: true, Wait: 9})
 			w.pass(999 * time.Millisecond)
 			w.wantAlive(0)
 			w.pass(time.Millisecond)
@@ -37,7 +38,7 @@ func TestDeath(t *testing.T) {
 			}
 		}},
 		{"the owner cleans within the grace", func(w *world) {
-			w.kill(100, Status{})
+			w.kill(100, session.Status{})
 			w.pass(500 * time.Millisecond)
 			r := w.get(0)
 			r.Type, r.User = utmpx.DeadProcess, ""
@@ -51,7 +52,7 @@ func TestDeath(t *testing.T) {
 		}},
 		{"the owner cleans between the judgement and the lock", func(w *world) {
 			w.hold = true
-			w.kill(100, Status{})
+			w.kill(100, session.Status{})
 			w.pass(time.Second)
 			r := w.login("pts/0", 200)
 			w.start(200)
@@ -63,7 +64,7 @@ func TestDeath(t *testing.T) {
 		}},
 		{"pid reused at once: the old one is dead", func(w *world) {
 			died := w.now.Wall
-			w.kill(100, Status{})
+			w.kill(100, session.Status{})
 			w.start(100)
 			w.pass(time.Second)
 			w.wantDead(0, died)
@@ -79,35 +80,35 @@ func TestDeath(t *testing.T) {
 			w.wantAlive(1)
 		}},
 		{"the line's leader lives on", func(w *world) {
-			w.leaders["pts/0"] = Leader{Found: true, ID: ID{PID: 101, Start: 7}, Age: 30 * time.Second}
-			w.procs[101] = &proc{id: ID{PID: 101, Start: 7}}
-			w.kill(100, Status{})
+			w.leaders["pts/0"] = Leader{Found: true, ID: session.ID{PID: 101, Start: 7}, Age: 30 * time.Second}
+			w.procs[101] = &proc{id: session.ID{PID: 101, Start: 7}}
+			w.kill(100, session.Status{})
 			w.pass(time.Hour)
 			w.wantAlive(0)
 			w.wantLog("left pts/0: its line still has a session leader, pid 101")
 			delete(w.leaders, "pts/0")
 			died := w.now.Wall
-			w.kill(101, Status{})
+			w.kill(101, session.Status{})
 			w.pass(time.Second)
 			w.wantDead(0, died)
 		}},
 		{"a leader that came after the death is another session's", func(w *world) {
-			w.kill(100, Status{})
-			w.leaders["pts/0"] = Leader{Found: true, ID: ID{PID: 101, Start: 7}, Age: 500 * time.Millisecond}
+			w.kill(100, session.Status{})
+			w.leaders["pts/0"] = Leader{Found: true, ID: session.ID{PID: 101, Start: 7}, Age: 500 * time.Millisecond}
 			w.pass(time.Second)
 			w.wantDead(0, w.now.Wall.Add(-time.Second))
 		}},
 		{"KEEP_BUSY_LINES=no", func(w *world) {
 			w.handle(Configured{Settings{Grace: time.Second}})
-			w.leaders["pts/0"] = Leader{Found: true, ID: ID{PID: 101, Start: 7}, Age: time.Hour}
-			w.kill(100, Status{})
+			w.leaders["pts/0"] = Leader{Found: true, ID: session.ID{PID: 101, Start: 7}, Age: time.Hour}
+			w.kill(100, session.Status{})
 			w.pass(time.Second)
 			w.wantDead(0, w.now.Wall.Add(-time.Second))
 		}},
 		{"GRACE_PERIOD set shorter", func(w *world) {
 			w.handle(Configured{Settings{Grace: time.Hour, KeepBusyLines: true}})
 			died := w.now.Wall
-			w.kill(100, Status{})
+			w.kill(100, session.Status{})
 			w.pass(time.Second)
 			w.handle(Configured{Settings{Grace: 3 * time.Second, KeepBusyLines: true}})
 			w.pass(time.Second)
@@ -117,7 +118,7 @@ func TestDeath(t *testing.T) {
 		}},
 		{"GRACE_PERIOD set longer counts for the next death", func(w *world) {
 			died := w.now.Wall
-			w.kill(100, Status{})
+			w.kill(100, session.Status{})
 			w.handle(Configured{Settings{Grace: time.Hour, KeepBusyLines: true}})
 			w.pass(time.Second)
 			w.wantDead(0, died)
@@ -125,7 +126,7 @@ func TestDeath(t *testing.T) {
 		{"/proc hides the leader: it stays while the terminal does", func(w *world) {
 			w.leaders["pts/0"] = Leader{Hidden: true}
 			died := w.now.Wall
-			w.kill(100, Status{})
+			w.kill(100, session.Status{})
 			w.pass(time.Minute)
 			w.wantAlive(0)
 			w.leaders["pts/0"] = Leader{}
@@ -134,13 +135,13 @@ func TestDeath(t *testing.T) {
 		}},
 		{"the clock is stepped back: never before the login", func(w *world) {
 			w.now.Wall = w.now.Wall.Add(-time.Hour)
-			w.kill(100, Status{})
+			w.kill(100, session.Status{})
 			w.pass(time.Second)
 			w.wantDead(0, epoch)
 		}},
 		{"the file is replaced by one with the same records, elsewhere", func(w *world) {
 			died := w.now.Wall
-			w.kill(100, Status{})
+			w.kill(100, session.Status{})
 			w.pass(500 * time.Millisecond)
 			r := w.get(0)
 			w.gen++
@@ -153,7 +154,7 @@ func TestDeath(t *testing.T) {
 		{"the file is replaced while the job is out", func(w *world) {
 			died := w.now.Wall
 			w.hold = true
-			w.kill(100, Status{})
+			w.kill(100, session.Status{})
 			w.pass(time.Second)
 			w.gen++
 			w.hold = false
@@ -163,7 +164,7 @@ func TestDeath(t *testing.T) {
 		}},
 		{"the same bytes are written back after we cleaned", func(w *world) {
 			r := w.get(0)
-			w.kill(100, Status{})
+			w.kill(100, session.Status{})
 			w.pass(time.Second)
 			w.start(100)
 			w.put(0, r)
@@ -171,7 +172,7 @@ func TestDeath(t *testing.T) {
 			w.pass(time.Second)
 			w.scan()
 			w.wantAlive(0)
-			w.kill(100, Status{})
+			w.kill(100, session.Status{})
 			w.pass(time.Second)
 			if w.get(0).Type != utmpx.DeadProcess {
 				w.t.Error("a record written back is never looked at again")
@@ -179,8 +180,8 @@ func TestDeath(t *testing.T) {
 		}},
 		{"the lock is not to be had for an hour", func(w *world) {
 			died := w.now.Wall
-			w.utmpxErr, w.outcome = errors.New("locked"), Busy
-			w.kill(100, Status{})
+			w.utmpxErr, w.outcome = errors.New("locked"), session.Busy
+			w.kill(100, session.Status{})
 			w.pass(time.Hour)
 			w.wantAlive(0)
 			w.wantLog("delayed pts/0 ×1")
@@ -191,7 +192,7 @@ func TestDeath(t *testing.T) {
 		{"the wtmpx file fails: marked after ten seconds, made good later", func(w *world) {
 			died := w.now.Wall
 			w.logErr = errors.New("no space")
-			w.kill(100, Status{})
+			w.kill(100, session.Status{})
 			w.pass(time.Second + logPatience - time.Millisecond)
 			w.wantAlive(0)
 			w.pass(time.Second)
@@ -209,7 +210,7 @@ func TestDeath(t *testing.T) {
 		}},
 		{"a dry run says it once", func(w *world) {
 			w.dry = true
-			w.kill(100, Status{})
+			w.kill(100, session.Status{})
 			w.pass(time.Hour)
 			w.scan()
 			w.pass(time.Hour)
@@ -313,7 +314,7 @@ func TestDisplaySeenForAMinute(t *testing.T) {
 	w.scan()
 	w.pass(displayAge)
 	died := w.now.Wall
-	w.kill(100, Status{})
+	w.kill(100, session.Status{})
 	w.pass(time.Second)
 	w.wantDead(0, died)
 }
@@ -325,7 +326,7 @@ func TestDisplayLeftAlone(t *testing.T) {
 	w.start(100)
 	w.put(0, w.login(":0", 100))
 	w.scan()
-	w.kill(100, Status{})
+	w.kill(100, session.Status{})
 	w.pass(time.Minute)
 	w.wantAlive(0)
 	if len(w.kept)+len(w.table.procs)+len(w.table.groups) != 0 {
@@ -345,7 +346,7 @@ func TestManyRecordsOfOneProcess(t *testing.T) {
 	}
 	w.pass(time.Minute)
 	died := w.now.Wall
-	w.kill(100, Status{})
+	w.kill(100, session.Status{})
 	w.pass(time.Second)
 	for i := range 300 {
 		w.wantDead(i, died)
@@ -368,7 +369,7 @@ func TestMaxFDs(t *testing.T) {
 	w.wantLog("unwatched  ×3")
 	w.pass(time.Minute)
 	for i := range int32(5) {
-		w.kill(100+i, Status{})
+		w.kill(100+i, session.Status{})
 	}
 	w.start(103) // reused: judged by its identity, not its pid
 	w.pass(time.Minute)
@@ -404,7 +405,7 @@ func TestRequest(t *testing.T) {
 	w.scan()
 	w.pass(time.Minute)
 	w.scan() // so that the next look at the unwatched is not yet due
-	w.kill(100, Status{})
+	w.kill(100, session.Status{})
 	found := w.now.Wall
 	w.handle(Requested{PIDs: []int32{100, 7, -1}})
 	w.pass(time.Second)
@@ -418,12 +419,12 @@ func TestRestart(t *testing.T) {
 		check   func(w *world)
 	}{
 		{"lives on", func(*world) {}, func(w *world) { w.wantAlive(0) }},
-		{"died meanwhile: the end is the finding, known alive before", func(w *world) { w.kill(100, Status{}) },
+		{"died meanwhile: the end is the finding, known alive before", func(w *world) { w.kill(100, session.Status{}) },
 			func(w *world) { w.wantDead(0, w.now.Wall.Add(-time.Second)) }},
-		{"died and its pid was reused by a process as old as the record allows", func(w *world) { w.kill(100, Status{}); w.start(100) },
+		{"died and its pid was reused by a process as old as the record allows", func(w *world) { w.kill(100, session.Status{}); w.start(100) },
 			func(w *world) { w.wantDead(0, w.now.Wall.Add(-time.Second)); w.wantLog("another process's") }},
 		{"the record is another one with the same pid, lives", func(w *world) {
-			w.kill(100, Status{})
+			w.kill(100, session.Status{})
 			w.start(100)
 			w.put(0, w.login("pts/0", 100))
 		}, func(w *world) { w.wantAlive(0) }},
@@ -439,7 +440,7 @@ func TestRestart(t *testing.T) {
 			for _, p := range w.procs {
 				p.token = 0
 			}
-			w.kept = map[Token]int32{}
+			w.kept = map[session.Token]int32{}
 			w.table = New(w.table.set)
 			w.now.Mono = 0
 			tt.between(w)
@@ -454,7 +455,7 @@ func TestRestart(t *testing.T) {
 func TestRestartInGrace(t *testing.T) {
 	w := one(t)
 	died := w.now.Wall
-	w.kill(100, Status{Known: true, Wait: 3 << 8})
+	w.kill(100, session.Status{Known: true, Wait: 3 << 8})
 	w.pass(500 * time.Millisecond)
 	st := w.table.State(w.now)
 	w.table = New(w.table.set)
@@ -470,11 +471,11 @@ func TestRestartInGrace(t *testing.T) {
 func TestReapedBringsTheStatus(t *testing.T) {
 	w := one(t)
 	token := w.procs[100].token
-	w.kill(100, Status{})
+	w.kill(100, session.Status{})
 	w.pass(100 * time.Millisecond)
-	w.handle(Reaped{Token: token, Status: Status{Known: true, Wait: 15}})
+	w.handle(Reaped{Token: token, Status: session.Status{Known: true, Wait: 15}})
 	w.pass(time.Second)
-	if got := w.cleaned[0].Status; got != (Status{Known: true, Wait: 15}) {
+	if got := w.cleaned[0].Status; got != (session.Status{Known: true, Wait: 15}) {
 		t.Errorf("status %v", got)
 	}
 }

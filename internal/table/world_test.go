@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"utmpd.dev/utmpd/internal/session"
 	"utmpd.dev/utmpd/internal/snapshot"
 	"utmpd.dev/utmpd/utmpx"
 )
@@ -27,24 +28,24 @@ type world struct {
 	procs     map[int32]*proc
 	leaders   map[string]Leader
 	maxFDs    int
-	tokens    Token
-	kept      map[Token]int32
-	logErr    error   // the wtmpx file fails
-	utmpxErr  error   // the utmpx file fails
-	outcome   Outcome // of utmpxErr
-	inFlight  []Job   // with hold, jobs wait here
+	tokens    session.Token
+	kept      map[session.Token]int32
+	logErr    error           // the wtmpx file fails
+	utmpxErr  error           // the utmpx file fails
+	outcome   session.Outcome // of utmpxErr
+	inFlight  []session.Job   // with hold, jobs wait here
 	hold      bool
 	dry       bool
 	boot      time.Time
-	cleaned   []Job
+	cleaned   []session.Job
 	log       []string
-	forgotten []Token
+	forgotten []session.Token
 }
 
 type proc struct {
-	id      ID
+	id      session.ID
 	started time.Time
-	token   Token
+	token   session.Token
 }
 
 var epoch = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -54,7 +55,7 @@ func newWorld(t *testing.T) *world {
 	return &world{
 		t: t, table: New(Settings{Grace: time.Second, KeepBusyLines: true}),
 		now: Moment{Mono: time.Second, Wall: epoch}, gen: 1, layout: utmpx.Glibc384LE,
-		procs: map[int32]*proc{}, leaders: map[string]Leader{}, maxFDs: 100, kept: map[Token]int32{},
+		procs: map[int32]*proc{}, leaders: map[string]Leader{}, maxFDs: 100, kept: map[session.Token]int32{},
 		boot: epoch.Add(-24 * time.Hour),
 	}
 }
@@ -63,11 +64,11 @@ func newWorld(t *testing.T) *world {
 func (w *world) start(pid int32) {
 	w.tokens++
 	age := w.now.Wall.Sub(w.boot)
-	w.procs[pid] = &proc{id: ID{PID: pid, Start: uint64(age / clockTick), Inode: uint64(w.tokens)}, started: w.now.Wall}
+	w.procs[pid] = &proc{id: session.ID{PID: pid, Start: uint64(age / clockTick), Inode: uint64(w.tokens)}, started: w.now.Wall}
 }
 
 // kill ends a process; the table is told if it watched it.
-func (w *world) kill(pid int32, status Status) {
+func (w *world) kill(pid int32, status session.Status) {
 	p := w.procs[pid]
 	delete(w.procs, pid)
 	if p != nil && p.token != 0 {
@@ -174,22 +175,22 @@ func (w *world) watch(pid int32) {
 
 // clean carries out the jobs that wait, as the Cleaner does.
 func (w *world) clean() {
-	var results []Result
+	var results []session.Result
 	for _, j := range w.inFlight {
-		res := Result{Job: j, Outcome: Done, Logout: Appended}
+		res := session.Result{Job: j, Outcome: session.Done, Logout: session.Appended}
 		switch {
 		case w.utmpxErr != nil:
 			res.Outcome, res.Err = w.outcome, w.utmpxErr
 		case j.Generation.Ino != w.gen || w.get(j.Slot).Raw() != j.Record.Raw():
-			res.Outcome = Changed
+			res.Outcome = session.Changed
 		case w.dry:
-			res.Outcome = DryRun
+			res.Outcome = session.DryRun
 		case j.SkipLog:
-			res.Logout = LogoutOwed
+			res.Logout = session.LogoutOwed
 		case w.logErr != nil:
-			res.Outcome, res.Err = LogFailed, w.logErr
+			res.Outcome, res.Err = session.LogFailed, w.logErr
 		}
-		if res.Outcome == Done {
+		if res.Outcome == session.Done {
 			r := j.Record
 			r.Type, r.User, r.Host, r.Time = utmpx.DeadProcess, "", "", utmpx.TimeOf(j.End)
 			w.put(j.Slot, r)

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"utmpd.dev/utmpd/internal/proc"
+	"utmpd.dev/utmpd/internal/session"
 )
 
 // Kernel gives access to processes. System implements it with package proc;
@@ -38,9 +39,9 @@ type Opener interface {
 
 // Process is one process; see proc.Process.
 type Process interface {
-	ID() proc.ID
+	ID() session.ID
 	Ended() (ended, reaped bool)
-	Status() proc.Status
+	Status() session.Status
 	io.Closer
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"utmpd.dev/utmpd/internal/proc"
+	"utmpd.dev/utmpd/internal/session"
 )
 
 // batchSize is about the largest number of events in one call of Emit.
@@ -14,8 +15,8 @@ const batchSize = 1024
 
 // loop is the state of Run's goroutine.
 type loop struct {
-	last    Token
-	byToken map[Token]*watched
+	last    session.Token
+	byToken map[session.Token]*watched
 	byPID   map[int32]*watched // those that have not ended
 	polled  int                // how many of byPID have no pidfd
 	events  []Event            // not emitted yet
@@ -24,16 +25,16 @@ type loop struct {
 
 // watched is a process with a Token. It exists until it is forgotten or reaped.
 type watched struct {
-	token   Token
+	token   session.Token
 	process Process
 	polled  bool // has no pidfd
 	ended   bool
 }
 
-func (it *watched) id() proc.ID { return it.process.ID() }
+func (it *watched) id() session.ID { return it.process.ID() }
 
 func newLoop() loop {
-	return loop{byToken: make(map[Token]*watched), byPID: make(map[int32]*watched)}
+	return loop{byToken: make(map[session.Token]*watched), byPID: make(map[int32]*watched)}
 }
 
 // method is how the end of a process is found.
@@ -81,7 +82,7 @@ func (w *Watcher) watch(pid int32) {
 		return
 	case err != nil: // its state is unknown: count it as alive
 		w.log.Warn("cannot inspect a process, assuming that it is alive", "pid", pid, "error", err)
-		w.add(Event{Kind: Alive, PID: pid, ID: proc.ID{PID: pid}})
+		w.add(Event{Kind: Alive, PID: pid, ID: session.ID{PID: pid}})
 		return
 	}
 	if ended, _ := process.Ended(); ended {
@@ -121,7 +122,7 @@ func (w *Watcher) open(pid int32) (Process, method, error) {
 
 // keep watches process and returns its new token. It returns 0 if the limit is
 // reached or no descriptor is left.
-func (w *Watcher) keep(process Process, how method) Token {
+func (w *Watcher) keep(process Process, how method) session.Token {
 	w.mu.Lock()
 	limit := w.stats.limit
 	w.mu.Unlock()
@@ -157,7 +158,7 @@ func (w *Watcher) logFull(err error) {
 // were forgotten in the meantime.
 func (w *Watcher) ended(batch ends) {
 	for _, end := range batch.ends {
-		it := w.byToken[Token(end.Key)]
+		it := w.byToken[session.Token(end.Key)]
 		switch {
 		case it == nil:
 		case !it.ended:

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"utmpd.dev/utmpd/internal/proc"
+	"utmpd.dev/utmpd/internal/session"
 )
 
 func TestPolling(t *testing.T) {
@@ -27,7 +28,7 @@ func TestPolling(t *testing.T) {
 		r.watch(7, 8, 9, 10)
 		r.want(Event{Kind: Alive, PID: 7, Token: 1, ID: a},
 			Event{Kind: Alive, PID: 8, Token: 2, ID: b},
-			Event{Kind: Alive, PID: 9, ID: proc.ID{PID: 9, Start: 3}},
+			Event{Kind: Alive, PID: 9, ID: session.ID{PID: 9, Start: 3}},
 			Event{Kind: Gone, PID: 10})
 		k.exit(7) // no Reaped follows the end of a polled process
 		time.Sleep(time.Second)

@@ -14,14 +14,11 @@ import (
 	"time"
 
 	"utmpd.dev/utmpd/internal/proc"
+	"utmpd.dev/utmpd/internal/session"
 )
 
 // pollPeriod is the time between two looks at the processes without a pidfd.
 const pollPeriod = time.Second
-
-// Token identifies one watched process. It is unique for the life of the
-// Watcher, while a pid may be reused. The zero Token is no process.
-type Token uint64
 
 // Op is the kind of an order.
 type Op uint8
@@ -44,9 +41,9 @@ const (
 // Order is one order to a Watcher.
 type Order struct {
 	Op    Op
-	PID   int32    // for Watch
-	Token Token    // for Forget
-	Lines []string // for FindLeaders, such as pts/3; the Watcher does not write to it
+	PID   int32         // for Watch
+	Token session.Token // for Forget
+	Lines []string      // for FindLeaders, such as pts/3; the Watcher does not write to it
 }
 
 // Kind is the kind of an event.
@@ -79,10 +76,10 @@ const (
 type Event struct {
 	Kind    Kind
 	PID     int32
-	Token   Token // 0 if the process is not and was not watched
-	ID      proc.ID
+	Token   session.Token // 0 if the process is not and was not watched
+	ID      session.ID
 	Reaped  bool // of Exited: no Reaped follows
-	Status  proc.Status
+	Status  session.Status
 	At      time.Time              // when it was seen, by Options.Now
 	Leaders map[string]proc.Leader // of Leaders: one entry for each line of the order
 	Err     error                  // of Leaders: why a living leader may be missing

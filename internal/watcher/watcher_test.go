@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"utmpd.dev/utmpd/internal/proc"
+	"utmpd.dev/utmpd/internal/session"
 )
 
 func TestWatch(t *testing.T) {
@@ -26,7 +27,7 @@ func TestWatch(t *testing.T) {
 		r.want(Event{Kind: Exited, PID: 7, Token: 1, ID: id})
 		r.wantWatched(0, 1) // the pidfd stays open until it is reaped or forgotten
 		k.reap(7, 9)
-		r.want(Event{Kind: Reaped, PID: 7, Token: 1, ID: id, Status: proc.Status{Known: true, Wait: 9}})
+		r.want(Event{Kind: Reaped, PID: 7, Token: 1, ID: id, Status: session.Status{Known: true, Wait: 9}})
 		r.wantWatched(0, 0)
 	})
 }
@@ -38,7 +39,7 @@ func TestReapedAtOnce(t *testing.T) {
 		r.watch(7)
 		r.want(Event{Kind: Alive, PID: 7, Token: 1, ID: id})
 		k.reap(7, 1<<8)
-		r.want(Event{Kind: Exited, PID: 7, Token: 1, ID: id, Reaped: true, Status: proc.Status{Known: true, Wait: 1 << 8}})
+		r.want(Event{Kind: Exited, PID: 7, Token: 1, ID: id, Reaped: true, Status: session.Status{Known: true, Wait: 1 << 8}})
 		r.wantWatched(0, 0)
 	})
 }
@@ -93,7 +94,7 @@ func TestReusedPID(t *testing.T) {
 			k := newWorld()
 			k.noPidfds = test.noPidfds
 			inWorld(t, k, 10, func(r *rig) {
-				known := func(id proc.ID) proc.ID {
+				known := func(id session.ID) session.ID {
 					if test.noPidfds != nil {
 						id.Inode = 0
 					}
@@ -171,7 +172,7 @@ func TestUnseen(t *testing.T) {
 	k.openErr, k.findErr = syscall.EIO, syscall.EIO
 	inWorld(t, k, 10, func(r *rig) {
 		r.watch(7)
-		r.want(Event{Kind: Alive, PID: 7, ID: proc.ID{PID: 7}})
+		r.want(Event{Kind: Alive, PID: 7, ID: session.ID{PID: 7}})
 	})
 }
 
@@ -186,7 +187,7 @@ func TestThreadNumber(t *testing.T) {
 		r.want(Event{Kind: Alive, PID: 7, Token: 1, ID: id})
 		k.reap(7, 0)
 		time.Sleep(pollPeriod)
-		r.want(Event{Kind: Exited, PID: 7, Token: 1, ID: id, Reaped: true, Status: proc.Status{Known: true}})
+		r.want(Event{Kind: Exited, PID: 7, Token: 1, ID: id, Reaped: true, Status: session.Status{Known: true}})
 	})
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"utmpd.dev/utmpd/internal/proc"
+	"utmpd.dev/utmpd/internal/session"
 )
 
 // world is a simulated Kernel.
@@ -33,33 +34,33 @@ type world struct {
 
 // life is one simulated process. Its pid may be reused.
 type life struct {
-	id            proc.ID
+	id            session.ID
 	ended, reaped bool
-	status        proc.Status
+	status        session.Status
 	keys          []uint64
 }
 
 func newWorld() *world { return &world{living: make(map[int32]*life)} }
 
 // start starts a process with pid.
-func (k *world) start(pid int32) proc.ID {
+func (k *world) start(pid int32) session.ID {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.started++
-	id := proc.ID{PID: pid, Start: k.started, Inode: 1000 + k.started}
+	id := session.ID{PID: pid, Start: k.started, Inode: 1000 + k.started}
 	k.living[pid] = &life{id: id}
 	return id
 }
 
 // exit turns the process under pid into a zombie.
-func (k *world) exit(pid int32) { k.end(pid, false, proc.Status{}) }
+func (k *world) exit(pid int32) { k.end(pid, false, session.Status{}) }
 
 // reap ends and removes the process under pid.
 func (k *world) reap(pid int32, wait int32) {
-	k.end(pid, true, proc.Status{Known: true, Wait: wait})
+	k.end(pid, true, session.Status{Known: true, Wait: wait})
 }
 
-func (k *world) end(pid int32, reaped bool, status proc.Status) {
+func (k *world) end(pid int32, reaped bool, status session.Status) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	it := k.living[pid]
@@ -98,7 +99,7 @@ func (k *world) Find(pid int32) (Process, error) {
 	if it == nil {
 		return nil, proc.ErrGone
 	}
-	return &simProcess{world: k, life: it, id: proc.ID{PID: pid, Start: it.id.Start}, found: true}, nil
+	return &simProcess{world: k, life: it, id: session.ID{PID: pid, Start: it.id.Start}, found: true}, nil
 }
 
 func (k *world) NewPoller() (Poller, error) {
@@ -115,12 +116,12 @@ func (k *world) Leaders([]string) (map[string]proc.Leader, error) { return k.lea
 type simProcess struct {
 	world  *world
 	life   *life
-	id     proc.ID
+	id     session.ID
 	found  bool
 	closed bool
 }
 
-func (p *simProcess) ID() proc.ID { return p.id }
+func (p *simProcess) ID() session.ID { return p.id }
 
 func (p *simProcess) Ended() (ended, reaped bool) {
 	p.world.mu.Lock()
@@ -129,7 +130,7 @@ func (p *simProcess) Ended() (ended, reaped bool) {
 	return p.life.ended, p.life.reaped
 }
 
-func (p *simProcess) Status() proc.Status {
+func (p *simProcess) Status() session.Status {
 	p.world.mu.Lock()
 	defer p.world.mu.Unlock()
 	return p.life.status
@@ -275,7 +276,7 @@ func (r *rig) watch(pids ...int32) {
 	r.Do(orders)
 }
 
-func (r *rig) forget(token Token) { r.Do([]Order{{Op: Forget, Token: token}}) }
+func (r *rig) forget(token session.Token) { r.Do([]Order{{Op: Forget, Token: token}}) }
 
 // wantWatched checks the number of watched processes that Stats reports and the
 // number of open descriptors.

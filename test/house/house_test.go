@@ -50,7 +50,7 @@ func list(t *testing.T, args ...string) []pkg {
 // packages and the leaves, which any room may import.
 var (
 	wiring  = []string{"internal/daemon", "internal/ctl"}
-	leaves  = []string{"internal/atomicfile", "internal/filelock", "internal/snapshot", "internal/sysfile", "internal/recfile"}
+	leaves  = []string{"internal/session", "internal/atomicfile", "internal/filelock", "internal/snapshot", "internal/sysfile", "internal/recfile"}
 	allowed = map[string][]string{"internal/watcher": {"internal/proc"}}
 )
 
@@ -78,7 +78,7 @@ func TestRooms(t *testing.T) {
 func TestStateMachinesImportUtmpxAlone(t *testing.T) {
 	for _, name := range []string{"internal/table", "internal/boots"} {
 		for _, p := range list(t, "-deps", "./"+name) {
-			if !p.Standard && p.ImportPath != module+name && p.ImportPath != module+"utmpx" && p.ImportPath != module+"internal/snapshot" {
+			if !p.Standard && p.ImportPath != module+name && p.ImportPath != module+"utmpx" && p.ImportPath != module+"internal/snapshot" && p.ImportPath != module+"internal/session" {
 				t.Errorf("%s depends on %s", name, p.ImportPath)
 			}
 		}
