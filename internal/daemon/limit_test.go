@@ -33,7 +33,7 @@ func TestWatchLimit(t *testing.T) {
 			var log bytes.Buffer
 			asked := 0
 			d := &daemon{
-				cfg: config.Default(),
+				cfg: settings{Config: config.Default()},
 				log: logger{slog.New(slog.NewTextHandler(&log, nil)), io.NopCloser(nil)},
 				on:  machine{raiseLimit: func(want int) (int, error) { asked = want; return tt.got, tt.err }},
 			}

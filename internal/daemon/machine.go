@@ -24,9 +24,9 @@ type machine struct {
 	wall func(at time.Time) time.Time     // what the wall clock showed at a moment
 	up   func(at time.Time) time.Duration // how long the machine had been up then
 
-	raiseLimit func(want int) (int, error) // of open files
-	collector  collector                   // nil: memory is left to Go
-	missing    func(c config.Config, dryRun bool) []string
+	raiseLimit func(want int) (int, error)                // of open files
+	collector  collector                                  // nil: memory is left to Go
+	missing    func(c config.Fixed, dryRun bool) []string // rights that this process lacks
 }
 
 // thisMachine is the machine that the program runs on.

@@ -5,7 +5,6 @@ package daemon
 import (
 	"bytes"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -121,7 +120,7 @@ func TestReloadBeforeReady(t *testing.T) {
 	})
 	log := slog.New(slog.DiscardHandler)
 	d := &daemon{
-		flags: flags{config: filepath.Join(dir, "none")}, log: logger{log, io.NopCloser(nil)},
+		cfg:       settings{file: filepath.Join(dir, "none"), log: log},
 		readiness: newReadiness(systemd, log, func() {}),
 	}
 	d.reload()

@@ -29,7 +29,7 @@ import (
 // where their own types allow more.
 type daemon struct {
 	flags  flags
-	cfg    config.Config // in force
+	cfg    settings
 	log    logger
 	on     machine
 	bootID string
@@ -91,7 +91,7 @@ func run(ctx context.Context, f flags, hup <-chan os.Signal, log logger, ready f
 
 func newDaemon(f flags, cfg config.Config, log logger, ready func(), on machine) *daemon {
 	return &daemon{
-		flags: f, cfg: cfg, log: log, on: on,
+		flags: f, cfg: settings{cfg, f.config, log.Logger}, log: log, on: on,
 		runDir: cfg.RunDir, stateDir: cfg.StateDir,
 		table:     table.New(tableSettings(cfg.Reloadable)),
 		pid:       os.Getpid(),

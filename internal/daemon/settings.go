@@ -10,33 +10,32 @@ import (
 	"utmpd.dev/utmpd/internal/table"
 )
 
-// reload reads the configuration again and puts its reloadable settings in force.
-func (d *daemon) reload() {
-	defer d.readiness.reloading()()
-	cfg, ok := reread(d.flags.config, d.log.Logger)
-	if !ok {
-		return
-	}
-	if cfg.Fixed != d.cfg.Fixed {
-		d.log.Warn("configuration: files, directories and RUN_AS change at the next start only")
-	}
-	d.apply(cfg.Reloadable)
+// settings are those in force. A reload changes the reloadable ones alone.
+type settings struct {
+	config.Config
+	file string // that -config names, "" for the default
+	log  *slog.Logger
 }
 
-// reread reads the configuration, and accepts only a file without a fault: the
-// settings in force are better than half of the new ones.
-func reread(file string, log *slog.Logger) (cfg config.Config, ok bool) {
-	cfg, warnings, err := config.Load(file)
+// reload reads the file again and puts its reloadable settings in force. It
+// reports false, and changes nothing, if the file has any fault: the settings in
+// force are better than half of the new ones.
+func (s *settings) reload() bool {
+	cfg, warnings, err := config.Load(s.file)
 	if err != nil {
-		log.Error("configuration not read: the old settings stay in force", "error", err)
-		return cfg, false
+		s.log.Error("configuration not read: the old settings stay in force", "error", err)
+		return false
 	}
-	logWarnings(log, warnings)
+	logWarnings(s.log, warnings)
 	if len(warnings) > 0 {
-		log.Error("configuration has faults: the old settings stay in force", "faults", len(warnings))
-		return cfg, false
+		s.log.Error("configuration has faults: the old settings stay in force", "faults", len(warnings))
+		return false
 	}
-	return cfg, true
+	if cfg.Fixed != s.Fixed {
+		s.log.Warn("configuration: files, directories and RUN_AS change at the next start only")
+	}
+	s.Reloadable = cfg.Reloadable
+	return true
 }
 
 func logWarnings(log *slog.Logger, warnings []config.Warning) {
@@ -45,9 +44,13 @@ func logWarnings(log *slog.Logger, warnings []config.Warning) {
 	}
 }
 
-// apply puts settings in force.
-func (d *daemon) apply(set config.Reloadable) {
-	d.cfg.Reloadable = set
+// reload puts the settings of a changed file in force in all rooms.
+func (d *daemon) reload() {
+	defer d.readiness.reloading()()
+	if !d.cfg.reload() {
+		return
+	}
+	set := d.cfg.Reloadable
 	d.scanner.SetPeriod(set.ScanPeriod)
 	d.heart.SetPeriod(set.WtmpxUpdateFreq)
 	d.watcher.SetLimit(d.watchLimit())

@@ -92,7 +92,7 @@ func (w *simWorld) start(back int) {
 		wall:       func(at time.Time) time.Time { w.mu.Lock(); defer w.mu.Unlock(); return w.wallAt(at) },
 		up:         w.up,
 		raiseLimit: func(want int) (int, error) { return want, nil },
-		missing:    func(config.Config, bool) []string { return nil },
+		missing:    func(config.Fixed, bool) []string { return nil },
 	}
 	cfg := config.Config{
 		Reloadable: config.Reloadable{

@@ -20,7 +20,7 @@ func (d *daemon) logStart() {
 	if d.flags.dryRun {
 		args = append(args, "writes", "nothing (-n)")
 	}
-	if missing := d.on.missing(d.cfg, d.flags.dryRun); missing != nil {
+	if missing := d.on.missing(d.cfg.Fixed, d.flags.dryRun); missing != nil {
 		args = append(args, "missing", strings.Join(missing, "; "))
 	}
 	d.log.Info("utmpd started", args...)
@@ -35,7 +35,7 @@ func (d *daemon) layout() string {
 }
 
 // missingRights names what this process needs to do and may not.
-func missingRights(cfg config.Config, dryRun bool) []string {
+func missingRights(cfg config.Fixed, dryRun bool) []string {
 	var missing []string
 	add := func(err error, text string) {
 		if err != nil {

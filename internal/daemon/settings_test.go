@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package daemon
+
+import (
+	"bytes"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"utmpd.dev/utmpd/internal/config"
+)
+
+// TestSettingsReload: a reload takes the reloadable settings of a file without a
+// fault, and nothing of any other.
+func TestSettingsReload(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "conf")
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("MAX_FDS=10\nRUN_DIR=/r\n")
+	cfg, _, err := config.Load(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	s := settings{cfg, file, slog.New(slog.NewTextHandler(&log, nil))}
+	const fixed = "change at the next start only"
+	tests := []struct {
+		name, text string
+		maxFDs     int // in force after the reload
+		ok         bool
+		logged     string
+	}{
+		{"reloadable", "MAX_FDS=20\nRUN_DIR=/r\n", 20, true, ""},
+		{"a fault", "MAX_FDS=30\nRUN_DIR=/r\nSCAN_PERIOD=x\n", 20, false, "configuration has faults"},
+		{"fixed too", "MAX_FDS=40\nRUN_DIR=/elsewhere\n", 40, true, fixed},
+		{"the fixed ones of the start again", "MAX_FDS=50\nRUN_DIR=/r\n", 50, true, ""},
+		{"RUN_AS", "MAX_FDS=60\nRUN_DIR=/r\nRUN_AS=nobody\n", 60, true, fixed},
+	}
+	for _, tt := range tests {
+		log.Reset()
+		write(tt.text)
+		if ok := s.reload(); ok != tt.ok || s.MaxFDs != tt.maxFDs {
+			t.Errorf("%s: reloaded %v with MAX_FDS %d, want %v with %d", tt.name, ok, s.MaxFDs, tt.ok, tt.maxFDs)
+		}
+		if d := cmp.Diff(cfg.Fixed, s.Fixed); d != "" {
+			t.Errorf("%s: fixed settings changed (-want +got)\n%s", tt.name, d)
+		}
+		if text := log.String(); (text != "") != (tt.logged != "") || !strings.Contains(text, tt.logged) {
+			t.Errorf("%s: the log says %q, want %q", tt.name, text, tt.logged)
+		}
+	}
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	if s.reload() || s.MaxFDs != 60 {
+		t.Errorf("a file that is missing was put in force, MAX_FDS %d", s.MaxFDs)
+	}
+}
