@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# benchstat.sh OLD NEW: the microbenchmarks of two revisions, in turns, compared.
-# BENCH says which (all), COUNT how many runs each has (6), TIME how long one is.
+# benchstat.sh OLD NEW runs the microbenchmarks of two revisions in turns and compares
+# them. BENCH selects benchmarks (default: all), COUNT is the number of runs (6), TIME
+# the duration of each (0.2s).
 set -eu
 old=${1:?usage: benchstat.sh OLD NEW} new=${2:?usage: benchstat.sh OLD NEW}
 version=v0.0.0-20260908200009-22c9c6c9d4da

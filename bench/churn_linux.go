@@ -52,26 +52,7 @@ func (b *bench) churnAt(crowd *crowd, n, pairs int) error {
 	share := b.figure("churn", n, "of what libc uses for it", "%", goal{Most: 10})
 	for pair := range pairs {
 		for _, c := range b.daemons() {
-			var alone, beside churned
-			var cpu time.Duration
-			var err error
-			without := func() {
-				if err == nil {
-					alone, _, err = b.churnRun(crowd, n, nil)
-				}
-			}
-			with := func() {
-				if err == nil {
-					beside, cpu, err = b.churnRun(crowd, n, &c)
-				}
-			}
-			if pair%2 == 0 {
-				without()
-				with()
-			} else {
-				with()
-				without()
-			}
+			alone, beside, cpu, err := b.churnPair(crowd, n, &c, pair%2 == 0)
 			if err != nil {
 				return err
 			}
@@ -92,6 +73,19 @@ func (b *bench) churnAt(crowd *crowd, n, pairs int) error {
 		slower.What += fmt.Sprintf(" (mean %.1f ± %.1f)", mean, off)
 	}
 	return nil
+}
+
+// churnPair runs the C program alone and beside a daemon, in this order if aloneFirst.
+func (b *bench) churnPair(crowd *crowd, n int, c *contestant, aloneFirst bool) (alone, beside churned, cpu time.Duration, err error) {
+	if aloneFirst {
+		if alone, _, err = b.churnRun(crowd, n, nil); err != nil {
+			return alone, beside, 0, err
+		}
+	}
+	if beside, cpu, err = b.churnRun(crowd, n, c); err == nil && !aloneFirst {
+		alone, _, err = b.churnRun(crowd, n, nil)
+	}
+	return alone, beside, cpu, err
 }
 
 // churnRun runs the C program once, alone or beside a daemon. It returns the daemon's
@@ -122,7 +116,7 @@ func (b *bench) churnRun(crowd *crowd, n int, c *contestant) (churned, time.Dura
 		_, err = fmt.Sscan(string(said), &got.n, &got.took, &got.cpu, &got.median)
 	}
 	if err != nil || got.n == 0 {
-		return got, 0, fmt.Errorf("churn says %q: %w", said, err)
+		return got, 0, fmt.Errorf("the churn program printed %q: %w", said, err)
 	}
 	if r == nil {
 		return got, 0, nil

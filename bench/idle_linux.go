@@ -58,15 +58,19 @@ func (b *bench) idleness() error {
 	if err := b.wait(b.idle); err != nil {
 		return err
 	}
-	b.tellIdle(all)
+	b.reportIdle(all)
 	return nil
 }
 
 func (b *bench) newIdler(c contestant, pids []int, silent bool) (*idler, error) {
-	keys := []string{}
 	if silent {
-		keys = append(keys, "SCAN_PERIOD=604800", "WTMPX_UPDATE_FREQ=604800")
+		return b.startIdler(c, pids, true, "SCAN_PERIOD=604800", "WTMPX_UPDATE_FREQ=604800")
 	}
+	return b.startIdler(c, pids, false)
+}
+
+// startIdler starts a daemon and returns when it watches all pids.
+func (b *bench) startIdler(c contestant, pids []int, silent bool, keys ...string) (*idler, error) {
 	p, err := b.newPlace(pids, "", keys...)
 	if err != nil {
 		return nil, err
@@ -77,13 +81,14 @@ func (b *bench) newIdler(c contestant, pids []int, silent bool) (*idler, error) 
 	}
 	if err := r.watches(len(pids)); err != nil {
 		r.stop()
+		p.close()
 		return nil, err
 	}
 	return &idler{n: len(pids), silent: silent, who: c.name, r: r, p: p}, nil
 }
 
-// tellIdle computes the figures from the usage of all daemons.
-func (b *bench) tellIdle(all []*idler) {
+// reportIdle computes the figures from the usage of all daemons.
+func (b *bench) reportIdle(all []*idler) {
 	over := fmt.Sprintf("in %.0f s", b.idle.Seconds())
 	for _, n := range b.sizes {
 		// During a heartbeat a few threads wait for the disk.
@@ -149,18 +154,12 @@ func (b *bench) scanAt(pids []int) error {
 		}
 	}()
 	for _, c := range b.daemons() {
-		p, err := b.newPlace(pids, "", "SCAN_PERIOD=1", "WTMPX_UPDATE_FREQ=604800")
+		i, err := b.startIdler(c, pids, false, "SCAN_PERIOD=1", "WTMPX_UPDATE_FREQ=604800")
 		if err != nil {
 			return err
 		}
-		r, err := c.start(p)
-		if err != nil {
-			return err
-		}
-		all = append(all, &idler{n: n, who: c.name, r: r, p: p})
-		if err := r.watches(n); err != nil {
-			return err
-		}
+		all = append(all, i)
+		r := i.r
 		nap(after) // the first saving of the table
 		if err := r.settles(); err != nil {
 			return err

@@ -80,15 +80,7 @@ func (b *bench) wtmp() error {
 			}
 			way.f.add(ours, seconds(time.Since(at)))
 			at = time.Now()
-			null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
-			if err != nil {
-				return err
-			}
-			cat := exec.Command("cat", name)
-			cat.Stdout = null
-			err = cat.Run()
-			null.Close()
-			if err != nil {
+			if err := cat(name); err != nil {
 				return err
 			}
 			way.f.add(floor, seconds(time.Since(at)))
@@ -98,6 +90,18 @@ func (b *bench) wtmp() error {
 		}
 	}
 	return nil
+}
+
+// cat reads a file with cat(1), as the floor does.
+func cat(name string) error {
+	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	defer null.Close()
+	cmd := exec.Command("cat", name)
+	cmd.Stdout = null
+	return cmd.Run()
 }
 
 // count reads the whole log, record by record.
@@ -116,7 +120,7 @@ func (b *bench) count(l *recfile.Log, forward bool) error {
 		}
 	}
 	if n != b.log {
-		return fmt.Errorf("%d records, not %d", n, b.log)
+		return fmt.Errorf("%d records read, want %d", n, b.log)
 	}
 	return nil
 }

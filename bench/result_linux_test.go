@@ -26,7 +26,7 @@ func TestMedian(t *testing.T) {
 		})
 	}
 	if got := median(nil); !math.IsNaN(got) {
-		t.Errorf("the median of nothing is %v", got)
+		t.Errorf("the median of no values is %v, want NaN", got)
 	}
 }
 
@@ -55,7 +55,7 @@ func TestGoals(t *testing.T) {
 		{"a rate", goal{Other: floor, Least: 0.5}, runs(60, 100), "≥ 50.0", "yes"},
 		{"a low rate", goal{Other: floor, Least: 0.5}, runs(40, 100), "≥ 50.0", "no"},
 		{"none", goal{}, runs(1, 1), "", ""},
-		{"nothing beside it", goal{Other: floorSync, Times: 2}, runs(1, 1), "", ""},
+		{"no floor measured", goal{Other: floorSync, Times: 2}, runs(1, 1), "", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			f := &figure{Goal: tt.goal, Runs: tt.runs}

@@ -50,17 +50,17 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	var cases, sizes string
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	flags.BoolVar(&quick, "quick", false, "few sessions, two runs, five seconds of idleness")
-	flags.StringVar(&cases, "case", "", "only these of "+strings.Join(allCases, ","))
+	flags.BoolVar(&quick, "quick", false, "measure few sessions, two runs, five seconds of idleness")
+	flags.StringVar(&cases, "case", "", "only these of the cases "+strings.Join(allCases, ","))
 	flags.StringVar(&sizes, "n", "", "these numbers of sessions")
 	flags.IntVar(&o.runs, "runs", 5, "runs of each figure")
-	flags.DurationVar(&o.idle, "idle", time.Minute, "how long idle looks on")
+	flags.DurationVar(&o.idle, "idle", time.Minute, "how long to measure an idle daemon")
 	flags.IntVar(&o.log, "log", 1_000_000, "records in the long wtmp")
 	flags.StringVar(&o.json, "json", "", "write every measurement to this file")
 	flags.StringVar(&o.md, "md", "", "write the medians to this file, as a short table in Markdown")
-	flags.StringVar(&o.peer, "peer", "", "another command, to be measured in turns: {utmp} {wtmp} {pipe} {config} are its files")
-	flags.StringVar(&o.ram, "ram", "/dev/shm", "where utmp is to be, a tmpfs")
-	flags.StringVar(&o.disk, "disk", "/var/tmp", "where wtmp is to be, a disk")
+	flags.StringVar(&o.peer, "peer", "", "also measure this command, in turns; {utmp} {wtmp} {pipe} {config} are replaced by its files")
+	flags.StringVar(&o.ram, "ram", "/dev/shm", "directory for utmp, on a tmpfs")
+	flags.StringVar(&o.disk, "disk", "/var/tmp", "directory for wtmp, on a disk")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
@@ -72,25 +72,38 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	if quick {
 		o.sizes, o.runs, o.idle, o.log = quickSizes, 2, 5*time.Second, 20_000
 	}
-	if cases != "" {
-		o.cases = strings.Split(cases, ",")
+	err := errors.Join(o.setCases(cases), o.setSizes(sizes))
+	return o, err
+}
+
+// setCases sets the cases to a list with commas, unless that is empty.
+func (o *options) setCases(list string) error {
+	if list == "" {
+		return nil
 	}
+	o.cases = strings.Split(list, ",")
 	for _, c := range o.cases {
 		if !slices.Contains(allCases, c) {
-			return o, fmt.Errorf("no case %q", c)
+			return fmt.Errorf("unknown case %q", c)
 		}
 	}
-	if sizes != "" {
-		o.sizes = nil
-		for word := range strings.SplitSeq(sizes, ",") {
-			n, err := strconv.Atoi(word)
-			if err != nil || n < 1 {
-				return o, fmt.Errorf("no number of sessions: %q", word)
-			}
-			o.sizes = append(o.sizes, n)
-		}
+	return nil
+}
+
+// setSizes sets the numbers of sessions to a list with commas, unless that is empty.
+func (o *options) setSizes(list string) error {
+	if list == "" {
+		return nil
 	}
-	return o, nil
+	o.sizes = nil
+	for word := range strings.SplitSeq(list, ",") {
+		n, err := strconv.Atoi(word)
+		if err != nil || n < 1 {
+			return fmt.Errorf("%q is not a number of sessions", word)
+		}
+		o.sizes = append(o.sizes, n)
+	}
+	return nil
 }
 
 // bench is one whole measurement.
@@ -163,13 +176,13 @@ func (b *bench) prepare() error {
 	b.machine = thisMachine()
 	most := slices.Max(b.sizes)
 	if got := raise(unix.RLIMIT_NOFILE, uint64(most+1000)); got < uint64(most+1000) {
-		b.say("the limit of open files is %d and may not be raised to %d", got, most+1000)
+		b.say("cannot raise the limit of open files from %d to %d", got, most+1000)
 	}
 	if got := raise(unix.RLIMIT_NPROC, uint64(most+1000)); got < uint64(most+1000) && os.Geteuid() != 0 {
-		b.say("the limit of processes is %d and may not be raised to %d", got, most+1000)
+		b.say("cannot raise the limit of processes from %d to %d", got, most+1000)
 	}
 	if max := sysctl("kernel/pid_max"); most > max-1000 {
-		b.say("kernel.pid_max is %d: %d sessions cannot live (bench does not change it)", max, most)
+		b.say("kernel.pid_max is %d, too few for %d sessions; raise it to measure them", max, most)
 	}
 	// Makes short pauses short.
 	if err := unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0); err != nil {

@@ -10,6 +10,6 @@ import (
 )
 
 func run(_ []string, _, stderr io.Writer) int {
-	fmt.Fprintln(stderr, "bench: it needs the pidfds and the /proc of Linux")
+	fmt.Fprintln(stderr, "bench: this system has no pidfds; run bench on Linux")
 	return 1
 }

@@ -10,6 +10,6 @@ import (
 )
 
 func run(_ []string, stderr io.Writer) int {
-	fmt.Fprintln(stderr, "floor: it needs the pidfds of Linux")
+	fmt.Fprintln(stderr, "floor: this system has no pidfds; run floor on Linux")
 	return 1
 }

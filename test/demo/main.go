@@ -42,13 +42,9 @@ func demo(utmpd string) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	utmp, wtmp := filepath.Join(dir, "utmp"), filepath.Join(dir, "wtmp")
-	conf := filepath.Join(dir, "utmpd.conf")
-	text := fmt.Sprintf("UTMPX_FILE=%s\nWTMPX_FILE=%s\nRUN_DIR=%s/run\nSTATE_DIR=%s/state\nPIPE_FILE=%s/run/utmppipe\n", utmp, wtmp, dir, dir, dir)
-	for name, content := range map[string]string{utmp: "", wtmp: "", conf: text} {
-		if err := os.WriteFile(name, []byte(content), 0o644); err != nil {
-			return err
-		}
+	conf, err := prepare(dir)
+	if err != nil {
+		return err
 	}
 
 	say("utmpd starts on private files in %s", dir)
@@ -60,7 +56,38 @@ func demo(utmpd string) error {
 	if err := await(log, "utmpd started"); err != nil {
 		return err
 	}
+	if err := oneSession(dir, log); err != nil {
+		return err
+	}
 
+	say("utmpd ends")
+	if err := daemon.Process.Signal(syscall.SIGTERM); err != nil {
+		return err
+	}
+	if err := await(log, "utmpd ended"); err != nil {
+		return err
+	}
+	return daemon.Wait()
+}
+
+// prepare creates empty utmp and wtmp files and a configuration in dir, and returns
+// the name of the configuration.
+func prepare(dir string) (conf string, err error) {
+	utmp, wtmp := filepath.Join(dir, "utmp"), filepath.Join(dir, "wtmp")
+	conf = filepath.Join(dir, "utmpd.conf")
+	text := fmt.Sprintf("UTMPX_FILE=%s\nWTMPX_FILE=%s\nRUN_DIR=%s/run\nSTATE_DIR=%s/state\nPIPE_FILE=%s/run/utmppipe\n", utmp, wtmp, dir, dir, dir)
+	for name, content := range map[string]string{utmp: "", wtmp: "", conf: text} {
+		if err := os.WriteFile(name, []byte(content), 0o644); err != nil {
+			return "", err
+		}
+	}
+	return conf, nil
+}
+
+// oneSession logs a user in, kills the session, and waits until utmpd has recorded
+// its end.
+func oneSession(dir string, log <-chan string) error {
+	utmp, wtmp := filepath.Join(dir, "utmp"), filepath.Join(dir, "wtmp")
 	session, err := login(utmp, wtmp)
 	if err != nil {
 		return err
@@ -87,15 +114,7 @@ func demo(utmpd string) error {
 	say("%.1f seconds after the kill: nobody is logged in, and wtmp has the logout", time.Since(killed).Seconds())
 	run("who", utmp)
 	run("last", "-f", wtmp)
-
-	say("utmpd ends")
-	if err := daemon.Process.Signal(syscall.SIGTERM); err != nil {
-		return err
-	}
-	if err := await(log, "utmpd ended"); err != nil {
-		return err
-	}
-	return daemon.Wait()
+	return nil
 }
 
 // login starts a session and records it as login(1) does, in both files.
@@ -174,7 +193,7 @@ func run(name string, args ...string) {
 	out, err := exec.Command(name, args...).CombinedOutput()
 	switch {
 	case errors.Is(err, exec.ErrNotFound):
-		fmt.Printf("    (there is no %s here; the records are:)\n", name)
+		fmt.Printf("    (%s is not installed; the records are:)\n", name)
 		show(os.Stdout, args[len(args)-1])
 	case err != nil:
 		fmt.Printf("    %v\n", err)

@@ -82,22 +82,9 @@ func (c call) kind() string {
 	if !ok {
 		return ""
 	}
-	object := ""
+	object := c.object(of.on)
 	switch of.on {
-	case onFD:
-		object = c.fd(int(c.regs.Rdi))
-	case onPath:
-		object = c.path(c.regs.Rdi)
-	case onPathAt:
-		object = c.path(c.regs.Rsi)
-	case onPathFD:
-		if object = c.path(c.regs.Rsi); object == "" {
-			object = c.fd(int(c.regs.Rdi))
-		}
-	case onWatch:
-		object = c.path(c.regs.Rsi)
 	case onTarget:
-		object = c.fd(int(c.regs.Rdx))
 		if object != "pidfd" {
 			return byRuntime + of.name // for every file that can wait
 		}
@@ -112,6 +99,26 @@ func (c call) kind() string {
 		return byRuntime + of.name
 	}
 	return strings.TrimSpace(of.name + " " + c.detail(of.name) + object)
+}
+
+// object names what the call works on; "" if that has no name.
+func (c call) object(on shape) string {
+	switch on {
+	case onFD:
+		return c.fd(int(c.regs.Rdi))
+	case onPath:
+		return c.path(c.regs.Rdi)
+	case onPathAt, onWatch:
+		return c.path(c.regs.Rsi)
+	case onPathFD:
+		if path := c.path(c.regs.Rsi); path != "" {
+			return path
+		}
+		return c.fd(int(c.regs.Rdi))
+	case onTarget:
+		return c.fd(int(c.regs.Rdx))
+	}
+	return ""
 }
 
 // detail distinguishes calls of the same name.

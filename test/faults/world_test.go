@@ -197,6 +197,20 @@ func (w *world) die() error {
 	if err := errors.Join(holdLock(w.in("utmp"), 400*time.Millisecond), holdLock(w.in("wtmp"), 500*time.Millisecond)); err != nil {
 		return err
 	}
+	w.killAll()
+	// Half of them stay zombies. The others are reaped after utmpd has seen their
+	// end, so that it makes the same calls each time.
+	time.Sleep(100 * time.Millisecond)
+	for _, s := range w.sessions {
+		if s.gone && s.slot%2 == 0 {
+			s.reap()
+		}
+	}
+	return nil
+}
+
+// killAll kills all sessions that are to die, and waits until they have ended.
+func (w *world) killAll() {
 	from := time.Now()
 	for _, s := range w.sessions {
 		if s.fate != lives {
@@ -209,15 +223,6 @@ func (w *world) die() error {
 			s.from = from
 		}
 	}
-	// Half of them stay zombies. The others are reaped after utmpd has seen their
-	// end, so that it makes the same calls each time.
-	time.Sleep(100 * time.Millisecond)
-	for _, s := range w.sessions {
-		if s.gone && s.slot%2 == 0 {
-			s.reap()
-		}
-	}
-	return nil
 }
 
 // holdLock is a neighbour that locks a file for longer than the grace period, so that

@@ -113,30 +113,11 @@ func (m mass) checkWtmp(t *testing.T) {
 	for _, r := range records(t, wtmpFile)[1:] {
 		byLine[r.Line] = append(byLine[r.Line], r)
 	}
-	logouts, byNext, doubles := 0, 0, 0
+	var sum logoutSum
 	for line, all := range byLine {
 		for i, r := range all {
-			if r.Type != utmpx.UserProcess {
-				continue
-			}
-			n := 0
-			for i+1+n < len(all) && all[i+1+n].Type == utmpx.DeadProcess {
-				n++
-			}
-			newest := i+1+n == len(all)
-			switch {
-			case newest && m.live[line] != "":
-				if n > 0 {
-					t.Errorf("the living session on %s has a logout: %v", line, all)
-				}
-			case n == 1:
-				logouts++
-			case n == 0 && !newest:
-				byNext++
-			case n == 2 && m.fates[line] == "late":
-				doubles++
-			default:
-				t.Errorf("%d logouts for %v (%s)", n, r, m.fates[line])
+			if r.Type == utmpx.UserProcess {
+				m.checkLogin(t, line, all[i:], &sum)
 			}
 		}
 	}
@@ -147,7 +128,38 @@ func (m mass) checkWtmp(t *testing.T) {
 		}
 	}
 	t.Logf("%d logins ended by one logout, %d by the next login, %d living; %d of %d late owners logged out after utmpd",
-		logouts, byNext, len(m.live), doubles, late)
+		sum.logouts, sum.byNext, len(m.live), sum.doubles, late)
+}
+
+// logoutSum counts how logins ended.
+type logoutSum struct {
+	logouts, byNext int
+	doubles         int // logins with a logout by utmpd and one by a late owner
+}
+
+// checkLogin checks the login at the start of a line's remaining records, and adds
+// its end to sum.
+func (m mass) checkLogin(t *testing.T, line string, rest []utmpx.Record, sum *logoutSum) {
+	t.Helper()
+	n := 0
+	for 1+n < len(rest) && rest[1+n].Type == utmpx.DeadProcess {
+		n++
+	}
+	newest := 1+n == len(rest)
+	switch {
+	case newest && m.live[line] != "":
+		if n > 0 {
+			t.Errorf("the living session on %s has a logout: %v", line, rest)
+		}
+	case n == 1:
+		sum.logouts++
+	case n == 0 && !newest:
+		sum.byNext++
+	case n == 2 && m.fates[line] == "late":
+		sum.doubles++
+	default:
+		t.Errorf("%d logouts for %v (%s)", n, rest[0], m.fates[line])
+	}
 }
 
 // checkLast checks that the newest visit of a line has an end unless the session
