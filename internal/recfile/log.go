@@ -60,7 +60,7 @@ func (l *Log) Append(ctx context.Context, recs ...utmpx.Record) error {
 // is empty, as after a rotation, shows none; who wrote the record that the first
 // comes from will go on in that file.
 func (l *Log) begun(size int64, layout *utmpx.Layout, recs []utmpx.Record) *utmpx.Layout {
-	if read := recs[0].Layout(); l.guessed && whole(size, layout) == 0 && read != nil {
+	if read := recs[0].Layout(); l.detector.guessed && whole(size, layout) == 0 && read != nil {
 		return read
 	}
 	return layout

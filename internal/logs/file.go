@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package logs
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"utmpd.dev/utmpd/internal/recfile"
+	"utmpd.dev/utmpd/internal/snapshot"
+	"utmpd.dev/utmpd/internal/sysfile"
+	"utmpd.dev/utmpd/utmpx"
+)
+
+// File is one file of a log, open for reading. It is for one goroutine.
+type File struct {
+	log    *Log
+	ctx    context.Context // ends every reading
+	h      sysfile.Handle
+	borrow bool // h is not ours to close
+	name   string
+	info   sysfile.Info
+	layout *utmpx.Layout
+	size   int64 // of the file as it is, compressed or not
+	end    int64 // see End
+
+	compression *compression // nil: none
+	reuse       bool
+	block       *[]byte // from the log's pool
+}
+
+// Open opens a file of the log: one that [Log.Files] lists, or the present one
+// by [Log.Name]. It takes regular files only and follows root's symbolic links
+// only. The access time stays, if the caller owns the file or has CAP_FOWNER.
+// Reading ends with an error when ctx ends.
+func (l *Log) Open(ctx context.Context, name string) (*File, error) {
+	h, err := l.sys.Open(name, sysfile.ReadUnseen)
+	if err != nil {
+		return nil, wrap("open", name, err)
+	}
+	f, err := l.file(ctx, name, h)
+	if err != nil {
+		h.Close()
+	}
+	return f, err
+}
+
+// Wrap returns a File that reads from h, which is open as name already: for one
+// who holds a lock through it. Closing the File leaves h open.
+func (l *Log) Wrap(ctx context.Context, name string, h sysfile.Handle) (*File, error) {
+	f, err := l.file(ctx, name, h)
+	if f != nil {
+		f.borrow = true
+	}
+	return f, err
+}
+
+func (l *Log) file(ctx context.Context, name string, h sysfile.Handle) (*File, error) {
+	info, err := h.Info()
+	if err != nil {
+		return nil, wrap("read", name, err)
+	}
+	f := &File{log: l, ctx: ctx, h: h, name: name, info: info, size: info.Size, block: l.blocks.Get().(*[]byte)}
+	if err := f.detect(); err != nil {
+		l.blocks.Put(f.block)
+		return nil, err
+	}
+	return f, nil
+}
+
+// detect finds out how the file is compressed, and its layout.
+func (f *File) detect() error {
+	n, err := f.h.ReadAt((*f.block)[:magicSize], 0)
+	if err != nil && err != io.EOF {
+		return wrap("read", f.name, err)
+	}
+	if f.compression = compressionOf((*f.block)[:n]); f.compression != nil {
+		f.end = -1
+		s, err := f.stream()
+		if err != nil {
+			return err
+		}
+		defer s.close()
+		head, err := s.head()
+		if err == nil {
+			f.layout, err = f.log.layout.OfHead(head)
+		}
+		return wrap("read", f.name, err)
+	}
+	if f.layout, err = f.log.layout.Of(f.h, f.info, *f.block); err != nil {
+		return wrap("read", f.name, err)
+	}
+	f.end = whole(f.size, f.layout)
+	return nil
+}
+
+// whole returns size without a partial record at the end.
+func whole(size int64, l *utmpx.Layout) int64 { return size - size%int64(l.Size()) }
+
+// Close releases the file.
+func (f *File) Close() error {
+	if f.block == nil {
+		return nil
+	}
+	f.log.blocks.Put(f.block)
+	f.block = nil
+	if f.borrow {
+		return nil
+	}
+	return wrap("close", f.name, f.h.Close())
+}
+
+// Reuse makes the file's records share one block of memory, which the reading of
+// the next block overwrites: for readers that keep nothing of a record. It
+// returns f.
+func (f *File) Reuse() *File {
+	f.reuse = true
+	return f
+}
+
+// Name returns the name under which the file was opened.
+func (f *File) Name() string { return f.name }
+
+// Generation tells this file from others.
+func (f *File) Generation() snapshot.Generation { return f.info.Generation }
+
+// Layout returns the layout of the file's records.
+func (f *File) Layout() *utmpx.Layout { return f.layout }
+
+// Modified returns when the file was changed last before it was opened.
+func (f *File) Modified() time.Time { return f.info.Modified }
+
+// Compressed reports whether the file is compressed.
+func (f *File) Compressed() bool { return f.compression != nil }
+
+// End returns the offset of the end of the last whole record, as the file was
+// when it was opened or at the last [File.Refresh]. A compressed file does not
+// tell, and has -1.
+func (f *File) End() int64 { return f.end }
+
+// Refresh looks at the file again, so that records appended meanwhile are read.
+func (f *File) Refresh() error {
+	info, err := f.h.Info()
+	if err != nil {
+		return wrap("read", f.name, err)
+	}
+	f.info, f.size = info, info.Size
+	if f.compression == nil {
+		f.end = whole(f.size, f.layout)
+	}
+	return nil
+}
+
+// blockRecords is how many records are read at once.
+const blockRecords = recfile.HeadSize / utmpx.MaxSize

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package logs
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+
+	"utmpd.dev/utmpd/internal/recfile"
+	"utmpd.dev/utmpd/internal/sysfile"
+	"utmpd.dev/utmpd/utmpx"
+)
+
+// Options configure a [Log]. The zero value is for this machine.
+type Options struct {
+	// System is where the files are. nil is the kernel's.
+	System sysfile.System
+	// Layout is that of a file that does not show its own: an empty one, say.
+	// nil is [utmpx.Native].
+	Layout *utmpx.Layout
+}
+
+// Log is a wtmpx log: a file, and the files beside it that were rotated away.
+// It keeps nothing open. It may be used by many goroutines.
+type Log struct {
+	name   string
+	sys    sysfile.System
+	layout *recfile.Detector
+	blocks sync.Pool // of *[]byte, recfile.HeadSize long
+}
+
+// New names a log. It does no I/O.
+func New(name string, o Options) *Log {
+	l := &Log{name: name, sys: o.System, layout: recfile.NewDetector(o.Layout)}
+	if l.sys == nil {
+		l.sys = sysfile.Kernel()
+	}
+	l.blocks.New = func() any { b := make([]byte, recfile.HeadSize); return &b }
+	return l
+}
+
+// Name returns the name of the present file.
+func (l *Log) Name() string { return l.name }
+
+// FileInfo describes one file of a log as it was listed.
+type FileInfo struct {
+	Name         string // with its directory
+	Compressed   bool   // by its name
+	sysfile.Info        // of the file as it is, compressed or not
+}
+
+// Same reports whether f and g are the same file under the same name, with no
+// change in between.
+func (f FileInfo) Same(g FileInfo) bool {
+	return f.Name == g.Name && f.Generation == g.Generation && f.Size == g.Size && f.Modified.Equal(g.Modified)
+}
+
+// Files lists the files of the log: those rotated away, oldest first, and last
+// the present one. It leaves the present one out if it is missing. The order is
+// that of the last change, which compressing and renaming keep. Of a file that
+// is there compressed and plain, only the plain one is listed.
+//
+// If the directory cannot be read, Files returns the present file and an error.
+func (l *Log) Files(ctx context.Context) ([]FileInfo, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, wrap("list the files of", l.name, err)
+	}
+	rotated, listErr := l.rotated()
+	now, err := l.sys.Lookup(l.name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return rotated, listErr
+	}
+	if err != nil {
+		return rotated, errors.Join(listErr, wrap("read", l.name, err))
+	}
+	rotated = slices.DeleteFunc(rotated, func(f FileInfo) bool { return f.Generation == now.Generation })
+	return append(rotated, FileInfo{Name: l.name, Info: now}), listErr
+}
+
+// rotated lists the files rotated away, oldest first.
+func (l *Log) rotated() ([]FileInfo, error) {
+	dir, base := filepath.Split(l.name)
+	names, err := l.sys.List(filepath.Clean(dir + "."))
+	if err != nil {
+		return nil, wrap("list the files of", l.name, err)
+	}
+	var files []FileInfo
+	for _, name := range names {
+		ending := compressedEnding(name)
+		plain := strings.TrimSuffix(name, ending)
+		if !isRotated(base, plain) || ending != "" && slices.Contains(names, plain) {
+			continue
+		}
+		// A file that has just gone, or is not regular, is no part of the log.
+		info, err := l.sys.Lookup(dir + name)
+		if err != nil || !info.Mode.IsRegular() {
+			continue
+		}
+		files = append(files, FileInfo{Name: dir + name, Compressed: ending != "", Info: info})
+	}
+	slices.SortFunc(files, func(a, b FileInfo) int {
+		return cmp.Or(a.Modified.Compare(b.Modified), -cmp.Compare(number(a.Name), number(b.Name)), cmp.Compare(a.Name, b.Name))
+	})
+	return files, nil
+}
+
+// compressedEnding returns the ending of a compressed file's name, "" of others.
+func compressedEnding(name string) string {
+	if ext := filepath.Ext(name); slices.Contains([]string{".gz", ".xz", ".bz2", ".zst", ".Z"}, ext) {
+		return ext
+	}
+	return ""
+}
+
+// isRotated reports whether name is base with a number or a date appended, as
+// logrotate, newsyslog and logadm name files: wtmp.1, wtmp-20260701,
+// wtmp.2026-07-01.
+func isRotated(base, name string) bool {
+	suffix, ok := strings.CutPrefix(name, base)
+	if !ok || len(suffix) < 2 || suffix[0] != '.' && suffix[0] != '-' {
+		return false
+	}
+	return strings.Trim(suffix[1:], "0123456789-_.T:") == ""
+}
+
+// number returns the number in a rotated file's name; a higher one is older. It
+// is 0 for a date.
+func number(name string) int {
+	name = strings.TrimSuffix(name, compressedEnding(name))
+	n, digits := 0, name[strings.LastIndexByte(name, '.')+1:]
+	if len(digits) > 4 {
+		return 0
+	}
+	for _, c := range digits {
+		if c < '0' || c > '9' {
+			return 0
+		}
+		n = n*10 + int(c-'0')
+	}
+	return n
+}

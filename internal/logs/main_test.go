@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package logs_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
+	"github.com/ulikunitz/xz"
+
+	"utmpd.dev/utmpd/internal/leaktest"
+	"utmpd.dev/utmpd/internal/logs"
+	"utmpd.dev/utmpd/internal/simfile"
+	"utmpd.dev/utmpd/internal/sysfile"
+	"utmpd.dev/utmpd/utmpx"
+)
+
+func TestMain(m *testing.M) { os.Exit(leaktest.Main(m)) }
+
+// world is where a test's files are: the kernel's, or a simulated system's.
+type world interface {
+	System() sysfile.System
+	Path(name string) string
+	Write(t *testing.T, name string, data []byte)            // a new file
+	Change(t *testing.T, name string, f func([]byte) []byte) // the same file
+	Read(t *testing.T, name string) []byte
+	Rename(t *testing.T, from, to string)
+	Remove(t *testing.T, name string)
+	SetTime(t *testing.T, name string, modified time.Time)
+}
+
+// both runs a test in both worlds.
+func both(t *testing.T, f func(t *testing.T, w world)) {
+	t.Run("kernel", func(t *testing.T) { f(t, kernelWorld{t.TempDir()}) })
+	t.Run("simulated", func(t *testing.T) { f(t, simWorld{simfile.New()}) })
+}
+
+func check(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+type kernelWorld struct{ dir string }
+
+func (w kernelWorld) System() sysfile.System  { return sysfile.Kernel() }
+func (w kernelWorld) Path(name string) string { return filepath.Join(w.dir, name) }
+
+func (w kernelWorld) Write(t *testing.T, name string, data []byte) {
+	t.Helper()
+	check(t, os.WriteFile(w.Path(name)+".new", data, 0o600))
+	check(t, os.Rename(w.Path(name)+".new", w.Path(name)))
+}
+
+func (w kernelWorld) Change(t *testing.T, name string, f func([]byte) []byte) {
+	t.Helper()
+	check(t, os.WriteFile(w.Path(name), f(w.Read(t, name)), 0o600))
+}
+
+func (w kernelWorld) Read(t *testing.T, name string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(w.Path(name))
+	check(t, err)
+	return data
+}
+
+func (w kernelWorld) Rename(t *testing.T, from, to string) {
+	t.Helper()
+	check(t, os.Rename(w.Path(from), w.Path(to)))
+}
+
+func (w kernelWorld) Remove(t *testing.T, name string) {
+	t.Helper()
+	check(t, os.Remove(w.Path(name)))
+}
+
+func (w kernelWorld) SetTime(t *testing.T, name string, modified time.Time) {
+	t.Helper()
+	check(t, os.Chtimes(w.Path(name), modified, modified))
+}
+
+type simWorld struct{ s *simfile.System }
+
+func (w simWorld) System() sysfile.System                       { return w.s }
+func (w simWorld) Path(name string) string                      { return "/sim/" + name }
+func (w simWorld) Write(_ *testing.T, name string, data []byte) { w.s.WriteFile(w.Path(name), data) }
+func (w simWorld) Read(_ *testing.T, name string) []byte        { return w.s.ReadFile(w.Path(name)) }
+func (w simWorld) Rename(_ *testing.T, from, to string)         { w.s.Rename(w.Path(from), w.Path(to)) }
+func (w simWorld) Remove(_ *testing.T, name string)             { w.s.Remove(w.Path(name)) }
+func (w simWorld) Change(_ *testing.T, name string, f func([]byte) []byte) {
+	w.s.Change(w.Path(name), f)
+}
+func (w simWorld) SetTime(_ *testing.T, name string, modified time.Time) {
+	w.s.SetTime(w.Path(name), modified)
+}
+
+var layout = utmpx.Glibc384LE
+
+// epoch is second 0 of the tests.
+const epoch = 1_780_000_000
+
+func openLog(w world) *logs.Log {
+	return logs.New(w.Path("wtmp"), logs.Options{System: w.System(), Layout: layout})
+}
+
+// login is a login on a line, at second n.
+func login(line string, n int64) utmpx.Record {
+	return utmpx.Record{
+		Type: utmpx.UserProcess, PID: int32(1000 + n), Line: line, ID: line[max(0, len(line)-4):],
+		User: "alice", Host: "10.0.0.7", Time: utmpx.Time{Sec: epoch + n, Usec: max(0, n) % 1_000_000},
+	}
+}
+
+// raw encodes records.
+func raw(t testing.TB, l *utmpx.Layout, recs ...utmpx.Record) []byte {
+	t.Helper()
+	var out []byte
+	for _, r := range recs {
+		b, err := l.Encode(r)
+		check(t, err)
+		out = append(out, b...)
+	}
+	return out
+}
+
+// numbered returns n logins; the PID of the first is 1001.
+func numbered(n int) (recs []utmpx.Record) {
+	for i := range n {
+		recs = append(recs, login("pts/0", int64(i+1)))
+	}
+	return recs
+}
+
+// compressed compresses b by the program or library of that ending.
+func compressed(t testing.TB, how string, b []byte) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	var w io.WriteCloser
+	var err error
+	switch how {
+	case "plain":
+		return b
+	case "gz":
+		w = gzip.NewWriter(&out)
+	case "xz":
+		w, err = xz.NewWriter(&out)
+	case "zst":
+		w, err = zstd.NewWriter(&out)
+	case "bz2":
+		cmd := exec.Command("bzip2", "-c")
+		cmd.Stdin, cmd.Stdout = bytes.NewReader(b), &out
+		if err := cmd.Run(); err != nil {
+			t.Skipf("no bzip2 to make a file with: %v", err)
+		}
+		return out.Bytes()
+	}
+	check(t, err)
+	_, err = w.Write(b)
+	check(t, err)
+	check(t, w.Close())
+	return out.Bytes()
+}

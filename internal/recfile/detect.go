@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package recfile
+
+import (
+	"fmt"
+	"io"
+	"sync"
+
+	"utmpd.dev/utmpd/internal/snapshot"
+	"utmpd.dev/utmpd/internal/sysfile"
+	"utmpd.dev/utmpd/utmpx"
+)
+
+// Detector finds out in which layout a file is. It remembers the last file
+// whose layout was certain. It may be used by many goroutines.
+type Detector struct {
+	expected *utmpx.Layout
+	guessed  bool // expected is only this machine's default
+
+	known struct {
+		sync.Mutex
+		layout *utmpx.Layout
+		gen    snapshot.Generation
+		size   int64
+	}
+}
+
+// NewDetector returns a Detector. A file that is empty, or that fits no layout
+// for sure, has the layout expected; nil is [utmpx.Native].
+func NewDetector(expected *utmpx.Layout) *Detector {
+	if expected == nil {
+		return &Detector{expected: utmpx.Native(), guessed: true}
+	}
+	return &Detector{expected: expected}
+}
+
+// HeadSize is how many bytes of a file's beginning decide on its layout: 512
+// records of the largest layout.
+const HeadSize = blockSize
+
+// Of returns the layout of the open file r. A layout that was certain stays
+// so while the file is the same, has not shrunk, and begins with such records.
+// Of reads into block, which has [HeadSize] bytes. The error is [ErrLayout] if
+// the content is not in any layout.
+func (d *Detector) Of(r io.ReaderAt, info sysfile.Info, block []byte) (*utmpx.Layout, error) {
+	d.known.Lock()
+	defer d.known.Unlock()
+	if k := &d.known; k.layout != nil && k.gen == info.Generation && k.size <= info.Size {
+		head, err := readFull(r, block[:min(4*utmpx.MaxSize, info.Size)], 0)
+		if err != nil {
+			return nil, err
+		}
+		if fits, odd := k.layout.Judge(head); odd <= fits {
+			k.size = info.Size
+			return k.layout, nil
+		}
+	}
+	head, err := readFull(r, block[:min(HeadSize, info.Size)], 0)
+	if err != nil {
+		return nil, err
+	}
+	l, sure, err := detect(head, d.expected)
+	d.known.layout = nil
+	if sure {
+		d.known.layout, d.known.gen, d.known.size = l, info.Generation, info.Size
+	}
+	return l, err
+}
+
+// OfHead returns the layout of a file that begins with head: its first
+// [HeadSize] bytes, or all of it. The error is [ErrLayout].
+func (d *Detector) OfHead(head []byte) (*utmpx.Layout, error) {
+	l, _, err := detect(head, d.expected)
+	return l, err
+}
+
+// LayoutOf returns the layout of a file that begins with head. See
+// [NewDetector] for expected and [Detector.OfHead] for head.
+func LayoutOf(head []byte, expected *utmpx.Layout) (*utmpx.Layout, error) {
+	return NewDetector(expected).OfHead(head)
+}
+
+// detect decides which layout a file beginning with head has. Content that
+// proves nothing has the layout expected, unless something speaks against it.
+func detect(head []byte, expected *utmpx.Layout) (l *utmpx.Layout, sure bool, err error) {
+	g := utmpx.Detect(head)
+	if g.Confidence == utmpx.Sure {
+		return g.Layout, true, nil
+	}
+	if g.Blank || len(head) < expected.Size() || g.Confidence == utmpx.Unsure && g.Layout == expected {
+		return expected, false, nil
+	}
+	if _, odd := expected.Judge(head); g.Layout == nil && odd == 0 {
+		return expected, false, nil
+	}
+	if g.Layout != nil {
+		return nil, false, fmt.Errorf("%w: %s fits %d of %d records", ErrLayout, g.Layout, g.Fits, g.Fits+g.Odd)
+	}
+	return nil, false, ErrLayout
+}
