@@ -11,6 +11,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"utmpd.dev/utmpd/test/sealed"
 )
 
 // host is what all worlds share.
@@ -31,21 +33,30 @@ var (
 func TestMain(m *testing.M) {
 	flag.Parse()
 	_ = flag.Set("test.parallel", "4") // the workers limit them, not the number of processors
-	dir, err := os.MkdirTemp("", "utmpd-faults-")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	os.Exit(func() int {
-		defer os.RemoveAll(dir)
+	if dir := sealed.Dir(); dir != "" {
 		host.dir, host.utmpd, host.spawner = dir, filepath.Join(dir, "utmpd"), spawner()
 		host.workers = make(chan struct{}, max(1, *workers))
-		build := exec.Command("go", "build", "-o", host.utmpd, "utmpd.dev/utmpd/cmd/utmpd")
-		build.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if out, err := build.CombinedOutput(); err != nil {
-			fmt.Fprintf(os.Stderr, "go build ./cmd/utmpd: %v\n%s", err, out)
-			return 1
-		}
-		return m.Run()
-	}())
+		os.Exit(m.Run())
+	}
+	dir, err := os.MkdirTemp("", "utmpd-faults-")
+	if err == nil {
+		err = buildUtmpd(dir)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.RemoveAll(dir)
+		os.Exit(1)
+	}
+	os.Exit(sealed.Run(dir))
 }
+
+func buildUtmpd(dir string) error {
+	build := exec.Command("go", "build", "-o", dir, "utmpd.dev/utmpd/cmd/utmpd")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("go build ./cmd/utmpd: %v\n%s", err, out)
+	}
+	return nil
+}
+
+func TestSealed(t *testing.T) { sealed.Test(t) }

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"utmpd.dev/utmpd/internal/leaktest"
+	"utmpd.dev/utmpd/test/sealed"
 )
 
 // machines are the machines that the tests run for.
@@ -27,17 +28,27 @@ func TestMain(m *testing.M) {
 }
 
 func run(m *testing.M) int {
+	if dir := sealed.Dir(); dir != "" {
+		var err error
+		if machines, err = findMachines(dir); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		return leaktest.Main(m)
+	}
 	dir, err := os.MkdirTemp("", "utmpd-libc-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	defer os.RemoveAll(dir)
-	if machines, err = findMachines(dir); err != nil {
+	if _, err := findMachines(dir); err != nil { // builds what is missing
+		os.RemoveAll(dir)
 		return notRun(err)
 	}
-	return leaktest.Main(m)
+	return sealed.Run(dir)
 }
+
+func TestSealed(t *testing.T) { sealed.Test(t) }
 
 // notRun prints the names of the tests that did not run, with the reason. If CI=true or
 // UTMPD_TEST_REQUIRE_SYSTEM=1 requires them, that is a failure.

@@ -9,6 +9,7 @@
 //
 //	cd test/packages && go test -tags system
 //
-// They do not change the machine, and nothing outlives a test. With CI=true or
+// They are sealed (see ../sealed): they cannot change the machine, and nothing outlives
+// them. Only the go command's caches and the cgroups are writable. With CI=true or
 // UTMPD_TEST_REQUIRE_SYSTEM=1 a test that cannot run is a failure.
 package packages

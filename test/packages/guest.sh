@@ -54,6 +54,9 @@ inside() {
 	# volatile: dpkg syncs every file, which is not needed here.
 	mount -t overlay -o "lowerdir=$root,upperdir=$dir/upper,workdir=$dir/work,volatile" overlay "$r"
 	mount -t proc proc "$r/proc"
+	# What is set there, as by systemd-sysctl, would be set for the whole machine.
+	mount --bind "$r/proc/sys" "$r/proc/sys"
+	mount -o remount,bind,ro "$r/proc/sys"
 	devices "$r"
 	[ -z "${PACKAGES:-}" ] || { mkdir -p "$r/packages"; mount --bind "$PACKAGES" "$r/packages"; }
 	hostname guest
@@ -68,7 +71,7 @@ inside() {
 		mv "$dir/pid.new" "$dir/pid"
 	fi
 	cd "$r"
-	mount --move . /
+	mount --no-mtab --move . /
 	shift 3
 	[ "$mode" = run ] || set -- /lib/systemd/systemd "$@"
 	exec chroot . /usr/bin/env -i container=utmpd-test PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 "$@"

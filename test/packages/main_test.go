@@ -14,6 +14,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"utmpd.dev/utmpd/test/sealed"
 )
 
 // nfpm is the module that build.sh would run. The tests keep it in the cache.
@@ -46,25 +48,62 @@ func run(m *testing.M) int {
 	if flag.Lookup("test.list").Value.String() != "" {
 		return m.Run()
 	}
+	if err := prerequisites(); err != nil {
+		return notRun(err)
+	}
+	if dir := sealed.Dir(); dir != "" {
+		host.dir, host.dist, host.newer = dir, filepath.Join(dir, "dist"), filepath.Join(dir, "newer")
+		return m.Run()
+	}
 	dir, err := os.MkdirTemp("", "utmpd-packages-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	defer os.RemoveAll(dir)
-	if err := prerequisites(); err != nil {
-		return notRun(err)
-	}
-	host.dir, host.dist, host.newer = dir, filepath.Join(dir, "dist"), filepath.Join(dir, "newer")
-	if out, err := build("../..", host.dist, nil); err != nil {
-		fmt.Fprintf(os.Stderr, "packaging/build.sh: %v\n%s", err, out)
+	if err := buildPackages(dir); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.RemoveAll(dir)
 		return 1
 	}
-	if out, err := build("../..", host.newer, []string{"PACKAGE_VERSION=99"}, "deb:amd64"); err != nil {
-		fmt.Fprintf(os.Stderr, "packaging/build.sh: %v\n%s", err, out)
+	writable, err := writable()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	return m.Run()
+	return sealed.Run(dir, writable...)
+}
+
+// writable are directories that the tests write to besides their own: the go
+// command's caches, as they build, and the cgroups, as they boot machines.
+func writable() ([]string, error) {
+	caches, err := output("go", "env", "GOCACHE", "GOMODCACHE")
+	if err != nil {
+		return nil, err
+	}
+	mounts, err := os.ReadFile("/proc/mounts")
+	if err != nil {
+		return nil, err
+	}
+	all := strings.Fields(caches)
+	for line := range strings.Lines(string(mounts)) {
+		if f := strings.Fields(line); f[2] == "cgroup2" {
+			all = append(all, f[1])
+		}
+	}
+	return all, nil
+}
+
+func TestSealed(t *testing.T) { sealed.Test(t) }
+
+// buildPackages builds the packages that the tests install.
+func buildPackages(dir string) error {
+	if out, err := build("../..", filepath.Join(dir, "dist"), nil); err != nil {
+		return fmt.Errorf("packaging/build.sh: %v\n%s", err, out)
+	}
+	if out, err := build("../..", filepath.Join(dir, "newer"), []string{"PACKAGE_VERSION=99"}, "deb:amd64"); err != nil {
+		return fmt.Errorf("packaging/build.sh: %v\n%s", err, out)
+	}
+	return nil
 }
 
 // build builds all packages of the source in a directory.

@@ -11,6 +11,9 @@
 //
 //	cd test/system && go test -tags system -parallel 6 -timeout 30m
 //
+// The whole run is sealed (see ../sealed), so that the machine's files stay read-only
+// outside the guests, too.
+//
 // When run in this directory without a package argument, go test prints the table
 // of programs and cases that programs_test.go defines. It also names each test
 // that could not run, with the reason; with CI=true or

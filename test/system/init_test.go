@@ -143,6 +143,12 @@ func makeWorld(spec *guestSpec) error {
 	for _, dir := range []string{"/run", "/var/log", "/proc"} {
 		w.bind(root+dir, root+judgeRoot+dir, false)
 	}
+	// What is set in /proc/sys is set for the whole machine, except for this file, which
+	// belongs to the pid namespace.
+	const lastPID = "/proc/sys/kernel/ns_last_pid"
+	w.bind(root+"/proc/sys", root+"/proc/sys", true)
+	w.bind(root+judgeRoot+lastPID, root+lastPID, false)
+	w.bind(root+judgeRoot+"/proc/sys", root+judgeRoot+"/proc/sys", true)
 	w.do("pivot_root", func() error {
 		if err := os.Chdir(root); err != nil {
 			return err

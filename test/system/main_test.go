@@ -14,6 +14,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"utmpd.dev/utmpd/test/sealed"
 )
 
 // host is what the tests share on the machine; a guest has its own copy.
@@ -42,7 +44,9 @@ func runOnHost(m *testing.M) int {
 	if f := flag.Lookup("test.list"); f.Value.String() != "" {
 		return m.Run()
 	}
-	before := readMachine()
+	if dir := sealed.Dir(); dir != "" {
+		return runSealed(m, dir)
+	}
 	if err := prerequisites(); err != nil {
 		return notRun(err)
 	}
@@ -51,18 +55,24 @@ func runOnHost(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	defer os.RemoveAll(dir)
-	host.dir = dir
-	if err := buildPrograms(); err != nil {
+	if err := buildPrograms(dir); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.RemoveAll(dir)
+		return 1
+	}
+	return sealed.Run(dir)
+}
+
+// runSealed runs the tests in the sealed process, with what runOnHost prepared in dir
+// and in the cache.
+func runSealed(m *testing.M, dir string) int {
+	if err := findRoots(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
+	host.dir, host.utmpd, host.utmpctl = dir, filepath.Join(dir, "utmpd"), filepath.Join(dir, "utmpctl")
 	code := m.Run()
 	table.print(os.Stdout)
-	if diff := before.diff(readMachine()); diff != "" {
-		fmt.Printf("--- FAIL: the machine is not as it was before the tests:\n%s", diff)
-		return 1
-	}
 	return code
 }
 
@@ -72,6 +82,13 @@ func prerequisites() error {
 	if os.Geteuid() != 0 {
 		return errors.New("not root: guests need namespaces and mounts")
 	}
+	if err := findRoots(); err != nil {
+		return err
+	}
+	return tryGuest()
+}
+
+func findRoots() error {
 	host.roots = make(map[suite]string)
 	for _, s := range suites {
 		cmd := exec.Command("../rootfs/rootfs.sh", string(s))
@@ -83,7 +100,7 @@ func prerequisites() error {
 		}
 		host.roots[s] = strings.TrimSpace(out.String())
 	}
-	return tryGuest()
+	return nil
 }
 
 // notRun prints the names of the tests that did not run, with the reason. If CI=true
@@ -105,9 +122,8 @@ func notRun(why error) int {
 	return 0
 }
 
-func buildPrograms() error {
-	host.utmpd, host.utmpctl = filepath.Join(host.dir, "utmpd"), filepath.Join(host.dir, "utmpctl")
-	cmd := exec.Command("go", "build", "-o", host.dir, "utmpd.dev/utmpd/cmd/utmpd", "utmpd.dev/utmpd/cmd/utmpctl")
+func buildPrograms(dir string) error {
+	cmd := exec.Command("go", "build", "-o", dir, "utmpd.dev/utmpd/cmd/utmpd", "utmpd.dev/utmpd/cmd/utmpctl")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("go build ./cmd/...: %v\n%s", err, out)
