@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"utmpd.dev/utmpd/internal/boots"
 	"utmpd.dev/utmpd/utmpx"
 )
 
@@ -237,18 +238,5 @@ func (ls *Lines) set(line string, was, is *login) {
 	}
 }
 
-// ends reports whether a record ends every session before it: a boot, or a
-// change to run level 0 or 6, or a shutdown, which on Linux has no level. A boot
-// that OpenRC records has the type of a run level.
-//
-// Source: util-linux and sysvinit last(1).
-func ends(r utmpx.Record) bool {
-	switch r.Type {
-	case utmpx.BootTime, utmpx.DownTime:
-		return true
-	case utmpx.RunLevel:
-		level := r.PID & 0xff
-		return r.User == "shutdown" || r.User == "reboot" || level == '0' || level == '6'
-	}
-	return false
-}
+// ends reports whether a record closes every login before it.
+func ends(r utmpx.Record) bool { return boots.KindOf(r).EndsLogins() }
