@@ -43,57 +43,57 @@ func TestDecide(t *testing.T) {
 		ev   Evidence
 		want Verdict
 	}{
-		{"the first boot ever", evidence(nil), nothing},
-		{"the first boot ever, with a note", evidence(noted(beat("b", "11:00"))), nothing},
+		{"first boot, empty log", evidence(nil), nothing},
+		{"first boot, empty log, with a note", evidence(noted(beat("b", "11:00"))), nothing},
 		{"shut down", evidence(nil, boot("08:00"), shutdown("11:59")), nothing},
-		{"shut down, and the daemon noted a moment later", evidence(noted(beat("b", "11:59:30")), boot("08:00"), shutdown("11:59")), nothing},
-		{"recorded as crashed already", evidence(noted(beat("b", "11:00")), boot("08:00"), crash(time.Minute, true, FromHeartbeat, "11:00")), nothing},
+		{"shut down, with a beat 30 s later", evidence(noted(beat("b", "11:59:30")), boot("08:00"), shutdown("11:59")), nothing},
+		{"the crash is already recorded", evidence(noted(beat("b", "11:00")), boot("08:00"), crash(time.Minute, true, FromHeartbeat, "11:00")), nothing},
 
-		{"installed in mid-boot, boots are not recorded", evidence(nil, login("pts/0", "12:00:10")), Verdict{Present: true, EndMissing: true}},
-		{"installed in mid-boot, boots were recorded once", evidence(nil, boot("08:00"), login("pts/0", "12:00:10")), Verdict{Present: true, EndMissing: true}},
+		{"installed during a boot, no boots recorded", evidence(nil, login("pts/0", "12:00:10")), Verdict{Present: true, EndMissing: true}},
+		{"installed during a boot, an earlier boot recorded", evidence(nil, boot("08:00"), login("pts/0", "12:00:10")), Verdict{Present: true, EndMissing: true}},
 
-		{"the heartbeat tells", evidence(noted(beat("b", "11:00")), used...), crashed("11:00", true, FromHeartbeat)},
-		{"a record after the last beat", evidence(noted(beat("b", "11:00")), boot("08:00"), login("pts/0", "11:00:30")),
+		{"heartbeat", evidence(noted(beat("b", "11:00")), used...), crashed("11:00", true, FromHeartbeat)},
+		{"heartbeat, a record after the last beat", evidence(noted(beat("b", "11:00")), boot("08:00"), login("pts/0", "11:00:30")),
 			crashed("11:00:30", true, FromHeartbeat)},
-		{"the heartbeat goes before the access time", evidence(func(ev *Evidence) {
+		{"heartbeat and access time", evidence(func(ev *Evidence) {
 			ev.Note, ev.Accessed = beat("b", "11:00"), at("11:00:40")
 		}, used...), crashed("11:00", true, FromHeartbeat)},
-		{"a record long after the last beat: the daemon had been killed", evidence(noted(beat("b", "09:30")), boot("08:00"), login("pts/0", "11:00")),
+		{"a record long after the last beat: the daemon was killed", evidence(noted(beat("b", "09:30")), boot("08:00"), login("pts/0", "11:00")),
 			crashed("11:00", false, FromRecords)},
-		{"read long after the last beat", evidence(func(ev *Evidence) {
+		{"access time long after the last beat", evidence(func(ev *Evidence) {
 			ev.Note, ev.Accessed = beat("b", "09:30"), at("11:00")
 		}, used...), crashed("11:00", false, FromAccess)},
-		{"the daemon had been stopped", evidence(noted(&Note{Boot: "b", At: at("10:00"), Every: time.Minute, State: NoteStopped}), used...),
+		{"daemon stopped", evidence(noted(&Note{Boot: "b", At: at("10:00"), Every: time.Minute, State: NoteStopped}), used...),
 			crashed("10:00", false, FromHeartbeat)},
-		{"the daemon had been stopped before the last record", evidence(noted(&Note{Boot: "b", At: at("08:30"), State: NoteStopped}), used...),
+		{"daemon stopped before the last record", evidence(noted(&Note{Boot: "b", At: at("08:30"), State: NoteStopped}), used...),
 			crashed("09:00", false, FromRecords)},
-		{"marked as shut down, without a record", evidence(noted(&Note{Boot: "b", At: at("11:59"), State: NoteShutdown}), used...),
+		{"marked as shut down, not recorded", evidence(noted(&Note{Boot: "b", At: at("11:59"), State: NoteShutdown}), used...),
 			Verdict{Write: true, End: ShutDown, At: at("11:59"), Exact: Exactness{Known: true}, By: FromHeartbeat}},
-		{"marked as shut down, and it went on", evidence(noted(&Note{Boot: "b", At: at("08:30"), State: NoteShutdown}), used...),
+		{"marked as shut down, but the system went on", evidence(noted(&Note{Boot: "b", At: at("08:30"), State: NoteShutdown}), used...),
 			crashed("09:00", false, FromRecords)},
-		{"the mark of the boot before last", evidence(func(ev *Evidence) {
+		{"marked by the boot before last", evidence(func(ev *Evidence) {
 			ev.Note, ev.Stamp = &Note{Boot: "a", At: at("07:59"), State: NoteShutdown}, &Stamp{"b", at("08:00")}
 		}, used...), crashed("09:00", false, FromRecords)},
-		{"the mark of the boot before last, by the id alone", evidence(func(ev *Evidence) {
+		{"marked by the boot before last, shown by the id only", evidence(func(ev *Evidence) {
 			ev.Note, ev.Stamp = &Note{Boot: "a", At: at("09:01"), State: NoteShutdown}, &Stamp{"b", at("08:00")}
 		}, used...), crashed("09:00", false, FromRecords)},
-		{"the mark of the boot before last, by the time alone", evidence(noted(&Note{Boot: "a", At: at("07:59"), State: NoteShutdown}), boot("08:00")),
+		{"marked by the boot before last, shown by the time only", evidence(noted(&Note{Boot: "a", At: at("07:59"), State: NoteShutdown}), boot("08:00")),
 			crashed("08:00", false, FromRecords)},
 		{"a stamp older than the last boot", evidence(func(ev *Evidence) {
 			ev.Note, ev.Stamp = beat("b", "11:00"), &Stamp{"a", at("02:00")}
 		}, used...), crashed("11:00", true, FromHeartbeat)},
-		{"the note is this boot's: the daemon came first", evidence(noted(beat("c", "12:00:10")), used...), crashed("09:00", false, FromRecords)},
-		{"a shutdown that was none, then a crash", evidence(noted(beat("b", "11:00")), boot("08:00"), shutdown("09:00")),
+		{"note of the present boot: the daemon started first", evidence(noted(beat("c", "12:00:10")), used...), crashed("09:00", false, FromRecords)},
+		{"shutdown recorded, system went on, then a crash", evidence(noted(beat("b", "11:00")), boot("08:00"), shutdown("09:00")),
 			crashed("11:00", true, FromHeartbeat)},
 
-		{"the access time tells", evidence(func(ev *Evidence) { ev.Accessed = at("11:00") }, used...), crashed("11:00", false, FromAccess)},
-		{"the access time is before the last record", evidence(func(ev *Evidence) { ev.Accessed = at("08:30") }, used...), crashed("09:00", false, FromRecords)},
-		{"the log was read in this boot", evidence(func(ev *Evidence) { ev.Accessed = at("12:00:05") }, used...), crashed("09:00", false, FromRecords)},
-		{"nothing but records", evidence(nil, used...), crashed("09:00", false, FromRecords)},
-		{"nothing but the boot", evidence(nil, boot("08:00")), crashed("08:00", false, FromRecords)},
+		{"access time", evidence(func(ev *Evidence) { ev.Accessed = at("11:00") }, used...), crashed("11:00", false, FromAccess)},
+		{"access time before the last record", evidence(func(ev *Evidence) { ev.Accessed = at("08:30") }, used...), crashed("09:00", false, FromRecords)},
+		{"access time in the present boot", evidence(func(ev *Evidence) { ev.Accessed = at("12:00:05") }, used...), crashed("09:00", false, FromRecords)},
+		{"records only", evidence(nil, used...), crashed("09:00", false, FromRecords)},
+		{"boot record only", evidence(nil, boot("08:00")), crashed("08:00", false, FromRecords)},
 
-		{"no boots are recorded", evidence(nil, login("pts/0", "09:00")), nothing},
-		{"no boots are recorded, but there is a heartbeat", evidence(noted(beat("b", "11:00")), login("pts/0", "09:00")), crashed("11:00", true, FromHeartbeat)},
+		{"no boot recorded", evidence(nil, login("pts/0", "09:00")), nothing},
+		{"no boot recorded, heartbeat", evidence(noted(beat("b", "11:00")), login("pts/0", "09:00")), crashed("11:00", true, FromHeartbeat)},
 
 		{"clock in 1970, last record", evidence(func(ev *Evidence) {
 			ev.Booted, ev.Now = at("1970-01-01 00:00"), at("1970-01-01 00:00:09")
@@ -113,29 +113,29 @@ func TestDecide(t *testing.T) {
 			ev.Note = beat("b", "11:00")
 		}, used...), crashed("11:00", true, FromHeartbeat)},
 
-		{"the clock was ahead at the last boot, and was set back", evidence(func(ev *Evidence) {
+		{"clock ahead at the last boot, then set back", evidence(func(ev *Evidence) {
 			ev.Note, ev.Stamp = beat("b", "09:30"), &Stamp{"b", at("11:00")}
 		}, boot("11:00"), login("pts/0", "09:10")), crashed("09:30", true, FromHeartbeat)},
 		{"the last boot took two seconds", evidence(func(ev *Evidence) {
 			ev.Stamp, ev.Note = &Stamp{"b", at("11:59:58")}, &Note{Boot: "b", At: at("12:00"), State: NoteShutdown}
 		}, boot("11:59:58"), shutdown("12:00")), nothing},
-		{"the clock begins where it began before, last record", evidence(func(ev *Evidence) {
+		{"clock restarts at the same time, last record", evidence(func(ev *Evidence) {
 			ev.Stamp = &Stamp{"b", at("12:00")}
 		}, boot("12:00"), login("pts/0", "12:00:15")), Verdict{Write: true, End: Crashed, At: at("12:00:15"), By: FromRecords, ClockBehind: true}},
-		{"the clock begins where it began before, heartbeat", evidence(func(ev *Evidence) {
+		{"clock restarts at the same time, heartbeat", evidence(func(ev *Evidence) {
 			ev.Stamp, ev.Note = &Stamp{"b", at("12:00:01")}, beat("b", "12:30")
 		}, boot("12:00:01"), login("pts/0", "12:00:15")),
 			Verdict{Write: true, End: Crashed, At: at("12:30"), Exact: Exactness{true, time.Minute}, By: FromHeartbeat, ClockBehind: true}},
 
-		{"done in this boot", evidence(func(ev *Evidence) { ev.Stamp = &Stamp{"c", at("12:00")} }, used...), Verdict{Present: true}},
+		{"stamped in this boot", evidence(func(ev *Evidence) { ev.Stamp = &Stamp{"c", at("12:00")} }, used...), Verdict{Present: true}},
 		{"recorded by the system", evidence(nil, boot("08:00"), shutdown("11:59"), boot("12:00:03")), Verdict{Present: true}},
-		{"recorded by the system, and the crash is not", evidence(nil, boot("08:00"), boot("12:00:03")), Verdict{Present: true, EndMissing: true}},
-		{"recorded by the system as the first", evidence(nil, boot("12:00:03")), Verdict{Present: true}},
-		{"recorded by another clock, as utmp tells", evidence(func(ev *Evidence) { ev.UtmpBoot = at("03:00") }, boot("02:00"), shutdown("02:30"), boot("03:00")), Verdict{Present: true}},
-		{"recorded in utmp early, and late in the log", evidence(func(ev *Evidence) { ev.UtmpBoot = at("12:00") }, boot("08:00"), shutdown("11:59"), boot("12:00:15")), Verdict{Present: true}},
-		{"done in this boot, and the log was emptied", evidence(func(ev *Evidence) { ev.Stamp = &Stamp{"c", at("12:00")} }), Verdict{Present: true}},
-		{"utmp knows another boot", evidence(func(ev *Evidence) { ev.UtmpBoot = at("03:00") }, boot("08:00")), crashed("08:00", false, FromRecords)},
-		{"a boot without an id is never taken for this one", evidence(func(ev *Evidence) {
+		{"boot recorded by the system, crash not recorded", evidence(nil, boot("08:00"), boot("12:00:03")), Verdict{Present: true, EndMissing: true}},
+		{"boot recorded by the system, no other record", evidence(nil, boot("12:00:03")), Verdict{Present: true}},
+		{"boot recorded by another clock, the same in utmp", evidence(func(ev *Evidence) { ev.UtmpBoot = at("03:00") }, boot("02:00"), shutdown("02:30"), boot("03:00")), Verdict{Present: true}},
+		{"boot recorded early in utmp, late in the log", evidence(func(ev *Evidence) { ev.UtmpBoot = at("12:00") }, boot("08:00"), shutdown("11:59"), boot("12:00:15")), Verdict{Present: true}},
+		{"stamped in this boot, log emptied", evidence(func(ev *Evidence) { ev.Stamp = &Stamp{"c", at("12:00")} }), Verdict{Present: true}},
+		{"utmp has another boot", evidence(func(ev *Evidence) { ev.UtmpBoot = at("03:00") }, boot("08:00")), crashed("08:00", false, FromRecords)},
+		{"boot without an id", evidence(func(ev *Evidence) {
 			ev.Boot, ev.Stamp = "", &Stamp{"", at("12:00")}
 		}, used...), crashed("09:00", false, FromRecords)},
 	}
@@ -159,30 +159,30 @@ func TestPeriods(t *testing.T) {
 		want         Sum
 		least, most  float64
 	}{
-		{"none", nil, time.Time{}, time.Time{}, present, Sum{}, 0, 0},
+		{"no records", nil, time.Time{}, time.Time{}, present, Sum{}, 0, 0},
 		{"all exact", []utmpx.Record{boot("06:00"), shutdown("10:00"), boot("12:00")}, time.Time{}, time.Time{}, present,
 			Sum{From: at("06:00"), To: at("13:00"), Up: 5 * h, Down: 2 * h, Boots: 2}, 5.0 / 7, 5.0 / 7},
 		{"a crash within a minute", []utmpx.Record{boot("06:00"), crash(time.Minute, true, FromHeartbeat, "10:00"), boot("12:00")}, time.Time{}, time.Time{}, present,
 			Sum{From: at("06:00"), To: at("13:00"), Up: 5 * h, Down: 2*h - time.Minute, Unknown: time.Minute, Boots: 2, Crashes: 1}, 5.0 / 7, (5 + 1.0/60) / 7},
-		{"a crash that nobody recorded", []utmpx.Record{boot("06:00"), login("pts/0", "10:00"), boot("12:00")}, time.Time{}, time.Time{}, present,
+		{"a crash without a record", []utmpx.Record{boot("06:00"), login("pts/0", "10:00"), boot("12:00")}, time.Time{}, time.Time{}, present,
 			Sum{From: at("06:00"), To: at("13:00"), Up: 5 * h, Unknown: 2 * h, Boots: 2, Crashes: 1}, 5.0 / 7, 1},
-		{"a part of it", []utmpx.Record{boot("06:00"), shutdown("10:00"), boot("12:00")}, at("09:00"), at("12:30"), present,
+		{"since and until", []utmpx.Record{boot("06:00"), shutdown("10:00"), boot("12:00")}, at("09:00"), at("12:30"), present,
 			Sum{From: at("09:00"), To: at("12:30"), Up: h + h/2, Down: 2 * h, Boots: 2}, 1.5 / 3.5, 1.5 / 3.5},
-		{"one boot of many", []utmpx.Record{boot("01:00"), shutdown("02:00"), boot("06:00"), shutdown("10:00"), boot("12:00")}, at("11:00"), time.Time{}, present,
+		{"since, one boot of three", []utmpx.Record{boot("01:00"), shutdown("02:00"), boot("06:00"), shutdown("10:00"), boot("12:00")}, at("11:00"), time.Time{}, present,
 			Sum{From: at("11:00"), To: at("13:00"), Up: h, Down: h, Boots: 1}, 0.5, 0.5},
-		{"the clock is behind at a boot", []utmpx.Record{boot("06:00"), shutdown("10:00"), boot("09:00"), shutdown("12:00")}, time.Time{}, time.Time{}, nil,
+		{"clock behind at a boot", []utmpx.Record{boot("06:00"), shutdown("10:00"), boot("09:00"), shutdown("12:00")}, time.Time{}, time.Time{}, nil,
 			Sum{From: at("06:00"), To: at("12:00"), Up: 4 * h, Unknown: 2 * h, Boots: 2}, 4.0 / 6, 1},
-		{"the clock is behind at a boot, and that is recorded", []utmpx.Record{boot("06:00"), shutdown("10:00"),
+		{"clock behind at a boot, step recorded", []utmpx.Record{boot("06:00"), shutdown("10:00"),
 			boot("09:00"), clock(utmpx.OldTime, "09:01"), clock(utmpx.NewTime, "11:01"), shutdown("12:00")}, time.Time{}, time.Time{}, nil,
 			Sum{From: at("06:00"), To: at("12:00"), Up: 5 * h, Down: h, Boots: 2}, 5.0 / 6, 5.0 / 6},
-		{"the clock is behind by years at a boot", []utmpx.Record{boot("06:00"), shutdown("10:00"), boot("2024-03-01 00:00"), shutdown("12:00")}, time.Time{}, time.Time{}, nil,
+		{"clock years behind at a boot", []utmpx.Record{boot("06:00"), shutdown("10:00"), boot("2024-03-01 00:00"), shutdown("12:00")}, time.Time{}, time.Time{}, nil,
 			Sum{From: at("06:00"), To: at("12:00"), Up: 4 * h, Unknown: 2 * h, Boots: 2}, 4.0 / 6, 1},
-		{"the clock is behind at the boot in which this is asked", []utmpx.Record{boot("06:00"), shutdown("12:30"), boot("12:00")}, time.Time{}, time.Time{},
+		{"clock behind at the present boot", []utmpx.Record{boot("06:00"), shutdown("12:30"), boot("12:00")}, time.Time{}, time.Time{},
 			&Present{Now: at("13:00"), Uptime: h / 4, Is: present.Is},
 			Sum{From: at("06:00"), To: at("13:00"), Up: 6*h + 3*h/4, Unknown: h / 4, Boots: 2}, 6.75 / 7, 1},
-		{"the clock is ahead at a boot", []utmpx.Record{boot("2027-07-01 06:00"), shutdown("10:00"), boot("11:00"), shutdown("12:00")}, time.Time{}, time.Time{}, nil,
+		{"clock ahead at a boot", []utmpx.Record{boot("2027-07-01 06:00"), shutdown("10:00"), boot("11:00"), shutdown("12:00")}, time.Time{}, time.Time{}, nil,
 			Sum{From: at("10:00"), To: at("12:00"), Up: h, Down: h, Boots: 2}, 0.5, 0.5},
-		{"before all of it", []utmpx.Record{boot("06:00"), shutdown("10:00")}, time.Time{}, at("05:00"), nil, Sum{From: at("06:00"), To: at("05:00")}, 0, 0},
+		{"until is before all records", []utmpx.Record{boot("06:00"), shutdown("10:00")}, time.Time{}, at("05:00"), nil, Sum{From: at("06:00"), To: at("05:00")}, 0, 0},
 		{"a log of another machine", []utmpx.Record{boot("06:00"), shutdown("10:00"), boot("12:00"), login("pts/0", "12:30")}, time.Time{}, time.Time{}, nil,
 			Sum{From: at("06:00"), To: at("12:30"), Up: 4*h + h/2, Down: 2 * h, Boots: 2}, 4.5 / 6.5, 4.5 / 6.5},
 		{"no clock at boot", []utmpx.Record{boot("06:00"), shutdown("10:00"), boot("1970-01-01 00:00:03"), login("pts/0", "11:00"), shutdown("12:00")}, time.Time{}, time.Time{}, nil,

@@ -46,28 +46,28 @@ func TestHistory(t *testing.T) {
 		recs []utmpx.Record
 		want string
 	}{
-		{"nothing", nil, ""},
+		{"no records", nil, ""},
 		{"systemd: boot, shutdown, boot", []utmpx.Record{
 			boot("08:00"), level('N', '5', "08:00:20"), getty("08:00:21"), login("pts/0", "09:00"), logout("pts/0", "10:00"), shutdown("12:00"),
 			boot("12:01"), login("pts/0", "13:00"),
 		}, "08:00:00 to 12:00:00, shut down, up 4h0m0s, down 1m0s, +0s\n12:01:00 to 13:00:00, open, up 59m0s, down -, inexact\n"},
-		{"systemd: power cut, nobody wrote", []utmpx.Record{
+		{"systemd: power failure, not recorded", []utmpx.Record{
 			boot("08:00"), login("pts/0", "09:00"), boot("12:01"), shutdown("12:30"),
 		}, "08:00:00 to 09:00:00, crashed, up 1h0m0s, down 3h1m0s, inexact\n12:01:00 to 12:30:00, shut down, up 29m0s, down -, +0s\n"},
-		{"power cut, with its record", []utmpx.Record{
+		{"power failure, recorded", []utmpx.Record{
 			boot("08:00"), login("pts/0", "09:00"), crash(time.Minute, true, FromHeartbeat, "11:00"), boot("12:01"),
 		}, "08:00:00 to 11:00:00, crashed, up 3h0m0s, down 1h1m0s, +1m0s\n12:01:00 to 12:01:00, open, up 0s, down -, inexact\n"},
-		{"power cut, inexact", []utmpx.Record{
+		{"power failure, inexact", []utmpx.Record{
 			boot("08:00"), crash(0, false, FromRecords, "08:00"), boot("12:01"),
 		}, "08:00:00 to 08:00:00, crashed, up 0s, down 4h1m0s, inexact\n12:01:00 to 12:01:00, open, up 0s, down -, inexact\n"},
 		{"sysvinit: level 6, then halt -w", []utmpx.Record{
 			boot("08:00"), level('N', '2', "08:00:01"), getty("08:00:02"), level('2', '6', "12:00"), logout("tty1", "12:00:01"), shutdown("12:00:05"),
 			boot("12:01"), level('N', '2', "12:01:10"),
 		}, "08:00:00 to 12:00:05, shut down, up 4h0m5s, down 55s, +0s\n12:01:00 to 12:01:10, open, up 10s, down -, inexact\n"},
-		{"sysvinit: level 6, and the power fails before the rest", []utmpx.Record{
+		{"sysvinit: level 6, then a power failure", []utmpx.Record{
 			boot("08:00"), level('2', '6', "12:00"), boot("12:01"),
 		}, "08:00:00 to 12:00:00, shut down, up 4h0m0s, down 1m0s, +0s\n12:01:00 to 12:01:00, open, up 0s, down -, inexact\n"},
-		{"busybox: shutdowns alone", []utmpx.Record{
+		{"busybox: shutdowns only", []utmpx.Record{
 			login("tty1", "08:00"), rec(utmpx.RunLevel, 0, "~~", "~~", "shutdown", "6.1", "09:00"),
 			login("tty1", "10:00"), rec(utmpx.RunLevel, 0, "~~", "~~", "shutdown", "6.1", "11:00"),
 		}, "08:00:00? to 09:00:00, shut down, up 1h0m0s, down unknown, +0s\n10:00:00? to 11:00:00, shut down, up 1h0m0s, down -, +0s\n"},
@@ -75,31 +75,31 @@ func TestHistory(t *testing.T) {
 			boot("08:00"), rec(utmpx.RunLevel, 0, "~~", "~~", "shutdown", "6.1", "09:00"),
 			login("pts/0", "09:01"), rec(utmpx.RunLevel, 0, "~~", "~~", "reboot", "6.1", "09:01:30"), login("pts/1", "09:30"),
 		}, "08:00:00 to 09:00:00, shut down, up 1h0m0s, down 1m0s, +0s\n09:01:00 to 09:30:00, open, up 29m0s, down -, inexact\n"},
-		{"s6: reboot, with no record of boots", []utmpx.Record{
+		{"s6: reboot, boots not recorded", []utmpx.Record{
 			login("tty1", "08:00"), rec(utmpx.RunLevel, 260, "~", "", "reboot", "desk", "09:00"), login("tty1", "09:05"),
 		}, "08:00:00? to 09:00:00, shut down, up 1h0m0s, down unknown, +0s\n09:05:00? to 09:05:00, open, up 0s, down -, inexact\n"},
-		{"sysvinit: begins with what init did before the boot's record", []utmpx.Record{
+		{"sysvinit: a record of init before the boot's", []utmpx.Record{
 			rec(utmpx.DeadProcess, 145, "", "si", "", "6.1", "07:59:59"), boot("08:00"), login("pts/0", "08:30"), shutdown("09:00"), boot("09:01"),
 		}, "08:00:00 to 09:00:00, shut down, up 1h0m0s, down 1m0s, +0s\n09:01:00 to 09:01:00, open, up 0s, down -, inexact\n"},
-		{"begins in mid-boot", []utmpx.Record{
+		{"log begins during a boot", []utmpx.Record{
 			logout("pts/0", "08:00"), login("pts/0", "08:30"), shutdown("09:00"), boot("09:01"),
 		}, "08:00:00? to 09:00:00, shut down, up 1h0m0s, down 1m0s, +0s\n09:01:00 to 09:01:00, open, up 0s, down -, inexact\n"},
-		{"begins with the end", []utmpx.Record{shutdown("09:00"), boot("09:01")},
+		{"log begins with a shutdown", []utmpx.Record{shutdown("09:00"), boot("09:01")},
 			"09:00:00? to 09:00:00, shut down, up 0s, down 1m0s, +0s\n09:01:00 to 09:01:00, open, up 0s, down -, inexact\n"},
-		{"the same boot written by two", []utmpx.Record{boot("08:00"), boot("08:00:01"), shutdown("09:00")},
+		{"boot recorded by two programs", []utmpx.Record{boot("08:00"), boot("08:00:01"), shutdown("09:00")},
 			"08:00:00 to 09:00:00, shut down, up 1h0m0s, down -, +0s\n"},
-		{"a crash after a shutdown that was none", []utmpx.Record{
+		{"shutdown recorded, system went on, then a crash", []utmpx.Record{
 			boot("08:00"), shutdown("09:00"), crash(time.Minute, true, FromHeartbeat, "11:00"), boot("11:05"),
 		}, "08:00:00 to 11:00:00, crashed, up 3h0m0s, down 5m0s, +1m0s\n11:05:00 to 11:05:00, open, up 0s, down -, inexact\n"},
 		{"a shutdown found later", []utmpx.Record{boot("08:00"), LateShutdownRecord(at("09:00"), FromHeartbeat), boot("09:01")},
 			"08:00:00 to 09:00:00, shut down, up 1h0m0s, down 1m0s, +0s\n09:01:00 to 09:01:00, open, up 0s, down -, inexact\n"},
-		{"the clock is set forward, and that is recorded", []utmpx.Record{
+		{"clock set forward, recorded", []utmpx.Record{
 			boot("08:00"), clock(utmpx.OldTime, "08:10"), clock(utmpx.NewTime, "10:10"), shutdown("11:00"), boot("11:01"),
 		}, "08:00:00 to 11:00:00, shut down, up 1h0m0s, down 1m0s, +0s\n11:01:00 to 11:01:00, open, up 0s, down -, inexact\n"},
-		{"the clock is set back, and that is recorded", []utmpx.Record{
+		{"clock set back, recorded", []utmpx.Record{
 			boot("08:00"), login("pts/0", "10:00"), clock(utmpx.OldTime, "10:10"), clock(utmpx.NewTime, "08:10"), boot("09:00"),
 		}, "08:00:00 to 08:10:00, crashed, up 2h10m0s, down 50m0s, inexact\n09:00:00 to 09:00:00, open, up 0s, down -, inexact\n"},
-		{"the clock is set back, and nobody says so", []utmpx.Record{
+		{"clock set back, not recorded", []utmpx.Record{
 			boot("10:00"), login("pts/0", "08:10"), shutdown("09:00"), boot("09:05"),
 		}, "10:00:00 to 09:00:00, shut down, up unknown, down 5m0s, +0s\n09:05:00 to 09:05:00, open, up 0s, down -, inexact\n"},
 		{"no clock at boot", []utmpx.Record{
@@ -109,9 +109,9 @@ func TestHistory(t *testing.T) {
 		{"no clock ever", []utmpx.Record{
 			boot("1970-01-01 00:00:03"), boot("1970-01-01 00:00:05"), boot("1970-01-01 00:00:09"),
 		}, "1970-01-01 00:00:03 to 1970-01-01 00:00:03, crashed, up unknown, down unknown, inexact\n1970-01-01 00:00:05 to 1970-01-01 00:00:05, crashed, up unknown, down unknown, inexact\n1970-01-01 00:00:09 to 1970-01-01 00:00:09, open, up unknown, down -, inexact\n"},
-		{"the clock is behind at the next boot", []utmpx.Record{boot("08:00"), shutdown("09:00"), boot("07:00")},
+		{"clock behind at the next boot", []utmpx.Record{boot("08:00"), shutdown("09:00"), boot("07:00")},
 			"08:00:00 to 09:00:00, shut down, up 1h0m0s, down unknown, +0s\n07:00:00 to 07:00:00, open, up 0s, down -, inexact\n"},
-		{"the clock is behind by a second", []utmpx.Record{boot("08:00"), shutdown("09:00:01"), boot("09:00")},
+		{"clock a second behind at the next boot", []utmpx.Record{boot("08:00"), shutdown("09:00:01"), boot("09:00")},
 			"08:00:00 to 09:00:01, shut down, up 1h0m1s, down 0s, +0s\n09:00:00 to 09:00:00, open, up 0s, down -, inexact\n"},
 		{"a logout is written late", []utmpx.Record{boot("08:00"), login("pts/0", "09:00"), logout("pts/1", "08:59"), boot("10:00")},
 			"08:00:00 to 09:00:00, crashed, up 1h0m0s, down 1h0m0s, inexact\n10:00:00 to 10:00:00, open, up 0s, down -, inexact\n"},

@@ -29,12 +29,12 @@ func TestKindOf(t *testing.T) {
 		{"s6-linux-init, reboot", rec(utmpx.RunLevel, 260, "~", "", "reboot", "desk", "12:00"), Ended},
 		{"illumos, boot", rec(utmpx.BootTime, 0, "system boot", "", "", "", "12:00"), Began},
 		{"illumos, down", rec(utmpx.DownTime, 0, "system down", "", "", "", "12:00"), Ended},
-		{"old software, boot without a type", rec(0, 0, "~", "", "reboot", "", "12:00"), Began},
+		{"boot without a type", rec(0, 0, "~", "", "reboot", "", "12:00"), Began},
 		{"a login", login("pts/0", "12:00"), Login},
-		{"a login of nobody", rec(utmpx.UserProcess, 1, "pts/0", "", "", "", "12:00"), Other},
+		{"a login without a user", rec(utmpx.UserProcess, 1, "pts/0", "", "", "", "12:00"), Other},
 		{"a logout", logout("pts/0", "12:00"), Other},
 		{"a user named shutdown", rec(utmpx.UserProcess, 1, "pts/0", "", "shutdown", "", "12:00"), Login},
-		{"a clock", clock(utmpx.NewTime, "12:00"), NewClock},
+		{"the clock was set", clock(utmpx.NewTime, "12:00"), NewClock},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -98,7 +98,7 @@ func TestParseCrashOfOthers(t *testing.T) {
 		r.Host = host
 		e, by, ok := ParseCrash(r)
 		if ok != want || e != (Exactness{}) || by != "" {
-			t.Errorf("%q: %v, %q, %v", host, e, by, ok)
+			t.Errorf("%q: ParseCrash = %v, %q, %v, want nothing known and %v", host, e, by, ok, want)
 		}
 	}
 	r := login("pts/0", "12:00")

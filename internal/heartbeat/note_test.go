@@ -58,7 +58,7 @@ func TestNoteOutOfRange(t *testing.T) {
 		}
 	}
 	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("a file was created: %v", err)
+		t.Errorf("the file: %v, want none", err)
 	}
 }
 

@@ -94,11 +94,11 @@ func TestLimiterIsBounded(t *testing.T) {
 			l.Log(slog.LevelInfo, fmt.Sprint(i), "m")
 		}
 		if n := len(b.take()); n != maxKeys+1 {
-			t.Errorf("%d lines", n)
+			t.Errorf("%d lines, want %d", n, maxKeys+1)
 		}
 		l.mu.Lock()
 		if len(l.keys) != maxKeys+1 {
-			t.Errorf("%d keys", len(l.keys))
+			t.Errorf("%d keys, want %d", len(l.keys), maxKeys+1)
 		}
 		l.mu.Unlock()
 		time.Sleep(time.Minute)

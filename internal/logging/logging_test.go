@@ -289,7 +289,7 @@ func TestToJournal(t *testing.T) {
 				return ""
 			}
 			if got := ToJournal(env, tt.f); got != tt.want {
-				t.Errorf("got %v", got)
+				t.Errorf("ToJournal() = %v, want %v", got, tt.want)
 			}
 		})
 	}

@@ -134,12 +134,12 @@ func TestSyslogKeepsTrying(t *testing.T) {
 	})
 }
 
-func TestSyslogCloseTells(t *testing.T) {
+func TestSyslogCloseReportsLoss(t *testing.T) {
 	d := &logd{err: os.ErrNotExist}
 	s := newSyslog("utmpd", d.dial)
 	slog.New(&handler{level: slog.LevelInfo, write: s.write}).Info("unheard")
 	if err := s.Close(); err == nil || !strings.HasPrefix(err.Error(), "logging: syslog: ") {
-		t.Errorf("error %v", err)
+		t.Errorf("Close: %v, want an error with the prefix logging: syslog", err)
 	}
 }
 
@@ -210,11 +210,11 @@ func TestSyslogNeverBlocks(t *testing.T) {
 		l.Info("flood", "n", i)
 	}
 	if took := time.Since(start); took > 5*time.Second {
-		t.Errorf("took %v", took)
+		t.Errorf("20000 lines took %v, want at most 5 s", took)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.pending) != maxPending || s.lost == 0 {
-		t.Errorf("%d lines kept, %d lost", len(s.pending), s.lost)
+		t.Errorf("%d lines kept and %d lost, want %d kept and some lost", len(s.pending), s.lost, maxPending)
 	}
 }

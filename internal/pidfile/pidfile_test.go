@@ -98,18 +98,18 @@ func TestAcquireRelease(t *testing.T) {
 				t.Fatal(err)
 			}
 			if got := content(t, path); got != self {
-				t.Errorf("the file holds %q", got)
+				t.Errorf("the file contains %q, want %q", got, self)
 			}
 			if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
 				t.Errorf("the file has mode %v, error %v, want mode 0600", info.Mode(), err)
 			}
 			for range 2 {
 				if err := l.Release(); err != nil {
-					t.Errorf("release: %v", err)
+					t.Errorf("Release: %v", err)
 				}
 			}
 			if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
-				t.Errorf("after release: %v", err)
+				t.Errorf("after Release: %v, want no file", err)
 			}
 		})
 	}
@@ -125,11 +125,11 @@ func TestRunning(t *testing.T) {
 			t.Fatalf("error %v, want one with pid %d", err, pid)
 		}
 		if !strings.Contains(err.Error(), strconv.Itoa(pid)) || !strings.Contains(err.Error(), path) {
-			t.Errorf("error %q", err)
+			t.Errorf("error %q, want one with the pid %d and the path", err, pid)
 		}
 	}
 	if got := content(t, path); got != strconv.Itoa(pid)+"\n" {
-		t.Errorf("the file holds %q", got)
+		t.Errorf("the file contains %q, want the pid %d", got, pid)
 	}
 	kill()
 	l, err := Acquire(path)
@@ -138,7 +138,7 @@ func TestRunning(t *testing.T) {
 	}
 	defer l.Release()
 	if got := content(t, path); got != self {
-		t.Errorf("the file holds %q", got)
+		t.Errorf("the file contains %q, want %q", got, self)
 	}
 }
 
@@ -152,7 +152,7 @@ func TestRunningButSilent(t *testing.T) {
 	_, err := Acquire(path)
 	var running *RunningError
 	if !errors.As(err, &running) || running.PID != 0 || !strings.Contains(err.Error(), path) {
-		t.Errorf("error %v", err)
+		t.Errorf("error %v, want a RunningError without a pid", err)
 	}
 }
 
@@ -253,13 +253,13 @@ func TestCheck(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := l.Check(); !errors.Is(err, ErrLost) {
-		t.Errorf("removed: %v", err)
+		t.Errorf("removed: %v, want %v", err, ErrLost)
 	}
 	if err := os.WriteFile(path, nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	if err := l.Check(); !errors.Is(err, ErrLost) {
-		t.Errorf("replaced: %v", err)
+		t.Errorf("replaced: %v, want %v", err, ErrLost)
 	}
 }
 

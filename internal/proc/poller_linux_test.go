@@ -85,11 +85,11 @@ func TestPollerClose(t *testing.T) {
 	}()
 	l.Close()
 	if err := <-failed; !errors.Is(err, os.ErrClosed) {
-		t.Errorf("Wait: %v", err)
+		t.Errorf("Wait: %v, want %v", err, os.ErrClosed)
 	}
 	p := open(t, int32(os.Getpid()))
 	if err := l.Add(p, 1); !errors.Is(err, os.ErrClosed) {
-		t.Errorf("Add: %v", err)
+		t.Errorf("Add: %v, want %v", err, os.ErrClosed)
 	}
 }
 
@@ -99,6 +99,6 @@ func TestPollerAddFound(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := newPoller(t).Add(p, 1); !errors.Is(err, ErrNoPidfd) {
-		t.Errorf("Add: %v", err)
+		t.Errorf("Add: %v, want %v", err, ErrNoPidfd)
 	}
 }

@@ -50,7 +50,7 @@ func TestOpenFindID(t *testing.T) {
 		t.Fatal(err)
 	}
 	if opened.PID != c.pid() || opened.Start == 0 || (opened.Inode != 0) != kernelAtLeast(t, 6, 9) {
-		t.Errorf("opened: %+v", opened)
+		t.Errorf("opened: %+v, want pid %d with a start and, since Linux 6.9, an inode", opened, c.pid())
 	}
 	if want := (session.ID{PID: c.pid(), Start: opened.Start}); found.ID() != want {
 		t.Errorf("found: %+v, want %+v", found.ID(), want)
@@ -196,10 +196,10 @@ func TestNoProcess(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if _, err := Open(test.pid); !errors.Is(err, ErrGone) {
-				t.Errorf("Open: %v", err)
+				t.Errorf("Open: %v, want %v", err, ErrGone)
 			}
 			if _, err := Find(test.pid); !errors.Is(err, ErrGone) {
-				t.Errorf("Find: %v", err)
+				t.Errorf("Find: %v, want %v", err, ErrGone)
 			}
 		})
 	}
@@ -216,10 +216,10 @@ func TestSessionWithoutLeader(t *testing.T) {
 		t.Fatalf("the session has no members: %v", err)
 	}
 	if _, err := Open(c.pid()); !errors.Is(err, ErrGone) {
-		t.Errorf("Open: %v", err)
+		t.Errorf("Open: %v, want %v", err, ErrGone)
 	}
 	if _, err := Find(c.pid()); !errors.Is(err, ErrGone) {
-		t.Errorf("Find: %v", err)
+		t.Errorf("Find: %v, want %v", err, ErrGone)
 	}
 	c.stdin.Close()
 	io.Copy(io.Discard, c.out) // until the member has exited
@@ -334,7 +334,7 @@ func TestNoDescriptors(t *testing.T) {
 	}
 	defer unix.Setrlimit(unix.RLIMIT_NOFILE, &before)
 	if _, err := Open(int32(os.Getpid())); !errors.Is(err, unix.EMFILE) {
-		t.Errorf("Open: %v", err)
+		t.Errorf("Open: %v, want %v", err, unix.EMFILE)
 	}
 	if p, err := Find(int32(os.Getpid())); err != nil {
 		t.Errorf("Find: %v", err)

@@ -37,7 +37,7 @@ func TestParseStat(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			got, err := parseStat([]byte(test.line))
 			if (err != nil) != test.bad {
-				t.Fatalf("err = %v", err)
+				t.Fatalf("error %v, want one: %v", err, test.bad)
 			}
 			if diff := cmp.Diff(test.want, got, cmp.AllowUnexported(stat{})); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
@@ -61,7 +61,7 @@ func TestStatEnded(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if got := test.stat.ended(); got != test.want {
-				t.Errorf("ended() = %v", got)
+				t.Errorf("ended() = %v, want %v", got, test.want)
 			}
 		})
 	}

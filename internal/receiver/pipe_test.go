@@ -144,7 +144,7 @@ func fifo(mode fs.FileMode) func(*testing.T, string) error {
 func TestOpenNoDirectory(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "none", "utmppipe")
 	if _, err := Open(path, Options{}); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("Open: %v", err)
+		t.Errorf("Open: %v, want %v", err, fs.ErrNotExist)
 	}
 }
 
@@ -195,7 +195,7 @@ func TestWritersEnd(t *testing.T) {
 	w.Close()
 	file.SetReadDeadline(time.Now().Add(10 * time.Millisecond))
 	if _, err := file.Read(make([]byte, 8)); !errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Errorf("Read: %v", err)
+		t.Errorf("Read: %v, want %v", err, os.ErrDeadlineExceeded)
 	}
 }
 

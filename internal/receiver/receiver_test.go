@@ -212,7 +212,7 @@ func TestReadError(t *testing.T) {
 	broken := errors.New("broken")
 	r := newReceiver("pipe", brokenPipe{broken}, Options{})
 	if err := r.Run(t.Context(), nil); !errors.Is(err, broken) || !strings.HasPrefix(err.Error(), "receiver: read pipe: ") {
-		t.Errorf("Run: %v", err)
+		t.Errorf("Run: %v, want %v with its prefix", err, broken)
 	}
 }
 

@@ -65,13 +65,13 @@ func TestCheck(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := box.Check(); err != nil {
-		t.Errorf("missing: %v", err)
+		t.Errorf("missing: %v, want no error", err)
 	}
 	mkdir()
 	if err := box.Check(); !errors.Is(err, ErrMoved) {
-		t.Errorf("replaced: %v", err)
+		t.Errorf("replaced: %v, want %v", err, ErrMoved)
 	}
 	if err := (*Box)(nil).Check(); err != nil {
-		t.Errorf("no sandbox: %v", err)
+		t.Errorf("nil Box: %v, want no error", err)
 	}
 }

@@ -63,7 +63,7 @@ func TestPeriod(t *testing.T) {
 	f := &file{snap: &snapshot.Snapshot{}}
 	bench(t, f, nil, func(s *Scanner, seen func() []Event) {
 		if got := seen(); len(got) != 1 || !got[0].Periodic {
-			t.Fatalf("at the start: %+v", got)
+			t.Fatalf("at the start: %+v, want one periodic scan", got)
 		}
 		time.Sleep(10*time.Minute + time.Second)
 		if got := seen(); len(got) != 10 {
@@ -127,7 +127,7 @@ func TestErrorGoesOn(t *testing.T) {
 		s.Rescan()
 		time.Sleep(time.Second)
 		if got := seen(); len(got) != 1 || got[0].Err != nil {
-			t.Errorf("after the error: %+v", got)
+			t.Errorf("after the error: %+v, want one scan without an error", got)
 		}
 	})
 }

@@ -20,7 +20,7 @@ func TestPolling(t *testing.T) {
 	k.noPidfds = proc.ErrNoPidfd
 	inWorld(t, k, 2, func(r *rig) {
 		if _, backend := r.Stats(); backend != "polling" {
-			t.Errorf("backend %q", backend)
+			t.Errorf("backend %q, want polling", backend)
 		}
 		a, b := k.start(7), k.start(8)
 		a.Inode, b.Inode = 0, 0
@@ -34,7 +34,7 @@ func TestPolling(t *testing.T) {
 		time.Sleep(time.Second)
 		r.want(Event{Kind: Exited, PID: 7, Token: 1, ID: a, Reaped: true})
 		if watched, _ := r.Stats(); watched != 1 {
-			t.Errorf("%d watched", watched)
+			t.Errorf("%d watched, want 1", watched)
 		}
 		time.Sleep(10 * pollPeriod)
 		r.want()
@@ -75,7 +75,7 @@ func TestPollingLoggedOnce(t *testing.T) {
 				w.Do([]Order{{Op: Watch, PID: 7}, {Op: Watch, PID: 8}})
 				synctest.Wait()
 				if watched, backend := w.Stats(); watched != 2 || backend != "polling" {
-					t.Errorf("%d watched by %q", watched, backend)
+					t.Errorf("%d watched by %q, want 2 by polling", watched, backend)
 				}
 			})
 			if n := strings.Count(out.String(), "pidfds are not available"); n != 1 {

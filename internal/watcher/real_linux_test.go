@@ -102,7 +102,7 @@ func TestRealProcess(t *testing.T) {
 	r.watch(pid)
 	alive := r.next(Alive, pid)
 	if alive.ID.Start == 0 || alive.Token == 0 {
-		t.Errorf("%+v", alive)
+		t.Errorf("%+v, want a start and a token", alive)
 	}
 	r.watch(pid)
 	if again := r.next(Alive, pid); again.Token != alive.Token || again.ID != alive.ID {
@@ -112,10 +112,10 @@ func TestRealProcess(t *testing.T) {
 	cmd.Process.Kill()
 	exited := r.next(Exited, pid)
 	if exited.Token != alive.Token || exited.At.Before(killed) || time.Since(exited.At) > time.Second {
-		t.Errorf("%+v, killed %v", exited, killed)
+		t.Errorf("%+v, want token %d and a time soon after %v", exited, alive.Token, killed)
 	}
 	if exited.Status.Known && exited.Status.Signal() != 9 {
-		t.Errorf("status %v", exited.Status)
+		t.Errorf("status %v, want signal KILL", exited.Status)
 	}
 	r.watch(pid) // a zombie
 	r.next(Gone, pid)
@@ -125,7 +125,7 @@ func TestRealProcess(t *testing.T) {
 	}
 	reaped := r.next(Reaped, pid)
 	if got := reaped.Status.String(); kernelAtLeast(t, 6, 15) && got != "signal KILL" {
-		t.Errorf("status %s", got)
+		t.Errorf("status %s, want signal KILL", got)
 	}
 	r.watch(pid)
 	r.next(Gone, pid)
@@ -137,11 +137,11 @@ func TestRealPolling(t *testing.T) {
 	pid := int32(cmd.Process.Pid)
 	r.watch(pid)
 	if alive := r.next(Alive, pid); alive.Token == 0 || alive.ID.Start == 0 || alive.ID.Inode != 0 {
-		t.Errorf("%+v", alive)
+		t.Errorf("%+v, want a token, a start and no inode", alive)
 	}
 	cmd.Process.Kill()
 	if exited := r.next(Exited, pid); !exited.Reaped {
-		t.Errorf("%+v", exited)
+		t.Errorf("%+v, want Reaped", exited)
 	}
 	cmd.Wait()
 	r.watch(pid)
@@ -302,7 +302,7 @@ func TestRunFails(t *testing.T) {
 	poller.Close()
 	w := New(Options{Kernel: brokenPoller{System(), poller}, Emit: func([]Event) {}})
 	if err := w.Run(t.Context()); !errors.Is(err, os.ErrClosed) {
-		t.Errorf("Run: %v", err)
+		t.Errorf("Run: %v, want %v", err, os.ErrClosed)
 	}
 }
 

@@ -212,7 +212,7 @@ func TestLeaders(t *testing.T) {
 				w.Do([]Order{{Op: FindLeaders, Lines: []string{"pts/3"}}})
 				event := <-got
 				if event.Kind != Leaders || !event.Leaders["pts/3"].Exists || event.Err != test.err {
-					t.Errorf("%+v", event)
+					t.Errorf("%+v, want Leaders with pts/3 and the error %v", event, test.err)
 				}
 			})
 		})
@@ -360,7 +360,7 @@ func TestTimeOfDeath(t *testing.T) {
 		cancel()
 		<-ended
 		if last := events[len(events)-1]; last.Kind != Exited || !last.At.Equal(died) {
-			t.Errorf("%+v, want At %v", last, died)
+			t.Errorf("last event %+v, want Exited at %v", last, died)
 		}
 	})
 }

@@ -79,10 +79,10 @@ func TestSandbox(t *testing.T) {
 func TestMountedOver(t *testing.T) {
 	parallel(t)
 	for _, c := range []struct{ name, dir, says string }{
-		{"RUN_DIR", "/run/utmpd", "pid file is gone"},
+		{"RUN_DIR", "/run/utmpd", "pid file or its directory was removed or replaced"},
 		{"STATE_DIR", "/var/lib/utmpd", "/var/lib/utmpd was replaced or mounted over"},
 		{"wtmp's directory", "/var/log", "/var/log was replaced or mounted over"},
-		{"utmp's directory", "/run", "pid file is gone"},
+		{"utmp's directory", "/run", "pid file or its directory was removed or replaced"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if !enter(t, bookworm) {
