@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"utmpd.dev/utmpd/internal/archive"
 	"utmpd.dev/utmpd/internal/boots"
+	"utmpd.dev/utmpd/internal/logs"
 	"utmpd.dev/utmpd/utmpx"
 )
 
@@ -50,11 +50,7 @@ func BenchmarkDowntimeMillion(b *testing.B) {
 	b.SetBytes(n * int64(utmpx.Native().Size()))
 	for b.Loop() {
 		var h boots.History
-		f, err := archive.OpenOwn(name)
-		if err != nil {
-			b.Fatal(err)
-		}
-		if err := scan(b.Context(), f, &h); err != nil {
+		if err := scan(b.Context(), logs.New(name, logs.Options{}), name, &h); err != nil {
 			b.Fatal(err)
 		}
 		ps, s := boots.Periods(h.Boots(), time.Time{}, time.Time{}, nil)

@@ -7,12 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"path/filepath"
 	"text/tabwriter"
 	"time"
 
-	"utmpd.dev/utmpd/internal/archive"
 	"utmpd.dev/utmpd/internal/boots"
-	"utmpd.dev/utmpd/internal/recfile"
+	"utmpd.dev/utmpd/internal/logs"
 )
 
 func downtimeCommand() command {
@@ -70,32 +71,52 @@ func downtime(in call) error {
 // continues with the other files. present is nil for named files.
 func readAll(in call) (h *boots.History, present *boots.Present, problems []error) {
 	h = new(boots.History)
-	names, open := in.values["f"], archive.Open
-	if len(names) == 0 {
-		cfg, err := in.settings()
-		if err != nil {
-			return h, nil, []error{err}
-		}
-		log := recfile.NewLog(cfg.WtmpxFile, recfile.Options{})
-		if names, err = log.Rotated(); err != nil {
+	if named := in.values["f"]; len(named) > 0 {
+		return h, nil, readNamed(in, named, h)
+	}
+	cfg, err := in.settings()
+	if err != nil {
+		return h, nil, []error{err}
+	}
+	b := &booting{recorder: &recorder{in: in, cfg: cfg}}
+	now := in.on.now()
+	ev := boots.Evidence{Now: now, Booted: now.Add(-in.on.uptime()), UtmpBoot: b.utmpBoot()}
+	present = &boots.Present{Is: ev.IsPresent, Now: now, Uptime: in.on.uptime()}
+	return h, present, readOwn(in, logs.New(cfg.WtmpxFile, logs.Options{}), h)
+}
+
+// readOwn reads all files of this machine's log.
+func readOwn(in call, log *logs.Log, h *boots.History) (problems []error) {
+	files, err := log.Files(in.ctx)
+	if err != nil {
+		problems = append(problems, err)
+	}
+	missing := true
+	for _, f := range files {
+		if err := scan(in.ctx, log, f.Name, h); err != nil {
 			problems = append(problems, err)
 		}
-		names, open = append(names, cfg.WtmpxFile), archive.OpenOwn
-		b := &booting{recorder: &recorder{in: in, cfg: cfg}}
-		now := in.on.now()
-		ev := boots.Evidence{Now: now, Booted: now.Add(-in.on.uptime()), UtmpBoot: b.utmpBoot()}
-		present = &boots.Present{Is: ev.IsPresent, Now: now, Uptime: in.on.uptime()}
+		missing = missing && f.Name != log.Name()
 	}
+	if missing {
+		problems = append(problems, fmt.Errorf("read %s: %w", log.Name(), fs.ErrNotExist))
+	}
+	return problems
+}
+
+// readNamed reads the files of those names, through any symbolic link: it is the user who
+// names them.
+func readNamed(in call, names []string, h *boots.History) (problems []error) {
 	for _, name := range names {
-		f, err := open(name)
+		to, err := filepath.EvalSymlinks(name)
 		if err == nil {
-			err = scan(in.ctx, f, h)
+			err = scan(in.ctx, logs.New(to, logs.Options{}), to, h)
 		}
 		if err != nil {
 			problems = append(problems, err)
 		}
 	}
-	return h, present, problems
+	return problems
 }
 
 // line is one boot in JSON.

@@ -10,24 +10,33 @@ import (
 	"slices"
 	"time"
 
-	"utmpd.dev/utmpd/internal/archive"
 	"utmpd.dev/utmpd/internal/boots"
+	"utmpd.dev/utmpd/internal/logs"
 	"utmpd.dev/utmpd/internal/recfile"
 	"utmpd.dev/utmpd/internal/sysfile"
 	"utmpd.dev/utmpd/utmpx"
 )
 
-// scan feeds a history with all records of a file.
-func scan(ctx context.Context, f *archive.File, h *boots.History) error {
+// scan feeds a history with all records of a file of a log.
+func scan(ctx context.Context, log *logs.Log, name string, h *boots.History) error {
+	f, err := log.Open(ctx, name)
+	if err != nil {
+		return err
+	}
 	defer f.Close()
-	return f.Scan(ctx, func(l *utmpx.Layout, record []byte) {
-		typ, at, line := l.Peek(record)
+	layout := f.Layout()
+	for record, err := range f.Raw(0) {
+		if err != nil {
+			return err
+		}
+		typ, at, line := layout.Peek(record)
 		if boots.Ordinary(typ, line) {
 			h.Ordinary(at, typ == utmpx.UserProcess)
-			return
+			continue
 		}
-		h.Add(l.Decode(string(record)))
-	})
+		h.Add(layout.Decode(string(record)))
+	}
+	return nil
 }
 
 // past is what the log says about the last boots, and the position up to which it was read.
@@ -40,35 +49,31 @@ type past struct {
 
 // readPast reads back to the last boot but one, through rotated files if necessary. If the
 // log does not exist, the error is fs.ErrNotExist.
-func readPast(ctx context.Context, log *recfile.Log) (past, error) {
+func readPast(ctx context.Context, log *logs.Log) (past, error) {
 	var p past
 	info, err := sysfile.Kernel().Lookup(log.Name())
 	if err != nil {
 		return p, fmt.Errorf("read %s: %w", log.Name(), err)
 	}
 	p.accessed = info.Accessed
-	// Take the mark first: anything appended later makes it outdated.
-	if p.mark, err = log.Mark(); err != nil {
+	var t tail
+	// The present file comes first: anything appended to the log later, to this
+	// file or to another, makes the mark outdated.
+	if p.mark, err = t.read(ctx, log, log.Name()); err != nil {
 		return p, err
 	}
-	var t tail
-	for e, err := range log.Backward() {
-		if err != nil {
-			return p, err
-		}
-		if !t.back(e.Record) || ctx.Err() != nil {
-			break
-		}
-	}
-	older, err := log.Rotated()
+	files, err := log.Files(ctx)
 	if err != nil {
 		p.problems = append(p.problems, err.Error())
 	}
-	for _, name := range slices.Backward(older) {
-		if t.enough() || ctx.Err() != nil {
+	for _, f := range slices.Backward(files) {
+		if t.enough() {
 			break
 		}
-		if err := t.file(ctx, name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if f.Generation == p.mark.Generation {
+			continue
+		}
+		if _, err := t.read(ctx, log, f.Name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			p.problems = append(p.problems, err.Error())
 			break // older files no longer follow on
 		}
@@ -115,34 +120,24 @@ func (t *tail) back(r utmpx.Record) bool {
 	return !t.enough()
 }
 
-// file adds the end of the previous file, which is read forward because it may be
-// compressed.
-func (t *tail) file(ctx context.Context, name string) error {
-	f, err := archive.OpenOwn(name)
+// read adds the file before those it has, as far back as it needs, and returns the mark at
+// the file's end.
+func (t *tail) read(ctx context.Context, log *logs.Log, name string) (recfile.Mark, error) {
+	f, err := log.Open(ctx, name)
 	if err != nil {
-		return err
+		return recfile.Mark{}, err
 	}
 	defer f.Close()
-	var items []item
-	var starts []int
-	err = f.Scan(ctx, func(l *utmpx.Layout, record []byte) {
-		it, kind := itemOf(l.Decode(string(record)))
-		if kind.BeginsBoot() {
-			if starts = append(starts, len(items)); len(starts) > enoughBoots {
-				items = slices.Delete(items, 0, starts[1])
-				first := starts[1]
-				starts = slices.Delete(starts, 0, 1)
-				for i := range starts {
-					starts[i] -= first
-				}
-			}
+	mark := recfile.Mark{Generation: f.Generation(), Offset: f.End()}
+	for e, err := range f.Reuse().Backward(f.End()) {
+		if err != nil {
+			return mark, err
 		}
-		items = append(items, it)
-	})
-	slices.Reverse(items)
-	t.items = append(t.items, items...)
-	t.began += len(starts)
-	return err
+		if !t.back(e.Record) {
+			break
+		}
+	}
+	return mark, nil
 }
 
 func (t *tail) history() []boots.Boot {

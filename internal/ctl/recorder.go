@@ -14,6 +14,7 @@ import (
 	"utmpd.dev/utmpd/internal/config"
 	"utmpd.dev/utmpd/internal/heartbeat"
 	"utmpd.dev/utmpd/internal/initsystem"
+	"utmpd.dev/utmpd/internal/logs"
 	"utmpd.dev/utmpd/internal/recfile"
 	"utmpd.dev/utmpd/utmpx"
 )
@@ -110,7 +111,7 @@ func (r *recorder) appendUnlessChanged(choose func(past) []utmpx.Record) ([]utmp
 	var accessed time.Time
 	var lines recfile.Lines
 	for i := range attempts {
-		p, err := readPast(ctx, r.wtmpx)
+		p, err := readPast(ctx, logs.New(r.wtmpx.Name(), logs.Options{}))
 		if err != nil {
 			return nil, err
 		}
