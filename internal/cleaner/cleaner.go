@@ -343,7 +343,7 @@ func (c *Cleaner) sync() {
 	c.wroteLog, c.wroteFile = false, false
 	err := errors.Join(errs...)
 	if err != nil && !c.syncBad {
-		c.opts.Logger.Warn("what was written is not on disk yet", "error", err)
+		c.opts.Logger.Warn("cannot sync the written records to disk", "error", err)
 	}
 	c.syncBad = err != nil
 }

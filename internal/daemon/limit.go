@@ -13,7 +13,7 @@ func (d *daemon) watchLimit() int {
 		return d.cfg.MaxFDs
 	}
 	limit := max(got-spareFDs, 1)
-	d.log.Warn("the limit of open files is below MAX_FDS: sessions beyond it are judged at each scan",
+	d.log.Warn("the limit of open files is below MAX_FDS: sessions beyond it are checked only at each scan",
 		"MAX_FDS", d.cfg.MaxFDs, "watched at most", limit, "error", err)
 	return limit
 }

@@ -56,7 +56,7 @@ func (s *logSink) report(r table.Report) {
 	case table.Delayed:
 		s.delayed.Log(slog.LevelWarn, "delayed", "cleaning waits", append([]any{"sessions", r.Count, "error", r.Err}, holderAttrs(r.Err)...)...)
 	case table.OwedPaid:
-		s.log.Info("logouts that had waited are written to the wtmpx file", "logouts", r.Count)
+		s.log.Info("pending logouts are written to the wtmpx file", "logouts", r.Count)
 	case table.OwedLost:
 		s.log.Error("a logout is lost: too many wait for the wtmpx file", endAttrs(r)...)
 	}
@@ -79,7 +79,7 @@ func (s *logSink) unwatched(n int) {
 		s.log.Info("every session is watched")
 		return
 	}
-	s.log.Warn("sessions are not watched, and judged at each scan instead: MAX_FDS or the limit of open files is too small", "sessions", n)
+	s.log.Warn("some sessions are not watched, only checked at each scan: MAX_FDS or the limit of open files is too small", "sessions", n)
 }
 
 // sessionAttrs returns the attributes that name a session.

@@ -20,7 +20,7 @@ import (
 func (d *daemon) open() error {
 	id, err := proc.BootID()
 	if err != nil {
-		d.log.Warn("no boot id: a restart will find no table to go by", "error", err)
+		d.log.Warn("no boot ID: a restart cannot use the saved table", "error", err)
 	}
 	d.bootID = id
 	var running *pidfile.RunningError
@@ -28,16 +28,16 @@ func (d *daemon) open() error {
 	case errors.As(err, &running):
 		return err
 	case err != nil:
-		d.log.Warn("no RUN_DIR: no table for a restart, no status, and a second utmpd would not be noticed", "error", err)
+		d.log.Warn("no RUN_DIR: there is no status and no saved table, and a second utmpd is not detected", "error", err)
 		d.runDir = ""
 	}
 	if err := os.MkdirAll(d.stateDir, 0o755); err != nil {
-		d.log.Warn("no STATE_DIR: the time of a crash will be known from the access time alone", "error", err)
+		d.log.Warn("no STATE_DIR: after a crash only the access time of wtmpx shows when it happened", "error", err)
 		d.stateDir = ""
 	}
 	// With -n too: reading the pipe changes no record.
 	if d.pipe, err = receiver.Open(d.cfg.PipeFile, receiver.Options{Log: d.log.Logger}); err != nil {
-		d.log.Warn("no request pipe: sessions are found in the utmpx file alone", "error", err)
+		d.log.Warn("no request pipe: sessions are found only in the utmpx file", "error", err)
 	}
 	return nil
 }
@@ -61,9 +61,9 @@ func (d *daemon) loadTable() {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
-		d.log.Warn("the table of the earlier run is not believed", "error", err)
+		d.log.Warn("the saved table is not used", "error", err)
 	case st.BootID != d.bootID || d.bootID == "":
-		d.log.Info("the table of the earlier run is of another boot")
+		d.log.Info("the saved table is from another boot")
 	default:
 		d.table.Restore(st.Checkpoint())
 	}

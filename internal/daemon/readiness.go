@@ -44,7 +44,7 @@ func (r *readiness) notify() {
 		r.retry = time.After(readyRetry)
 	}
 	if err != nil && !r.failing {
-		r.log.Warn("the service manager could not be told that utmpd works", "error", err)
+		r.log.Warn("cannot notify the service manager that utmpd is ready", "error", err)
 	}
 	r.failing = err != nil
 }

@@ -38,7 +38,7 @@ func TestReadinessRetries(t *testing.T) {
 		}
 		r.notify()
 	}
-	if n := strings.Count(log.String(), "could not be told"); n != 1 || ready != 1 {
+	if n := strings.Count(log.String(), "cannot notify the service manager"); n != 1 || ready != 1 {
 		t.Errorf("logged %d times, want 1; ready %d times, want 1", n, ready)
 	}
 	socket, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})

@@ -76,8 +76,8 @@ func (r *reading) setError(err error) {
 	case errors.Is(err, fs.ErrNotExist):
 		r.log.Info("no utmpx file yet: waiting for it", "file", r.file)
 	case errors.Is(err, recfile.ErrTooLong):
-		r.log.Warn("the utmpx file is too long: the records behind these are not judged", "error", err)
+		r.log.Warn("the utmpx file is too long: the records beyond the limit are ignored", "error", err)
 	default:
-		r.log.Warn("the utmpx file cannot be read; what is known of it stands", "error", err)
+		r.log.Warn("cannot read the utmpx file; what was read before stays in use", "error", err)
 	}
 }

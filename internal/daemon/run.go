@@ -121,7 +121,7 @@ func (d *daemon) build() {
 		Period:   d.cfg.ScanPeriod,
 		Emit:     d.scannerEvent,
 		Failed: func(err error) {
-			d.log.Warn("no notice of changes: SCAN_PERIOD alone decides when a login is seen", "error", err)
+			d.log.Warn("no notification of changes: new logins are found only every SCAN_PERIOD seconds", "error", err)
 		},
 	})
 	d.cleaner = cleaner.New(cleaner.Options{File: d.file, Log: d.wtmpx, DryRun: d.flags.dryRun, Logger: d.log.Logger})
@@ -186,7 +186,7 @@ func (d *daemon) startRooms(ctx context.Context) (failed <-chan error) {
 
 func (d *daemon) runPipe(ctx context.Context) {
 	if err := d.pipe.Run(ctx, d.requests); err != nil && ctx.Err() == nil {
-		d.log.Warn("the request pipe is given up: sessions are found in the utmpx file alone", "error", err)
+		d.log.Warn("the request pipe is closed: sessions are found only in the utmpx file", "error", err)
 	}
 }
 

@@ -82,7 +82,7 @@ func (s *saver) run(ctx context.Context) {
 func (s *saver) write(st state.State) {
 	err := s.store.Save(st)
 	if err != nil && !s.failing {
-		s.log.Warn("the table is not saved: a restart will know no processes", "error", err)
+		s.log.Warn("cannot save the table: a restart will not recognise the processes", "error", err)
 	}
 	s.failing = err != nil
 }

@@ -61,7 +61,7 @@ func TestSaverKeepsNewest(t *testing.T) {
 		if d := cmp.Diff([]string{"1", "2", "3a", "3b"}, then); d != "" {
 			t.Errorf("called (-want +got)\n%s", d)
 		}
-		if n := strings.Count(log.String(), "the table is not saved"); n != 1 {
+		if n := strings.Count(log.String(), "cannot save the table"); n != 1 {
 			t.Errorf("two failures in a row were logged %d times, want 1", n)
 		}
 	})

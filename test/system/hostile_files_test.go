@@ -32,7 +32,7 @@ func TestHostileState(t *testing.T) {
 		}
 	}
 	const believed = "" // nothing is logged
-	const refused = "the table of the earlier run is not believed"
+	const refused = "the saved table is not used"
 	replace := func(with func() error) func(*testing.T) {
 		return func(t *testing.T) {
 			os.Remove(table)
@@ -50,7 +50,7 @@ func TestHostileState(t *testing.T) {
 		{"cut short", refused, rewrite(func(b []byte) []byte { return b[:len(b)/2] })},
 		{"empty", refused, rewrite(func([]byte) []byte { return nil })},
 		{"text of another", refused, rewrite(func([]byte) []byte { return []byte("\x1b[2Jhello\n") })},
-		{"of another boot", "of another boot", nil},
+		{"of another boot", "from another boot", nil},
 		{"somebody's", refused, func(t *testing.T) { os.Chown(table, 1000, 1000) }},
 		{"writable for all", refused, func(t *testing.T) { os.Chmod(table, 0o666) }},
 		{"a link", refused, func(t *testing.T) {
@@ -133,7 +133,7 @@ func TestNoSpaceInRun(t *testing.T) {
 	died := p.dies.kill(t)
 	p.dies.mustGo(t, died)
 	p.d.waitLog(t, "status not written", "no space left")
-	p.d.waitLog(t, "the table is not saved", "no space left")
+	p.d.waitLog(t, "cannot save the table", "no space left")
 	// A new utmpd also starts there.
 	p.d.stop(t)
 	fill(t, "/run") // uses the page that the pid file had
@@ -179,7 +179,7 @@ func TestNoSpaceInLog(t *testing.T) {
 	}
 	p.d.waitLog(t, "session ended", "logout=owed")
 	free()
-	p.d.waitLog(t, "logouts that had waited are written")
+	p.d.waitLog(t, "pending logouts are written")
 	p.mustHold(t, died)
 }
 
@@ -316,7 +316,7 @@ func TestHostileLogPath(t *testing.T) {
 			p.d.waitLog(t, "cleaning waits", c.says)
 			waitFor(t, generous, "who to stop showing the dead session", func() bool { return !whoShows(t, p.dies.entry.Line) })
 			exchange(t, wtmpFile, other)
-			p.d.waitLog(t, "logouts that had waited are written")
+			p.d.waitLog(t, "pending logouts are written")
 			p.mustHold(t, died)
 		})
 	}

@@ -184,7 +184,7 @@ func TestReadLockOnWtmp(t *testing.T) {
 			if took > slow {
 				t.Errorf("utmpd needed %v after the lock was gone", took)
 			}
-			d.waitLog(t, "logouts that had waited are written", "logouts=2")
+			d.waitLog(t, "pending logouts are written", "logouts=2")
 			statusSays(t, "logouts owed: 0")
 			first.mustGo(t, firstDied)
 			second.mustGo(t, secondDied)
