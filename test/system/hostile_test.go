@@ -216,7 +216,7 @@ func TestHostilePath(t *testing.T) {
 			p := beside(t)
 			c.make(t)
 			exchange(t, utmpFile, other)
-			p.d.waitLog(t, "the utmpx file cannot be read", c.says)
+			p.d.waitLog(t, "cannot read the utmpx file", c.says)
 			died := p.dies.kill(t)
 			holds(t, grace+time.Second, "utmpd without its file", func() bool { return running() != 0 })
 			p.d.answers(t)

@@ -51,7 +51,7 @@ func TestSandbox(t *testing.T) {
 		t.Fatal(err)
 	}
 	exchange(t, utmpFile, link)
-	p.d.waitLog(t, "the utmpx file cannot be read", "permission denied")
+	p.d.waitLog(t, "cannot read the utmpx file", "permission denied")
 	died := p.dies.kill(t)
 	p.d.stop(t)
 	p.d = startUtmpdAs(t, nil)
