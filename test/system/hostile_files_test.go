@@ -87,7 +87,7 @@ func TestHostileState(t *testing.T) {
 			p.d = startUtmpdAs(t, nil)
 			waitFor(t, generous, "the dead session to be cleaned", func() bool { return !whoShows(t, p.dies.entry.Line) })
 			died.to = time.Now() // the time of death is unknown
-			if c.says == believed && strings.Contains(p.d.logged(), "table of the earlier run") {
+			if c.says == believed && strings.Contains(p.d.logged(), "the saved table") {
 				t.Error("an intact table is not used")
 			}
 			if c.says != believed {
