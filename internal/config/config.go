@@ -58,19 +58,6 @@ type Fixed struct {
 	RunAs     string // RUN_AS: the user to become, "" to stay who started it
 }
 
-// String returns the settings as a file, each key once, in the order of the
-// manual page. [Parse] reads the same settings back, without a warning.
-func (c Config) String() string {
-	var b []byte
-	for _, k := range keys {
-		b = append(b, k.name...)
-		b = append(b, '=')
-		b = append(b, quote(k.get(&c))...)
-		b = append(b, '\n')
-	}
-	return string(b)
-}
-
 // Warning describes a fault in a line, and names the value used instead.
 type Warning struct {
 	File string

@@ -321,12 +321,12 @@ func FuzzParse(f *testing.F) {
 				t.Errorf("a warning that cannot be printed: %q", s)
 			}
 		}
-		again, warnings := Parse(strings.NewReader(c.String()), "f")
+		again, warnings := Parse(strings.NewReader(format(c)), "f")
 		if len(warnings) > 0 {
-			t.Errorf("%q: %v", c.String(), warnings)
+			t.Errorf("%q: %v", format(c), warnings)
 		}
 		if d := cmp.Diff(c, again); d != "" {
-			t.Errorf("%q: (-parsed +printed and parsed)\n%s", c.String(), d)
+			t.Errorf("%q: (-parsed +printed and parsed)\n%s", format(c), d)
 		}
 	})
 }

@@ -116,14 +116,6 @@ func errExpansion(c byte) error {
 	return fmt.Errorf("a %c, which is not expanded here; single quotes make it plain", c)
 }
 
-// quote writes v so that word, and a shell, read it back.
-func quote(v string) string {
-	if strings.Trim(v, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-@:+,") == "" {
-		return v
-	}
-	return "'" + strings.ReplaceAll(v, "'", `'\''`) + "'"
-}
-
 func skipBlanks(s string) string { return strings.TrimLeft(s, " \t") }
 
 func startsBlank(s string) bool { return s != "" && (s[0] == ' ' || s[0] == '\t') }
