@@ -55,7 +55,7 @@ func TestFind(t *testing.T) {
 			Writes{"s6-linux-init", false, false, true}},
 		{"s6 otherwise", fstest.MapFS{"proc/1/comm": file("s6-svscan\n")}, Writes{Who: "s6-linux-init"}},
 		{"another init", fstest.MapFS{"proc/1/comm": file("init\n"), "sbin/init": file("x")}, Writes{Who: "no program known to write them"}},
-		{"nothing to be seen", fstest.MapFS{}, Writes{Who: "no program known to write them"}},
+		{"no files", fstest.MapFS{}, Writes{Who: "no program known to write them"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -132,6 +132,8 @@ type panics struct{}
 
 func (*panics) Error() string { panic("no") }
 
+func quote(s string) string { return string(appendString(nil, s)) }
+
 func TestQuote(t *testing.T) {
 	tests := []struct{ name, in, want string }{
 		{"word", "pts/0", "pts/0"},
@@ -154,7 +156,7 @@ func TestQuote(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if d := cmp.Diff(tt.want, Quote(tt.in)); d != "" {
+			if d := cmp.Diff(tt.want, quote(tt.in)); d != "" {
 				t.Errorf("(-want +got)\n%s", d)
 			}
 		})
@@ -302,7 +304,7 @@ func FuzzQuote(f *testing.F) {
 		f.Add(tt.value)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		q := Quote(s)
+		q := quote(s)
 		if what := seen(q); what != "" || strings.ContainsAny(q, "\n\r") {
 			t.Errorf("%s in %q", what, q)
 		}

@@ -11,13 +11,11 @@ import (
 // maxValue limits the length of one value in the log, in bytes.
 const maxValue = 1024
 
-// Quote returns s as the logs show it. One word of printable characters is
+// appendString appends s as the logs show it. One word of printable characters is
 // unchanged. Anything else is quoted as by strconv.Quote, which escapes control
 // characters (C0, DEL and C1), invalid UTF-8, and characters that change the
 // direction of text. A value longer than 1024 bytes is truncated, with "..." at
 // its end.
-func Quote(s string) string { return string(appendString(nil, s)) }
-
 func appendString(b []byte, s string) []byte {
 	s, cut := shorten(s)
 	if plain(s, false) {

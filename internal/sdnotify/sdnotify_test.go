@@ -55,7 +55,7 @@ func TestMessages(t *testing.T) {
 		{"watchdog", (*Notifier).Watchdog, `^WATCHDOG=1$`},
 		{"status", func(n *Notifier) error { return n.Status("12 sessions, é") }, `^STATUS=12 sessions, é$`},
 		{"status with a newline", func(n *Notifier) error { return n.Status("a\nREADY=1") }, `^STATUS=a\?READY=1$`},
-		{"nasty status", func(n *Notifier) error { return n.Status("\x1b[2J\u009b\x7f\u202e\xff\x00.") }, `^STATUS=\?\[2J\?{5}\.$`},
+		{"status with control characters", func(n *Notifier) error { return n.Status("\x1b[2J\u009b\x7f\u202e\xff\x00.") }, `^STATUS=\?\[2J\?{5}\.$`},
 	}
 	c, n := listen(t)
 	for _, tt := range tests {
@@ -130,13 +130,13 @@ func TestWatchdogInterval(t *testing.T) {
 		want            time.Duration
 	}{
 		{"none", "", "", 0},
-		{"anyone's", "30000000", "", 30 * time.Second},
-		{"ours", "1500", self, 1500 * time.Microsecond},
-		{"another's", "30000000", "1", 0},
+		{"without a pid", "30000000", "", 30 * time.Second},
+		{"with our pid", "1500", self, 1500 * time.Microsecond},
+		{"with another pid", "30000000", "1", 0},
 		{"zero", "0", self, 0},
 		{"negative", "-5", self, 0},
 		{"not a number", "5s", self, 0},
-		{"beyond a duration", "9223372036854775807", self, 0},
+		{"larger than a time.Duration", "9223372036854775807", self, 0},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
