@@ -60,7 +60,7 @@ type Verdict struct {
 // record for one boot.
 const bootLate = 5 * time.Minute
 
-// Decide decides what is to be recorded of the end of the log's last boot.
+// Decide decides what to record of the end of the log's last boot.
 func Decide(ev Evidence) Verdict {
 	if ev.stamped() {
 		return Verdict{Present: true, Restarted: ev.endedBefore()}

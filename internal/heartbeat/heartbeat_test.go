@@ -293,7 +293,7 @@ func TestShutdownMarked(t *testing.T) {
 		want   State
 	}{
 		{"ends at once", "b1", time.Second, Shutdown},
-		{"beats once more", "b1", time.Minute, Stopped},
+		{"one more beat", "b1", time.Minute, Stopped},
 		{"another boot's mark", "b0", time.Second, Stopped},
 	}
 	for _, tt := range tests {

@@ -87,7 +87,7 @@ func TestReadNote(t *testing.T) {
 		{"boot", text("utmpd-heartbeat 2\nboot b\ntime 2026-01-02T03:04:05Z\nevery 1m0s\nstate stopped\n"), ErrCorrupt},
 		{"time", text("utmpd-heartbeat 2\nboot \"b\"\ntime now\nevery 1m0s\nstate stopped\n"), ErrCorrupt},
 		{"period", text("utmpd-heartbeat 2\nboot \"b\"\ntime 2026-01-02T03:04:05Z\nevery 60\nstate stopped\n"), ErrCorrupt},
-		{"period in other words", text("utmpd-heartbeat 2\nboot \"b\"\ntime 2026-01-02T03:04:05Z\nevery 60s\nstate stopped\n"), ErrCorrupt},
+		{"period in another form", text("utmpd-heartbeat 2\nboot \"b\"\ntime 2026-01-02T03:04:05Z\nevery 60s\nstate stopped\n"), ErrCorrupt},
 		{"large", text(strings.Repeat("x", 1<<20)), ErrCorrupt},
 	}
 	for _, tt := range tests {

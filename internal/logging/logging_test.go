@@ -152,7 +152,7 @@ func TestQuote(t *testing.T) {
 		{"at the limit", strings.Repeat("a", maxValue), strings.Repeat("a", maxValue)},
 		{"long", strings.Repeat("a", maxValue+1), strings.Repeat("a", maxValue) + "..."},
 		{"cut between runes", strings.Repeat("a", maxValue-1) + "é", strings.Repeat("a", maxValue-1) + "..."},
-		{"long and nasty", strings.Repeat("\x80", maxValue+9), `"` + strings.Repeat(`\x80`, maxValue-4) + `"...`},
+		{"long, invalid UTF-8", strings.Repeat("\x80", maxValue+9), `"` + strings.Repeat(`\x80`, maxValue-4) + `"...`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

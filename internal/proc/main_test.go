@@ -11,8 +11,8 @@ import (
 	"utmpd.dev/utmpd/internal/leaktest"
 )
 
-// childVar is the environment variable with the kind of child that this test
-// binary is to be.
+// childVar is the environment variable with the kind of child that the test
+// binary becomes.
 const childVar = "UTMPD_TEST_CHILD"
 
 func init() {

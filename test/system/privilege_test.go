@@ -192,7 +192,7 @@ func TestHiddenFromRoot(t *testing.T) {
 	parallel(t)
 	for _, c := range []struct{ name, hidepid, says string }{
 		{"for the group", "2", ""},
-		{"for who may trace", "4", "/proc is mounted with hidepid"},
+		{"ptraceable", "4", "/proc is mounted with hidepid"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if !enter(t, bookworm) {

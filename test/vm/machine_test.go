@@ -229,7 +229,7 @@ func (m *machine) until(what, command string) string {
 			return strings.TrimSuffix(string(r.Output), "\n")
 		}
 		if time.Now().After(end) {
-			m.t.Fatalf("waited in vain for %s: %s\n%s%s", what, command, r.Output, r.Errors)
+			m.t.Fatalf("timed out waiting for %s: %s\n%s%s", what, command, r.Output, r.Errors)
 		}
 	}
 }
@@ -289,7 +289,7 @@ func (m *machine) wait(what string) *waiting {
 func (w *waiting) pause() {
 	w.m.t.Helper()
 	if time.Now().After(w.end) {
-		w.m.t.Fatalf("waited in vain for %s", w.what)
+		w.m.t.Fatalf("timed out waiting for %s", w.what)
 	}
 	time.Sleep(200 * time.Millisecond)
 }
