@@ -210,5 +210,5 @@ func (d *daemon) shutDown() {
 }
 
 func (d *daemon) state() state.State {
-	return state.Of(d.table.State(d.moment(time.Now())), d.bootID, d.reading.snap.Generation())
+	return state.Of(d.table.Checkpoint(d.moment(time.Now())), d.bootID, d.reading.snap.Generation())
 }

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"runtime"
 	"slices"
+	"strings"
 	"time"
 
 	"utmpd.dev/utmpd/utmpx"
@@ -357,10 +358,16 @@ func (w *simWorld) checkLog() {
 // checkEmpty checks that nothing is remembered when all sessions are gone.
 func (w *simWorld) checkEmpty() {
 	d := w.run.d
-	t := reflect.ValueOf(d.table).Elem()
-	for _, name := range []string{"sessions", "groups", "procs", "orphans", "due", "leading", "verify", "owed", "promised"} {
-		if n := t.FieldByName(name).Len(); n != 0 {
-			w.broken("5: %d %s are left in the table", n, name)
+	for _, path := range []string{
+		"utmpx.sessions", "utmpx.recheck", "processes.byPID", "processes.byToken", "processes.idle",
+		"grace.heap", "leaders", "debts.owed", "debts.promised",
+	} {
+		t := reflect.ValueOf(d.table).Elem()
+		for name := range strings.SplitSeq(path, ".") {
+			t = t.FieldByName(name)
+		}
+		if n := t.Len(); n != 0 {
+			w.broken("5: %d %s are left in the table", n, path)
 		}
 	}
 	if watched, _ := d.watcher.Stats(); watched != 0 {

@@ -25,7 +25,7 @@ type input struct {
 func (d *daemon) moment(at time.Time) table.Moment {
 	// The rooms' clocks run apart by what a message takes; the table's does not run backward.
 	d.mono = max(d.mono, at.Sub(d.started))
-	return table.Moment{Mono: d.mono, Wall: d.on.wall(at)}
+	return table.Moment{Mono: d.mono, Up: d.on.up(at), Wall: d.on.wall(at)}
 }
 
 // watcherEvents passes on what the Watcher learnt, all at once: what the loop does
@@ -65,13 +65,12 @@ func (d *daemon) fromWatcher(ev watcher.Event, boot time.Time) table.Event {
 	case watcher.Reaped:
 		return table.Reaped{Token: ev.Token, Status: ev.Status}
 	}
-	lines, up := make(map[string]table.Leader, len(ev.Leaders)), d.on.up(ev.At)
+	lines := make(map[string]table.Leader, len(ev.Leaders))
 	for line, l := range ev.Leaders {
 		lines[line] = table.Leader{
 			Found:  l.Found,
 			Hidden: l.Exists && !l.Found && ev.Err != nil,
 			ID:     l.ID,
-			Age:    up - l.ID.SinceBoot(),
 		}
 	}
 	return table.Leaders{Lines: lines}

@@ -55,7 +55,7 @@ func BenchmarkDeath(b *testing.B) {
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
 		slot := i % benchSessions
-		s := t.at(slot)
+		s := t.utmpx.at(slot)
 		now.Mono += time.Millisecond
 		lines := t.Handle(now, Exited{Token: s.proc.token, Status: session.Status{Known: true}}).FindLeaders
 		jobs := t.Handle(now, Leaders{Lines: map[string]Leader{lines[0]: {}}}).Clean
@@ -71,7 +71,7 @@ func BenchmarkState(b *testing.B) {
 	t, _, now := benchTable(b)
 	b.ReportAllocs()
 	for b.Loop() {
-		if n := len(t.State(now).Sessions); n != benchSessions {
+		if n := len(t.Checkpoint(now).Sessions); n != benchSessions {
 			b.Fatal(n)
 		}
 	}

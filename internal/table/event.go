@@ -68,7 +68,6 @@ type Leader struct {
 	Found  bool
 	Hidden bool // the terminal exists, but who leads it cannot be known
 	ID     session.ID
-	Age    time.Duration // since its start
 }
 
 func (Scanned) event()    {}

@@ -33,7 +33,7 @@ func TestLeaderOfAnotherRecord(t *testing.T) {
 	if acts := w.table.Handle(w.now, Requested{PIDs: []int32{200}}); len(acts.Watch) != 1 {
 		t.Fatalf("%+v", acts)
 	}
-	w.handle(Leaders{Lines: map[string]Leader{"pts/0": {Found: true, ID: w.procs[200].id, Age: time.Hour}}})
+	w.handle(Leaders{Lines: map[string]Leader{"pts/0": {Found: true, ID: w.procs[200].id}}})
 	w.watch(200)
 	w.pass(time.Minute)
 	w.wantDead(0, died)
@@ -55,11 +55,47 @@ func TestLeaderFoundTooEarly(t *testing.T) {
 	// loses the process that its record names.
 	w.pass(20 * time.Millisecond)
 	w.start(201)
-	w.leaders["pts/0"] = Leader{Found: true, ID: w.procs[201].id, Age: 10 * time.Millisecond}
+	w.leaders["pts/0"] = Leader{Found: true, ID: w.procs[201].id}
 	w.pass(10 * time.Millisecond)
 	w.kill(200, session.Status{})
 	w.handle(Leaders{Lines: map[string]Leader{"pts/0": {}}})
 	w.pass(time.Minute)
 	w.wantAlive(1)
 	w.wantDead(0, epoch.Add(time.Minute))
+}
+
+// TestHiddenLeaderIsNoCause: a session that stayed because /proc hid the leader of
+// its terminal is reported, when the terminal is gone, without a false cause.
+func TestHiddenLeaderIsNoCause(t *testing.T) {
+	w := newWorld(t)
+	w.put(0, w.login("pts/0", 100)) // no such process
+	w.leaders["pts/0"] = Leader{Hidden: true}
+	w.scan()
+	w.pass(time.Minute)
+	w.wantAlive(0)
+	w.wantLog("its terminal is still there")
+	delete(w.leaders, "pts/0")
+	w.pass(time.Minute)
+	if len(w.cleaned) != 1 || w.cleaned[0].Found != "" {
+		t.Errorf("cleaned %+v, want one job without a cause", w.cleaned)
+	}
+}
+
+// TestLeaderAfterSuspend: a leader that started after the death is another session's,
+// also if the machine slept before anybody looked. The death's age by the clock that
+// stands still then is one second; the leader's, by the clock of processes, an hour.
+func TestLeaderAfterSuspend(t *testing.T) {
+	w := newWorld(t)
+	w.start(100)
+	w.put(0, w.login("pts/0", 100))
+	w.scan()
+	w.pass(time.Minute)
+	died := w.now.Wall
+	w.kill(100, session.Status{})
+	w.pass(500 * time.Millisecond)
+	w.start(101)
+	w.leaders["pts/0"] = w.leader(101, 0)
+	w.suspend(time.Hour)
+	w.pass(time.Second)
+	w.wantDead(0, died)
 }

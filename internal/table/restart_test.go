@@ -58,7 +58,7 @@ func TestRestartTwiceAlive(t *testing.T) {
 	w.start(100)
 	w.scan()
 	w.pass(time.Second)
-	w.wantLog("another process's")
+	w.wantLog("another process has its pid")
 	if got := w.cleaned[0].After; !got.Equal(alive) {
 		t.Errorf("known alive until %v, want %v", got, alive)
 	}
@@ -66,7 +66,7 @@ func TestRestartTwiceAlive(t *testing.T) {
 
 // restart has another run take over what this one saves.
 func (w *world) restart() {
-	st := w.table.State(w.now)
+	st := w.table.Checkpoint(w.now)
 	for _, p := range w.procs {
 		p.token = 0
 	}
@@ -94,7 +94,7 @@ func TestIdentityIsKept(t *testing.T) {
 	w.pass(time.Minute)
 	w.scan()
 	w.pass(time.Minute)
-	w.wantLog("another process's")
+	w.wantLog("another process has its pid")
 	if r := w.get(0); r.Type != utmpx.DeadProcess {
 		t.Errorf("bound to another process: %v", r)
 	}

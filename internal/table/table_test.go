@@ -4,6 +4,7 @@ package table
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -80,8 +81,8 @@ func TestDeath(t *testing.T) {
 			w.wantAlive(1)
 		}},
 		{"the line's leader lives on", func(w *world) {
-			w.leaders["pts/0"] = Leader{Found: true, ID: session.ID{PID: 101, Start: 7}, Age: 30 * time.Second}
-			w.procs[101] = &proc{id: session.ID{PID: 101, Start: 7}}
+			w.leaders["pts/0"] = w.leader(101, 30*time.Second)
+			w.procs[101] = &proc{id: w.leaders["pts/0"].ID}
 			w.kill(100, session.Status{})
 			w.pass(time.Hour)
 			w.wantAlive(0)
@@ -94,13 +95,13 @@ func TestDeath(t *testing.T) {
 		}},
 		{"a leader that came after the death is another session's", func(w *world) {
 			w.kill(100, session.Status{})
-			w.leaders["pts/0"] = Leader{Found: true, ID: session.ID{PID: 101, Start: 7}, Age: 500 * time.Millisecond}
+			w.leaders["pts/0"] = w.leader(101, -500*time.Millisecond)
 			w.pass(time.Second)
 			w.wantDead(0, w.now.Wall.Add(-time.Second))
 		}},
 		{"KEEP_BUSY_LINES=no", func(w *world) {
 			w.handle(Configured{Settings{Grace: time.Second}})
-			w.leaders["pts/0"] = Leader{Found: true, ID: session.ID{PID: 101, Start: 7}, Age: time.Hour}
+			w.leaders["pts/0"] = w.leader(101, time.Hour)
 			w.kill(100, session.Status{})
 			w.pass(time.Second)
 			w.wantDead(0, w.now.Wall.Add(-time.Second))
@@ -204,7 +205,7 @@ func TestDeath(t *testing.T) {
 			w.logErr = nil
 			w.pass(owedEvery)
 			w.wantLog("paid")
-			if w.table.Counts().Owed != 0 || w.table.logFailing >= 0 {
+			if w.table.Counts().Owed != 0 || w.table.log.failing >= 0 {
 				w.t.Error("still owed, or still failing")
 			}
 		}},
@@ -329,8 +330,8 @@ func TestDisplayLeftAlone(t *testing.T) {
 	w.kill(100, session.Status{})
 	w.pass(time.Minute)
 	w.wantAlive(0)
-	if len(w.kept)+len(w.table.procs)+len(w.table.groups) != 0 {
-		t.Errorf("kept: watched %v, processes %v, pids %v", w.kept, w.table.procs, w.table.groups)
+	if len(w.kept)+len(w.table.processes.byToken)+len(w.table.processes.byPID) != 0 {
+		t.Errorf("kept: watched %v, processes %v, pids %v", w.kept, w.table.processes.byToken, w.table.processes.byPID)
 	}
 }
 
@@ -422,7 +423,7 @@ func TestRestart(t *testing.T) {
 		{"died meanwhile: the end is the finding, known alive before", func(w *world) { w.kill(100, session.Status{}) },
 			func(w *world) { w.wantDead(0, w.now.Wall.Add(-time.Second)) }},
 		{"died and its pid was reused by a process as old as the record allows", func(w *world) { w.kill(100, session.Status{}); w.start(100) },
-			func(w *world) { w.wantDead(0, w.now.Wall.Add(-time.Second)); w.wantLog("another process's") }},
+			func(w *world) { w.wantDead(0, w.now.Wall.Add(-time.Second)); w.wantLog("another process has its pid") }},
 		{"the record is another one with the same pid, lives", func(w *world) {
 			w.kill(100, session.Status{})
 			w.start(100)
@@ -433,7 +434,7 @@ func TestRestart(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			w := one(t)
-			st := w.table.State(w.now)
+			st := w.table.Checkpoint(w.now)
 			if w.table.Dirty() {
 				t.Error("dirty after State")
 			}
@@ -457,7 +458,7 @@ func TestRestartInGrace(t *testing.T) {
 	died := w.now.Wall
 	w.kill(100, session.Status{Known: true, Wait: 3 << 8})
 	w.pass(500 * time.Millisecond)
-	st := w.table.State(w.now)
+	st := w.table.Checkpoint(w.now)
 	w.table = New(w.table.set)
 	w.table.Restore(st)
 	w.scan()
@@ -477,5 +478,46 @@ func TestReapedBringsTheStatus(t *testing.T) {
 	w.pass(time.Second)
 	if got := w.cleaned[0].Status; got != (session.Status{Known: true, Wait: 15}) {
 		t.Errorf("status %v", got)
+	}
+}
+
+// TestSameActions: many sessions that begin, end and move together give the same actions
+// in the same order each time. The world checks that with every event.
+func TestSameActions(t *testing.T) {
+	w := newWorld(t)
+	const many = 60
+	for i := range many {
+		w.start(int32(100 + i))
+		w.put(i, w.login(fmt.Sprintf("pts/%d", i), int32(100+i)))
+	}
+	w.scan()
+	if w.twin() == nil {
+		t.Fatal("there is no second table")
+	}
+	w.pass(time.Minute)
+	w.gen, w.file = 2, nil // another file, without records
+	w.scan()
+	w.gen = 3
+	for i := range many {
+		w.put(many-1-i, w.login(fmt.Sprintf("pts/%d", i), int32(100+i)))
+	}
+	w.scan()
+	for i := range many {
+		w.procs[int32(100+i)] = nil
+		w.hold = i%2 == 0
+		w.scan()
+	}
+	w.hold = false
+	w.logErr, w.utmpxErr = errors.New("no space"), nil
+	w.handle(Requested{PIDs: []int32{100, 130, 101}})
+	w.pass(20 * time.Second)
+	w.clean()
+	w.pass(20 * time.Second)
+	w.logErr = nil
+	w.pass(20 * time.Second)
+	w.file = nil
+	w.scan()
+	if w.twin() == nil {
+		t.Fatal("the second table was lost")
 	}
 }

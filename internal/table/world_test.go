@@ -4,6 +4,7 @@ package table
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -40,6 +41,7 @@ type world struct {
 	cleaned   []session.Job
 	log       []string
 	forgotten []session.Token
+	twins     map[*Table]*Table
 }
 
 type proc struct {
@@ -54,17 +56,40 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	return &world{
 		t: t, table: New(Settings{Grace: time.Second, KeepBusyLines: true}),
-		now: Moment{Mono: time.Second, Wall: epoch}, gen: 1, layout: utmpx.Glibc384LE,
-		procs: map[int32]*proc{}, leaders: map[string]Leader{}, maxFDs: 100, kept: map[session.Token]int32{},
+		now: Moment{Mono: time.Second, Up: 24 * time.Hour, Wall: epoch}, gen: 1, layout: utmpx.Glibc384LE,
+		procs: map[int32]*proc{}, leaders: map[string]Leader{}, maxFDs: 100, kept: map[session.Token]int32{}, twins: map[*Table]*Table{},
 		boot: epoch.Add(-24 * time.Hour),
 	}
+}
+
+// twin returns a second table that has taken in the same events as the first, nil if
+// there is none. Both must want the same things in the same order.
+func (w *world) twin() *Table {
+	if w.table.handles == 0 && w.table.earlier == nil && len(w.table.debts.owed) == 0 {
+		w.twins[w.table] = New(w.table.set)
+	}
+	twin := w.twins[w.table]
+	if twin == nil || twin.handles != w.table.handles { // a test has called Handle itself
+		return nil
+	}
+	return twin
 }
 
 // start has a process live under a pid, as another than who had it before.
 func (w *world) start(pid int32) {
 	w.tokens++
-	age := w.now.Wall.Sub(w.boot)
-	w.procs[pid] = &proc{id: session.ID{PID: pid, Start: uint64(age / clockTick), Inode: uint64(w.tokens)}, started: w.now.Wall}
+	w.procs[pid] = &proc{id: session.ID{PID: pid, Start: uint64(w.now.Up / clockTick), Inode: uint64(w.tokens)}, started: w.now.Wall}
+}
+
+// leader is a process that leads a terminal, and started that long ago.
+func (w *world) leader(pid int32, age time.Duration) Leader {
+	return Leader{Found: true, ID: session.ID{PID: pid, Start: uint64((w.now.Up - age) / clockTick), Inode: uint64(pid)}}
+}
+
+// suspend lets time go by in which the machine sleeps.
+func (w *world) suspend(d time.Duration) {
+	w.now.Up += d
+	w.now.Wall = w.now.Wall.Add(d)
 }
 
 // kill ends a process; the table is told if it watched it.
@@ -97,7 +122,7 @@ func (w *world) scan() { w.read(true) }
 
 // read has the table read the file, by the period or on notice.
 func (w *world) read(periodic bool) {
-	snap := snapshot.New(snapshot.Generation{Dev: 1, Ino: w.gen}, w.layout, w.table.snap, w.file)
+	snap := snapshot.New(snapshot.Generation{Dev: 1, Ino: w.gen}, w.layout, w.table.utmpx.snap, w.file)
 	w.handle(Scanned{Snapshot: snap, Began: w.now.Mono, Periodic: periodic})
 }
 
@@ -111,16 +136,24 @@ func (w *world) pass(d time.Duration) {
 		}
 		step := max(0, at-w.now.Mono)
 		w.now.Mono += step
+		w.now.Up += step
 		w.now.Wall = w.now.Wall.Add(step)
 		w.handle(Tick{})
 	}
 	w.now.Wall = w.now.Wall.Add(end - w.now.Mono)
+	w.now.Up += end - w.now.Mono
 	w.now.Mono = end
 }
 
 func (w *world) handle(ev Event) {
 	w.t.Helper()
+	twin := w.twin()
 	acts := w.table.Handle(w.now, ev)
+	if twin != nil {
+		if again := twin.Handle(w.now, ev); !reflect.DeepEqual(acts, again) {
+			w.t.Errorf("two tables want different things after %T:\n%+v\n%+v", ev, acts, again)
+		}
+	}
 	for _, r := range acts.Reports {
 		w.log = append(w.log, describe(r))
 	}
@@ -249,9 +282,9 @@ func (w *world) wantLog(want string) {
 func (w *world) wantEmpty() {
 	w.t.Helper()
 	t := w.table
-	if n := len(slices.Collect(t.each())) + len(t.groups) + len(t.procs) + len(t.orphans) + len(t.due) + len(t.leading); n != 0 || len(w.kept) != 0 {
+	if n := len(slices.Collect(t.utmpx.each())) + len(t.processes.byPID) + len(t.processes.byToken) + len(t.processes.idle) + len(t.grace.heap) + len(t.leaders); n != 0 || len(w.kept) != 0 {
 		w.t.Errorf("left over: sessions %d groups %d procs %d orphans %d due %d leading %d, watched %d",
-			len(slices.Collect(t.each())), len(t.groups), len(t.procs), len(t.orphans), len(t.due), len(t.leading), len(w.kept))
+			len(slices.Collect(t.utmpx.each())), len(t.processes.byPID), len(t.processes.byToken), len(t.processes.idle), len(t.grace.heap), len(t.leaders), len(w.kept))
 	}
 	if c := t.Counts(); c.Sessions != 0 || c.Watched != 0 || c.Unwatched != 0 || c.Dying != 0 {
 		w.t.Errorf("counts of an empty table: %+v", c)

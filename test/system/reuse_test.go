@@ -113,7 +113,7 @@ func TestPIDReusedBeforeFirstSight(t *testing.T) {
 				w.cmd = other
 				died = w.kill(t)
 			} else {
-				d.waitLog(t, "session ended", "line=x/1", `found="its pid is of a process that started later"`)
+				d.waitLog(t, "session ended", "line=x/1", `found="the process with its pid started later"`)
 				died.to = time.Now() // found dead, not watched
 				if !alive(other.Process.Pid) {
 					t.Error("the pid was not in use while utmpd judged")

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package table
+
+import (
+	"bytes"
+	"maps"
+	"slices"
+	"time"
+
+	"utmpd.dev/utmpd/internal/session"
+)
+
+// earlier is what is known of sessions from before: from an earlier run, or of a file
+// that is gone. The key is the sum of the record's bytes.
+type earlier map[[16]byte]earlierSession
+
+type earlierSession struct {
+	session.Entry
+	alive time.Time // when it was all true
+}
+
+// Checkpoint returns what a later run must know, and the table is no longer
+// [Table.Dirty]. It leaves out sessions whose process was never identified. As long as
+// no record was seen, it is what the earlier run knew.
+func (t *Table) Checkpoint(now Moment) session.Checkpoint {
+	t.dirty = false
+	c := session.Checkpoint{Alive: now.Wall, Owed: t.debts.all()}
+	c.Sessions = make([]session.Entry, 0, t.counts.Sessions+len(t.earlier))
+	for _, was := range t.earlier.sorted() { // then there are no others, and all are of one moment
+		c.Alive = was.alive
+		c.Sessions = append(c.Sessions, was.Entry)
+	}
+	for s := range t.utmpx.each() {
+		if s.id.PID != 0 && (s.state != done || s.left) {
+			c.Sessions = append(c.Sessions, s.checkpoint(now))
+		}
+	}
+	return c
+}
+
+// checkpoint returns what a later run must know of a session.
+func (s *entry) checkpoint(now Moment) session.Entry {
+	if !s.summed {
+		s.sum, s.summed = s.source.sum(s), true
+	}
+	if s.state == watched {
+		s.last = now.Mono
+	}
+	e := session.Entry{
+		Slot: int(s.place), Sum: s.sum, ID: s.id, Led: s.led, Since: now.Wall.Add(s.since - s.last),
+	}
+	if s.state == asking || s.state == watched || s.state == unwatchedNow {
+		return e
+	}
+	e.End, e.Exact, e.Status = s.end.time(), s.exact, s.status
+	if s.proc != nil && s.proc.status.Known {
+		e.Status = s.proc.status
+	}
+	return e
+}
+
+// Restore gives the table the checkpoint of an earlier run of the same boot. It must
+// come before the first [Scanned]. Each entry counts for the record with the same bytes
+// and the process with the same identity only.
+func (t *Table) Restore(c session.Checkpoint) {
+	t.earlier = earlierOf(c)
+	t.debts.owed = append(t.debts.owed, c.Owed...)
+	if len(t.debts.owed) > 0 {
+		t.log.fails(0)
+	}
+}
+
+// keepForLater keeps what is known of all sessions for a file that holds their records
+// again.
+func (t *Table) keepForLater() {
+	t.earlier = earlierOf(t.Checkpoint(t.now))
+	t.dirty = true
+}
+
+func earlierOf(c session.Checkpoint) earlier {
+	m := make(earlier, len(c.Sessions))
+	for _, s := range c.Sessions {
+		m[s.Sum] = earlierSession{s, c.Alive}
+	}
+	return m
+}
+
+// restore gives a session just opened what was known of it before.
+func (m earlier) restore(s *entry, raw string, now Moment) {
+	if m == nil {
+		return
+	}
+	s.sum, s.summed = sumOf(raw), true
+	was, ok := m[s.sum]
+	if !ok || !was.Led && was.ID.PID != s.pid {
+		return
+	}
+	s.id, s.pid, s.led = was.ID, was.ID.PID, was.Led
+	// The clock may have been set between the runs. Within one run its spans count.
+	s.seen, s.last = true, now.Mono
+	s.since = s.last - was.alive.Sub(was.Since)
+	s.alive, s.end, s.exact, s.status = wallOf(was.alive), wallOf(was.End), was.Exact, was.Status
+}
+
+// sorted returns all, in the order of their slots.
+func (m earlier) sorted() []earlierSession {
+	return slices.SortedFunc(maps.Values(m), func(a, b earlierSession) int {
+		if a.Slot != b.Slot {
+			return a.Slot - b.Slot
+		}
+		return bytes.Compare(a.Sum[:], b.Sum[:])
+	})
+}

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package table
+
+import (
+	"slices"
+	"time"
+
+	"utmpd.dev/utmpd/internal/session"
+)
+
+const (
+	// retryBusy, retryLog and retryFailed are the pauses before a clean is ordered again:
+	// short after a lock that was waited for, longer after an error. A wtmpx file that
+	// cannot be used may be locked or broken; it delays the clean for logPatience at most.
+	retryBusy   = 100 * time.Millisecond
+	retryLog    = 250 * time.Millisecond
+	retryFailed = 2 * time.Second
+	logPatience = 10 * time.Second
+)
+
+// logHealth is since when the wtmpx file fails, on Moment.Mono; -1: it does not.
+type logHealth struct{ failing time.Duration }
+
+func (l *logHealth) works() { l.failing = -1 }
+
+func (l *logHealth) fails(now time.Duration) {
+	if l.failing < 0 {
+		l.failing = now
+	}
+}
+
+// givenUp reports whether it has failed for so long that records are marked without it.
+func (l *logHealth) givenUp(now time.Duration) bool {
+	return l.failing >= 0 && now-l.failing >= logPatience
+}
+
+// retry is the pause before the next try. After it the patience may be at its end.
+func (l *logHealth) retry(now time.Duration) time.Duration {
+	return min(retryLog, max(retryBusy, l.failing+logPatience-now))
+}
+
+// clean orders a record to be marked, unless it is a display's whose process was not
+// seen alive for long enough.
+func (t *Table) clean(s *entry) {
+	if s.display() && !s.seenFor(displayAge) {
+		s.left = true
+		t.leaveAlone(s, false)
+		t.reportLeft(s, "the process of a display's record was not seen alive for a minute")
+		return
+	}
+	t.setState(s, cleaning)
+	if s.proc != nil && s.proc.status.Known {
+		s.status = s.proc.status
+	}
+	job := s.source.job(s)
+	job.End, job.Status, job.SkipLog = s.end.time(), s.status, t.log.givenUp(t.now.Mono)
+	if login := s.login.Time(); job.End.Before(login) {
+		job.End = login
+	}
+	if !s.exact {
+		job.After, job.Found = s.aliveUntil(), s.found.String()
+	}
+	if job.SkipLog {
+		t.debts.promise(job)
+		t.dirty = true
+	}
+	t.out.Clean = append(t.out.Clean, job)
+}
+
+// cleaned goes on with the sessions of the jobs that came back.
+func (t *Table) cleaned(ev Cleaned) {
+	delayed := map[session.Outcome]Report{}
+	t.out.Reports = slices.Grow(t.out.Reports, len(ev.Results))
+	for _, res := range ev.Results {
+		t.settleDebt(res)
+		s := t.ordered(res.Job)
+		t.reportResult(res, delayed)
+		if s != nil {
+			t.goOn(s, res)
+		}
+	}
+	for _, o := range []session.Outcome{session.Busy, session.Failed, session.LogFailed} {
+		if r, ok := delayed[o]; ok {
+			t.report(r)
+		}
+	}
+}
+
+// ordered returns the session that still waits for the result of a job, nil if its
+// record has changed since.
+func (t *Table) ordered(job session.Job) *entry {
+	u := &t.utmpx
+	s := u.at(job.Slot)
+	if s == nil || s.state != cleaning || job.Generation != u.snap.Generation() || u.snap.Raw(job.Slot) != job.Record.Raw() {
+		return nil
+	}
+	return s
+}
+
+// goOn moves a session on by what became of its job.
+func (t *Table) goOn(s *entry, res session.Result) {
+	now := t.now.Mono
+	switch res.Outcome {
+	case session.Done:
+		if !res.Job.SkipLog && res.Logout != session.LogoutOwed {
+			t.log.works()
+		}
+		t.leaveAlone(s, true)
+	case session.Changed:
+		t.out.Rescan = true
+		if res.Err == nil {
+			t.leaveAlone(s, true)
+			return
+		}
+		// The file is another one, or gone. The scan reports what it holds now. If the
+		// old one comes back, the time of death is still known.
+		t.wait(s, now+retryFailed)
+	case session.DryRun:
+		s.left = true // what is known of it is for a run that writes
+		t.leaveAlone(s, false)
+	case session.Busy:
+		t.wait(s, now+retryBusy)
+	case session.LogFailed:
+		t.log.fails(now)
+		t.wait(s, now+t.log.retry(now))
+	case session.Failed:
+		t.wait(s, now+retryFailed)
+	}
+}
+
+// reportResult reports what became of a job. Jobs that wait are reported together.
+func (t *Table) reportResult(res session.Result, delayed map[session.Outcome]Report) {
+	r := Report{
+		Record: res.Job.Record, End: res.Job.End, Status: res.Job.Status,
+		After: res.Job.After, Found: res.Job.Found, Logout: res.Logout, Err: res.Err,
+	}
+	switch res.Outcome {
+	case session.Done:
+		r.Kind = Ended
+		t.counts.Cleaned++
+	case session.DryRun:
+		r.Kind = WouldEnd
+	case session.Changed:
+		if res.Err != nil {
+			return
+		}
+		r.Kind = Owner
+	default:
+		r.Kind = Delayed
+		r.Count = delayed[res.Outcome].Count + 1
+		delayed[res.Outcome] = r
+		return
+	}
+	t.report(r)
+}

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package table
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"time"
+
+	"utmpd.dev/utmpd/internal/session"
+	"utmpd.dev/utmpd/internal/snapshot"
+)
+
+const (
+	// owedEvery is the pause between two attempts at the logouts that wait for the wtmpx
+	// file.
+	owedEvery = time.Second
+	// OwedMost is how many of them are kept.
+	OwedMost = 10_000
+)
+
+// debts are the logouts that wait for the wtmpx file.
+type debts struct {
+	owed     []session.Debt
+	next     time.Duration // when they are tried again
+	out      bool          // an attempt is under way
+	tried    int           // with how many, from the first
+	promised map[jobRecord]promise
+}
+
+func newDebts() debts { return debts{promised: map[jobRecord]promise{}} }
+
+// jobRecord names the record of a job that leaves the wtmpx file out. Several such jobs
+// may be out if the record was written back meanwhile.
+type jobRecord struct {
+	gen  snapshot.Generation
+	slot int
+	raw  string
+}
+
+// promise is a logout that jobs leave out, from before the record is marked: a
+// checkpoint taken then has it, whatever becomes of utmpd.
+type promise struct {
+	debt session.Debt
+	jobs int // how many are out
+}
+
+func recordOf(j session.Job) jobRecord { return jobRecord{j.Generation, j.Slot, j.Record.Raw()} }
+
+// promise notes the logout that a job leaves out.
+func (d *debts) promise(j session.Job) {
+	out := d.promised[recordOf(j)].jobs
+	d.promised[recordOf(j)] = promise{session.Debt{Login: j.Record.Detach(), End: j.End, Status: j.Status}, out + 1}
+}
+
+// redeem takes back one promise for a job, and returns the logout. ok is false if there
+// was none.
+func (d *debts) redeem(j session.Job) (debt session.Debt, ok bool) {
+	p, ok := d.promised[recordOf(j)]
+	if !ok {
+		return session.Debt{}, false
+	}
+	if p.jobs--; p.jobs > 0 {
+		d.promised[recordOf(j)] = p
+	} else {
+		delete(d.promised, recordOf(j))
+	}
+	return p.debt, true
+}
+
+// settleDebt makes a debt of what was promised if the record was marked without its
+// logout.
+func (t *Table) settleDebt(res session.Result) {
+	if !res.Job.SkipLog {
+		return
+	}
+	debt, ok := t.debts.redeem(res.Job)
+	if !ok {
+		return
+	}
+	t.dirty = true
+	if res.Outcome != session.Done || res.Logout != session.LogoutOwed {
+		return
+	}
+	if !t.debts.add(debt, t.now.Mono) {
+		t.report(Report{Kind: OwedLost, Record: debt.Login, End: debt.End})
+	}
+}
+
+// add takes up a debt. It reports false if too many wait.
+func (d *debts) add(debt session.Debt, now time.Duration) bool {
+	if len(d.owed) >= OwedMost {
+		return false
+	}
+	if len(d.owed) == 0 {
+		d.next = now + owedEvery
+	}
+	d.owed = append(d.owed, debt)
+	return true
+}
+
+// waiting reports whether debts wait for their next attempt.
+func (d *debts) waiting() bool { return len(d.owed) > 0 && !d.out }
+
+// pay returns the debts to be paid now, nil if there are none.
+func (d *debts) pay(now time.Duration) []session.Debt {
+	if !d.waiting() || d.next > now {
+		return nil
+	}
+	d.out, d.tried = true, len(d.owed)
+	return slices.Clone(d.owed)
+}
+
+// paid takes in what became of the debts that were to be paid.
+func (t *Table) paid(ev Paid) {
+	if n := t.debts.paid(ev.Left, t.now.Mono); n > 0 {
+		t.report(Report{Kind: OwedPaid, Count: n})
+		t.dirty = true
+	}
+	if ev.Err == nil {
+		t.log.works()
+	}
+}
+
+// paid keeps what is left of an attempt, and returns how many were paid.
+func (d *debts) paid(left []session.Debt, now time.Duration) int {
+	n := d.tried - len(left)
+	d.owed = append(slices.Clone(left), d.owed[d.tried:]...)
+	d.out, d.tried, d.next = false, 0, now+owedEvery
+	return n
+}
+
+// all returns the debts and the promises, which a later run must know.
+func (d *debts) all() []session.Debt {
+	all := slices.Clone(d.owed)
+	order := func(a, b jobRecord) int { return cmp.Or(cmp.Compare(a.slot, b.slot), cmp.Compare(a.raw, b.raw)) }
+	for _, at := range slices.SortedFunc(maps.Keys(d.promised), order) {
+		all = append(all, d.promised[at].debt)
+	}
+	return all
+}

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package table
+
+import (
+	"cmp"
+	"strings"
+	"time"
+
+	"utmpd.dev/utmpd/internal/session"
+	"utmpd.dev/utmpd/utmpx"
+)
+
+// displayAge is how long the process of an X display's record must have been seen
+// alive before its death counts: the processes that call sessreg end at once while
+// the session lives.
+const displayAge = time.Minute
+
+// state is how far the judgement of a session has come.
+type state uint8
+
+const (
+	unopened     state = iota
+	asking             // its pid has been asked about
+	watched            // bound to a watched process
+	unwatchedNow       // its process lived when last asked about, but is not watched
+	dying              // its process is dead; its due time is awaited
+	askingLeader       // the leader of its terminal has been asked for
+	cleaning           // a Job is out
+	done               // cleaned, changed or left alone: nothing more until its record changes
+)
+
+// entry is one session: a USER_PROCESS record and the process it lives by. A record
+// whose bytes change is a new session.
+//
+// There may be tens of thousands, so fields are no larger than they must be, and in an
+// order that leaves no gaps.
+type entry struct {
+	key    uint64 // its own; a later session has a higher one
+	line   string
+	user   string
+	source source
+
+	prev, next *entry     // in the list of its pid's group, if joined
+	proc       *process   // while watched, and after that while its status may still come
+	id         session.ID // of the process, once known
+
+	since time.Duration // Moment.Mono when the process was first seen alive
+	last  time.Duration // Moment.Mono when it last was; while it is watched that is now
+	alive wallTime      // the same by the wall clock
+
+	login  utmpx.Time    // the record's time
+	end    wallTime      // when the process died, or was found dead
+	died   time.Duration // Moment.Mono of the death, or of the finding
+	diedUp time.Duration // Moment.Up of the same
+	due    time.Duration // Moment.Mono when the wait ends
+	sum    [16]byte      // of the record, if summed
+
+	status session.Status
+	place  int32 // in its source: the slot
+	pid    int32 // of the process it lives by: ut_pid, or the leader of its line
+	ask    int32 // the question whose answer counts, see group
+	index  int32 // in the heap of grace; -1: not there
+
+	state  state
+	found  finding // what showed that the process is dead
+	hidden bool    // it was reported that /proc hides the leader of its line
+	led    bool    // pid is the leader of the line
+	left   bool    // left alone for good: done, and to stay so for these bytes
+	joined bool    // in its pid's group
+	seen   bool    // the process was seen alive
+	exact  bool    // end is the time of the death, not of the finding
+	summed bool
+}
+
+// finding is what showed that a process is dead which nobody saw die.
+type finding uint8
+
+const (
+	foundGone finding = iota // nothing has its pid
+	foundOther
+	foundLater
+)
+
+func (f finding) String() string {
+	return [...]string{"", "another process has its pid now", "the process with its pid started later"}[f]
+}
+
+// wallTime is a time of the wall clock in microseconds since 1970, as records hold
+// it; 0 is none. It takes a third of the memory of a time.Time.
+type wallTime int64
+
+func wallOf(t time.Time) wallTime {
+	if t.IsZero() {
+		return 0
+	}
+	return wallTime(t.UnixMicro())
+}
+
+// time returns the zero time for none.
+func (w wallTime) time() time.Time {
+	if w == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(int64(w))
+}
+
+func byKey(a, b *entry) int { return cmp.Compare(a.key, b.key) }
+
+// newEntry returns the session of a record. It shares no memory with the record: a
+// session outlives the snapshot it was found in.
+func (t *Table) newEntry(from source, place int32, r utmpx.Record) *entry {
+	t.opened++
+	text := r.Line + r.User
+	if r.Line == "" || r.User == "" {
+		text = strings.Clone(text) // the addition made no copy
+	}
+	return &entry{
+		key: t.opened, source: from, place: place,
+		line: text[:len(r.Line)], user: text[len(r.Line):],
+		pid: r.PID, login: r.Time, index: -1,
+	}
+}
+
+// open takes in a session that its source has found.
+func (t *Table) open(s *entry, raw string) {
+	if s.pid <= 0 {
+		t.setState(s, done)
+		t.reportLeft(s, "its record names no process")
+		return
+	}
+	t.earlier.restore(s, raw, t.now)
+	t.ask(s)
+}
+
+// close forgets a session: its record is gone, or has changed. byOwner tells that the
+// record is no longer one of a session.
+func (t *Table) close(s *entry, byOwner bool) {
+	if byOwner && (s.state == dying || s.state == askingLeader) {
+		t.report(Report{Kind: Owner, Record: s.record()})
+	}
+	t.unbind(s)
+	t.leave(s)
+	t.grace.remove(s)
+	t.utmpx.clear(s)
+	t.count(s.state, -1)
+	t.counts.Sessions--
+	t.dirty = true
+}
+
+// leaveAlone ends the work on a session until its record changes. With recheck, a
+// scan that begins later and finds the same bytes opens it again.
+func (t *Table) leaveAlone(s *entry, recheck bool) {
+	t.setState(s, done)
+	t.unbind(s)
+	t.leave(s)
+	if recheck {
+		t.utmpx.recheck[int(s.place)] = t.now.Mono
+	}
+}
+
+// setState moves the session on, and counts.
+func (t *Table) setState(s *entry, to state) {
+	if s.state == unopened {
+		t.counts.Sessions++
+	}
+	t.count(s.state, -1)
+	t.count(to, 1)
+	s.state = to
+	t.dirty = true
+}
+
+func (t *Table) count(in state, n int) {
+	switch in {
+	case asking:
+		t.counts.Asking += n
+	case watched:
+		t.counts.Watched += n
+	case unwatchedNow:
+		t.counts.Unwatched += n
+	case dying, askingLeader, cleaning:
+		t.counts.Dying += n
+	}
+}
+
+func (s *entry) record() utmpx.Record { return s.source.record(s) }
+
+func (t *Table) reportLeft(s *entry, reason string) {
+	t.report(Report{Kind: Left, Record: s.record(), Reason: reason})
+}
+
+// display reports whether the record is one of an X display, such as :0.
+func (s *entry) display() bool { return len(s.line) > 0 && s.line[0] == ':' }
+
+// seenFor reports whether the process was seen alive for that long. That it was found
+// dead later than that proves nothing.
+func (s *entry) seenFor(d time.Duration) bool { return s.seen && s.last-s.since >= d }
+
+// aliveUntil returns when the session was last known alive: when its process was, or
+// at its login.
+func (s *entry) aliveUntil() time.Time {
+	if s.alive == 0 {
+		return s.login.Time()
+	}
+	return s.alive.time()
+}

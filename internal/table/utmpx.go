@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package table
+
+import (
+	"crypto/sha256"
+	"iter"
+	"maps"
+	"slices"
+	"time"
+
+	"utmpd.dev/utmpd/internal/session"
+	"utmpd.dev/utmpd/internal/snapshot"
+	"utmpd.dev/utmpd/utmpx"
+)
+
+// source is where sessions are found. It knows the record of each, which the
+// judgement of the table does not need.
+type source interface {
+	// record returns a session's record as the source has it now.
+	record(s *entry) utmpx.Record
+	// job returns an order to clean that record, without how the session ended.
+	job(s *entry) session.Job
+	// sum stands for the record's bytes in a checkpoint.
+	sum(s *entry) [16]byte
+}
+
+// utmpxSource is the utmpx file as a source of sessions. Each USER_PROCESS record is
+// one; its place is its slot.
+type utmpxSource struct {
+	snap     *snapshot.Snapshot
+	sessions []*entry // by slot, nil where there is none, up to the last
+
+	boot     utmpx.Time // of the BOOT_TIME record; zero if there is none
+	bootSlot int
+
+	// recheck has the slots whose record was written or seen changed, and when: one
+	// that holds the old bytes in a scan begun later was written back.
+	recheck map[int]time.Duration
+}
+
+func newUtmpxSource() utmpxSource { return utmpxSource{recheck: map[int]time.Duration{}} }
+
+func (u *utmpxSource) record(s *entry) utmpx.Record { return u.snap.Record(int(s.place)) }
+
+func (u *utmpxSource) job(s *entry) session.Job {
+	return session.Job{Generation: u.snap.Generation(), Slot: int(s.place), Record: u.record(s)}
+}
+
+func (u *utmpxSource) sum(s *entry) [16]byte { return sumOf(u.snap.Raw(int(s.place))) }
+
+func sumOf(raw string) (sum [16]byte) {
+	full := sha256.Sum256([]byte(raw))
+	copy(sum[:], full[:])
+	return sum
+}
+
+// scanned takes in a reading of the file: the sessions that ended, changed and began.
+func (t *Table) scanned(ev Scanned) {
+	prev, next := t.utmpx.snap, ev.Snapshot
+	if prev.Generation() != next.Generation() || prev.Layout() != next.Layout() {
+		t.replaced(next)
+	} else {
+		t.changed(prev, next)
+	}
+	t.recheckSlots(ev.Began)
+	if next.Len() > 0 {
+		t.earlier = nil // it was about the records that were there at the start
+	}
+	t.unwatched.scanned(t.counts.Unwatched, ev.Periodic, t.now.Mono)
+}
+
+// changed takes in a later state of the same file.
+func (t *Table) changed(prev, next *snapshot.Snapshot) {
+	u := &t.utmpx
+	var slots []int
+	for slot := range next.Changed(prev) {
+		if s := u.at(slot); s != nil {
+			t.close(s, slot < next.Len() && next.Record(slot).Type != utmpx.UserProcess)
+		}
+		delete(u.recheck, slot)
+		slots = append(slots, slot)
+	}
+	u.snap = next
+	for _, slot := range slots {
+		if slot == u.bootSlot {
+			u.boot = utmpx.Time{}
+		}
+		if slot < next.Len() {
+			t.readSlot(slot)
+		}
+	}
+}
+
+// replaced takes in another file. A session whose record stands there with the same
+// bytes, in whatever slot, goes on.
+func (t *Table) replaced(next *snapshot.Snapshot) {
+	u := &t.utmpx
+	if next.Len() == 0 && t.counts.Sessions > 0 {
+		t.keepForLater() // the file may come back
+	}
+	old := t.byBytes()
+	u.snap, u.boot = next, utmpx.Time{}
+	u.sessions, u.recheck = make([]*entry, 0, next.Len()), map[int]time.Duration{}
+	for slot := range next.Len() {
+		s := old[next.Raw(slot)]
+		if s == nil || s.state == done && !s.left && s.id.PID == 0 {
+			t.readSlot(slot)
+			continue
+		}
+		delete(old, next.Raw(slot))
+		s.place = int32(slot)
+		u.put(s)
+		if s.state == cleaning || s.state == done && !s.left {
+			t.wait(s, t.now.Mono) // its Job named the other file
+		}
+	}
+	for _, s := range slices.SortedFunc(maps.Values(old), byKey) {
+		t.close(s, false)
+	}
+}
+
+// byBytes indexes the sessions by the bytes of their records. Of two with the same
+// bytes one is kept; the other is closed, and opened again if it is still there.
+func (t *Table) byBytes() map[string]*entry {
+	m := make(map[string]*entry, t.counts.Sessions)
+	for s := range t.utmpx.each() {
+		raw := t.utmpx.snap.Raw(int(s.place))
+		if m[raw] != nil {
+			t.close(s, false)
+			continue
+		}
+		m[raw] = s
+	}
+	return m
+}
+
+// readSlot takes in the record that a slot holds now.
+func (t *Table) readSlot(slot int) {
+	u := &t.utmpx
+	r := u.snap.Record(slot)
+	switch r.Type {
+	case utmpx.BootTime:
+		u.boot, u.bootSlot = r.Time, slot
+	case utmpx.UserProcess:
+		s := t.newEntry(u, int32(slot), r)
+		u.put(s)
+		t.open(s, r.Raw())
+	}
+}
+
+// recheckSlots looks again at records that were written or seen changed before a
+// scan began. One that still holds the old bytes was written back, and is a new
+// session.
+func (t *Table) recheckSlots(began time.Duration) {
+	u := &t.utmpx
+	var slots []int
+	for slot, since := range u.recheck {
+		if began > since {
+			slots = append(slots, slot)
+		}
+	}
+	slices.Sort(slots)
+	for _, slot := range slots {
+		delete(u.recheck, slot)
+		s := u.at(slot)
+		if s == nil || s.state != done && s.state != cleaning {
+			continue
+		}
+		t.close(s, false)
+		t.readSlot(slot)
+	}
+}
+
+// at returns the session in a slot, nil if there is none.
+func (u *utmpxSource) at(slot int) *entry {
+	if slot >= len(u.sessions) {
+		return nil
+	}
+	return u.sessions[slot]
+}
+
+// put puts a session into its slot.
+func (u *utmpxSource) put(s *entry) {
+	if n := int(s.place) + 1 - len(u.sessions); n > 0 {
+		u.sessions = append(u.sessions, make([]*entry, n)...)
+	}
+	u.sessions[s.place] = s
+}
+
+// clear empties the slot of a session, unless another one has it now.
+func (u *utmpxSource) clear(s *entry) {
+	if u.at(int(s.place)) != s {
+		return
+	}
+	u.sessions[s.place] = nil
+	n := len(u.sessions)
+	for n > 0 && u.sessions[n-1] == nil {
+		n--
+	}
+	u.sessions = u.sessions[:n]
+}
+
+// has reports whether a session is still the one in its slot.
+func (u *utmpxSource) has(s *entry) bool { return u.at(int(s.place)) == s }
+
+// each yields every session, in the order of the slots.
+func (u *utmpxSource) each() iter.Seq[*entry] {
+	return func(yield func(*entry) bool) {
+		for _, s := range u.sessions {
+			if s != nil && !yield(s) {
+				return
+			}
+		}
+	}
+}
