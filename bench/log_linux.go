@@ -33,7 +33,7 @@ func (b *bench) history() (string, error) {
 	}
 	defer f.Close()
 	w := bufio.NewWriterSize(f, 1<<20)
-	record := make([]byte, layout.Size())
+	record := make([]byte, 0, layout.Size())
 	began := time.Now()
 	for i := range b.log {
 		r := utmpx.Record{
@@ -43,7 +43,8 @@ func (b *bench) history() (string, error) {
 		if i%2 == 1 {
 			r.Type, r.User = utmpx.DeadProcess, ""
 		}
-		must(layout.EncodeTo(record, r))
+		record, err = layout.AppendEncode(record[:0], r)
+		must(err)
 		if _, err := w.Write(record); err != nil {
 			return "", err
 		}

@@ -115,16 +115,18 @@ func (p *place) allDone() func() bool {
 // logins are the records of a boot and of a session for each pid.
 func logins(pids []int) []byte {
 	size := layout.Size()
-	data := make([]byte, (len(pids)+1)*size)
+	data := make([]byte, 0, (len(pids)+1)*size)
 	now := time.Now()
-	must(layout.EncodeTo(data, utmpx.Record{
+	data, err := layout.AppendEncode(data, utmpx.Record{
 		Type: utmpx.BootTime, Line: "~", ID: "~~", User: "reboot", Time: utmpx.TimeOf(now.Add(-clock(unix.CLOCK_BOOTTIME))),
-	}))
+	})
+	must(err)
 	for i, pid := range pids {
-		must(layout.EncodeTo(data[(i+1)*size:], utmpx.Record{
+		data, err = layout.AppendEncode(data, utmpx.Record{
 			Type: utmpx.UserProcess, PID: int32(pid), Line: fmt.Sprintf("pts/1%05d", i), ID: strconv.FormatInt(int64(i), 36),
 			User: "alice", Host: "desk.example.org", Time: utmpx.TimeOf(now),
-		}))
+		})
+		must(err)
 	}
 	return data
 }

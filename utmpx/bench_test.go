@@ -34,11 +34,20 @@ func BenchmarkDecode(b *testing.B) {
 func BenchmarkEncode(b *testing.B) {
 	r := utmpx.Glibc384LE.Decode(benchRecord(b))
 	r.Type, r.User, r.Host = utmpx.DeadProcess, "", ""
-	p := make([]byte, utmpx.Glibc384LE.Size())
+	p := make([]byte, 0, utmpx.Glibc384LE.Size())
 	b.ReportAllocs()
 	for b.Loop() {
-		if err := utmpx.Glibc384LE.EncodeTo(p, r); err != nil {
+		if _, err := utmpx.Glibc384LE.AppendEncode(p, r); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkPeek(b *testing.B) {
+	raw := []byte(benchRecord(b))
+	for b.Loop() {
+		if typ, _, _ := utmpx.Glibc384LE.Peek(raw); typ != utmpx.UserProcess {
+			b.Fatal("decoded wrongly")
 		}
 	}
 }

@@ -2,14 +2,14 @@
 
 package utmpx
 
-// Confidence says how sure a [Guess] is.
+// Confidence is how certain the answer of [Detect] is.
 type Confidence int
 
 // The degrees of confidence.
 const (
-	None   Confidence = iota // nothing speaks for any layout
-	Unsure                   // a layout fits some records, but not nearly all
-	Sure                     // a layout fits nearly all records, and no other does
+	None   Confidence = iota // no layout fits
+	Unsure                   // one fits some records, but not nearly all, or another fits as well
+	Sure                     // one fits nearly all records, and no other does
 )
 
 // String returns "none", "unsure" or "sure".
@@ -23,68 +23,52 @@ func (c Confidence) String() string {
 	return "none"
 }
 
-// Guess is what [Detect] found.
-type Guess struct {
-	Layout     *Layout // nil if Confidence is None
-	Confidence Confidence
-	Fits       int  // records that fit the layout
-	Odd        int  // records that do not
-	Blank      bool // the data is empty or all zero: it may be any layout's
-}
-
-// judged is how many records that are not blank are looked at.
-const judged = 64
-
-// Detect tells the layout of the records in data, the beginning of a file, by
-// their fields. The size says nothing: 7600 bytes are 19 records or 25. At most
-// 64 records that are not blank are looked at.
+// Detect finds the layout of the records in data, the beginning of a file. It goes
+// by the content of the fields: 7600 bytes are 19 records of one layout and 25 of
+// another. It looks at no more than 64 records that are not blank. The layout is
+// nil if none fits, and if data is empty or all zero.
 //
-// Where two layouts read the same (glibc's and musl's records of 400 bytes),
-// it is this machine's own; and on a machine whose glibc writes another size,
-// musl's, if the byte order is the machine's.
-func Detect(data []byte) Guess { return detect(data, Native()) }
+// Glibc's and musl's records of 400 bytes read alike. Detect returns this machine's
+// own layout of the two. On a machine whose glibc writes another size it returns
+// musl's for files in the machine's byte order, glibc's for others.
+func Detect(data []byte) (*Layout, Confidence) { return detect(data, Native()) }
 
-func detect(data []byte, native *Layout) Guess {
-	var best Guess
-	second := 0 // the most records that fit another layout
-	blank := isZero(data)
+func detect(data []byte, native *Layout) (*Layout, Confidence) {
+	var best *Layout
+	var most, odd int // what best fits, and what not
+	second := 0       // the most records that fit another layout
 	for _, l := range layouts {
-		if l.twin() != l || blank {
+		if l.twin() != l {
 			continue
 		}
-		fits, odd := l.Judge(data)
-		lead := (fits - odd) - (best.Fits - best.Odd)
+		f, o := l.Fit(data)
+		lead := (f - o) - (most - odd)
 		switch {
-		case fits == 0:
-		case best.Layout == nil, lead > 0, lead == 0 && l == native.twin():
-			second = max(second, best.Fits)
-			best = Guess{Layout: l, Fits: fits, Odd: odd}
+		case f == 0:
+		case best == nil, lead > 0, lead == 0 && l == native.twin():
+			second = max(second, most)
+			best, most, odd = l, f, o
 		default:
-			second = max(second, fits)
+			second = max(second, f)
 		}
 	}
-	best.Blank = blank
 	switch {
-	case best.Fits <= best.Odd:
-		best.Layout = nil
-		return best
-	case best.Fits >= 9*best.Odd && best.Fits > 2*second:
-		best.Confidence = Sure
-	default:
-		best.Confidence = Unsure
+	case most <= odd:
+		return nil, None
+	case most >= 9*odd && most > 2*second:
+		return best.choose(native), Sure
 	}
-	best.Layout = best.Layout.choose(native)
-	return best
+	return best.choose(native), Unsure
 }
 
-// choose returns the layout of those that read the same as l which a file on
-// a machine with that native layout has.
+// choose returns, of the layouts that read the same as l, the one that a file on a
+// machine with that native layout has.
 func (l *Layout) choose(native *Layout) *Layout {
 	for _, t := range layouts {
 		if t == l || t.twin() != l {
 			continue
 		}
-		// Its glibc writes 384 bytes: who writes 400 here is musl.
+		// Its glibc writes 384 bytes; what writes 400 here is musl.
 		if t == native || native != l && native.big == l.big && !native.swapTime {
 			return t
 		}
@@ -92,7 +76,7 @@ func (l *Layout) choose(native *Layout) *Layout {
 	return l
 }
 
-// twin returns the layout that stands for all that read the same bytes alike.
+// twin returns the one layout that represents all that read the same bytes alike.
 func (l *Layout) twin() *Layout {
 	switch l {
 	case Musl400LE:
@@ -103,11 +87,14 @@ func (l *Layout) twin() *Layout {
 	return l
 }
 
-// Judge counts the records in data that fit the layout, and those that are odd
-// in it: text that is none, a pid or a time that cannot be. Blank ones count for
-// neither, nor do those without a type or a time, or with a time of a clock that
-// was not set: they look plausible in many layouts. It ends after 64 that count.
-func (l *Layout) Judge(data []byte) (fits, odd int) {
+// judged is how many records Fit counts.
+const judged = 64
+
+// Fit counts the records in data that fit the layout, and the odd ones: those with
+// control characters in a string, or a type, process or time out of range. It stops
+// after 64. Blank records count for neither, nor do records without a type or with a
+// time before 1980, which look plausible in many layouts.
+func (l *Layout) Fit(data []byte) (fits, odd int) {
 	for ; len(data) >= l.size && fits+odd < judged; data = data[l.size:] {
 		b := data[:l.size]
 		switch {

@@ -51,9 +51,9 @@ func TestDetectOwn(t *testing.T) {
 	for _, tt := range tests {
 		for _, tab := range tables {
 			t.Run(tt.name+" "+tab.name, func(t *testing.T) {
-				g := utmpx.Detect(append(tab.file(tt.recs...), tt.tail...))
-				if g.Confidence != utmpx.Sure || g.Layout == nil || twin(g.Layout.Name()) != twin(tab.name) {
-					t.Errorf("%+v, want to be sure of %s", g, tab.name)
+				l, c := utmpx.Detect(append(tab.file(tt.recs...), tt.tail...))
+				if c != utmpx.Sure || l == nil || twin(l.Name()) != twin(tab.name) {
+					t.Errorf("%v, %v, want to be sure of %s", l, c, tab.name)
 				}
 			})
 		}
@@ -81,8 +81,8 @@ func TestDetectForeign(t *testing.T) {
 	for _, tt := range tests {
 		for _, tab := range foreign {
 			t.Run(tt.name+" "+tab.name, func(t *testing.T) {
-				if g := utmpx.Detect(tab.file(tt.recs...)); g.Confidence == utmpx.Sure || g.Blank {
-					t.Errorf("taken for %+v", g)
+				if l, c := utmpx.Detect(tab.file(tt.recs...)); c == utmpx.Sure {
+					t.Errorf("taken for %v", l)
 				}
 			})
 		}
@@ -99,8 +99,8 @@ func TestDetectBySize(t *testing.T) {
 		if len(data) != 7600 {
 			t.Fatalf("%d bytes", len(data))
 		}
-		if g := utmpx.Detect(data); g.Confidence != utmpx.Sure || twin(g.Layout.Name()) != twin(tab.name) {
-			t.Errorf("%s: %+v", tab.name, g)
+		if l, c := utmpx.Detect(data); c != utmpx.Sure || twin(l.Name()) != twin(tab.name) {
+			t.Errorf("%s: %v, %v", tab.name, l, c)
 		}
 	}
 }
@@ -112,22 +112,21 @@ func TestDetectNothing(t *testing.T) {
 		random[i] = byte(rng.Uint32())
 	}
 	tests := []struct {
-		name  string
-		data  []byte
-		blank bool
+		name string
+		data []byte
 	}{
-		{"empty", nil, true},
-		{"zeros", make([]byte, 7600), true},
-		{"shorter than a record", tables[0].record(login(1))[:371], false},
-		{"text", []byte(strings.Repeat("Nov 23 02:01:47 host sshd[1]: session opened\n", 1000)), false},
-		{"random", random, false},
-		{"pids that cannot be", tables[0].file(slices.Repeat([]utmpx.Record{{Type: utmpx.UserProcess, PID: -1, Line: "pts/0", Time: utmpx.Time{Sec: 1_780_000_000}}}, 5)...), false},
-		{"ones", []byte(strings.Repeat("\xff", 7600)), false},
+		{"empty", nil},
+		{"zeros", make([]byte, 7600)},
+		{"shorter than a record", tables[0].record(login(1))[:371]},
+		{"text", []byte(strings.Repeat("Nov 23 02:01:47 host sshd[1]: session opened\n", 1000))},
+		{"random", random},
+		{"pids that cannot be", tables[0].file(slices.Repeat([]utmpx.Record{{Type: utmpx.UserProcess, PID: -1, Line: "pts/0", Time: utmpx.Time{Sec: 1_780_000_000}}}, 5)...)},
+		{"ones", []byte(strings.Repeat("\xff", 7600))},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if g := utmpx.Detect(tt.data); g.Confidence != utmpx.None || g.Layout != nil || g.Blank != tt.blank {
-				t.Errorf("%+v, want none, blank %v", g, tt.blank)
+			if l, c := utmpx.Detect(tt.data); c != utmpx.None || l != nil {
+				t.Errorf("%v, %v, want none", l, c)
 			}
 		})
 	}
@@ -138,14 +137,18 @@ func TestDetectDoubts(t *testing.T) {
 	odd := utmpx.Record{Type: 999, PID: -5}
 	for _, tab := range tables {
 		recs := slices.Concat(logins(6), slices.Repeat([]utmpx.Record{odd}, 4))
-		g := utmpx.Detect(tab.file(recs...))
-		if g.Confidence != utmpx.Unsure || g.Fits != 6 || g.Odd != 4 {
-			t.Errorf("%s: %v, fits %d, odd %d", tab.name, g.Confidence, g.Fits, g.Odd)
+		l, c := utmpx.Detect(tab.file(recs...))
+		if l == nil || c != utmpx.Unsure {
+			t.Errorf("%s: %v, %v", tab.name, l, c)
+			continue
+		}
+		if fits, odd := l.Fit(tab.file(recs...)); fits != 6 || odd != 4 {
+			t.Errorf("%s: fits %d, odd %d", tab.name, fits, odd)
 		}
 	}
 	two := append(tables[0].record(login(1))[:372], tables[6].record(login(2))...)
-	if g := utmpx.Detect(two); g.Confidence != utmpx.Unsure {
-		t.Errorf("a record each of two layouts: %+v", g)
+	if l, c := utmpx.Detect(two); c != utmpx.Unsure {
+		t.Errorf("a record each of two layouts: %v, %v", l, c)
 	}
 	if got := []string{utmpx.None.String(), utmpx.Unsure.String(), utmpx.Sure.String()}; !slices.Equal(got, []string{"none", "unsure", "sure"}) {
 		t.Error(got)
@@ -161,18 +164,18 @@ func FuzzDetect(f *testing.F) {
 		f.Add(tab.file(day...))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		g := utmpx.Detect(data)
-		if (g.Layout == nil) != (g.Confidence == utmpx.None) {
-			t.Fatalf("%+v", g)
+		l, c := utmpx.Detect(data)
+		if (l == nil) != (c == utmpx.None) {
+			t.Fatalf("%v, %v", l, c)
 		}
-		if g.Layout == nil {
+		if l == nil {
 			return
 		}
-		if fits, odd := g.Layout.Judge(data); fits != g.Fits || odd != g.Odd || fits <= odd {
-			t.Fatalf("%+v, but judged %d, %d", g, fits, odd)
+		if fits, odd := l.Fit(data); fits <= odd {
+			t.Fatalf("%v, %v, but %d fit and %d are odd", l, c, fits, odd)
 		}
-		if again := utmpx.Detect(append(slices.Clip(data), data...)); len(data)%g.Layout.Size() == 0 && again.Layout != g.Layout {
-			t.Fatalf("%+v, and twice the same %+v", g, again)
+		if again, _ := utmpx.Detect(append(slices.Clip(data), data...)); len(data)%l.Size() == 0 && again != l {
+			t.Fatalf("%v, and twice the same %v", l, again)
 		}
 	})
 }

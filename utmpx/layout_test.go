@@ -21,7 +21,7 @@ import (
 	"utmpd.dev/utmpd/utmpx"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew, from the field tables")
+var update = flag.Bool("update", false, "write the golden files from the field tables")
 
 // day is what a small machine's log holds of a day. Strings that fill their
 // fields, seconds behind 2038, addresses of both kinds are in it.
@@ -89,7 +89,7 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-// identity reads any bytes and writes them back, also by way of Detach.
+// identity decodes any bytes and encodes them again, also after Detach.
 func identity(t testing.TB, l *utmpx.Layout, data []byte) {
 	t.Helper()
 	raw := make([]byte, l.Size())
@@ -114,8 +114,8 @@ func TestIdentityOfAnyBytes(t *testing.T) {
 	for _, l := range utmpx.Layouts() {
 		t.Run(l.Name(), func(t *testing.T) {
 			identity(t, l, nil)
-			identity(t, l, []byte(strings.Repeat("\xff", 400)))
-			f := func(a [400]byte) bool { identity(t, l, a[:]); return true }
+			identity(t, l, []byte(strings.Repeat("\xff", utmpx.MaxSize)))
+			f := func(a [utmpx.MaxSize]byte) bool { identity(t, l, a[:]); return true }
 			if err := quick.Check(f, &quick.Config{MaxCount: 500}); err != nil {
 				t.Error(err)
 			}
@@ -250,24 +250,6 @@ func TestSyslenFollowsHost(t *testing.T) {
 	}
 }
 
-func TestNativeOf(t *testing.T) {
-	tests := []struct{ name, want string }{
-		{"linux/amd64", "glibc-384-le"}, {"linux/386", "glibc-384-le"}, {"linux/arm", "glibc-384-le"},
-		{"linux/riscv64", "glibc-384-le"}, {"linux/ppc64le", "glibc-384-le"}, {"linux/mips", "glibc-384-be"},
-		{"linux/ppc64", "glibc-384-be"}, {"linux/arm64", "glibc-400-le"}, {"linux/loong64", "glibc-400-le"},
-		{"linux/s390x", "glibc-400-be"}, {"illumos/amd64", "illumos-372-le"}, {"solaris/amd64", "illumos-372-le"},
-		{"solaris/sparc64", "illumos-372-be"}, {"plan9/none", "glibc-384-le"},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			goos, goarch, _ := strings.Cut(tt.name, "/")
-			if got := utmpx.NativeOf(goos, goarch).Name(); got != tt.want {
-				t.Errorf("%s, want %s", got, tt.want)
-			}
-		})
-	}
-}
-
 func TestByName(t *testing.T) {
 	for _, l := range utmpx.Layouts() {
 		if got, err := utmpx.ByName(l.String()); got != l || err != nil {
@@ -276,6 +258,29 @@ func TestByName(t *testing.T) {
 	}
 	if _, err := utmpx.ByName("vax"); err == nil || !strings.Contains(err.Error(), "glibc-384-le") {
 		t.Errorf("an unknown name: %v", err)
+	}
+}
+
+// TestAppendEncode: what is in the slice already stays, and after an error it is all
+// that is left.
+func TestAppendEncode(t *testing.T) {
+	for _, l := range utmpx.Layouts() {
+		one, err := l.Encode(day[6])
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := l.AppendEncode([]byte("kept"), day[6])
+		if string(b) != "kept"+string(one) || err != nil {
+			t.Errorf("%s: %q, %v", l, b, err)
+		}
+		dirty := append(make([]byte, 0, 2*l.Size()), "kept"...)
+		copy(dirty[4:cap(dirty)], strings.Repeat("\xff", cap(dirty)))
+		if b, err = l.AppendEncode(dirty, day[6]); string(b) != "kept"+string(one) || err != nil {
+			t.Errorf("%s: over old bytes: %q, %v", l, b, err)
+		}
+		if b, err = l.AppendEncode(b[:4], utmpx.Record{ID: "abcde"}); string(b) != "kept" || !errors.Is(err, utmpx.ErrRange) {
+			t.Errorf("%s: after an error: %q, %v", l, b, err)
+		}
 	}
 }
 

@@ -2,7 +2,10 @@
 
 package utmpx
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 // TestDetectTie: glibc's and musl's records of 400 bytes read alike.
 func TestDetectTie(t *testing.T) {
@@ -28,8 +31,26 @@ func TestDetectTie(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if g := detect(b, tt.native); g.Layout != tt.want || g.Confidence != Sure {
-				t.Errorf("%+v, want %s", g, tt.want)
+			if l, c := detect(b, tt.native); l != tt.want || c != Sure {
+				t.Errorf("%v, %v, want %s", l, c, tt.want)
+			}
+		})
+	}
+}
+
+func TestNativeOf(t *testing.T) {
+	tests := []struct{ name, want string }{
+		{"linux/amd64", "glibc-384-le"}, {"linux/386", "glibc-384-le"}, {"linux/arm", "glibc-384-le"},
+		{"linux/riscv64", "glibc-384-le"}, {"linux/ppc64le", "glibc-384-le"}, {"linux/mips", "glibc-384-be"},
+		{"linux/ppc64", "glibc-384-be"}, {"linux/arm64", "glibc-400-le"}, {"linux/loong64", "glibc-400-le"},
+		{"linux/s390x", "glibc-400-be"}, {"illumos/amd64", "illumos-372-le"}, {"solaris/amd64", "illumos-372-le"},
+		{"solaris/sparc64", "illumos-372-be"}, {"plan9/none", "glibc-384-le"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			goos, goarch, _ := strings.Cut(tt.name, "/")
+			if got := nativeOf(goos, goarch).Name(); got != tt.want {
+				t.Errorf("%s, want %s", got, tt.want)
 			}
 		})
 	}

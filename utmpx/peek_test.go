@@ -34,7 +34,7 @@ func TestDetectWithoutClock(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if fits, odd := l.Judge(early); fits != 0 || odd != 0 {
+		if fits, odd := l.Fit(early); fits != 0 || odd != 0 {
 			t.Errorf("%s: %d fit, %d odd", l, fits, odd)
 		}
 		late, err := l.Encode(Record{Type: UserProcess, PID: 7, Line: "pts/0", User: "alice", Time: Time{1_780_000_000, 1}})
@@ -45,8 +45,8 @@ func TestDetectWithoutClock(t *testing.T) {
 		for range 3 {
 			data = append(append(data, early...), late...)
 		}
-		if g := Detect(data); g.Layout.twin() != l.twin() || g.Confidence != Sure {
-			t.Errorf("%s: taken for %v, %v", l, g.Layout, g.Confidence)
+		if got, c := Detect(data); got.twin() != l.twin() || c != Sure {
+			t.Errorf("%s: taken for %v, %v", l, got, c)
 		}
 	}
 }

@@ -1,15 +1,31 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-// Package utmpx reads and writes the session records of Unix systems: the
-// entries of the utmpx and wtmpx files, in the layouts of glibc, musl, illumos
-// and Solaris, in either byte order, on any machine.
+// Package utmpx encodes and decodes the session records of Unix systems: the
+// entries of the utmpx and wtmpx files, as glibc, musl, illumos and Solaris write
+// them, in either byte order, on any machine.
 //
-// The package is a codec. It does no I/O; package utmpfile does.
+// It does no I/O. Package [utmpd.dev/utmpd/utmpfile] reads and writes the files.
 //
-// A [Layout] turns bytes into a [Record] and back. A record remembers the bytes
-// it came from, so that what is read and written back is the same bytes,
-// whatever they were: unknown types, strings without a terminating NUL, bytes
-// behind a NUL, padding.
+// A [Layout] converts between bytes and a [Record]. [Native] is the layout of this
+// machine, [Detect] finds that of a file from elsewhere, and [ByName] returns one by
+// name:
+//
+//	name            size  systems
+//	glibc-384-le    384   x86, 32-bit ARM, mipsel, powerpc64le, riscv64
+//	glibc-384-be    384   powerpc, sparc, mips, hppa
+//	glibc-400-le    400   aarch64, alpha, loongarch64
+//	glibc-400-be    400   s390x, big-endian aarch64
+//	musl-400-le     400   musl 1.2, little-endian
+//	musl-400-be     400   musl 1.2, big-endian
+//	illumos-372-le  372   illumos and Solaris on x86
+//	illumos-372-be  372   Solaris on SPARC
+//
+// A Record remembers the bytes that it was decoded from. Encoding it again gives the
+// same bytes, whatever they were: unknown types, strings without a terminating NUL,
+// bytes after a NUL, padding.
+//
+// The manual pages utmp(5) and utmpx(5) describe the fields; POSIX defines them in
+// <utmpx.h>.
 package utmpx
 
 import (
@@ -20,26 +36,26 @@ import (
 	"time"
 )
 
-// Type is what a record stands for, ut_type. The numbers are those of Linux;
-// where a system counts otherwise (OLD_TIME and NEW_TIME on illumos) its layout
-// translates. Other numbers than those named here are kept as they are.
+// Type is what a record means, ut_type. The numbers are those of Linux. Layouts of
+// systems with other numbers translate (OLD_TIME and NEW_TIME on illumos). Numbers
+// that are not listed here are kept.
 //
-// Source: utmpx.h of glibc 2.41 and of illumos.
+// Source: bits/utmpx.h of glibc 2.41, utmpx.h of illumos.
 type Type int16
 
-// The types of POSIX, and RUN_LVL, ACCOUNTING and DOWN_TIME of Linux and illumos.
+// The types of POSIX; and RUN_LVL, ACCOUNTING and DOWN_TIME of Linux and illumos.
 const (
 	Empty        Type = 0  // EMPTY: no valid data
-	RunLevel     Type = 1  // RUN_LVL: change of run level; on Linux also the shutdown
+	RunLevel     Type = 1  // RUN_LVL: the run level changed; on Linux also the shutdown
 	BootTime     Type = 2  // BOOT_TIME: the system was booted
 	NewTime      Type = 3  // NEW_TIME: the clock after it was set
 	OldTime      Type = 4  // OLD_TIME: the clock before it was set
-	InitProcess  Type = 5  // INIT_PROCESS: started by init
-	LoginProcess Type = 6  // LOGIN_PROCESS: waits for a user to log in
+	InitProcess  Type = 5  // INIT_PROCESS: a process that init started
+	LoginProcess Type = 6  // LOGIN_PROCESS: a process that waits for a login
 	UserProcess  Type = 7  // USER_PROCESS: a session
 	DeadProcess  Type = 8  // DEAD_PROCESS: a session that has ended
-	Accounting   Type = 9  // ACCOUNTING
-	DownTime     Type = 10 // DOWN_TIME: illumos; when the system went down
+	Accounting   Type = 9  // ACCOUNTING: not used on Linux
+	DownTime     Type = 10 // DOWN_TIME: the system went down; illumos
 )
 
 var typeNames = [...]string{
@@ -47,7 +63,7 @@ var typeNames = [...]string{
 	"LOGIN_PROCESS", "USER_PROCESS", "DEAD_PROCESS", "ACCOUNTING", "DOWN_TIME",
 }
 
-// String returns the C name, USER_PROCESS, or "type 42" where there is none.
+// String returns the name in C, such as "USER_PROCESS", or "type 42" if there is none.
 func (t Type) String() string {
 	if t >= 0 && int(t) < len(typeNames) {
 		return typeNames[t]
@@ -55,21 +71,22 @@ func (t Type) String() string {
 	return "type " + strconv.Itoa(int(t))
 }
 
-// Time is a record's ut_tv: seconds and microseconds since 1970-01-01 UTC.
-// Layouts with 32 bits of seconds hold 0 to 4294967295 (the year 2106).
-// Usec is kept as found, also outside 0 to 999999.
+// Time is the time in a record, ut_tv, since 1970-01-01 00:00:00 UTC. Layouts with
+// seconds of 32 bits hold 0 to 4294967295 (the year 2106), as glibc reads them since
+// 2.40. Decoding keeps any Usec, also outside 0 to 999999.
 type Time struct {
-	Sec  int64
-	Usec int64
+	Sec  int64 // seconds
+	Usec int64 // microseconds
 }
 
-// TimeOf returns t in microseconds, cut and not rounded, so that a record is
-// never later than the moment it tells of.
+// TimeOf returns t in microseconds. It cuts and does not round, so that the time in
+// a record is never later than t.
 func TimeOf(t time.Time) Time {
 	return Time{Sec: t.Unix(), Usec: int64(t.Nanosecond() / 1000)}
 }
 
-// Time returns the moment in local time. Usec outside 0 to 999999 counts as 0.
+// Time returns the time as a [time.Time] in local time. A Usec outside 0 to 999999
+// counts as 0.
 func (t Time) Time() time.Time {
 	if t.Usec < 0 || t.Usec > 999_999 {
 		return time.Unix(t.Sec, 0)
@@ -77,44 +94,47 @@ func (t Time) Time() time.Time {
 	return time.Unix(t.Sec, t.Usec*1000)
 }
 
-// IsZero reports whether no time is set.
+// IsZero reports whether the time is not set: both fields are 0.
 func (t Time) IsZero() bool { return t == Time{} }
 
-// Exit is ut_exit of a DEAD_PROCESS record: the signal that ended the process,
-// or the status it ended with.
+// Exit is how the process of a DEAD_PROCESS record ended, ut_exit: by a signal or
+// with a status. Most programs leave both 0.
 type Exit struct {
-	Termination int16 // e_termination
-	Exit        int16 // e_exit
+	Termination int16 // e_termination: the signal
+	Exit        int16 // e_exit: the exit status
 }
 
-// Record is one entry of a utmpx or wtmpx file. Strings end at the first NUL
-// or at the width of their field. Records compare with ==, the bytes they were
-// decoded from included; compare fields to tell whether they say the same.
+// Record is one entry of a utmpx or wtmpx file. A decoded string ends at the first
+// NUL or at the width of its field: in the layouts here, 32 bytes for Line and User,
+// 4 for ID, and 256 for Host (illumos: 257).
+//
+// The operator == also compares the bytes that the records were decoded from.
+// Compare field by field to find out whether two records mean the same.
 type Record struct {
 	Type    Type     // ut_type
-	PID     int32    // ut_pid
-	Line    string   // ut_line: the terminal without /dev/
-	ID      string   // ut_id: inittab's id, up to 4 bytes
+	PID     int32    // ut_pid: the process of the session; in a RUN_LVL record the run level
+	Line    string   // ut_line: the terminal without /dev/, such as "pts/3"
+	ID      string   // ut_id: the entry's identifier, up to 4 bytes, such as "ts/3"
 	User    string   // ut_user
-	Host    string   // ut_host; in a BOOT_TIME record of Linux the kernel's release
-	Session int64    // ut_session
+	Host    string   // ut_host: where the login came from; in a BOOT_TIME record of Linux the kernel's release
+	Session int64    // ut_session: the session ID of setsid(2), rarely set
 	Time    Time     // ut_tv
 	Exit    Exit     // ut_exit
-	Addr    [16]byte // ut_addr_v6, network order; an IPv4 address in the first 4 bytes. Not on illumos.
+	Addr    [16]byte // ut_addr_v6: the host's address, see [Record.IP]; not on illumos
 
 	raw    string
 	layout *Layout
 }
 
-// Raw returns the bytes the record was decoded from, "" for one made by hand.
-// Changed fields are not in it: see [Layout.Encode].
+// Raw returns the bytes that the record was decoded from, "" if it was not decoded.
+// They do not follow when fields are changed: [Layout.Encode] returns bytes that do.
 func (r Record) Raw() string { return r.raw }
 
-// Layout returns the layout the record was decoded in, nil for one made by hand.
+// Layout returns the layout that the record was decoded in, nil if it was not decoded.
 func (r Record) Layout() *Layout { return r.layout }
 
-// IP returns ut_addr_v6 as an address: IPv4 if only its first 4 bytes are set.
-// ok is false if none is set.
+// IP returns Addr as an address: an IPv4 address if only its first 4 bytes are set,
+// an IPv6 address otherwise. ok is false if no byte is set.
 func (r Record) IP() (addr netip.Addr, ok bool) {
 	if r.Addr == [16]byte{} {
 		return netip.Addr{}, false
@@ -125,7 +145,7 @@ func (r Record) IP() (addr netip.Addr, ok bool) {
 	return netip.AddrFrom16(r.Addr), true
 }
 
-// SetIP sets Addr as [Record.IP] reads it.
+// SetIP sets Addr so that [Record.IP] returns addr. The zero netip.Addr clears it.
 func (r *Record) SetIP(addr netip.Addr) {
 	r.Addr = [16]byte{}
 	switch {
@@ -137,8 +157,9 @@ func (r *Record) SetIP(addr netip.Addr) {
 	}
 }
 
-// Detach returns the record without the memory it shares with other records
-// of the same read. Keep a detached copy of what outlives a snapshot.
+// Detach returns a copy of the record with memory of its own. Records that were read
+// together share one block of memory, and each keeps all of it in use. A program that
+// keeps few of them for long should keep detached copies.
 func (r Record) Detach() Record {
 	if r.raw == "" {
 		return r
@@ -146,7 +167,7 @@ func (r Record) Detach() Record {
 	return r.layout.Decode(strings.Clone(r.raw)).with(r)
 }
 
-// with takes over r's fields that differ from those decoded.
+// with returns d with the fields of r. Strings that are equal keep d's memory.
 func (d Record) with(r Record) Record {
 	keep := func(dst *string, s string) {
 		if *dst != s {
@@ -161,7 +182,8 @@ func (d Record) with(r Record) Record {
 	return d
 }
 
-// String is for people: the type, and every field that is set, strings quoted.
+// String returns the type and every field that is set, for people to read. Strings are
+// quoted and times in UTC. The format may change.
 func (r Record) String() string {
 	var b strings.Builder
 	b.WriteString(r.Type.String())

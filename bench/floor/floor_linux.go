@@ -147,7 +147,7 @@ func (f *floor) clean(s *session) error {
 	if string(dead) != s.record.Raw() {
 		return lock(f.utmp, unix.F_UNLCK)
 	}
-	if err := f.layout.EncodeTo(dead, r); err != nil {
+	if _, err := f.layout.AppendEncode(dead[:0], r); err != nil {
 		return err
 	}
 	f.wrote = true

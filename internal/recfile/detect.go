@@ -51,7 +51,7 @@ func (d *Detector) Of(r io.ReaderAt, info sysfile.Info, block []byte) (*utmpx.La
 		if err != nil {
 			return nil, err
 		}
-		if fits, odd := k.layout.Judge(head); odd <= fits {
+		if fits, odd := k.layout.Fit(head); odd <= fits {
 			k.size = info.Size
 			return k.layout, nil
 		}
@@ -83,19 +83,20 @@ func LayoutOf(head []byte, expected *utmpx.Layout) (*utmpx.Layout, error) {
 
 // detect decides which layout a file beginning with head has. Content that
 // proves nothing has the layout expected, unless something speaks against it.
-func detect(head []byte, expected *utmpx.Layout) (l *utmpx.Layout, sure bool, err error) {
-	g := utmpx.Detect(head)
-	if g.Confidence == utmpx.Sure {
-		return g.Layout, true, nil
+func detect(head []byte, expected *utmpx.Layout) (layout *utmpx.Layout, certain bool, err error) {
+	l, sure := utmpx.Detect(head)
+	if sure == utmpx.Sure {
+		return l, true, nil
 	}
-	if g.Blank || len(head) < expected.Size() || g.Confidence == utmpx.Unsure && g.Layout == expected {
+	if len(head) < expected.Size() || l == expected {
 		return expected, false, nil
 	}
-	if _, odd := expected.Judge(head); g.Layout == nil && odd == 0 {
+	if _, odd := expected.Fit(head); l == nil && odd == 0 {
 		return expected, false, nil
 	}
-	if g.Layout != nil {
-		return nil, false, fmt.Errorf("%w: %s fits %d of %d records", ErrLayout, g.Layout, g.Fits, g.Fits+g.Odd)
+	if l != nil {
+		fits, odd := l.Fit(head)
+		return nil, false, fmt.Errorf("%w: %s fits %d of %d records", ErrLayout, l, fits, fits+odd)
 	}
 	return nil, false, ErrLayout
 }

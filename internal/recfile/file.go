@@ -216,13 +216,14 @@ func encodeAll(swaps []Swap, mode sysfile.OpenMode) ([][]byte, error) {
 		if mode == sysfile.ReadOnly {
 			continue
 		}
-		if len(room) < l.Size() {
-			room = make([]byte, (len(swaps)-i)*l.Size())
+		if cap(room)-len(room) < l.Size() {
+			room = make([]byte, 0, (len(swaps)-i)*l.Size())
 		}
-		if err := l.EncodeTo(room, s.New); err != nil {
+		n, err := len(room), error(nil)
+		if room, err = l.AppendEncode(room, s.New); err != nil {
 			return nil, fmt.Errorf("slot %d: %w", s.Slot, err)
 		}
-		to[i], room = room[:l.Size()], room[l.Size():]
+		to[i] = room[n:]
 	}
 	return to, nil
 }

@@ -68,9 +68,10 @@ func (l *Log) begun(size int64, layout *utmpx.Layout, recs []utmpx.Record) *utmp
 
 // appendTo appends to the locked file h of size bytes.
 func appendTo(h sysfile.Handle, size int64, l *utmpx.Layout, recs []utmpx.Record) error {
-	p := make([]byte, len(recs)*l.Size())
-	for i, r := range recs {
-		if err := l.EncodeTo(p[i*l.Size():], r); err != nil {
+	p := make([]byte, 0, len(recs)*l.Size())
+	for _, r := range recs {
+		var err error
+		if p, err = l.AppendEncode(p, r); err != nil {
 			return err
 		}
 	}

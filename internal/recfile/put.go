@@ -5,6 +5,7 @@ package recfile
 import (
 	"context"
 	"io"
+	"strings"
 
 	"utmpd.dev/utmpd/internal/snapshot"
 	"utmpd.dev/utmpd/internal/sysfile"
@@ -71,7 +72,7 @@ func (f *File) find(h sysfile.Handle, info sysfile.Info, l *utmpx.Layout, r utmp
 		text := string(p)
 		for i := 0; i+size <= len(text); i += size {
 			if at := l.Decode(text[i : i+size]); matches(at, r) {
-				return slot, at.Detach().Raw(), nil
+				return slot, strings.Clone(at.Raw()), nil
 			}
 			slot++
 		}

@@ -18,9 +18,10 @@ const benchSessions = 10_000
 func benchTable(b *testing.B) (*Table, *snapshot.Snapshot, Moment) {
 	b.Helper()
 	layout := utmpx.Glibc384LE
-	data := make([]byte, benchSessions*layout.Size())
+	data := make([]byte, 0, benchSessions*layout.Size())
 	for i := range benchSessions {
-		err := layout.EncodeTo(data[i*layout.Size():], utmpx.Record{
+		var err error
+		data, err = layout.AppendEncode(data, utmpx.Record{
 			Type: utmpx.UserProcess, PID: int32(i + 1), Line: fmt.Sprintf("pts/%d", i), ID: fmt.Sprintf("%x", i),
 			User: "alice", Host: "desk.example.org", Time: utmpx.TimeOf(epoch),
 		})

@@ -111,12 +111,12 @@ func TestSample(t *testing.T) {
 // or one that reads the same.
 func (m machine) detected(t *testing.T, b []byte) {
 	t.Helper()
-	g := utmpx.Detect(b)
-	if g.Confidence != utmpx.Sure || g.Layout.Size() != m.layout.Size() || g.Layout.Name()[len(g.Layout.Name())-2:] != m.layout.Name()[len(m.layout.Name())-2:] {
-		t.Errorf("detected %s, %s; it is %s", g.Layout, g.Confidence, m.layout)
+	l, c := utmpx.Detect(b)
+	if c != utmpx.Sure || l.Size() != m.layout.Size() || l.Name()[len(l.Name())-2:] != m.layout.Name()[len(m.layout.Name())-2:] {
+		t.Errorf("detected %s, %s; it is %s", l, c, m.layout)
 	}
-	if m.layout == utmpx.Native() && g.Layout != m.layout {
-		t.Errorf("detected %s on a machine of %s", g.Layout, m.layout)
+	if m.layout == utmpx.Native() && l != m.layout {
+		t.Errorf("detected %s on a machine of %s", l, m.layout)
 	}
 }
 
