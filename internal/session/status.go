@@ -62,7 +62,7 @@ var signalNames = map[syscall.Signal]string{
 	syscall.SIGCHLD: "CHLD", syscall.SIGCONT: "CONT", syscall.SIGFPE: "FPE",
 	syscall.SIGHUP: "HUP", syscall.SIGILL: "ILL", syscall.SIGINT: "INT",
 	syscall.SIGIO: "IO", syscall.SIGKILL: "KILL", syscall.SIGPIPE: "PIPE",
-	syscall.SIGPROF: "PROF", syscall.SIGPWR: "PWR", syscall.SIGQUIT: "QUIT",
+	syscall.SIGPROF: "PROF", sigPWR: "PWR", syscall.SIGQUIT: "QUIT",
 	syscall.SIGSEGV: "SEGV", syscall.SIGSTOP: "STOP", syscall.SIGSYS: "SYS",
 	syscall.SIGTERM: "TERM", syscall.SIGTRAP: "TRAP", syscall.SIGTSTP: "TSTP",
 	syscall.SIGTTIN: "TTIN", syscall.SIGTTOU: "TTOU", syscall.SIGURG: "URG",
