@@ -42,8 +42,8 @@ const (
 const x32 = 0x40000000
 
 // program returns the filter. It denies execve(2) and execveat(2), sockets other
-// than AF_UNIX, io_uring, which could do both without a system call, and all
-// calls of other ABIs than the program's own.
+// than AF_UNIX, io_uring, whose operations a filter does not see, and all calls
+// of other ABIs than the program's own.
 func program(arch string) ([]unix.SockFilter, error) {
 	m, ok := machines[arch]
 	if !ok {

@@ -59,8 +59,8 @@ const (
 	// it is known.
 	Gone
 
-	// Exited: the process of Token has ended. If its Status is unknown and
-	// Reaped is false, a Reaped may follow.
+	// Exited: the process of Token has ended. Its Status is set if the kernel
+	// reported it. If Reaped is false, a Reaped may follow.
 	Exited
 
 	// Reaped: the parent of the process has waited for it. The Status is
