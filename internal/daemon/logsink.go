@@ -9,7 +9,6 @@ import (
 
 	"utmpd.dev/utmpd/internal/logging"
 	"utmpd.dev/utmpd/internal/session"
-	"utmpd.dev/utmpd/internal/table"
 	"utmpd.dev/utmpd/utmpx"
 )
 
@@ -37,53 +36,54 @@ func (s *logSink) close() {
 	s.left.Close()
 }
 
-func (s *logSink) report(r table.Report) {
-	switch r.Kind {
-	case table.Watching:
-		s.debug("session watched", r)
-	case table.Ended:
-		s.log.Info("session ended", endAttrs(r)...)
-	case table.WouldEnd:
-		s.log.Info("session would be ended (-n)", endAttrs(r)...)
-	case table.Dying:
-		s.debug("process ended: its owner has GRACE_PERIOD to clean", r)
-	case table.Left:
-		s.left.Log(slog.LevelInfo, "left", "session left alone", append(sessionAttrs(r.Record), "reason", r.Reason)...)
-	case table.Owner:
-		s.debug("session ended by its owner", r)
-	case table.Unwatched:
-		s.unwatched(r.Count)
-	case table.Delayed:
-		s.delayed.Log(slog.LevelWarn, "delayed", "cleaning waits", append([]any{"sessions", r.Count, "error", r.Err}, holderAttrs(r.Err)...)...)
-	case table.OwedPaid:
-		s.log.Info("pending logouts are written to the wtmpx file", "logouts", r.Count)
-	case table.OwedLost:
-		s.log.Error("a logout is lost: too many wait for the wtmpx file", endAttrs(r)...)
+func (s *logSink) report(r session.Report) {
+	switch r := r.(type) {
+	case session.Watching:
+		s.debug("session watched", r.Record, time.Time{})
+	case session.Dying:
+		s.debug("process ended: its owner has GRACE_PERIOD to clean", r.Record, r.End)
+	case session.Ended:
+		s.log.Info("session ended", jobAttrs(r.Job, r.Logout)...)
+	case session.WouldEnd:
+		s.log.Info("session would be ended (-n)", jobAttrs(r.Job, r.Logout)...)
+	case session.LeftAlone:
+		s.left.Log(slog.LevelInfo, "left", "session left alone", append(recordAttrs(r.Record), "reason", r.Reason)...)
+	case session.EndedByOwner:
+		s.debug("session ended by its owner", r.Record, time.Time{})
+	case session.Unwatched:
+		s.unwatched(r.Sessions)
+	case session.Delayed:
+		s.delayed.Log(slog.LevelWarn, "delayed", "cleaning waits", append([]any{"sessions", r.Sessions, "error", r.Err}, holderAttrs(r.Err)...)...)
+	case session.DebtsPaid:
+		s.log.Info("pending logouts are written to the wtmpx file", "logouts", r.Logouts)
+	case session.DebtLost:
+		s.log.Error("a logout is lost: too many wait for the wtmpx file", endAttrs(r.Debt.Login, r.Debt.End, r.Debt.Status)...)
 	}
 }
 
-// debug logs a line about a session. It costs nothing where the level is off.
-func (s *logSink) debug(msg string, r table.Report) {
+// debug logs a line about a session, with its end unless that is zero. It costs
+// next to nothing where the level is off.
+func (s *logSink) debug(msg string, r utmpx.Record, end time.Time) {
 	if !s.log.Enabled(context.Background(), slog.LevelDebug) {
 		return
 	}
-	args := sessionAttrs(r.Record)
-	if !r.End.IsZero() {
-		args = append(args, "end", formatTime(r.End))
+	args := recordAttrs(r)
+	if !end.IsZero() {
+		args = append(args, "end", formatTime(end))
 	}
 	s.log.Debug(msg, args...)
 }
 
-func (s *logSink) unwatched(n int) {
-	if n == 0 {
+func (s *logSink) unwatched(sessions int) {
+	if sessions == 0 {
 		s.log.Info("every session is watched")
 		return
 	}
-	s.log.Warn("some sessions are not watched, only checked at each scan: MAX_FDS or the limit of open files is too small", "sessions", n)
+	s.log.Warn("some sessions are not watched, only checked at each scan: MAX_FDS or the limit of open files is too small", "sessions", sessions)
 }
 
-// sessionAttrs returns the attributes that name a session.
-func sessionAttrs(r utmpx.Record) []any {
+// recordAttrs returns the attributes that name a session.
+func recordAttrs(r utmpx.Record) []any {
 	args := []any{"line", r.Line, "user", r.User}
 	if r.Host != "" {
 		args = append(args, "host", r.Host)
@@ -91,17 +91,22 @@ func sessionAttrs(r utmpx.Record) []any {
 	return append(args, "pid", r.PID, "login", formatTime(r.Time.Time()))
 }
 
-// endAttrs returns the attributes of a session that ended: how, when, and how well
-// that is known.
-func endAttrs(r table.Report) []any {
-	args := append(sessionAttrs(r.Record), "end", formatTime(r.End), "exit", session.Status(r.Status).String())
-	if !r.After.IsZero() {
-		args = append(args, "alive until", formatTime(r.After))
+// endAttrs returns the attributes of a session that ended: when and how.
+func endAttrs(r utmpx.Record, end time.Time, status session.Status) []any {
+	return append(recordAttrs(r), "end", formatTime(end), "exit", status.String())
+}
+
+// jobAttrs returns the attributes of a session that was cleaned: also how well its
+// end is known, and what became of its logout.
+func jobAttrs(j session.Job, logout session.Logout) []any {
+	args := endAttrs(j.Record, j.End, j.Status)
+	if !j.After.IsZero() {
+		args = append(args, "alive until", formatTime(j.After))
 	}
-	if r.Found != "" {
-		args = append(args, "found", r.Found)
+	if j.Found != "" {
+		args = append(args, "found", j.Found)
 	}
-	return append(args, "logout", r.Logout.String())
+	return append(args, "logout", logout.String())
 }
 
 // formatTime returns a time as the log shows it.

@@ -4,13 +4,60 @@ package daemon
 
 import (
 	"bytes"
+	"errors"
 	"log/slog"
 	"strings"
 	"testing"
+	"time"
 
-	"utmpd.dev/utmpd/internal/table"
+	"github.com/google/go-cmp/cmp"
+
+	"utmpd.dev/utmpd/internal/session"
 	"utmpd.dev/utmpd/utmpx"
 )
+
+// TestLogSink: the manual page and scripts know these lines.
+func TestLogSink(t *testing.T) {
+	login := time.Date(2026, 11, 28, 2, 0, 0, 0, time.UTC)
+	end, after := login.Add(time.Minute), login.Add(time.Second)
+	r := utmpx.Record{Line: "pts/0", User: "alice", Host: "desk", PID: 7, Time: utmpx.TimeOf(login)}
+	at := func(at time.Time) string { return formatTime(at.Local()) }
+	who := "line=pts/0 user=alice host=desk pid=7 login=" + at(login)
+	status := session.Status{Known: true, Wait: 3 << 8}
+	tests := []struct {
+		name   string
+		report session.Report
+		want   string
+	}{
+		{"watching", session.Watching{Record: r}, `level=DEBUG msg="session watched" ` + who},
+		{"dying", session.Dying{Record: r, End: end.Local()}, `level=DEBUG msg="process ended: its owner has GRACE_PERIOD to clean" ` + who + " end=" + at(end)},
+		{"ended", session.Ended{Job: session.Job{Record: r, End: end.Local(), Status: status}, Logout: session.Appended},
+			`level=INFO msg="session ended" ` + who + " end=" + at(end) + ` exit="exit 3" logout=written`},
+		{"ended, found dead", session.Ended{Job: session.Job{Record: r, End: end.Local(), After: after.Local(), Found: "gone"}, Logout: session.Closed},
+			`level=INFO msg="session ended" ` + who + " end=" + at(end) + ` exit=unknown "alive until"=` + at(after) + ` found=gone logout="login not open"`},
+		{"would end", session.WouldEnd{Job: session.Job{Record: r, End: end.Local()}}, `level=INFO msg="session would be ended (-n)" ` + who + " end=" + at(end) + " exit=unknown logout=none"},
+		{"left alone", session.LeftAlone{Record: r, Reason: "no pid"}, `level=INFO msg="session left alone" ` + who + ` reason="no pid"`},
+		{"ended by its owner", session.EndedByOwner{Record: r}, `level=DEBUG msg="session ended by its owner" ` + who},
+		{"unwatched", session.Unwatched{Sessions: 2}, `level=WARN msg="some sessions are not watched, only checked at each scan: MAX_FDS or the limit of open files is too small" sessions=2`},
+		{"watched again", session.Unwatched{}, `level=INFO msg="every session is watched"`},
+		{"delayed", session.Delayed{Sessions: 3, Err: errors.New("no space")}, `level=WARN msg="cleaning waits" sessions=3 error="no space"`},
+		{"paid", session.DebtsPaid{Logouts: 4}, `level=INFO msg="pending logouts are written to the wtmpx file" logouts=4`},
+		{"lost", session.DebtLost{Debt: session.Debt{Login: r, End: end.Local(), Status: status}},
+			`level=ERROR msg="a logout is lost: too many wait for the wtmpx file" ` + who + " end=" + at(end) + ` exit="exit 3"`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var out bytes.Buffer
+			s := newLogSink(slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug})))
+			defer s.close()
+			s.report(tt.report)
+			_, got, _ := strings.Cut(strings.TrimSpace(out.String()), " ") // the time
+			if d := cmp.Diff(tt.want, got); d != "" {
+				t.Errorf("(-want +got)\n%s", d)
+			}
+		})
+	}
+}
 
 // TestLeftAloneIsBounded: a file full of records that are left alone does not
 // fill the log, which says how many lines it leaves out.
@@ -18,9 +65,9 @@ func TestLeftAloneIsBounded(t *testing.T) {
 	var out bytes.Buffer
 	p := newLogSink(slog.New(slog.NewTextHandler(&out, nil)))
 	for range 1000 {
-		p.report(table.Report{Kind: table.Left, Record: utmpx.Record{Line: "pts/0"}, Reason: "its record names no process"})
+		p.report(session.LeftAlone{Record: utmpx.Record{Line: "pts/0"}, Reason: "its record names no process"})
 	}
-	p.report(table.Report{Kind: table.Ended, Record: utmpx.Record{Line: "pts/1"}})
+	p.report(session.Ended{Job: session.Job{Record: utmpx.Record{Line: "pts/1"}}})
 	p.close()
 	if got := strings.Count(out.String(), "\n"); got != leftMost+2 {
 		t.Errorf("%d lines", got)

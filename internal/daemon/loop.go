@@ -105,7 +105,7 @@ func (d *daemon) handle(ins ...input) {
 	var watch []watcher.Order
 	var lines []string
 	var jobs []session.Job
-	reports := make([][]table.Report, len(ins))
+	reports := make([][]session.Report, len(ins))
 	for i, in := range ins {
 		acts := d.table.Handle(d.moment(in.at), in.events...)
 		reports[i] = acts.Reports

@@ -5,22 +5,22 @@ package daemon
 import (
 	"time"
 
-	"utmpd.dev/utmpd/internal/table"
+	"utmpd.dev/utmpd/internal/session"
 )
 
-// sink takes what the table reports.
+// sink takes reports. It belongs to the goroutine of loop.
 type sink interface {
-	report(r table.Report)
+	report(r session.Report)
 	close()
 }
 
-// report hands reports on an event at that time to every sink.
-func (d *daemon) report(at time.Time, reports []table.Report) {
+// report hands the reports on an event of that time to every sink.
+func (d *daemon) report(at time.Time, reports []session.Report) {
 	for _, r := range reports {
 		for _, s := range d.sinks {
 			s.report(r)
 		}
-		if r.Kind == table.Ended {
+		if _, ok := r.(session.Ended); ok {
 			d.lastClean = at
 		}
 	}

@@ -70,7 +70,7 @@ func (t *Table) clean(s *entry) {
 
 // cleaned goes on with the sessions of the jobs that came back.
 func (t *Table) cleaned(ev Cleaned) {
-	delayed := map[session.Outcome]Report{}
+	delayed := map[session.Outcome]session.Delayed{}
 	t.out.Reports = slices.Grow(t.out.Reports, len(ev.Results))
 	for _, res := range ev.Results {
 		t.settleDebt(res)
@@ -129,28 +129,18 @@ func (t *Table) goOn(s *entry, res session.Result) {
 	}
 }
 
-// reportResult reports what became of a job. Jobs that wait are reported together.
-func (t *Table) reportResult(res session.Result, delayed map[session.Outcome]Report) {
-	r := Report{
-		Record: res.Job.Record, End: res.Job.End, Status: res.Job.Status,
-		After: res.Job.After, Found: res.Job.Found, Logout: res.Logout, Err: res.Err,
-	}
-	switch res.Outcome {
-	case session.Done:
-		r.Kind = Ended
+// reportResult reports what became of a job. Of those that wait it keeps one report
+// for each outcome in delayed.
+func (t *Table) reportResult(res session.Result, delayed map[session.Outcome]session.Delayed) {
+	switch {
+	case res.Outcome == session.Done:
 		t.counts.Cleaned++
-	case session.DryRun:
-		r.Kind = WouldEnd
-	case session.Changed:
-		if res.Err != nil {
-			return
-		}
-		r.Kind = Owner
-	default:
-		r.Kind = Delayed
-		r.Count = delayed[res.Outcome].Count + 1
-		delayed[res.Outcome] = r
-		return
+		t.report(session.Ended{Job: res.Job, Logout: res.Logout})
+	case res.Outcome == session.DryRun:
+		t.report(session.WouldEnd{Job: res.Job, Logout: res.Logout})
+	case res.Outcome != session.Changed:
+		delayed[res.Outcome] = session.Delayed{Sessions: delayed[res.Outcome].Sessions + 1, Err: res.Err}
+	case res.Err == nil:
+		t.report(session.EndedByOwner{Record: res.Job.Record})
 	}
-	t.report(r)
 }

@@ -84,7 +84,7 @@ func (t *Table) settleDebt(res session.Result) {
 		return
 	}
 	if !t.debts.add(debt, t.now.Mono) {
-		t.report(Report{Kind: OwedLost, Record: debt.Login, End: debt.End})
+		t.report(session.DebtLost{Debt: debt})
 	}
 }
 
@@ -115,7 +115,7 @@ func (d *debts) pay(now time.Duration) []session.Debt {
 // paid takes in what became of the debts that were to be paid.
 func (t *Table) paid(ev Paid) {
 	if n := t.debts.paid(ev.Left, t.now.Mono); n > 0 {
-		t.report(Report{Kind: OwedPaid, Count: n})
+		t.report(session.DebtsPaid{Logouts: n})
 		t.dirty = true
 	}
 	if ev.Err == nil {

@@ -7,7 +7,6 @@ import (
 
 	"utmpd.dev/utmpd/internal/session"
 	"utmpd.dev/utmpd/internal/snapshot"
-	"utmpd.dev/utmpd/utmpx"
 )
 
 // Event is something that happened: one of the types below.
@@ -92,36 +91,5 @@ type Actions struct {
 	Clean       []session.Job
 	Pay         []session.Debt
 	Rescan      bool
-	Reports     []Report
+	Reports     []session.Report
 }
-
-// Report is something that an administrator is told.
-type Report struct {
-	Kind   Kind
-	Record utmpx.Record
-	End    time.Time // Ended, WouldEnd: the time in the record
-	After  time.Time // Ended, WouldEnd: the session was last known alive then; zero if End is exact
-	Status session.Status
-	Logout session.Logout
-	Found  string // Ended, WouldEnd: what told that it is dead, if not the death itself
-	Reason string // Left
-	Count  int
-	Err    error
-}
-
-// Kind tells reports apart.
-type Kind int
-
-// What is reported.
-const (
-	Watching  Kind = iota // a session was found and is watched
-	Dying                 // its process ended; the owner may clean within the grace
-	Ended                 // a session was cleaned
-	WouldEnd              // a session would have been cleaned
-	Left                  // a session whose process is dead was left alone, for Reason
-	Owner                 // the owner cleaned within the grace
-	Unwatched             // Count records are not watched now
-	Delayed               // cleaning Count records waits, for Err
-	OwedPaid              // Count logouts that waited were written
-	OwedLost              // a logout was given up: too many wait
-)

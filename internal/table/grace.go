@@ -5,6 +5,8 @@ package table
 import (
 	"container/heap"
 	"time"
+
+	"utmpd.dev/utmpd/internal/session"
 )
 
 // grace has the sessions that wait: for the end of their grace, or for the next try. It
@@ -21,7 +23,7 @@ func (t *Table) beginGrace(s *entry, seen bool) {
 	if s.end == 0 {
 		s.end, s.exact = wallOf(t.now.Wall), seen
 	}
-	t.report(Report{Kind: Dying, Record: s.record(), End: s.end.time()})
+	t.report(session.Dying{Record: s.record(), End: s.end.time()})
 	t.wait(s, t.now.Mono+t.set.Grace)
 }
 

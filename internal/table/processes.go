@@ -135,7 +135,7 @@ func (t *Table) askUnwatched() {
 func (t *Table) reportUnwatched() {
 	n := t.counts.Unwatched
 	if t.counts.Asking == 0 && (n == 0) != (t.unwatched.reported == 0) {
-		t.report(Report{Kind: Unwatched, Count: n})
+		t.report(session.Unwatched{Sessions: n})
 		t.unwatched.reported = n
 	}
 }
@@ -238,7 +238,7 @@ func (t *Table) lives(s *entry, p *process, ev Alive) {
 	t.setState(s, watched)
 	t.bind(s, p)
 	if first {
-		t.report(Report{Kind: Watching, Record: s.record()})
+		t.report(session.Watching{Record: s.record()})
 	}
 }
 

@@ -137,7 +137,7 @@ func (t *Table) open(s *entry, raw string) {
 // record is no longer one of a session.
 func (t *Table) close(s *entry, byOwner bool) {
 	if byOwner && (s.state == dying || s.state == askingLeader) {
-		t.report(Report{Kind: Owner, Record: s.record()})
+		t.report(session.EndedByOwner{Record: s.record()})
 	}
 	t.unbind(s)
 	t.leave(s)
@@ -186,7 +186,7 @@ func (t *Table) count(in state, n int) {
 func (s *entry) record() utmpx.Record { return s.source.record(s) }
 
 func (t *Table) reportLeft(s *entry, reason string) {
-	t.report(Report{Kind: Left, Record: s.record(), Reason: reason})
+	t.report(session.LeftAlone{Record: s.record(), Reason: reason})
 }
 
 // display reports whether the record is one of an X display, such as :0.

@@ -82,7 +82,7 @@ func (t *Table) Handle(now Moment, events ...Event) Actions {
 	t.handles++
 	t.now, t.out = now, Actions{}
 	if len(events) > 1 {
-		t.out.Reports = make([]Report, 0, len(events)) // most events cause one
+		t.out.Reports = make([]session.Report, 0, len(events)) // most events cause one
 	}
 	for _, ev := range events {
 		t.take(ev)
@@ -174,7 +174,7 @@ func (t *Table) Counts() Counts {
 // Dirty reports whether [Table.Checkpoint] would differ from the last one taken.
 func (t *Table) Dirty() bool { return t.dirty }
 
-func (t *Table) report(r Report) { t.out.Reports = append(t.out.Reports, r) }
+func (t *Table) report(r session.Report) { t.out.Reports = append(t.out.Reports, r) }
 
 func (t *Table) watch(pid int32) { t.out.Watch = append(t.out.Watch, pid) }
 

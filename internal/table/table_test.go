@@ -185,7 +185,7 @@ func TestDeath(t *testing.T) {
 			w.kill(100, session.Status{})
 			w.pass(time.Hour)
 			w.wantAlive(0)
-			w.wantLog("delayed pts/0 ×1")
+			w.wantLog("delayed ×1")
 			w.utmpxErr = nil
 			w.pass(retryBusy)
 			w.wantDead(0, died)
@@ -367,7 +367,7 @@ func TestMaxFDs(t *testing.T) {
 	if c := w.table.Counts(); c.Watched != 2 || c.Unwatched != 3 {
 		t.Fatalf("counts %+v", c)
 	}
-	w.wantLog("unwatched  ×3")
+	w.wantLog("unwatched ×3")
 	w.pass(time.Minute)
 	for i := range int32(5) {
 		w.kill(100+i, session.Status{})

@@ -235,17 +235,36 @@ func (w *world) clean() {
 	w.handle(Cleaned{Results: results})
 }
 
-func describe(r Report) string {
-	s := fmt.Sprintf("%s %s", [...]string{"watching", "dying", "ended", "would-end", "left", "owner", "unwatched", "delayed", "paid", "lost"}[r.Kind], r.Record.Line)
-	for _, extra := range []string{r.Reason, r.Found} {
-		if extra != "" {
-			s += ": " + extra
+func describe(r session.Report) string {
+	ended := func(what string, job session.Job) string {
+		if job.Found != "" {
+			return fmt.Sprintf("%s %s: %s", what, job.Record.Line, job.Found)
 		}
+		return what + " " + job.Record.Line
 	}
-	if r.Count != 0 {
-		s += fmt.Sprintf(" ×%d", r.Count)
+	switch r := r.(type) {
+	case session.Watching:
+		return "watching " + r.Record.Line
+	case session.Dying:
+		return "dying " + r.Record.Line
+	case session.Ended:
+		return ended("ended", r.Job)
+	case session.WouldEnd:
+		return ended("would-end", r.Job)
+	case session.LeftAlone:
+		return fmt.Sprintf("left %s: %s", r.Record.Line, r.Reason)
+	case session.EndedByOwner:
+		return "owner " + r.Record.Line
+	case session.Unwatched:
+		return fmt.Sprintf("unwatched ×%d", r.Sessions)
+	case session.Delayed:
+		return fmt.Sprintf("delayed ×%d", r.Sessions)
+	case session.DebtsPaid:
+		return fmt.Sprintf("paid ×%d", r.Logouts)
+	case session.DebtLost:
+		return "lost " + r.Debt.Login.Line
 	}
-	return strings.TrimSpace(s)
+	panic(fmt.Sprintf("unknown report %T", r))
 }
 
 // login returns a session's record, logged in now.
