@@ -48,10 +48,6 @@ func TestKindOf(t *testing.T) {
 			if Ordinary(tt.r.Type, line) && tt.want != Other && tt.want != Login {
 				t.Error("Ordinary() = true")
 			}
-			ends := tt.want == Began || tt.want == BeganEarlier || tt.want == Ended
-			if got := KindOf(tt.r).EndsLogins(); got != ends {
-				t.Errorf("EndsLogins() = %v, want %v", got, ends)
-			}
 		})
 	}
 }
