@@ -105,6 +105,9 @@ func (m earlier) restore(s *entry, raw string, now Moment) {
 
 // sorted returns all, in the order of their slots.
 func (m earlier) sorted() []earlierSession {
+	if len(m) == 0 {
+		return nil
+	}
 	return slices.SortedFunc(maps.Values(m), func(a, b earlierSession) int {
 		if a.Slot != b.Slot {
 			return a.Slot - b.Slot

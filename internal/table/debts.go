@@ -134,6 +134,9 @@ func (d *debts) paid(left []session.Debt, now time.Duration) int {
 // all returns the debts and the promises, which a later run must know.
 func (d *debts) all() []session.Debt {
 	all := slices.Clone(d.owed)
+	if len(d.promised) == 0 {
+		return all
+	}
 	order := func(a, b jobRecord) int { return cmp.Or(cmp.Compare(a.slot, b.slot), cmp.Compare(a.raw, b.raw)) }
 	for _, at := range slices.SortedFunc(maps.Keys(d.promised), order) {
 		all = append(all, d.promised[at].debt)

@@ -5,7 +5,6 @@ package table
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -58,7 +57,7 @@ func (t *Table) findLeader(s *entry) {
 // leader from before the death lives on its line.
 func (t *Table) leadersFound(ev Leaders) {
 	var asked []*entry
-	for _, line := range slices.Sorted(maps.Keys(ev.Lines)) {
+	for _, line := range sortedKeys(ev.Lines) {
 		q := t.leaders[line]
 		if q == nil {
 			continue
@@ -113,13 +112,13 @@ func (t *Table) ownsLine(leader session.ID, s *entry) bool {
 	if g == nil {
 		return false
 	}
-	owns := false
-	g.each(func(o *entry) {
+	for o := g.first; o != nil; o = o.next {
 		lives := o.state == watched || o.state == unwatchedNow || o.state == asking
-		known := o.id.PID == 0 || o.id.Same(leader)
-		owns = owns || o != s && !o.led && lives && known && o.line == s.line
-	})
-	return owns
+		if o != s && !o.led && lives && (o.id.PID == 0 || o.id.Same(leader)) && o.line == s.line {
+			return true
+		}
+	}
+	return false
 }
 
 // follow has a session live by the leader of its line.

@@ -3,9 +3,6 @@
 package table
 
 import (
-	"cmp"
-	"maps"
-	"slices"
 	"time"
 
 	"utmpd.dev/utmpd/internal/session"
@@ -49,13 +46,6 @@ type group struct {
 	issued, answered int32
 }
 
-// each calls f for every session of the group.
-func (g *group) each(f func(*entry)) {
-	for s := g.first; s != nil; s = s.next {
-		f(s)
-	}
-}
-
 // process is a watched process.
 type process struct {
 	token  session.Token
@@ -76,12 +66,12 @@ func (t *Table) requested(ev Requested) {
 		}
 		// A watched process needs no question: the Watcher reports its end.
 		t.askGroup(pid, g)
-		g.each(func(s *entry) {
+		for s := g.first; s != nil; s = s.next {
 			if s.state == unwatchedNow {
 				t.setState(s, asking)
 				s.ask = g.issued
 			}
-		})
+		}
 	}
 }
 
@@ -179,11 +169,11 @@ func (t *Table) answered(pid int32) []*entry {
 		g.answered++
 	}
 	var asked []*entry
-	g.each(func(s *entry) {
+	for s := g.first; s != nil; s = s.next {
 		if s.state == asking && s.ask <= g.answered {
 			asked = append(asked, s)
 		}
-	})
+	}
 	t.dropGroup(pid, g)
 	return asked
 }
@@ -257,13 +247,13 @@ func (t *Table) exited(ev Exited) {
 	}
 	p.dead, p.status = true, ev.Status
 	if g := t.processes.byPID[p.pid]; g != nil {
-		g.each(func(s *entry) {
+		for s := g.first; s != nil; s = s.next {
 			// A session that asks gets its own answer, from after the death.
 			if s.proc == p && s.state == watched {
 				s.found = foundGone
 				t.beginGrace(s, true)
 			}
-		})
+		}
 	}
 	if p.refs == 0 {
 		t.processes.idle[p.token] = p
@@ -342,11 +332,8 @@ func (t *Table) unbind(s *entry) {
 // forgetProcesses has the Watcher forget processes that no session lives by. One whose
 // pid is being asked about stays until the answer, which may bind it again.
 func (t *Table) forgetProcesses() {
-	if len(t.processes.idle) == 0 {
-		return
-	}
-	idle := slices.SortedFunc(maps.Values(t.processes.idle), func(a, b *process) int { return cmp.Compare(a.token, b.token) })
-	for _, p := range idle {
+	for _, token := range sortedKeys(t.processes.idle) {
+		p := t.processes.idle[token]
 		if p.refs > 0 {
 			delete(t.processes.idle, p.token)
 			continue

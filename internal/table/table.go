@@ -24,6 +24,8 @@
 package table
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
 	"utmpd.dev/utmpd/internal/session"
@@ -179,3 +181,17 @@ func (t *Table) report(r session.Report) { t.out.Reports = append(t.out.Reports,
 func (t *Table) watch(pid int32) { t.out.Watch = append(t.out.Watch, pid) }
 
 func (t *Table) forget(token session.Token) { t.out.Forget = append(t.out.Forget, token) }
+
+// sortedKeys returns the keys of a map in their order: the table gives the same actions
+// for the same events.
+func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K {
+	if len(m) == 0 {
+		return nil
+	}
+	keys := make([]K, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}

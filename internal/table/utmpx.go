@@ -154,14 +154,10 @@ func (t *Table) readSlot(slot int) {
 // session.
 func (t *Table) recheckSlots(began time.Duration) {
 	u := &t.utmpx
-	var slots []int
-	for slot, since := range u.recheck {
-		if began > since {
-			slots = append(slots, slot)
+	for _, slot := range sortedKeys(u.recheck) {
+		if began <= u.recheck[slot] {
+			continue
 		}
-	}
-	slices.Sort(slots)
-	for _, slot := range slots {
 		delete(u.recheck, slot)
 		s := u.at(slot)
 		if s == nil || s.state != done && s.state != cleaning {
