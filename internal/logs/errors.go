@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"time"
 )
 
 // ErrCompression is the error of a file in a compression that is not supported:
@@ -29,3 +30,23 @@ func wrap(op, name string, err error) error {
 	}
 	return fmt.Errorf("utmpfile: %s %s: %w", op, name, err)
 }
+
+// GapError reports that records may be missing: the record after which reading
+// was to go on is in none of the files any more.
+type GapError struct {
+	Name   string    // of the log
+	After  time.Time // of the record that was read last
+	Before time.Time // of the next record there is; zero if there is none yet
+}
+
+func (e *GapError) Error() string {
+	s := "utmpfile: read " + e.Name + ": the record read last is gone: records after " + e.After.UTC().Format(time.RFC3339) + " may be missing"
+	if !e.Before.IsZero() {
+		s = "utmpfile: read " + e.Name + ": the record read last is gone: records between " +
+			e.After.UTC().Format(time.RFC3339) + " and " + e.Before.UTC().Format(time.RFC3339) + " may be missing"
+	}
+	return s
+}
+
+// errRotating ends a reading whose files change each time they are looked at.
+var errRotating = errors.New("its files change all the time")

@@ -22,8 +22,9 @@ type File struct {
 	name   string
 	info   sysfile.Info
 	layout *utmpx.Layout
-	size   int64 // of the file as it is, compressed or not
-	end    int64 // see End
+	size   int64  // of the file as it is, compressed or not
+	end    int64  // see End
+	first  digest // of the first record; zero: there is none
 
 	compression *compression // nil: none
 	reuse       bool
@@ -86,12 +87,17 @@ func (f *File) detect() error {
 		if err == nil {
 			f.layout, err = f.log.layout.OfHead(head)
 		}
+		if err == nil && len(head) >= f.layout.Size() {
+			f.first = digestOf(head[:f.layout.Size()])
+		}
 		return wrap("read", f.name, err)
 	}
 	if f.layout, err = f.log.layout.Of(f.h, f.info, *f.block); err != nil {
 		return wrap("read", f.name, err)
 	}
-	f.end = whole(f.size, f.layout)
+	if f.end = whole(f.size, f.layout); f.end > 0 {
+		f.first = digestOf((*f.block)[:f.layout.Size()])
+	}
 	return nil
 }
 
@@ -139,17 +145,15 @@ func (f *File) Compressed() bool { return f.compression != nil }
 // tell, and has -1.
 func (f *File) End() int64 { return f.end }
 
-// Refresh looks at the file again, so that records appended meanwhile are read.
+// Refresh looks at the file again, so that records appended meanwhile are read. A
+// file that was empty shows its layout now.
 func (f *File) Refresh() error {
 	info, err := f.h.Info()
 	if err != nil {
 		return wrap("read", f.name, err)
 	}
-	f.info, f.size = info, info.Size
-	if f.compression == nil {
-		f.end = whole(f.size, f.layout)
-	}
-	return nil
+	f.info, f.size, f.first = info, info.Size, digest{}
+	return f.detect()
 }
 
 // blockRecords is how many records are read at once.

@@ -66,7 +66,8 @@ func (f FileInfo) Same(g FileInfo) bool {
 // that of the last change, which compressing and renaming keep. Of a file that
 // is there compressed and plain, only the plain one is listed.
 //
-// If the directory cannot be read, Files returns the present file and an error.
+// With an error Files returns what it knows: without the directory that is the
+// present file; a present file that cannot be looked up has its name only.
 func (l *Log) Files(ctx context.Context) ([]FileInfo, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, wrap("list the files of", l.name, err)
@@ -77,7 +78,7 @@ func (l *Log) Files(ctx context.Context) ([]FileInfo, error) {
 		return rotated, listErr
 	}
 	if err != nil {
-		return rotated, errors.Join(listErr, wrap("read", l.name, err))
+		return append(rotated, FileInfo{Name: l.name}), errors.Join(listErr, wrap("read", l.name, err))
 	}
 	rotated = slices.DeleteFunc(rotated, func(f FileInfo) bool { return f.Generation == now.Generation })
 	return append(rotated, FileInfo{Name: l.name, Info: now}), listErr

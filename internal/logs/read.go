@@ -18,6 +18,8 @@ type Entry struct {
 	utmpx.Record
 	Generation snapshot.Generation // of the file
 	Offset     int64               // of the record, in bytes; in a compressed file, once decompressed
+
+	first digest // of the file's first record
 }
 
 // Forward yields the records from the offset from to the file's end. It reads
@@ -101,6 +103,7 @@ func (f *File) entry(b block, i int) Entry {
 		Record:     f.layout.Decode(unsafe.String(unsafe.SliceData(p), len(p))),
 		Generation: f.info.Generation,
 		Offset:     b.off + int64(i),
+		first:      f.first,
 	}
 }
 

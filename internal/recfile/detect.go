@@ -41,7 +41,8 @@ const HeadSize = blockSize
 
 // Of returns the layout of the open file r. A layout that was certain stays
 // so while the file is the same, has not shrunk, and begins with such records.
-// Of reads into block, which has [HeadSize] bytes. The error is [ErrLayout] if
+// Of reads the file's beginning into block, which has [HeadSize] bytes, and
+// leaves at least the first record there. The error is [ErrLayout] if
 // the content is not in any layout.
 func (d *Detector) Of(r io.ReaderAt, info sysfile.Info, block []byte) (*utmpx.Layout, error) {
 	d.known.Lock()

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package logs
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"utmpd.dev/utmpd/utmpx"
+)
+
+// Position is a place in a log, after one of its records. It does not depend on
+// names and inodes: it holds the hash of the first record of the file, the
+// offset, and the hash and the time of the record before it. So it is found again
+// after the log was rotated, copied, truncated, or compressed; see [Log.From].
+//
+// The zero Position is the beginning of the log, before the oldest record of all
+// its files. Positions are equal (==) if they are the same place.
+type Position struct {
+	first  digest
+	offset int64 // in bytes, of the end of the record
+	last   digest
+	time   utmpx.Time // of the record
+}
+
+// digest is the hash of a record's bytes, the zero digest that of no record.
+type digest [16]byte
+
+// digestOf hashes a record. A user can choose some bytes of a record (by the
+// name of his host), so the hash is one for which nobody finds a second input.
+func digestOf(record []byte) (d digest) {
+	sum := sha256.Sum256(record)
+	copy(d[:], sum[:])
+	return d
+}
+
+// Position returns the place after the entry. The entry must be one that a File
+// or a Log yielded, and its record unchanged.
+func (e Entry) Position() Position {
+	raw := e.Raw()
+	return Position{first: e.first, offset: e.Offset + int64(len(raw)), last: digestOf([]byte(raw)), time: e.Record.Time}
+}
+
+// IsZero reports whether p is the beginning of the log.
+func (p Position) IsZero() bool { return p == Position{} }
+
+// Time returns the time of the record before p. For the zero Position it is the
+// zero time.
+func (p Position) Time() time.Time {
+	if p.IsZero() {
+		return time.Time{}
+	}
+	return p.time.Time()
+}
+
+const (
+	positionVersion = "1"
+	positionStart   = "0" // the zero Position
+)
+
+// String returns p as text, such as "1:HASH:15360:HASH:1780000000:123456", which
+// [ParsePosition] reads.
+func (p Position) String() string {
+	if p.IsZero() {
+		return positionStart
+	}
+	return fmt.Sprintf("%s:%x:%d:%x:%d:%d", positionVersion, p.first, p.offset, p.last, p.time.Sec, p.time.Usec)
+}
+
+// MarshalText implements [encoding.TextMarshaler] by [Position.String].
+func (p Position) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
+
+// UnmarshalText implements [encoding.TextUnmarshaler] by [ParsePosition].
+func (p *Position) UnmarshalText(text []byte) (err error) {
+	*p, err = ParsePosition(string(text))
+	return err
+}
+
+// ParsePosition reads what [Position.String] returned.
+func ParsePosition(s string) (Position, error) {
+	if s == positionStart {
+		return Position{}, nil
+	}
+	f := strings.Split(s, ":")
+	if len(f) != 6 || f[0] != positionVersion {
+		return Position{}, fmt.Errorf("utmpfile: %q is not a position in a log", s)
+	}
+	var p Position
+	var errs [5]error
+	errs[0] = p.first.parse(f[1])
+	p.offset, errs[1] = strconv.ParseInt(f[2], 10, 64)
+	errs[2] = p.last.parse(f[3])
+	p.time.Sec, errs[3] = strconv.ParseInt(f[4], 10, 64)
+	p.time.Usec, errs[4] = strconv.ParseInt(f[5], 10, 64)
+	if errors.Join(errs[:]...) != nil || p.String() != s {
+		return Position{}, fmt.Errorf("utmpfile: %q is not a position in a log", s)
+	}
+	return p, nil
+}
+
+func (d *digest) parse(s string) error {
+	b, err := hex.DecodeString(s)
+	if err == nil && len(b) != len(d) {
+		err = hex.ErrLength
+	}
+	copy(d[:], b)
+	return err
+}
+
+// End returns the position after the last record of the log. If the present file
+// has none, or is missing, that is in the newest file that has one.
+func (l *Log) End(ctx context.Context) (Position, error) {
+	files, err := l.Files(ctx)
+	if err != nil {
+		return Position{}, err
+	}
+	for _, info := range slices.Backward(files) {
+		p, err := l.endOf(ctx, info.Name)
+		if err != nil || !p.IsZero() {
+			return p, err
+		}
+	}
+	return Position{}, nil
+}
+
+// endOf returns the position after the last record of a file.
+func (l *Log) endOf(ctx context.Context, name string) (Position, error) {
+	f, err := l.Open(ctx, name)
+	if err != nil {
+		return Position{}, err
+	}
+	defer f.Close()
+	for e, err := range f.Reuse().Backward(f.End()) {
+		if err != nil {
+			return Position{}, err
+		}
+		return e.Position(), nil
+	}
+	return Position{}, nil
+}
+
+// holds reports whether p is in the file, at its offset. If the file cannot be
+// read there, it is: its first record is that of p.
+func (f *File) holds(p Position) bool {
+	size := int64(f.layout.Size())
+	if f.first != p.first || p.offset < size || p.offset%size != 0 || f.compression == nil && p.offset > f.end {
+		return false
+	}
+	for record, err := range f.Raw(p.offset - size) {
+		return err != nil || digestOf(record) == p.last
+	}
+	return false
+}
+
+// search looks for the record before p by its bytes, wherever it is in the file,
+// and returns the offset after it.
+func (f *File) search(p Position) (off int64, found bool, err error) {
+	for record, err := range f.Raw(0) {
+		if err != nil {
+			return 0, false, err
+		}
+		off += int64(len(record))
+		if _, at, _ := f.layout.Peek(record); at == p.time && digestOf(record) == p.last {
+			return off, true, nil
+		}
+	}
+	return 0, false, nil
+}
+
+// later returns the offset of the first record later than t.
+func (f *File) later(t utmpx.Time) (off int64, found bool, err error) {
+	for record, err := range f.Raw(0) {
+		if err != nil {
+			return 0, false, err
+		}
+		if _, at, _ := f.layout.Peek(record); at.Sec > t.Sec || at.Sec == t.Sec && at.Usec > t.Usec {
+			return off, true, nil
+		}
+		off += int64(len(record))
+	}
+	return off, false, nil
+}

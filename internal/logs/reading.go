@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package logs
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"iter"
+	"slices"
+	"time"
+)
+
+// From yields the records after a position, up to the last one in the log: the
+// rest of the file that holds the position, the files rotated after it, and the
+// present one. It looks for the position in all files of the log, newest first;
+// else for the record before it, in any place.
+//
+// An error does not end the iteration: it stands for what could not be read, at
+// its place among the records. If the position is not found, a [GapError] comes
+// first, and then all files that have a record later than the position. If the
+// log is rotated meanwhile, no record is left out and none comes twice.
+//
+// It takes no lock. Records share the memory of their block: see
+// [utmpx.Record.Detach].
+func (l *Log) From(ctx context.Context, p Position) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		r := &reading{log: l, ctx: ctx, from: p, yield: yield}
+		if r.run() && r.missing {
+			yield(Entry{}, wrap("open", l.name, fs.ErrNotExist))
+		}
+	}
+}
+
+// Since yields the records whose time is t or later, in the order in which they
+// were written. If the clock was set, their times are not in order. In a plain
+// file the beginning is looked for backward, up to the first block of 512
+// records with none so late; files last changed before t are left out. Else it is
+// as [Log.From].
+func (l *Log) Since(ctx context.Context, t time.Time) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		r := &reading{log: l, ctx: ctx, since: t, yield: yield}
+		if r.run() && r.missing {
+			yield(Entry{}, wrap("open", l.name, fs.ErrNotExist))
+		}
+	}
+}
+
+// reading reads a log across its files, and goes on where it was when they
+// change.
+type reading struct {
+	log   *Log
+	ctx   context.Context
+	since time.Time // leave out earlier records; zero: read after from
+	from  Position
+	last  Entry // the last record read
+	yield func(Entry, error) bool
+
+	gap     *GapError // to be reported before the next record
+	missing bool      // there is no present file
+}
+
+// position returns where to go on.
+func (r *reading) position() Position {
+	if r.last.Raw() == "" {
+		return r.from
+	}
+	return r.last.Position()
+}
+
+// outcome is how the reading of one file ended.
+type outcome int
+
+const (
+	finished outcome = iota // the file was read to its end
+	stopped                 // the caller wants no more
+	changed                 // the files are not those of the plan any more
+)
+
+// changesMost is how often a reading plans again because the files changed.
+const changesMost = 20
+
+// run reads to the end of the log. It reports whether the caller wants more.
+func (r *reading) run() bool {
+	for range changesMost {
+		p, err := r.plan()
+		if err != nil && !r.yield(Entry{}, err) {
+			return false
+		}
+		if p.stale {
+			continue
+		}
+		switch r.read(p) {
+		case stopped:
+			return false
+		case finished:
+			return r.endGap()
+		}
+	}
+	return r.yield(Entry{}, wrap("read", r.log.name, errRotating))
+}
+
+// read reads the files of a plan.
+func (r *reading) read(p plan) outcome {
+	for _, s := range p.steps {
+		out := finished
+		if s.err != nil {
+			out = r.fail(s.err)
+		} else {
+			out = r.file(p, s)
+		}
+		if out != finished {
+			return out
+		}
+	}
+	if !r.unchanged(p) {
+		return changed
+	}
+	return finished
+}
+
+// fail yields an error, which does not end the reading unless ctx has ended.
+func (r *reading) fail(err error) outcome {
+	if !r.yield(Entry{}, err) || r.ctx.Err() != nil {
+		return stopped
+	}
+	return finished
+}
+
+// file yields the records of one file.
+func (r *reading) file(p plan, s step) outcome {
+	f, err := r.log.Open(r.ctx, s.Name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return changed
+	}
+	if err != nil {
+		return r.fail(err)
+	}
+	defer f.Close()
+	if f.Generation() != s.Generation || s.first != (digest{}) && f.first != s.first || !f.Compressed() && f.end < s.off {
+		return changed
+	}
+	checked := false
+	for b, err := range f.after(s.off, s.before) {
+		if errors.Is(err, errTruncated) {
+			return changed
+		}
+		if err != nil {
+			return r.fail(err)
+		}
+		// Once the first block is in memory, it is known to follow the files before
+		// it: a copy made before the file was truncated would be among them.
+		if !checked && !r.unchanged(p) {
+			return changed
+		}
+		checked = true
+		for i := 0; i < len(b.data); i += f.layout.Size() {
+			if !r.emit(f.entry(b, i)) {
+				return stopped
+			}
+		}
+	}
+	return finished
+}
+
+// unchanged reports whether the files rotated away are those of the plan.
+func (r *reading) unchanged(p plan) bool {
+	files, err := r.log.Files(r.ctx)
+	if err != nil {
+		return p.unlisted
+	}
+	return slices.EqualFunc(p.rotated, rotatedOf(files, r.log.name), FileInfo.Same)
+}
+
+// emit yields a record.
+func (r *reading) emit(e Entry) bool {
+	r.last = e
+	if g := r.gap; g != nil {
+		r.gap = nil
+		g.Before = e.Record.Time.Time()
+		if !r.yield(Entry{}, g) {
+			return false
+		}
+	}
+	if !r.since.IsZero() && e.Record.Time.Time().Before(r.since) {
+		return true
+	}
+	return r.yield(e, nil)
+}
+
+// endGap reports a gap after which there is no record yet.
+func (r *reading) endGap() bool {
+	g := r.gap
+	if g == nil {
+		return true
+	}
+	r.gap = nil
+	if end, err := r.log.End(r.ctx); err == nil {
+		r.from = end
+	}
+	return r.yield(Entry{}, g)
+}
+
+// errTruncated ends the reading of a file that lost records while it was read.
+var errTruncated = errors.New("truncated while it was read")
+
+// after yields the records from an offset to the file's end. before is the hash
+// of the record before, if it is known. If the file does not go on as it was
+// before, because it was truncated, the error is errTruncated.
+func (f *File) after(off int64, before digest) iter.Seq2[block, error] {
+	if f.compression != nil {
+		return f.decompressed(off)
+	}
+	return func(yield func(block, error) bool) {
+		size := int64(f.layout.Size())
+		for off < f.end {
+			from := max(0, off-size) // with the record before
+			data, err := f.load(from, f.end)
+			if err == nil && int64(len(data)) <= off-from {
+				err = errTruncated
+			}
+			if err == nil && off > from && before != (digest{}) && digestOf(data[:size]) != before {
+				err = errTruncated
+			}
+			if err != nil {
+				yield(block{}, err)
+				return
+			}
+			if !yield(block{data[off-from:], off}, nil) {
+				return
+			}
+			before = digestOf(data[len(data)-int(size):])
+			off = from + int64(len(data))
+		}
+	}
+}
