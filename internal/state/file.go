@@ -15,10 +15,9 @@ import (
 	"utmpd.dev/utmpd/internal/atomicfile"
 )
 
-// Load reads the state in the file at path. The errors that can be told are
-// fs.ErrNotExist and [ErrCorrupt]; the latter also where the file is not a
-// regular one that belongs to root or the effective user and that no one else
-// can write. It follows no symbolic link and waits for nothing but the disk.
+// Load reads the state in the file at path. It follows no symbolic link and waits for
+// nothing but the disk. Its errors are [fs.ErrNotExist], and [ErrCorrupt] also if the
+// file is not a regular file of root or the effective user that no one else can write.
 func Load(path string) (State, error) {
 	b, err := read(path)
 	if err != nil {
@@ -47,7 +46,7 @@ func read(path string) ([]byte, error) {
 	if why := distrust(info); why != "" {
 		return nil, corrupt(path, why)
 	}
-	// One byte more than the file has tells that it grew while it was read.
+	// If there is one byte more than the size, the file grew while it was read.
 	b := make([]byte, info.Size()+1)
 	n, err := io.ReadFull(f, b)
 	if err == nil {
@@ -59,7 +58,7 @@ func read(path string) ([]byte, error) {
 	return b[:n], nil
 }
 
-// distrust says why a file is not to be believed, or nothing.
+// distrust returns why a file must not be used, "" if it may.
 func distrust(info fs.FileInfo) string {
 	st, ok := info.Sys().(*syscall.Stat_t)
 	switch {

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// UnmarshalBinary reads what AppendText wrote, byte for byte: whatever else
-// there is, is ErrCorrupt, and leaves s as it was.
+// UnmarshalBinary reads what AppendText wrote. Anything else is ErrCorrupt, and leaves s
+// unchanged.
 func (s *State) UnmarshalBinary(data []byte) error {
 	n, err := parse(data)
 	if err != nil {
@@ -51,8 +51,8 @@ func parse(data []byte) (State, error) {
 	if n < 4 {
 		return s, fmt.Errorf("no boot, alive and file lines")
 	}
-	// There is one way to write each state. This holds the parser to it, and
-	// to the limits, without a rule for every field.
+	// There is one way to write each state. To write it again and compare checks the
+	// text and the limits without a rule for every field.
 	again, err := s.AppendText(make([]byte, 0, len(data)))
 	if err != nil {
 		return s, err
@@ -130,8 +130,7 @@ func (f *fields) owed() Owed {
 	}
 }
 
-// fields takes a line apart from the left. After a field that is not as it
-// should be, it is bad and stays so.
+// fields reads a line from the left. After a field that is wrong it stays bad.
 type fields struct {
 	rest string
 	bad  bool

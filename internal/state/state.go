@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-// Package state keeps what must survive a restart of the daemon: which
-// processes it watched, which records it judged theirs, which logouts it still
-// owes. The file is text that an auditor can read, ended by a checksum, and it
-// is believed whole or not at all.
+// Package state saves what must survive a restart of the daemon: which processes it
+// watched, which records belong to them, and which logouts it still has to write. The
+// file is text that an auditor can read. It ends with a checksum, and is used as a
+// whole or not at all.
 package state
 
 import (
@@ -11,16 +11,17 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"math"
 	"strconv"
 	"time"
 )
 
-// header is the first line; a file of another version is not believed.
+// header is the first line. A file of another version is not used.
 const header = "utmpd-table 1\n"
 
-// Limits of a state. One beyond them is neither written nor believed. They hold as
-// many sessions as a utmpx file may have, each with a logout that waits.
+// Limits of a state. A state beyond them is neither written nor used. They suffice for
+// as many sessions as a utmpx file may have, each with a logout that waits.
 const (
 	MaxSize    = 128 << 20 // bytes of the file
 	MaxProcs   = 1 << 20
@@ -30,9 +31,8 @@ const (
 	MaxRaw     = 4096 // bytes of one raw record
 )
 
-// ErrCorrupt is the error of a state that must not be believed: cut short,
-// changed, of another version, beyond the limits, or in a file that others
-// could have written.
+// ErrCorrupt is the error of a state that must not be used: cut short, changed, of
+// another version, beyond the limits, or in a file that others could have written.
 var ErrCorrupt = errors.New("not a state to believe")
 
 // State is what the daemon knew at one moment. Times are kept to the
@@ -45,7 +45,7 @@ type State struct {
 	Owed   []Owed
 }
 
-// Proc is a process that was watched.
+// Proc is a process that was watched, with its records.
 type Proc struct {
 	PID     int32
 	Start   uint64    // start time, field 22 of /proc/PID/stat; 0 unknown
@@ -54,7 +54,7 @@ type Proc struct {
 	Records []Record
 }
 
-// Record is an entry of the utmpx file that was judged a process's.
+// Record is an entry of the utmpx file that belongs to a process.
 type Record struct {
 	Slot   int
 	Sum    [16]byte  // of the record's bytes; which sum is the caller's choice
@@ -85,55 +85,70 @@ func (s State) AppendText(b []byte) ([]byte, error) {
 	return b, nil
 }
 
-// piece is about how much encode hands over at once.
-const piece = 32 << 10
-
-// encode hands the state to write, piece by piece: of tens of thousands of
-// processes it is megabytes. write keeps none of them.
+// encode hands the state to write, piece by piece: of tens of thousands of processes it
+// is megabytes. write must not keep the pieces.
 func (s State) encode(write func([]byte) error) error {
 	if err := s.check(); err != nil {
 		return err
 	}
-	sum, size := sha256.New(), 0
-	b := make([]byte, 0, piece+4*MaxRaw)
-	flush := func(least int) error {
-		if len(b) < least {
-			return nil
-		}
-		sum.Write(b)
-		size += len(b)
-		err := write(b)
-		b = b[:0]
-		return err
+	e := &encoder{write: write, sum: sha256.New(), b: make([]byte, 0, piece+4*MaxRaw)}
+	e.b = s.appendHead(e.b)
+	for i := range s.Procs {
+		e.b = appendProc(e.b, &s.Procs[i])
+		e.flush(piece)
 	}
+	for i := range s.Owed {
+		e.b = appendOwed(e.b, &s.Owed[i])
+		e.flush(piece)
+	}
+	e.flush(0)
+	return e.end()
+}
+
+// piece is about how many bytes an encoder hands over at once.
+const piece = 32 << 10
+
+// encoder sums up the text in b and hands it over. After an error it does nothing.
+type encoder struct {
+	write func([]byte) error
+	sum   hash.Hash
+	size  int
+	b     []byte
+	err   error
+}
+
+// flush hands over what there is, if it is at least that much.
+func (e *encoder) flush(least int) {
+	if len(e.b) < least || e.err != nil {
+		return
+	}
+	e.sum.Write(e.b)
+	e.size += len(e.b)
+	e.err = e.write(e.b)
+	e.b = e.b[:0]
+}
+
+// end writes the line with the checksum, the last one.
+func (e *encoder) end() error {
+	if e.err != nil {
+		return e.err
+	}
+	e.b = hex.AppendEncode(append(e.b, "sha256 "...), e.sum.Sum(nil))
+	e.b = append(e.b, '\n')
+	if e.size+len(e.b) > MaxSize {
+		return fmt.Errorf("larger than %d bytes", MaxSize)
+	}
+	return e.write(e.b)
+}
+
+func (s State) appendHead(b []byte) []byte {
 	b = append(b, header...)
 	b = append(b, "boot "...)
 	b = strconv.AppendQuote(b, s.BootID)
 	b = appendTime(append(b, "\nalive "...), s.Alive)
 	b = appendUint(append(b, "\nfile "...), s.File[0])
 	b = appendUint(append(b, ' '), s.File[1])
-	b = append(b, '\n')
-	for i := range s.Procs {
-		b = appendProc(b, &s.Procs[i])
-		if err := flush(piece); err != nil {
-			return err
-		}
-	}
-	for i := range s.Owed {
-		b = appendOwed(b, &s.Owed[i])
-		if err := flush(piece); err != nil {
-			return err
-		}
-	}
-	if err := flush(0); err != nil {
-		return err
-	}
-	b = hex.AppendEncode(append(b, "sha256 "...), sum.Sum(nil))
-	b = append(b, '\n')
-	if size+len(b) > MaxSize {
-		return fmt.Errorf("larger than %d bytes", MaxSize)
-	}
-	return write(b)
+	return append(b, '\n')
 }
 
 // MarshalBinary returns what AppendText appends.
@@ -182,27 +197,36 @@ func appendTime(b []byte, t time.Time) []byte {
 	return t.UTC().AppendFormat(b, time.RFC3339Nano)
 }
 
-// check holds a state to the limits, whether it is to be written or was read.
+// check compares a state with the limits, both before it is written and after it was
+// read.
 func (s *State) check() error {
 	ok := len(s.BootID) <= MaxString && InCalendar(s.Alive) && len(s.Procs) <= MaxProcs && len(s.Owed) <= MaxOwed
 	records := 0
 	for i := range s.Procs {
-		p := &s.Procs[i]
-		records += len(p.Records)
-		ok = ok && p.PID > 0 && InCalendar(p.Since) && records <= MaxRecords
-		for j := range p.Records {
-			r := &p.Records[j]
-			ok = ok && r.Slot >= 0 && r.Slot <= math.MaxInt32 && InCalendar(r.Ended)
-		}
+		records += len(s.Procs[i].Records)
+		ok = ok && records <= MaxRecords && s.Procs[i].ok()
 	}
 	for i := range s.Owed {
-		o := &s.Owed[i]
-		ok = ok && InCalendar(o.End) && len(o.Layout) <= MaxString && len(o.Login) <= MaxRaw
+		ok = ok && s.Owed[i].ok()
 	}
 	if !ok {
 		return errors.New("beyond its limits")
 	}
 	return nil
+}
+
+func (p *Proc) ok() bool {
+	for i := range p.Records {
+		r := &p.Records[i]
+		if r.Slot < 0 || r.Slot > math.MaxInt32 || !InCalendar(r.Ended) {
+			return false
+		}
+	}
+	return p.PID > 0 && InCalendar(p.Since)
+}
+
+func (o *Owed) ok() bool {
+	return InCalendar(o.End) && len(o.Layout) <= MaxString && len(o.Login) <= MaxRaw
 }
 
 // InCalendar reports whether a state can hold a time: one in the years 0 to 9999.
