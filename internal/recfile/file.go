@@ -145,7 +145,7 @@ type Swap struct {
 // zero; a [LockedError] if ctx ends first. The answers for the records judged
 // before the error are given with it, false for the others.
 func (f *File) Compare(ctx context.Context, gen snapshot.Generation, want []Swap) ([]bool, error) {
-	return f.each(ctx, sysfile.ReadOnly, gen, want, func(h sysfile.Handle, want []Swap, _ [][]byte, same []bool, block []byte) (int, error) {
+	return f.each(ctx, sysfile.ReadUnseen, gen, want, func(h sysfile.Handle, want []Swap, _ [][]byte, same []bool, block []byte) (int, error) {
 		return compare(h, want, same, block)
 	})
 }
@@ -213,7 +213,7 @@ func encodeAll(swaps []Swap, mode sysfile.OpenMode) ([][]byte, error) {
 		if l == nil || s.Slot < 0 {
 			return nil, fmt.Errorf("slot %d: the old record was not read from a file", s.Slot)
 		}
-		if mode == sysfile.ReadOnly {
+		if mode == sysfile.ReadUnseen {
 			continue
 		}
 		if cap(room)-len(room) < l.Size() {

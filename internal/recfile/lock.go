@@ -199,7 +199,7 @@ func (g *gate) giveUp(w *waiter) {
 // locked makes the error of a lock that was not got, with the holder's name.
 func (g *gate) locked(ctx context.Context, gen snapshot.Generation, mode sysfile.OpenMode) error {
 	e := &LockedError{Name: g.name, Cause: context.Cause(ctx)}
-	if h, err := g.sys.Open(g.name, sysfile.ReadOnly); err == nil {
+	if h, err := g.sys.Open(g.name, sysfile.ReadUnseen); err == nil {
 		defer h.Close()
 		if info, err := h.Info(); err == nil && info.Generation == gen {
 			e.PID, _, _ = h.Holder(mode.LockKind())
@@ -210,7 +210,7 @@ func (g *gate) locked(ctx context.Context, gen snapshot.Generation, mode sysfile
 
 // holder returns the process whose lock stops a writer now.
 func (g *gate) holder() (pid int32, ok bool, err error) {
-	h, err := g.sys.Open(g.name, sysfile.ReadOnly)
+	h, err := g.sys.Open(g.name, sysfile.ReadUnseen)
 	if err != nil {
 		return 0, false, wrap("open", g.name, err)
 	}
@@ -221,7 +221,7 @@ func (g *gate) holder() (pid int32, ok bool, err error) {
 
 // sync makes the file durable that the name leads to, under no lock.
 func (g *gate) sync() error {
-	h, err := g.sys.Open(g.name, sysfile.ReadOnly)
+	h, err := g.sys.Open(g.name, sysfile.ReadUnseen)
 	if err != nil {
 		return wrap("open", g.name, err)
 	}

@@ -164,7 +164,8 @@ func (l *Log) Touch(t time.Time) error {
 }
 
 // ReadOne reads a byte of the log, so that the kernel sets its access time where
-// the file system is mounted so that it does. An empty log is no error.
+// the mount options make it do so. Every other call leaves the access time as it
+// is, where the system permits it. An empty log is no error.
 func (l *Log) ReadOne() error {
 	h, err := l.sys.Open(l.name, sysfile.ReadOnly)
 	if err != nil {

@@ -50,7 +50,9 @@ func (h *handle) ReadAt(p []byte, off int64) (int, error) {
 	if off < int64(len(h.n.data)) {
 		n = copy(p, h.n.data[off:])
 	}
-	h.n.atime = h.s.now()
+	if h.mode == sysfile.ReadOnly {
+		h.n.atime = h.s.now()
+	}
 	switch {
 	case f != nil:
 		return min(n, f.N), h.fail("read", f.Err)

@@ -54,19 +54,7 @@ func openRegular(name, path string, fi fs.FileInfo, mode OpenMode) (Handle, erro
 	if !fi.Mode().IsRegular() {
 		return nil, notRegular(fi.Mode())
 	}
-	flag := os.O_RDONLY
-	switch mode {
-	case ReadWrite:
-		flag = os.O_RDWR
-	case AppendOnly:
-		flag = os.O_RDWR | os.O_APPEND
-	case ReadUnseen:
-		flag = unseen
-	}
-	f, err := os.OpenFile(path, flag|openFlags, 0)
-	if mode == ReadUnseen && errors.Is(err, fs.ErrPermission) { // it is the owner's right
-		f, err = os.OpenFile(path, os.O_RDONLY|openFlags, 0)
-	}
+	f, err := openFile(path, mode)
 	if err != nil {
 		return nil, err
 	}
@@ -79,6 +67,27 @@ func openRegular(name, path string, fi fs.FileInfo, mode OpenMode) (Handle, erro
 		return nil, err
 	}
 	return &kernelHandle{File: f, name: name}, nil
+}
+
+// openFile opens the file so that reading it leaves the access time as it is,
+// unless mode is ReadOnly. Where that is denied, as to all but the owner and
+// CAP_FOWNER, reading moves the access time.
+func openFile(path string, mode OpenMode) (*os.File, error) {
+	flag := os.O_RDONLY
+	switch mode {
+	case ReadWrite:
+		flag = os.O_RDWR
+	case AppendOnly:
+		flag = os.O_RDWR | os.O_APPEND
+	}
+	if mode == ReadOnly {
+		return os.OpenFile(path, flag|openFlags, 0)
+	}
+	f, err := os.OpenFile(path, flag|openFlags|noAccessTime, 0)
+	if errors.Is(err, fs.ErrPermission) {
+		f, err = os.OpenFile(path, flag|openFlags, 0)
+	}
+	return f, err
 }
 
 func (kernel) Lookup(name string) (Info, error) {

@@ -17,8 +17,8 @@ import (
 )
 
 const (
-	openFlags = unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_NOCTTY
-	unseen    = unix.O_RDONLY | unix.O_NOATIME
+	openFlags    = unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_NOCTTY
+	noAccessTime = unix.O_NOATIME
 )
 
 func fillInfo(i *Info, fi fs.FileInfo) {

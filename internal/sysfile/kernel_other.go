@@ -14,8 +14,8 @@ import (
 // Elsewhere the package builds and reads; what needs a lock returns
 // [errors.ErrUnsupported].
 const (
-	openFlags = 0
-	unseen    = os.O_RDONLY
+	openFlags    = 0
+	noAccessTime = 0
 )
 
 func fillInfo(*Info, fs.FileInfo) {}

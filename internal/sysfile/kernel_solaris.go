@@ -16,8 +16,8 @@ import (
 )
 
 const (
-	openFlags = unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_NOCTTY
-	unseen    = unix.O_RDONLY
+	openFlags    = unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_NOCTTY
+	noAccessTime = 0 // no flag leaves it as it is
 )
 
 // utimeOmit is UTIME_OMIT of sys/stat.h.

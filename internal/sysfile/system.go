@@ -28,12 +28,14 @@ type System interface {
 // OpenMode is the purpose for which a file is opened.
 type OpenMode int
 
-// The modes of [System.Open].
+// The modes of [System.Open]. In all of them but ReadOnly, reading leaves the
+// access time as it is, where the system permits that (O_NOATIME): a log's access
+// time is the heartbeat's.
 const (
-	ReadOnly   OpenMode = iota
-	ReadWrite           // WriteAt may be used
-	AppendOnly          // read, Append and Truncate; every write goes to the end (O_APPEND)
-	ReadUnseen          // ReadOnly, without moving the access time where the system permits that (O_NOATIME)
+	ReadOnly   OpenMode = iota // reading moves the access time
+	ReadWrite                  // WriteAt may be used
+	AppendOnly                 // read, Append and Truncate; every write goes to the end (O_APPEND)
+	ReadUnseen                 // ReadAt only
 )
 
 // LockKind returns the lock to hold while a file is used in that mode.

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package ctl
+
+import (
+	"errors"
+	"os"
+	"runtime"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+
+	"utmpd.dev/utmpd/utmpx"
+)
+
+// TestBootOnAFullDisk runs `utmpctl boot` first on a full file system and again
+// once there is space. The first run leaves the access time as it is, so the
+// second one knows the time of the crash. The test needs root.
+func TestBootOnAFullDisk(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("needs root: it mounts a file system")
+	}
+	l := newLab(t)
+	conf := l.read("conf")
+	mountTmpfs(t, l.dir, "size=64k")
+	l.check(os.Mkdir(l.path("state"), 0o755))
+	l.write("conf", conf)
+	l.write("wtmp", nil)
+
+	l.starts("a", "08:00")
+	l.do("boot")
+	for len(l.read("wtmp"))%os.Getpagesize() != 0 { // so that one more record needs a page
+		l.logs(login("pts/0", 900, "09:00"))
+	}
+	size := len(l.read("wtmp"))
+	l.accessed("09:30")
+	l.starts("b", "10:02")
+	fill(t, l.path("filler"))
+	if status, out, errs := l.try("boot"); status == 0 {
+		t.Fatalf("utmpctl boot on a full disk: status 0\n%s%s", out, errs)
+	}
+	if info, err := os.Stat(l.path("wtmp")); err != nil || info.Size() != int64(size) { // reading it would move the access time
+		t.Fatalf("the log has %v bytes, want %d: %v", info.Size(), size, err)
+	}
+	l.check(os.Remove(l.path("filler")))
+	l.do("boot")
+	native := utmpx.Native()
+	var got []string
+	for b := string(l.read("wtmp")[size:]); len(b) >= native.Size(); b = b[native.Size():] {
+		got = append(got, text(native.Decode(b[:native.Size()])))
+	}
+	want := []string{"09:30:00 RUN_LVL shutdown crash+?,access-time", "10:02:00 BOOT_TIME reboot"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("what the second run appended (-want +got)\n%s", diff)
+	}
+}
+
+// mountTmpfs mounts a tmpfs that only this goroutine sees. Its thread ends with
+// the test.
+func mountTmpfs(t *testing.T, dir, options string) {
+	t.Helper()
+	runtime.LockOSThread()
+	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+		t.Fatal(err)
+	}
+	flags := uintptr(unix.MS_NOSUID | unix.MS_NODEV | unix.MS_STRICTATIME)
+	if err := unix.Mount("tmpfs", dir, "tmpfs", flags, options); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// fill writes a file until nothing more fits.
+func fill(t *testing.T, name string) {
+	t.Helper()
+	f, err := os.Create(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for err == nil {
+		_, err = f.Write(make([]byte, os.Getpagesize()))
+	}
+	if !errors.Is(err, unix.ENOSPC) {
+		t.Fatal(err)
+	}
+}
