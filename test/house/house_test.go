@@ -97,14 +97,6 @@ func TestUtmpxDoesNoIO(t *testing.T) {
 	}
 }
 
-func TestPublicPackagesKnowNoDaemon(t *testing.T) {
-	for _, p := range list(t, "-deps", "./utmpx", "./utmpfile") {
-		if strings.HasPrefix(p.ImportPath, module+"internal/") {
-			t.Errorf("a public package depends on %s", p.ImportPath)
-		}
-	}
-}
-
 // The modules that the programs use besides the standard library. docs/architecture.md
 // gives the reason for each.
 func TestDependencies(t *testing.T) {
