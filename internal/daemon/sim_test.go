@@ -45,14 +45,14 @@ func runSchedule(t *testing.T, s simSchedule, log *bytes.Buffer) (wrong []string
 		for _, e := range s.Events {
 			w.happen(e)
 		}
-		w.rest()
+		w.finish()
 		wrong, tally = w.wrong, w.tally
 	})
 	return wrong, tally
 }
 
-// rest leaves the world alone and then ends it, checking the laws on the way.
-func (w *simWorld) rest() {
+// finish leaves the world alone and then ends it, checking the laws on the way.
+func (w *simWorld) finish() {
 	alone := 2*w.scan + time.Minute
 	w.leaveAlone()
 	time.Sleep(alone)
