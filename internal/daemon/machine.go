@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"utmpd.dev/utmpd/internal/config"
+	"utmpd.dev/utmpd/internal/notify"
 	"utmpd.dev/utmpd/internal/proc"
 	"utmpd.dev/utmpd/internal/scanner"
 	"utmpd.dev/utmpd/internal/sdnotify"
@@ -34,7 +35,7 @@ func thisMachine() machine {
 	return machine{
 		files:      sysfile.Kernel(),
 		procs:      watcher.System(),
-		notifier:   func(file string) scanner.Notifier { return scanner.NewInotify(file) },
+		notifier:   func(file string) scanner.Notifier { return notify.NewInotify(file) },
 		systemd:    sdnotify.New(os.Getenv),
 		wall:       func(at time.Time) time.Time { return at.Round(0) },
 		up:         func(at time.Time) time.Duration { return at.Sub(proc.Boot(time.Now())) },

@@ -182,7 +182,3 @@ func sleep(ctx context.Context, d time.Duration) bool {
 		return true
 	}
 }
-
-// ErrNoNotice is the error of a Notifier on a system that does not report
-// changes of files.
-var ErrNoNotice = errors.New("scanner: this system does not report file changes")

@@ -157,7 +157,7 @@ func TestErrorIsTriedAgain(t *testing.T) {
 // quitter is a Notifier that fails at once.
 type quitter struct{ renewed int }
 
-func (q *quitter) Run(context.Context, func()) error { return ErrNoNotice }
+func (q *quitter) Run(context.Context, func()) error { return errors.ErrUnsupported }
 func (q *quitter) Renew()                            { q.renewed++ }
 
 func TestNotifierGivesUp(t *testing.T) {
@@ -169,7 +169,7 @@ func TestNotifierGivesUp(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute+time.Second)
 		defer cancel()
 		s.Run(ctx)
-		if err := <-failed; !errors.Is(err, ErrNoNotice) {
+		if err := <-failed; !errors.Is(err, errors.ErrUnsupported) {
 			t.Error(err)
 		}
 		if n != 4 || q.renewed != 3 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-package scanner
+package notify
 
 import (
 	"bytes"
@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -51,7 +52,7 @@ func NewInotify(name string) *Inotify {
 func (n *Inotify) Run(ctx context.Context, notice func()) error {
 	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
 	if err != nil {
-		return fmt.Errorf("scanner: inotify: %w", err)
+		return fmt.Errorf("notify: inotify: %w", err)
 	}
 	f := os.NewFile(uintptr(fd), "inotify")
 	n.start(fd)
@@ -75,8 +76,8 @@ func (n *Inotify) Run(ctx context.Context, notice func()) error {
 			continue
 		}
 		notice()
-		// Meanwhile the kernel merges equal events. This delays no scan: the
-		// Scanner pauses at least as long after each.
+		// Meanwhile the kernel merges equal events. The scanner pauses at
+		// least as long after each scan.
 		if !sleep(ctx, minPause) {
 			return nil
 		}
@@ -88,7 +89,7 @@ func (n *Inotify) Run(ctx context.Context, notice func()) error {
 func (n *Inotify) next(f *os.File, buf []byte) (changed bool, err error) {
 	k, err := f.Read(buf)
 	if err != nil {
-		return false, fmt.Errorf("scanner: inotify: %w", err)
+		return false, fmt.Errorf("notify: inotify: %w", err)
 	}
 	changed, replaced := n.take(buf[:k])
 	if replaced {
@@ -158,7 +159,7 @@ func (n *Inotify) addOne(wd *int32, name string, mask uint32) (missing bool, err
 	case missing, errors.Is(err, fs.ErrPermission), errors.Is(err, unix.ENOTDIR), errors.Is(err, unix.ELOOP):
 		got = 0
 	default:
-		return false, fmt.Errorf("scanner: inotify: watch %s: %w", name, err)
+		return false, fmt.Errorf("notify: inotify: watch %s: %w", name, err)
 	}
 	if *wd != 0 && *wd != int32(got) {
 		// The old file may still exist under another name. If not, the kernel
@@ -190,4 +191,19 @@ func (n *Inotify) take(b []byte) (changed, replaced bool) {
 		}
 	}
 	return changed, replaced
+}
+
+// minPause is the shortest time between two notices. All changes during it cause
+// one notice.
+const minPause = 20 * time.Millisecond
+
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
 }

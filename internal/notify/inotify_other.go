@@ -2,7 +2,7 @@
 
 //go:build !linux
 
-package scanner
+package notify
 
 import "context"
 
@@ -12,10 +12,10 @@ type Inotify struct{}
 // NewInotify returns a Notifier for the named file.
 func NewInotify(string) *Inotify { return &Inotify{} }
 
-// Run calls notice once and returns [ErrNoNotice].
+// Run calls notice once and returns [ErrUnsupported].
 func (n *Inotify) Run(_ context.Context, notice func()) error {
 	notice()
-	return ErrNoNotice
+	return ErrUnsupported
 }
 
 // Renew does nothing.
