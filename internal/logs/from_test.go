@@ -68,15 +68,13 @@ func loginsOf(t *testing.T, lines ...string) (recs []utmpx.Record) {
 
 func add(t *testing.T, w world, name string, lines ...string) {
 	t.Helper()
-	w.Change(t, name, func(b []byte) []byte { return append(b, raw(t, layout, loginsOf(t, lines...)...)...) })
+	w.Append(t, name, raw(t, layout, loginsOf(t, lines...)...))
 }
 
 // cut copies a file to another name and truncates it, as copytruncate does.
 func cut(t *testing.T, w world, name, to string) {
 	t.Helper()
-	data := w.Read(t, name)
-	w.Write(t, to, data)
-	w.SetTime(t, to, time.Unix(epoch+90, 0))
+	w.Write(t, to, w.Read(t, name))
 	w.Change(t, name, func([]byte) []byte { return nil })
 }
 
@@ -121,11 +119,13 @@ func TestFrom(t *testing.T) {
 		{"copied and truncated", func(t *testing.T, w world) {
 			add(t, w, "wtmp", "c3")
 			cut(t, w, "wtmp", "wtmp.1")
+			w.SetTime(t, "wtmp.1", time.Unix(epoch+90, 0))
 			add(t, w, "wtmp", "new100")
 		}, []string{"c3", "new100"}},
 		{"copied and truncated, and grown past the position", func(t *testing.T, w world) {
 			add(t, w, "wtmp", "c3", "d4", "e5")
 			cut(t, w, "wtmp", "wtmp.1")
+			w.SetTime(t, "wtmp.1", time.Unix(epoch+90, 0))
 			add(t, w, "wtmp", "f100", "g101", "h102", "i103")
 		}, []string{"c3", "d4", "e5", "f100", "g101", "h102", "i103"}},
 		{"copied, not truncated yet", func(t *testing.T, w world) {
@@ -149,6 +149,7 @@ func TestFrom(t *testing.T) {
 		{"copied, compressed with zstd, and one plain after it", func(t *testing.T, w world) {
 			add(t, w, "wtmp", "c3")
 			cut(t, w, "wtmp", "wtmp.2")
+			w.SetTime(t, "wtmp.2", time.Unix(epoch+90, 0))
 			compress(t, w, "wtmp.2", "zst")
 			put(t, w, "wtmp.1", "d95", "e96", "f97")
 			add(t, w, "wtmp", "g100", "h101", "i102")

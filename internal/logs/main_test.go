@@ -28,7 +28,8 @@ func TestMain(m *testing.M) { os.Exit(leaktest.Main(m)) }
 type world interface {
 	System() sysfile.System
 	Path(name string) string
-	Write(t *testing.T, name string, data []byte)            // a new file
+	Write(t *testing.T, name string, data []byte) // a new file
+	Append(t *testing.T, name string, data []byte)
 	Change(t *testing.T, name string, f func([]byte) []byte) // the same file
 	Read(t *testing.T, name string) []byte
 	Rename(t *testing.T, from, to string)
@@ -58,6 +59,15 @@ func (w kernelWorld) Write(t *testing.T, name string, data []byte) {
 	t.Helper()
 	check(t, os.WriteFile(w.Path(name)+".new", data, 0o600))
 	check(t, os.Rename(w.Path(name)+".new", w.Path(name)))
+}
+
+func (w kernelWorld) Append(t *testing.T, name string, data []byte) {
+	t.Helper()
+	f, err := os.OpenFile(w.Path(name), os.O_WRONLY|os.O_APPEND, 0)
+	check(t, err)
+	_, err = f.Write(data)
+	check(t, err)
+	check(t, f.Close())
 }
 
 func (w kernelWorld) Change(t *testing.T, name string, f func([]byte) []byte) {
@@ -95,6 +105,9 @@ func (w simWorld) Write(_ *testing.T, name string, data []byte) { w.s.WriteFile(
 func (w simWorld) Read(_ *testing.T, name string) []byte        { return w.s.ReadFile(w.Path(name)) }
 func (w simWorld) Rename(_ *testing.T, from, to string)         { w.s.Rename(w.Path(from), w.Path(to)) }
 func (w simWorld) Remove(_ *testing.T, name string)             { w.s.Remove(w.Path(name)) }
+func (w simWorld) Append(_ *testing.T, name string, data []byte) {
+	w.s.Change(w.Path(name), func(b []byte) []byte { return append(b, data...) })
+}
 func (w simWorld) Change(_ *testing.T, name string, f func([]byte) []byte) {
 	w.s.Change(w.Path(name), f)
 }
