@@ -91,23 +91,7 @@ func (c command) parse(args []string) (call, error) {
 	set.SetOutput(io.Discard)
 	set.Usage = func() {}
 	for _, o := range c.options {
-		if o.arg == "" {
-			set.BoolFunc(o.name, "", func(v string) error {
-				if v != "true" {
-					return errors.New("takes no value")
-				}
-				in.set[o.name] = true
-				return nil
-			})
-			continue
-		}
-		set.Func(o.name, "", func(v string) error {
-			if len(in.values[o.name]) > 0 && !o.many {
-				return errors.New("given twice")
-			}
-			in.values[o.name] = append(in.values[o.name], v)
-			return nil
-		})
+		o.register(set, &in)
 	}
 	if err := set.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -116,14 +100,39 @@ func (c command) parse(args []string) (call, error) {
 		return in, err
 	}
 	in.args = set.Args()
-	if len(in.args) > c.args.most {
-		return in, fmt.Errorf("unexpected argument %q", in.args[c.args.most])
+	return in, c.args.check(in.args)
+}
+
+// register has set take the option and note it in the call.
+func (o option) register(set *flag.FlagSet, in *call) {
+	if o.arg == "" {
+		set.BoolFunc(o.name, "", func(v string) error {
+			if v != "true" {
+				return errors.New("takes no value")
+			}
+			in.set[o.name] = true
+			return nil
+		})
+		return
 	}
-	if len(in.args) < c.args.least {
-		return in, fmt.Errorf("no %s given", c.args.help)
+	set.Func(o.name, "", func(v string) error {
+		if len(in.values[o.name]) > 0 && !o.many {
+			return errors.New("given twice")
+		}
+		in.values[o.name] = append(in.values[o.name], v)
+		return nil
+	})
+}
+
+// check reports arguments that are too few, too many or unknown.
+func (a argument) check(args []string) error {
+	switch {
+	case len(args) > a.most:
+		return fmt.Errorf("unexpected argument %q", args[a.most])
+	case len(args) < a.least:
+		return fmt.Errorf("no %s given", a.help)
+	case a.values != nil && len(args) > 0 && !slices.Contains(a.values, args[0]):
+		return fmt.Errorf("%q is none of %s", args[0], strings.Join(a.values, ", "))
 	}
-	if c.args.values != nil && len(in.args) > 0 && !slices.Contains(c.args.values, in.args[0]) {
-		return in, fmt.Errorf("%q is none of %s", in.args[0], strings.Join(c.args.values, ", "))
-	}
-	return in, nil
+	return nil
 }

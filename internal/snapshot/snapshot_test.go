@@ -32,58 +32,73 @@ func content(s *snapshot.Snapshot) string {
 	return string(out)
 }
 
-// TestSnapshotOverPrevious checks content, sharing and differences of a
-// snapshot after one of another length and with other records.
+// TestSnapshotOverPrevious checks content, sharing and differences of a snapshot
+// after one of another length and with other records.
 func TestSnapshotOverPrevious(t *testing.T) {
 	lengths := []int{0, 1, 127, 128, 129, 255, 256, 300, 513}
 	for _, tab := range tables[:4] {
-		l := tab.layout(t)
 		rng := rand.New(rand.NewPCG(3, 4))
 		for _, was := range lengths {
 			for _, is := range lengths {
 				t.Run(fmt.Sprint(tab.name, " ", was, " then ", is), func(t *testing.T) {
 					before := tab.file(logins(was)...)
-					prev := snapshot.New(gen, l, nil, before)
-					if content(prev) != string(before) {
-						t.Fatal("the first snapshot is not its data")
-					}
 					after := tab.file(logins(is)...)
-					var want []int
-					for range rng.IntN(4) {
-						if is > 0 {
-							i := rng.IntN(is)
-							after[i*l.Size()+l.Size()-1]++
-							if i < was && !slices.Contains(want, i) {
-								want = append(want, i)
-							}
-						}
-					}
-					for i := min(was, is); i < max(was, is); i++ {
-						want = append(want, i)
-					}
-					slices.Sort(want)
-					for _, n := range []int{1000, 128 * l.Size(), 512 * l.Size(), 1 << 20} {
-						data := slices.Clip(after)
-						if n == 1000 {
-							data = append(data, "tail"...)
-						}
-						next := written(l, prev, data, n)
-						if next.Len() != is || content(next) != string(after) {
-							t.Fatalf("in blocks of %d: %d records, or not the data", n, next.Len())
-						}
-						if got := slices.Collect(next.Changed(prev)); !slices.Equal(got, want) {
-							t.Fatalf("in blocks of %d: changed %v, want %v", n, got, want)
-						}
-						if (next == prev) != (len(want) == 0) {
-							t.Errorf("in blocks of %d: prev itself: %v, changed %v", n, next == prev, want)
-						}
-					}
-					if content(prev) != string(before) {
-						t.Error("the snapshot before has changed")
-					}
+					want := changeSome(rng, after, tab.l.Size(), was)
+					checkOver(t, tab.l, before, after, want)
 				})
 			}
 		}
+	}
+}
+
+// changeSome changes up to three records of a file of records of size bytes. It returns
+// the slots that differ from a file of was records which has the same ones.
+func changeSome(rng *rand.Rand, file []byte, size, was int) []int {
+	is := len(file) / size
+	var differ []int
+	for i := min(was, is); i < max(was, is); i++ {
+		differ = append(differ, i)
+	}
+	for range rng.IntN(4) {
+		if is == 0 {
+			break
+		}
+		i := rng.IntN(is)
+		file[i*size+size-1]++
+		if i < was && !slices.Contains(differ, i) {
+			differ = append(differ, i)
+		}
+	}
+	slices.Sort(differ)
+	return differ
+}
+
+// checkOver makes snapshots of before and, over it, of after, read in blocks of several
+// sizes. want are the slots that differ.
+func checkOver(t *testing.T, l *utmpx.Layout, before, after []byte, want []int) {
+	t.Helper()
+	prev := snapshot.New(gen, l, nil, before)
+	if content(prev) != string(before) {
+		t.Fatal("the first snapshot is not its data")
+	}
+	for _, n := range []int{1000, 128 * l.Size(), 512 * l.Size(), 1 << 20} {
+		data := slices.Clip(after)
+		if n == 1000 {
+			data = append(data, "tail"...)
+		}
+		next := written(l, prev, data, n)
+		if next.Len() != len(after)/l.Size() || content(next) != string(after) {
+			t.Fatalf("in blocks of %d: %d records, or not the data", n, next.Len())
+		}
+		if got := slices.Collect(next.Changed(prev)); !slices.Equal(got, want) {
+			t.Fatalf("in blocks of %d: changed %v, want %v", n, got, want)
+		}
+		if (next == prev) != (len(want) == 0) {
+			t.Errorf("in blocks of %d: prev itself: %v, changed %v", n, next == prev, want)
+		}
+	}
+	if content(prev) != string(before) {
+		t.Error("the snapshot before has changed")
 	}
 }
 
