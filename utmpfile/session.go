@@ -150,8 +150,8 @@ func idOf(line string) string {
 // In the utmpx file Logout marks the line's first USER_PROCESS record as
 // DEAD_PROCESS, sets its time, and clears its user and host, as the C library's
 // logout(3) does. To the log it appends a DEAD_PROCESS record with the line, the time
-// and the session's process, and all else blank, as logwtmp(3) does. Only the records
-// of sessions are ended: one of a getty that waits on the line is left alone.
+// and the session's process, and all else blank, as logwtmp(3) does. Unlike logout(3)
+// it leaves the LOGIN_PROCESS record of a getty on the same line alone.
 //
 // If the line has no session, Logout writes nothing and returns [ErrNoSession].
 // Somebody else has recorded the logout already: a second one in the log could end

@@ -163,6 +163,20 @@ func TestOneFileMissing(t *testing.T) {
 	}
 }
 
+// TestLogoutLeavesTheGetty: logout(3) would mark the getty's record, which comes first,
+// and leave the session's.
+func TestLogoutLeavesTheGetty(t *testing.T) {
+	r := files(t, utmpx.Native())
+	getty := utmpx.Record{Type: utmpx.LoginProcess, PID: 8, Line: "tty1", ID: "tty1", User: "LOGIN", Time: utmpx.Time{Sec: start}}
+	write(t, r.File.Name(), utmpx.Native(), getty, session("tty1", "alice", 1))
+	if err := r.Logout(t.Context(), "tty1", at(9)); err != nil {
+		t.Fatal(err)
+	}
+	if file, _ := contents(t, r); file[0] != getty || file[1].Type != utmpx.DeadProcess {
+		t.Errorf("%v", file)
+	}
+}
+
 // Of two sessions on a line, logout(3) ends the first.
 func TestLogoutEndsTheFirst(t *testing.T) {
 	r := files(t, utmpx.Native())

@@ -16,7 +16,12 @@
 //	                       until standard input ends
 //	libc login N           N times login and logout on the terminal that standard
 //	                       input is, each also recorded in wtmp by logwtmp
+//	libc session ID USER HOST SECONDS ADDRESS
+//	                       login, logout and logwtmp on that terminal; copies of
+//	                       the utmp file after the first two are utmp.login and
+//	                       utmp.logout
 #define _GNU_SOURCE
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <gnu/libc-version.h>
@@ -126,6 +131,44 @@ static void sessions(int n)
 	}
 }
 
+static void copy(const char *from, const char *to)
+{
+	FILE *in = fopen(from, "r"), *out = fopen(to, "w");
+	int c;
+
+	if (in == NULL || out == NULL)
+		die(to);
+	while ((c = getc(in)) != EOF)
+		putc(c, out);
+	if (ferror(in) || fclose(in) != 0 || fclose(out) != 0)
+		die(to);
+}
+
+static void session(char **argv)
+{
+	const char *line = ttyname(0);
+	struct utmp u;
+
+	if (line == NULL)
+		die("ttyname");
+	line += strlen("/dev/");
+	memset(&u, 0, sizeof u);
+	strncpy(u.ut_id, argv[0], sizeof u.ut_id);
+	strncpy(u.ut_user, argv[1], sizeof u.ut_user);
+	strncpy(u.ut_host, argv[2], sizeof u.ut_host);
+	u.ut_tv.tv_sec = atoi(argv[3]);
+	if (strchr(argv[4], ':') != NULL)
+		inet_pton(AF_INET6, argv[4], u.ut_addr_v6);
+	else
+		inet_pton(AF_INET, argv[4], u.ut_addr_v6);
+	login(&u);
+	copy(_PATH_UTMP, _PATH_UTMP ".login");
+	if (!logout(line))
+		die("logout");
+	copy(_PATH_UTMP, _PATH_UTMP ".logout");
+	logwtmp(line, "", "");
+}
+
 int main(int argc, char **argv)
 {
 	const char *command = argc > 1 ? argv[1] : "", *file = argc > 2 ? argv[2] : "";
@@ -135,6 +178,8 @@ int main(int argc, char **argv)
 		puts(gnu_get_libc_version());
 	else if (strcmp(command, "login") == 0 && argc == 3)
 		sessions(atoi(file));
+	else if (strcmp(command, "session") == 0 && argc == 7)
+		session(argv + 2);
 	else if (strcmp(command, "hold") == 0 && argc == 4)
 		hold(file, argv[3]);
 	else if (argc < 3)
