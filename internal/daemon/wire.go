@@ -13,23 +13,23 @@ import (
 	"utmpd.dev/utmpd/internal/watcher"
 )
 
-// The rooms know nothing of each other. Here what one tells becomes what
-// another understands.
+// The rooms know nothing of each other. Here the events of one become the input of
+// another.
 
-// input is what a room told, with its time.
+// input is events of one moment.
 type input struct {
 	at     time.Time
 	events []table.Event
 }
 
 func (d *daemon) moment(at time.Time) table.Moment {
-	// The rooms' clocks run apart by what a message takes; the table's does not run backward.
+	// Messages of the rooms overtake each other. The clock of the table does not run back.
 	d.mono = max(d.mono, at.Sub(d.started))
 	return table.Moment{Mono: d.mono, Up: d.on.up(at), Wall: d.on.wall(at)}
 }
 
-// watcherEvents passes on what the Watcher learnt, all at once: what the loop does
-// after each input, it does once for them. Each keeps its own time.
+// watcherEvents passes on events of the Watcher. All of them are one input to the loop,
+// but each keeps its own time.
 func (d *daemon) watcherEvents(events []watcher.Event) {
 	boot := d.on.booted()
 	var ins []input
@@ -48,8 +48,8 @@ func (d *daemon) watcherEvents(events []watcher.Event) {
 	d.emit(ins...)
 }
 
-// fromWatcher translates what was learnt while the clock says that the machine was
-// booted at boot.
+// fromWatcher makes an event of the table from one of the Watcher. boot is the time of the
+// boot by the present clock.
 func (d *daemon) fromWatcher(ev watcher.Event, boot time.Time) table.Event {
 	switch ev.Kind {
 	case watcher.Alive:
@@ -76,7 +76,7 @@ func (d *daemon) fromWatcher(ev watcher.Event, boot time.Time) table.Event {
 	return table.Leaders{Lines: lines}
 }
 
-// toWatcher adds the Watcher's orders, but for the leaders to be found.
+// toWatcher adds the orders to watch and to forget.
 func toWatcher(orders []watcher.Order, acts table.Actions) []watcher.Order {
 	orders = slices.Grow(orders, len(acts.Watch)+len(acts.Forget))
 	for _, pid := range acts.Watch {
@@ -97,7 +97,7 @@ func (d *daemon) requests(reqs []receiver.Request) {
 	d.emit(input{time.Now(), []table.Event{table.Requested{PIDs: pids}}})
 }
 
-// scannerEvent passes on a reading, as emit does an input.
+// scannerEvent gives a reading to the loop. It blocks as emit does.
 func (d *daemon) scannerEvent(ev scanner.Event) {
 	select {
 	case d.scans <- ev:
@@ -105,9 +105,9 @@ func (d *daemon) scannerEvent(ev scanner.Event) {
 	}
 }
 
-// cleanJobs hands jobs to the Cleaner, and its results to the table. Logouts that
-// are left out for later are saved before the records are marked: killed in
-// between, utmpd would owe them and not know.
+// cleanJobs gives jobs to the Cleaner, and its results to the table. Logouts that are
+// postponed are saved before their records are marked: if utmpd is killed in between,
+// its next run still knows them.
 func (d *daemon) cleanJobs(jobs []session.Job) {
 	clean := func() { d.cleaner.Clean(jobs, d.cleaned) }
 	if d.store != nil && slices.ContainsFunc(jobs, func(j session.Job) bool { return j.SkipLog }) {
@@ -122,8 +122,8 @@ func (d *daemon) cleaned(results []session.Result) {
 	d.emit(input{time.Now(), []table.Event{table.Cleaned{Results: results}}})
 }
 
-// payDebts hands the logouts that wait to the Cleaner. With -n, which writes none,
-// they wait on.
+// payDebts gives the logouts that wait to the Cleaner. With -n they stay, as none is
+// written.
 func (d *daemon) payDebts(owed []session.Debt) {
 	d.cleaner.Pay(owed, func(err error) {
 		paid := table.Paid{Err: err}

@@ -13,18 +13,19 @@ import (
 type Event interface{ event() }
 
 type (
-	// Scanned brings what the utmpx file holds, nil if there is none.
-	// Began is when the reading began; Periodic, that no notice caused it.
+	// Scanned is a reading of the utmpx file. Snapshot is nil if there is no file.
+	// Began is when the reading began, on Moment.Mono. Periodic says that no notice
+	// caused it.
 	Scanned struct {
 		Snapshot *snapshot.Snapshot
 		Began    time.Duration
 		Periodic bool
 	}
-	// Requested asks to look at processes and their records now.
+	// Requested asks to look at these processes and their records now.
 	Requested struct{ PIDs []int32 }
-	// Alive answers one [Actions.Watch]: a process lives under the pid. It is
-	// watched if Token is not 0. Started and Boot are by the present wall
-	// clock; Started is zero if the start is not known.
+	// Alive answers one pid of [Actions.Watch]: a process has it. The process is watched
+	// if Token is not 0. Started and Boot are times by the present wall clock; Started is
+	// zero if the start is not known.
 	Alive struct {
 		PID     int32
 		Token   session.Token
@@ -32,17 +33,17 @@ type (
 		Started time.Time
 		Boot    time.Time
 	}
-	// Gone answers one [Actions.Watch]: nothing lives under the pid.
+	// Gone answers one pid of [Actions.Watch]: no living process has it.
 	Gone struct {
 		PID    int32
 		Status session.Status
 	}
-	// Exited tells that a watched process has ended, at the time of the event.
+	// Exited reports that a watched process ended, at the time of the event.
 	Exited struct {
 		Token  session.Token
 		Status session.Status
 	}
-	// Reaped brings the status of a process that has [Exited] without one.
+	// Reaped brings the status of a process that [Exited] without one.
 	Reaped struct {
 		Token  session.Token
 		Status session.Status
@@ -51,14 +52,14 @@ type (
 	Leaders struct{ Lines map[string]Leader }
 	// Cleaned answers one [Actions.Clean], job by job.
 	Cleaned struct{ Results []session.Result }
-	// Paid answers one [Actions.Pay]. Left are those still owed.
+	// Paid answers one [Actions.Pay]. Left are the debts that remain.
 	Paid struct {
 		Left []session.Debt
 		Err  error
 	}
 	// Configured brings new settings.
 	Configured struct{ Settings Settings }
-	// Tick tells that the time of [Table.Next] has come.
+	// Tick says that the time of [Table.Next] has come.
 	Tick struct{}
 )
 
@@ -81,15 +82,14 @@ func (Paid) event()       {}
 func (Configured) event() {}
 func (Tick) event()       {}
 
-// Actions are what the table wants done, in any order between the fields and
-// in the given order within one. Each pid of Watch is answered by exactly one
-// Alive or Gone, in order.
+// Actions are what the table wants done. The fields may be carried out in any order, what
+// is in one of them in its order.
 type Actions struct {
-	Watch       []int32
-	Forget      []session.Token
-	FindLeaders []string
-	Clean       []session.Job
-	Pay         []session.Debt
-	Rescan      bool
-	Reports     []session.Report
+	Watch       []int32          // pids to look at and watch; each is answered by one Alive or Gone, in order
+	Forget      []session.Token  // processes that need not be watched any more
+	FindLeaders []string         // lines whose session leader is to be found
+	Clean       []session.Job    // records to be marked
+	Pay         []session.Debt   // logouts to be written
+	Rescan      bool             // read the utmpx file now
+	Reports     []session.Report // for the administrator
 }
