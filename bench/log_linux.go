@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"utmpd.dev/utmpd/internal/logs"
 	"utmpd.dev/utmpd/internal/recfile"
 	"utmpd.dev/utmpd/utmpx"
 )
@@ -64,7 +65,7 @@ func (b *bench) wtmp() error {
 	if err := b.appendAt(name); err != nil {
 		return err
 	}
-	l := recfile.NewLog(name, recfile.Options{})
+	l := logs.New(name, logs.Options{})
 	forward := b.figure("wtmp", b.log, "read forward", "s", goal{Other: floor, Times: 1.5})
 	backward := b.figure("wtmp", b.log, "read backward", "s", goal{Other: floor, Times: 1.5})
 	for range b.runs {
@@ -106,10 +107,10 @@ func cat(name string) error {
 }
 
 // count reads the whole log, record by record.
-func (b *bench) count(l *recfile.Log, forward bool) error {
-	records := l.Backward()
+func (b *bench) count(l *logs.Log, forward bool) error {
+	records := l.Backward(b.ctx)
 	if forward {
-		records = l.Forward()
+		records = l.Forward(b.ctx)
 	}
 	n := 0
 	for e, err := range records {

@@ -17,7 +17,7 @@ import (
 
 	"utmpd.dev/utmpd/internal/heartbeat"
 	"utmpd.dev/utmpd/internal/initsystem"
-	"utmpd.dev/utmpd/internal/recfile"
+	"utmpd.dev/utmpd/internal/logs"
 	"utmpd.dev/utmpd/internal/sysfile"
 	"utmpd.dev/utmpd/utmpx"
 )
@@ -180,7 +180,7 @@ func (l *lab) accessed(when string) {
 func (l *lab) holds(name string, want ...string) {
 	l.t.Helper()
 	var got []string
-	for e, err := range recfile.NewLog(l.path(name), recfile.Options{}).Forward() {
+	for e, err := range logs.New(l.path(name), logs.Options{}).Forward(l.t.Context()) {
 		if errors.Is(err, fs.ErrNotExist) {
 			got = append(got, "missing")
 			break

@@ -18,6 +18,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"utmpd.dev/utmpd/internal/logs"
 	"utmpd.dev/utmpd/internal/recfile"
 	"utmpd.dev/utmpd/utmpx"
 )
@@ -138,7 +139,7 @@ func records(ts *testscript.TestScript, _ bool, args []string) {
 	want, got := strings.Join(args[1:], " "), ""
 	for late := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
 		var parts []string
-		for e, err := range recfile.NewLog(ts.MkAbs(args[0]), recfile.Options{}).Forward() {
+		for e, err := range logs.New(ts.MkAbs(args[0]), logs.Options{}).Forward(context.Background()) {
 			ts.Check(err)
 			parts = append(parts, strings.TrimSuffix(e.Type.String(), "_PROCESS")+":"+e.Line)
 		}

@@ -11,8 +11,6 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/ulikunitz/xz"
-
-	"utmpd.dev/utmpd/internal/recfile"
 )
 
 // compression is a format of compressed files.
@@ -59,25 +57,27 @@ func compressionOf(head []byte) *compression {
 
 // stream is what a compressed file holds, read once from its beginning.
 type stream struct {
-	*bufio.Reader
+	io.Reader
 	close func()
 }
 
 // stream decompresses the file from its beginning.
 func (f *File) stream() (stream, error) {
-	raw := bufio.NewReaderSize(io.NewSectionReader(f.h, 0, f.size), 64<<10)
+	raw := bufio.NewReader(io.NewSectionReader(f.h, 0, f.size))
 	r, done, err := f.compression.open(raw)
 	if err != nil {
 		return stream{}, wrap("read", f.name, err)
 	}
-	return stream{bufio.NewReaderSize(r, recfile.HeadSize), done}, nil
+	return stream{r, done}, nil
 }
 
-// head returns the beginning of a stream, for its layout.
-func (s stream) head() ([]byte, error) {
-	head, err := s.Peek(recfile.HeadSize)
-	if err == io.EOF || len(head) > 0 {
-		err = nil // an error after the first records shows when they are read
+// readFull fills b. Its error is io.EOF only at the end of the whole stream:
+// io.ErrUnexpectedEOF is that of a compressed file that was cut.
+func (s stream) readFull(b []byte) (n int, err error) {
+	for n < len(b) && err == nil {
+		var k int
+		k, err = s.Read(b[n:])
+		n += k
 	}
-	return head, err
+	return n, err
 }

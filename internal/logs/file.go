@@ -78,19 +78,7 @@ func (f *File) detect() error {
 	}
 	if f.compression = compressionOf((*f.block)[:n]); f.compression != nil {
 		f.end = -1
-		s, err := f.stream()
-		if err != nil {
-			return err
-		}
-		defer s.close()
-		head, err := s.head()
-		if err == nil {
-			f.layout, err = f.log.layout.OfHead(head)
-		}
-		if err == nil && len(head) >= f.layout.Size() {
-			f.first = digestOf(head[:f.layout.Size()])
-		}
-		return wrap("read", f.name, err)
+		return f.detectCompressed()
 	}
 	if f.layout, err = f.log.layout.Of(f.h, f.info, *f.block); err != nil {
 		return wrap("read", f.name, err)
@@ -99,6 +87,27 @@ func (f *File) detect() error {
 		f.first = digestOf((*f.block)[:f.layout.Size()])
 	}
 	return nil
+}
+
+// detectCompressed finds out the layout of a compressed file.
+func (f *File) detectCompressed() error {
+	s, err := f.stream()
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	n, err := s.readFull(*f.block)
+	if err == io.EOF || n > 0 {
+		err = nil // what comes after the first records shows when they are read
+	}
+	head := (*f.block)[:n]
+	if err == nil {
+		f.layout, err = f.log.layout.OfHead(head)
+	}
+	if err == nil && n >= f.layout.Size() {
+		f.first = digestOf(head[:f.layout.Size()])
+	}
+	return wrap("read", f.name, err)
 }
 
 // whole returns size without a partial record at the end.

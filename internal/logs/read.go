@@ -195,7 +195,7 @@ func (f *File) decompressed(from int64) iter.Seq2[block, error] {
 				return
 			}
 			b := f.memory(f.blockSize())
-			n, err := readFull(s, b)
+			n, err := s.readFull(b)
 			if n = int(whole(int64(n), f.layout)); n > 0 && !yield(block{b[:n], off}, nil) {
 				return
 			}
@@ -208,17 +208,6 @@ func (f *File) decompressed(from int64) iter.Seq2[block, error] {
 			}
 		}
 	}
-}
-
-// readFull fills b. Its error is io.EOF only at the end of the whole stream:
-// io.ErrUnexpectedEOF is that of a compressed file that was cut.
-func readFull(s stream, b []byte) (n int, err error) {
-	for n < len(b) && err == nil {
-		var k int
-		k, err = s.Read(b[n:])
-		n += k
-	}
-	return n, err
 }
 
 // tailBlocks is how many blocks of a compressed file are kept while its end is

@@ -65,7 +65,10 @@ func reversed(s []int32) []int32 {
 // TestRead reads files of all compressions and some lengths, in every way.
 func TestRead(t *testing.T) {
 	for _, how := range []string{"plain", "gz", "xz", "zst", "bz2"} {
-		lengths := []int{0, 1, 511, 512, 513, 3*512 + 7}
+		lengths := []int{0, 1, 3*512 + 7}
+		if how == "plain" {
+			lengths = []int{0, 1, 511, 512, 513, 3*512 + 7}
+		}
 		if how == "gz" {
 			lengths = append(lengths, 34*512) // more than one tail
 		}
@@ -169,7 +172,7 @@ func TestDamaged(t *testing.T) {
 	for _, how := range []string{"gz", "xz", "zst"} {
 		t.Run(how, func(t *testing.T) {
 			both(t, func(t *testing.T, w world) {
-				data := compressed(t, how, raw(t, layout, numbered(20_000)...))
+				data := compressed(t, how, raw(t, layout, numbered(12_000)...))
 				w.Write(t, "wtmp.1", data[:len(data)*3/4])
 				f, err := openLog(w).Open(t.Context(), w.Path("wtmp.1"))
 				check(t, err)

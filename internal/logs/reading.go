@@ -11,6 +11,30 @@ import (
 	"time"
 )
 
+// Forward yields the records of the present file, as [File.Forward] does.
+func (l *Log) Forward(ctx context.Context) iter.Seq2[Entry, error] {
+	return l.present(ctx, func(f *File) iter.Seq2[Entry, error] { return f.Forward(0) })
+}
+
+// Backward yields the records of the present file, the last one first, as
+// [File.Backward] does.
+func (l *Log) Backward(ctx context.Context) iter.Seq2[Entry, error] {
+	return l.present(ctx, func(f *File) iter.Seq2[Entry, error] { return f.Backward(f.End()) })
+}
+
+// present opens the present file for one iteration.
+func (l *Log) present(ctx context.Context, read func(*File) iter.Seq2[Entry, error]) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		f, err := l.Open(ctx, l.name)
+		if err != nil {
+			yield(Entry{}, err)
+			return
+		}
+		defer f.Close()
+		read(f)(yield)
+	}
+}
+
 // From yields the records after a position, up to the last one in the log: the
 // rest of the file that holds the position, the files rotated after it, and the
 // present one. It looks for the position in all files of the log, newest first;

@@ -18,6 +18,7 @@ import (
 	"syscall"
 	"time"
 
+	"utmpd.dev/utmpd/internal/logs"
 	"utmpd.dev/utmpd/internal/recfile"
 	"utmpd.dev/utmpd/utmpx"
 )
@@ -208,7 +209,7 @@ func run(name string, args ...string) {
 
 // show prints a file's records where the system has no program for it.
 func show(w io.Writer, name string) {
-	for e, err := range recfile.NewLog(name, recfile.Options{}).Forward() {
+	for e, err := range logs.New(name, logs.Options{}).Forward(context.Background()) {
 		if err != nil {
 			fmt.Fprintln(w, "   ", err)
 			return

@@ -105,7 +105,7 @@ func TestDependencies(t *testing.T) {
 		t.Fatal(err)
 	}
 	for program, may := range map[string][]string{
-		"utmpd":   {"golang.org/x/sys"},
+		"utmpd":   {"golang.org/x/sys", "github.com/klauspost/compress", "github.com/ulikunitz/xz"},
 		"utmpctl": {"golang.org/x/sys", "github.com/klauspost/compress", "github.com/ulikunitz/xz"},
 	} {
 		for _, p := range list(t, "-deps", "./cmd/"+program) {

@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"utmpd.dev/utmpd/internal/logs"
 	"utmpd.dev/utmpd/internal/recfile"
 	"utmpd.dev/utmpd/utmpx"
 )
@@ -87,7 +88,7 @@ func TestReadIsGetutxent(t *testing.T) {
 			theirs := m.feed(t, nil, "all", name)
 			sameBytes(t, m.layout, "Snapshot", ours, theirs)
 			var logged []byte
-			for e, err := range recfile.NewLog(name, m.options()).Forward() {
+			for e, err := range logs.New(name, logs.Options{Layout: m.options().Layout}).Forward(t.Context()) {
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"utmpd.dev/utmpd/internal/logs"
 	"utmpd.dev/utmpd/internal/recfile"
 	"utmpd.dev/utmpd/utmpx"
 )
@@ -113,7 +114,7 @@ func TestLoginLogout(t *testing.T) {
 func (g *together) checkLogins(t *testing.T, line string, pid int32) {
 	var theirs, ours []utmpx.Record
 	var lines recfile.Lines
-	for e, err := range g.log.Forward() {
+	for e, err := range logs.New(g.wtmp, logs.Options{}).Forward(t.Context()) {
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"testing"
 
+	"utmpd.dev/utmpd/internal/logs"
 	"utmpd.dev/utmpd/internal/recfile"
 	"utmpd.dev/utmpd/internal/snapshot"
 	"utmpd.dev/utmpd/utmpx"
@@ -69,16 +70,17 @@ func (g *together) logout(t *testing.T, lines *recfile.Lines, swap recfile.Swap)
 // order.
 func (g *together) follow(t *testing.T, ctx context.Context) {
 	var found []byte
-	var mark recfile.Mark
+	var read logs.Position
+	log := logs.New(g.wtmp, logs.Options{})
 	for last := false; !last; {
 		last = ctx.Err() != nil
-		for e, err := range g.log.From(mark) {
+		for e, err := range log.From(t.Context(), read) {
 			if err != nil {
 				t.Error(err)
 				return
 			}
 			found = append(found, e.Raw()...)
-			mark = e.Mark()
+			read = e.Position()
 		}
 	}
 	sameBytes(t, g.m.layout, "log as followed", found, content(t, g.wtmp))
@@ -113,13 +115,13 @@ func (g *together) checkLog(t *testing.T) {
 	raw := content(t, g.wtmp)
 	sameBytes(t, g.m.layout, "getutxent", g.m.feed(t, nil, "all", g.wtmp), raw)
 	var forward, backward []utmpx.Record
-	for e, err := range g.log.Forward() {
+	for e, err := range logs.New(g.wtmp, logs.Options{}).Forward(t.Context()) {
 		if err != nil {
 			t.Fatal(err)
 		}
 		forward = append(forward, e.Record)
 	}
-	for e, err := range g.log.Backward() {
+	for e, err := range logs.New(g.wtmp, logs.Options{}).Backward(t.Context()) {
 		if err != nil {
 			t.Fatal(err)
 		}
