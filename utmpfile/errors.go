@@ -4,7 +4,9 @@ package utmpfile
 
 import (
 	"errors"
+	"time"
 
+	"utmpd.dev/utmpd/internal/logs"
 	"utmpd.dev/utmpd/internal/recfile"
 	"utmpd.dev/utmpd/internal/sysfile"
 )
@@ -36,6 +38,9 @@ var (
 	// ErrSymlink: the name is a symbolic link that does not belong to root.
 	ErrSymlink = errSymlink() // "symbolic link that is not root's"
 
+	// ErrCompression: a rotated file is compressed in a format that is not supported.
+	ErrCompression = errCompression() // "compressed in an unsupported format"
+
 	// ErrLine: the name of a line is empty, or not that of a terminal without /dev/.
 	ErrLine = errors.New("not the name of a line")
 
@@ -46,13 +51,14 @@ var (
 	ErrNoSession = errors.New("no session on this line")
 )
 
-func errLocked() error     { return sysfile.ErrLocked }
-func errLayout() error     { return recfile.ErrLayout }
-func errTorn() error       { return recfile.ErrTorn }
-func errTooLong() error    { return recfile.ErrTooLong }
-func errNoRecord() error   { return recfile.ErrNoRecord }
-func errNotRegular() error { return sysfile.ErrNotRegular }
-func errSymlink() error    { return sysfile.ErrSymlink }
+func errLocked() error      { return sysfile.ErrLocked }
+func errLayout() error      { return recfile.ErrLayout }
+func errTorn() error        { return recfile.ErrTorn }
+func errTooLong() error     { return recfile.ErrTooLong }
+func errNoRecord() error    { return recfile.ErrNoRecord }
+func errNotRegular() error  { return sysfile.ErrNotRegular }
+func errSymlink() error     { return sysfile.ErrSymlink }
+func errCompression() error { return logs.ErrCompression }
 
 // LockedError is the error of a call that waited for a lock until its context ended.
 // It wraps [ErrLocked] and the cause.
@@ -69,8 +75,23 @@ func (e *LockedError) Error() string { return (*recfile.LockedError)(e).Error() 
 // Unwrap returns ErrLocked and the cause.
 func (e *LockedError) Unwrap() []error { return (*recfile.LockedError)(e).Unwrap() }
 
+// GapError reports that records of a log may be missing: the position from which
+// reading was to go on is in none of its files any more.
+type GapError struct {
+	Name   string    // of the log
+	After  time.Time // of the record before the position
+	Before time.Time // of the next record there is; zero if there is none yet
+}
+
+// Error returns a text with both times.
+func (e *GapError) Error() string { return (*logs.GapError)(e).Error() }
+
 // public returns err as one of this package's errors.
 func public(err error) error {
+	var gap *logs.GapError
+	if errors.As(err, &gap) {
+		return (*GapError)(gap)
+	}
 	var locked *recfile.LockedError
 	if errors.As(err, &locked) {
 		return (*LockedError)(locked)
