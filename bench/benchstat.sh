@@ -6,7 +6,7 @@
 set -eu
 old=${1:?usage: benchstat.sh OLD NEW} new=${2:?usage: benchstat.sh OLD NEW}
 version=v0.0.0-20260908200009-22c9c6c9d4da
-packages='./utmpx ./utmpfile ./internal/table ./internal/cleaner ./internal/state'
+packages='./utmpx ./internal/recfile ./internal/logs ./internal/snapshot ./internal/table ./internal/cleaner ./internal/state'
 top=$(git rev-parse --show-toplevel)
 dir=$(mktemp -d)
 trap 'for r in old new; do git -C "$top" worktree remove --force "$dir/$r" 2>/dev/null || :; done; rm -rf "$dir"' EXIT

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # run.sh tests this code against the C libraries of other machines. It runs the
 # tests of ../libc natively beside emulated C programs, and then with both sides
-# emulated. It also runs the tests of utmpx and utmpfile emulated.
+# emulated. It also runs the tests of utmpx and utmpfile, and of what utmpfile is made of,
+# emulated.
 #
 # It needs x86-64 Debian for the cross compilers (see root.sh) and installs nothing.
 # It names what is missing; with CI=true or UTMPD_TEST_REQUIRE_SYSTEM=1 that is a
@@ -72,7 +73,7 @@ while read -r machine _ emulator; do
 		fi
 		set --
 	fi
-	tell "$machine's code" env GOARCH=$goarch go test -count=1 "$@" ./utmpx ./utmpfile
+	tell "$machine's code" env GOARCH=$goarch go test -count=1 "$@" ./utmpx ./utmpfile ./internal/recfile ./internal/logs
 	[ $# = 0 ] || set -- -exec "$emulator"
 	tell "$machine's code, its libc" env GOARCH=$goarch go test -count=1 -tags system "$@" -run "/^$machine\$" ./test/libc
 done <"$dir/programs/machines"
