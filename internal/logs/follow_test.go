@@ -34,12 +34,19 @@ func following(t *testing.T, l *logs.Log, from logs.Position) (next func() strin
 			}
 		}
 	}()
-	return func() string { return <-got }, func() {
-		cancel()
-		for range got {
-			continue
+	return func() string {
+			select {
+			case s := <-got:
+				return s
+			case <-time.After(time.Minute):
+				return "NOTHING"
+			}
+		}, func() {
+			cancel()
+			for range got {
+				continue
+			}
 		}
-	}
 }
 
 // TestFollow reads what comes, across everything that happens to logs, on the
