@@ -6,8 +6,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -227,5 +229,89 @@ func TestFollowRotatedMeanwhile(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestFollowBusy follows a log of the kernel's that grows and is rotated all the
+// time, while another reader goes on from where it was: each finds every record
+// once, in order.
+func TestFollowBusy(t *testing.T) {
+	const records, each = 3000, 40
+	w := kernelWorld{t.TempDir()}
+	put(t, w, "wtmp")
+	l := openLog(w)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for i := 1; i <= records; i++ {
+			add(t, w, "wtmp", fmt.Sprint("l", i))
+			if i%each == 0 {
+				rotateBusy(t, w, i/each)
+			}
+		}
+	}()
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		n := 0
+		for e, err := range l.Follow(ctx, logs.Position{}) {
+			if n++; err != nil || e.Line != fmt.Sprint("l", n) {
+				t.Errorf("followed: record %d is %q, %v", n, e.Line, err)
+				return
+			}
+			if n == records {
+				return
+			}
+		}
+		t.Errorf("followed %d records", n)
+	})
+	wg.Go(func() {
+		n := 0
+		var pos logs.Position
+		for last := false; !last && ctx.Err() == nil; {
+			select {
+			case <-done:
+				last = true
+			default:
+			}
+			for e, err := range l.From(ctx, pos) {
+				if errors.Is(err, fs.ErrNotExist) { // for a moment
+					continue
+				}
+				if n++; err != nil || e.Line != fmt.Sprint("l", n) {
+					t.Errorf("read: record %d is %q, %v", n, e.Line, err)
+					return
+				}
+				pos = e.Position()
+			}
+		}
+		if n != records {
+			t.Errorf("read %d records", n)
+		}
+	})
+	wg.Wait()
+	<-done
+}
+
+// rotateBusy rotates the log for the nth time, each time in another way.
+func rotateBusy(t *testing.T, w world, n int) {
+	to := fmt.Sprintf("wtmp-%08d", n)
+	switch n % 3 {
+	case 0: // the present file is missing for a moment
+		w.Rename(t, "wtmp", to)
+		w.Write(t, "wtmp", nil)
+	case 1:
+		cut(t, w, "wtmp", to)
+	case 2: // and the file before is compressed
+		w.Write(t, to, w.Read(t, "wtmp"))
+		w.Write(t, "wtmp", nil)
+		was := fmt.Sprintf("wtmp-%08d", n-1)
+		info, err := w.System().Lookup(w.Path(was))
+		check(t, err)
+		w.Write(t, "unseen", compressed(t, "gz", w.Read(t, was)))
+		w.SetTime(t, "unseen", info.Modified)
+		w.Rename(t, "unseen", was+".gz")
+		w.Remove(t, was)
 	}
 }
