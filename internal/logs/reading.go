@@ -80,6 +80,7 @@ type reading struct {
 	last  Entry // the last record read
 	yield func(Entry, error) bool
 
+	changes int       // of the files since a record was read
 	gap     *GapError // to be reported before the next record
 	missing bool      // there is no present file
 }
@@ -101,12 +102,13 @@ const (
 	changed                 // the files are not those of the plan any more
 )
 
-// changesMost is how often a reading plans again because the files changed.
-const changesMost = 20
+// changesMost is how often a reading plans again because the files changed, without
+// a record in between.
+const changesMost = 100
 
 // run reads to the end of the log. It reports whether the caller wants more.
 func (r *reading) run() bool {
-	for range changesMost {
+	for r.changes = 0; r.changes < changesMost; r.changes++ {
 		p, err := r.plan()
 		if err != nil && !r.yield(Entry{}, err) {
 			return false
@@ -198,7 +200,7 @@ func (r *reading) unchanged(p plan) bool {
 
 // emit yields a record.
 func (r *reading) emit(e Entry) bool {
-	r.last = e
+	r.last, r.changes = e, 0
 	if g := r.gap; g != nil {
 		r.gap = nil
 		g.Before = e.Record.Time.Time()
