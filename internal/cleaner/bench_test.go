@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"utmpd.dev/utmpd/internal/openlogins"
 	"utmpd.dev/utmpd/internal/recfile"
 	"utmpd.dev/utmpd/internal/session"
 )
@@ -47,7 +48,7 @@ func BenchmarkBatch(b *testing.B) {
 	defer again.Close()
 	b.ReportAllocs()
 	for b.Loop() {
-		c := New(Options{File: file, Log: recfile.NewLog(wtmp, opts), Logger: slog.New(slog.DiscardHandler)})
+		c := New(Options{File: file, Log: openlogins.New(wtmp, opts), Logger: slog.New(slog.DiscardHandler)})
 		for _, r := range c.clean(b.Context(), jobs) {
 			if r.Outcome != session.Done {
 				b.Fatalf("%+v", r)

@@ -18,6 +18,7 @@ import (
 	"sync"
 	"time"
 
+	"utmpd.dev/utmpd/internal/openlogins"
 	"utmpd.dev/utmpd/internal/recfile"
 	"utmpd.dev/utmpd/internal/session"
 	"utmpd.dev/utmpd/internal/snapshot"
@@ -44,10 +45,10 @@ type File interface {
 	Sync() error
 }
 
-// Log is the wtmpx log: a recfile.Log.
+// Log is the wtmpx log: an [openlogins.Log].
 type Log interface {
-	AppendAfter(ctx context.Context, lines *recfile.Lines, choose func(*recfile.Lines) []utmpx.Record) error
-	Follow(ctx context.Context, lines *recfile.Lines) error
+	Append(ctx context.Context, choose func(*openlogins.Logins) []utmpx.Record) error
+	Read(ctx context.Context) (*openlogins.Logins, error)
 	Sync() error
 }
 
@@ -61,9 +62,8 @@ type Options struct {
 
 // Cleaner cleans. Make one with [New].
 type Cleaner struct {
-	opts  Options
-	lines recfile.Lines
-	wake  chan struct{}
+	opts Options
+	wake chan struct{}
 
 	mu    sync.Mutex
 	queue []order
@@ -113,7 +113,7 @@ func (c *Cleaner) enqueue(o order) {
 func (c *Cleaner) Run(ctx context.Context) {
 	defer c.sync()
 	// The log's history is read now, so that the first death does not wait for it.
-	_ = c.opts.Log.Follow(ctx, &c.lines)
+	_, _ = c.opts.Log.Read(ctx)
 	for {
 		select {
 		case <-ctx.Done():
@@ -259,14 +259,14 @@ func (c *Cleaner) logouts(ctx context.Context, jobs []session.Job, still []bool,
 		}
 		return nil
 	}
-	choose := func(lines *recfile.Lines) []utmpx.Record {
+	choose := func(logins *openlogins.Logins) []utmpx.Record {
 		var recs []utmpx.Record
 		chosen := map[string]bool{}
 		for i, j := range jobs {
 			if !still[i] {
 				continue
 			}
-			results[i].Logout = judge(lines, j.Record, j.End)
+			results[i].Logout = judge(logins, j.Record, j.End)
 			if results[i].Logout != session.Appended {
 				continue
 			}
@@ -290,18 +290,18 @@ func (c *Cleaner) logouts(ctx context.Context, jobs []session.Job, still []bool,
 }
 
 // append waits no longer than that for the log's lock.
-func (c *Cleaner) append(ctx context.Context, wait time.Duration, choose func(*recfile.Lines) []utmpx.Record) error {
+func (c *Cleaner) append(ctx context.Context, wait time.Duration, choose func(*openlogins.Logins) []utmpx.Record) error {
 	if c.opts.DryRun {
-		err := c.opts.Log.Follow(ctx, &c.lines)
+		logins, err := c.opts.Log.Read(ctx)
 		if err == nil {
-			choose(&c.lines)
+			choose(logins)
 		}
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
-	return c.opts.Log.AppendAfter(ctx, &c.lines, func(lines *recfile.Lines) []utmpx.Record {
-		recs := choose(lines)
+	return c.opts.Log.Append(ctx, func(logins *openlogins.Logins) []utmpx.Record {
+		recs := choose(logins)
 		c.wroteLog = c.wroteLog || len(recs) > 0
 		return recs
 	})
@@ -311,11 +311,11 @@ func (c *Cleaner) append(ctx context.Context, wait time.Duration, choose func(*r
 func (c *Cleaner) pay(ctx context.Context, debts []session.Debt) error {
 	for len(debts) > 0 {
 		n := min(batch, len(debts))
-		err := c.append(ctx, payWait, func(lines *recfile.Lines) []utmpx.Record {
+		err := c.append(ctx, payWait, func(logins *openlogins.Logins) []utmpx.Record {
 			var recs []utmpx.Record
 			chosen := map[string]bool{}
 			for _, d := range debts[:n] {
-				if judge(lines, d.Login, d.End) == session.Appended && !chosen[d.Login.Line] {
+				if judge(logins, d.Login, d.End) == session.Appended && !chosen[d.Login.Line] {
 					chosen[d.Login.Line] = true
 					recs = append(recs, Dead(d.Login, d.End, d.Status.Exit()))
 				}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"utmpd.dev/utmpd/internal/openlogins"
 	"utmpd.dev/utmpd/internal/recfile"
 	"utmpd.dev/utmpd/internal/session"
 	"utmpd.dev/utmpd/internal/simfile"
@@ -50,7 +51,7 @@ func newWorld(t *testing.T) *world {
 // restart makes a new Cleaner, which knows nothing.
 func (w *world) restart() {
 	opts := recfile.Options{System: w.sys, Layout: layout}
-	w.c = New(Options{File: recfile.NewFile(utmpName, opts), Log: recfile.NewLog(wtmpName, opts), DryRun: w.dry, Logger: slog.New(slog.DiscardHandler)})
+	w.c = New(Options{File: recfile.NewFile(utmpName, opts), Log: openlogins.New(wtmpName, opts), DryRun: w.dry, Logger: slog.New(slog.DiscardHandler)})
 }
 
 func encode(t *testing.T, r utmpx.Record) []byte {
@@ -174,7 +175,7 @@ func TestRotation(t *testing.T) {
 	}{
 		{"while we ran", func(w *world) {
 			w.c.clean(w.t.Context(), nil)
-			_ = w.c.opts.Log.Follow(context.Background(), &w.c.lines)
+			_, _ = w.c.opts.Log.Read(context.Background())
 			w.sys.Rename(wtmpName, wtmpName+".1")
 			w.sys.WriteFile(wtmpName, nil)
 		}, session.Appended},

@@ -5,54 +5,48 @@ package cleaner
 import (
 	"time"
 
-	"utmpd.dev/utmpd/internal/recfile"
+	"utmpd.dev/utmpd/internal/openlogins"
 	"utmpd.dev/utmpd/internal/session"
 	"utmpd.dev/utmpd/utmpx"
 )
 
-// judge tells whether a session's login stands open in the log, and so whether
-// its logout is to be appended. In doubt it is not: a logout behind another's
-// login would end the living.
-func judge(lines *recfile.Lines, r utmpx.Record, end time.Time) session.Logout {
+// judge decides whether to append the logout of a session whose record is r: if
+// its login is open in the log. In doubt it decides against: after another
+// session's login, a logout would end that one.
+func judge(logins *openlogins.Logins, r utmpx.Record, end time.Time) session.Logout {
 	if r.Line == "" {
 		return session.NoLogout
 	}
-	last, open := lines.Last(r.Line)
+	login, open := logins.On(r.Line)
 	switch {
-	case open && sameLogin(last, r, end):
+	case open && sameLogin(login, r, end):
 		return session.Appended
 	case open:
 		return session.Closed // another login on the line ended it
-	case rotatedAway(lines, r):
+	case logins.MayBeOpen(r.Line, r.Time):
 		return session.Appended
-	case lines.Seen(r.Line):
+	case logins.Mentioned(r.Line):
 		return session.Closed
 	}
 	return session.NoLogout
 }
 
-// twoWritings is how far apart, in seconds, the times may be that a program puts
-// into the two files at one login.
+// twoWritings is how many seconds the times may differ that a program writes to
+// the two files at one login.
 const twoWritings = 2
 
-// sameLogin reports whether a login in the log is the record's. The pids may
-// differ, a monitor's and a shell's. The same pid on the same line may be the
-// next session's, which got it at once; then it is not of the same time.
-func sameLogin(last recfile.Last, r utmpx.Record, end time.Time) bool {
-	apart := last.Time.Sec - r.Time.Sec
-	sameTime := apart == 0 || last.PID == r.PID && -twoWritings <= apart && apart <= twoWritings
-	return last.User == r.User && sameTime && !last.Time.Time().After(end)
+// sameLogin reports whether a login in the log is that of the record r. The pids
+// may differ: that of a monitor, and that of its shell. The same pid on the same
+// line may be that of the next session, if it got the pid at once; but then the
+// times differ.
+func sameLogin(login openlogins.Login, r utmpx.Record, end time.Time) bool {
+	apart := login.Time.Sec - r.Time.Sec
+	sameTime := apart == 0 || login.PID == r.PID && -twoWritings <= apart && apart <= twoWritings
+	return login.User == r.User && sameTime && !login.Time.Time().After(end)
 }
 
-// rotatedAway reports whether the login may stand in an older file that could
-// not be read: the present one begins after it, and nothing tells of its line.
-func rotatedAway(lines *recfile.Lines, r utmpx.Record) bool {
-	first, ok := lines.FirstTime()
-	return ok && !lines.Whole() && first.Sec > r.Time.Sec && r.Time.Sec != 0 && !lines.Told(r.Line)
-}
-
-// Dead returns the record as the end of its session leaves it: in the utmpx
-// file, and as the logout in the wtmpx file. What else it holds stays.
+// Dead returns the record of a session after its end, for the utmpx file and as
+// the logout in the wtmpx file. It keeps the other fields.
 func Dead(r utmpx.Record, end time.Time, exit utmpx.Exit) utmpx.Record {
 	r.Type, r.Time, r.Exit = utmpx.DeadProcess, utmpx.TimeOf(end), exit
 	blank(&r)

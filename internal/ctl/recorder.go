@@ -109,7 +109,6 @@ func (r *recorder) appendUnlessChanged(choose func(past) []utmpx.Record) ([]utmp
 	ctx, cancel := context.WithTimeout(r.in.ctx, r.in.on.patience)
 	defer cancel()
 	var accessed time.Time
-	var lines recfile.Lines
 	for i := range attempts {
 		p, err := readPast(ctx, logs.New(r.wtmpx.Name(), logs.Options{}))
 		if err != nil {
@@ -127,11 +126,11 @@ func (r *recorder) appendUnlessChanged(choose func(past) []utmpx.Record) ([]utmp
 			return recs, nil
 		}
 		changed := false
-		err = r.wtmpx.AppendAfter(ctx, &lines, func(l *recfile.Lines) []utmpx.Record {
-			if changed = l.Mark() != p.mark; changed {
+		err = r.wtmpx.Locked(ctx, func(log *recfile.LockedLog) error {
+			if changed = log.Mark() != p.mark; changed {
 				return nil
 			}
-			return recs
+			return log.Append(recs...)
 		})
 		if err != nil {
 			return nil, err

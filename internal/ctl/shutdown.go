@@ -13,6 +13,7 @@ import (
 	"utmpd.dev/utmpd/internal/boots"
 	"utmpd.dev/utmpd/internal/cleaner"
 	"utmpd.dev/utmpd/internal/heartbeat"
+	"utmpd.dev/utmpd/internal/openlogins"
 	"utmpd.dev/utmpd/internal/recfile"
 	"utmpd.dev/utmpd/internal/session"
 	"utmpd.dev/utmpd/internal/snapshot"
@@ -89,7 +90,7 @@ func (s *stopping) clean() error {
 	ctx, cancel := context.WithTimeout(s.in.ctx, s.in.on.patience)
 	defer cancel()
 	results := make(chan []session.Result, 1)
-	c := cleaner.New(cleaner.Options{File: f, Log: s.wtmpx, DryRun: s.dry, Logger: slog.New(slog.DiscardHandler)})
+	c := cleaner.New(cleaner.Options{File: f, Log: openlogins.New(s.wtmpx.Name(), recfile.Options{}), DryRun: s.dry, Logger: slog.New(slog.DiscardHandler)})
 	c.Clean(jobs, func(rs []session.Result) { results <- rs; cancel() })
 	c.Run(ctx)
 	select {

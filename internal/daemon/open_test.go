@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"utmpd.dev/utmpd/internal/cleaner"
+	"utmpd.dev/utmpd/internal/openlogins"
 	"utmpd.dev/utmpd/internal/recfile"
 	"utmpd.dev/utmpd/internal/session"
 	"utmpd.dev/utmpd/internal/snapshot"
@@ -97,7 +98,7 @@ func TestDryRunPaysNothing(t *testing.T) {
 	}
 	d := &daemon{flags: flags{dryRun: true}, inputs: make(chan []input, 1), done: make(chan struct{})}
 	d.cleaner = cleaner.New(cleaner.Options{
-		File: recfile.NewFile(filepath.Join(dir, "utmp"), recfile.Options{}), Log: recfile.NewLog(filepath.Join(dir, "wtmp"), recfile.Options{}),
+		File: recfile.NewFile(filepath.Join(dir, "utmp"), recfile.Options{}), Log: openlogins.New(filepath.Join(dir, "wtmp"), recfile.Options{}),
 		DryRun: true, Logger: slog.New(slog.DiscardHandler),
 	})
 	ctx, stop := context.WithCancel(t.Context())

@@ -13,6 +13,7 @@ import (
 	"utmpd.dev/utmpd/internal/cleaner"
 	"utmpd.dev/utmpd/internal/config"
 	"utmpd.dev/utmpd/internal/heartbeat"
+	"utmpd.dev/utmpd/internal/openlogins"
 	"utmpd.dev/utmpd/internal/pidfile"
 	"utmpd.dev/utmpd/internal/receiver"
 	"utmpd.dev/utmpd/internal/recfile"
@@ -124,7 +125,7 @@ func (d *daemon) build() {
 			d.log.Warn("no notification of changes: new logins are found only every SCAN_PERIOD seconds", "error", err)
 		},
 	})
-	d.cleaner = cleaner.New(cleaner.Options{File: d.file, Log: d.wtmpx, DryRun: d.flags.dryRun, Logger: d.log.Logger})
+	d.cleaner = cleaner.New(cleaner.Options{File: d.file, Log: openlogins.New(d.cfg.WtmpxFile, recfile.Options{System: d.on.files}), DryRun: d.flags.dryRun, Logger: d.log.Logger})
 	d.heart = heartbeat.New(d.heartbeatOptions())
 	d.status = status.NewWriter(d.writeStatus, func(err error) {
 		if err != nil {

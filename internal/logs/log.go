@@ -24,6 +24,8 @@ type Options struct {
 	// Layout is that of a file that does not show its own: an empty one, say.
 	// nil is [utmpx.Native].
 	Layout *utmpx.Layout
+	// Detector is one to share, in place of Layout. nil makes one.
+	Detector *recfile.Detector
 }
 
 // Log is a wtmpx log: a file, and the files beside it that were rotated away.
@@ -37,7 +39,10 @@ type Log struct {
 
 // New names a log. It does no I/O.
 func New(name string, o Options) *Log {
-	l := &Log{name: name, sys: o.System, layout: recfile.NewDetector(o.Layout)}
+	l := &Log{name: name, sys: o.System, layout: o.Detector}
+	if l.layout == nil {
+		l.layout = recfile.NewDetector(o.Layout)
+	}
 	if l.sys == nil {
 		l.sys = sysfile.Kernel()
 	}

@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"strconv"
 	"testing"
 
 	"utmpd.dev/utmpd/internal/snapshot"
@@ -71,46 +70,6 @@ func TestSnapshotIsBounded(t *testing.T) {
 					t.Errorf("it took %d bytes of memory", got)
 				}
 				prev = s
-			}
-		})
-	}
-}
-
-// TestHistoryIsBounded: what lies further back than is read is not known, and no
-// line is taken for open in a file before this one.
-func TestHistoryIsBounded(t *testing.T) {
-	recs := []utmpx.Record{bounded(utmpx.UserProcess, "pts/old", 1)}
-	for n := range 2 * blockRecords {
-		recs = append(recs, bounded(utmpx.UserProcess, "pts/"+strconv.Itoa(n), n))
-	}
-	l := NewLog(sized(t, 0, recs...), Options{Layout: utmpx.Glibc384LE})
-	p, err := l.part(l.name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer p.close()
-	for _, c := range []struct {
-		name    string
-		history int
-		old     bool // the first login is known
-	}{
-		{"all of it", len(recs), true},
-		{"a part", 100, false},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			var lines Lines
-			if err := lines.start(p, c.history); err != nil {
-				t.Fatal(err)
-			}
-			if last, ok := lines.Last("pts/" + strconv.Itoa(2*blockRecords-1)); !ok || last.PID != 2*blockRecords-1 {
-				t.Errorf("the last login: %v, %v", last, ok)
-			}
-			if _, ok := lines.Last("pts/old"); ok != c.old {
-				t.Errorf("the first login is known: %v", ok)
-			}
-			lines.older = map[string]Last{"pts/older": {PID: 9}}
-			if _, ok := lines.Last("pts/older"); ok != c.old {
-				t.Errorf("a login of a file before is taken for open: %v", ok)
 			}
 		})
 	}

@@ -49,14 +49,12 @@ func TestAppend(t *testing.T) {
 func TestMissingLog(t *testing.T) {
 	both(t, func(t *testing.T, w world) {
 		l := openLog(w)
-		var lines recfile.Lines
 		errs := map[string]error{
-			"Append":      l.Append(t.Context(), boot(1)),
-			"AppendAfter": l.AppendAfter(t.Context(), &lines, func(*recfile.Lines) []utmpx.Record { return nil }),
-			"Touch":       l.Touch(time.Unix(epoch, 0)),
-			"ReadOne":     l.ReadOne(),
-			"Sync":        l.Sync(),
-			"Follow":      l.Follow(t.Context(), &lines),
+			"Append":  l.Append(t.Context(), boot(1)),
+			"Locked":  l.Locked(t.Context(), func(*recfile.LockedLog) error { return nil }),
+			"Touch":   l.Touch(time.Unix(epoch, 0)),
+			"ReadOne": l.ReadOne(),
+			"Sync":    l.Sync(),
 		}
 		_, errs["Mark"] = l.Mark()
 		for _, err := range l.Forward() {
@@ -128,35 +126,24 @@ func TestRecordInTheMaking(t *testing.T) {
 		{"two records", []int{384 + 128, 768}},
 	}
 	for _, tt := range tests {
-		for _, call := range []string{"Append", "AppendAfter"} {
-			t.Run(tt.name+" "+call, func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) {
-					w := simWorld{simfile.New()}
-					rest := raw(t, layout, sess("void", 1), sess("void", 2))[:tt.parts[len(tt.parts)-1]]
-					w.Write(t, "wtmp", append(raw(t, layout, boot(0)), rest[:tt.parts[0]]...))
-					go func() {
-						for i := 1; i < len(tt.parts); i++ {
-							time.Sleep(21 * time.Millisecond)
-							w.Change(t, "wtmp", func(b []byte) []byte { return append(b, rest[tt.parts[i-1]:tt.parts[i]]...) })
-						}
-					}()
-					l := openLog(w)
-					var err error
-					if call == "Append" {
-						err = l.Append(t.Context(), dead("pts/0", 3))
-					} else {
-						err = l.AppendAfter(t.Context(), &recfile.Lines{}, func(*recfile.Lines) []utmpx.Record {
-							return []utmpx.Record{dead("pts/0", 3)}
-						})
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := simWorld{simfile.New()}
+				rest := raw(t, layout, sess("void", 1), sess("void", 2))[:tt.parts[len(tt.parts)-1]]
+				w.Write(t, "wtmp", append(raw(t, layout, boot(0)), rest[:tt.parts[0]]...))
+				go func() {
+					for i := 1; i < len(tt.parts); i++ {
+						time.Sleep(21 * time.Millisecond)
+						w.Change(t, "wtmp", func(b []byte) []byte { return append(b, rest[tt.parts[i-1]:tt.parts[i]]...) })
 					}
-					check(t, err)
-					want := string(raw(t, layout, boot(0))) + string(rest) + string(raw(t, layout, dead("pts/0", 3)))
-					if string(w.Read(t, "wtmp")) != want {
-						t.Errorf("the log is %q", texts(t, w, "wtmp"))
-					}
-				})
+				}()
+				check(t, openLog(w).Append(t.Context(), dead("pts/0", 3)))
+				want := string(raw(t, layout, boot(0))) + string(rest) + string(raw(t, layout, dead("pts/0", 3)))
+				if string(w.Read(t, "wtmp")) != want {
+					t.Errorf("the log is %q", texts(t, w, "wtmp"))
+				}
 			})
-		}
+		})
 	}
 }
 

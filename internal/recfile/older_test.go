@@ -10,7 +10,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"utmpd.dev/utmpd/internal/recfile"
-	"utmpd.dev/utmpd/utmpx"
 )
 
 func TestRotated(t *testing.T) {
@@ -29,19 +28,6 @@ func TestRotated(t *testing.T) {
 		}
 		if diff := cmp.Diff([]string{"wtmp.3.gz", "wtmp.2", "wtmp-20260701.xz", "wtmp.1"}, names); diff != "" {
 			t.Errorf("(-want +got)\n%s", diff)
-		}
-	})
-}
-
-// A boot ends what stood open, also as OpenRC records it.
-func TestOpenRCBootEnds(t *testing.T) {
-	both(t, func(t *testing.T, w world) {
-		boot := utmpx.Record{Type: utmpx.RunLevel, Line: "~~", ID: "~~", User: "reboot", Time: utmpx.Time{Sec: 1_780_000_500}}
-		w.Write(t, "wtmp", raw(t, layout, sess("pts/0", 1), boot))
-		var lines recfile.Lines
-		check(t, recfile.NewLog(w.Path("wtmp"), recfile.Options{System: w.System()}).Follow(t.Context(), &lines))
-		if last, ok := lines.Last("pts/0"); ok {
-			t.Errorf("still open: %v", last)
 		}
 	})
 }

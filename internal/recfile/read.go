@@ -3,9 +3,7 @@
 package recfile
 
 import (
-	"context"
 	"iter"
-	"time"
 	"unsafe"
 
 	"utmpd.dev/utmpd/internal/snapshot"
@@ -83,23 +81,8 @@ type part struct {
 	name   string
 	gen    snapshot.Generation
 	layout *utmpx.Layout
-	end    int64     // of the last whole record when it was opened
-	mtime  time.Time // of the file when it was opened
-	block  *[]byte
+	end    int64 // of the last whole record when it was opened
 	l      *Log
-
-	// fleeting records share one block, and are overwritten when the next is read:
-	// for who keeps nothing of them.
-	fleeting bool
-	ended    func() error // of the context in which it is read; nil: nothing ends it
-}
-
-// fleeting opens a file of the log for reading records that are not kept, until
-// ctx ends.
-func (l *Log) fleeting(ctx context.Context, name string) (part, error) {
-	p, err := l.part(name)
-	p.fleeting, p.ended = true, ctx.Err
-	return p, err
 }
 
 // part opens a file of the log for reading.
@@ -111,7 +94,7 @@ func (l *Log) part(name string) (part, error) {
 	p := part{h: h, name: name, l: l}
 	info, err := h.Info()
 	if err == nil {
-		p.gen, p.mtime = info.Generation, info.Modified
+		p.gen = info.Generation
 		p.layout, err = l.layout(h, info)
 	}
 	if err != nil {
@@ -119,32 +102,23 @@ func (l *Log) part(name string) (part, error) {
 		return part{}, wrap("read", name, err)
 	}
 	p.end = whole(info.Size, p.layout)
-	p.block = l.blocks.Get().(*[]byte)
 	return p, nil
 }
 
 func (p part) close() {
-	p.l.blocks.Put(p.block)
 	p.h.Close()
 }
 
 // load reads the records from off on, at most one block and none behind end.
 // It returns fewer where the file was cut meanwhile.
 func (p part) load(off, end int64) (string, error) {
-	if p.ended != nil && p.ended() != nil {
-		return "", wrap("read", p.name, p.ended())
-	}
 	want := min(int64(blockRecords*p.layout.Size()), end-off)
-	block := *p.block
-	if !p.fleeting {
-		block = make([]byte, want)
-	}
-	b, err := readFull(p.h, block[:want], off)
+	b, err := readFull(p.h, make([]byte, want), off)
 	if err != nil {
 		return "", wrap("read", p.name, err)
 	}
 	b = b[:whole(int64(len(b)), p.layout)]
-	return unsafe.String(unsafe.SliceData(b), len(b)), nil // nothing writes to it any more, but for the fleeting
+	return unsafe.String(unsafe.SliceData(b), len(b)), nil // nothing writes to it any more
 }
 
 func (p part) entry(block string, i int, off int64) Entry {

@@ -44,6 +44,10 @@ func (l *Log) From(m Mark) iter.Seq2[Entry, error] {
 	}
 }
 
+// rotationsMost is how often a reading begins again because the log was rotated
+// meanwhile.
+const rotationsMost = 3
+
 // span is a file of the log from off on, or an error to yield in its place.
 type span struct {
 	name string
@@ -111,12 +115,6 @@ type rotated struct {
 	info sysfile.Info
 }
 
-// same reports whether a file has its name still and was not changed.
-func (f rotated) same(g rotated) bool {
-	return f.name == g.name && f.info.Generation == g.info.Generation &&
-		f.info.Size == g.info.Size && f.info.Modified.Equal(g.info.Modified)
-}
-
 // Rotated returns the names of the files beside the log that were rotated away,
 // oldest first, compressed ones too, with names that end in .gz, .xz, .bz2, .zst
 // or .Z. What stands there both compressed and not is named once. The order is
@@ -182,17 +180,6 @@ func isRotated(base, name string) bool {
 		return false
 	}
 	return strings.Trim(suffix[1:], "0123456789-_.T:") == ""
-}
-
-// compressed reports whether files that were rotated away stand beside the log
-// in a form that is not read here, or may: the directory cannot be read.
-func (l *Log) compressed() bool {
-	dir, base := filepath.Split(l.name)
-	names, err := l.sys.List(filepath.Clean(dir + "."))
-	return err != nil || slices.ContainsFunc(names, func(name string) bool {
-		ext := compression(name)
-		return ext != "" && isRotated(base, strings.TrimSuffix(name, ext))
-	})
 }
 
 // rank is the number that a rotated file has: a higher one is older.

@@ -20,14 +20,14 @@ func TestReadUnseen(t *testing.T) {
 	at := time.Now().Add(-48 * time.Hour).Truncate(time.Second)
 	check(t, os.Chtimes(name, at, time.Now()))
 	log := recfile.NewLog(name, recfile.Options{})
-	var lines recfile.Lines
-	check(t, log.Follow(t.Context(), &lines))
 	_, err := log.Mark()
 	check(t, err)
+	n := 0
 	for _, err := range log.Forward() {
 		check(t, err)
+		n++
 	}
-	if lines.Len() != 1 {
+	if n != 1 {
 		t.Error("the log was not read")
 	}
 	info, err := sysfile.Kernel().Lookup(name)

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"utmpd.dev/utmpd/internal/logs"
+	"utmpd.dev/utmpd/internal/openlogins"
 	"utmpd.dev/utmpd/internal/recfile"
 	"utmpd.dev/utmpd/utmpx"
 )
@@ -113,7 +114,6 @@ func TestLoginLogout(t *testing.T) {
 // checkLogins checks that the log holds the records of C and of this code, each in order.
 func (g *together) checkLogins(t *testing.T, line string, pid int32) {
 	var theirs, ours []utmpx.Record
-	var lines recfile.Lines
 	for e, err := range logs.New(g.wtmp, logs.Options{}).Forward(t.Context()) {
 		if err != nil {
 			t.Fatal(err)
@@ -141,10 +141,11 @@ func (g *together) checkLogins(t *testing.T, line string, pid int32) {
 			t.Fatalf("record %d of %s is %v, want %v", i, line, r, want)
 		}
 	}
-	if err := g.log.Follow(t.Context(), &lines); err != nil {
+	logins, err := openlogins.New(g.wtmp, recfile.Options{}).Read(t.Context())
+	if err != nil {
 		t.Fatal(err)
 	}
-	if last, open := lines.Last(line); open {
+	if last, open := logins.On(line); open {
 		t.Errorf("the login of %v is still open", last)
 	}
 }

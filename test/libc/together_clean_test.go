@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"utmpd.dev/utmpd/internal/logs"
+	"utmpd.dev/utmpd/internal/openlogins"
 	"utmpd.dev/utmpd/internal/recfile"
 	"utmpd.dev/utmpd/internal/snapshot"
 	"utmpd.dev/utmpd/utmpx"
@@ -19,7 +20,7 @@ import (
 // the login is open in the log.
 func (g *together) clean(t *testing.T, ctx context.Context) {
 	var prev *snapshot.Snapshot
-	var lines recfile.Lines
+	wtmp := openlogins.New(g.wtmp, recfile.Options{})
 	for ctx.Err() == nil {
 		s, err := g.file.Snapshot(prev)
 		if err != nil {
@@ -39,7 +40,7 @@ func (g *together) clean(t *testing.T, ctx context.Context) {
 			return
 		}
 		for i, swap := range swaps {
-			if done[i] && !g.logout(t, &lines, swap) {
+			if done[i] && !g.logout(t, wtmp, swap) {
 				return
 			}
 		}
@@ -47,10 +48,10 @@ func (g *together) clean(t *testing.T, ctx context.Context) {
 }
 
 // logout appends the logout if the login is the last of its line.
-func (g *together) logout(t *testing.T, lines *recfile.Lines, swap recfile.Swap) bool {
+func (g *together) logout(t *testing.T, wtmp *openlogins.Log, swap recfile.Swap) bool {
 	a, _ := g.momentOf(swap.Old)
-	err := g.log.AppendAfter(t.Context(), lines, func(lines *recfile.Lines) []utmpx.Record {
-		last, open := lines.Last(swap.Old.Line)
+	err := wtmp.Append(t.Context(), func(logins *openlogins.Logins) []utmpx.Record {
+		last, open := logins.On(swap.Old.Line)
 		if !open || last.Time != swap.Old.Time {
 			return nil
 		}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-package recfile_test
+package openlogins
 
 import (
 	"context"
@@ -11,12 +11,11 @@ import (
 	"sync"
 	"testing"
 
-	"utmpd.dev/utmpd/internal/recfile"
 	"utmpd.dev/utmpd/internal/simfile"
 	"utmpd.dev/utmpd/utmpx"
 )
 
-func TestLines(t *testing.T) {
+func TestLogins(t *testing.T) {
 	with := func(r utmpx.Record, f func(*utmpx.Record)) utmpx.Record { f(&r); return r }
 	level := func(user string, pid int32) utmpx.Record {
 		return utmpx.Record{Type: utmpx.RunLevel, User: user, Line: "~", PID: pid, Time: utmpx.Time{Sec: epoch + 50}}
@@ -44,32 +43,25 @@ func TestLines(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			both(t, func(t *testing.T, w world) {
-				// Read at once, and fed one by one.
 				w.Write(t, "wtmp", nil)
 				l := openLog(w)
-				var fed, read recfile.Lines
-				check(t, l.Follow(t.Context(), &fed))
+				read(t, l)
 				for _, r := range tt.log {
-					check(t, l.Append(t.Context(), r))
-					check(t, l.Follow(t.Context(), &fed))
+					check(t, l.file.Append(t.Context(), r))
+					read(t, l)
 				}
-				check(t, l.Follow(t.Context(), &read))
-				for name, ls := range map[string]*recfile.Lines{"fed": &fed, "read": &read} {
+				for name, ls := range map[string]*Logins{"record by record": read(t, l), "at once": read(t, openLog(w))} {
 					open, seen := map[string]int32{}, []string(nil)
 					for _, line := range []string{"pts/0", "pts/1", "tty1"} {
-						if last, ok := ls.Last(line); ok {
+						if last, ok := ls.On(line); ok {
 							open[line] = last.PID
 						}
-						if ls.Seen(line) {
+						if ls.Mentioned(line) {
 							seen = append(seen, line)
 						}
 					}
 					if !maps.Equal(open, tt.open) || !slices.Equal(seen, tt.seen) || ls.Len() != len(tt.open) {
 						t.Errorf("%s: open %v, seen %v, %d in all, want %v, %v", name, open, seen, ls.Len(), tt.open, tt.seen)
-					}
-					first, ok := ls.FirstTime()
-					if ok != (len(tt.log) > 0) || ok && first != tt.log[0].Time {
-						t.Errorf("%s: first time %v, %v", name, first, ok)
 					}
 				}
 			})
@@ -77,19 +69,26 @@ func TestLines(t *testing.T) {
 	}
 }
 
-func TestLast(t *testing.T) {
+func TestOn(t *testing.T) {
 	w := simWorld{simfile.New()}
 	w.Write(t, "wtmp", raw(t, layout, boot(1), sess("pts/0", 7)))
-	var ls recfile.Lines
-	check(t, openLog(w).Follow(t.Context(), &ls))
-	got, _ := ls.Last("pts/0")
-	diff(t, "last", recfile.Last{PID: 1007, ID: "ts/0", User: "alice", Time: utmpx.Time{Sec: epoch + 7, Usec: 7}, Offset: 384}, got)
+	got, _ := read(t, openLog(w)).On("pts/0")
+	diff(t, "login", Login{PID: 1007, ID: "ts/0", User: "alice", Time: utmpx.Time{Sec: epoch + 7, Usec: 7}}, got)
 }
 
-// TestFollowRotation: another file, a cut one, and one cut and filled again are
+// TestOpenRCBoot checks that a boot as OpenRC records it closes what was open.
+func TestOpenRCBoot(t *testing.T) {
+	both(t, func(t *testing.T, w world) {
+		boot := utmpx.Record{Type: utmpx.RunLevel, Line: "~~", ID: "~~", User: "reboot", Time: utmpx.Time{Sec: epoch + 500}}
+		w.Write(t, "wtmp", raw(t, layout, sess("pts/0", 1), boot))
+		wantOpen(t, read(t, openLog(w)), "pts/0", 0)
+	})
+}
+
+// TestRotation: another file, a cut one, and one cut and filled again are
 // read anew. A login that stood open before stands open still, until the new
 // file tells of its line.
-func TestFollowRotation(t *testing.T) {
+func TestRotation(t *testing.T) {
 	fresh := []utmpx.Record{dead("pts/1", 7), sess("pts/9", 9)}
 	many := append([]utmpx.Record{dead("a", 5), dead("b", 6), dead("c", 7)}, fresh...)
 	tests := []struct {
@@ -121,33 +120,25 @@ func TestFollowRotation(t *testing.T) {
 			both(t, func(t *testing.T, w world) {
 				w.Write(t, "wtmp", raw(t, layout, boot(0), sess("pts/0", 1), sess("pts/1", 2), sess("pts/2", 3)))
 				l := openLog(w)
-				var ls recfile.Lines
-				check(t, l.Follow(t.Context(), &ls))
+				read(t, l)
 				tt.change(t, w)
-				err := l.AppendAfter(t.Context(), &ls, func(ls *recfile.Lines) []utmpx.Record {
+				err := l.Append(t.Context(), func(ls *Logins) []utmpx.Record {
 					wantOpen(t, ls, "pts/0", 1001)
 					wantOpen(t, ls, "pts/1", 0)
 					wantOpen(t, ls, "pts/3", 0)
 					wantOpen(t, ls, "pts/9", 1009)
-					if ls.Seen("pts/0") || !ls.Seen("pts/1") || ls.Whole() != tt.whole {
-						t.Errorf("seen %v, %v, whole %v", ls.Seen("pts/0"), ls.Seen("pts/1"), ls.Whole())
+					if ls.Mentioned("pts/0") || !ls.Mentioned("pts/1") || ls.Complete() != tt.whole {
+						t.Errorf("seen %v, %v, whole %v", ls.Mentioned("pts/0"), ls.Mentioned("pts/1"), ls.Complete())
 					}
 					return []utmpx.Record{dead("pts/0", 10), dead("pts/9", 10)}
 				})
 				check(t, err)
-				wantOpen(t, &ls, "pts/0", 0)
-				wantOpen(t, &ls, "pts/9", 0)
+				wantOpen(t, read(t, l), "pts/0", 0)
+				wantOpen(t, read(t, l), "pts/9", 0)
 				got := texts(t, w, "wtmp")
 				diff(t, "log's end", strs(dead("pts/0", 10), dead("pts/9", 10)), got[len(got)-2:])
 			})
 		})
-	}
-}
-
-func wantOpen(t *testing.T, ls *recfile.Lines, line string, pid int32) {
-	t.Helper()
-	if last, ok := ls.Last(line); last.PID != pid || ok != (pid != 0) {
-		t.Errorf("%s: open is %v, %v, want pid %d", line, last, ok, pid)
 	}
 }
 
@@ -177,25 +168,24 @@ func TestFirstReadingGoesToTheBoot(t *testing.T) {
 						w.SetTime(t, name, recs[len(recs)-1].Time.Time())
 					}
 				}
-				var ls recfile.Lines
-				check(t, openLog(w).Follow(t.Context(), &ls))
+				ls := read(t, openLog(w))
 				var open []string
 				for _, line := range []string{"a", "b", "c", "d"} {
-					if _, ok := ls.Last(line); ok {
+					if _, ok := ls.On(line); ok {
 						open = append(open, line)
 					}
 				}
-				if !slices.Equal(open, tt.open) || ls.Whole() != tt.whole {
-					t.Errorf("open %v, whole %v, want %v, %v", open, ls.Whole(), tt.open, tt.whole)
+				if !slices.Equal(open, tt.open) || ls.Complete() != tt.whole {
+					t.Errorf("open %v, whole %v, want %v, %v", open, ls.Complete(), tt.open, tt.whole)
 				}
 			})
 		})
 	}
 }
 
-// TestAppendAfterSeesAll: what comes between reading and locking is seen, a
+// TestAppendSeesAll: what comes between reading and locking is seen, a
 // little of it under the lock, much of it without.
-func TestAppendAfterSeesAll(t *testing.T) {
+func TestAppendSeesAll(t *testing.T) {
 	for _, n := range []int{1, 500, 600, 2000} {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			w := simWorld{simfile.New()}
@@ -225,9 +215,8 @@ func TestAppendAfterSeesAll(t *testing.T) {
 				return nil
 			})
 			l := openLog(w)
-			var ls recfile.Lines
-			err := l.AppendAfter(t.Context(), &ls, func(ls *recfile.Lines) []utmpx.Record {
-				last, ok := ls.Last("pts/0")
+			err := l.Append(t.Context(), func(ls *Logins) []utmpx.Record {
+				last, ok := ls.On("pts/0")
 				if !ok || last.PID != int32(1000+n-1) {
 					t.Errorf("last is %v, %v, want pid %d", last, ok, 1000+n-1)
 				}
@@ -245,16 +234,15 @@ func TestAppendAfterSeesAll(t *testing.T) {
 	}
 }
 
-// TestAppendAfterRace: of many who would close one login, one does.
-func TestAppendAfterRace(t *testing.T) {
+// TestAppendRace: of many who would close one login, one does.
+func TestAppendRace(t *testing.T) {
 	both(t, func(t *testing.T, w world) {
 		w.Write(t, "wtmp", raw(t, layout, boot(1), sess("pts/0", 2)))
 		var wg sync.WaitGroup
 		for range 8 {
 			wg.Go(func() {
-				var ls recfile.Lines
-				err := openLog(w).AppendAfter(t.Context(), &ls, func(ls *recfile.Lines) []utmpx.Record {
-					if _, open := ls.Last("pts/0"); !open {
+				err := openLog(w).Append(t.Context(), func(ls *Logins) []utmpx.Record {
+					if _, open := ls.On("pts/0"); !open {
 						return nil
 					}
 					return []utmpx.Record{dead("pts/0", 3)}
@@ -269,8 +257,8 @@ func TestAppendAfterRace(t *testing.T) {
 	})
 }
 
-// TestAppendAfterErrors: lines stays true whatever fails.
-func TestAppendAfterErrors(t *testing.T) {
+// TestAppendErrors: lines stays true whatever fails.
+func TestAppendErrors(t *testing.T) {
 	broken := errors.New("input/output error")
 	for _, call := range []simfile.Call{simfile.Open, simfile.Read, simfile.TryLock, simfile.Append, simfile.Stat, simfile.Lookup} {
 		for nth := range 6 {
@@ -287,19 +275,18 @@ func TestAppendAfterErrors(t *testing.T) {
 					}
 					return nil
 				})
-				var ls recfile.Lines
-				end := func(ls *recfile.Lines) []utmpx.Record {
-					if _, open := ls.Last("pts/0"); !open {
+				end := func(ls *Logins) []utmpx.Record {
+					if _, open := ls.On("pts/0"); !open {
 						return nil
 					}
 					return []utmpx.Record{dead("pts/0", 3)}
 				}
-				err := l.AppendAfter(context.Background(), &ls, end)
+				err := l.Append(context.Background(), end)
 				if err != nil && !errors.Is(err, broken) {
-					t.Errorf("AppendAfter: %v", err)
+					t.Errorf("Append: %v", err)
 				}
 				w.s.Inject(nil)
-				check(t, l.AppendAfter(context.Background(), &ls, end))
+				check(t, l.Append(context.Background(), end))
 				diff(t, "log", strs(boot(1), sess("pts/0", 2), dead("pts/0", 3)), texts(t, w, "wtmp"))
 				if n := w.s.OpenHandles(); n != 0 {
 					t.Errorf("%d handles are left open", n)
@@ -317,12 +304,11 @@ func TestLinesAreBounded(t *testing.T) {
 		data = append(data, raw(t, layout, sess(fmt.Sprint("vsftpd:", i), 1))...)
 	}
 	w.Write(t, "wtmp", data)
-	var ls recfile.Lines
-	check(t, openLog(w).Follow(t.Context(), &ls))
+	ls := read(t, openLog(w))
 	if ls.Len() != 1<<16 {
 		t.Errorf("%d lines are kept", ls.Len())
 	}
-	if !ls.Seen("never seen") {
-		t.Error("Seen is false although not all lines are known")
+	if !ls.Mentioned("never seen") {
+		t.Error("Mentioned is false although not all lines are known")
 	}
 }

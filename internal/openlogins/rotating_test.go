@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-package recfile_test
+package openlogins
 
 import (
 	"context"
@@ -10,7 +10,6 @@ import (
 	"slices"
 	"testing"
 
-	"utmpd.dev/utmpd/internal/recfile"
 	"utmpd.dev/utmpd/internal/simfile"
 	"utmpd.dev/utmpd/utmpx"
 )
@@ -44,9 +43,8 @@ func TestRotatedWhileRead(t *testing.T) {
 				w.Write(t, "wtmp.1", raw(t, layout, older...))
 				w.Write(t, "wtmp", raw(t, layout, present...))
 				l := openLog(w)
-				var ls recfile.Lines
 				if known {
-					check(t, l.Follow(t.Context(), &ls))
+					read(t, l)
 				}
 				done := 0
 				w.s.Inject(func(simfile.Op) *simfile.Fault {
@@ -56,7 +54,7 @@ func TestRotatedWhileRead(t *testing.T) {
 					calls++
 					return nil
 				})
-				err := l.AppendAfter(t.Context(), &ls, func(ls *recfile.Lines) []utmpx.Record {
+				err := l.Append(t.Context(), func(ls *Logins) []utmpx.Record {
 					w.s.Inject(nil)
 					for line, pid := range map[string]int32{"older": 1003, "closed": 0, "present": 1006, "long ago": 0} {
 						wantOpen(t, ls, line, pid)
@@ -93,8 +91,7 @@ func TestLostStaysLost(t *testing.T) {
 	w := simWorld{simfile.New()}
 	w.Write(t, "wtmp", raw(t, layout, sess("lost", 1)))
 	l := openLog(w)
-	var ls recfile.Lines
-	check(t, l.Follow(t.Context(), &ls))
+	read(t, l)
 	w.Write(t, "wtmp", raw(t, layout, sess("new", 2)))
 	w.s.Inject(func(op simfile.Op) *simfile.Fault {
 		if op.Call == simfile.List {
@@ -104,10 +101,10 @@ func TestLostStaysLost(t *testing.T) {
 		}
 		return nil
 	})
-	check(t, l.Follow(t.Context(), &ls))
-	wantOpen(t, &ls, "lost", 1001)
-	wantOpen(t, &ls, "new", 1002)
-	if ls.Whole() {
+	ls := read(t, l)
+	wantOpen(t, ls, "lost", 1001)
+	wantOpen(t, ls, "new", 1002)
+	if ls.Complete() {
 		t.Error("all is known, although a file was lost")
 	}
 }
@@ -119,7 +116,6 @@ func TestEmptyLogCutWhileLocking(t *testing.T) {
 	w.Write(t, "wtmp.1", raw(t, layout, boot(1), sess("older", 2)))
 	w.Write(t, "wtmp", nil)
 	l := openLog(w)
-	var ls recfile.Lines
 	w.s.Inject(func(op simfile.Op) *simfile.Fault {
 		if op.Call == simfile.TryLock {
 			w.s.Inject(nil)
@@ -130,11 +126,11 @@ func TestEmptyLogCutWhileLocking(t *testing.T) {
 		}
 		return nil
 	})
-	check(t, l.AppendAfter(t.Context(), &ls, func(ls *recfile.Lines) []utmpx.Record {
+	check(t, l.Append(t.Context(), func(ls *Logins) []utmpx.Record {
 		wantOpen(t, ls, "older", 1002)
 		return []utmpx.Record{dead("older", 4)}
 	}))
-	check(t, l.AppendAfter(t.Context(), &ls, func(ls *recfile.Lines) []utmpx.Record {
+	check(t, l.Append(t.Context(), func(ls *Logins) []utmpx.Record {
 		wantOpen(t, ls, "older", 0)
 		wantOpen(t, ls, "new", 1003)
 		return nil
@@ -148,18 +144,17 @@ func TestEmptyLogIsNotReadAgain(t *testing.T) {
 		w.Write(t, "wtmp.1", raw(t, layout, sess("older", 2)))
 		w.Write(t, "wtmp", nil)
 		l := openLog(w)
-		var ls recfile.Lines
 		for range 3 {
-			check(t, l.Follow(t.Context(), &ls))
-			wantOpen(t, &ls, "older", 1002)
-			if !ls.Whole() {
+			ls := read(t, l)
+			wantOpen(t, ls, "older", 1002)
+			if !ls.Complete() {
 				t.Error("what was read is not known any more")
 			}
 		}
-		check(t, l.AppendAfter(t.Context(), &ls, func(*recfile.Lines) []utmpx.Record { return []utmpx.Record{dead("older", 4)} }))
-		check(t, l.Follow(t.Context(), &ls))
-		wantOpen(t, &ls, "older", 0)
-		if !ls.Whole() {
+		check(t, l.Append(t.Context(), func(*Logins) []utmpx.Record { return []utmpx.Record{dead("older", 4)} }))
+		ls := read(t, l)
+		wantOpen(t, ls, "older", 0)
+		if !ls.Complete() {
 			t.Error("what was read is not known any more, after utmpd's own writing")
 		}
 	})
@@ -171,7 +166,6 @@ func TestReadingEnds(t *testing.T) {
 	long := raw(t, layout, slices.Repeat([]utmpx.Record{sess("pts/0", 1)}, 20*512)...)
 	w.Write(t, "wtmp.1", long)
 	w.Write(t, "wtmp", long)
-	l := openLog(w)
 	// reads returns how often the log was read, and how often after the end.
 	reads := func(end int) (all, after int, err error) {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -187,8 +181,7 @@ func TestReadingEnds(t *testing.T) {
 			return nil
 		})
 		defer w.s.Inject(nil)
-		var ls recfile.Lines
-		err = l.Follow(ctx, &ls)
+		_, err = openLog(w).Read(ctx)
 		return all, after, err
 	}
 	all, _, err := reads(1e6)

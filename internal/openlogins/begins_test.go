@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-package recfile_test
+package openlogins
 
 import (
 	"context"
@@ -24,25 +24,24 @@ func TestEmptyLogTakesTheRecordsLayout(t *testing.T) {
 				logout.Type, logout.User, logout.Host = utmpx.DeadProcess, "", ""
 				want := string(raw(t, l, logout))
 
-				log := recfile.NewLog(w.Path("wtmp"), recfile.Options{System: w.System()})
-				var lines recfile.Lines
-				check(t, log.AppendAfter(context.Background(), &lines, func(lines *recfile.Lines) []utmpx.Record {
-					if _, open := lines.Last("pts/0"); !open {
-						t.Error("the login in the rotated log does not stand open")
+				log := New(w.Path("wtmp"), recfile.Options{System: w.System()})
+				check(t, log.Append(context.Background(), func(logins *Logins) []utmpx.Record {
+					if _, open := logins.On("pts/0"); !open {
+						t.Error("the login in the rotated log is not open")
 					}
 					return []utmpx.Record{logout}
 				}))
 				if got := string(w.Read(t, "wtmp")); got != want {
 					t.Errorf("%d bytes, want a record of %d:\n%q", len(got), l.Size(), got)
 				}
-				if _, open := lines.Last("pts/0"); open {
+				if _, open := read(t, log).On("pts/0"); open {
 					t.Error("still open after its logout")
 				}
 
 				w.Write(t, "wtmp", nil)
-				check(t, log.Append(context.Background(), logout))
+				check(t, recfile.NewLog(w.Path("wtmp"), recfile.Options{System: w.System()}).Append(context.Background(), logout))
 				if got := string(w.Read(t, "wtmp")); got != want {
-					t.Errorf("Append: %d bytes, want a record of %d", len(got), l.Size())
+					t.Errorf("recfile's Append: %d bytes, want a record of %d", len(got), l.Size())
 				}
 			})
 		})

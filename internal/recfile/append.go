@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package recfile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"utmpd.dev/utmpd/internal/snapshot"
+	"utmpd.dev/utmpd/internal/sysfile"
+	"utmpd.dev/utmpd/utmpx"
+)
+
+// Append writes the records after the last one, in one write that the kernel
+// puts at the end (O_APPEND). It holds a write lock on the whole file for the
+// call, and gives up with a [LockedError] when ctx ends first. A partial record
+// at the end is cut off first, as updwtmpx(3) does. A short write is taken back.
+// Nothing is synced.
+func (l *Log) Append(ctx context.Context, recs ...utmpx.Record) error {
+	if len(recs) == 0 {
+		return nil
+	}
+	return l.Locked(ctx, func(locked *LockedLog) error { return locked.Append(recs...) })
+}
+
+// LockedLog is the present file of a log while [Log.Locked] holds its write lock.
+type LockedLog struct {
+	log    *Log
+	h      sysfile.Handle
+	gen    snapshot.Generation
+	size   int64
+	layout *utmpx.Layout
+}
+
+// Locked calls do while it holds a write lock on the log's present file. It gives
+// up with a [LockedError] when ctx ends before it has the lock. It returns what
+// do returns.
+func (l *Log) Locked(ctx context.Context, do func(*LockedLog) error) error {
+	h, info, err := l.lock(ctx, sysfile.AppendOnly, snapshot.Generation{})
+	if err != nil {
+		return wrap("append to", l.name, err)
+	}
+	defer h.Close()
+	layout, err := l.layout(h, info)
+	if err == nil {
+		info.Size, err = waitForWholeRecord(h, info.Size, layout)
+	}
+	if err != nil {
+		return wrap("append to", l.name, err)
+	}
+	return do(&LockedLog{log: l, h: h, gen: info.Generation, size: info.Size, layout: layout})
+}
+
+// Handle returns the locked file, to read from. Closing it drops the lock.
+func (l *LockedLog) Handle() sysfile.Handle { return l.h }
+
+// Mark returns the end of the last whole record, as it was when the file was
+// locked.
+func (l *LockedLog) Mark() Mark { return Mark{l.gen, whole(l.size, l.layout)} }
+
+// Append writes the records as [Log.Append] does. It may be called once.
+func (l *LockedLog) Append(recs ...utmpx.Record) error {
+	if len(recs) == 0 {
+		return nil
+	}
+	layout := l.layoutFor(recs[0])
+	p := make([]byte, 0, len(recs)*layout.Size())
+	for _, r := range recs {
+		var err error
+		if p, err = layout.AppendEncode(p, r); err != nil {
+			return wrap("append to", l.log.name, err)
+		}
+	}
+	return wrap("append to", l.log.name, l.write(p, layout))
+}
+
+// layoutFor returns the layout in which r is appended. An empty log, as a rotation
+// leaves it, shows no layout. The program that wrote the record that r was made
+// from will write to this file in the same layout.
+func (l *LockedLog) layoutFor(r utmpx.Record) *utmpx.Layout {
+	if read := r.Layout(); l.log.detector.guessed && whole(l.size, l.layout) == 0 && read != nil {
+		return read
+	}
+	return l.layout
+}
+
+// write cuts off a partial record and appends p.
+func (l *LockedLog) write(p []byte, layout *utmpx.Layout) error {
+	size := whole(l.size, layout)
+	if size != l.size {
+		if err := l.h.Truncate(size); err != nil {
+			return fmt.Errorf("cut off a partial record: %w", err)
+		}
+	}
+	n, err := l.h.Append(p)
+	if n == len(p) && err == nil {
+		return nil
+	}
+	if err == nil {
+		err = io.ErrShortWrite
+	}
+	return takeBack(l.h, size, n, err)
+}
+
+// takeBack cuts off the n bytes of a short write. If a writer without locks has
+// appended to them, it leaves them: that record must stay.
+func takeBack(h sysfile.Handle, size int64, n int, cause error) error {
+	if n <= 0 {
+		return cause
+	}
+	info, err := h.Info()
+	switch {
+	case err == nil && info.Size == size+int64(n):
+		err = h.Truncate(size)
+	case err == nil:
+		err = errors.New("another writer has appended to them")
+	}
+	if err != nil {
+		return fmt.Errorf("%w; take back %d bytes: %w", cause, n, err)
+	}
+	return cause
+}
+
+const (
+	growthPause  = 5 * time.Millisecond
+	growthChecks = 20  // pauses without growth after which a partial record is torn
+	growthMost   = 100 // pauses in all
+)
+
+// waitForWholeRecord returns the size of the locked file once it is a multiple of
+// the record's, or once it stays the same for 0.1 s. The kernel lets a file grow
+// page by page. So a partial record at the end may be that of a writer without
+// locks that is still at work, and would be lost if it was cut off.
+func waitForWholeRecord(h sysfile.Handle, size int64, l *utmpx.Layout) (int64, error) {
+	same := 0
+	for range growthMost {
+		if size%int64(l.Size()) == 0 || same == growthChecks {
+			break
+		}
+		same++
+		time.Sleep(growthPause)
+		info, err := h.Info()
+		if err != nil {
+			return 0, err
+		}
+		if info.Size != size {
+			size, same = info.Size, 0
+		}
+	}
+	return size, nil
+}
