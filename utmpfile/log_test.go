@@ -128,7 +128,9 @@ func TestLogReading(t *testing.T) {
 		{"since a time in the compressed file", func(t *testing.T, l *utmpfile.Log) iter.Seq2[utmpfile.Entry, error] {
 			return l.Since(t.Context(), at(3))
 		}, all[2:]},
-		{"since the future", func(t *testing.T, l *utmpfile.Log) iter.Seq2[utmpfile.Entry, error] { return l.Since(t.Context(), at(9)) }, nil},
+		{"since the future", func(t *testing.T, l *utmpfile.Log) iter.Seq2[utmpfile.Entry, error] {
+			return l.Since(t.Context(), at(9))
+		}, nil},
 		{"from the beginning", func(t *testing.T, l *utmpfile.Log) iter.Seq2[utmpfile.Entry, error] {
 			return l.From(t.Context(), utmpfile.Position{})
 		}, all},

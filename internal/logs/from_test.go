@@ -495,3 +495,19 @@ func rotatedMeanwhile(t *testing.T, steps [3]func(t *testing.T, w simWorld), fro
 	}
 	t.Logf("rotated in %d ways", n)
 }
+
+// TestSinceCoarseTimes: the time of a file's last change is that of a coarse clock, and
+// may be earlier than the time in the record that was written then.
+func TestSinceCoarseTimes(t *testing.T) {
+	both(t, func(t *testing.T, w world) {
+		rec := login("a1", 1)
+		rec.Time.Usec = 900_000
+		w.Write(t, "wtmp.1", raw(t, layout, rec))
+		w.SetTime(t, "wtmp.1", time.Unix(epoch+1, 0))
+		put(t, w, "wtmp", "b2")
+		got := lines(t, openLog(w).Since(t.Context(), rec.Time.Time()))
+		if d := cmp.Diff([]string{"a1", "b2"}, got); d != "" {
+			t.Errorf("-want +got:\n%s", d)
+		}
+	})
+}

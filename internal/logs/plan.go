@@ -163,12 +163,16 @@ func (r *reading) planGap(steps []step, pos Position) []step {
 	// What cannot be read may hold the position, unless it is older.
 	var unread []step
 	for _, s := range steps[:begin] {
-		if s.err = errors.Join(s.err, s.doubt); s.err != nil && !s.Modified.Before(pos.Time()) {
+		if s.err = errors.Join(s.err, s.doubt); s.err != nil && !s.Modified.Before(pos.Time().Add(-coarse)) {
 			unread = append(unread, s)
 		}
 	}
 	return append(unread, steps[begin:]...)
 }
+
+// coarse is by how much the time of a file's last change may be before the time in the
+// record that was written then: the resolution of some file systems.
+const coarse = 2 * time.Second
 
 // planSince returns the steps for records of a time or later.
 func (r *reading) planSince(steps []step) []step {
@@ -176,7 +180,7 @@ func (r *reading) planSince(steps []step) []step {
 	i := 0
 	steps = slices.DeleteFunc(steps, func(s step) bool {
 		i++
-		return s.Modified.Before(r.since) && i < n
+		return s.Modified.Before(r.since.Add(-coarse)) && i < n
 	})
 	for i := range steps {
 		s := &steps[i]
