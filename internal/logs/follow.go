@@ -14,7 +14,8 @@ import (
 
 // Follow yields the records after a position, as [Log.From] does, and then waits
 // for more, until ctx ends or the caller leaves the loop. It goes on across
-// rotations, and waits while the present file is missing.
+// rotations, and waits while the present file is missing. A record that comes late,
+// written to the file just rotated away, is yielded when the present one changes.
 //
 // It learns of changes by inotify(7), and looks once in ten seconds besides;
 // without inotify once a second. An error is yielded when it is new, and what

@@ -109,6 +109,51 @@ func TestFollow(t *testing.T) {
 	})
 }
 
+// TestFollowLateWriter: a program that opened the log before it was rotated, and had
+// to wait for its lock, writes to the file that is rotated by then. Who goes on
+// from such a record goes on in the present file.
+func TestFollowLateWriter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := simWorld{simfile.New()}
+		put(t, w, "wtmp", "a1")
+		l := openLog(w)
+		ctx, cancel := context.WithCancel(t.Context())
+		var got []string
+		var pos logs.Position
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			for e, err := range l.Follow(ctx, logs.Position{}) {
+				check(t, err)
+				if got = append(got, e.Line); e.Line == "late3" {
+					pos = e.Position()
+				}
+			}
+		}()
+		time.Sleep(2 * pollAlone)
+		w.Rename(t, "wtmp", "wtmp.1")
+		w.Write(t, "wtmp", nil)
+		add(t, w, "wtmp", "b2")
+		time.Sleep(2 * pollAlone)
+		add(t, w, "wtmp.1", "late3")
+		add(t, w, "wtmp", "c4")
+		time.Sleep(2 * pollAlone)
+		add(t, w, "wtmp", "d5")
+		time.Sleep(2 * pollAlone)
+		cancel()
+		<-done
+		if want := []string{"a1", "b2", "late3", "c4", "d5"}; !slices.Equal(got, want) {
+			t.Errorf("got %q, want %q", got, want)
+		}
+		if diff := cmp.Diff([]string{"c4", "d5"}, lines(t, l.From(t.Context(), pos))); diff != "" {
+			t.Errorf("from the late record on (-want +got)\n%s", diff)
+		}
+	})
+}
+
+// pollAlone is how often a follower looks without notices.
+const pollAlone = time.Second
+
 // TestFollowMissingDirectory waits for a log whose directory comes later.
 func TestFollowMissingDirectory(t *testing.T) {
 	w := kernelWorld{t.TempDir() + "/late"}

@@ -44,6 +44,9 @@ func digestOf(record []byte) (d digest) {
 // Position returns the place after the entry. The entry must be one that a File
 // or a Log yielded, and its record unchanged.
 func (e Entry) Position() Position {
+	if e.late != nil {
+		return *e.late
+	}
 	raw := e.Raw()
 	return Position{first: e.first, offset: e.Offset + int64(len(raw)), last: digestOf([]byte(raw)), time: e.Record.Time}
 }

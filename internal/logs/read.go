@@ -19,7 +19,8 @@ type Entry struct {
 	Generation snapshot.Generation // of the file
 	Offset     int64               // of the record, in bytes; in a compressed file, once decompressed
 
-	first digest // of the file's first record
+	first digest    // of the file's first record
+	late  *Position // set for a record that was written to a file read before
 }
 
 // Forward yields the records from the offset from to the file's end. It reads

@@ -9,6 +9,8 @@ import (
 	"iter"
 	"slices"
 	"time"
+
+	"utmpd.dev/utmpd/internal/snapshot"
 )
 
 // Forward yields the records of the present file, as [File.Forward] does.
@@ -80,6 +82,7 @@ type reading struct {
 	last  Entry // the last record read
 	yield func(Entry, error) bool
 
+	crossed crossing  // the rotated file read last
 	changes int       // of the files since a record was read
 	gap     *GapError // to be reported before the next record
 	missing bool      // there is no present file
@@ -115,6 +118,9 @@ func (r *reading) run() bool {
 		}
 		if p.stale {
 			continue
+		}
+		if !r.late(p) {
+			return false
 		}
 		switch r.read(p) {
 		case stopped:
@@ -186,7 +192,52 @@ func (r *reading) file(p plan, s step) outcome {
 			}
 		}
 	}
+	if s.Name != r.log.name {
+		r.crossed = crossing{f.Generation(), f.end}
+	}
 	return finished
+}
+
+// crossing is a file that was read to its end before the present one.
+type crossing struct {
+	gen snapshot.Generation
+	end int64
+}
+
+// late yields what was written to the rotated file read last, after it was read: by
+// a program that had opened it before it was rotated, and waited for a lock. From
+// such a record on, reading goes on where it is now.
+func (r *reading) late(p plan) bool {
+	i := slices.IndexFunc(p.rotated, func(f FileInfo) bool { return f.Generation == r.crossed.gen })
+	if i < 0 || p.rotated[i].Compressed || p.rotated[i].Size <= r.crossed.end {
+		return true
+	}
+	if slices.ContainsFunc(p.steps, func(s step) bool { return s.Generation == r.crossed.gen }) {
+		return true // it is to be read anyway
+	}
+	f, err := r.log.Open(r.ctx, p.rotated[i].Name)
+	if err != nil {
+		return true // the next reading looks again
+	}
+	defer f.Close()
+	if f.Generation() != r.crossed.gen {
+		return true
+	}
+	here := r.position()
+	for b, err := range f.blocks(r.crossed.end) {
+		if err != nil {
+			return true
+		}
+		for i := 0; i < len(b.data); i += f.layout.Size() {
+			e := f.entry(b, i)
+			e.late = &here
+			r.crossed.end = e.Offset + int64(f.layout.Size())
+			if !r.yield(e, nil) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // unchanged reports whether the files rotated away are those of the plan.
