@@ -161,17 +161,11 @@ func (r *reading) fail(err error) outcome {
 
 // file yields the records of one file.
 func (r *reading) file(p plan, s step) outcome {
-	f, err := r.log.Open(r.ctx, s.Name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return changed
-	}
-	if err != nil {
-		return r.fail(err)
+	f, out := r.open(s)
+	if f == nil {
+		return out
 	}
 	defer f.Close()
-	if f.Generation() != s.Generation || s.first != (digest{}) && f.first != s.first || !f.Compressed() && f.end < s.off {
-		return changed
-	}
 	checked := false
 	for b, err := range f.after(s.off, s.before) {
 		if errors.Is(err, errTruncated) {
@@ -196,6 +190,22 @@ func (r *reading) file(p plan, s step) outcome {
 		r.crossed = crossing{f.Generation(), f.end}
 	}
 	return finished
+}
+
+// open opens the file of a step. If it returns none, it returns what to do.
+func (r *reading) open(s step) (*File, outcome) {
+	f, err := r.log.Open(r.ctx, s.Name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, changed
+	}
+	if err != nil {
+		return nil, r.fail(err)
+	}
+	if f.Generation() != s.Generation || s.first != (digest{}) && f.first != s.first || !f.Compressed() && f.end < s.off {
+		f.Close()
+		return nil, changed
+	}
+	return f, finished
 }
 
 // crossing is a file that was read to its end before the present one.

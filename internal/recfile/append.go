@@ -57,6 +57,13 @@ func (l *Log) Locked(ctx context.Context, do func(*LockedLog) error) error {
 // Handle returns the locked file, to read from. Closing it drops the lock.
 func (l *LockedLog) Handle() sysfile.Handle { return l.h }
 
+// Mark is how far a log reaches: its present file, and the end of the last whole
+// record there.
+type Mark struct {
+	Generation snapshot.Generation
+	Offset     int64 // in bytes
+}
+
 // Mark returns the end of the last whole record, as it was when the file was
 // locked.
 func (l *LockedLog) Mark() Mark { return Mark{l.gen, whole(l.size, l.layout)} }

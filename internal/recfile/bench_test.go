@@ -84,24 +84,6 @@ func BenchmarkSwap256(b *testing.B) {
 	}
 }
 
-func BenchmarkBackward(b *testing.B) {
-	l := recfile.NewLog(many(b, 50_000), recfile.Options{})
-	b.SetBytes(50_000 * 384)
-	b.ReportAllocs()
-	for b.Loop() {
-		n := 0
-		for _, err := range l.Backward() {
-			if err != nil {
-				b.Fatal(err)
-			}
-			n++
-		}
-		if n != 50_000 {
-			b.Fatal(n)
-		}
-	}
-}
-
 func BenchmarkAppend(b *testing.B) {
 	l := recfile.NewLog(many(b, 1), recfile.Options{})
 	r := dead("pts/0", 1)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-// Package recfile reads and writes the files that hold a Unix system's session
-// records: the utmpx file, with one record for each session, and the wtmpx log,
-// to which every login and logout is appended.
+// Package recfile reads and writes the utmpx file, which has one record for each
+// session of a Unix system, and appends to the wtmpx log, which has one for every
+// login and logout. Package logs reads the log.
 //
 // It works beside programs that know nothing of it: pututxline(3), updwtmpx(3)
 // and their kin, in C, of any libc. So it locks as they do, over the whole file,
@@ -14,7 +14,7 @@
 //     the name still leads to the file it has locked.
 //   - A record is written whole, at its place, and only over the bytes that the
 //     caller expects there. The log is written at its end by the kernel (O_APPEND).
-//   - No lock is held while history is read or a file is made durable.
+//   - No lock is held while a file is made durable.
 //
 // Locks belong to the open file description (F_OFD_SETLKW), so that no other
 // part of the program loses one by closing the same file. A call that finds the

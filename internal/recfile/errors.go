@@ -24,8 +24,6 @@ var (
 	ErrLayout = errors.New("not session records in any known layout")
 	// ErrNoRecord: there is no record in that slot.
 	ErrNoRecord = errors.New("no such record")
-	// ErrMarkLost: the file in which a [Mark] stands cannot be found.
-	ErrMarkLost = errors.New("the file read last is gone")
 )
 
 // LockedError is the error of a call whose context ended before it got its

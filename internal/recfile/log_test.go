@@ -5,7 +5,6 @@ package recfile_test
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"sync"
 	"testing"
@@ -14,7 +13,6 @@ import (
 
 	"utmpd.dev/utmpd/internal/recfile"
 	"utmpd.dev/utmpd/internal/simfile"
-	"utmpd.dev/utmpd/internal/snapshot"
 	"utmpd.dev/utmpd/internal/sysfile"
 	"utmpd.dev/utmpd/utmpx"
 )
@@ -56,13 +54,7 @@ func TestMissingLog(t *testing.T) {
 			"ReadOne": l.ReadOne(),
 			"Sync":    l.Sync(),
 		}
-		_, errs["Mark"] = l.Mark()
-		for _, err := range l.Forward() {
-			errs["Forward"] = err
-		}
-		for _, err := range l.From(recfile.Mark{}) {
-			errs["From"] = err
-		}
+		_, errs["Layout"] = l.Layout()
 		for call, err := range errs {
 			if !errors.Is(err, fs.ErrNotExist) {
 				t.Errorf("%s: %v", call, err)
@@ -173,55 +165,11 @@ func TestAppendBesideUnlockedWriter(t *testing.T) {
 		})
 		wg.Wait()
 		count := map[string]int{}
-		for e, err := range l.Forward() {
-			check(t, err)
-			count[e.Line]++
+		for log := string(w.Read(t, "wtmp")); log != ""; log = log[layout.Size():] {
+			count[layout.Decode(log[:layout.Size()]).Line]++
 		}
 		diff(t, "records", map[string]int{"void": n, "ours": n}, count)
 	})
-}
-
-func TestForwardBackwardMark(t *testing.T) {
-	for _, n := range []int{0, 1, 511, 512, 513, 1500} {
-		t.Run(fmt.Sprint(n, " records"), func(t *testing.T) {
-			both(t, func(t *testing.T, w world) {
-				var recs []utmpx.Record
-				for i := range n {
-					recs = append(recs, sess("pts/0", int64(i)))
-				}
-				w.Write(t, "wtmp", append(raw(t, layout, recs...), "torn"...))
-				l := openLog(w)
-				var forward, backward []string
-				off := int64(0)
-				for e, err := range l.Forward() {
-					check(t, err)
-					if e.Offset != off || e.Mark().Offset != off+384 {
-						t.Fatalf("offset %d, mark %d, want %d", e.Offset, e.Mark().Offset, off)
-					}
-					off += 384
-					forward = append(forward, e.String())
-				}
-				for e, err := range l.Backward() {
-					check(t, err)
-					off -= 384
-					if e.Offset != off {
-						t.Fatalf("offset %d, want %d", e.Offset, off)
-					}
-					backward = append([]string{e.String()}, backward...)
-				}
-				diff(t, "forward", strs(recs...), forward)
-				diff(t, "backward", strs(recs...), backward)
-				m, err := l.Mark()
-				check(t, err)
-				if m.Offset != int64(n)*384 {
-					t.Errorf("mark at %d, want %d", m.Offset, n*384)
-				}
-				for range l.Forward() {
-					break // a loop that is left closes the file: counted at the end
-				}
-			})
-		})
-	}
 }
 
 func TestTouch(t *testing.T) {
@@ -243,101 +191,6 @@ func TestTouch(t *testing.T) {
 			if c := w.s.Calls(); c[simfile.Sync] != 2 || c[simfile.TryLock] != 0 {
 				t.Errorf("calls %v: want Touch and Sync to sync, and no lock", c)
 			}
-		}
-	})
-}
-
-// TestMillionBackward counts the reads of a long log from its end to its
-// beginning, and of its lines.
-func TestMillionBackward(t *testing.T) {
-	const n = 1_000_000
-	s := &longLog{one: raw(t, layout, sess("pts/0", 1)), n: n}
-	l := recfile.NewLog("/wtmp", recfile.Options{System: s, Layout: layout})
-	count := 0
-	for e, err := range l.Backward() {
-		check(t, err)
-		if e.Type == utmpx.UserProcess {
-			count++
-		}
-	}
-	if count != n || s.reads > n/500 {
-		t.Errorf("%d records with %d reads", count, s.reads)
-	}
-}
-
-// longLog is a system with one file that repeats a record, and counts its reads.
-type longLog struct {
-	sysfile.Handle
-	one   []byte
-	n     int64
-	reads int
-}
-
-func (s *longLog) Open(string, sysfile.OpenMode) (sysfile.Handle, error) { return s, nil }
-func (s *longLog) Lookup(string) (sysfile.Info, error)                   { return s.Info() }
-func (s *longLog) List(string) ([]string, error)                         { return nil, nil }
-func (s *longLog) Close() error                                          { return nil }
-
-func (s *longLog) Info() (sysfile.Info, error) {
-	return sysfile.Info{Size: s.n * int64(len(s.one)), Generation: snapshot.Generation{Ino: 1}}, nil
-}
-
-func (s *longLog) ReadAt(p []byte, off int64) (int, error) {
-	s.reads++
-	n := 0
-	for size := s.n * int64(len(s.one)); n < len(p) && off+int64(n) < size; {
-		n += copy(p[n:min(int64(len(p)), size-off)], s.one[(off+int64(n))%int64(len(s.one)):])
-	}
-	if n < len(p) {
-		return n, io.EOF
-	}
-	return n, nil
-}
-
-func FuzzForwardIsBackward(f *testing.F) {
-	f.Add([]byte("short"), uint16(3))
-	for _, l := range utmpx.Layouts() {
-		f.Add(raw(f, l, boot(1), sess("pts/0", 2), dead("pts/0", 3)), uint16(1))
-		f.Add(raw(f, l, sess("pts/0", 2)), uint16(600))
-	}
-	f.Fuzz(func(t *testing.T, data []byte, times uint16) {
-		// Many blocks of what the fuzzer gives.
-		var all []byte
-		for range int(times)%1024 + 1 {
-			if all = append(all, data...); len(all) > 1<<20 {
-				break
-			}
-		}
-		s := simfile.New()
-		s.WriteFile("/wtmp", all)
-		l := recfile.NewLog("/wtmp", recfile.Options{System: s, Layout: layout})
-		var forward, backward []string
-		var ferr, berr error
-		for e, err := range l.Forward() {
-			if ferr = err; err == nil {
-				forward = append(forward, e.Raw())
-			}
-		}
-		for e, err := range l.Backward() {
-			if berr = err; err == nil {
-				backward = append(backward, e.Raw())
-			}
-		}
-		if (ferr == nil) != (berr == nil) || len(forward) != len(backward) {
-			t.Fatalf("forward %d records, %v; backward %d, %v", len(forward), ferr, len(backward), berr)
-		}
-		off := 0
-		for i, r := range forward {
-			if r != backward[len(backward)-1-i] || r != string(all[off:off+len(r)]) {
-				t.Fatalf("record %d differs", i)
-			}
-			off += len(r)
-		}
-		if ferr == nil && len(all)-off >= 400 {
-			t.Errorf("%d bytes are left out", len(all)-off)
-		}
-		if n := s.OpenHandles(); n != 0 {
-			t.Errorf("%d handles are left open", n)
 		}
 	})
 }

@@ -82,3 +82,6 @@ func readFull(r io.ReaderAt, p []byte, off int64) ([]byte, error) {
 func tornHint(size int64, l *utmpx.Layout) error {
 	return fmt.Errorf("%w: %d bytes, a record of %s has %d", ErrTorn, size, l, l.Size())
 }
+
+// whole returns size without a partial record at the end.
+func whole(size int64, l *utmpx.Layout) int64 { return size - size%int64(l.Size()) }

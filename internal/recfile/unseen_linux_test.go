@@ -12,31 +12,6 @@ import (
 	"utmpd.dev/utmpd/internal/sysfile"
 )
 
-// TestReadUnseen: reading the log leaves its access time alone, which is there to
-// tell when the system was last up.
-func TestReadUnseen(t *testing.T) {
-	name := filepath.Join(t.TempDir(), "wtmp")
-	check(t, os.WriteFile(name, raw(t, layout, sess("pts/0", 1)), 0o600))
-	at := time.Now().Add(-48 * time.Hour).Truncate(time.Second)
-	check(t, os.Chtimes(name, at, time.Now()))
-	log := recfile.NewLog(name, recfile.Options{})
-	_, err := log.Mark()
-	check(t, err)
-	n := 0
-	for _, err := range log.Forward() {
-		check(t, err)
-		n++
-	}
-	if n != 1 {
-		t.Error("the log was not read")
-	}
-	info, err := sysfile.Kernel().Lookup(name)
-	check(t, err)
-	if !info.Accessed.Equal(at) {
-		t.Errorf("accessed %v, want %v", info.Accessed, at)
-	}
-}
-
 // TestAccessTimeStays checks that no call but ReadOne moves the log's access time.
 func TestAccessTimeStays(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "wtmp")
