@@ -89,15 +89,7 @@ func (s surface) walk(where string, typ types.Type) {
 	s.seen[typ] = true
 	switch typ := typ.(type) {
 	case *types.Named:
-		if p := typ.Obj().Pkg(); p != nil && strings.Contains(p.Path(), "/internal/") {
-			s.t.Errorf("%s shows %s", where, typ)
-		}
-		for arg := range typ.TypeArgs().Types() {
-			s.walk(where, arg)
-		}
-		if typ.Obj().Pkg() == s.pkg {
-			s.walk(where, typ.Underlying())
-		}
+		s.named(where, typ)
 	case *types.Alias:
 		s.walk(where, types.Unalias(typ))
 	case *types.Struct:
@@ -118,6 +110,18 @@ func (s surface) walk(where string, typ types.Type) {
 		s.walk(where, typ.Elem())
 	case interface{ Elem() types.Type }: // array, channel, pointer, slice
 		s.walk(where, typ.Elem())
+	}
+}
+
+func (s surface) named(where string, typ *types.Named) {
+	if p := typ.Obj().Pkg(); p != nil && strings.Contains(p.Path(), "/internal/") {
+		s.t.Errorf("%s shows %s", where, typ)
+	}
+	for arg := range typ.TypeArgs().Types() {
+		s.walk(where, arg)
+	}
+	if typ.Obj().Pkg() == s.pkg {
+		s.walk(where, typ.Underlying())
 	}
 }
 
