@@ -65,6 +65,6 @@ func (d *daemon) loadTable() {
 	case st.BootID != d.bootID || d.bootID == "":
 		d.log.Info("the saved table is from another boot")
 	default:
-		d.table.Restore(st.Checkpoint())
+		d.table.Restore(st.Checkpoint)
 	}
 }

@@ -34,17 +34,18 @@ func (s stored) Save(state.State) error     { return nil }
 
 // TestLoadTable: the table of an earlier run counts in the same boot only.
 func TestLoadTable(t *testing.T) {
-	debt := state.Owed{Login: make([]byte, utmpx.Glibc384LE.Size()), Layout: utmpx.Glibc384LE.Name(), End: time.Unix(1e9, 0), Wait: -1}
+	login := utmpx.Glibc384LE.Decode(string(make([]byte, utmpx.Glibc384LE.Size())))
+	owed := session.Checkpoint{Owed: []session.Debt{{Login: login, End: time.Unix(1e9, 0)}}}
 	tests := []struct {
 		name   string
 		bootID string
 		stored stored
 		want   int // logouts owed
 	}{
-		{"of this boot", "b1", stored{State: state.State{BootID: "b1", Owed: []state.Owed{debt}}}, 1},
-		{"of another boot", "b2", stored{State: state.State{BootID: "b1", Owed: []state.Owed{debt}}}, 0},
-		{"of an unknown boot", "", stored{State: state.State{Owed: []state.Owed{debt}}}, 0},
-		{"not to be read", "b1", stored{State: state.State{BootID: "b1", Owed: []state.Owed{debt}}, err: errors.New("torn")}, 0},
+		{"of this boot", "b1", stored{State: state.State{BootID: "b1", Checkpoint: owed}}, 1},
+		{"of another boot", "b2", stored{State: state.State{BootID: "b1", Checkpoint: owed}}, 0},
+		{"of an unknown boot", "", stored{State: state.State{Checkpoint: owed}}, 0},
+		{"not to be read", "b1", stored{State: state.State{BootID: "b1", Checkpoint: owed}, err: errors.New("torn")}, 0},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -74,7 +75,7 @@ func TestHostileTimeIsNotSaved(t *testing.T) {
 		return session.Debt{Login: r, End: r.Time.Time()}
 	}
 	for _, sec := range []int64{1 << 40, -1 << 40, 1<<63 - 1, -1 << 63} {
-		st := state.Of(session.Checkpoint{Alive: time.Unix(1e9, 0), Owed: []session.Debt{owed(sec), owed(1e9)}}, "b1", snapshot.Generation{})
+		st := state.State{BootID: "b1", Checkpoint: session.Checkpoint{Alive: time.Unix(1e9, 0), Owed: []session.Debt{owed(sec), owed(1e9)}}}
 		b, err := st.MarshalBinary()
 		if err != nil {
 			t.Errorf("%d seconds: %v", sec, err)
@@ -131,7 +132,7 @@ func TestAllIsSaved(t *testing.T) {
 	for range recfile.MaxRecords + table.OwedMost {
 		st.Owed = append(st.Owed, owed)
 	}
-	text, err := state.Of(st, "b1", snapshot.Generation{Dev: 1 << 60, Ino: 1 << 60}).MarshalBinary()
+	text, err := state.State{BootID: "b1", File: snapshot.Generation{Dev: 1 << 60, Ino: 1 << 60}, Checkpoint: st}.MarshalBinary()
 	if err != nil {
 		t.Fatal(err)
 	}

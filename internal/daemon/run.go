@@ -211,5 +211,5 @@ func (d *daemon) shutDown() {
 }
 
 func (d *daemon) state() state.State {
-	return state.Of(d.table.Checkpoint(d.moment(time.Now())), d.bootID, d.reading.snap.Generation())
+	return state.State{BootID: d.bootID, File: d.reading.snap.Generation(), Checkpoint: d.table.Checkpoint(d.moment(time.Now()))}
 }

@@ -10,6 +10,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"utmpd.dev/utmpd/internal/session"
+	"utmpd.dev/utmpd/utmpx"
 )
 
 // UnmarshalBinary reads what AppendText wrote. Anything else is ErrCorrupt, and leaves s
@@ -41,10 +44,10 @@ func parse(data []byte) (State, error) {
 	if string(tail) != "sha256 "+hex.EncodeToString(sum[:])+"\n" {
 		return s, fmt.Errorf("cut short or changed: the checksum differs")
 	}
-	n := 1
+	n, proc := 1, session.Entry{}
 	for line := range bytes.Lines(body[len(header):]) {
 		n++
-		if err := s.line(n, string(line)); err != nil {
+		if err := s.line(n, string(line), &proc); err != nil {
 			return s, fmt.Errorf("line %d: %w", n, err)
 		}
 	}
@@ -63,8 +66,9 @@ func parse(data []byte) (State, error) {
 	return s, nil
 }
 
-// line reads line n, which ends with its newline.
-func (s *State) line(n int, line string) error {
+// line reads line n, which ends with its newline. proc is the process of the
+// record lines that follow its line.
+func (s *State) line(n int, line string, proc *session.Entry) error {
 	f := fields{rest: line}
 	switch {
 	case n == 2:
@@ -72,13 +76,12 @@ func (s *State) line(n int, line string) error {
 	case n == 3:
 		s.Alive = f.word("alive ").time('\n')
 	case n == 4:
-		s.File[0] = f.word("file ").uint(' ', 64)
-		s.File[1] = f.uint('\n', 64)
+		s.File.Dev = f.word("file ").uint(' ', 64)
+		s.File.Ino = f.uint('\n', 64)
 	case strings.HasPrefix(line, "proc ") && len(s.Owed) == 0:
-		s.Procs = append(s.Procs, f.proc())
-	case strings.HasPrefix(line, "record ") && len(s.Owed) == 0 && len(s.Procs) > 0:
-		p := &s.Procs[len(s.Procs)-1]
-		p.Records = append(p.Records, f.record())
+		*proc = f.proc()
+	case strings.HasPrefix(line, "record ") && len(s.Owed) == 0 && proc.ID.PID > 0:
+		s.Sessions = append(s.Sessions, f.record(*proc))
 	case strings.HasPrefix(line, "owed "):
 		s.Owed = append(s.Owed, f.owed())
 	default:
@@ -90,44 +93,56 @@ func (s *State) line(n int, line string) error {
 	return nil
 }
 
-func (f *fields) proc() Proc {
-	return Proc{
-		PID:   int32(f.word("proc ").uint(' ', 31)),
-		Start: f.word("start ").uint(' ', 64),
-		Inode: f.word("inode ").uint(' ', 64),
+// proc reads a process: what its sessions have in common.
+func (f *fields) proc() session.Entry {
+	return session.Entry{
+		ID: session.ID{
+			PID:   int32(f.word("proc ").uint(' ', 31)),
+			Start: f.word("start ").uint(' ', 64),
+			Inode: f.word("inode ").uint(' ', 64),
+		},
 		Since: f.word("since ").time('\n'),
 	}
 }
 
-func (f *fields) record() Record {
-	r := Record{Slot: int(f.word("record ").uint(' ', 31))}
-	f.bad = f.bad || copy(r.Sum[:], f.word("sum ").hex(' ')) != len(r.Sum)
+// record reads a session of the process in s.
+func (f *fields) record(s session.Entry) session.Entry {
+	s.Slot = int(f.word("record ").uint(' ', 31))
+	f.bad = f.bad || copy(s.Sum[:], f.word("sum ").hex(' ')) != len(s.Sum)
 	switch role := f.until(' '); role {
 	case "leader":
-		r.Leader = true
+		s.Led = true
 	case "pid":
 	default:
 		f.bad = true
 	}
-	switch end := f.until(' '); end {
-	case "found":
-		r.Found = true
-	case "ended":
-	default:
-		f.bad = true
-	}
-	r.Ended = f.time(' ')
-	r.Wait = f.word("wait ").int32('\n')
-	return r
+	end := f.until(' ')
+	f.bad = f.bad || end != "found" && end != "ended"
+	s.End = f.time(' ')
+	s.Exact = end == "ended" && !s.End.IsZero()
+	s.Status = f.status('\n')
+	return s
 }
 
-func (f *fields) owed() Owed {
-	return Owed{
-		Layout: f.word("owed layout ").quoted(' '),
-		Login:  f.word("login x").hex(' '),
-		End:    f.word("ended ").time(' '),
-		Wait:   f.word("wait ").int32('\n'),
+func (f *fields) owed() session.Debt {
+	name, raw := f.word("owed layout ").quoted(' '), f.word("login x").hex(' ')
+	d := session.Debt{End: f.word("ended ").time(' '), Status: f.status('\n')}
+	l, err := utmpx.ByName(name)
+	if err != nil || len(raw) != l.Size() {
+		f.bad = true
+		return d
 	}
+	d.Login = l.Decode(string(raw))
+	return d
+}
+
+// status reads a wait status, -1 if it is unknown.
+func (f *fields) status(end byte) session.Status {
+	wait := f.word("wait ").int32(end)
+	if wait < 0 {
+		return session.Status{}
+	}
+	return session.Status{Known: true, Wait: wait}
 }
 
 // fields reads a line from the left. After a field that is wrong it stays bad.

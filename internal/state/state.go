@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-// Package state saves what must survive a restart of the daemon: which processes it
-// watched, which records belong to them, and which logouts it still has to write. The
-// file is text that an auditor can read. It ends with a checksum, and is used as a
+// Package state keeps what must survive a restart of the daemon: which processes
+// it watched, which records it took for theirs, which logouts it still owes. The
+// file is text that an auditor can read. It ends with a checksum and is believed
 // whole or not at all.
 package state
 
@@ -15,65 +15,41 @@ import (
 	"math"
 	"strconv"
 	"time"
+
+	"utmpd.dev/utmpd/internal/session"
+	"utmpd.dev/utmpd/internal/snapshot"
+	"utmpd.dev/utmpd/utmpx"
 )
 
-// header is the first line. A file of another version is not used.
+// header is the first line; a file of another version is not believed.
 const header = "utmpd-table 1\n"
 
-// Limits of a state. A state beyond them is neither written nor used. They suffice for
-// as many sessions as a utmpx file may have, each with a logout that waits.
+// Limits of a state. A state beyond them is neither written nor believed. They
+// hold as many sessions as a utmpx file may have, each with a logout that waits.
 const (
-	MaxSize    = 128 << 20 // bytes of the file
-	MaxProcs   = 1 << 20
-	MaxRecords = 1 << 20 // of all processes together
-	MaxOwed    = 1 << 17
-	MaxString  = 256  // bytes of a boot id or a layout's name
-	MaxRaw     = 4096 // bytes of one raw record
+	MaxSize     = 128 << 20 // bytes of the file
+	MaxSessions = 1 << 20
+	MaxOwed     = 1 << 17
+	MaxString   = 256 // bytes of a boot id
 )
 
-// ErrCorrupt is the error of a state that must not be used: cut short, changed, of
-// another version, beyond the limits, or in a file that others could have written.
+// ErrCorrupt is the error of a state that must not be believed: cut short,
+// changed, of another version, beyond the limits, or in a file that others
+// could have written.
 var ErrCorrupt = errors.New("not a state to believe")
 
-// State is what the daemon knew at one moment. Times are kept to the
-// nanosecond, in UTC; the zero time is no time.
+// State is what the daemon knew at one moment. Times are kept to the nanosecond,
+// in UTC. The zero time is no time.
 type State struct {
 	BootID string
-	Alive  time.Time // when all of this was last known to be so
-	File   [2]uint64 // device and inode of the utmpx file that slots refer to
-	Procs  []Proc
-	Owed   []Owed
+	File   snapshot.Generation // the utmpx file that slots refer to
+	session.Checkpoint
 }
 
-// Proc is a process that was watched, with its records.
-type Proc struct {
-	PID     int32
-	Start   uint64    // start time, field 22 of /proc/PID/stat; 0 unknown
-	Inode   uint64    // of its pidfd, where that identifies a process; 0 unknown
-	Since   time.Time // when it was first seen alive
-	Records []Record
-}
-
-// Record is an entry of the utmpx file that belongs to a process.
-type Record struct {
-	Slot   int
-	Sum    [16]byte  // of the record's bytes; which sum is the caller's choice
-	Leader bool      // the process is watched in ut_pid's place
-	Ended  time.Time // when the process ended, zero while it lives
-	Found  bool      // Ended is when it was found dead, not when it died
-	Wait   int32     // its wait status once it ended; -1 unknown
-}
-
-// Owed is a logout that could not be appended to the wtmpx file.
-type Owed struct {
-	Layout string    // names how the bytes are laid out
-	Login  []byte    // the raw record of the login that must still stand open
-	End    time.Time // when its session ended
-	Wait   int32     // the wait status; -1 unknown
-}
-
-// AppendText appends the state as its file holds it. Its only errors are a
-// state beyond the limits and a time outside the years 0 to 9999.
+// AppendText appends the state as its file holds it. It fails if the state is
+// beyond the limits or has a time outside the years 0 to 9999. The exception is a
+// logout that ended at such a time, as a hostile record can have it end: it is
+// left out, so that the rest is saved.
 func (s State) AppendText(b []byte) ([]byte, error) {
 	err := s.encode(func(p []byte) error {
 		b = append(b, p...)
@@ -91,22 +67,29 @@ func (s State) encode(write func([]byte) error) error {
 	if err := s.check(); err != nil {
 		return err
 	}
-	e := &encoder{write: write, sum: sha256.New(), b: make([]byte, 0, piece+4*MaxRaw)}
+	e := &encoder{write: write, sum: sha256.New(), b: make([]byte, 0, piece+4*maxRaw)}
 	e.b = s.appendHead(e.b)
-	for i := range s.Procs {
-		e.b = appendProc(e.b, &s.Procs[i])
+	for i := range s.Sessions {
+		if i == 0 || !sameProc(&s.Sessions[i-1], &s.Sessions[i]) {
+			e.b = appendProc(e.b, &s.Sessions[i])
+		}
+		e.b = appendRecord(e.b, &s.Sessions[i])
 		e.flush(piece)
 	}
 	for i := range s.Owed {
-		e.b = appendOwed(e.b, &s.Owed[i])
-		e.flush(piece)
+		if storable(&s.Owed[i]) {
+			e.b = appendOwed(e.b, &s.Owed[i])
+			e.flush(piece)
+		}
 	}
 	e.flush(0)
 	return e.end()
 }
 
-// piece is about how many bytes an encoder hands over at once.
-const piece = 32 << 10
+const (
+	piece  = 32 << 10          // about how many bytes an encoder hands over at once
+	maxRaw = 2 * utmpx.MaxSize // room for a record in hexadecimal digits
+)
 
 // encoder sums up the text in b and hands it over. After an error it does nothing.
 type encoder struct {
@@ -146,8 +129,8 @@ func (s State) appendHead(b []byte) []byte {
 	b = append(b, "boot "...)
 	b = strconv.AppendQuote(b, s.BootID)
 	b = appendTime(append(b, "\nalive "...), s.Alive)
-	b = appendUint(append(b, "\nfile "...), s.File[0])
-	b = appendUint(append(b, ' '), s.File[1])
+	b = appendUint(append(b, "\nfile "...), s.File.Dev)
+	b = appendUint(append(b, ' '), s.File.Ino)
 	return append(b, '\n')
 }
 
@@ -156,36 +139,46 @@ func (s State) MarshalBinary() ([]byte, error) {
 	return s.AppendText(nil)
 }
 
-func appendProc(b []byte, p *Proc) []byte {
-	b = strconv.AppendInt(append(b, "proc "...), int64(p.PID), 10)
-	b = appendUint(append(b, " start "...), p.Start)
-	b = appendUint(append(b, " inode "...), p.Inode)
-	b = appendTime(append(b, " since "...), p.Since)
-	b = append(b, '\n')
-	for i := range p.Records {
-		r := &p.Records[i]
-		b = strconv.AppendInt(append(b, "record "...), int64(r.Slot), 10)
-		b = hex.AppendEncode(append(b, " sum "...), r.Sum[:])
-		role, end := " pid", " ended "
-		if r.Leader {
-			role = " leader"
-		}
-		if r.Found {
-			end = " found "
-		}
-		b = appendTime(append(append(b, role...), end...), r.Ended)
-		b = strconv.AppendInt(append(b, " wait "...), int64(r.Wait), 10)
-		b = append(b, '\n')
-	}
-	return b
+// sameProc reports whether one proc line serves two sessions.
+func sameProc(a, b *session.Entry) bool { return a.ID == b.ID && a.Since.Equal(b.Since) }
+
+func appendProc(b []byte, s *session.Entry) []byte {
+	b = strconv.AppendInt(append(b, "proc "...), int64(s.ID.PID), 10)
+	b = appendUint(append(b, " start "...), s.ID.Start)
+	b = appendUint(append(b, " inode "...), s.ID.Inode)
+	b = appendTime(append(b, " since "...), s.Since)
+	return append(b, '\n')
 }
 
-func appendOwed(b []byte, o *Owed) []byte {
-	b = strconv.AppendQuote(append(b, "owed layout "...), o.Layout)
-	b = hex.AppendEncode(append(b, " login x"...), o.Login)
-	b = appendTime(append(b, " ended "...), o.End)
-	b = strconv.AppendInt(append(b, " wait "...), int64(o.Wait), 10)
-	return append(b, '\n')
+func appendRecord(b []byte, s *session.Entry) []byte {
+	b = strconv.AppendInt(append(b, "record "...), int64(s.Slot), 10)
+	b = hex.AppendEncode(append(b, " sum "...), s.Sum[:])
+	role, end := " pid", " ended "
+	if s.Led {
+		role = " leader"
+	}
+	if !s.End.IsZero() && !s.Exact {
+		end = " found "
+	}
+	b = appendTime(append(append(b, role...), end...), s.End)
+	return append(appendStatus(b, s.Status), '\n')
+}
+
+func appendOwed(b []byte, d *session.Debt) []byte {
+	b = strconv.AppendQuote(append(b, "owed layout "...), d.Login.Layout().Name())
+	b = append(b, " login x"...)
+	b = hex.AppendEncode(b, []byte(d.Login.Raw()))
+	b = appendTime(append(b, " ended "...), d.End)
+	return append(appendStatus(b, d.Status), '\n')
+}
+
+// appendStatus appends the wait status, -1 if it is unknown.
+func appendStatus(b []byte, s session.Status) []byte {
+	wait := int64(-1)
+	if s.Known {
+		wait = int64(s.Wait)
+	}
+	return strconv.AppendInt(append(b, " wait "...), wait, 10)
 }
 
 func appendUint(b []byte, n uint64) []byte { return strconv.AppendUint(b, n, 10) }
@@ -197,17 +190,12 @@ func appendTime(b []byte, t time.Time) []byte {
 	return t.UTC().AppendFormat(b, time.RFC3339Nano)
 }
 
-// check compares a state with the limits, both before it is written and after it was
-// read.
+// check holds a state to the limits, whether it is to be written or was read.
 func (s *State) check() error {
-	ok := len(s.BootID) <= MaxString && InCalendar(s.Alive) && len(s.Procs) <= MaxProcs && len(s.Owed) <= MaxOwed
-	records := 0
-	for i := range s.Procs {
-		records += len(s.Procs[i].Records)
-		ok = ok && records <= MaxRecords && s.Procs[i].ok()
-	}
-	for i := range s.Owed {
-		ok = ok && s.Owed[i].ok()
+	ok := len(s.BootID) <= MaxString && inCalendar(s.Alive) && len(s.Sessions) <= MaxSessions && len(s.Owed) <= MaxOwed
+	for i := range s.Sessions {
+		p := &s.Sessions[i]
+		ok = ok && p.ID.PID > 0 && p.Slot >= 0 && p.Slot <= math.MaxInt32 && inCalendar(p.Since) && inCalendar(p.End)
 	}
 	if !ok {
 		return errors.New("beyond its limits")
@@ -215,22 +203,11 @@ func (s *State) check() error {
 	return nil
 }
 
-func (p *Proc) ok() bool {
-	for i := range p.Records {
-		r := &p.Records[i]
-		if r.Slot < 0 || r.Slot > math.MaxInt32 || !InCalendar(r.Ended) {
-			return false
-		}
-	}
-	return p.PID > 0 && InCalendar(p.Since)
-}
+// storable reports whether a file can hold the logout.
+func storable(d *session.Debt) bool { return inCalendar(d.End) && d.Login.Layout() != nil }
 
-func (o *Owed) ok() bool {
-	return InCalendar(o.End) && len(o.Layout) <= MaxString && len(o.Login) <= MaxRaw
-}
-
-// InCalendar reports whether a state can hold a time: one in the years 0 to 9999.
-func InCalendar(t time.Time) bool {
+// inCalendar reports whether a file can hold a time: one in the years 0 to 9999.
+func inCalendar(t time.Time) bool {
 	y := t.UTC().Year()
 	return y >= 0 && y <= 9999
 }

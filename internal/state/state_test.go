@@ -17,28 +17,61 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
+
+	"utmpd.dev/utmpd/internal/session"
+	"utmpd.dev/utmpd/internal/snapshot"
+	"utmpd.dev/utmpd/utmpx"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
 
 var at = time.Date(2026, 1, 2, 3, 4, 5, 678_000_000, time.UTC)
 
+// debt is a logout that waits, in a layout.
+func debt(l *utmpx.Layout, status session.Status) session.Debt {
+	b, err := l.Encode(utmpx.Record{
+		Type: utmpx.UserProcess, PID: 4711, Line: "pts/3", ID: "ts/3", User: "alice", Host: "desk.example.org", Time: utmpx.TimeOf(at),
+	})
+	if err != nil {
+		panic(err)
+	}
+	return session.Debt{Login: l.Decode(string(b)), End: at.Add(time.Minute), Status: status}
+}
+
 // example has each field and each kind of line.
 func example() State {
+	id := session.ID{PID: 4711, Start: 8150, Inode: 77}
 	return State{
 		BootID: "0c6e4aa2-5d5c-4c0e-9d7e-4d6d9f0e6f5a",
-		Alive:  at.Add(time.Hour),
-		File:   [2]uint64{24, 1 << 63},
-		Procs: []Proc{
-			{PID: 4711, Start: 8150, Inode: 77, Since: at, Records: []Record{
-				{Slot: 3, Sum: [16]byte{1, 2, 15: 0xff}},
-				{Slot: 4, Sum: [16]byte{9}, Leader: true, Ended: at.Add(time.Minute), Wait: 9},
-			}},
-			{PID: 1<<31 - 1, Since: at.Add(1), Records: []Record{{Ended: at, Found: true, Wait: -1}}},
-			{PID: 1},
+		File:   snapshot.Generation{Dev: 24, Ino: 1 << 63},
+		Checkpoint: session.Checkpoint{
+			Alive: at.Add(time.Hour),
+			Sessions: []session.Entry{
+				{Slot: 3, Sum: [16]byte{1, 2, 15: 0xff}, ID: id, Since: at},
+				{Slot: 4, Sum: [16]byte{9}, ID: id, Led: true, Since: at, End: at.Add(time.Minute), Exact: true,
+					Status: session.Status{Known: true, Wait: 9}},
+				{Slot: 5, Sum: [16]byte{8}, ID: session.ID{PID: 4711, Start: 8151, Inode: 77}, Since: at},
+				{Slot: 9, Sum: [16]byte{7}, ID: session.ID{PID: 1<<31 - 1}, Since: at.Add(1), End: at},
+			},
+			Owed: []session.Debt{
+				debt(utmpx.Glibc384LE, session.Status{Known: true, Wait: 9}),
+				debt(utmpx.Glibc400LE, session.Status{}),
+			},
 		},
-		Owed: []Owed{{Layout: "glibc \"384\"\n", Login: []byte{1, 2, 3}, End: at, Wait: 9}, {}},
 	}
+}
+
+// diff compares two states. The layouts of records are compared by their address.
+func diff(want, got State) string {
+	return cmp.Diff(want, got, cmp.Comparer(func(a, b utmpx.Record) bool { return a == b }))
+}
+
+// owing is a state that holds nothing but logouts that wait.
+func owing(debts ...session.Debt) State { return State{Checkpoint: session.Checkpoint{Owed: debts}} }
+
+// one is a state with a single session.
+func one(s session.Entry) State {
+	return State{Checkpoint: session.Checkpoint{Sessions: []session.Entry{s}}}
 }
 
 func TestGolden(t *testing.T) {
@@ -69,8 +102,11 @@ func TestRoundTrip(t *testing.T) {
 		{"zero", State{}},
 		{"all", example()},
 		{"a boot id of any bytes", State{BootID: "\x00\xff\"\n\u202e`"}},
-		{"the edges of time", State{Alive: time.Date(9999, 12, 31, 23, 59, 59, 999999999, time.UTC),
-			Owed: []Owed{{End: time.Date(0, 1, 1, 0, 0, 0, 0, time.UTC)}}}},
+		{"the edges of time", State{Checkpoint: session.Checkpoint{Alive: time.Date(9999, 12, 31, 23, 59, 59, 999999999, time.UTC)}}},
+		{"the other edge", State{Checkpoint: session.Checkpoint{Alive: time.Date(0, 1, 1, 0, 0, 0, 0, time.UTC)}}},
+		{"two sessions of one process, seen at different times", State{Checkpoint: session.Checkpoint{Sessions: []session.Entry{
+			{ID: session.ID{PID: 7}, Since: at}, {ID: session.ID{PID: 7}, Since: at.Add(1)},
+		}}}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -82,7 +118,7 @@ func TestRoundTrip(t *testing.T) {
 			if err := got.UnmarshalBinary(b); err != nil {
 				t.Fatal(err)
 			}
-			if d := cmp.Diff(tt.s, got); d != "" {
+			if d := diff(tt.s, got); d != "" {
 				t.Errorf("(-want +got)\n%s", d)
 			}
 		})
@@ -91,7 +127,7 @@ func TestRoundTrip(t *testing.T) {
 
 func TestLocalTime(t *testing.T) {
 	want := time.Now() // with a monotonic reading, and perhaps a zone
-	b, err := State{Alive: want}.AppendText([]byte("before"))
+	b, err := State{Checkpoint: session.Checkpoint{Alive: want}}.AppendText([]byte("before"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,22 +141,21 @@ func TestLocalTime(t *testing.T) {
 }
 
 func TestLimits(t *testing.T) {
-	proc := func(p Proc) State { return State{Procs: []Proc{p}} }
+	at := func(year int) time.Time { return time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC) }
+	some := session.ID{PID: 1}
 	tests := []struct {
 		name string
 		s    State
 	}{
-		{"pid 0", proc(Proc{})},
-		{"negative pid", proc(Proc{PID: -1})},
-		{"negative slot", proc(Proc{PID: 1, Records: []Record{{Slot: -1}}})},
-		{"year 10000", State{Alive: time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)}},
-		{"before year 0", proc(Proc{PID: 1, Since: time.Date(-1, 1, 1, 0, 0, 0, 0, time.UTC)})},
+		{"pid 0", one(session.Entry{})},
+		{"negative pid", one(session.Entry{ID: session.ID{PID: -1}})},
+		{"negative slot", one(session.Entry{ID: some, Slot: -1})},
+		{"year 10000", State{Checkpoint: session.Checkpoint{Alive: at(10000)}}},
+		{"seen before year 0", one(session.Entry{ID: some, Since: at(-1)})},
+		{"ended before year 0", one(session.Entry{ID: some, End: at(-1)})},
 		{"long boot id", State{BootID: strings.Repeat("a", MaxString+1)}},
-		{"long layout", State{Owed: []Owed{{Layout: strings.Repeat("a", MaxString+1)}}}},
-		{"long record", State{Owed: []Owed{{Login: make([]byte, MaxRaw+1)}}}},
-		{"many processes", State{Procs: make([]Proc, MaxProcs+1)}},
-		{"many records", proc(Proc{PID: 1, Records: make([]Record, MaxRecords+1)})},
-		{"many owed", State{Owed: make([]Owed, MaxOwed+1)}},
+		{"many sessions", State{Checkpoint: session.Checkpoint{Sessions: make([]session.Entry, MaxSessions+1)}}},
+		{"many owed", owing(make([]session.Debt, MaxOwed+1)...)},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -128,6 +163,29 @@ func TestLimits(t *testing.T) {
 				t.Error("no error")
 			}
 		})
+	}
+}
+
+// TestHostileTimeIsLeftOut: a logout that waits has its login's time at least. One
+// from a record with a time that no calendar has must not keep the rest from being
+// saved.
+func TestHostileTimeIsLeftOut(t *testing.T) {
+	for _, sec := range []int64{1 << 40, -1 << 40, 1<<63 - 1, -1 << 63} {
+		good := debt(utmpx.Glibc400LE, session.Status{})
+		hostile := good
+		hostile.End = utmpx.Time{Sec: sec}.Time()
+		b, err := owing(hostile, good).MarshalBinary()
+		if err != nil {
+			t.Errorf("%d seconds: %v", sec, err)
+			continue
+		}
+		var got State
+		if err := got.UnmarshalBinary(b); err != nil {
+			t.Errorf("%d seconds: %v", sec, err)
+		}
+		if d := diff(owing(good), got); d != "" {
+			t.Errorf("%d seconds (-want +got)\n%s", sec, d)
+		}
 	}
 }
 
@@ -141,7 +199,8 @@ func TestCorrupt(t *testing.T) {
 	const top = header + "boot \"b\"\nalive -\nfile 1 2\n"
 	const proc = "proc 1 start 2 inode 3 since -\n"
 	sum := strings.Repeat("0", 32)
-	if err := new(State).UnmarshalBinary(seal(top + proc + "record 0 sum " + sum + " pid ended - wait 0\n")); err != nil {
+	record := "record 0 sum " + sum + " pid ended - wait 0\n"
+	if err := new(State).UnmarshalBinary(seal(top + proc + record)); err != nil {
 		t.Fatalf("what the cases change is not good: %v", err)
 	}
 	tests := []struct {
@@ -169,6 +228,10 @@ func TestCorrupt(t *testing.T) {
 		{"long sum", seal(top + proc + "record 0 sum " + sum + "00 pid ended - wait 0\n")},
 		{"capital hex", seal(top + proc + "record 0 sum " + strings.Replace(sum, "0", "A", 1) + " pid ended - wait 0\n")},
 		{"neither pid nor leader", seal(top + proc + "record 0 sum " + sum + " both ended - wait 0\n")},
+		{"layout that is unknown", seal(top + "owed layout \"glibc\" login x ended - wait 0\n")},
+		{"record of another size", seal(top + "owed layout \"glibc-384-le\" login x010203 ended - wait 0\n")},
+		{"process of no record", seal(top + proc)},
+		{"process written twice", seal(top + proc + record + proc + record)},
 		{"time with a zone", seal(strings.Replace(top, "alive -", "alive 2026-01-02T03:04:05+01:00", 1))},
 		{"time with needless zeros", seal(strings.Replace(top, "alive -", "alive 2026-01-02T03:04:05.500Z", 1))},
 		{"raw string", seal(strings.Replace(top, `"b"`, "`b`", 1))},
@@ -220,7 +283,7 @@ func TestSaveLoad(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if d := cmp.Diff(want, got); d != "" {
+		if d := diff(want, got); d != "" {
 			t.Errorf("(-want +got)\n%s", d)
 		}
 	}
@@ -239,14 +302,14 @@ func TestSaveKeepsTheOld(t *testing.T) {
 	if err := example().Save(path); err != nil {
 		t.Fatal(err)
 	}
-	if err := (State{Procs: []Proc{{}}}).Save(path); err == nil {
+	if err := one(session.Entry{}).Save(path); err == nil {
 		t.Error("saved a state beyond the limits")
 	}
 	if err := (State{}).Save(filepath.Join(dir, "missing", "table")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("saved where it cannot: %v", err)
 	}
 	got, err := Load(path)
-	if d := cmp.Diff(example(), got); d != "" || err != nil {
+	if d := diff(example(), got); d != "" || err != nil {
 		t.Errorf("%v (-want +got)\n%s", err, d)
 	}
 }
@@ -332,10 +395,10 @@ func FuzzUnmarshal(f *testing.F) {
 }
 
 func many(n int) State {
-	s := State{BootID: "b", Alive: at}
+	s := State{BootID: "b", Checkpoint: session.Checkpoint{Alive: at}}
 	for i := range n {
-		s.Procs = append(s.Procs, Proc{PID: int32(i + 1), Start: uint64(i) * 7, Inode: uint64(i), Since: at,
-			Records: []Record{{Slot: i}}})
+		id := session.ID{PID: int32(i + 1), Start: uint64(i) * 7, Inode: uint64(i)}
+		s.Sessions = append(s.Sessions, session.Entry{Slot: i, ID: id, Since: at})
 	}
 	return s
 }

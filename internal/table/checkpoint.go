@@ -4,6 +4,7 @@ package table
 
 import (
 	"bytes"
+	"cmp"
 	"maps"
 	"slices"
 	"time"
@@ -36,7 +37,13 @@ func (t *Table) Checkpoint(now Moment) session.Checkpoint {
 			c.Sessions = append(c.Sessions, s.checkpoint(now))
 		}
 	}
+	slices.SortStableFunc(c.Sessions, byProcess)
 	return c
+}
+
+// byProcess has the sessions of one process follow one another.
+func byProcess(a, b session.Entry) int {
+	return cmp.Or(cmp.Compare(a.ID.PID, b.ID.PID), cmp.Compare(a.ID.Start, b.ID.Start), cmp.Compare(a.ID.Inode, b.ID.Inode))
 }
 
 // checkpoint returns what a later run must know of a session.

@@ -26,10 +26,10 @@ type debts struct {
 	next     time.Duration // when they are tried again
 	out      bool          // an attempt is under way
 	tried    int           // with how many, from the first
-	promised map[jobRecord]promise
+	promised map[jobRecord]promisedDebt
 }
 
-func newDebts() debts { return debts{promised: map[jobRecord]promise{}} }
+func newDebts() debts { return debts{promised: map[jobRecord]promisedDebt{}} }
 
 // jobRecord names the record of a job that leaves the wtmpx file out. Several such jobs
 // may be out if the record was written back meanwhile.
@@ -39,9 +39,9 @@ type jobRecord struct {
 	raw  string
 }
 
-// promise is a logout that jobs leave out, from before the record is marked: a
+// promisedDebt is a logout that jobs leave out, from before the record is marked: a
 // checkpoint taken then has it, whatever becomes of utmpd.
-type promise struct {
+type promisedDebt struct {
 	debt session.Debt
 	jobs int // how many are out
 }
@@ -51,7 +51,7 @@ func recordOf(j session.Job) jobRecord { return jobRecord{j.Generation, j.Slot, 
 // promise notes the logout that a job leaves out.
 func (d *debts) promise(j session.Job) {
 	out := d.promised[recordOf(j)].jobs
-	d.promised[recordOf(j)] = promise{session.Debt{Login: j.Record.Detach(), End: j.End, Status: j.Status}, out + 1}
+	d.promised[recordOf(j)] = promisedDebt{session.Debt{Login: j.Record.Detach(), End: j.End, Status: j.Status}, out + 1}
 }
 
 // redeem takes back one promise for a job, and returns the logout. ok is false if there
