@@ -13,8 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"utmpd.dev/utmpd/internal/logs"
-	"utmpd.dev/utmpd/internal/recfile"
+	"utmpd.dev/utmpd/utmpfile"
 	"utmpd.dev/utmpd/utmpx"
 )
 
@@ -65,7 +64,7 @@ func (b *bench) wtmp() error {
 	if err := b.appendAt(name); err != nil {
 		return err
 	}
-	l := logs.New(name, logs.Options{})
+	l := utmpfile.NewLog(name, nil)
 	forward := b.figure("wtmp", b.log, "read forward", "s", goal{Other: floor, Times: 1.5})
 	backward := b.figure("wtmp", b.log, "read backward", "s", goal{Other: floor, Times: 1.5})
 	for range b.runs {
@@ -107,7 +106,7 @@ func cat(name string) error {
 }
 
 // count reads the whole log, record by record.
-func (b *bench) count(l *logs.Log, forward bool) error {
+func (b *bench) count(l *utmpfile.Log, forward bool) error {
 	records := l.Backward(b.ctx)
 	if forward {
 		records = l.Forward(b.ctx)
@@ -135,7 +134,7 @@ func (b *bench) appendAt(history string) error {
 		return fmt.Errorf("%w: %s", err, out)
 	}
 	defer os.Remove(name)
-	l := recfile.NewLog(name, recfile.Options{})
+	l := utmpfile.NewLog(name, nil)
 	r := utmpx.Record{Type: utmpx.DeadProcess, PID: 1000, Line: "pts/1", ID: "1", Time: utmpx.TimeOf(time.Now())}
 	raw, err := layout.Encode(r)
 	if err != nil {

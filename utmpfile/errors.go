@@ -88,6 +88,9 @@ func (e *GapError) Error() string { return (*logs.GapError)(e).Error() }
 
 // public returns err as one of this package's errors.
 func public(err error) error {
+	if err == nil {
+		return nil
+	}
 	var gap *logs.GapError
 	if errors.As(err, &gap) {
 		return (*GapError)(gap)
