@@ -19,11 +19,9 @@ func (l *Log) readAnew(ctx context.Context, f *logs.File, files listing) (*state
 	if err != nil {
 		return nil, err
 	}
-	p, found := l.sinceLast(ctx, files.rotated)
-	if !found {
-		if p, err = l.sinceBoot(ctx, f, files.rotated); err != nil {
-			return nil, err
-		}
+	p, err := l.plan(ctx, f, files.rotated)
+	if err != nil {
+		return nil, err
 	}
 	for i, s := range p.rotated {
 		if i > 0 {
@@ -50,6 +48,26 @@ type plan struct {
 	logins  *Logins
 	rotated []span // oldest first
 	from    int64  // in the present file
+	boot    bool   // the last boot or shutdown comes first
+}
+
+// plan decides what to read.
+func (l *Log) plan(ctx context.Context, f *logs.File, rotated []logs.FileInfo) (plan, error) {
+	if p, found := l.sinceLast(ctx, rotated); found {
+		return p, nil
+	}
+	if l.filled(f) {
+		if p, err := l.sinceBoot(ctx, nil, f, rotated); err != nil || p.boot {
+			return p, err
+		}
+	}
+	return l.sinceBoot(ctx, l.now, f, rotated)
+}
+
+// filled reports whether the present file was empty at the last reading, which
+// knew all. Then no record that was read is lost, and the files can be read again.
+func (l *Log) filled(f *logs.File) bool {
+	return l.now != nil && l.now.Complete() && l.now.at.offset == 0 && l.now.at.generation == f.Generation()
 }
 
 // span is a rotated file from an offset on.
@@ -76,18 +94,18 @@ func (l *Log) sinceLast(ctx context.Context, rotated []logs.FileInfo) (plan, boo
 	return p, true
 }
 
-// sinceBoot plans to read from the last boot or shutdown. If something was read
-// before, its place is gone, and the logins that were open then stay so until a
-// record shows otherwise.
-func (l *Log) sinceBoot(ctx context.Context, f *logs.File, rotated []logs.FileInfo) (plan, error) {
+// sinceBoot plans to read from the last boot or shutdown. If there was a last
+// reading, its place in the log is gone. The logins that were open then stay so
+// until a record shows otherwise.
+func (l *Log) sinceBoot(ctx context.Context, last *state, f *logs.File, rotated []logs.FileInfo) (plan, error) {
 	left := l.history
 	from, reach, err := lastBoot(f, &left)
 	if err != nil {
 		return plan{}, err
 	}
-	p := plan{logins: l.lastKnown(), from: from}
+	p := plan{logins: last.openAfterGap(), from: from}
 	for _, file := range slices.Backward(rotated) {
-		if reach != inOlder || l.includes(file) {
+		if reach != inOlder || last.includes(file) {
 			break
 		}
 		s := span{FileInfo: file}
@@ -104,24 +122,25 @@ func (l *Log) sinceBoot(ctx context.Context, f *logs.File, rotated []logs.FileIn
 		p.logins = newLogins()
 		p.logins.capped = true
 	}
+	p.boot = reach == found
 	return p, ctx.Err()
 }
 
-// lastKnown returns the logins of the last reading, and that something was not
-// read since.
-func (l *Log) lastKnown() *Logins {
-	if l.now == nil {
+// openAfterGap returns the logins of a reading, and that something after it could
+// not be read. Without a reading there are none.
+func (s *state) openAfterGap() *Logins {
+	if s == nil {
 		return newLogins()
 	}
-	known := l.now.clone()
+	known := s.clone()
 	known.skip()
 	return known
 }
 
-// includes reports whether the last reading includes the records of a file,
-// whatever its name is now.
-func (l *Log) includes(file logs.FileInfo) bool {
-	return l.now != nil && slices.ContainsFunc(l.now.rotated, func(f logs.FileInfo) bool {
+// includes reports whether a reading includes the records of a file, whatever its
+// name is now.
+func (s *state) includes(file logs.FileInfo) bool {
+	return s != nil && slices.ContainsFunc(s.rotated, func(f logs.FileInfo) bool {
 		f.Name = file.Name
 		return f.Same(file)
 	})

@@ -68,9 +68,12 @@ func (p position) mayBeIn(f *logs.File) bool {
 }
 
 // isIn reports whether the place is in a file rotated away, under whatever name,
-// compressed or copied.
+// compressed or copied. A file that was empty is known by its inode alone.
 func (p position) isIn(f *logs.File) (bool, error) {
-	if p.offset == 0 || p.offset%int64(f.Layout().Size()) != 0 || !f.Compressed() && p.offset > f.End() {
+	if p.offset == 0 {
+		return p.generation == f.Generation(), nil
+	}
+	if p.offset%int64(f.Layout().Size()) != 0 || !f.Compressed() && p.offset > f.End() {
 		return false, nil
 	}
 	first, err := recordAt(f, 0)

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"slices"
 	"testing"
+	"time"
 
 	"utmpd.dev/utmpd/internal/simfile"
 	"utmpd.dev/utmpd/utmpx"
@@ -194,4 +195,27 @@ func TestReadingEnds(t *testing.T) {
 			t.Fatalf("read %d times after its end at reading %d of %d: %v", after, end, all, err)
 		}
 	}
+}
+
+// TestFilledLog reads an empty log, which another program then appends to: nothing
+// of it was lost, so no login is unknown.
+func TestFilledLog(t *testing.T) {
+	both(t, func(t *testing.T, w world) {
+		w.Write(t, "wtmp", raw(t, layout, boot(1), sess("older", 2)))
+		l := openLog(w)
+		read(t, l)
+		for _, name := range []string{"wtmp.1", "wtmp.2"} { // the second one is empty
+			w.Rename(t, "wtmp", name)
+			w.Write(t, "wtmp", nil)
+			read(t, l)
+		}
+		w.Change(t, "wtmp", func([]byte) []byte { return raw(t, layout, sess("new", 9)) })
+		w.SetTime(t, "wtmp", time.Unix(epoch+9, 0))
+		logins := read(t, l)
+		wantOpen(t, logins, "older", 1002)
+		wantOpen(t, logins, "new", 1009)
+		if !logins.Complete() || logins.MayBeOpen("other", utmpx.Time{Sec: epoch + 5}) {
+			t.Error("a login is unknown, although nothing was lost")
+		}
+	})
 }
