@@ -12,13 +12,7 @@ import (
 	"utmpd.dev/utmpd/internal/sysfile"
 )
 
-// fail gives every job of a batch the outcome that an error of the utmpx file means.
-func fail(results []session.Result, err error) {
-	for i := range results {
-		results[i] = session.Result{Outcome: outcomeOf(err), Err: err}
-	}
-}
-
+// outcomeOf returns the outcome that an error of the utmpx file means.
 func outcomeOf(err error) session.Outcome {
 	switch {
 	case errors.Is(err, recfile.ErrReplaced), errors.Is(err, fs.ErrNotExist):
@@ -29,45 +23,64 @@ func outcomeOf(err error) session.Outcome {
 	return session.Failed
 }
 
-// settle gives the jobs that were carried out their outcome, the others Changed.
-func settle(results []session.Result, still, done []bool, as session.Outcome) {
+// fill sets all results to r.
+func fill(results []session.Result, r session.Result) {
 	for i := range results {
-		results[i].Outcome = as
-		if !still[i] || !done[i] {
-			results[i].Outcome = session.Changed
+		results[i] = r
+	}
+}
+
+func setOutcome(results []session.Result, o session.Outcome) {
+	for i := range results {
+		results[i].Outcome = o
+	}
+}
+
+func setLogout(results []session.Result, l session.Logout) {
+	for i := range results {
+		results[i].Logout = l
+	}
+}
+
+// markChanged sets the outcome Changed where the record was not the same.
+func markChanged(results []session.Result, same []bool) {
+	for i := range results {
+		if !same[i] {
+			results[i].Outcome, results[i].Err = session.Changed, nil
 		}
 	}
 }
 
-// failRest gives err to the jobs that were to be written and were not.
-func failRest(results []session.Result, written, still []bool, err error) {
+// markFailed sets the outcome of an error where the record was to be written and
+// was not.
+func markFailed(results []session.Result, same, written []bool, err error) {
 	for i := range results {
-		if still[i] && !written[i] {
+		if same[i] && !written[i] {
 			results[i].Outcome, results[i].Err = outcomeOf(err), err
 		}
 	}
 }
 
-// pick returns the swaps of the records that still stand.
-func pick(swaps []recfile.Swap, still []bool) []recfile.Swap {
-	if !slices.Contains(still, false) {
+// pick returns the swaps of the records that are the same.
+func pick(swaps []recfile.Swap, same []bool) []recfile.Swap {
+	if !slices.Contains(same, false) {
 		return swaps
 	}
 	var picked []recfile.Swap
 	for i, s := range swaps {
-		if still[i] {
+		if same[i] {
 			picked = append(picked, s)
 		}
 	}
 	return picked
 }
 
-// spread puts the answers for picked records back to the places of all.
-func spread(answers, still []bool) []bool {
-	all := make([]bool, len(still))
+// spread returns the answers for the picked records at the places of all.
+func spread(answers, same []bool) []bool {
+	all := make([]bool, len(same))
 	k := 0
-	for i := range still {
-		if still[i] {
+	for i := range same {
+		if same[i] {
 			all[i] = answers[k]
 			k++
 		}

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package cleaner
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"time"
+
+	"utmpd.dev/utmpd/internal/openlogins"
+	"utmpd.dev/utmpd/internal/recfile"
+	"utmpd.dev/utmpd/internal/session"
+	"utmpd.dev/utmpd/internal/sysfile"
+	"utmpd.dev/utmpd/utmpx"
+)
+
+// clean does jobs in batches of one file and one kind. After one batch times out
+// on a lock, the rest fail at once, so that the table hears of it in time.
+func (c *Cleaner) clean(ctx context.Context, jobs []session.Job) []session.Result {
+	results := make([]session.Result, len(jobs))
+	var out timedOut
+	for first := 0; first < len(jobs); {
+		n := first + 1
+		for n < len(jobs) && n-first < batch && jobs[n].Generation == jobs[first].Generation && jobs[n].SkipLog == jobs[first].SkipLog {
+			n++
+		}
+		if r, ok := out.resultOf(jobs[first]); ok {
+			fill(results[first:n], r)
+		} else {
+			c.cleanBatch(ctx, jobs[first:n], results[first:n])
+			out.observe(results[first:n])
+		}
+		first = n
+	}
+	return results
+}
+
+// timedOut is the result of a job that did not get the lock of the utmpx file or
+// of the log; zero if all got it.
+type timedOut struct{ file, log session.Result }
+
+// observe takes in the results of a batch.
+func (t *timedOut) observe(results []session.Result) {
+	for _, r := range results {
+		switch {
+		case !errors.Is(r.Err, sysfile.ErrLocked):
+		case r.Outcome == session.Busy:
+			t.file = r
+		case r.Outcome == session.LogFailed:
+			t.log = r
+		}
+	}
+}
+
+// resultOf returns the result of a job that would wait for such a lock again.
+func (t *timedOut) resultOf(job session.Job) (session.Result, bool) {
+	if t.file.Err == nil && !job.SkipLog {
+		return t.log, t.log.Err != nil
+	}
+	return t.file, t.file.Err != nil
+}
+
+// cleanBatch does jobs of one file and one kind, at most batch of them.
+func (c *Cleaner) cleanBatch(ctx context.Context, jobs []session.Job, results []session.Result) {
+	gen := jobs[0].Generation
+	swaps := make([]recfile.Swap, len(jobs))
+	for i, j := range jobs {
+		swaps[i] = recfile.Swap{Slot: j.Slot, Old: j.Record, New: Dead(j.Record, j.End, j.Status.Exit())}
+	}
+	same, err := withFileLock(ctx, func(ctx context.Context) ([]bool, error) { return c.opts.File.Compare(ctx, gen, swaps) })
+	if err != nil {
+		fill(results, session.Result{Outcome: outcomeOf(err), Err: err})
+		return
+	}
+	if err := c.logOut(ctx, jobs, same, results); err != nil {
+		fill(results, session.Result{Outcome: session.LogFailed, Err: err})
+		markChanged(results, same)
+		return
+	}
+	if c.opts.DryRun {
+		setOutcome(results, session.DryRun)
+		markChanged(results, same)
+		return
+	}
+	swapped, err := withFileLock(ctx, func(ctx context.Context) ([]bool, error) {
+		return c.opts.File.Swap(ctx, gen, pick(swaps, same))
+	})
+	c.wroteFile = true
+	written := spread(swapped, same)
+	setOutcome(results, session.Done)
+	markChanged(results, written)
+	if err != nil {
+		markFailed(results, same, written, err)
+	}
+}
+
+// withFileLock bounds how long f waits for the lock of the utmpx file.
+func withFileLock(ctx context.Context, f func(context.Context) ([]bool, error)) ([]bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, utmpxWait)
+	defer cancel()
+	return f(ctx)
+}
+
+// logOut appends the logouts of those jobs whose record is the same. It skips a
+// missing log, as libc does.
+func (c *Cleaner) logOut(ctx context.Context, jobs []session.Job, same []bool, results []session.Result) error {
+	if jobs[0].SkipLog {
+		setLogout(results, session.LogoutOwed)
+		return nil
+	}
+	err := c.append(ctx, wtmpxWait, func(logins *openlogins.Logins) []utmpx.Record {
+		var chosen logouts
+		for i, j := range jobs {
+			if same[i] {
+				results[i].Logout = chosen.add(logins, session.Debt{Login: j.Record, End: j.End, Status: j.Status})
+			}
+		}
+		return chosen.recs
+	})
+	if errors.Is(err, fs.ErrNotExist) {
+		setLogout(results, session.NoLogout)
+		return nil
+	}
+	return err
+}
+
+// pay appends owed logouts, in as many batches as it takes. It does not skip a
+// missing log: a rotation may be about to create it.
+func (c *Cleaner) pay(ctx context.Context, debts []session.Debt) error {
+	for len(debts) > 0 {
+		n := min(batch, len(debts))
+		err := c.append(ctx, payWait, func(logins *openlogins.Logins) []utmpx.Record {
+			var chosen logouts
+			for _, d := range debts[:n] {
+				chosen.add(logins, d)
+			}
+			return chosen.recs
+		})
+		if err != nil {
+			return err
+		}
+		debts = debts[n:]
+	}
+	return nil
+}
+
+// logouts are the logouts to append under one lock, at most one for each line.
+type logouts struct {
+	recs  []utmpx.Record
+	lines map[string]bool
+}
+
+// add adds the logout of a session, if its login is open and no other record of
+// the same login has added it.
+func (l *logouts) add(logins *openlogins.Logins, d session.Debt) session.Logout {
+	logout := judge(logins, d.Login, d.End)
+	if logout != session.Appended {
+		return logout
+	}
+	if l.lines[d.Login.Line] {
+		return session.Closed
+	}
+	if l.lines == nil {
+		l.lines = map[string]bool{}
+	}
+	l.lines[d.Login.Line] = true
+	l.recs = append(l.recs, Dead(d.Login, d.End, d.Status.Exit()))
+	return session.Appended
+}
+
+// append appends the records that choose returns. It waits for the log's lock no
+// longer than wait. In a dry run it only calls choose.
+func (c *Cleaner) append(ctx context.Context, wait time.Duration, choose func(*openlogins.Logins) []utmpx.Record) error {
+	if c.opts.DryRun {
+		logins, err := c.opts.Log.Read(ctx)
+		if err == nil {
+			choose(logins)
+		}
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	return c.opts.Log.Append(ctx, func(logins *openlogins.Logins) []utmpx.Record {
+		recs := choose(logins)
+		c.wroteLog = c.wroteLog || len(recs) > 0
+		return recs
+	})
+}
