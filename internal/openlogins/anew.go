@@ -56,7 +56,7 @@ func (l *Log) plan(ctx context.Context, f *logs.File, rotated []logs.FileInfo) (
 	if p, found := l.sinceLast(ctx, rotated); found {
 		return p, nil
 	}
-	if l.filled(f) {
+	if l.wasEmpty(f, rotated) {
 		if p, err := l.sinceBoot(ctx, nil, f, rotated); err != nil || p.boot {
 			return p, err
 		}
@@ -64,10 +64,15 @@ func (l *Log) plan(ctx context.Context, f *logs.File, rotated []logs.FileInfo) (
 	return l.sinceBoot(ctx, l.now, f, rotated)
 }
 
-// filled reports whether the present file was empty at the last reading, which
-// knew all. Then no record that was read is lost, and the files can be read again.
-func (l *Log) filled(f *logs.File) bool {
-	return l.now != nil && l.now.Complete() && l.now.at.offset == 0 && l.now.at.generation == f.Generation()
+// wasEmpty reports whether the present file was empty at the last reading, which
+// knew all, and still exists. Then no record that was read is lost, and the files
+// can be read again.
+func (l *Log) wasEmpty(f *logs.File, rotated []logs.FileInfo) bool {
+	if l.now == nil || !l.now.Complete() || l.now.at.offset > 0 {
+		return false
+	}
+	at := l.now.at.generation
+	return at == f.Generation() || slices.ContainsFunc(rotated, func(r logs.FileInfo) bool { return r.Generation == at })
 }
 
 // span is a rotated file from an offset on.

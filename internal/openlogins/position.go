@@ -68,12 +68,9 @@ func (p position) mayBeIn(f *logs.File) bool {
 }
 
 // isIn reports whether the place is in a file rotated away, under whatever name,
-// compressed or copied. A file that was empty is known by its inode alone.
+// compressed or copied. Nothing proves it of a file that was empty.
 func (p position) isIn(f *logs.File) (bool, error) {
-	if p.offset == 0 {
-		return p.generation == f.Generation(), nil
-	}
-	if p.offset%int64(f.Layout().Size()) != 0 || !f.Compressed() && p.offset > f.End() {
+	if p.offset == 0 || p.offset%int64(f.Layout().Size()) != 0 || !f.Compressed() && p.offset > f.End() {
 		return false, nil
 	}
 	first, err := recordAt(f, 0)

@@ -219,3 +219,24 @@ func TestFilledLog(t *testing.T) {
 		}
 	})
 }
+
+// TestCopiedAndRenamed reads an empty log. It is appended to, copied, truncated, and
+// renamed then: its inode has another name, and no records.
+func TestCopiedAndRenamed(t *testing.T) {
+	w := simWorld{simfile.New()}
+	w.Write(t, "wtmp.1", raw(t, layout, boot(1)))
+	w.Write(t, "wtmp", nil)
+	l := openLog(w)
+	read(t, l)
+	w.Write(t, "wtmp.2", raw(t, layout, sess("copied", 2)))
+	w.Change(t, "wtmp", func([]byte) []byte { return nil })
+	w.Rename(t, "wtmp.1", "wtmp.3")
+	w.Rename(t, "wtmp", "wtmp.1")
+	w.Write(t, "wtmp", raw(t, layout, sess("new", 3)))
+	logins := read(t, l)
+	wantOpen(t, logins, "copied", 1002)
+	wantOpen(t, logins, "new", 1003)
+	if !logins.Complete() {
+		t.Error("not complete, although all files could be read")
+	}
+}
