@@ -248,8 +248,8 @@ func TestFromEveryRecord(t *testing.T) {
 				files[name] = append(files[name], fmt.Sprint("l", n))
 			}
 			all = append(all, files[name]...)
-			_, how, ok := strings.Cut(name[4:], "1")
-			if how = strings.TrimLeft(name[4:], ".123"); how == "" || ok && how == "" {
+			how := strings.TrimLeft(name[4:], ".123")
+			if how == "" {
 				how = "plain"
 			}
 			putAs(t, w, name, how, files[name]...)

@@ -49,12 +49,6 @@ func (p *position) moveBehind(e logs.Entry) {
 	p.offset, p.last = e.Offset+int64(len(raw)), append(p.last[:0], raw...)
 }
 
-// clone returns a copy that can be moved.
-func (p position) clone() position {
-	p.last = slices.Clone(p.last)
-	return p
-}
-
 // before returns the offset of the record before the place, 0 if there is none.
 func (p position) before(f *logs.File) int64 { return max(0, p.offset-int64(f.Layout().Size())) }
 

@@ -22,10 +22,6 @@ var (
 	ErrNoPidfd = errors.New("no pidfd")
 )
 
-// ticksPerSecond is USER_HZ, the unit of times in /proc: 100 on every
-// architecture that Go compiles for, whatever the kernel's own HZ is.
-const ticksPerSecond = 100
-
 // Leader describes a terminal line and the leader of the session on it.
 type Leader struct {
 	Exists bool       // the terminal exists

@@ -138,7 +138,7 @@ func ticks(start time.Time) uint64 {
 	if err != nil || start.Before(boot) {
 		return 0
 	}
-	return uint64(start.Sub(boot) / (time.Second / ticksPerSecond))
+	return uint64(start.Sub(boot) / session.Tick)
 }
 
 // BootID returns a string that identifies this boot of the machine: the time at

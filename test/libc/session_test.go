@@ -6,7 +6,6 @@ package libc
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"net/netip"
 	"os"
@@ -116,7 +115,7 @@ func endOf(t *testing.T, records []utmpx.Record, line string) utmpx.Time {
 			return r.Time
 		}
 	}
-	t.Fatal(fmt.Sprintf("no session on %s has ended: %v", line, records))
+	t.Fatalf("no session on %s has ended: %v", line, records)
 	return utmpx.Time{}
 }
 
