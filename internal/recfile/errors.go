@@ -7,20 +7,21 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+
 	"utmpd.dev/utmpd/internal/sysfile"
 )
 
 // Errors that callers can tell apart. A missing file is [fs.ErrNotExist].
 var (
-	// ErrReplaced: the name leads to another file than the one meant.
+	// ErrReplaced: the name leads to another file than the expected one.
 	ErrReplaced = errors.New("another file has taken its place")
-	// ErrTorn: the file is no whole number of records, where that matters.
+	// ErrTorn: the file has bytes, but no whole record.
 	ErrTorn = errors.New("shorter than a record")
 	// ErrEmpty: the file holds no record.
 	ErrEmpty = errors.New("empty file")
 	// ErrTooLong: the file holds more records than [MaxRecords].
 	ErrTooLong = fmt.Errorf("more than %d records", MaxRecords)
-	// ErrLayout: the content is not that of any layout known.
+	// ErrLayout: the content fits no known layout.
 	ErrLayout = errors.New("not session records in any known layout")
 	// ErrNoRecord: there is no record in that slot.
 	ErrNoRecord = errors.New("no such record")
@@ -30,8 +31,8 @@ var (
 // lock. It wraps [sysfile.ErrLocked] and the context's cause.
 type LockedError struct {
 	Name  string
-	PID   int32 // a holder, 0 if the system does not tell
-	Cause error // why no longer: the context's error, or nil if too many wait already
+	PID   int32 // a process that holds the lock; 0: unknown
+	Cause error // the cause of the context's end; nil if too many calls wait already
 }
 
 func (e *LockedError) Error() string {
@@ -53,8 +54,8 @@ func (e *LockedError) Unwrap() []error {
 	return []error{sysfile.ErrLocked, e.Cause}
 }
 
-// wrap names what was tried on which file, once: a path error from below is
-// taken apart.
+// wrap adds what was tried on which file, once: it takes a path error from below
+// apart.
 func wrap(op, name string, err error) error {
 	if err == nil {
 		return nil

@@ -12,20 +12,20 @@ import (
 	"utmpd.dev/utmpd/utmpx"
 )
 
-// MaxRecords is how many records of a utmpx file are read. A file may be long for
-// no good reason, and sparse: a byte at its end is enough. This many sessions, and
-// what is kept of them in memory, a machine can have.
+// MaxRecords is how many records of a utmpx file are read. A file can be long and
+// sparse for no good reason. A machine can have this many sessions, and the memory
+// for them.
 const MaxRecords = 1 << 16
 
 // batch is the most records that are judged or written under one lock.
 const batch = 256
 
 // File is a utmpx file: one record for each session, in slots. It keeps no file
-// open; every call goes to the file that the name leads to then. It may be used
-// by many goroutines.
+// open; each call opens the file that the name leads to. It may be used by many
+// goroutines.
 type File struct{ opened }
 
-// NewFile names a utmpx file. It does no I/O: the file may come to be later.
+// NewFile names a utmpx file. It does no I/O, and the file need not exist.
 func NewFile(name string, opts Options) *File {
 	f := &File{}
 	f.init(name, opts)
@@ -35,11 +35,11 @@ func NewFile(name string, opts Options) *File {
 // Name returns the file's name.
 func (f *File) Name() string { return f.name }
 
-// Snapshot reads the whole file, under no lock: a record being written may
-// come out torn. What equals prev, which may be nil, is shared with it, and
-// prev itself is returned if nothing changed. Bytes behind the last whole record
-// are left out; an empty file is an empty snapshot. Of a file that holds more than
-// [MaxRecords] the snapshot has the first ones, and is returned with [ErrTooLong].
+// Snapshot reads the whole file. It takes no lock, so a record that is being
+// written may be torn. What equals prev, which may be nil, is shared with it; if
+// nothing changed, prev itself is returned. Bytes after the last whole record are
+// left out. An empty file is an empty snapshot. If the file has more than
+// [MaxRecords], the snapshot has the first ones, and comes with [ErrTooLong].
 //
 // Errors: [fs.ErrNotExist], [sysfile.ErrNotRegular], [sysfile.ErrSymlink], [ErrLayout], and
 // [ErrTorn] if the file has bytes but no whole record.
@@ -138,7 +138,7 @@ type Swap struct {
 	New  utmpx.Record // not used by Compare
 }
 
-// Compare tells which slots still hold Old, byte for byte. It holds a read lock,
+// Compare reports which slots still hold Old, byte for byte. It holds a read lock
 // for at most 256 records at a time, so that no writer is at work in them.
 //
 // Errors: [ErrReplaced] if the name no longer leads to gen, where gen is not
@@ -150,9 +150,9 @@ func (f *File) Compare(ctx context.Context, gen snapshot.Generation, want []Swap
 	})
 }
 
-// Swap writes New over every slot that still holds Old, byte for byte, and
-// tells which. It holds a write lock, for at most 256 records at a time, and
-// syncs nothing. New is encoded in Old's layout. If one does not fit, nothing is
+// Swap writes New over each slot that still holds Old, byte for byte, and reports
+// which. It holds a write lock for at most 256 records at a time, and syncs
+// nothing. New is encoded in Old's layout. If one does not fit, nothing is
 // written.
 //
 // Errors: as for [File.Compare]; the answers given with one are true for what
@@ -173,8 +173,8 @@ func (f *File) Swap(ctx context.Context, gen snapshot.Generation, swaps []Swap) 
 	})
 }
 
-// each calls do for all swaps, in batches, each under a lock of its own. do sets
-// done for each, and returns at which it failed; block is memory for it to use.
+// each calls do for all swaps, in batches, each under its own lock. do sets done
+// for each swap, and returns the one at which it failed; it may use block.
 func (f *File) each(ctx context.Context, mode sysfile.OpenMode, gen snapshot.Generation, swaps []Swap,
 	do func(h sysfile.Handle, swaps []Swap, to [][]byte, done []bool, block []byte) (int, error)) ([]bool, error) {
 	done := make([]bool, len(swaps))
@@ -204,7 +204,7 @@ func (f *File) each(ctx context.Context, mode sysfile.OpenMode, gen snapshot.Gen
 	return done, nil
 }
 
-// encodeAll makes the bytes to write, before any lock is taken.
+// encodeAll encodes what is to be written, before any lock is taken.
 func encodeAll(swaps []Swap, mode sysfile.OpenMode) ([][]byte, error) {
 	to := make([][]byte, len(swaps))
 	var room []byte // for all of them
@@ -230,8 +230,8 @@ func encodeAll(swaps []Swap, mode sysfile.OpenMode) ([][]byte, error) {
 
 func offset(s Swap) int64 { return int64(s.Slot) * int64(len(s.Old.Raw())) }
 
-// compare tells of a batch which slots hold Old. Records that lie close to one
-// another, as those of a mass logout do, are read at once.
+// compare reports which slots of a batch hold Old. Records that are close to each
+// other, as those of a mass logout, are read at once.
 func compare(h sysfile.Handle, want []Swap, same []bool, block []byte) (int, error) {
 	var wanted int
 	from, end := offset(want[0]), int64(0)
@@ -268,7 +268,7 @@ func same(h sysfile.Handle, s Swap, block []byte) (bool, error) {
 	return string(p) == s.Old.Raw(), err
 }
 
-// overwrite writes a record over old. What fails halfway is put back.
+// overwrite writes a record over old. It restores old after a short write.
 func overwrite(h sysfile.Handle, off int64, old string, to []byte) error {
 	n, err := h.WriteAt(to, off)
 	if err == nil || n == 0 {
@@ -280,10 +280,10 @@ func overwrite(h sysfile.Handle, off int64, old string, to []byte) error {
 	return err
 }
 
-// Sync makes the file durable. It holds no lock, and may take long.
+// Sync makes the file durable. It takes no lock, and may take long.
 func (f *File) Sync() error { return f.sync() }
 
 // Holder returns a process that holds a lock on the file which stops a writer
-// now. ok is false if there is none, or if the system does not tell: it does for
-// the locks of fcntl(2) alone.
+// now. ok is false if there is none, or if the system does not know: it does for
+// POSIX locks of fcntl(2) only.
 func (f *File) Holder() (pid int32, ok bool, err error) { return f.holder() }

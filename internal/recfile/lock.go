@@ -16,13 +16,13 @@ const (
 	// maxWaiters bounds the threads that wait in the kernel for the locks of one
 	// name: one for each file that the name led to, and kind of lock.
 	maxWaiters = 8
-	// recheck is how often a caller that waits looks whether the name still
-	// leads to the file that it waits for.
+	// recheck is how often a waiting call checks whether the name still leads to
+	// the file that it waits for.
 	recheck = time.Second
 )
 
-// gate takes the locks of one name. Its zero value with sys and name set is
-// ready for use, by many goroutines.
+// gate takes the locks of one name. With sys and name set it is ready for use, by
+// many goroutines.
 type gate struct {
 	sys  sysfile.System
 	name string
@@ -37,15 +37,14 @@ type waitKey struct {
 }
 
 // waiter is a thread in F_OFD_SETLKW. A call that gives up leaves it in the
-// queue of the kernel, and the next call claims it: so one that is unlucky
-// again and again keeps its place. A lock that comes when nobody claims it is
-// dropped.
+// kernel's queue, and the next call claims it. So a call that is tried again and
+// again keeps its place. A lock that is granted when no call claims it is dropped.
 type waiter struct {
 	h       sysfile.Handle
 	done    chan struct{} // closed when Lock has returned
 	err     error         // of Lock; set before done is closed
-	claims  int           // callers that wait for done
-	granted bool          // h is locked and nobody's yet
+	claims  int           // calls that wait for done
+	granted bool          // h is locked, and no call has taken it
 }
 
 // lock opens the file that the name leads to and locks it, waiting until ctx
@@ -58,7 +57,7 @@ func (g *gate) lock(ctx context.Context, mode sysfile.OpenMode, want snapshot.Ge
 			return nil, sysfile.Info{}, err
 		}
 		if h == nil {
-			continue // replaced while it was waited for
+			continue // the file was replaced during the wait
 		}
 		now, err := g.sys.Lookup(g.name)
 		if err == nil && now.Generation == info.Generation {
@@ -107,8 +106,8 @@ func (g *gate) try(ctx context.Context, mode sysfile.OpenMode, want snapshot.Gen
 	return h, info, err
 }
 
-// claim joins the waiter of that key. If there is none, it makes one of h, which
-// it closes otherwise. It returns nil, with h open, if there are too many.
+// claim joins the waiter of that key and closes h. If there is none, it makes one
+// of h. If there are too many, it returns nil and leaves h open.
 func (g *gate) claim(h sysfile.Handle, key waitKey) *waiter {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -140,8 +139,8 @@ func (g *gate) claim(h sysfile.Handle, key waitKey) *waiter {
 	return w
 }
 
-// dropUnclaimed closes the handle of a waiter that is through, if nobody is to
-// have it. Closing drops the lock.
+// dropUnclaimed closes the handle of a waiter that has the lock, if no call claims
+// it. Closing drops the lock.
 func (g *gate) dropUnclaimed(w *waiter) {
 	if w.granted && w.claims == 0 {
 		w.granted = false
@@ -149,8 +148,8 @@ func (g *gate) dropUnclaimed(w *waiter) {
 	}
 }
 
-// wait returns the waiter's handle, locked, or none if another claim got it or
-// the name leads elsewhere by now: then all begins anew.
+// wait returns the waiter's handle, locked. It returns none if another call took
+// it, or if the name leads to another file now; then the caller begins again.
 func (g *gate) wait(ctx context.Context, w *waiter, key waitKey) (sysfile.Handle, error) {
 	timer := time.NewTicker(recheck)
 	defer timer.Stop()
@@ -196,7 +195,7 @@ func (g *gate) giveUp(w *waiter) {
 	}
 }
 
-// locked makes the error of a lock that was not got, with the holder's name.
+// locked returns the error of a lock that was not granted, with its holder.
 func (g *gate) locked(ctx context.Context, gen snapshot.Generation, mode sysfile.OpenMode) error {
 	e := &LockedError{Name: g.name, Cause: context.Cause(ctx)}
 	if h, err := g.sys.Open(g.name, sysfile.ReadUnseen); err == nil {
@@ -208,7 +207,7 @@ func (g *gate) locked(ctx context.Context, gen snapshot.Generation, mode sysfile
 	return e
 }
 
-// holder returns the process whose lock stops a writer now.
+// holder returns a process whose lock stops a writer now.
 func (g *gate) holder() (pid int32, ok bool, err error) {
 	h, err := g.sys.Open(g.name, sysfile.ReadUnseen)
 	if err != nil {
@@ -219,7 +218,7 @@ func (g *gate) holder() (pid int32, ok bool, err error) {
 	return pid, pid > 0, wrap("ask for the lock's holder of", g.name, err)
 }
 
-// sync makes the file durable that the name leads to, under no lock.
+// sync makes the file durable that the name leads to. It takes no lock.
 func (g *gate) sync() error {
 	h, err := g.sys.Open(g.name, sysfile.ReadUnseen)
 	if err != nil {

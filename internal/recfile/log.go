@@ -9,10 +9,10 @@ import (
 	"utmpd.dev/utmpd/utmpx"
 )
 
-// Log is a wtmpx log: records in the order in which they were written, of which
-// none ever changes. It keeps no file open; every call goes to the file that the
-// name leads to then. It may be used by many goroutines. A log that is missing
-// is [fs.ErrNotExist] and is not created, as libc does not create it.
+// Log is a wtmpx log: records in the order in which they were written; none ever
+// changes. It keeps no file open; each call opens the file that the name leads to.
+// It may be used by many goroutines. A missing log is [fs.ErrNotExist]; it is not
+// created, as libc does not create it either.
 type Log struct{ opened }
 
 // NewLog names a wtmpx log. It does no I/O.
@@ -31,7 +31,7 @@ func (l *Log) Detector() *Detector { return l.detector }
 // Layout returns the layout that the log shows, or that an empty one gets.
 func (l *Log) Layout() (*utmpx.Layout, error) { return l.layoutNow() }
 
-// Sync makes the log durable. It holds no lock, and may take long.
+// Sync makes the log durable. It takes no lock, and may take long.
 func (l *Log) Sync() error { return l.sync() }
 
 // Holder returns a process that holds a lock on the log which stops a writer
@@ -39,9 +39,9 @@ func (l *Log) Sync() error { return l.sync() }
 func (l *Log) Holder() (pid int32, ok bool, err error) { return l.holder() }
 
 // Touch sets the log's access time to t, leaves its modification time, and makes
-// both durable, whatever the mount options delay. It takes no lock. It needs the
-// file's owner or the right to act as such: without it, the error is
-// [fs.ErrPermission]; see [Log.ReadOne].
+// both durable, even if mount options delay that. It takes no lock. It needs the
+// file's owner or CAP_FOWNER, else the error is [fs.ErrPermission]; see
+// [Log.ReadOne].
 func (l *Log) Touch(t time.Time) error {
 	h, _, err := l.open()
 	if err != nil {

@@ -11,25 +11,25 @@ import (
 	"utmpd.dev/utmpd/utmpx"
 )
 
-// Options are what a [File] or [Log] may be told. The zero value is for this machine.
+// Options configure a [File] or a [Log]. The zero value is for this machine.
 type Options struct {
-	// System is where the files are: the kernel's, if nil.
+	// System is where the files are. nil is the kernel's.
 	System sysfile.System
-	// Layout is that of an empty file, and of one that does not show its own
-	// for sure: [utmpx.Native], if nil. Then an empty log gets that of the first
-	// record written to it, if that was read from a file.
+	// Layout is that of an empty file, and of one that does not show its own for
+	// certain. nil is [utmpx.Native]; then an empty log gets the layout of the
+	// first record written to it, if that was read from a file.
 	Layout *utmpx.Layout
 }
 
 const (
-	// blockRecords is how many records are read at once: as many as a snapshot
-	// keeps in four of its chunks.
+	// blockRecords is how many records are read at once: four chunks of a
+	// snapshot.
 	blockRecords = 512
 	blockSize    = blockRecords * utmpx.MaxSize
 )
 
-// opened is what File and Log have in common: a name, its locks, and what is
-// known of the file's layout.
+// opened is what File and Log have in common: a name, its locks, and the detector
+// of its layout.
 type opened struct {
 	gate
 	detector *Detector
@@ -44,8 +44,8 @@ func (o *opened) init(name string, opts Options) {
 	o.blocks.New = func() any { b := make([]byte, blockSize); return &b }
 }
 
-// open opens the file for reading. A log's access time is a heartbeat's, and tells
-// when the system was last up.
+// open opens the file for reading. It leaves a log's access time, which is the
+// heartbeat's.
 func (o *opened) open() (sysfile.Handle, sysfile.Info, error) {
 	h, err := o.sys.Open(o.name, sysfile.ReadUnseen)
 	if err != nil {
@@ -78,7 +78,7 @@ func readFull(r io.ReaderAt, p []byte, off int64) ([]byte, error) {
 	return p[:n], err
 }
 
-// tornHint is the error for a file that has bytes, but no whole record.
+// tornHint is the error of a file that has bytes, but no whole record.
 func tornHint(size int64, l *utmpx.Layout) error {
 	return fmt.Errorf("%w: %d bytes, a record of %s has %d", ErrTorn, size, l, l.Size())
 }

@@ -12,10 +12,10 @@ import (
 	"utmpd.dev/utmpd/utmpx"
 )
 
-// Put writes r over the record that pututxline(3) would choose, or behind the
-// last one, and returns its slot. It holds a write lock on the whole file for
-// the search and the write, and gives up with a [LockedError] when ctx ends
-// first. Nothing is synced. A partial record at the end is overwritten.
+// Put writes r over the record that pututxline(3) would choose, or appends it, and
+// returns its slot. It holds a write lock on the whole file for the search and the
+// write, and gives up with a [LockedError] when ctx ends first. Nothing is synced.
+// A partial record at the end is overwritten.
 //
 // Source: POSIX.1-2024 pututxline; the order of search is glibc's.
 func (f *File) Put(ctx context.Context, r utmpx.Record) (slot int, err error) {
@@ -55,7 +55,7 @@ func (f *File) put(h sysfile.Handle, info sysfile.Info, r utmpx.Record) (int, er
 	return slot, err
 }
 
-// find returns the slot that r belongs in and what stands there, "" behind the end.
+// find returns the slot in which r belongs, and its bytes; "" after the last record.
 func (f *File) find(h sysfile.Handle, info sysfile.Info, l *utmpx.Layout, r utmpx.Record) (slot int, old string, err error) {
 	block := f.blocks.Get().(*[]byte)
 	defer f.blocks.Put(block)
@@ -81,8 +81,9 @@ func (f *File) find(h sysfile.Handle, info sysfile.Info, l *utmpx.Layout, r utmp
 	return slot, "", nil
 }
 
-// matches reports whether r goes over the record at: by type alone for those of
-// which a system has one, else by ut_id if both have one, else by ut_line.
+// matches reports whether r goes over the record at. Types of which a system has
+// one record are compared alone; other records by ut_id if both have one, else by
+// ut_line.
 func matches(at, r utmpx.Record) bool {
 	switch r.Type {
 	case utmpx.RunLevel, utmpx.BootTime, utmpx.NewTime, utmpx.OldTime:
