@@ -484,7 +484,7 @@ func rotatedMeanwhile(t *testing.T, steps [3]func(t *testing.T, w simWorld), fro
 		}
 		return calls
 	}
-	const soon = 3 // calls from the second step to the third
+	const soon = 2 // calls from the second step to the third
 	n := 0
 	for first := 0; first < read([3]int{first, 1e6, 1e6}); first++ {
 		for second := first; second < read([3]int{first, second, 1e6}); second++ {

@@ -75,7 +75,10 @@ func TestRead(t *testing.T) {
 		for _, n := range lengths {
 			for _, l := range []*utmpx.Layout{utmpx.Glibc384LE, utmpx.Illumos372BE} {
 				t.Run(fmt.Sprintf("%s/%d/%s", how, n, l), func(t *testing.T) {
-					both(t, func(t *testing.T, w world) { testRead(t, w, how, n, l) })
+					if how == "plain" || how == "gz" {
+						testRead(t, kernelWorld{t.TempDir()}, how, n, l)
+					}
+					testRead(t, simWorld{simfile.New()}, how, n, l)
 				})
 			}
 		}
@@ -176,21 +179,20 @@ func TestKept(t *testing.T) {
 func TestDamaged(t *testing.T) {
 	for _, how := range []string{"gz", "xz", "zst"} {
 		t.Run(how, func(t *testing.T) {
-			both(t, func(t *testing.T, w world) {
-				data := compressed(t, how, raw(t, layout, numbered(12_000)...))
-				w.Write(t, "wtmp.1", data[:len(data)*3/4])
-				f, err := openLog(w).Open(t.Context(), w.Path("wtmp.1"))
-				check(t, err)
-				defer f.Close()
-				got, err := pids(f.Forward(0))
-				if diff := cmp.Diff(upTo(len(got)), got, empty); diff != "" || err == nil || !strings.Contains(err.Error(), w.Path("wtmp.1")) {
-					t.Errorf("forward: %v (-want +got)\n%s", err, diff)
-				}
-				back, err := pids(f.Backward(-1))
-				if diff := cmp.Diff(reversed(got), back, empty); diff != "" || err == nil {
-					t.Errorf("backward: %v (-forward +backward)\n%s", err, diff)
-				}
-			})
+			w := kernelWorld{t.TempDir()}
+			data := compressed(t, how, raw(t, layout, numbered(12_000)...))
+			w.Write(t, "wtmp.1", data[:len(data)*3/4])
+			f, err := openLog(w).Open(t.Context(), w.Path("wtmp.1"))
+			check(t, err)
+			defer f.Close()
+			got, err := pids(f.Forward(0))
+			if diff := cmp.Diff(upTo(len(got)), got, empty); diff != "" || len(got) == 0 || err == nil || !strings.Contains(err.Error(), w.Path("wtmp.1")) {
+				t.Errorf("forward: %d records, %v (-want +got)\n%s", len(got), err, diff)
+			}
+			back, err := pids(f.Backward(-1))
+			if diff := cmp.Diff(reversed(got), back, empty); diff != "" || err == nil {
+				t.Errorf("backward: %v (-forward +backward)\n%s", err, diff)
+			}
 		})
 	}
 }
