@@ -58,16 +58,25 @@ type Fixed struct {
 	RunAs     string // RUN_AS: the user to become, "" to stay who started it
 }
 
-// Warning describes a fault in a line, and names the value used instead.
+// Warning describes a fault in a line.
 type Warning struct {
-	File string
-	Line int // from 1
-	Text string
+	File    string
+	Line    int // from 1
+	Text    string
+	Instead string // what [Load] returns instead of the value, "" if no value is replaced
 }
 
-// String returns "FILE:LINE: text" without control characters.
+// Problem returns the text and, if there is one, the value that is used instead.
+func (w Warning) Problem() string {
+	if w.Instead == "" {
+		return w.Text
+	}
+	return w.Text + "; using " + w.Instead
+}
+
+// String returns "FILE:LINE: problem" without control characters.
 func (w Warning) String() string {
-	return fmt.Sprintf("%s:%d: %s", printable(w.File), w.Line, printable(w.Text))
+	return fmt.Sprintf("%s:%d: %s", printable(w.File), w.Line, printable(w.Problem()))
 }
 
 // printable returns s, quoted as in Go if a character of it is not printable.

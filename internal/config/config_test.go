@@ -204,7 +204,7 @@ func TestWarningString(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := (Warning{tt.file, 7, tt.text}).String(); got != tt.want {
+			if got := (Warning{File: tt.file, Line: 7, Text: tt.text}).String(); got != tt.want {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
 		})

@@ -103,13 +103,13 @@ func Parse(r io.Reader, name string) (Config, []Warning) {
 	}
 	if p.c.UtmpxFile != "" && p.c.UtmpxFile == p.c.WtmpxFile {
 		p.c.WtmpxFile = ""
-		p.warn(p.set["WTMPX_FILE"], "WTMPX_FILE is the UTMPX_FILE; using the default")
+		p.warnInstead(p.set["WTMPX_FILE"], "WTMPX_FILE is the UTMPX_FILE", "the default")
 	}
 	if err != nil {
 		p.warn(max(last, 1), "the rest could not be read: "+err.Error())
 	}
 	if p.more > 0 {
-		p.warnings = append(p.warnings, Warning{name, last, fmt.Sprintf("and %d more warnings up to here", p.more)})
+		p.warnings = append(p.warnings, Warning{File: name, Line: last, Text: fmt.Sprintf("and %d more warnings up to here", p.more)})
 	}
 	return p.c, p.warnings
 }
@@ -123,12 +123,15 @@ type parser struct {
 	more     int // warnings beyond maxWarnings
 }
 
-func (p *parser) warn(n int, text string) {
+func (p *parser) warn(n int, text string) { p.warnInstead(n, text, "") }
+
+// warnInstead warns of a fault for which a value is replaced.
+func (p *parser) warnInstead(n int, text, instead string) {
 	if len(p.warnings) == maxWarnings {
 		p.more++
 		return
 	}
-	p.warnings = append(p.warnings, Warning{p.file, n, text})
+	p.warnings = append(p.warnings, Warning{p.file, n, text, instead})
 }
 
 func (p *parser) line(n int, s string) {
@@ -168,7 +171,7 @@ func (p *parser) line(n int, s string) {
 	if def == "" {
 		def = "the default"
 	}
-	p.warn(n, fmt.Sprintf("%s: %v; using %s", name, err, def))
+	p.warnInstead(n, fmt.Sprintf("%s: %v", name, err), def)
 }
 
 func shorten(s string) string {

@@ -26,8 +26,10 @@ func (s *settings) reload() bool {
 		s.log.Error("configuration not read: the old settings stay in force", "error", err)
 		return false
 	}
-	logWarnings(s.log, warnings)
 	if len(warnings) > 0 {
+		for _, w := range warnings {
+			logWarning(s.log, w, w.Text) // no value is used instead
+		}
 		s.log.Error("configuration has faults: the old settings stay in force", "faults", len(warnings))
 		return false
 	}
@@ -40,8 +42,12 @@ func (s *settings) reload() bool {
 
 func logWarnings(log *slog.Logger, warnings []config.Warning) {
 	for _, w := range warnings {
-		log.Warn("configuration", "at", fmt.Sprintf("%s:%d", w.File, w.Line), "problem", w.Text)
+		logWarning(log, w, w.Problem())
 	}
+}
+
+func logWarning(log *slog.Logger, w config.Warning, problem string) {
+	log.Warn("configuration", "at", fmt.Sprintf("%s:%d", w.File, w.Line), "problem", problem)
 }
 
 // reload puts the settings of a changed file in force in all rooms.

@@ -54,6 +54,9 @@ func TestSettingsReload(t *testing.T) {
 		if d := cmp.Diff(cfg.Fixed, s.Fixed); d != "" {
 			t.Errorf("%s: fixed settings changed (-want +got)\n%s", tt.name, d)
 		}
+		if strings.Contains(log.String(), "using") {
+			t.Errorf("%s: nothing of the file is used, and the log says %q", tt.name, log.String())
+		}
 		if text := log.String(); (text != "") != (tt.logged != "") || !strings.Contains(text, tt.logged) {
 			t.Errorf("%s: the log says %q, want %q", tt.name, text, tt.logged)
 		}
