@@ -62,7 +62,7 @@ func (t *Table) clean(s *entry) {
 		job.After, job.Found = s.aliveUntil(), s.found.String()
 	}
 	if job.SkipLog {
-		t.debts.promise(job)
+		t.debts.leftOut(job)
 		t.dirty = true
 	}
 	t.out.Clean = append(t.out.Clean, job)
@@ -114,7 +114,7 @@ func (t *Table) goOn(s *entry, res session.Result) {
 			return
 		}
 		// The file is another one, or gone. The scan reports what it holds now. If the
-		// old one comes back, the time of death is still known.
+		// old one returns, the time of death is still known.
 		t.wait(s, now+retryFailed)
 	case session.DryRun:
 		s.left = true // what is known of it is for a run that writes

@@ -48,8 +48,8 @@ type promisedDebt struct {
 
 func recordOf(j session.Job) jobRecord { return jobRecord{j.Generation, j.Slot, j.Record.Raw()} }
 
-// promise notes the logout that a job leaves out.
-func (d *debts) promise(j session.Job) {
+// leftOut notes the logout that a job leaves out.
+func (d *debts) leftOut(j session.Job) {
 	out := d.promised[recordOf(j)].jobs
 	d.promised[recordOf(j)] = promisedDebt{session.Debt{Login: j.Record.Detach(), End: j.End, Status: j.Status}, out + 1}
 }
@@ -137,7 +137,10 @@ func (d *debts) all() []session.Debt {
 	if len(d.promised) == 0 {
 		return all
 	}
-	order := func(a, b jobRecord) int { return cmp.Or(cmp.Compare(a.slot, b.slot), cmp.Compare(a.raw, b.raw)) }
+	order := func(a, b jobRecord) int {
+		return cmp.Or(cmp.Compare(a.slot, b.slot), cmp.Compare(a.raw, b.raw),
+			cmp.Compare(a.gen.Dev, b.gen.Dev), cmp.Compare(a.gen.Ino, b.gen.Ino))
+	}
 	for _, at := range slices.SortedFunc(maps.Keys(d.promised), order) {
 		all = append(all, d.promised[at].debt)
 	}

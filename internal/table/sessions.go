@@ -133,7 +133,7 @@ func (t *Table) open(s *entry, raw string) {
 	t.ask(s)
 }
 
-// close forgets a session: its record is gone, or has changed. byOwner tells that the
+// close forgets a session: its record is gone, or has changed. byOwner says that the
 // record is no longer one of a session.
 func (t *Table) close(s *entry, byOwner bool) {
 	if byOwner && (s.state == dying || s.state == askingLeader) {
@@ -155,7 +155,7 @@ func (t *Table) leaveAlone(s *entry, recheck bool) {
 	t.unbind(s)
 	t.leave(s)
 	if recheck {
-		t.utmpx.recheck[int(s.place)] = t.now.Mono
+		t.utmpx.recheckAfter(s, t.now.Mono)
 	}
 }
 

@@ -21,7 +21,7 @@ type source interface {
 	record(s *entry) utmpx.Record
 	// job returns an order to clean that record, without how the session ended.
 	job(s *entry) session.Job
-	// sum stands for the record's bytes in a checkpoint.
+	// sum identifies the record's bytes in a checkpoint.
 	sum(s *entry) [16]byte
 }
 
@@ -92,7 +92,7 @@ func (t *Table) changed(prev, next *snapshot.Snapshot) {
 	}
 }
 
-// replaced takes in another file. A session whose record stands there with the same
+// replaced takes in another file. A session whose record is there with the same
 // bytes, in whatever slot, goes on.
 func (t *Table) replaced(next *snapshot.Snapshot) {
 	u := &t.utmpx
@@ -167,6 +167,9 @@ func (t *Table) recheckSlots(began time.Duration) {
 		t.readSlot(slot)
 	}
 }
+
+// recheckAfter has the record of a session looked at again in a scan begun after now.
+func (u *utmpxSource) recheckAfter(s *entry, now time.Duration) { u.recheck[int(s.place)] = now }
 
 // at returns the session in a slot, nil if there is none.
 func (u *utmpxSource) at(slot int) *entry {
