@@ -89,7 +89,7 @@ func TestDetectForeign(t *testing.T) {
 	}
 }
 
-// TestDetectBySize wants that of 7600 bytes the fields tell and not the size.
+// TestDetectBySize checks that the fields, not the size, decide the layout of 7600 bytes.
 func TestDetectBySize(t *testing.T) {
 	for _, tab := range tables {
 		if tab.size != 400 {

@@ -24,7 +24,7 @@ import (
 var update = flag.Bool("update", false, "write the golden files from the field tables")
 
 // day is what a small machine's log holds of a day. Strings that fill their
-// fields, seconds behind 2038, addresses of both kinds are in it.
+// fields, seconds after 2038, addresses of both kinds are in it.
 var day = []utmpx.Record{
 	{Type: utmpx.BootTime, Line: "~", ID: "~~", User: "reboot", Host: "6.12.0-amd64", Time: utmpx.Time{Sec: 1_780_000_000, Usec: 1}},
 	{Type: utmpx.RunLevel, PID: '5' + 256*'N', Line: "~", ID: "~~", User: "runlevel", Host: "6.12.0-amd64", Time: utmpx.Time{Sec: 1_780_000_005}},

@@ -61,8 +61,8 @@ RUN_AS=utmpd
 		}},
 		{name: "no newline at the end", in: "SCAN_PERIOD=10", want: scan(10)},
 		{name: "export", in: " export \tSCAN_PERIOD=10\n", want: scan(10)},
-		{name: "comment behind", in: "SCAN_PERIOD=10 # ten\n", want: scan(10)},
-		{name: "blanks behind", in: "SCAN_PERIOD=10 \t \n", want: scan(10)},
+		{name: "comment after", in: "SCAN_PERIOD=10 # ten\n", want: scan(10)},
+		{name: "blanks after", in: "SCAN_PERIOD=10 \t \n", want: scan(10)},
 		{name: "leading zeros", in: "SCAN_PERIOD=0010\n", want: scan(10)},
 
 		{name: "single quotes", in: `RUN_DIR='/a b$c\d"e'`, want: runDir(`/a b$c\d"e`)},

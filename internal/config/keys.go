@@ -87,7 +87,7 @@ func seconds(name string, field func(*Config) *time.Duration) key {
 }
 
 // text is a key whose value is a string that check accepts. The empty string
-// stands for the default.
+// means the default.
 func text(name string, check func(string) (string, error), field func(*Config) *string) key {
 	return key{name, func(c *Config, v string) error {
 		if v != "" {

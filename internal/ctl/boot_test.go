@@ -245,7 +245,7 @@ func tenTimes(together bool, f func()) {
 }
 
 // TestChangedMeanwhile: what another appends between our reading and our lock is
-// read, and judged anew.
+// read, and judged again.
 func TestChangedMeanwhile(t *testing.T) {
 	l := newLab(t)
 	l.logs(login("pts/0", 900, "08:30"))
@@ -282,7 +282,7 @@ func TestShutdownIsIdempotent(t *testing.T) {
 	}
 }
 
-// TestDryRun: -n tells what would be written, and writes nothing anywhere.
+// TestDryRun: -n prints what would be written, and writes nothing anywhere.
 func TestDryRun(t *testing.T) {
 	l := crashedLab(t)
 	wtmp, state := l.read("wtmp"), l.read("state/boot")
@@ -365,7 +365,7 @@ func TestRotated(t *testing.T) {
 	}
 }
 
-// TestRotatedAndBroken: what cannot be read is told, and no end is invented.
+// TestRotatedAndBroken: what cannot be read is reported, and no end is invented.
 func TestRotatedAndBroken(t *testing.T) {
 	l := crashedLab(t)
 	l.write("wtmp.1.gz", []byte("\x1f\x8bno"))
@@ -376,7 +376,7 @@ func TestRotatedAndBroken(t *testing.T) {
 	l.holds("wtmp", "10:02:00 BOOT_TIME reboot")
 }
 
-// TestTooLate: behind the record of this boot nothing is put.
+// TestTooLate: nothing is written after the record of this boot.
 func TestTooLate(t *testing.T) {
 	l := crashedLab(t)
 	l.logs(system(utmpx.BootTime, "reboot", "10:02:03"))

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// TestThisMachine: what the tests' machine stands for is as it says.
+// TestThisMachine: the real machine answers as the tests' machine does.
 func TestThisMachine(t *testing.T) {
 	on := thisMachine()
 	if !on.alive(int32(os.Getpid())) {

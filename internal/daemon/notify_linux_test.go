@@ -104,7 +104,7 @@ func TestSystemd(t *testing.T) {
 	}
 }
 
-// A SIGHUP that comes while utmpd still starts does not make it ready.
+// A SIGHUP while utmpd still starts does not make it ready.
 func TestReloadBeforeReady(t *testing.T) {
 	dir := t.TempDir()
 	socket, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: filepath.Join(dir, "notify"), Net: "unixgram"})

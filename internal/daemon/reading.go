@@ -26,7 +26,7 @@ type reading struct {
 }
 
 // takeScan hands a reading to the table, unless the file could not be read: then
-// what is known of its records stands.
+// what is known of its records stays in use.
 func (d *daemon) takeScan(ev scanner.Event) {
 	if !d.reading.take(ev) {
 		return

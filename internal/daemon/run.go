@@ -161,8 +161,8 @@ func (d *daemon) live(ctx context.Context, hup <-chan os.Signal) error {
 	return err
 }
 
-// startRooms runs each room in a goroutine of its own until ctx ends. The error of
-// a room without which the daemon cannot work comes through failed.
+// startRooms runs each room in a goroutine of its own until ctx ends. It sends
+// the error of a room without which the daemon cannot work to failed.
 func (d *daemon) startRooms(ctx context.Context) (failed <-chan error) {
 	failure := make(chan error, 1)
 	start := func(run func(context.Context)) { d.rooms.Go(func() { run(ctx) }) }

@@ -120,14 +120,14 @@ func (w *simWorld) bootTime() time.Time { return w.began.Round(0).Add(w.bootLate
 
 // proven reports whether it can be seen that a process is not the one that a
 // record meant: it started too long after, the clock was never wrong, and the
-// BOOT_TIME record that says so stands in the file.
+// BOOT_TIME record that says so is in the file.
 func (w *simWorld) proven(s *simSession, p *simProc) bool {
 	started := w.began.Round(0).Add(time.Duration(p.start)*10*time.Millisecond - w.upAtStart)
-	return w.boot && len(w.steps) == 0 && !s.rec.Time.Time().Before(w.bootTime()) && w.stands(func(r utmpx.Record) bool { return r.Type == utmpx.BootTime }) && started.Sub(s.rec.Time.Time()) > time.Minute
+	return w.boot && len(w.steps) == 0 && !s.rec.Time.Time().Before(w.bootTime()) && w.holds(func(r utmpx.Record) bool { return r.Type == utmpx.BootTime }) && started.Sub(s.rec.Time.Time()) > time.Minute
 }
 
-// stands reports whether the utmpx file holds such a record.
-func (w *simWorld) stands(such func(utmpx.Record) bool) bool {
+// holds reports whether the utmpx file holds such a record.
+func (w *simWorld) holds(such func(utmpx.Record) bool) bool {
 	for p := range slices.Chunk(w.files.ReadFile(utmpName), simLayout.Size()) {
 		if len(p) == simLayout.Size() && such(simLayout.Decode(string(p))) {
 			return true

@@ -52,7 +52,7 @@ func (w *simWorld) guardWrite(h *simHandle, p []byte, off int64) {
 }
 
 // comesBack notes that a record is marked in a file that was replaced under the
-// lock, and stands as it was in the new one: utmpd may see its mark in the old one,
+// lock, and is as it was in the new one: utmpd may see its mark in the old one,
 // and then knows no more of the record there than of any that it never saw.
 func (w *simWorld) comesBack(h *simHandle, off int64) {
 	was := make([]byte, simLayout.Size())
@@ -193,7 +193,7 @@ func (w *simWorld) guardAppend(h *simHandle, p []byte) {
 	}
 	end, old := len(w.history), at.Generation != is.Generation
 	if old {
-		end = w.rotated // it stands before what the new file holds
+		end = w.rotated // it is before what the new file holds
 	}
 	for i := 0; i+size <= len(p); i += size {
 		r := simLayout.Decode(string(p[i : i+size]))
@@ -210,7 +210,7 @@ func (w *simWorld) guardAppend(h *simHandle, p []byte) {
 	}
 }
 
-// logout checks that a logout closes what stands open in a log, and is dead.
+// logout checks that a logout closes a login that is open in a log, and is dead.
 func (w *simWorld) logout(r utmpx.Record, log []logEntry) {
 	w.count("logouts")
 	if r.Type != utmpx.DeadProcess || r.Line == "" {
@@ -226,7 +226,7 @@ func (w *simWorld) logout(r utmpx.Record, log []logEntry) {
 		w.broken("2: a logout of line %q, which is not open", r.Line)
 		return
 	case log[at].of == nil:
-		w.broken("2: a logout behind the login of %v", log[at].rec)
+		w.broken("2: a logout after the login of %v", log[at].rec)
 		return
 	}
 	switch last := log[at]; {
@@ -235,15 +235,15 @@ func (w *simWorld) logout(r utmpx.Record, log []logEntry) {
 	case w.mistaken(last.of):
 		w.count("logouts: not judged, the session lives and nobody could know")
 	case last.of.lives():
-		w.broken("1: a logout behind the login of %v, which lives", last.of)
+		w.broken("1: a logout after the login of %v, which lives", last.of)
 	case last.rec.PID != r.PID && last.of.rec.PID != r.PID:
-		w.broken("2: a logout of pid %d behind the login of %v", r.PID, last.of)
+		w.broken("2: a logout of pid %d after the login of %v", r.PID, last.of)
 	default:
 		w.count("logouts: judged")
 	}
 }
 
-// open returns where the last record of a line stands, or the boot after it, and
+// open returns where the last record of a line is, or the boot after it, and
 // whether that is a login; -1 if there is none.
 func open(log []logEntry, line string) (at int, ok bool) {
 	for i, e := range slices.Backward(log) {
@@ -327,7 +327,7 @@ func (w *simWorld) checkMarked(allDead bool) {
 	}
 }
 
-// checkLog checks that no login that utmpd has marked stands open.
+// checkLog checks that no login that utmpd has marked is open.
 func (w *simWorld) checkLog() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -350,7 +350,7 @@ func (w *simWorld) checkLog() {
 		}
 		w.count("logins of the marked: judged")
 		if last, ok := open(w.history, e.rec.Line); ok && last == i {
-			w.broken("2: %v is marked, and its login stands open", e.of)
+			w.broken("2: %v is marked, and its login is open", e.of)
 		}
 	}
 }

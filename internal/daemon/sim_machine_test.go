@@ -120,7 +120,7 @@ func (k simKernel) NewPoller() (watcher.Poller, error) {
 	return &simPoller{simRun: k.simRun, more: make(chan struct{}, 1), closed: make(chan struct{})}, nil
 }
 
-// Leaders tells who leads the terminals, as /proc and /dev do.
+// Leaders returns who leads the terminals, as /proc and /dev do.
 func (k simKernel) Leaders(lines []string) (map[string]proc.Leader, error) {
 	k.w.mu.Lock()
 	defer k.w.mu.Unlock()

@@ -46,7 +46,7 @@ func (s *simSession) lives() bool {
 	return !s.proc.ended || s.leader != nil && !s.leader.ended
 }
 
-// logEntry is a record of the wtmpx file, wherever it is by now.
+// logEntry is a record of the wtmpx file, wherever it is now.
 type logEntry struct {
 	rec   utmpx.Record
 	of    *simSession // of a login
@@ -122,7 +122,7 @@ func loginRecord(n, line, kind int) utmpx.Record {
 	return rec
 }
 
-// loginProc returns the process of a login that begins: that of the last session,
+// loginProc returns the process of a login that begins: the last session's,
 // one with a pid that was used before, or a new one.
 func (w *simWorld) loginProc(kind, opt int) *simProc {
 	var p *simProc
@@ -212,13 +212,13 @@ func (w *simWorld) write(s *simSession, rec utmpx.Record, opt int) {
 	})
 }
 
-// begins notes that a session's record stands there from now on.
+// begins notes that a session's record is there from now on.
 func (s *simSession) begins() {
 	s.began = time.Now()
 	s.readBy, s.seenBy, s.judgedAt = 0, 0, time.Time{}
 }
 
-// slotOf returns where a session's record stands, -1 if it does not.
+// slotOf returns the slot of a session's record, -1 if it has none.
 func (w *simWorld) slotOf(s *simSession) int {
 	size := simLayout.Size()
 	data := w.files.ReadFile(utmpName)
@@ -306,7 +306,7 @@ func (w *simWorld) writeBack(s *simSession, back bool) {
 // does who holds it in memory and knows nothing of that.
 func (w *simWorld) unmark(s *simSession) {
 	w.locked(utmpName, func() {
-		if s.marked && w.slotOf(s) < 0 && w.stands(func(r utmpx.Record) bool {
+		if s.marked && w.slotOf(s) < 0 && w.holds(func(r utmpx.Record) bool {
 			return r.Type == utmpx.DeadProcess && r.ID == s.rec.ID && r.Line == s.rec.Line && r.PID == s.rec.PID
 		}) {
 			w.disturb(0)

@@ -134,7 +134,7 @@ func TestSim(t *testing.T) {
 	}
 }
 
-// simTell runs one schedule and tells what happens.
+// simTell runs one schedule and logs what happens.
 func simTell(t *testing.T, s simSchedule) {
 	onOneProcessor(t)
 	var log bytes.Buffer
@@ -145,7 +145,7 @@ func simTell(t *testing.T, s simSchedule) {
 	}
 }
 
-// report makes a failing schedule as short as it can be, and tells it.
+// report makes a failing schedule as short as it can be, and logs it.
 func report(t *testing.T, seed uint64, s simSchedule, wrong []string) {
 	small := shrink(t, s, wrong)
 	var log bytes.Buffer

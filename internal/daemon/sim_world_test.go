@@ -167,7 +167,7 @@ func (w *simWorld) exists(name string) bool {
 	return err == nil
 }
 
-// locked has f work on a file under its write lock, once that is to be had.
+// locked calls f under a file's write lock, once the lock is free.
 func (w *simWorld) locked(name string, f func()) {
 	w.pending = append(w.pending, func() bool {
 		h, err := w.files.As(ownerPID).Open(name, sysfile.ReadWrite)

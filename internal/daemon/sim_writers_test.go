@@ -14,7 +14,7 @@ import (
 // Who else writes to the files, and what becomes of those.
 
 // put writes a record where pututxline(3) would, as the world's owners of
-// records do. If torn, its second half comes a moment later, under the same lock.
+// records do. If torn, its second half follows a moment later, under the same lock.
 func (w *simWorld) put(raw []byte, torn bool) {
 	r := simLayout.Decode(string(raw))
 	size := simLayout.Size()
@@ -104,7 +104,7 @@ func (w *simWorld) appendLog(r utmpx.Record, of *simSession) {
 	w.files.Change(wtmpName, func(data []byte) []byte {
 		if w.tornLog == nil {
 			data = data[:len(data)/len(raw)*len(raw)]
-		} else { // it comes in between, as O_APPEND has it
+		} else { // it gets in between, as O_APPEND allows
 			data = append(data, w.tornLog...)
 			w.tornLog = nil
 		}
@@ -114,7 +114,7 @@ func (w *simWorld) appendLog(r utmpx.Record, of *simSession) {
 }
 
 // blind reports whether utmpd is between its last look at the log and its
-// write. Who takes no lock and comes in just then cannot be helped.
+// write. A writer that takes no lock and writes just then cannot be helped.
 func (w *simWorld) blind() bool {
 	if w.run != nil {
 		for h := range w.run.handles {
@@ -127,7 +127,7 @@ func (w *simWorld) blind() bool {
 }
 
 // appendTorn appends a record of a line of its own in two parts, without a lock.
-// The second never comes if the writer dies.
+// There is no second one if the writer dies.
 func (w *simWorld) appendTorn(dies bool) {
 	if w.blind() || w.tornLog != nil || !w.exists(wtmpName) || time.Now().Before(w.logFailsUntil) {
 		return

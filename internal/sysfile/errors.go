@@ -18,7 +18,7 @@ var (
 	ErrSymlink = errors.New("symbolic link that is not root's")
 )
 
-// notRegular names what stands where a file should be.
+// notRegular names what is there in place of a regular file.
 func notRegular(mode fs.FileMode) error {
 	what := "special file"
 	switch {

@@ -50,7 +50,7 @@ func BenchmarkScanned(b *testing.B) {
 }
 
 // BenchmarkDeath: a process dies, nobody leads its terminal, its record is cleaned;
-// then the record stands there again, of a process that lives.
+// then the record is there again, with a process that lives.
 func BenchmarkDeath(b *testing.B) {
 	t, snap, now := benchTable(b)
 	b.ReportAllocs()

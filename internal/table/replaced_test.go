@@ -9,9 +9,9 @@ import (
 	"utmpd.dev/utmpd/internal/session"
 )
 
-// TestAnotherFileForAWhile: what stands at the utmpx file's name when a record
-// is to be cleaned is another file, and then the old one again. The time of
-// death is not lost.
+// TestAnotherFileForAWhile: when a record is to be cleaned, the utmpx file's name
+// leads to another file, and then to the old one again. The time of death is not
+// lost.
 func TestAnotherFileForAWhile(t *testing.T) {
 	w := newWorld(t)
 	w.start(100)

@@ -159,7 +159,7 @@ func TestDeath(t *testing.T) {
 			w.pass(time.Second)
 			w.gen++
 			w.hold = false
-			w.scan() // orders it anew; the old job comes back as changed
+			w.scan() // orders it again; the old job returns as changed
 			w.pass(time.Second)
 			w.wantDead(0, died)
 		}},
@@ -179,7 +179,7 @@ func TestDeath(t *testing.T) {
 				w.t.Error("a record written back is never looked at again")
 			}
 		}},
-		{"the lock is not to be had for an hour", func(w *world) {
+		{"another holds the lock for an hour", func(w *world) {
 			died := w.now.Wall
 			w.utmpxErr, w.outcome = errors.New("locked"), session.Busy
 			w.kill(100, session.Status{})

@@ -92,7 +92,7 @@ func (w *world) suspend(d time.Duration) {
 	w.now.Wall = w.now.Wall.Add(d)
 }
 
-// kill ends a process; the table is told if it watched it.
+// kill ends a process; the table gets an event if it watched it.
 func (w *world) kill(pid int32, status session.Status) {
 	p := w.procs[pid]
 	delete(w.procs, pid)

@@ -180,7 +180,7 @@ func runOnTerminal(t *testing.T) (func() string, func()) {
 	}
 }
 
-// listenAsSyslog stands in for syslog and returns what it receives.
+// listenAsSyslog takes the place of syslog and returns what it receives.
 func listenAsSyslog(t *testing.T) func() string {
 	t.Helper()
 	os.Remove("/dev/log")
