@@ -14,54 +14,83 @@ import (
 	"utmpd.dev/utmpd/internal/sysfile"
 )
 
-// TestSystem holds the simulated system to what the kernel does, call by call.
-func TestSystem(t *testing.T) {
+// opener opens the file f of a world for the rest of a test.
+func opener(t *testing.T, w world) func(mode sysfile.OpenMode) sysfile.Handle {
+	return func(mode sysfile.OpenMode) sysfile.Handle {
+		t.Helper()
+		h, err := w.System().Open(w.Path("f"), mode)
+		check(t, err)
+		t.Cleanup(func() { h.Close() })
+		return h
+	}
+}
+
+// wantContent checks what a handle reads from the beginning of its file.
+func wantContent(t *testing.T, h sysfile.Handle, want string) {
+	t.Helper()
+	p := make([]byte, 30)
+	n, err := h.ReadAt(p, 0)
+	if string(p[:n]) != want || err != io.EOF {
+		t.Errorf("ReadAt: %q, %v, want %q and EOF", p[:n], err, want)
+	}
+}
+
+// wantWritten checks the result of a write of want bytes, or of one that must fail if
+// want is 0.
+func wantWritten(t *testing.T, what string, n int, err error, want int) {
+	t.Helper()
+	if n != want || (err == nil) != (want > 0) {
+		t.Errorf("%s: %d, %v, want %d", what, n, err, want)
+	}
+}
+
+// The tests below compare the simulated system with the kernel, call by call.
+
+func TestSystemMissing(t *testing.T) {
 	both(t, func(t *testing.T, w world) {
-		sys, name := w.System(), w.Path("f")
-		if _, err := sys.Open(name, sysfile.ReadWrite); !errors.Is(err, fs.ErrNotExist) {
+		if _, err := w.System().Open(w.Path("f"), sysfile.ReadWrite); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("Open of a missing file: %v", err)
 		}
-		if _, err := sys.Lookup(name); !errors.Is(err, fs.ErrNotExist) {
+		if _, err := w.System().Lookup(w.Path("f")); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("Lookup of a missing file: %v", err)
 		}
-		w.Write(t, "f", []byte("0123456789"))
-		open := func(mode sysfile.OpenMode) sysfile.Handle {
-			h, err := sys.Open(name, mode)
-			check(t, err)
-			t.Cleanup(func() { h.Close() })
-			return h
-		}
-		r, rw, app := open(sysfile.ReadOnly), open(sysfile.ReadWrite), open(sysfile.AppendOnly)
+	})
+}
 
-		if n, err := rw.WriteAt([]byte("ab"), 2); n != 2 || err != nil {
-			t.Errorf("WriteAt: %d, %v", n, err)
-		}
-		for what, h := range map[string]sysfile.Handle{"ReadOnly": r, "AppendOnly": app} {
-			if n, err := h.WriteAt([]byte("x"), 0); n != 0 || err == nil {
-				t.Errorf("WriteAt, %s: %d, %v", what, n, err)
-			}
-		}
-		if n, err := rw.WriteAt([]byte("tail"), 12); n != 4 || err != nil {
-			t.Errorf("WriteAt behind the end: %d, %v", n, err)
-		}
-		if n, err := app.Append([]byte("end")); n != 3 || err != nil {
-			t.Errorf("Append: %d, %v", n, err)
-		}
-		if n, err := r.Append([]byte("x")); n > 0 || err == nil {
-			t.Errorf("Append, ReadOnly: %d, %v", n, err)
-		}
-		p := make([]byte, 30)
-		n, err := r.ReadAt(p, 0)
-		if string(p[:n]) != "01ab456789\x00\x00tailend" || err != io.EOF {
-			t.Errorf("ReadAt: %q, %v", p[:n], err)
-		}
-		if n, err := r.ReadAt(p, 40); n != 0 || err != io.EOF {
+func TestSystemWrites(t *testing.T) {
+	both(t, func(t *testing.T, w world) {
+		w.Write(t, "f", []byte("0123456789"))
+		open := opener(t, w)
+		r, rw, app := open(sysfile.ReadOnly), open(sysfile.ReadWrite), open(sysfile.AppendOnly)
+		n, err := rw.WriteAt([]byte("ab"), 2)
+		wantWritten(t, "WriteAt", n, err, 2)
+		n, err = r.WriteAt([]byte("x"), 0)
+		wantWritten(t, "WriteAt, ReadOnly", n, err, 0)
+		n, err = app.WriteAt([]byte("x"), 0)
+		wantWritten(t, "WriteAt, AppendOnly", n, err, 0)
+		n, err = rw.WriteAt([]byte("tail"), 12)
+		wantWritten(t, "WriteAt behind the end", n, err, 4)
+		n, err = app.Append([]byte("end"))
+		wantWritten(t, "Append", n, err, 3)
+		n, err = r.Append([]byte("x"))
+		wantWritten(t, "Append, ReadOnly", max(n, 0), err, 0)
+		wantContent(t, r, "01ab456789\x00\x00tailend")
+		if n, err := r.ReadAt(make([]byte, 30), 40); n != 0 || err != io.EOF {
 			t.Errorf("ReadAt behind the end: %d, %v", n, err)
 		}
 		check(t, app.Truncate(4))
 		if err := r.Truncate(1); err == nil {
 			t.Error("Truncate, ReadOnly: no error")
 		}
+		wantContent(t, r, "01ab")
+	})
+}
+
+func TestSystemReplaced(t *testing.T) {
+	both(t, func(t *testing.T, w world) {
+		w.Write(t, "f", []byte("01ab"))
+		sys, name := w.System(), w.Path("f")
+		r := opener(t, w)(sysfile.ReadOnly)
 		info, err := r.Info()
 		check(t, err)
 		if now, err := sys.Lookup(name); err != nil || info.Size != 4 || now != info {
@@ -71,15 +100,13 @@ func TestSystem(t *testing.T) {
 		if now, err := sys.Lookup(name); err != nil || now.Generation == info.Generation {
 			t.Errorf("a new file: %+v, %v", now, err)
 		}
-		if got, _ := r.ReadAt(p, 0); string(p[:got]) != "01ab" {
-			t.Errorf("the old file holds %q", p[:got])
-		}
+		wantContent(t, r, "01ab")
 		names, err := sys.List(w.Path("."))
 		if err != nil || !slices.Equal(names, []string{"f"}) {
 			t.Errorf("List: %q, %v", names, err)
 		}
 		check(t, r.Close())
-		if _, err := r.ReadAt(p, 0); !errors.Is(err, fs.ErrClosed) {
+		if _, err := r.ReadAt(make([]byte, 1), 0); !errors.Is(err, fs.ErrClosed) {
 			t.Errorf("ReadAt of a closed file: %v", err)
 		}
 	})
