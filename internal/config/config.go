@@ -58,6 +58,24 @@ type Fixed struct {
 	RunAs     string // RUN_AS: the user to become, "" to stay who started it
 }
 
+// Changed returns the keys whose values differ from g's, in the order of the file.
+func (f Fixed) Changed(g Fixed) []string {
+	var keys []string
+	for _, k := range []struct{ name, old, new string }{
+		{"UTMPX_FILE", f.UtmpxFile, g.UtmpxFile},
+		{"WTMPX_FILE", f.WtmpxFile, g.WtmpxFile},
+		{"PIPE_FILE", f.PipeFile, g.PipeFile},
+		{"RUN_DIR", f.RunDir, g.RunDir},
+		{"STATE_DIR", f.StateDir, g.StateDir},
+		{"RUN_AS", f.RunAs, g.RunAs},
+	} {
+		if k.old != k.new {
+			keys = append(keys, k.name)
+		}
+	}
+	return keys
+}
+
 // Warning describes a fault in a line.
 type Warning struct {
 	File    string

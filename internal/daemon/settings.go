@@ -5,6 +5,7 @@ package daemon
 import (
 	"fmt"
 	"log/slog"
+	"strings"
 
 	"utmpd.dev/utmpd/internal/config"
 	"utmpd.dev/utmpd/internal/table"
@@ -33,8 +34,8 @@ func (s *settings) reload() bool {
 		s.log.Error("configuration has faults: the old settings stay in force", "faults", len(warnings))
 		return false
 	}
-	if cfg.Fixed != s.Fixed {
-		s.log.Warn("configuration: files, directories and RUN_AS change at the next start only")
+	if keys := s.Changed(cfg.Fixed); keys != nil {
+		s.log.Warn("configuration: these keys change at the next start only", "keys", strings.Join(keys, " "))
 	}
 	s.Reloadable = cfg.Reloadable
 	return true
