@@ -76,12 +76,6 @@ func (d *Detector) OfHead(head []byte) (*utmpx.Layout, error) {
 	return l, err
 }
 
-// LayoutOf returns the layout of a file that begins with head. See
-// [NewDetector] for expected and [Detector.OfHead] for head.
-func LayoutOf(head []byte, expected *utmpx.Layout) (*utmpx.Layout, error) {
-	return NewDetector(expected).OfHead(head)
-}
-
 // detect decides which layout a file beginning with head has. Content that
 // proves nothing has the layout expected, unless something speaks against it.
 func detect(head []byte, expected *utmpx.Layout) (layout *utmpx.Layout, certain bool, err error) {
