@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"iter"
 	"slices"
+	"utmpd.dev/utmpd/internal/sysfile"
 )
 
 // AllBackward yields the records of all files of the log, the last one first, as
@@ -25,7 +26,7 @@ func (l *Log) AllBackward(ctx context.Context) iter.Seq2[Entry, error] {
 		if err != nil && !yield(Entry{}, err) || ctx.Err() != nil {
 			return
 		}
-		if len(rotatedOf(files, l.name)) == len(files) && !yield(Entry{}, wrap("open", l.name, fs.ErrNotExist)) {
+		if len(rotatedOf(files, l.name)) == len(files) && !yield(Entry{}, sysfile.Wrap("open", l.name, fs.ErrNotExist)) {
 			return
 		}
 		b := backward{log: l, ctx: ctx, yield: yield, left: files}
@@ -96,7 +97,7 @@ func (b *backward) open() (*File, error) {
 	})
 	if i < 0 {
 		b.left = slices.DeleteFunc(files, func(g FileInfo) bool { return !g.Modified.Before(info.Modified) })
-		return nil, wrap("open", info.Name, fs.ErrNotExist)
+		return nil, sysfile.Wrap("open", info.Name, fs.ErrNotExist)
 	}
 	b.left = files[:i]
 	return b.log.Open(b.ctx, files[i].Name)
@@ -139,5 +140,5 @@ func (b *backward) copyOf(f *File, off int64) (*File, error) {
 			c.Close()
 		}
 	}
-	return nil, wrap("read", f.name, errTruncated)
+	return nil, sysfile.Wrap("read", f.name, errTruncated)
 }

@@ -8,6 +8,7 @@ import (
 	"compress/gzip"
 	"io"
 	"strings"
+	"utmpd.dev/utmpd/internal/sysfile"
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/ulikunitz/xz"
@@ -66,7 +67,7 @@ func (f *File) stream() (stream, error) {
 	raw := bufio.NewReader(io.NewSectionReader(f.h, 0, f.size))
 	r, done, err := f.compression.open(raw)
 	if err != nil {
-		return stream{}, wrap("read", f.name, err)
+		return stream{}, sysfile.Wrap("read", f.name, err)
 	}
 	return stream{r, done}, nil
 }

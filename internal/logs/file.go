@@ -38,7 +38,7 @@ type File struct {
 func (l *Log) Open(ctx context.Context, name string) (*File, error) {
 	h, err := l.sys.Open(name, sysfile.ReadUnseen)
 	if err != nil {
-		return nil, wrap("open", name, err)
+		return nil, sysfile.Wrap("open", name, err)
 	}
 	f, err := l.file(ctx, name, h)
 	if err != nil {
@@ -60,7 +60,7 @@ func (l *Log) Wrap(ctx context.Context, name string, h sysfile.Handle) (*File, e
 func (l *Log) file(ctx context.Context, name string, h sysfile.Handle) (*File, error) {
 	info, err := h.Info()
 	if err != nil {
-		return nil, wrap("read", name, err)
+		return nil, sysfile.Wrap("read", name, err)
 	}
 	f := &File{log: l, ctx: ctx, h: h, name: name, info: info, size: info.Size, block: l.blocks.Get().(*[]byte)}
 	if err := f.detect(); err != nil {
@@ -74,14 +74,14 @@ func (l *Log) file(ctx context.Context, name string, h sysfile.Handle) (*File, e
 func (f *File) detect() error {
 	n, err := f.h.ReadAt((*f.block)[:magicSize], 0)
 	if err != nil && err != io.EOF {
-		return wrap("read", f.name, err)
+		return sysfile.Wrap("read", f.name, err)
 	}
 	if f.compression = compressionOf((*f.block)[:n]); f.compression != nil {
 		f.end = -1
 		return f.detectCompressed()
 	}
 	if f.layout, err = f.log.layout.Of(f.h, f.info, *f.block); err != nil {
-		return wrap("read", f.name, err)
+		return sysfile.Wrap("read", f.name, err)
 	}
 	if f.end = whole(f.size, f.layout); f.end > 0 {
 		f.first = digestOf((*f.block)[:f.layout.Size()])
@@ -107,7 +107,7 @@ func (f *File) detectCompressed() error {
 	if err == nil && n >= f.layout.Size() {
 		f.first = digestOf(head[:f.layout.Size()])
 	}
-	return wrap("read", f.name, err)
+	return sysfile.Wrap("read", f.name, err)
 }
 
 // whole returns size without a partial record at the end.
@@ -123,7 +123,7 @@ func (f *File) Close() error {
 	if f.borrow {
 		return nil
 	}
-	return wrap("close", f.name, f.h.Close())
+	return sysfile.Wrap("close", f.name, f.h.Close())
 }
 
 // Reuse makes the file's records share one block of memory, which the reading of
@@ -159,7 +159,7 @@ func (f *File) End() int64 { return f.end }
 func (f *File) Refresh() error {
 	info, err := f.h.Info()
 	if err != nil {
-		return wrap("read", f.name, err)
+		return sysfile.Wrap("read", f.name, err)
 	}
 	f.info, f.size, f.first = info, info.Size, digest{}
 	return f.detect()

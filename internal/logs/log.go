@@ -75,7 +75,7 @@ func (f FileInfo) Same(g FileInfo) bool {
 // present file; a present file that cannot be looked up has its name only.
 func (l *Log) Files(ctx context.Context) ([]FileInfo, error) {
 	if err := ctx.Err(); err != nil {
-		return nil, wrap("list the files of", l.name, err)
+		return nil, sysfile.Wrap("list the files of", l.name, err)
 	}
 	rotated, listErr := l.rotated()
 	now, err := l.sys.Lookup(l.name)
@@ -83,7 +83,7 @@ func (l *Log) Files(ctx context.Context) ([]FileInfo, error) {
 		return rotated, listErr
 	}
 	if err != nil {
-		return append(rotated, FileInfo{Name: l.name}), errors.Join(listErr, wrap("read", l.name, err))
+		return append(rotated, FileInfo{Name: l.name}), errors.Join(listErr, sysfile.Wrap("read", l.name, err))
 	}
 	rotated = slices.DeleteFunc(rotated, func(f FileInfo) bool { return f.Generation == now.Generation })
 	return append(rotated, FileInfo{Name: l.name, Info: now}), listErr
@@ -94,7 +94,7 @@ func (l *Log) rotated() ([]FileInfo, error) {
 	dir, base := filepath.Split(l.name)
 	names, err := l.sys.List(filepath.Clean(dir + "."))
 	if err != nil {
-		return nil, wrap("list the files of", l.name, err)
+		return nil, sysfile.Wrap("list the files of", l.name, err)
 	}
 	var files []FileInfo
 	for _, name := range names {

@@ -8,6 +8,7 @@ import (
 	"iter"
 	"slices"
 	"unsafe"
+	"utmpd.dev/utmpd/internal/sysfile"
 
 	"utmpd.dev/utmpd/internal/snapshot"
 	"utmpd.dev/utmpd/utmpx"
@@ -164,12 +165,12 @@ func (f *File) blocksBackward(from int64) iter.Seq2[block, error] {
 // returns fewer where the file was truncated meanwhile.
 func (f *File) load(off, end int64) ([]byte, error) {
 	if err := f.ctx.Err(); err != nil {
-		return nil, wrap("read", f.name, err)
+		return nil, sysfile.Wrap("read", f.name, err)
 	}
 	b := f.memory(min(f.blockSize(), end-off))
 	n, err := f.h.ReadAt(b, off)
 	if err != nil && err != io.EOF {
-		return nil, wrap("read", f.name, err)
+		return nil, sysfile.Wrap("read", f.name, err)
 	}
 	return b[:whole(int64(n), f.layout)], nil
 }
@@ -186,13 +187,13 @@ func (f *File) decompressed(from int64) iter.Seq2[block, error] {
 		defer s.close()
 		if _, err := io.CopyN(io.Discard, s, from); err != nil {
 			if err != io.EOF {
-				yield(block{}, wrap("read", f.name, err))
+				yield(block{}, sysfile.Wrap("read", f.name, err))
 			}
 			return
 		}
 		for off := from; ; {
 			if err := f.ctx.Err(); err != nil {
-				yield(block{}, wrap("read", f.name, err))
+				yield(block{}, sysfile.Wrap("read", f.name, err))
 				return
 			}
 			b := f.memory(f.blockSize())
@@ -203,7 +204,7 @@ func (f *File) decompressed(from int64) iter.Seq2[block, error] {
 			off += int64(n)
 			if err != nil {
 				if err != io.EOF {
-					yield(block{}, wrap("read", f.name, err))
+					yield(block{}, sysfile.Wrap("read", f.name, err))
 				}
 				return
 			}

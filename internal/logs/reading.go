@@ -9,6 +9,7 @@ import (
 	"iter"
 	"slices"
 	"time"
+	"utmpd.dev/utmpd/internal/sysfile"
 
 	"utmpd.dev/utmpd/internal/snapshot"
 )
@@ -53,7 +54,7 @@ func (l *Log) From(ctx context.Context, p Position) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		r := &reading{log: l, ctx: ctx, from: p, yield: yield}
 		if r.run() && r.missing {
-			yield(Entry{}, wrap("open", l.name, fs.ErrNotExist))
+			yield(Entry{}, sysfile.Wrap("open", l.name, fs.ErrNotExist))
 		}
 	}
 }
@@ -67,7 +68,7 @@ func (l *Log) Since(ctx context.Context, t time.Time) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		r := &reading{log: l, ctx: ctx, since: t, yield: yield}
 		if r.run() && r.missing {
-			yield(Entry{}, wrap("open", l.name, fs.ErrNotExist))
+			yield(Entry{}, sysfile.Wrap("open", l.name, fs.ErrNotExist))
 		}
 	}
 }
@@ -129,7 +130,7 @@ func (r *reading) run() bool {
 			return r.endGap()
 		}
 	}
-	return r.yield(Entry{}, wrap("read", r.log.name, errRotating))
+	return r.yield(Entry{}, sysfile.Wrap("read", r.log.name, errRotating))
 }
 
 // read reads the files of a plan.

@@ -129,8 +129,8 @@ func (l *Log) Read(ctx context.Context) (*Logins, error) {
 	return nil, fmt.Errorf("utmpfile: read %s: %w", l.file.Name(), errRotated)
 }
 
-// read goes on where the last reading stopped, or reads anew. It reports false
-// if the log was rotated while it was read anew.
+// read goes on where the last reading stopped, or reads back to the last boot. It
+// reports false if the log was rotated meanwhile.
 func (l *Log) read(ctx context.Context) (bool, error) {
 	f, err := l.files.Open(ctx, l.file.Name())
 	if err != nil {
@@ -141,7 +141,7 @@ func (l *Log) read(ctx context.Context) (bool, error) {
 		return ok, err
 	}
 	before := l.list(ctx)
-	next, err := l.readAnew(ctx, f, before)
+	next, err := l.readBack(ctx, f, before)
 	if err != nil {
 		return false, err
 	}

@@ -85,9 +85,9 @@ func TestOpenRCBoot(t *testing.T) {
 	})
 }
 
-// TestRotation: another file, a cut one, and one cut and filled again are
-// read anew. A login that stood open before stands open still, until the new
-// file tells of its line.
+// TestRotation: another file, a truncated one, and one that was truncated and filled
+// again are read from the beginning. A login that was open before is still open, until
+// the new file has a record of its line.
 func TestRotation(t *testing.T) {
 	fresh := []utmpx.Record{dead("pts/1", 7), sess("pts/9", 9)}
 	many := append([]utmpx.Record{dead("a", 5), dead("b", 6), dead("c", 7)}, fresh...)

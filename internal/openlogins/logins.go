@@ -28,7 +28,7 @@ type Login struct {
 //   - A DEAD_PROCESS record, or one without a user, closes it.
 //   - A boot or a shutdown closes all lines, as last(1) shows them.
 //   - A login stays open when the log is rotated. The first record of its line in
-//     the next file decides anew.
+//     the next file decides again.
 //
 // The order of the records counts, and never their time.
 type Logins struct {

@@ -5,8 +5,6 @@ package recfile
 import (
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 
 	"utmpd.dev/utmpd/internal/sysfile"
 )
@@ -54,23 +52,12 @@ func (e *LockedError) Unwrap() []error {
 	return []error{sysfile.ErrLocked, e.Cause}
 }
 
-// wrap adds what was tried on which file, once: it takes a path error from below
-// apart.
+// wrap adds what was tried on which file, once: see [sysfile.Wrap]. A [LockedError] says
+// that already.
 func wrap(op, name string, err error) error {
-	if err == nil {
-		return nil
-	}
 	var locked *LockedError
 	if errors.As(err, &locked) {
 		return err
 	}
-	var pe *fs.PathError
-	if errors.As(err, &pe) {
-		err = pe.Err
-	}
-	var se *os.SyscallError
-	if errors.As(err, &se) {
-		err = se.Err
-	}
-	return fmt.Errorf("utmpfile: %s %s: %w", op, name, err)
+	return sysfile.Wrap(op, name, err)
 }

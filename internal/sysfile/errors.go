@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 )
 
 // Errors that callers can tell apart. A missing file is [fs.ErrNotExist].
@@ -34,4 +35,22 @@ func notRegular(mode fs.FileMode) error {
 		what = "symbolic link"
 	}
 	return fmt.Errorf("%w but a %s", ErrNotRegular, what)
+}
+
+// Wrap adds to an error what was tried on which file, once: it takes a path error from
+// below apart. The prefix is that of the public package utmpfile, whose users see it.
+// Wrap of nil is nil.
+func Wrap(op, name string, err error) error {
+	if err == nil {
+		return nil
+	}
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		err = pe.Err
+	}
+	var se *os.SyscallError
+	if errors.As(err, &se) {
+		err = se.Err
+	}
+	return fmt.Errorf("utmpfile: %s %s: %w", op, name, err)
 }

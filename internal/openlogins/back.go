@@ -12,9 +12,9 @@ import (
 	"utmpd.dev/utmpd/internal/logs"
 )
 
-// readAnew returns what the files of the log show, the present one being f. It
+// readBack returns what the files of the log show, the present one being f. It
 // fails if f cannot be read. A rotated file that cannot be read is a gap.
-func (l *Log) readAnew(ctx context.Context, f *logs.File, files listing) (*state, error) {
+func (l *Log) readBack(ctx context.Context, f *logs.File, files listing) (*state, error) {
 	start, err := startOf(f.Reuse())
 	if err != nil {
 		return nil, err
