@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"iter"
 	"slices"
+
 	"utmpd.dev/utmpd/internal/sysfile"
 )
 

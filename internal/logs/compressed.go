@@ -8,10 +8,11 @@ import (
 	"compress/gzip"
 	"io"
 	"strings"
-	"utmpd.dev/utmpd/internal/sysfile"
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/ulikunitz/xz"
+
+	"utmpd.dev/utmpd/internal/sysfile"
 )
 
 // compression is a format of compressed files.

@@ -8,9 +8,9 @@ import (
 	"iter"
 	"slices"
 	"unsafe"
-	"utmpd.dev/utmpd/internal/sysfile"
 
 	"utmpd.dev/utmpd/internal/snapshot"
+	"utmpd.dev/utmpd/internal/sysfile"
 	"utmpd.dev/utmpd/utmpx"
 )
 

@@ -9,9 +9,9 @@ import (
 	"iter"
 	"slices"
 	"time"
-	"utmpd.dev/utmpd/internal/sysfile"
 
 	"utmpd.dev/utmpd/internal/snapshot"
+	"utmpd.dev/utmpd/internal/sysfile"
 )
 
 // Forward yields the records of the present file, as [File.Forward] does.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
 	"utmpd.dev/utmpd/internal/session"
 )
 

@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
 	"utmpd.dev/utmpd/internal/session"
 )
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
 	"utmpd.dev/utmpd/internal/session"
 )
 

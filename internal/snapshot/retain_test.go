@@ -5,8 +5,9 @@ package snapshot
 import (
 	"runtime"
 	"testing"
-	"utmpd.dev/utmpd/utmpx"
 	"weak"
+
+	"utmpd.dev/utmpd/utmpx"
 )
 
 // TestSnapshotKeepsNoOther: a snapshot shares what did not change with the one

@@ -5,6 +5,7 @@ package table
 import (
 	"testing"
 	"time"
+
 	"utmpd.dev/utmpd/internal/session"
 )
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"testing"
 	"time"
+
 	"utmpd.dev/utmpd/internal/session"
 )
 
