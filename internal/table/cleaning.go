@@ -74,9 +74,9 @@ func (t *Table) cleaned(ev Cleaned) {
 	t.out.Reports = slices.Grow(t.out.Reports, len(ev.Results))
 	for _, res := range ev.Results {
 		t.settleDebt(res)
-		s := t.ordered(res.Job)
+		s := t.utmpx.sessionOf(res.Job)
 		t.reportResult(res, delayed)
-		if s != nil {
+		if s != nil && s.state == cleaning {
 			t.goOn(s, res)
 		}
 	}
@@ -85,17 +85,6 @@ func (t *Table) cleaned(ev Cleaned) {
 			t.report(r)
 		}
 	}
-}
-
-// ordered returns the session that still waits for the result of a job, nil if its
-// record has changed since.
-func (t *Table) ordered(job session.Job) *entry {
-	u := &t.utmpx
-	s := u.at(job.Slot)
-	if s == nil || s.state != cleaning || job.Generation != u.snap.Generation() || u.snap.Raw(job.Slot) != job.Record.Raw() {
-		return nil
-	}
-	return s
 }
 
 // goOn moves a session on by what became of its job.

@@ -3,7 +3,6 @@
 package table
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -65,22 +64,19 @@ func (t *Table) leadersFound(ev Leaders) {
 		delete(t.leaders, line)
 		asked = append(asked, q.asked...)
 		for _, s := range q.late {
-			if t.waitsForLeader(s) {
+			if s.state == askingLeader {
 				t.findLeader(s)
 			}
 		}
 	}
-	slices.SortFunc(asked, func(a, b *entry) int { return cmp.Compare(a.place, b.place) }) // as they are in the file
+	slices.SortFunc(asked, byKey)
 	t.out.Clean = slices.Grow(t.out.Clean, len(asked))
 	for _, s := range asked {
-		if t.waitsForLeader(s) {
+		if s.state == askingLeader {
 			t.judgeLeader(s, ev.Lines[s.line])
 		}
 	}
 }
-
-// waitsForLeader reports whether a session that asked still waits for the answer.
-func (t *Table) waitsForLeader(s *entry) bool { return t.utmpx.has(s) && s.state == askingLeader }
 
 // judgeLeader goes on with a session by what was found on its line.
 func (t *Table) judgeLeader(s *entry, leader Leader) {

@@ -144,6 +144,7 @@ func (t *Table) close(s *entry, byOwner bool) {
 	t.grace.remove(s)
 	t.utmpx.clear(s)
 	t.count(s.state, -1)
+	s.state = done // whoever still holds it must not go on with it
 	t.counts.Sessions--
 	t.dirty = true
 }

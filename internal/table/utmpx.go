@@ -200,8 +200,15 @@ func (u *utmpxSource) clear(s *entry) {
 	u.sessions = u.sessions[:n]
 }
 
-// has reports whether a session is still the one in its slot.
-func (u *utmpxSource) has(s *entry) bool { return u.at(int(s.place)) == s }
+// sessionOf returns the session of the record that a job names, nil if the record or the
+// file is another one now.
+func (u *utmpxSource) sessionOf(job session.Job) *entry {
+	s := u.at(job.Slot)
+	if s == nil || job.Generation != u.snap.Generation() || u.snap.Raw(job.Slot) != job.Record.Raw() {
+		return nil
+	}
+	return s
+}
 
 // each yields every session, in the order of the slots.
 func (u *utmpxSource) each() iter.Seq[*entry] {
