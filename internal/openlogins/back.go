@@ -48,7 +48,6 @@ type plan struct {
 	logins  *Logins
 	rotated []span // oldest first
 	from    int64  // in the present file
-	boot    bool   // the last boot or shutdown comes first
 }
 
 // plan decides what to read.
@@ -57,18 +56,16 @@ func (l *Log) plan(ctx context.Context, f *logs.File, rotated []logs.FileInfo) (
 		return p, nil
 	}
 	if l.wasEmpty(f, rotated) {
-		if p, err := l.sinceBoot(ctx, nil, f, rotated); err != nil || p.boot {
-			return p, err
-		}
+		return l.sinceBoot(ctx, l.now.openBefore(), nil, f, rotated)
 	}
-	return l.sinceBoot(ctx, l.now, f, rotated)
+	return l.sinceBoot(ctx, l.now.openAfterGap(), l.now, f, rotated)
 }
 
-// wasEmpty reports whether the present file was empty at the last reading, which
-// knew all, and still exists. Then no record that was read is lost, and the files
-// can be read again.
+// wasEmpty reports whether the present file was empty at the last reading, and
+// still exists. Then no record that was read is lost, and all files are read again:
+// nothing proves the place in an empty file.
 func (l *Log) wasEmpty(f *logs.File, rotated []logs.FileInfo) bool {
-	if l.now == nil || !l.now.Complete() || l.now.at.offset > 0 {
+	if l.now == nil || l.now.at.offset > 0 {
 		return false
 	}
 	at := l.now.at.generation
@@ -99,16 +96,16 @@ func (l *Log) sinceLast(ctx context.Context, rotated []logs.FileInfo) (plan, boo
 	return p, true
 }
 
-// sinceBoot plans to read from the last boot or shutdown. If there was a last
-// reading, its place in the log is gone. The logins that were open then stay so
-// until a record shows otherwise.
-func (l *Log) sinceBoot(ctx context.Context, last *state, f *logs.File, rotated []logs.FileInfo) (plan, error) {
+// sinceBoot plans to read from the last boot or shutdown. It begins with the logins
+// that are taken for open until a record shows otherwise, and leaves out the files
+// that last includes.
+func (l *Log) sinceBoot(ctx context.Context, begin *Logins, last *state, f *logs.File, rotated []logs.FileInfo) (plan, error) {
 	left := l.history
 	from, reach, err := lastBoot(f, &left)
 	if err != nil {
 		return plan{}, err
 	}
-	p := plan{logins: last.openAfterGap(), from: from}
+	p := plan{logins: begin, from: from}
 	for _, file := range slices.Backward(rotated) {
 		if reach != inOlder || last.includes(file) {
 			break
@@ -127,8 +124,26 @@ func (l *Log) sinceBoot(ctx context.Context, last *state, f *logs.File, rotated 
 		p.logins = newLogins()
 		p.logins.capped = true
 	}
-	p.boot = reach == found
 	return p, ctx.Err()
+}
+
+// openBefore returns the logins of a reading as they were before all files, which are
+// to be read again: what was open stays open until a record shows otherwise, and what
+// could not be read before may still be unknown.
+func (s *state) openBefore() *Logins {
+	before := newLogins()
+	for name, at := range s.lines {
+		if at.open {
+			at := *at
+			at.file = before.file
+			before.lines[name] = &at
+		}
+	}
+	if s.gap != (gap{}) {
+		before.gap = gap{from: s.gap.from, file: before.file}
+	}
+	before.file++
+	return before
 }
 
 // openAfterGap returns the logins of a reading, and that something after it could

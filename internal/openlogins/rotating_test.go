@@ -240,3 +240,28 @@ func TestCopiedAndRenamed(t *testing.T) {
 		t.Error("not complete, although all files could be read")
 	}
 }
+
+// TestEmptyLogAfterAGap: a log that was empty when it was read is no new gap, also if
+// an older one is known: what has a record after that one is not in doubt.
+func TestEmptyLogAfterAGap(t *testing.T) {
+	w := simWorld{simfile.New()}
+	w.Write(t, "wtmp.2.gz", []byte("not gzip"))
+	w.Write(t, "wtmp.1", raw(t, layout, sess("closed", 100), dead("closed", 110)))
+	w.Write(t, "wtmp", nil)
+	l := openLog(w)
+	if read(t, l).Complete() {
+		t.Fatal("complete, although a file could not be read")
+	}
+	w.Change(t, "wtmp", func([]byte) []byte { return raw(t, layout, sess("new", 200)) })
+	logins := read(t, l)
+	wantOpen(t, logins, "new", 1200)
+	if logins.Complete() {
+		t.Error("complete, although a file could not be read")
+	}
+	if logins.MayBeOpen("closed", utmpx.Time{Sec: epoch + 50}) || logins.MayBeOpen("closed", utmpx.Time{Sec: epoch + 150}) {
+		t.Error("a line with a record after the gap may be open")
+	}
+	if !logins.MayBeOpen("other", utmpx.Time{Sec: epoch + 50}) {
+		t.Error("a line without a record may not be open")
+	}
+}
