@@ -102,7 +102,10 @@ func TestSysvScript(t *testing.T) {
 	// A stale or foreign pid file must not make the script take another process
 	// for utmpd or kill it.
 	m.sh(not + `/etc/init.d/utmpd start
-		kill -9 $(cat /run/utmpd/utmpd.pid)
+		pid=$(cat /run/utmpd/utmpd.pid)
+		kill -9 $pid
+		# A process that waits for the disk keeps its locks until it is gone.
+		while kill -0 $pid 2>/dev/null; do sleep 0.05; done
 		sleep 600 &
 		echo $! >/run/utmpd/utmpd.pid
 		not /etc/init.d/utmpd status
