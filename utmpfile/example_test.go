@@ -260,13 +260,13 @@ func ExampleFile_Put() {
 
 // Find out in which layout a file is.
 func ExampleLog_Layout() {
-	name, remove := temp(utmpx.Glibc400BE, day...)
+	name, remove := temp(utmpx.Glibc384BE, day...)
 	defer remove()
 
 	l, err := utmpfile.NewLog(name, nil).Layout()
 	fmt.Println(l, err)
 	// Output:
-	// glibc-400-be <nil>
+	// glibc-384-be <nil>
 }
 
 // Read a file of another machine: the layout is found by itself.
@@ -293,19 +293,19 @@ func Example_convert() {
 	var data []byte
 	for e, err := range utmpfile.NewLog(name, nil).Forward(context.Background()) {
 		if err == nil {
-			data, err = utmpx.Glibc400BE.AppendEncode(data, e.Record)
+			data, err = utmpx.Glibc384BE.AppendEncode(data, e.Record)
 		}
 		if err != nil {
 			log.Fatal(err)
 		}
 	}
-	if err := os.WriteFile(name+"-s390x", data, 0o644); err != nil {
+	if err := os.WriteFile(name+"-powerpc", data, 0o644); err != nil {
 		log.Fatal(err)
 	}
-	l, err := utmpfile.NewLog(name+"-s390x", nil).Layout()
+	l, err := utmpfile.NewLog(name+"-powerpc", nil).Layout()
 	fmt.Println(len(data)/l.Size(), "records in", l, err)
 	// Output:
-	// 5 records in glibc-400-be <nil>
+	// 5 records in glibc-384-be <nil>
 }
 
 // Tell a file that is locked from one that does not exist.

@@ -16,7 +16,7 @@ func ExampleDetect() {
 	var data []byte
 	for i := range 3 {
 		var err error
-		data, err = utmpx.Glibc400BE.AppendEncode(data, utmpx.Record{
+		data, err = utmpx.Glibc384BE.AppendEncode(data, utmpx.Record{
 			Type: utmpx.UserProcess, PID: int32(700 + i), Line: fmt.Sprint("pts/", i), User: "alice",
 			Time: utmpx.Time{Sec: 1_780_000_000 + int64(i)},
 		})
@@ -32,7 +32,7 @@ func ExampleDetect() {
 		fmt.Println(r.User, r.Line)
 	}
 	// Output:
-	// glibc-400-be sure
+	// glibc-384-be sure
 	// alice pts/0
 	// alice pts/1
 	// alice pts/2
