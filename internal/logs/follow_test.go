@@ -110,7 +110,7 @@ func TestFollow(t *testing.T) {
 }
 
 // TestFollowLateWriter: a program that opened the log before it was rotated, and had
-// to wait for its lock, writes to the file that is rotated by then. Who goes on
+// to wait for its lock, writes to the file after the rotation. A reader that goes on
 // from such a record goes on in the present file.
 func TestFollowLateWriter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
