@@ -65,12 +65,19 @@ func (b *booting) gather() {
 	now := b.in.on.now()
 	b.ev = boots.Evidence{Boot: b.bootID, Now: now, Booted: now.Add(-b.in.on.uptime()), UtmpBoot: b.utmpBoot()}
 	b.began = b.ev.Booted
-	if n, ok := b.note(stampFile); ok {
-		b.ev.Stamp = &boots.Stamp{Boot: n.BootID, Booted: n.Time}
+	stamp, stamped := b.note(stampFile)
+	note, noted := b.note(heartbeat.NoteFile)
+	ours := present{b.bootID, b.in.on.initStart(), b.ev.Now, 0}
+	ours.up, _ = b.in.on.up()
+	if stamped {
+		b.ev.Stamp = &boots.Stamp{Boot: ours.idOf(stamp), Booted: stamp.Time}
+		if noted && ours.followed(stamp, note) {
+			b.ev.Stamp.Boot = ours.idOf(note)
+		}
 	}
-	if n, ok := b.note(heartbeat.NoteFile); ok {
-		b.ev.Note = &boots.Note{Boot: n.BootID, At: n.Time, Every: n.Every, State: noteStates[n.State]}
-		if n.BootID == b.bootID && (b.ev.Stamp == nil || b.ev.Stamp.Boot != b.bootID) {
+	if noted {
+		b.ev.Note = &boots.Note{Boot: ours.idOf(note), At: note.Time, Every: note.Every, State: noteStates[note.State]}
+		if b.ev.Note.Boot == b.bootID && (b.ev.Stamp == nil || b.ev.Stamp.Boot != b.bootID) {
 			b.tell("utmpd started before utmpctl boot and has overwritten the note of the last boot; run utmpctl boot before utmpd")
 		}
 	}
@@ -220,7 +227,7 @@ func (b *booting) leaveStamp() error {
 	if b.ev.Stamp != nil && b.ev.Stamp.Boot == b.bootID {
 		return nil
 	}
-	return b.leave(stampFile, heartbeat.Note{BootID: b.bootID, Time: b.ev.Booted, State: heartbeat.Running},
+	return b.leave(stampFile, heartbeat.Note{Time: b.ev.Booted, State: heartbeat.Running},
 		"only the records show that this boot was recorded")
 }
 

@@ -97,6 +97,54 @@ func TestLives(t *testing.T) {
 			l.do("boot")
 		}, []string{"08:00:00 BOOT_TIME reboot", "10:00:00 RUN_LVL shutdown", "10:00:30 BOOT_TIME reboot",
 			"11:00:00 RUN_LVL shutdown crash+60s,heartbeat", "11:02:00 BOOT_TIME reboot"}},
+		{"a container is killed, and started again under the same kernel", func(l *lab) {
+			l.container("a", "08:00", 100*time.Hour)
+			l.do("boot")
+			l.beats("10:00", heartbeat.Running)
+			l.container("a", "10:02", 102*time.Hour+2*time.Minute)
+			l.do("boot")
+			l.do("boot")
+		}, []string{"08:00:00 BOOT_TIME reboot", "10:00:00 RUN_LVL shutdown crash+60s,heartbeat", "10:02:00 BOOT_TIME reboot"}},
+		{"a container is stopped, and started again under the same kernel", func(l *lab) {
+			l.container("a", "08:00", 100*time.Hour)
+			l.do("boot")
+			l.beats("10:00", heartbeat.Stopped)
+			l.until("10:00:01")
+			l.do("shutdown")
+			l.container("a", "10:02", 102*time.Hour+2*time.Minute)
+			l.do("boot")
+			l.do("boot")
+			l.beats("11:00", heartbeat.Running)
+			l.container("a", "11:02", 103*time.Hour+2*time.Minute)
+			l.do("boot")
+		}, []string{"08:00:00 BOOT_TIME reboot", "10:00:01 RUN_LVL shutdown", "10:02:00 BOOT_TIME reboot",
+			"11:00:00 RUN_LVL shutdown crash+60s,heartbeat", "11:02:00 BOOT_TIME reboot"}},
+		{"notes of an earlier version in a container", func(l *lab) {
+			l.container("a", "08:00", 100*time.Hour)
+			l.logs(system(utmpx.BootTime, "reboot", "08:00"))
+			l.old("boot", "08:00", 0)
+			l.old("heartbeat", "10:00", time.Minute)
+			l.container("a", "10:02", 102*time.Hour+2*time.Minute)
+			l.do("boot")
+			l.old("boot", "10:02", 0)
+			l.do("boot")
+		}, []string{"08:00:00 BOOT_TIME reboot", "10:00:00 RUN_LVL shutdown crash+60s,heartbeat", "10:02:00 BOOT_TIME reboot"}},
+		{"notes of an earlier version on a machine", func(l *lab) {
+			l.starts("a", "08:00")
+			l.old("boot", "02:00", 0) // the clock was set since
+			l.old("heartbeat", "03:00", time.Minute)
+			l.logs(system(utmpx.BootTime, "reboot", "02:00"), login("pts/0", 900, "02:10"))
+			l.write("utmp", encode(l.t, system(utmpx.BootTime, "reboot", "02:00")))
+			l.do("boot")
+		}, []string{"02:00:00 BOOT_TIME reboot", "02:10:00 USER alice pts/0"}},
+		{"the kernel has one id at two boots", func(l *lab) {
+			l.starts("a", "08:00")
+			l.do("boot")
+			l.beats("10:00", heartbeat.Running)
+			l.starts("a", "10:02")
+			l.do("boot")
+			l.do("boot")
+		}, []string{"08:00:00 BOOT_TIME reboot", "10:00:00 RUN_LVL shutdown crash+60s,heartbeat", "10:02:00 BOOT_TIME reboot"}},
 		{"systemd writes the rest", func(l *lab) {
 			l.system = systemd
 			l.starts("a", "08:00")

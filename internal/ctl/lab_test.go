@@ -31,7 +31,9 @@ type lab struct {
 	boot    string
 	system  initsystem.Writes
 	living  map[int32]bool
-	durable bool // its utmp outlives a boot
+	durable bool          // its utmp outlives a boot
+	init    time.Duration // from the kernel's start to that of process 1
+	slept   time.Duration
 	wait    time.Duration
 }
 
@@ -96,13 +98,26 @@ func (l *lab) starts(boot, when string) {
 	}
 }
 
+// container begins a boot of a container on a kernel that has run for so long.
+func (l *lab) container(boot, when string, up time.Duration) {
+	l.starts(boot, when)
+	l.init = up
+}
+
+// old leaves a note in STATE_DIR as the version before did.
+func (l *lab) old(name, when string, every time.Duration) {
+	l.write("state/"+name, fmt.Appendf(nil, "utmpd-heartbeat 2\nboot %q\ntime %s\nevery %s\nstate running\n",
+		l.boot, at(when).Format(time.RFC3339Nano), every))
+}
+
 // until lets time pass.
 func (l *lab) until(when string) { l.clock = at(when) }
 
 func (l *lab) machine() machine {
 	return machine{
 		now:        func() time.Time { return l.clock },
-		uptime:     func() time.Duration { return l.clock.Sub(l.booted) },
+		up:         func() (up, slept time.Duration) { return l.init + l.clock.Sub(l.booted), l.slept },
+		initStart:  func() time.Duration { return l.init },
 		bootID:     func() (string, error) { return l.boot, nil },
 		release:    func() string { return "6.1.0" },
 		initsystem: func() initsystem.Writes { return l.system },
@@ -167,7 +182,8 @@ func (l *lab) logs(recs ...utmpx.Record) {
 func (l *lab) beats(when string, state heartbeat.State) {
 	l.t.Helper()
 	l.check(heartbeat.WriteNote(filepath.Join(l.path("state"), heartbeat.NoteFile),
-		heartbeat.Note{BootID: l.boot, Time: at(when), Every: time.Minute, State: state}))
+		heartbeat.Note{BootID: l.boot, Init: l.init, Time: at(when), Up: max(0, l.init+at(when).Sub(l.booted)), Slept: l.slept,
+			Every: time.Minute, State: state}))
 }
 
 // accessed sets the log's access time.

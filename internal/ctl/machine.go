@@ -17,7 +17,8 @@ import (
 // machine is the system that utmpctl works on. Tests replace it.
 type machine struct {
 	now        func() time.Time
-	uptime     func() time.Duration // since the start of the system; 0 if unknown
+	up         func() (up, slept time.Duration) // since the kernel started; 0 if unknown
+	initStart  func() time.Duration             // of process 1, by the same clock; 0 if unknown
 	bootID     func() (string, error)
 	release    func() string // kernel release
 	initsystem func() initsystem.Writes
@@ -31,11 +32,9 @@ type machine struct {
 // thisMachine returns the system that the program runs on.
 func thisMachine() machine {
 	return machine{
-		now: time.Now,
-		uptime: func() time.Duration {
-			now := time.Now()
-			return now.Sub(proc.Boot(now)) - initStart()
-		},
+		now:        time.Now,
+		up:         proc.Up,
+		initStart:  proc.InitStart,
 		bootID:     proc.BootID,
 		release:    release,
 		initsystem: writes,
@@ -45,6 +44,13 @@ func thisMachine() machine {
 		led:        led,
 		patience:   10 * time.Second,
 	}
+}
+
+// uptime returns how long the system has been up: since process 1 started, since a
+// container's start is its boot. It is 0 if unknown.
+func (m machine) uptime() time.Duration {
+	up, _ := m.up()
+	return max(0, up-m.initStart())
 }
 
 // makeFile creates a utmpx file as tmpfiles.d and sysvinit do: 0664 root:utmp. If that

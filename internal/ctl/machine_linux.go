@@ -4,12 +4,10 @@ package ctl
 
 import (
 	"os"
-	"time"
 
 	"golang.org/x/sys/unix"
 
 	"utmpd.dev/utmpd/internal/initsystem"
-	"utmpd.dev/utmpd/internal/proc"
 )
 
 func release() string {
@@ -18,17 +16,6 @@ func release() string {
 		return ""
 	}
 	return unix.ByteSliceToString(u.Release[:])
-}
-
-// initStart returns how long the kernel had run when process 1 started. In a container
-// this can be any length; the container's start is then the boot.
-func initStart() time.Duration {
-	p, err := proc.Find(1)
-	if err != nil {
-		return 0
-	}
-	defer p.Close()
-	return p.ID().SinceBoot()
 }
 
 func writes() initsystem.Writes { return initsystem.Find(os.DirFS("/")) }

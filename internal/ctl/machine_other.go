@@ -5,8 +5,6 @@
 package ctl
 
 import (
-	"time"
-
 	"utmpd.dev/utmpd/internal/initsystem"
 )
 
@@ -15,5 +13,3 @@ func release() string { return "" }
 func writes() initsystem.Writes { return initsystem.Writes{Who: "no program known to write them"} }
 
 func volatile(string) bool { return false }
-
-func initStart() time.Duration { return 0 }

@@ -3,8 +3,6 @@
 package ctl
 
 import (
-	"time"
-
 	"golang.org/x/sys/unix"
 
 	"utmpd.dev/utmpd/internal/initsystem"
@@ -26,5 +24,3 @@ func writes() initsystem.Writes {
 }
 
 func volatile(string) bool { return false }
-
-func initStart() time.Duration { return 0 }

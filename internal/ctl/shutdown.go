@@ -67,7 +67,7 @@ func (s *stopping) log() error {
 
 // mark sets the state of the heartbeat's note to a controlled end.
 func (s *stopping) mark() error {
-	return s.leave(heartbeat.NoteFile, heartbeat.Note{BootID: s.bootID, Time: s.in.on.now(), State: heartbeat.Shutdown},
+	return s.leave(heartbeat.NoteFile, heartbeat.Note{Time: s.in.on.now(), State: heartbeat.Shutdown},
 		"only the record shows the shutdown")
 }
 

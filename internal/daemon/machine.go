@@ -25,6 +25,10 @@ type machine struct {
 	wall func(at time.Time) time.Time     // what the wall clock showed at a moment
 	up   func(at time.Time) time.Duration // how long the machine had been up then
 
+	// clocks returns how long the kernel has run, and how much of that it was
+	// suspended.
+	clocks func() (up, slept time.Duration)
+
 	raiseLimit func(want int) (int, error)                // of open files
 	collector  collector                                  // nil: memory is left to Go
 	missing    func(c config.Fixed, dryRun bool) []string // rights that this process lacks
@@ -39,6 +43,7 @@ func thisMachine() machine {
 		systemd:    sdnotify.New(os.Getenv),
 		wall:       func(at time.Time) time.Time { return at.Round(0) },
 		up:         func(at time.Time) time.Duration { return at.Sub(proc.Boot(time.Now())) },
+		clocks:     proc.Up,
 		raiseLimit: proc.RaiseLimit,
 		collector:  goCollector{},
 		missing:    missingRights,

@@ -15,6 +15,7 @@ import (
 	"utmpd.dev/utmpd/internal/heartbeat"
 	"utmpd.dev/utmpd/internal/openlogins"
 	"utmpd.dev/utmpd/internal/pidfile"
+	"utmpd.dev/utmpd/internal/proc"
 	"utmpd.dev/utmpd/internal/receiver"
 	"utmpd.dev/utmpd/internal/recfile"
 	"utmpd.dev/utmpd/internal/sandbox"
@@ -34,6 +35,7 @@ type daemon struct {
 	log    logger
 	on     machine
 	bootID string
+	init   time.Duration // start of process 1, by the kernel's clock
 	pid    int
 
 	runDir   string             // RUN_DIR, "" without one
@@ -95,6 +97,7 @@ func newDaemon(f flags, cfg config.Config, log logger, ready func(), on machine)
 		flags: f, cfg: settings{cfg, f.config, log.Logger}, log: log, on: on,
 		runDir: cfg.RunDir, stateDir: cfg.StateDir,
 		table:     table.New(tableSettings(cfg.Reloadable)),
+		init:      proc.InitStart(), // as root: /proc may hide it from RUN_AS
 		pid:       os.Getpid(),
 		started:   time.Now(),
 		inputs:    make(chan []input, 64),
@@ -136,8 +139,9 @@ func (d *daemon) build() {
 
 func (d *daemon) heartbeatOptions() heartbeat.Options {
 	o := heartbeat.Options{
-		Log: d.wtmpx, BootID: d.bootID, Period: d.cfg.WtmpxUpdateFreq, Logger: d.log.Logger,
+		Log: d.wtmpx, BootID: d.bootID, Init: d.init, Period: d.cfg.WtmpxUpdateFreq, Logger: d.log.Logger,
 		Now:    d.on.now,
+		Up:     d.on.clocks,
 		Beaten: func() { d.emit(input{at: time.Now()}) }, // for the status
 	}
 	if d.stateDir != "" {

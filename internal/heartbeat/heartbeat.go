@@ -30,10 +30,14 @@ type Options struct {
 	Log      Toucher          // nil: no access time is set
 	NotePath string           // "": no note is written
 	BootID   string           // for the note
+	Init     time.Duration    // for the note
 	Period   time.Duration    // time between two beats; at least a second
 	Now      func() time.Time // the wall clock; nil: time.Now
-	Logger   *slog.Logger     // nil: slog.Default()
-	Beaten   func()           // called after each beat; may be nil
+	// Up returns how long the kernel has run, and how much of that it was
+	// suspended; nil: unknown.
+	Up     func() (up, slept time.Duration)
+	Logger *slog.Logger // nil: slog.Default()
+	Beaten func()       // called after each beat; may be nil
 }
 
 // Heartbeat beats while Run runs.
@@ -41,7 +45,9 @@ type Heartbeat struct {
 	log      Toucher
 	notePath string
 	bootID   string
+	init     time.Duration
 	now      func() time.Time
+	up       func() (up, slept time.Duration)
 	touch    failures
 	note     failures
 	logger   *slog.Logger
@@ -61,7 +67,9 @@ func New(o Options) *Heartbeat {
 		log:      o.Log,
 		notePath: o.NotePath,
 		bootID:   o.BootID,
+		init:     o.Init,
 		now:      o.Now,
+		up:       o.Up,
 		logger:   o.Logger,
 		beaten:   o.Beaten,
 		changed:  make(chan struct{}, 1),
@@ -69,6 +77,9 @@ func New(o Options) *Heartbeat {
 	}
 	if h.now == nil {
 		h.now = time.Now
+	}
+	if h.up == nil {
+		h.up = func() (up, slept time.Duration) { return 0, 0 }
 	}
 	if h.logger == nil {
 		h.logger = slog.Default()
@@ -188,7 +199,7 @@ func (h *Heartbeat) other(err error) {
 // later beat would have overwritten, else Stopped.
 func (h *Heartbeat) atEnd() State {
 	if h.notePath != "" {
-		if n, err := ReadNote(h.notePath); err == nil && n.BootID == h.bootID && n.State == Shutdown {
+		if n, err := ReadNote(h.notePath); err == nil && n.BootID == h.bootID && SameStart(n.Init, h.init) && n.State == Shutdown {
 			return Shutdown
 		}
 	}
@@ -199,7 +210,9 @@ func (h *Heartbeat) writeNote(state State) {
 	if h.notePath == "" {
 		return
 	}
-	err := WriteNote(h.notePath, Note{BootID: h.bootID, Time: h.now(), Every: h.every(), State: state})
+	n := Note{BootID: h.bootID, Init: h.init, Time: h.now(), Every: h.every(), State: state}
+	n.Up, n.Slept = h.up()
+	err := WriteNote(h.notePath, n)
 	switch {
 	case err == nil:
 		if h.note.end() {

@@ -23,10 +23,18 @@ func TestNoteText(t *testing.T) {
 		note Note
 		want string
 	}{
-		{"running", Note{"b1", noteTime, time.Minute, Running}, "utmpd-heartbeat 2\nboot \"b1\"\ntime 2026-01-02T03:04:05.6Z\nevery 1m0s\nstate running\n"},
-		{"stopped", Note{"b1", noteTime, time.Second, Stopped}, "utmpd-heartbeat 2\nboot \"b1\"\ntime 2026-01-02T03:04:05.6Z\nevery 1s\nstate stopped\n"},
-		{"shutdown", Note{"", noteTime, 0, Shutdown}, "utmpd-heartbeat 2\nboot \"\"\ntime 2026-01-02T03:04:05.6Z\nevery 0s\nstate shutdown\n"},
-		{"any bytes", Note{"a\n\xff", noteTime, 0, Shutdown}, "utmpd-heartbeat 2\nboot \"a\\n\\xff\"\ntime 2026-01-02T03:04:05.6Z\nevery 0s\nstate shutdown\n"},
+		{"running", Note{BootID: "b1", Time: noteTime, Every: time.Minute, State: Running},
+			"utmpd-heartbeat 3\nboot \"b1\"\ninit 0s\ntime 2026-01-02T03:04:05.6Z\nup 0s\nslept 0s\nevery 1m0s\nstate running\n"},
+		{"with all clocks", Note{BootID: "b1", Init: 12340 * time.Millisecond, Time: noteTime, Up: time.Hour, Slept: time.Minute, Every: time.Minute,
+			State: Running, Steps: []Step{{time.Minute, -time.Hour}, {2 * time.Minute, time.Second}}},
+			"utmpd-heartbeat 3\nboot \"b1\"\ninit 12.34s\ntime 2026-01-02T03:04:05.6Z\nup 1h0m0s\nslept 1m0s\nevery 1m0s\nstate running\n" +
+				"step 1m0s -1h0m0s\nstep 2m0s 1s\n"},
+		{"stopped", Note{BootID: "b1", Time: noteTime, Every: time.Second, State: Stopped},
+			"utmpd-heartbeat 3\nboot \"b1\"\ninit 0s\ntime 2026-01-02T03:04:05.6Z\nup 0s\nslept 0s\nevery 1s\nstate stopped\n"},
+		{"shutdown", Note{Time: noteTime, State: Shutdown},
+			"utmpd-heartbeat 3\nboot \"\"\ninit 0s\ntime 2026-01-02T03:04:05.6Z\nup 0s\nslept 0s\nevery 0s\nstate shutdown\n"},
+		{"any bytes", Note{BootID: "a\n\xff", Time: noteTime, State: Shutdown},
+			"utmpd-heartbeat 3\nboot \"a\\n\\xff\"\ninit 0s\ntime 2026-01-02T03:04:05.6Z\nup 0s\nslept 0s\nevery 0s\nstate shutdown\n"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -44,12 +52,24 @@ func TestNoteText(t *testing.T) {
 	}
 }
 
+// TestOldNote reads a note of the version before.
+func TestOldNote(t *testing.T) {
+	const text = "utmpd-heartbeat 2\nboot \"b1\"\ntime 2026-01-02T03:04:05.6Z\nevery 1m0s\nstate running\n"
+	var n Note
+	if err := n.UnmarshalText([]byte(text)); err != nil {
+		t.Fatal(err)
+	}
+	want(t, "note", Note{BootID: "b1", Time: noteTime, Every: time.Minute, State: Running}, n)
+}
+
 func TestNoteOutOfRange(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "heartbeat")
 	for _, n := range []Note{
 		{BootID: strings.Repeat("a", 257), State: Running},
 		{Time: time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC), State: Running},
 		{Every: -1, State: Running},
+		{Up: -1, State: Running},
+		{State: Running, Steps: make([]Step, MaxSteps+1)},
 		{State: "fine"},
 		{},
 	} {
@@ -82,6 +102,7 @@ func TestReadNote(t *testing.T) {
 		{"symbolic link", func(p string) error { return os.Symlink(good, p) }, nil},
 		{"empty", text(""), ErrCorrupt},
 		{"cut", text("utmpd-heartbeat 2\nboot \"b\"\ntime 2026-"), ErrCorrupt},
+		{"old, with a line of the new version", text("utmpd-heartbeat 2\nboot \"b\"\ntime 2026-01-02T03:04:05Z\nup 1h0m0s\nevery 1m0s\nstate stopped\n"), ErrCorrupt},
 		{"version", text("utmpd-heartbeat 1\nboot \"b\"\ntime 2026-01-02T03:04:05Z\nevery 1m0s\nstate stopped\n"), ErrCorrupt},
 		{"state", text("utmpd-heartbeat 2\nboot \"b\"\ntime 2026-01-02T03:04:05Z\nevery 1m0s\nstate fine\n"), ErrCorrupt},
 		{"boot", text("utmpd-heartbeat 2\nboot b\ntime 2026-01-02T03:04:05Z\nevery 1m0s\nstate stopped\n"), ErrCorrupt},
@@ -166,7 +187,7 @@ func TestWritersTogether(t *testing.T) {
 // FuzzNote checks that no input panics, and that a note that can be parsed is
 // formatted as the same bytes.
 func FuzzNote(f *testing.F) {
-	b, err := Note{"b\x00", noteTime, time.Hour, Stopped}.MarshalText()
+	b, err := Note{BootID: "b\x00", Time: noteTime, Every: time.Hour, State: Stopped, Steps: []Step{{1, 2}}}.MarshalText()
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -176,7 +197,11 @@ func FuzzNote(f *testing.F) {
 		if n.UnmarshalText(in) != nil {
 			return
 		}
-		out, err := n.MarshalText()
+		marshal := Note.MarshalText
+		if strings.HasPrefix(string(in), oldHeader) {
+			marshal = Note.marshalOld
+		}
+		out, err := marshal(n)
 		if err != nil {
 			t.Fatal(err)
 		}

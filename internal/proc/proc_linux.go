@@ -223,6 +223,28 @@ func BootID() (string, error) {
 	return id, nil
 }
 
+// InitStart returns how long the kernel had run when process 1 started. In a
+// container this can be any length. It is 0 if it is unknown.
+func InitStart() time.Duration {
+	st, err := readStat(1)
+	if err != nil {
+		return 0
+	}
+	return session.ID{Start: st.start}.SinceBoot()
+}
+
+// Up returns how long the kernel has run, and how much of that it was suspended;
+// 0 if unknown.
+func Up() (up, slept time.Duration) {
+	var boot, mono unix.Timespec
+	if unix.ClockGettime(unix.CLOCK_BOOTTIME, &boot) != nil || unix.ClockGettime(unix.CLOCK_MONOTONIC, &mono) != nil {
+		return 0, 0
+	}
+	up = time.Duration(boot.Nano())
+	// The two were read one after the other.
+	return up, max(0, up-time.Duration(mono.Nano())).Round(10 * time.Millisecond)
+}
+
 // Boot returns when the machine was booted: now less CLOCK_BOOTTIME. The result
 // moves when the wall clock is stepped. It is now itself if the clock cannot be
 // read.
