@@ -8,6 +8,8 @@ import "time"
 type Note struct {
 	Boot  string // the id of the boot that wrote it
 	At    time.Time
+	Up    time.Duration // how long the system had been up, suspends included; 0 if unknown
+	Slept time.Duration // the suspends' part of Up
 	Every time.Duration // the period of the heartbeat
 	State NoteState
 }
@@ -37,6 +39,8 @@ type Evidence struct {
 	UtmpBoot time.Time // of the BOOT_TIME in a utmpx file created in this boot; zero if none
 	Stamp    *Stamp    // the last one; nil if none
 	Note     *Note     // the last one; nil if none
+	Ledger   []Past    // boots before the last one, and at most the last one, oldest first
+	Unread   bool      // there are older parts of the log that could not be read
 	Accessed time.Time // the log's access time before it was read; zero if unknown
 }
 
@@ -54,6 +58,10 @@ type Verdict struct {
 	Exact       Exactness
 	By          Source
 	ClockBehind bool // the present clock is behind At, so the downtime is unknown
+
+	// Missed are the boots after the last one in the log that it lacks, oldest
+	// first. Their beginnings and ends are to be recorded after it.
+	Missed []Past
 }
 
 // bootLate is the largest difference between the times that two programs
@@ -66,16 +74,21 @@ func Decide(ev Evidence) Verdict {
 		return Verdict{Present: true, Restarted: ev.endedBefore()}
 	}
 	if len(ev.Boots) == 0 {
-		return Verdict{}
+		return Verdict{Missed: ev.missed(nil)}
 	}
 	last := ev.Boots[len(ev.Boots)-1]
 	if ev.IsPresent(last) {
-		return Verdict{Present: true, EndMissing: len(ev.Boots) > 1 && !ev.Boots[len(ev.Boots)-2].EndRecorded}
+		return Verdict{Present: true, EndMissing: ev.tooLate()}
 	}
 	if ev.first() && last.End == Open && ev.inPresent(last.To) {
 		// utmpd was installed while the system is up. The log has logins of
 		// this boot, and a boot or an end appended now would end them too.
 		return Verdict{Present: true, EndMissing: true}
+	}
+	if missed := ev.missed(&last); len(missed) > 0 {
+		v := ev.endedEarlier(last)
+		v.Missed = missed
+		return v
 	}
 	note := ev.noteOf(last)
 	if !lacksEnd(last, note) {
@@ -84,6 +97,28 @@ func Decide(ev Evidence) Verdict {
 	v := ev.when(last, note)
 	v.Write = true
 	return ev.notAfterBoot(v, last)
+}
+
+// tooLate reports whether something before the present boot, which is the log's last
+// one, has no record.
+func (ev Evidence) tooLate() bool {
+	if n := len(ev.Boots); n > 1 {
+		before := ev.Boots[n-2]
+		return !before.EndRecorded || len(ev.missed(&before)) > 0
+	}
+	return len(ev.missed(nil)) > 0
+}
+
+// endedEarlier decides what to record of the end of the log's last boot if other
+// boots followed it: what the ledger knows.
+func (ev Evidence) endedEarlier(last Boot) Verdict {
+	all := ev.known()
+	i := nearest(all, last)
+	if last.End != Open || i < 0 || all[i].To.Before(last.To.Add(-sameMoment)) {
+		return Verdict{}
+	}
+	p := all[i]
+	return Verdict{Write: true, End: p.End, At: p.To, Exact: p.Exact, By: p.By}
 }
 
 // stamped reports whether the present boot has a stamp.

@@ -37,6 +37,9 @@ func TestDecide(t *testing.T) {
 		return v
 	}
 	nothing := Verdict{}
+	minute := Exactness{true, time.Minute}
+	aShutDown := Past{Boot: "a", From: at("02:00"), To: at("04:00"), End: ShutDown, Exact: Exactness{Known: true}}
+	bCrashed := Past{Boot: "b", From: at("08:00"), To: at("11:00"), End: Crashed, Exact: minute, By: FromHeartbeat}
 	used := []utmpx.Record{boot("08:00"), login("pts/0", "09:00")}
 	tests := []struct {
 		name string
@@ -44,7 +47,49 @@ func TestDecide(t *testing.T) {
 		want Verdict
 	}{
 		{"first boot, empty log", evidence(nil), nothing},
-		{"first boot, empty log, with a note", evidence(noted(beat("b", "11:00"))), nothing},
+		{"empty log, with a note", evidence(noted(beat("b", "11:00"))),
+			Verdict{Missed: []Past{{Boot: "b", To: at("11:00"), End: Crashed, Exact: minute, By: FromHeartbeat}}}},
+		{"empty log, with a note and a stamp", evidence(func(ev *Evidence) {
+			ev.Note, ev.Stamp = beat("b", "11:00"), &Stamp{"b", at("08:00")}
+		}), Verdict{Missed: []Past{bCrashed}}},
+		{"empty log, but an older part of it could not be read", evidence(func(ev *Evidence) {
+			ev.Note, ev.Stamp, ev.Unread = beat("b", "11:00"), &Stamp{"b", at("08:00")}, true
+		}), nothing},
+		{"empty log, and a ledger", evidence(func(ev *Evidence) {
+			ev.Note, ev.Stamp, ev.Ledger = beat("b", "11:00"), &Stamp{"b", at("08:00")}, []Past{aShutDown}
+		}), Verdict{Missed: []Past{aShutDown, bCrashed}}},
+		{"empty log, and what the stamp and the note tell is in the ledger", evidence(func(ev *Evidence) {
+			ev.Note, ev.Stamp, ev.Ledger = beat("b", "11:00"), &Stamp{"b", at("08:00")}, []Past{aShutDown, bCrashed}
+		}), Verdict{Missed: []Past{aShutDown, bCrashed}}},
+		{"empty log, clock in 1970 at the last boot", evidence(func(ev *Evidence) {
+			ev.Note, ev.Stamp = beat("b", "11:00"), &Stamp{"b", at("1970-01-01 00:00:05")}
+		}), nothing},
+		{"empty log, clock in 1970 at the last boot, but the kernel counted", evidence(func(ev *Evidence) {
+			ev.Note, ev.Stamp = beat("b", "11:00"), &Stamp{"b", at("1970-01-01 00:00:05")}
+			ev.Note.Up = 3 * time.Hour
+		}), Verdict{Missed: []Past{{Boot: "b", From: at("1970-01-01 00:00:05"), To: at("11:00"), Up: 3 * time.Hour, End: Crashed, Exact: minute, By: FromHeartbeat}}}},
+		{"log older than the last boot", evidence(func(ev *Evidence) {
+			ev.Note, ev.Stamp, ev.Accessed = beat("b", "11:00"), &Stamp{"b", at("08:00")}, at("11:30")
+		}, boot("02:00"), shutdown("04:00")), Verdict{Missed: []Past{bCrashed}}},
+		{"log older than the end of the boot before", evidence(func(ev *Evidence) {
+			ev.Note, ev.Stamp, ev.Ledger = beat("b", "11:00"), &Stamp{"b", at("08:00")}, []Past{aShutDown}
+		}, boot("02:00"), login("pts/0", "02:10")), Verdict{Write: true, End: ShutDown, At: at("04:00"), Exact: Exactness{Known: true}, Missed: []Past{bCrashed}}},
+		{"log without the end of the boot before, as the ledger", evidence(func(ev *Evidence) {
+			ev.Note, ev.Stamp = beat("b", "11:00"), &Stamp{"b", at("08:00")}
+		}, boot("02:00"), login("pts/0", "02:10")), Verdict{Missed: []Past{bCrashed}}},
+		{"a short boot right after another, which the ledger knows", evidence(func(ev *Evidence) {
+			ev.Note, ev.Stamp = beat("b", "11:00"), &Stamp{"b", at("08:00")}
+			ev.Ledger = []Past{{Boot: "a", From: at("07:57"), To: at("07:58"), End: ShutDown, Exact: Exactness{Known: true}}}
+		}, boot("07:57"), shutdown("07:58")), Verdict{Missed: []Past{bCrashed}}},
+		{"log emptied in the last boot", evidence(func(ev *Evidence) {
+			ev.Note, ev.Stamp = beat("b", "11:00"), &Stamp{"b", at("08:00")}
+		}, login("pts/0", "09:00")), crashed("11:00", true, FromHeartbeat)},
+		{"log emptied in the last boot, which was shut down", evidence(func(ev *Evidence) {
+			ev.Note, ev.Stamp = beat("b", "11:00"), &Stamp{"b", at("08:00")}
+		}, shutdown("11:00:05")), nothing},
+		{"log older than the last boot, this one recorded by the system", evidence(func(ev *Evidence) {
+			ev.Note, ev.Stamp = beat("b", "11:00"), &Stamp{"b", at("08:00")}
+		}, boot("02:00"), shutdown("04:00"), boot("12:00:03")), Verdict{Present: true, EndMissing: true}},
 		{"shut down", evidence(nil, boot("08:00"), shutdown("11:59")), nothing},
 		{"shut down, with a beat 30 s later", evidence(noted(beat("b", "11:59:30")), boot("08:00"), shutdown("11:59")), nothing},
 		{"the crash is already recorded", evidence(noted(beat("b", "11:00")), boot("08:00"), crash(time.Minute, true, FromHeartbeat, "11:00")), nothing},

@@ -99,6 +99,7 @@ const (
 	FromHeartbeat Source = "heartbeat"
 	FromAccess    Source = "access-time"
 	FromRecords   Source = "last-record"
+	FromLedger    Source = "ledger"
 )
 
 // Exactness bounds the time of an end that was found later. If Known, the end
@@ -163,7 +164,7 @@ func ParseCrash(r utmpx.Record) (e Exactness, by Source, ok bool) {
 		e = Exactness{Known: true, Within: time.Duration(n) * time.Second}
 	}
 	switch by = Source(source); by {
-	case FromHeartbeat, FromAccess, FromRecords:
+	case FromHeartbeat, FromAccess, FromRecords, FromLedger:
 	default:
 		by = "" // text from elsewhere must not reach a terminal
 	}

@@ -3,6 +3,7 @@
 package ctl
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -54,10 +55,12 @@ func newBooting(in call) (*booting, error) {
 
 func (b *booting) run() error {
 	b.gather()
-	if err := errors.Join(b.log(), b.file()); err != nil {
+	v, err := b.log()
+	if err := errors.Join(err, b.file()); err != nil {
 		return err // no stamp, so that a later run tries again
 	}
-	return b.leaveStamp()
+	// Without a stamp too, a later run tries again to enter the boot.
+	return errors.Join(b.enter(v), b.leaveStamp(v))
 }
 
 // gather collects what is known before the log is read.
@@ -69,6 +72,7 @@ func (b *booting) gather() {
 	note, noted := b.note(heartbeat.NoteFile)
 	ours := present{b.bootID, b.in.on.initStart(), b.ev.Now, 0}
 	ours.up, _ = b.in.on.up()
+	b.ev.Ledger = b.ledger()
 	if stamped {
 		b.ev.Stamp = &boots.Stamp{Boot: ours.idOf(stamp), Booted: stamp.Time}
 		if noted && ours.followed(stamp, note) {
@@ -76,7 +80,10 @@ func (b *booting) gather() {
 		}
 	}
 	if noted {
-		b.ev.Note = &boots.Note{Boot: ours.idOf(note), At: note.Time, Every: note.Every, State: noteStates[note.State]}
+		b.ev.Note = &boots.Note{Boot: ours.idOf(note), At: note.Time, Slept: note.Slept, Every: note.Every, State: noteStates[note.State]}
+		if note.Up > note.Init {
+			b.ev.Note.Up = note.Up - note.Init
+		}
 		if b.ev.Note.Boot == b.bootID && (b.ev.Stamp == nil || b.ev.Stamp.Boot != b.bootID) {
 			b.tell("utmpd started before utmpctl boot and has overwritten the note of the last boot; run utmpctl boot before utmpd")
 		}
@@ -91,36 +98,38 @@ var noteStates = map[heartbeat.State]boots.NoteState{
 
 // log appends the records that the wtmpx log lacks: the end of the last boot, and the
 // beginning of this one.
-func (b *booting) log() error {
-	var v boots.Verdict
+func (b *booting) log() (v boots.Verdict, err error) {
 	wrote, err := b.appendUnlessChanged(func(p past) []utmpx.Record {
-		b.ev.Boots, b.ev.Accessed = p.boots, p.accessed
+		b.ev.Boots, b.ev.Accessed, b.ev.Unread = p.boots, p.accessed, len(p.problems) > 0
 		v = boots.Decide(b.ev)
 		return b.missing(v)
 	})
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		b.tell(b.cfg.WtmpxFile + " does not exist: the end of the last boot is unknown, and nothing is recorded there")
-		return nil
+		b.tell(b.cfg.WtmpxFile + " does not exist: nothing is recorded there")
+		return boots.Verdict{}, nil
 	case err != nil:
-		return err
+		return v, err
 	}
 	b.findPresent(v)
 	b.reportEnding(v)
 	for _, r := range wrote {
 		b.did(r, b.cfg.WtmpxFile)
 	}
-	return nil
+	return v, nil
 }
 
 // missing returns the records that the log lacks, in order.
 func (b *booting) missing(v boots.Verdict) []utmpx.Record {
 	var recs []utmpx.Record
-	if v.Write && v.End == boots.Crashed {
-		recs = append(recs, boots.CrashRecord(v.At, v.Exact, v.By))
+	if v.Write {
+		recs = append(recs, endRecord(boots.Past{End: v.End, To: v.At, Exact: v.Exact, By: v.By}))
 	}
-	if v.Write && v.End == boots.ShutDown {
-		recs = append(recs, boots.LateShutdownRecord(v.At, v.By))
+	for _, p := range v.Missed {
+		if began := p.Began(); !began.IsZero() {
+			recs = append(recs, boots.BootRecord(began, ""))
+		}
+		recs = append(recs, endRecord(p))
 	}
 	switch {
 	case !b.ours.BootLog:
@@ -130,6 +139,15 @@ func (b *booting) missing(v boots.Verdict) []utmpx.Record {
 		recs = append(recs, boots.BootRecord(b.began, b.in.on.release()))
 	}
 	return recs
+}
+
+// endRecord returns the record of the end of a boot that is over.
+func endRecord(p boots.Past) utmpx.Record {
+	by := cmp.Or(p.By, boots.FromLedger)
+	if p.End == boots.ShutDown {
+		return boots.LateShutdownRecord(p.To, by)
+	}
+	return boots.CrashRecord(p.To, p.Exact, by)
 }
 
 // findPresent takes the time of this boot from the log, if it was recorded there.
@@ -145,16 +163,21 @@ func (b *booting) findPresent(v boots.Verdict) {
 // reportEnding reports how the last boot ended.
 func (b *booting) reportEnding(v boots.Verdict) {
 	if v.EndMissing {
-		b.tell(b.cfg.WtmpxFile + " already has the record of this boot, so the end of the last one cannot be recorded; run utmpctl boot earlier")
+		b.tell(b.cfg.WtmpxFile + " already has the record of this boot, so the end of the last one cannot be recorded there; " +
+			"only utmpctl downtime shows it; run utmpctl boot earlier")
 	}
-	if !v.Write {
+	last, known := boots.Past{End: v.End, To: v.At, Exact: v.Exact, By: v.By}, v.Write
+	if n := len(v.Missed); n > 0 {
+		last, known = v.Missed[n-1], true
+	}
+	if !known {
 		return
 	}
 	b.report.Last = &ending{
-		End: v.End.String(), At: v.At, From: string(v.By), ClockBehind: v.ClockBehind,
+		End: last.End.String(), At: last.To, From: string(cmp.Or(last.By, boots.FromLedger)), ClockBehind: v.ClockBehind,
 	}
-	if v.Exact.Known {
-		s := int64((v.Exact.Within + time.Second - 1) / time.Second)
+	if last.Exact.Known {
+		s := int64((last.Exact.Within + time.Second - 1) / time.Second)
 		b.report.Last.Within = &s
 	}
 }
@@ -223,11 +246,15 @@ func (b *booting) makeFile(name string) error {
 
 // leaveStamp notes that this boot is completely recorded. Without a STATE_DIR only
 // the records show it.
-func (b *booting) leaveStamp() error {
-	if b.ev.Stamp != nil && b.ev.Stamp.Boot == b.bootID {
+func (b *booting) leaveStamp(v boots.Verdict) error {
+	booted := b.ev.Booted
+	switch {
+	case v.Restarted:
+		booted = b.ev.Now
+	case b.ev.Stamp != nil && b.ev.Stamp.Boot == b.bootID:
 		return nil
 	}
-	return b.leave(stampFile, heartbeat.Note{Time: b.ev.Booted, State: heartbeat.Running},
+	return b.leave(stampFile, heartbeat.Note{Time: booted, State: heartbeat.Running},
 		"only the records show that this boot was recorded")
 }
 

@@ -145,6 +145,40 @@ func TestLives(t *testing.T) {
 			l.do("boot")
 			l.do("boot")
 		}, []string{"08:00:00 BOOT_TIME reboot", "10:00:00 RUN_LVL shutdown crash+60s,heartbeat", "10:02:00 BOOT_TIME reboot"}},
+		{"the log is in memory", func(l *lab) {
+			for _, boot := range []string{"08", "10", "12"} {
+				l.write("wtmp", nil)
+				l.starts(boot, boot+":00")
+				l.do("boot")
+				l.do("boot")
+				l.beats(boot+":30", heartbeat.Running)
+			}
+			l.write("wtmp", nil)
+			l.starts("d", "14:00")
+			l.do("boot")
+		}, []string{"08:00:00 BOOT_TIME reboot ", "08:30:00 RUN_LVL shutdown crash+60s,heartbeat",
+			"10:00:00 BOOT_TIME reboot ", "10:30:00 RUN_LVL shutdown crash+60s,heartbeat",
+			"12:00:00 BOOT_TIME reboot ", "12:30:00 RUN_LVL shutdown crash+60s,heartbeat", "14:00:00 BOOT_TIME reboot"}},
+		{"the log comes back older than the last two boots", func(l *lab) {
+			l.starts("a", "08:00")
+			l.do("boot")
+			l.until("09:00")
+			old := l.read("wtmp")
+			l.do("shutdown")
+			l.starts("b", "10:00")
+			l.do("boot")
+			l.until("11:00")
+			l.do("shutdown")
+			l.starts("c", "12:00")
+			l.do("boot")
+			l.beats("13:00", heartbeat.Running)
+			l.write("wtmp", old)
+			l.starts("d", "14:00")
+			l.do("boot")
+			l.check(os.Remove(l.path("state/boot"))) // as if killed before the stamp
+			l.do("boot")
+		}, []string{"08:00:00 BOOT_TIME reboot", "09:00:00 RUN_LVL shutdown shutdown,ledger", "10:00:00 BOOT_TIME reboot ", "11:00:00 RUN_LVL shutdown shutdown,ledger",
+			"12:00:00 BOOT_TIME reboot ", "13:00:00 RUN_LVL shutdown crash+60s,heartbeat", "14:00:00 BOOT_TIME reboot"}},
 		{"systemd writes the rest", func(l *lab) {
 			l.system = systemd
 			l.starts("a", "08:00")
@@ -432,6 +466,50 @@ func TestTooLate(t *testing.T) {
 		t.Errorf("nothing is said of it: %s", out)
 	}
 	l.holds("wtmp", "08:00:00 BOOT_TIME reboot", "09:00:00 USER alice pts/0", "10:02:03 BOOT_TIME reboot")
+}
+
+// TestInitWasFirst: the record of this boot is in the log before boot runs. Only the
+// ledger can have the end of the last one.
+func TestInitWasFirst(t *testing.T) {
+	l := crashedLab(t)
+	l.logs(system(utmpx.BootTime, "reboot", "10:02:03"))
+	for range 2 {
+		l.do("boot")
+	}
+	if out := l.do("downtime"); !strings.Contains(out, "10:00:00  crashed  2h00m  2m03s  +60 s, from the ledger") {
+		t.Errorf("the crash is not told:\n%s", out)
+	}
+	if out := l.do("downtime", "-json"); !strings.Contains(out, `"from_ledger": true`) {
+		t.Error(out)
+	}
+	if n := bytes.Count(l.read("state/boots"), []byte("\n")); n != 1 {
+		t.Errorf("the ledger has %d lines:\n%s", n, l.read("state/boots"))
+	}
+}
+
+// TestLedgerDiffers: the reader is told where the log and the ledger differ.
+func TestLedgerDiffers(t *testing.T) {
+	l := crashedLab(t)
+	l.do("boot")
+	log := encode(t, system(utmpx.BootTime, "reboot", "08:00"), system(utmpx.RunLevel, "shutdown", "09:00"), system(utmpx.BootTime, "reboot", "10:02"))
+	l.write("wtmp", log)
+	if out := l.do("downtime"); !strings.Contains(out, "08:00:00 +0000 was shut down at 2026-07-01 09:00:00 +0000 according to "+l.path("wtmp")+", but crashed at 2026-07-01 10:00:00 +0000 according to "+l.path("state/boots")) {
+		t.Error(out)
+	}
+}
+
+// TestLedgerUnwritable: the records are written all the same, and the next run tries
+// again.
+func TestLedgerUnwritable(t *testing.T) {
+	l := crashedLab(t)
+	l.check(os.Mkdir(l.path("state/boots"), 0o755))
+	status, _, errs := l.try("boot")
+	if status != 1 || !strings.Contains(errs, "state/boots") {
+		t.Errorf("status %d, %s", status, errs)
+	}
+	l.holds("wtmp", crashedWants...)
+	l.do("boot")
+	l.holds("wtmp", crashedWants...)
 }
 
 // TestBootRecords: the key decides who writes.

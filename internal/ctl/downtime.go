@@ -46,14 +46,22 @@ func downtime(in call) error {
 	if !moments[1].IsZero() && moments[1].Before(moments[0]) {
 		return &usageError{errors.New("downtime: -until is before -since"), downtimeCommand().usage()}
 	}
-	h, own, problems := readAll(in)
+	h, own, present, problems := readAll(in)
 	if !h.Found() && len(problems) > 0 {
 		return errors.Join(problems...)
 	}
 	for _, p := range problems {
 		tell(in.stderr, p)
 	}
-	ps, sum := boots.Periods(h.Boots(), moments[0], moments[1], own)
+	all := h.Boots()
+	if own != nil {
+		var notes []string
+		all, notes = own.amended(all)
+		for _, n := range notes {
+			tell(in.stderr, n)
+		}
+	}
+	ps, sum := boots.Periods(all, moments[0], moments[1], present)
 	write := writeTable
 	if in.set["json"] {
 		write = writeJSON
@@ -68,21 +76,22 @@ func downtime(in call) error {
 }
 
 // readAll reads the named files, or this machine's whole log. It returns the problems and
-// continues with the other files. present is nil for named files.
-func readAll(in call) (h *boots.History, present *boots.Present, problems []error) {
+// continues with the other files. own and present are nil for named files.
+func readAll(in call) (h *boots.History, own *recorder, present *boots.Present, problems []error) {
 	h = new(boots.History)
 	if named := in.values["f"]; len(named) > 0 {
-		return h, nil, readNamed(in, named, h)
+		return h, nil, nil, readNamed(in, named, h)
 	}
 	cfg, err := in.settings()
 	if err != nil {
-		return h, nil, []error{err}
+		return h, nil, nil, []error{err}
 	}
-	b := &booting{recorder: &recorder{in: in, cfg: cfg}}
+	own = &recorder{in: in, cfg: cfg}
+	b := &booting{recorder: own}
 	now := in.on.now()
 	ev := boots.Evidence{Now: now, Booted: now.Add(-in.on.uptime()), UtmpBoot: b.utmpBoot()}
 	present = &boots.Present{Is: ev.IsPresent, Now: now, Uptime: in.on.uptime()}
-	return h, present, readOwn(in, logs.New(cfg.WtmpxFile, logs.Options{}), h)
+	return h, own, present, readOwn(in, logs.New(cfg.WtmpxFile, logs.Options{}), h)
 }
 
 // readOwn reads all files of this machine's log.
@@ -130,6 +139,7 @@ type line struct {
 	Exact     bool      `json:"exact"`        // the system ended at To, or Within seconds later at most
 	Within    *float64  `json:"within_seconds"`
 	KnownFrom string    `json:"known_from,omitempty"`
+	Ledger    bool      `json:"from_ledger,omitempty"` // the log lacks the end, or the whole boot
 }
 
 type sum struct {
@@ -155,7 +165,7 @@ func writeJSON(w io.Writer, ps []boots.Period, s boots.Sum) error {
 	}
 	for _, p := range ps {
 		l := line{From: p.From, Recorded: p.Recorded, To: p.To, End: endOf(p), Up: seconds(p.UpFor, p.UpKnown),
-			Down: seconds(p.DownFor, p.DownKnown), KnownFrom: string(p.By)}
+			Down: seconds(p.DownFor, p.DownKnown), KnownFrom: string(p.By), Ledger: p.Ledger}
 		if p.End != boots.Open {
 			l.Exact, l.Within = p.Exact.Known, seconds(p.Exact.Within, p.Exact.Known)
 		}
@@ -248,8 +258,16 @@ func down(p boots.Period) string {
 	return length(p.DownFor, true)
 }
 
-// exact formats how exact the end of a period is.
+// exact formats how exact the end of a period is, and names the ledger if the log
+// lacks that end.
 func exact(p boots.Period) string {
+	if p.Ledger {
+		return exactness(p) + ", from the ledger"
+	}
+	return exactness(p)
+}
+
+func exactness(p boots.Period) string {
 	switch {
 	case p.End == boots.Open:
 		return ""

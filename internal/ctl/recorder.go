@@ -194,6 +194,7 @@ var sources = map[string]string{
 	"heartbeat":   "heartbeat's note",
 	"access-time": "log's access time",
 	"last-record": "last record",
+	"ledger":      "ledger in STATE_DIR",
 }
 
 // localTime formats a time in local time, for people.

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package boots
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"utmpd.dev/utmpd/utmpx"
+)
+
+// inShort describes boots by their times.
+func inShort(all []Boot) []string {
+	var s []string
+	for _, b := range all {
+		t := b.From.Format("15:04") + " " + b.To.Format("15:04") + " " + b.End.String()
+		if b.Ledger {
+			t += " ledger"
+		}
+		s = append(s, t)
+	}
+	return s
+}
+
+func TestAmend(t *testing.T) {
+	past := func(from, to string, end End) Past {
+		return Past{Boot: from, From: at(from), To: at(to), End: end, Exact: Exactness{Known: true}}
+	}
+	tests := []struct {
+		name    string
+		recs    []utmpx.Record
+		ledger  []Past
+		want    []string
+		differs int
+	}{
+		{"the same", []utmpx.Record{boot("08:00"), shutdown("09:00")}, []Past{past("08:00", "09:00", ShutDown)},
+			[]string{"08:00 09:00 shut down"}, 0},
+		{"init was first", []utmpx.Record{boot("08:00"), login("pts/0", "08:10"), boot("12:00")}, []Past{past("08:00", "11:00", Crashed)},
+			[]string{"08:00 11:00 crashed ledger", "12:00 12:00 open"}, 0},
+		{"the ledger knows less", []utmpx.Record{boot("08:00"), login("pts/0", "10:00"), boot("12:00")}, []Past{past("08:00", "09:00", Crashed)},
+			[]string{"08:00 10:00 crashed", "12:00 12:00 open"}, 0},
+		{"another end", []utmpx.Record{boot("08:00"), shutdown("09:00"), boot("12:00")}, []Past{past("08:00", "11:00", Crashed)},
+			[]string{"08:00 09:00 shut down", "12:00 12:00 open"}, 1},
+		{"another time", []utmpx.Record{boot("08:00"), shutdown("09:00"), boot("12:00")}, []Past{past("08:00", "09:10", ShutDown)},
+			[]string{"08:00 09:00 shut down", "12:00 12:00 open"}, 1},
+		{"a boot that the log lacks", []utmpx.Record{boot("02:00"), shutdown("04:00"), boot("12:00")}, []Past{past("02:00", "04:00", ShutDown), past("08:00", "09:00", Crashed)},
+			[]string{"02:00 04:00 shut down", "08:00 09:00 crashed ledger", "12:00 12:00 open"}, 0},
+		{"boots before the log", []utmpx.Record{boot("08:00"), shutdown("09:00")}, []Past{past("02:00", "04:00", ShutDown), past("08:00", "09:00", ShutDown)},
+			[]string{"08:00 09:00 shut down"}, 0},
+		{"no log", nil, []Past{past("02:00", "04:00", ShutDown), past("08:00", "09:00", Crashed)},
+			[]string{"02:00 04:00 shut down ledger", "08:00 09:00 crashed ledger"}, 0},
+		{"the beginning was lost", []utmpx.Record{login("pts/0", "08:30"), shutdown("09:00"), boot("12:00")}, []Past{past("08:00", "09:00", ShutDown)},
+			[]string{"08:00 09:00 shut down ledger", "12:00 12:00 open"}, 0},
+		{"a boot that would lie in another", []utmpx.Record{boot("02:00"), shutdown("10:00"), boot("12:00")}, []Past{past("08:00", "09:00", Crashed)},
+			[]string{"02:00 10:00 shut down", "12:00 12:00 open"}, 0},
+		{"a boot that would lie in the present one", []utmpx.Record{boot("12:00")}, []Past{past("13:00", "14:00", Crashed)},
+			[]string{"12:00 12:00 open"}, 0},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			all, differ := Amend(historyOf(tt.recs...).Boots(), tt.ledger)
+			if diff := cmp.Diff(tt.want, inShort(all)); diff != "" {
+				t.Errorf("(-want +got)\n%s", diff)
+			}
+			if len(differ) != tt.differs {
+				t.Errorf("differences: %v, want %d", differ, tt.differs)
+			}
+		})
+	}
+}
+
+// TestAmendClock puts a boot where the kernel's clock says that it belongs.
+func TestAmendClock(t *testing.T) {
+	past := Past{Boot: "b", From: at("1970-01-01 00:00:05"), To: at("11:00"), Up: 3 * time.Hour, End: Crashed, By: FromHeartbeat, Exact: Exactness{Known: true}}
+	all, _ := Amend(historyOf(boot("1970-01-01 00:00:05"), login("pts/0", "09:00"), boot("12:00")).Boots(), []Past{past})
+	if up, ok := all[0].Up(); up != 3*time.Hour || !ok {
+		t.Errorf("up %v, %v; want 3 hours", up, ok)
+	}
+}
+
+// TestFinished: the ledger gets the end that the log has, or is about to get.
+func TestFinished(t *testing.T) {
+	stamp := &Stamp{"b", at("08:00")}
+	want := func(to string, end End, within time.Duration, by Source) []Past {
+		return []Past{{Boot: "b", From: at("08:00"), To: at(to), End: end, Exact: Exactness{true, within}, By: by}}
+	}
+	tests := []struct {
+		name string
+		ev   Evidence
+		want []Past
+	}{
+		{"first boot", evidence(nil), nil},
+		{"second run", evidence(func(ev *Evidence) { ev.Stamp = &Stamp{"c", at("12:00")} }, boot("08:00")), nil},
+		{"shut down", evidence(func(ev *Evidence) { ev.Stamp, ev.Note = stamp, beat("b", "10:59:30") }, boot("08:00"), shutdown("11:00")),
+			want("11:00", ShutDown, 0, "")},
+		{"crashed", evidence(func(ev *Evidence) { ev.Stamp, ev.Note = stamp, beat("b", "11:00") }, boot("08:00"), login("pts/0", "11:00:30")),
+			want("11:00:30", Crashed, time.Minute, FromHeartbeat)},
+		{"crashed, no log", evidence(func(ev *Evidence) { ev.Stamp, ev.Note = stamp, beat("b", "11:00") }),
+			want("11:00", Crashed, time.Minute, FromHeartbeat)},
+		{"crashed, and init was first", evidence(func(ev *Evidence) { ev.Stamp, ev.Note = stamp, beat("b", "11:00") }, boot("08:00"), login("pts/0", "11:00:30"), boot("12:00:02")),
+			want("11:00:30", Crashed, time.Minute, FromHeartbeat)},
+		{"shut down, and init was first", evidence(func(ev *Evidence) { ev.Stamp, ev.Note = stamp, beat("b", "10:59:30") }, boot("08:00"), shutdown("11:00"), boot("12:00:02")),
+			want("11:00", ShutDown, 0, "")},
+		{"in the ledger", evidence(func(ev *Evidence) {
+			ev.Stamp, ev.Ledger = stamp, []Past{{Boot: "b", From: at("08:00:01"), To: at("11:00")}}
+		}, boot("08:00")), nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got := Finished(tt.ev, Decide(tt.ev))
+			if diff := cmp.Diff(tt.want, got, cmpopts.EquateEmpty()); diff != "" {
+				t.Errorf("(-want +got)\n%s", diff)
+			}
+		})
+	}
+}

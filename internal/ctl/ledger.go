@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package ctl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+
+	"utmpd.dev/utmpd/internal/boots"
+	"utmpd.dev/utmpd/internal/ledger"
+)
+
+func (r *recorder) ledgerFile() string { return filepath.Join(r.cfg.StateDir, ledger.File) }
+
+// ledger returns the boots in STATE_DIR/boots, and tells what is wrong with it.
+func (r *recorder) ledger() []boots.Past {
+	ps, err := ledger.Read(r.ledgerFile())
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		r.tell(err.Error())
+	}
+	return ps
+}
+
+// enter adds the boots that are over to the ledger. Without a STATE_DIR there is none.
+func (b *booting) enter(v boots.Verdict) error {
+	if b.dry || b.bootID == "" {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(b.in.ctx, b.in.on.patience)
+	defer cancel()
+	err := ledger.Append(ctx, b.ledgerFile(), boots.Finished(b.ev, v)...)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // leaving the stamp tells it
+	}
+	return err
+}
+
+// amended returns the boots of this machine's log with what its ledger knows besides,
+// and what the two tell differently.
+func (r *recorder) amended(all []boots.Boot) (amended []boots.Boot, notes []string) {
+	amended, differ := boots.Amend(all, r.ledger())
+	notes = r.report.Notes
+	for _, d := range differ {
+		notes = append(notes, fmt.Sprintf("the boot of %s %s at %s according to %s, but %s at %s according to %s; the first is shown",
+			localTime(d.Log.From), ended(d.Log.End.String()), localTime(d.Log.To), r.cfg.WtmpxFile,
+			ended(d.Ledger.End.String()), localTime(d.Ledger.To), r.ledgerFile()))
+	}
+	return amended, notes
+}
