@@ -113,7 +113,7 @@ func TestDamaged(t *testing.T) {
 		"torn": func(b []byte) []byte { return append(b, b[:20]...) },
 		"NULs": func(b []byte) []byte { return append(b, make([]byte, 100)...) },
 		"changed": func(b []byte) []byte {
-			return append(b, bytes.Replace(appendLine(nil, nth(2)), []byte("crash"), []byte("clash"), 1)...)
+			return append(b, bytes.Replace(appendLine(nil, nth(2)), []byte("T09:"), []byte("T19:"), 1)...)
 		},
 		"foreign line": func(b []byte) []byte { return append([]byte("hello\n"), b...) },
 	} {

@@ -296,12 +296,12 @@ func age(t *testing.T) {
 	}
 	for _, name := range []string{noteFile, stateDir + "/boot"} {
 		lines := strings.Split(string(readFile(t, name)), "\n")
-		at, err := time.Parse(time.RFC3339Nano, strings.TrimPrefix(lines[2], "time "))
+		at, err := time.Parse(time.RFC3339Nano, strings.TrimPrefix(lines[3], "time "))
 		if err != nil {
 			t.Fatal(err)
 		}
 		lines[1] = `boot "another"`
-		lines[2] = "time " + at.Add(-back).UTC().Format(time.RFC3339Nano)
+		lines[3] = "time " + at.Add(-back).UTC().Format(time.RFC3339Nano)
 		if err := os.WriteFile(name, []byte(strings.Join(lines, "\n")), 0o644); err != nil {
 			t.Fatal(err)
 		}
