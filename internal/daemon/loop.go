@@ -103,14 +103,14 @@ func (d *daemon) handleNow(ev table.Event) {
 // together, since many cost a room little more than one.
 func (d *daemon) handle(ins ...input) {
 	var watch []watcher.Order
-	var lines []string
+	var questions []session.Question
 	var jobs []session.Job
 	reports := make([][]session.Report, len(ins))
 	for i, in := range ins {
 		acts := d.table.Handle(d.moment(in.at), in.events...)
 		reports[i] = acts.Reports
 		watch = toWatcher(watch, acts)
-		lines = joined(lines, acts.FindLeaders)
+		questions = joined(questions, acts.Gather)
 		jobs = joined(jobs, acts.Clean)
 		if acts.Pay != nil {
 			d.payDebts(acts.Pay)
@@ -119,8 +119,8 @@ func (d *daemon) handle(ins ...input) {
 			d.scanner.Rescan()
 		}
 	}
-	if lines != nil {
-		watch = append(watch, watcher.Order{Op: watcher.FindLeaders, Lines: lines})
+	if questions != nil {
+		watch = append(watch, watcher.Order{Op: watcher.Gather, Questions: questions})
 	}
 	if watch != nil {
 		d.watcher.Do(watch)

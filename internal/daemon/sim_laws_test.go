@@ -360,7 +360,7 @@ func (w *simWorld) checkEmpty() {
 	d := w.run.d
 	for _, path := range []string{
 		"utmpx.sessions", "utmpx.recheck", "processes.byPID", "processes.byToken", "processes.idle",
-		"grace.heap", "leaders", "debts.owed", "debts.promised",
+		"grace.heap", "evidence", "debts.owed", "debts.promised",
 	} {
 		t := reflect.ValueOf(d.table).Elem()
 		for name := range strings.SplitSeq(path, ".") {

@@ -120,24 +120,21 @@ func (k simKernel) NewPoller() (watcher.Poller, error) {
 	return &simPoller{simRun: k.simRun, more: make(chan struct{}, 1), closed: make(chan struct{})}, nil
 }
 
-// Leaders returns who leads the terminals, as /proc and /dev do.
-func (k simKernel) Leaders(lines []string) (map[string]proc.Leader, error) {
+// Gather tells who leads the terminals, as /proc and /dev do.
+func (k simKernel) Gather(questions []session.Question) []session.Evidence {
 	k.w.mu.Lock()
 	defer k.w.mu.Unlock()
-	if err := k.enter("leaders", ""); err != nil {
-		return nil, err
+	if err := k.enter("gather", ""); err != nil {
+		return nil
 	}
-	found := make(map[string]proc.Leader, len(lines))
-	for _, line := range lines {
-		found[line] = proc.Leader{}
-		if p := k.w.terms[line]; p != nil {
-			found[line] = proc.Leader{Exists: true}
-			if !p.ended {
-				found[line] = proc.Leader{Exists: true, Found: true, ID: session.ID{PID: p.pid, Start: p.start}}
-			}
+	found := make([]session.Evidence, len(questions))
+	for i, q := range questions {
+		found[i].Key = q.Key
+		if p := k.w.terms[q.Line]; p != nil && !p.ended {
+			found[i].Leaders = []session.Leader{{ID: session.ID{PID: p.pid, Start: p.start}}}
 		}
 	}
-	return found, nil
+	return found
 }
 
 // procHandle is a process held by utmpd.

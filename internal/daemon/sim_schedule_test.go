@@ -218,7 +218,7 @@ func (w *simWorld) happen(e simEvent) {
 
 var hookCalls = []simfile.Call{
 	simfile.Open, simfile.Lookup, simfile.Read, simfile.Write, simfile.Append, simfile.Truncate, simfile.TryLock,
-	simfile.Unlock, simfile.Stat, simfile.Sync, simfile.Close, "pidfd", "leaders", "epoll", "save",
+	simfile.Unlock, simfile.Stat, simfile.Sync, simfile.Close, "pidfd", "gather", "epoll", "save",
 }
 
 // writingCalls are those between which a kill leaves work half done.

@@ -65,15 +65,7 @@ func (d *daemon) fromWatcher(ev watcher.Event, boot time.Time) table.Event {
 	case watcher.Reaped:
 		return table.Reaped{Token: ev.Token, Status: ev.Status}
 	}
-	lines := make(map[string]table.Leader, len(ev.Leaders))
-	for line, l := range ev.Leaders {
-		lines[line] = table.Leader{
-			Found:  l.Found,
-			Hidden: l.Exists && !l.Found && ev.Err != nil,
-			ID:     l.ID,
-		}
-	}
-	return table.Leaders{Lines: lines}
+	return table.Gathered{Evidence: ev.Evidence}
 }
 
 // toWatcher adds the orders to watch and to forget.

@@ -58,8 +58,8 @@ func BenchmarkDeath(b *testing.B) {
 		slot := i % benchSessions
 		s := t.utmpx.at(slot)
 		now.Mono += time.Millisecond
-		lines := t.Handle(now, Exited{Token: s.proc.token, Status: session.Status{Known: true}}).FindLeaders
-		jobs := t.Handle(now, Leaders{Lines: map[string]Leader{lines[0]: {}}}).Clean
+		asked := t.Handle(now, Exited{Token: s.proc.token, Status: session.Status{Known: true}}).Gather
+		jobs := t.Handle(now, Gathered{Evidence: []session.Evidence{{Key: asked[0].Key}}}).Clean
 		t.Handle(now, Cleaned{Results: []session.Result{{Job: jobs[0], Outcome: session.Done, Logout: session.Appended}}})
 		now.Mono += time.Millisecond
 		pid := t.Handle(now, Scanned{Snapshot: snap, Began: now.Mono}).Watch[0]

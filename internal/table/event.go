@@ -48,8 +48,8 @@ type (
 		Token  session.Token
 		Status session.Status
 	}
-	// Leaders answers one [Actions.FindLeaders].
-	Leaders struct{ Lines map[string]Leader }
+	// Gathered answers questions of [Actions.Gather].
+	Gathered struct{ Evidence []session.Evidence }
 	// Cleaned answers one [Actions.Clean], job by job.
 	Cleaned struct{ Results []session.Result }
 	// Paid answers one [Actions.Pay]. Left are the debts that remain.
@@ -63,20 +63,13 @@ type (
 	Tick struct{}
 )
 
-// Leader is the living session leader of a terminal, if it has one.
-type Leader struct {
-	Found  bool
-	Hidden bool // the terminal exists, but who leads it cannot be known
-	ID     session.ID
-}
-
 func (Scanned) event()    {}
 func (Requested) event()  {}
 func (Alive) event()      {}
 func (Gone) event()       {}
 func (Exited) event()     {}
 func (Reaped) event()     {}
-func (Leaders) event()    {}
+func (Gathered) event()   {}
 func (Cleaned) event()    {}
 func (Paid) event()       {}
 func (Configured) event() {}
@@ -85,11 +78,11 @@ func (Tick) event()       {}
 // Actions are what the table wants done. The fields may be carried out in any order, what
 // is in one of them in its order.
 type Actions struct {
-	Watch       []int32          // pids to look at and watch; each is answered by one Alive or Gone, in order
-	Forget      []session.Token  // processes that need not be watched any more
-	FindLeaders []string         // lines whose session leader is to be found
-	Clean       []session.Job    // records to be marked
-	Pay         []session.Debt   // logouts to be written
-	Rescan      bool             // read the utmpx file now
-	Reports     []session.Report // for the administrator
+	Watch   []int32            // pids to look at and watch; each is answered by one Alive or Gone, in order
+	Forget  []session.Token    // processes that need not be watched any more
+	Gather  []session.Question // what must be known before records are cleaned; each is answered once
+	Clean   []session.Job      // records to be marked
+	Pay     []session.Debt     // logouts to be written
+	Rescan  bool               // read the utmpx file now
+	Reports []session.Report   // for the administrator
 }

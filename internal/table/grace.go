@@ -36,8 +36,8 @@ func (t *Table) wait(s *entry, due time.Duration) {
 
 // graceOver goes on with a session that has waited long enough.
 func (t *Table) graceOver(s *entry) {
-	if t.set.KeepBusyLines && maybeTerminal(s.line) {
-		t.findLeader(s)
+	if q, any := t.question(s); any {
+		t.gather(s, q)
 		return
 	}
 	t.clean(s)

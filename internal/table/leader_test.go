@@ -28,13 +28,15 @@ func TestLeaderOfAnotherRecord(t *testing.T) {
 	w.kill(100, session.Status{})
 	died := w.now.Wall
 	w.now.Mono += time.Second
-	if acts := w.table.Handle(w.now, Tick{}); len(acts.FindLeaders) != 1 {
-		t.Fatalf("%+v", acts)
+	asked := w.table.Handle(w.now, Tick{}).Gather
+	if len(asked) != 1 {
+		t.Fatalf("%+v", asked)
 	}
 	if acts := w.table.Handle(w.now, Requested{PIDs: []int32{200}}); len(acts.Watch) != 1 {
 		t.Fatalf("%+v", acts)
 	}
-	w.handle(Leaders{Lines: map[string]Leader{"pts/0": {Found: true, ID: w.procs[200].id}}})
+	w.leaders["pts/0"] = ledBy(w.procs[200].id)
+	w.handle(w.gathered(asked))
 	w.watch(200)
 	w.pass(time.Minute)
 	w.wantDead(0, died)
@@ -49,17 +51,18 @@ func TestLeaderFoundTooEarly(t *testing.T) {
 	w.twoOnOneLine()
 	token := w.procs[100].token
 	delete(w.procs, 100)
-	if acts := w.table.Handle(w.now, Exited{Token: token}); len(acts.FindLeaders) != 1 {
-		t.Fatalf("%+v", acts)
+	asked := w.table.Handle(w.now, Exited{Token: token}).Gather
+	if len(asked) != 1 {
+		t.Fatalf("%+v", asked)
 	}
 	// Somebody looks. Behind their back the second session gets its shell, and
 	// loses the process that its record names.
 	w.pass(20 * time.Millisecond)
 	w.start(201)
-	w.leaders["pts/0"] = Leader{Found: true, ID: w.procs[201].id}
+	w.leaders["pts/0"] = ledBy(w.procs[201].id)
 	w.pass(10 * time.Millisecond)
 	w.kill(200, session.Status{})
-	w.handle(Leaders{Lines: map[string]Leader{"pts/0": {}}})
+	w.handle(Gathered{Evidence: []session.Evidence{{Key: asked[0].Key}}})
 	w.pass(time.Minute)
 	w.wantAlive(1)
 	w.wantDead(0, epoch.Add(time.Minute))
@@ -70,7 +73,7 @@ func TestLeaderFoundTooEarly(t *testing.T) {
 func TestHiddenLeaderIsNoCause(t *testing.T) {
 	w := newWorld(t)
 	w.put(0, w.login("pts/0", 100)) // no such process
-	w.leaders["pts/0"] = Leader{Hidden: true}
+	w.leaders["pts/0"] = session.Evidence{Hidden: true}
 	w.scan()
 	w.pass(time.Minute)
 	w.wantAlive(0)

@@ -25,7 +25,7 @@ const (
 	watched            // bound to a watched process
 	unwatchedNow       // its process lived when last asked about, but is not watched
 	dying              // its process is dead; its due time is awaited
-	askingLeader       // the leader of its terminal has been asked for
+	gathering          // its evidence has been asked for
 	cleaning           // a Job is out
 	done               // cleaned, changed or left alone: nothing more until its record changes
 )
@@ -136,12 +136,13 @@ func (t *Table) open(s *entry, raw string) {
 // close forgets a session: its record is gone, or has changed. byOwner says that the
 // record is no longer one of a session.
 func (t *Table) close(s *entry, byOwner bool) {
-	if byOwner && (s.state == dying || s.state == askingLeader) {
+	if byOwner && (s.state == dying || s.state == gathering) {
 		t.report(session.EndedByOwner{Record: s.record()})
 	}
 	t.unbind(s)
 	t.leave(s)
 	t.grace.remove(s)
+	delete(t.evidence, s.key)
 	t.utmpx.clear(s)
 	t.count(s.state, -1)
 	s.state = done // whoever still holds it must not go on with it
@@ -179,7 +180,7 @@ func (t *Table) count(in state, n int) {
 		t.counts.Watched += n
 	case unwatchedNow:
 		t.counts.Unwatched += n
-	case dying, askingLeader, cleaning:
+	case dying, gathering, cleaning:
 		t.counts.Dying += n
 	}
 }

@@ -17,7 +17,8 @@
 //	sessions.go    a session, from its discovery to its end
 //	processes.go   the processes that sessions live by: questions, answers, deaths
 //	grace.go       the wait between a death and the clean
-//	leaders.go     who leads the terminal of a session whose process has died
+//	evidence.go    what is asked about a session whose process has died, and what follows
+//	judge.go       the judgement of that evidence
 //	cleaning.go    orders to clean a record, and what became of them
 //	debts.go       logouts that wait for the wtmpx file
 //	checkpoint.go  what a later run must know
@@ -52,7 +53,7 @@ type Table struct {
 	processes processes
 	unwatched unwatched
 	grace     grace
-	leaders   leaders
+	evidence  evidence
 	log       logHealth
 	debts     debts
 	earlier   earlier
@@ -71,7 +72,7 @@ func New(set Settings) *Table {
 		set:       set,
 		utmpx:     newUtmpxSource(),
 		processes: newProcesses(),
-		leaders:   leaders{},
+		evidence:  evidence{},
 		log:       logHealth{failing: -1},
 		debts:     newDebts(),
 	}
@@ -109,8 +110,8 @@ func (t *Table) take(ev Event) {
 		t.exited(ev)
 	case Reaped:
 		t.reaped(ev)
-	case Leaders:
-		t.leadersFound(ev)
+	case Gathered:
+		t.gathered(ev)
 	case Cleaned:
 		t.cleaned(ev)
 	case Paid:

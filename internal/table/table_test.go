@@ -82,7 +82,7 @@ func TestDeath(t *testing.T) {
 		}},
 		{"the line's leader lives on", func(w *world) {
 			w.leaders["pts/0"] = w.leader(101, 30*time.Second)
-			w.procs[101] = &proc{id: w.leaders["pts/0"].ID}
+			w.procs[101] = &proc{id: w.leaders["pts/0"].Leaders[0].ID}
 			w.kill(100, session.Status{})
 			w.pass(time.Hour)
 			w.wantAlive(0)
@@ -125,12 +125,12 @@ func TestDeath(t *testing.T) {
 			w.wantDead(0, died)
 		}},
 		{"/proc hides the leader: it stays while the terminal does", func(w *world) {
-			w.leaders["pts/0"] = Leader{Hidden: true}
+			w.leaders["pts/0"] = session.Evidence{Hidden: true}
 			died := w.now.Wall
 			w.kill(100, session.Status{})
 			w.pass(time.Minute)
 			w.wantAlive(0)
-			w.leaders["pts/0"] = Leader{}
+			w.leaders["pts/0"] = session.Evidence{}
 			w.pass(retryHidden)
 			w.wantDead(0, died)
 		}},

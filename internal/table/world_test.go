@@ -27,7 +27,7 @@ type world struct {
 	layout *utmpx.Layout
 
 	procs     map[int32]*proc
-	leaders   map[string]Leader
+	leaders   map[string]session.Evidence // by line
 	maxFDs    int
 	tokens    session.Token
 	kept      map[session.Token]int32
@@ -57,7 +57,7 @@ func newWorld(t *testing.T) *world {
 	return &world{
 		t: t, table: New(Settings{Grace: time.Second, KeepBusyLines: true}),
 		now: Moment{Mono: time.Second, Up: 24 * time.Hour, Wall: epoch}, gen: 1, layout: utmpx.Glibc384LE,
-		procs: map[int32]*proc{}, leaders: map[string]Leader{}, maxFDs: 100, kept: map[session.Token]int32{}, twins: map[*Table]*Table{},
+		procs: map[int32]*proc{}, leaders: map[string]session.Evidence{}, maxFDs: 100, kept: map[session.Token]int32{}, twins: map[*Table]*Table{},
 		boot: epoch.Add(-24 * time.Hour),
 	}
 }
@@ -82,8 +82,24 @@ func (w *world) start(pid int32) {
 }
 
 // leader is a process that leads a terminal, and started that long ago.
-func (w *world) leader(pid int32, age time.Duration) Leader {
-	return Leader{Found: true, ID: session.ID{PID: pid, Start: uint64((w.now.Up - age) / clockTick), Inode: uint64(pid)}}
+func (w *world) leader(pid int32, age time.Duration) session.Evidence {
+	return ledBy(session.ID{PID: pid, Start: uint64((w.now.Up - age) / clockTick), Inode: uint64(pid)})
+}
+
+// ledBy is the evidence that a process leads the line.
+func ledBy(id session.ID) session.Evidence {
+	return session.Evidence{Leaders: []session.Leader{{ID: id}}}
+}
+
+// gathered answers questions.
+func (w *world) gathered(questions []session.Question) Gathered {
+	var ev Gathered
+	for _, q := range questions {
+		e := w.leaders[q.Line]
+		e.Key = q.Key
+		ev.Evidence = append(ev.Evidence, e)
+	}
+	return ev
 }
 
 // suspend lets time go by in which the machine sleeps.
@@ -167,12 +183,8 @@ func (w *world) handle(ev Event) {
 	for _, pid := range acts.Watch {
 		w.watch(pid)
 	}
-	if acts.FindLeaders != nil {
-		lines := map[string]Leader{}
-		for _, line := range acts.FindLeaders {
-			lines[line] = w.leaders[line]
-		}
-		w.handle(Leaders{Lines: lines})
+	if acts.Gather != nil {
+		w.handle(w.gathered(acts.Gather))
 	}
 	if acts.Clean != nil {
 		w.inFlight = append(w.inFlight, acts.Clean...)
@@ -301,9 +313,9 @@ func (w *world) wantLog(want string) {
 func (w *world) wantEmpty() {
 	w.t.Helper()
 	t := w.table
-	if n := len(slices.Collect(t.utmpx.each())) + len(t.processes.byPID) + len(t.processes.byToken) + len(t.processes.idle) + len(t.grace.heap) + len(t.leaders); n != 0 || len(w.kept) != 0 {
-		w.t.Errorf("left over: sessions %d groups %d procs %d orphans %d due %d leading %d, watched %d",
-			len(slices.Collect(t.utmpx.each())), len(t.processes.byPID), len(t.processes.byToken), len(t.processes.idle), len(t.grace.heap), len(t.leaders), len(w.kept))
+	if n := len(slices.Collect(t.utmpx.each())) + len(t.processes.byPID) + len(t.processes.byToken) + len(t.processes.idle) + len(t.grace.heap) + len(t.evidence); n != 0 || len(w.kept) != 0 {
+		w.t.Errorf("left over: sessions %d groups %d procs %d orphans %d due %d asked %d, watched %d",
+			len(slices.Collect(t.utmpx.each())), len(t.processes.byPID), len(t.processes.byToken), len(t.processes.idle), len(t.grace.heap), len(t.evidence), len(w.kept))
 	}
 	if c := t.Counts(); c.Sessions != 0 || c.Watched != 0 || c.Unwatched != 0 || c.Dying != 0 {
 		w.t.Errorf("counts of an empty table: %+v", c)

@@ -20,9 +20,9 @@ type Kernel interface {
 	// proc.ErrNoPidfd if there are no pidfds.
 	NewPoller() (Poller, error)
 
-	// Leaders finds the session leaders on terminal lines, as proc.Leaders
-	// does. It may block for a tenth of a second.
-	Leaders(lines []string) (map[string]proc.Leader, error)
+	// Gather answers questions about sessions, as proc.Gather does. It may block
+	// for a tenth of a second.
+	Gather(questions []session.Question) []session.Evidence
 }
 
 // Opener finds the process that has a pid, also if it is a zombie. The error
@@ -84,7 +84,7 @@ func (system) NewPoller() (Poller, error) {
 	return poller{l}, nil
 }
 
-func (system) Leaders(lines []string) (map[string]proc.Leader, error) { return proc.Leaders(lines) }
+func (system) Gather(qs []session.Question) []session.Evidence { return proc.Gather(qs) }
 
 type poller struct{ *proc.Poller }
 

@@ -55,9 +55,8 @@ func (w *Watcher) carryOut(orders []Order) {
 			if it := w.byToken[order.Token]; it != nil {
 				w.drop(it)
 			}
-		case FindLeaders:
-			leaders, err := w.kernel.Leaders(order.Lines)
-			w.add(Event{Kind: Leaders, Leaders: leaders, Err: err})
+		case Gather:
+			w.add(Event{Kind: Gathered, Evidence: w.kernel.Gather(order.Questions)})
 		}
 		if len(w.events) >= batchSize {
 			w.flush()

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
 // Package watcher reports the ends of processes. It takes orders (watch this
-// pid, forget it, find the leader of the session on this line), carries them out
+// pid, forget it, gather what is known of this session), carries them out
 // in its own goroutine, and answers with events. Giving an order never blocks.
 package watcher
 
@@ -34,16 +34,16 @@ const (
 	// further event has that Token.
 	Forget
 
-	// FindLeaders finds the session leaders on Lines. The answer is Leaders.
-	FindLeaders
+	// Gather gathers evidence about sessions. The answer is Gathered.
+	Gather
 )
 
 // Order is one order to a Watcher.
 type Order struct {
-	Op    Op
-	PID   int32         // for Watch
-	Token session.Token // for Forget
-	Lines []string      // for FindLeaders, such as pts/3; the Watcher does not write to it
+	Op        Op
+	PID       int32              // for Watch
+	Token     session.Token      // for Forget
+	Questions []session.Question // for Gather; the Watcher does not write to them
 }
 
 // Kind is the kind of an event.
@@ -68,21 +68,20 @@ const (
 	// Linux 6.9.
 	Reaped
 
-	// Leaders is the answer to FindLeaders.
-	Leaders
+	// Gathered is the answer to Gather.
+	Gathered
 )
 
 // Event is what a Watcher reports.
 type Event struct {
-	Kind    Kind
-	PID     int32
-	Token   session.Token // 0 if the process is not and was not watched
-	ID      session.ID
-	Reaped  bool // of Exited: no Reaped follows
-	Status  session.Status
-	At      time.Time              // when it was seen, by Options.Now
-	Leaders map[string]proc.Leader // of Leaders: one entry for each line of the order
-	Err     error                  // of Leaders: why a living leader may be missing
+	Kind     Kind
+	PID      int32
+	Token    session.Token // 0 if the process is not and was not watched
+	ID       session.ID
+	Reaped   bool // of Exited: no Reaped follows
+	Status   session.Status
+	At       time.Time          // when it was seen, by Options.Now
+	Evidence []session.Evidence // of Gathered: one for each question of the order
 }
 
 // Options configure a Watcher.

@@ -4,7 +4,6 @@ package watcher
 
 import (
 	"context"
-	"errors"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -191,32 +190,21 @@ func TestThreadNumber(t *testing.T) {
 	})
 }
 
-func TestLeaders(t *testing.T) {
-	for _, test := range []struct {
-		name string
-		err  error
-	}{
-		{"all seen", nil},
-		{"/proc unreadable", errors.New("no /proc")},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			k := newWorld()
-			k.findErr = test.err
-			k.leaders = map[string]proc.Leader{"pts/3": {Exists: true}}
-			synctest.Test(t, func(t *testing.T) {
-				got := make(chan Event, 1)
-				w := New(Options{Kernel: k, Emit: func(events []Event) { got <- events[0] }})
-				ctx, cancel := context.WithCancel(t.Context())
-				defer cancel()
-				go w.Run(ctx)
-				w.Do([]Order{{Op: FindLeaders, Lines: []string{"pts/3"}}})
-				event := <-got
-				if event.Kind != Leaders || !event.Leaders["pts/3"].Exists || event.Err != test.err {
-					t.Errorf("%+v, want Leaders with pts/3 and the error %v", event, test.err)
-				}
-			})
-		})
-	}
+func TestGather(t *testing.T) {
+	k := newWorld()
+	k.evidence = []session.Evidence{{Key: 9, Hidden: true}}
+	synctest.Test(t, func(t *testing.T) {
+		got := make(chan Event, 1)
+		w := New(Options{Kernel: k, Emit: func(events []Event) { got <- events[0] }})
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		go w.Run(ctx)
+		w.Do([]Order{{Op: Gather, Questions: []session.Question{{Key: 9, Line: "pts/3"}}}})
+		event := <-got
+		if event.Kind != Gathered || len(event.Evidence) != 1 || event.Evidence[0].Key != 9 {
+			t.Errorf("%+v, want Gathered with the evidence", event)
+		}
+	})
 }
 
 // TestMassDeath checks that of many simultaneous deaths each is reported once,

@@ -26,9 +26,9 @@ type world struct {
 	noPidfds error // returned by Open and NewPoller if not nil
 	openErr  error // returned by Open if not nil
 	addErr   error // returned by Poller.Add if not nil
-	findErr  error // returned by Find and Leaders if not nil
+	findErr  error // returned by Find if not nil
 	polls    int   // calls of Ended
-	leaders  map[string]proc.Leader
+	evidence []session.Evidence
 	poller   *simPoller
 }
 
@@ -111,7 +111,7 @@ func (k *world) NewPoller() (Poller, error) {
 	return k.poller, nil
 }
 
-func (k *world) Leaders([]string) (map[string]proc.Leader, error) { return k.leaders, k.findErr }
+func (k *world) Gather([]session.Question) []session.Evidence { return k.evidence }
 
 type simProcess struct {
 	world  *world

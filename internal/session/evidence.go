@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package session
+
+// Question asks what the machine knows of a session whose record is about to be
+// cleaned.
+type Question struct {
+	Key  uint64 // names the question in its answer
+	Line string // ut_line, if a terminal may have that name; else ""
+	PID  int32  // ut_pid
+	User string // ut_user
+}
+
+// Evidence answers a [Question]: facts alone. The table weighs them.
+type Evidence struct {
+	Key     uint64
+	Hidden  bool // the terminal exists, and who leads it cannot be known
+	Leaders []Leader
+}
+
+// Leader is a living process that leads the session on a terminal.
+type Leader struct {
+	ID ID // its Inode may be unknown
+}
