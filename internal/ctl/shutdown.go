@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"strings"
 
 	"utmpd.dev/utmpd/internal/boots"
 	"utmpd.dev/utmpd/internal/cleaner"
@@ -108,7 +107,7 @@ func (s *stopping) dead(snap *snapshot.Snapshot) []session.Job {
 	var lines []string
 	now := s.in.on.now()
 	for slot, r := range snap.All() {
-		if r.Type != utmpx.UserProcess || r.PID <= 0 || strings.HasPrefix(r.Line, ":") || s.in.on.alive(r.PID) {
+		if r.Type != utmpx.UserProcess || r.PID <= 0 || onDisplay(r) || s.in.on.alive(r.PID) {
 			continue
 		}
 		end := now
@@ -129,6 +128,12 @@ func (s *stopping) dead(snap *snapshot.Snapshot) []session.Job {
 		}
 	}
 	return jobs[:n]
+}
+
+// onDisplay reports whether a record is one of an X display.
+func onDisplay(r utmpx.Record) bool {
+	_, ok := session.ParseDisplay(r.Line, r.PID)
+	return ok
 }
 
 func (s *stopping) cleaned(jobs []session.Job, results []session.Result) error {

@@ -11,6 +11,9 @@ import (
 	"utmpd.dev/utmpd/internal/scanner"
 )
 
+// logindSession is a file in the directory where logind keeps its sessions.
+const logindSession = "/run/systemd/sessions/1"
+
 // confine gives up what utmpd does not need from here on. If a part of it fails,
 // confine logs that and the daemon continues.
 func (d *daemon) confine() {
@@ -29,7 +32,10 @@ func (d *daemon) reach() sandbox.Dirs {
 		"/sys/devices/virtual/tty", // which terminal the console is
 		"/usr/share/zoneinfo",      // the times in the log
 	}}
-	for _, name := range []string{"/etc/passwd", cmp.Or(d.flags.config, config.DefaultFile)} { // who holds a lock; SIGHUP
+	for _, name := range []string{
+		"/etc/passwd", cmp.Or(d.flags.config, config.DefaultFile), // who holds a lock, has processes; SIGHUP
+		logindSession, // whose display it is, also if the directory is still to come
+	} {
 		dirs.Read = append(dirs.Read, sandbox.OfFile(name)...)
 	}
 	dirs.Write = slices.Concat(sandbox.OfFile(d.cfg.UtmpxFile), sandbox.OfFile(d.cfg.WtmpxFile))

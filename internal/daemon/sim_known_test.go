@@ -71,7 +71,7 @@ func (w *simWorld) mistaken(s *simSession) bool {
 	if !s.lives() {
 		return false
 	}
-	return w.misdated(s) || s.display && s.proc.reused && s.proc.seenBy != w.run.n
+	return w.misdated(s) || w.unknowable(s) || s.display && s.proc.reused && s.proc.seenBy != w.run.n
 }
 
 // misdated reports whether by the clock, as it was at some time since a record

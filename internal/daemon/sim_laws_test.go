@@ -75,6 +75,12 @@ func endedRecord(r utmpx.Record, t utmpx.Time, exit utmpx.Exit) utmpx.Record {
 // marking checks that a session may be marked, when, and with what time.
 func (w *simWorld) marking(s *simSession, t utmpx.Time) {
 	w.count("marks")
+	switch {
+	case s.nameless:
+		w.count("marks: nameless")
+	case s.followedBy == w.run.n:
+		w.count("marks: a display's, by who spoke for it")
+	}
 	if w.mistaken(s) {
 		w.count("marks: not judged, the session lives and nobody could know")
 		return
@@ -85,7 +91,7 @@ func (w *simWorld) marking(s *simSession, t utmpx.Time) {
 	}
 	s.marked = true
 	s.forgotten = s.forgotten || time.Now().Before(w.logAway)
-	prompt := w.calm(s)
+	prompt := w.calm(s) && s.shown != shownByLogind && !s.nameless // else it is for a scan to find
 	w.markedTime(s, t.Time(), prompt)
 	w.markedLate(s, prompt)
 }
@@ -106,6 +112,9 @@ func (w *simWorld) markedTime(s *simSession, got time.Time, prompt bool) {
 	login := s.rec.Time.Time()
 	if got.Before(login) {
 		w.broken("2: %v ends before it began: %v, %v", s, got, login)
+	}
+	if s.nameless { // the process of its user may have ended before it was written
+		return
 	}
 	asRecorded := func(p *simProc) time.Time { return latest(utmpx.TimeOf(w.wallAt(p.endAt)).Time(), login) }
 	var deaths []time.Time
@@ -149,6 +158,9 @@ func (w *simWorld) markedLate(s *simSession, prompt bool) {
 	}
 	if w.maxFDs < 100 { // beyond them it is looked at after each reading
 		prompt = false
+		late += w.scan
+	}
+	if s.nameless || s.shown == shownByLogind {
 		late += w.scan
 	}
 	from := latest(s.last(), s.began)
@@ -313,9 +325,9 @@ func (w *simWorld) checkMarked(allDead bool) {
 		if !allDead {
 			w.count("dead when left alone")
 		}
-		if s.display && !w.oldDisplay(s) {
+		if w.staysDead(s) {
 			if !allDead {
-				w.count("dead when left alone: not judged, a display that was not watched for a minute")
+				w.count("dead when left alone: not judged, a display that was not watched for a minute, or a nameless record")
 			}
 			continue
 		}

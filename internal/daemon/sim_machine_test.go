@@ -106,6 +106,7 @@ func (k simKernel) find(pid int32, pidfd bool) (watcher.Process, error) {
 	if !p.ended {
 		p.seenBy = k.n
 		k.w.noteSeen(p)
+		k.w.noteFollowed(p)
 	}
 	h := &procHandle{simRun: k.simRun, p: p, id: session.ID{PID: pid, Start: p.start}, pidfd: pidfd}
 	if pidfd {
@@ -133,6 +134,10 @@ func (k simKernel) Gather(questions []session.Question) []session.Evidence {
 		if p := k.w.terms[q.Line]; p != nil && !p.ended {
 			found[i].Leaders = []session.Leader{{ID: session.ID{PID: p.pid, Start: p.start}}}
 		}
+		if q.Shown {
+			found[i].Witness = k.w.witness(q)
+		}
+		found[i].Idle = q.Idle && k.w.idle(q.User)
 	}
 	return found
 }

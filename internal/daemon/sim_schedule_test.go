@@ -59,6 +59,8 @@ var simKinds = []struct {
 		}
 		w.login(line, e.B%int(kinds), e.C)
 	}},
+	{"display", 6, func(w *simWorld, e simEvent) { w.showLogin(e.A%len(displayLines), e.B%showns, e.C) }},
+	{"nameless", 3, func(w *simWorld, e simEvent) { w.nameless(e.A%2 == 0, e.B%2 == 0, e.B%3 != 0, e.C) }},
 	{"exit", 20, func(w *simWorld, e simEvent) {
 		if s := w.pick(e.A); s != nil {
 			w.gone(s.proc, e.B%3 != 0)
@@ -70,6 +72,12 @@ var simKinds = []struct {
 			if s.leader != nil {
 				w.gone(s.leader, e.B%2 != 0)
 			}
+		}
+	}},
+	{"logout", 3, func(w *simWorld, e simEvent) { // of logind's session, with its leader
+		if s := w.pick(e.A); s != nil && s.witness != nil {
+			w.gone(s.leader, true)
+			w.gone(s.witness, e.B%2 != 0)
 		}
 	}},
 	{"leave", 6, func(w *simWorld, e simEvent) { // the leader alone

@@ -20,6 +20,14 @@ type simSession struct {
 	leader  *simProc     // by whom it lives on when proc has ended, nil if nobody
 	display bool
 
+	shown       int      // who speaks for it on its display
+	witness     *simProc // leads logind's session, nil if there is none
+	witnessedBy int      // the run of utmpd that was told so
+	followedBy  int      // the run that has, after that, looked at who speaks for it
+	nameless    bool     // its record names nothing
+	resolves    bool     // the name of its user does
+	old         bool     // its record is two hours older
+
 	disturbed int           // as the world was when it began
 	began     time.Time     // when its record was written last
 	steps     int           // of the clock by then
@@ -86,6 +94,9 @@ func (w *simWorld) login(line, kind, opt int) {
 	rec := loginRecord(s.n, line, kind)
 	s.proc = w.loginProc(kind, opt)
 	rec.PID = s.proc.pid
+	if kind == kindFTP {
+		rec.Line = fmt.Sprintf("vsftpd:%d", rec.PID)
+	}
 	if kind == kindSameProc && len(w.sessions) > 0 {
 		rec.ID = fmt.Sprintf("tm%d", s.n%50)
 	}
@@ -113,7 +124,7 @@ func loginRecord(n, line, kind int) utmpx.Record {
 	case kindOtherID:
 		rec.ID = fmt.Sprintf("/%d", line)
 	case kindFTP:
-		rec.Line, rec.ID = fmt.Sprintf("vsftpd:%d", n), ""
+		rec.ID = "" // the line has the pid
 	case kindDisplay, kindSessreg:
 		rec.Line, rec.ID = fmt.Sprintf(":%d", line%2), fmt.Sprintf(":%d", line%2)
 	case kindNoLine:
@@ -168,10 +179,13 @@ func (w *simWorld) lead(s *simSession, line string, kind int) {
 // write writes a session's records, with the time of now.
 func (w *simWorld) write(s *simSession, rec utmpx.Record, opt int) {
 	w.locked(utmpName, func() {
-		if s.proc.ended { // its writer too
+		if s.proc.ended && !s.nameless { // its writer too
 			return
 		}
 		rec.Time = utmpx.TimeOf(w.wallAt(time.Now()))
+		if s.old {
+			rec.Time.Sec -= 2 * 3600
+		}
 		if opt&optNoUsec != 0 {
 			rec.Time.Usec = 0
 		}

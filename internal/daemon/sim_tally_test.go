@@ -51,6 +51,10 @@ var simTroubles = map[string]int{
 	"utmpd killed": 5, "utmpd killed before append": 150, "utmpd killed before write": 100, "utmpd killed before save": 30,
 	"utmpd killed before sync": 60, "utmpd killed before truncate": 5000,
 	"restart with state": 5, "restart without state": 20, "restart with a stale state": 20,
+	"display shown by nobody": 4, "display shown by an X server": 4, "display shown by logind": 4,
+	"display of another host": 5, "virtual terminal": 5, "marks: a display's, by who spoke for it": 5,
+	"nameless record of nobody; before the boot: true": 12, "nameless record of nobody; before the boot: false": 8,
+	"nameless record of somebody": 8, "marks: nameless": 8,
 	"login beyond MAX_FDS": 1, "no descriptors": 10, "request": 10,
 }
 

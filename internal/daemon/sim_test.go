@@ -62,6 +62,7 @@ func (w *simWorld) finish() {
 	for _, s := range w.sessions {
 		w.gone(s.proc, true)
 		w.gone(s.leader, true)
+		w.gone(s.witness, true)
 	}
 	for _, pid := range slices.Sorted(maps.Keys(w.procs)) {
 		w.gone(w.procs[pid], true)

@@ -17,7 +17,8 @@ type Entry struct {
 	Slot   int
 	Sum    [16]byte  // of the record's bytes; which sum is the table's choice
 	ID     ID        // the process that the session lives by
-	Led    bool      // that process is the session leader of the record's line
+	Led    bool      // that process is the session leader of the record's line, or shows its display
+	Logind bool      // with Led: it leads logind's session on the display
 	Since  time.Time // the process was seen alive from then until Alive
 	End    time.Time // when it ended; zero while it lives
 	Exact  bool      // End is when it died, not when it was found dead

@@ -112,6 +112,8 @@ func (f *fields) record(s session.Entry) session.Entry {
 	switch role := f.until(' '); role {
 	case "leader":
 		s.Led = true
+	case "logind":
+		s.Led, s.Logind = true, true
 	case "pid":
 	default:
 		f.bad = true

@@ -154,7 +154,10 @@ func appendRecord(b []byte, s *session.Entry) []byte {
 	b = strconv.AppendInt(append(b, "record "...), int64(s.Slot), 10)
 	b = hex.AppendEncode(append(b, " sum "...), s.Sum[:])
 	role, end := " pid", " ended "
-	if s.Led {
+	switch {
+	case s.Led && s.Logind:
+		role = " logind"
+	case s.Led:
 		role = " leader"
 	}
 	if !s.End.IsZero() && !s.Exact {

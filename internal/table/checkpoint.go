@@ -55,7 +55,7 @@ func (s *entry) checkpoint(now Moment) session.Entry {
 		s.last = now.Mono
 	}
 	e := session.Entry{
-		Slot: int(s.place), Sum: s.sum, ID: s.id, Led: s.led, Since: now.Wall.Add(s.since - s.last),
+		Slot: int(s.place), Sum: s.sum, ID: s.id, Led: s.led, Logind: s.logind, Since: now.Wall.Add(s.since - s.last),
 	}
 	if s.state == asking || s.state == watched || s.state == unwatchedNow {
 		return e
@@ -103,7 +103,7 @@ func (m earlier) restore(s *entry, raw string, now Moment) {
 	if !ok || !was.Led && was.ID.PID != s.pid {
 		return
 	}
-	s.id, s.pid, s.led = was.ID, was.ID.PID, was.Led
+	s.id, s.pid, s.led, s.logind = was.ID, was.ID.PID, was.Led, was.Logind
 	// The clock may have been set between the runs. Within one run its spans count.
 	s.seen, s.last = true, now.Mono
 	s.since = s.last - was.alive.Sub(was.Since)

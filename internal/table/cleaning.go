@@ -40,15 +40,8 @@ func (l *logHealth) retry(now time.Duration) time.Duration {
 	return min(retryLog, max(retryBusy, l.failing+logPatience-now))
 }
 
-// clean orders a record to be marked, unless it is a display's whose process was not
-// seen alive for long enough.
+// clean orders a record to be marked.
 func (t *Table) clean(s *entry) {
-	if s.display() && !s.seenFor(displayAge) {
-		s.left = true
-		t.leaveAlone(s, false)
-		t.reportLeft(s, "the process of a display's record was not seen alive for a minute")
-		return
-	}
 	t.setState(s, cleaning)
 	if s.proc != nil && s.proc.status.Known {
 		s.status = s.proc.status

@@ -19,16 +19,24 @@ const (
 	retryHidden = 5 * time.Second
 )
 
-// evidence has the sessions whose evidence has been asked for, by their keys.
+// evidence has the sessions whose evidence has been asked for, by the key of the
+// question: the session's, with reviewKey if nothing has happened to it.
 type evidence map[uint64]*entry
+
+const reviewKey = 1 << 63
 
 // question returns what must be known before a session's record is cleaned. any is false
 // if nothing is.
 func (t *Table) question(s *entry) (q session.Question, any bool) {
-	if !t.set.KeepBusyLines || !maybeTerminal(s.line) {
-		return q, false
+	q = session.Question{Key: s.key, PID: s.pid, User: s.user}
+	display, shown := s.display()
+	if shown && t.needsWitness(s, display) {
+		q.Shown, q.Display, any = true, display, true
 	}
-	return session.Question{Key: s.key, PID: s.pid, User: s.user, Line: s.line}, true
+	if t.set.KeepBusyLines && maybeTerminal(s.line) && (!shown || display.VT != 0) && s.found != foundNoSession {
+		q.Line, any = s.line, true
+	}
+	return q, any
 }
 
 // maybeTerminal reports whether ut_line can name a device below /dev.
@@ -52,15 +60,42 @@ func (t *Table) gathered(ev Gathered) {
 			continue
 		}
 		delete(t.evidence, e.Key)
-		if s.state == gathering {
+		switch {
+		case e.Key != s.key:
+			t.reviewed(s, e)
+		case s.state == gathering:
 			t.carryOut(s, judge(t.facts(s, e)))
+		}
+	}
+}
+
+// review asks again about a session to which nothing has happened.
+func (t *Table) review(s *entry, q session.Question) {
+	q.Key = s.key | reviewKey
+	if t.evidence[q.Key] == nil {
+		t.evidence[q.Key] = s
+		t.out.Gather = append(t.out.Gather, q)
+	}
+}
+
+// reviewed goes on with a session that was asked about again.
+func (t *Table) reviewed(s *entry, e session.Evidence) {
+	switch {
+	case s.ledAlive():
+		t.judgeLogind(s, e.Witness)
+	case s.state != done || !s.review:
+	case !s.left:
+		t.judgeIdle(s, e.Idle)
+	default:
+		if v := judge(t.facts(s, e)); v.what == livesOn {
+			t.carryOut(s, v)
 		}
 	}
 }
 
 // facts puts together what the machine and the table know of a session.
 func (t *Table) facts(s *entry, e session.Evidence) facts {
-	f := facts{hidden: e.Hidden}
+	f := facts{hidden: e.Hidden, display: t.displayFacts(s, e.Witness)}
 	for _, l := range e.Leaders {
 		f.leaders = append(f.leaders, leaderFacts{
 			id:      l.ID,
@@ -78,6 +113,9 @@ func (t *Table) carryOut(s *entry, v verdict) {
 		t.stayHidden(s, v.reason)
 	case livesOn:
 		t.follow(s, v.by, v.reason)
+		s.logind = v.logind
+	case stays:
+		t.leaveDisplay(s, v.reason)
 	default:
 		t.clean(s)
 	}
@@ -117,5 +155,6 @@ func (t *Table) follow(s *entry, by session.ID, reason string) {
 	t.leave(s)
 	s.led, s.pid, s.id = true, by.PID, by
 	s.end, s.exact, s.status, s.found, s.hidden = 0, false, session.Status{}, foundGone, false
+	s.left, s.review = false, false
 	t.ask(s)
 }

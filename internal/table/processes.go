@@ -197,19 +197,25 @@ func (t *Table) process(ev Alive) *process {
 // in between.
 func (t *Table) startedLater(s *entry, ev Alive) bool {
 	boot := t.utmpx.boot
-	if s.login.Sec == 0 || ev.Started.IsZero() || boot.Sec == 0 {
-		return false
-	}
-	drift := boot.Time().Sub(ev.Boot)
-	// A step of the clock forward may hide in the time by which BOOT_TIME may be late.
-	// It must not be more than the slack.
-	if drift < -bootEarly || drift > reuseSlack-bootEarly {
+	if s.login.Sec == 0 || ev.Started.IsZero() || !t.clockKept(ev.Boot) {
 		return false
 	}
 	if s.login.Time().Before(boot.Time()) {
 		return false // the clock was wrong when the record was written
 	}
 	return ev.Started.Sub(s.login.Time()) > reuseSlack
+}
+
+// clockKept reports whether BOOT_TIME shows that the clock was not set since the boot,
+// which was at booted by the present clock.
+func (t *Table) clockKept(booted time.Time) bool {
+	if t.utmpx.boot.Sec == 0 {
+		return false
+	}
+	drift := t.utmpx.boot.Time().Sub(booted)
+	// A step of the clock forward may hide in the time by which BOOT_TIME may be late.
+	// It must not be more than the slack.
+	return drift >= -bootEarly && drift <= reuseSlack-bootEarly
 }
 
 // lives notes that a session lives by the process that ev found.

@@ -11,11 +11,6 @@ import (
 	"utmpd.dev/utmpd/utmpx"
 )
 
-// displayAge is how long the process of an X display's record must have been seen
-// alive before its death counts: the processes that call sessreg end at once while
-// the session lives.
-const displayAge = time.Minute
-
 // state is how far the judgement of a session has come.
 type state uint8
 
@@ -65,8 +60,11 @@ type entry struct {
 	state  state
 	found  finding // what showed that the process is dead
 	hidden bool    // it was reported that /proc hides the leader of its line
-	led    bool    // pid is the leader of the line
-	left   bool    // left alone for good: done, and to stay so for these bytes
+	led    bool    // pid is the leader of the line, or shows its display
+	left   bool    // left alone: done, and to stay so for these bytes
+	review bool    // though it is left alone, a periodic scan asks again
+	told   bool    // it was reported that it is left alone
+	logind bool    // pid leads logind's session on the display
 	joined bool    // in its pid's group
 	seen   bool    // the process was seen alive
 	exact  bool    // end is the time of the death, not of the finding
@@ -80,10 +78,18 @@ const (
 	foundGone finding = iota // nothing has its pid
 	foundOther
 	foundLater
+	foundNoSession
+	foundNameless
+	foundOlder
+	foundIdle
 )
 
 func (f finding) String() string {
-	return [...]string{"", "another process has its pid now", "the process with its pid started later"}[f]
+	return [...]string{
+		"", "another process has its pid now", "the process with its pid started later",
+		"logind has no session on its display any more", "its record names no process",
+		"its record names no process and is older than this boot", "its record names no process and its user has none",
+	}[f]
 }
 
 // wallTime is a time of the wall clock in microseconds since 1970, as records hold
@@ -126,6 +132,12 @@ func (t *Table) newEntry(from source, place int32, r utmpx.Record) *entry {
 func (t *Table) open(s *entry, raw string) {
 	if s.pid <= 0 {
 		t.setState(s, done)
+		s.since = t.now.Mono
+		if isNameless(s.record()) {
+			s.review = true
+			t.fresh = append(t.fresh, s)
+			return
+		}
 		t.reportLeft(s, "its record names no process")
 		return
 	}
@@ -143,9 +155,10 @@ func (t *Table) close(s *entry, byOwner bool) {
 	t.leave(s)
 	t.grace.remove(s)
 	delete(t.evidence, s.key)
+	delete(t.evidence, s.key|reviewKey)
 	t.utmpx.clear(s)
 	t.count(s.state, -1)
-	s.state = done // whoever still holds it must not go on with it
+	s.state, s.review = done, false // whoever still holds it must not go on with it
 	t.counts.Sessions--
 	t.dirty = true
 }
@@ -190,9 +203,6 @@ func (s *entry) record() utmpx.Record { return s.source.record(s) }
 func (t *Table) reportLeft(s *entry, reason string) {
 	t.report(session.LeftAlone{Record: s.record(), Reason: reason})
 }
-
-// display reports whether the record is one of an X display, such as :0.
-func (s *entry) display() bool { return len(s.line) > 0 && s.line[0] == ':' }
 
 // seenFor reports whether the process was seen alive for that long. That it was found
 // dead later than that proves nothing.

@@ -19,6 +19,8 @@
 //	grace.go       the wait between a death and the clean
 //	evidence.go    what is asked about a session whose process has died, and what follows
 //	judge.go       the judgement of that evidence
+//	displays.go    sessions on displays, whose process may only have written the record
+//	nameless.go    records that name neither process nor line
 //	cleaning.go    orders to clean a record, and what became of them
 //	debts.go       logouts that wait for the wtmpx file
 //	checkpoint.go  what a later run must know
@@ -54,6 +56,7 @@ type Table struct {
 	unwatched unwatched
 	grace     grace
 	evidence  evidence
+	fresh     []*entry // with a nameless record that was not judged yet
 	log       logHealth
 	debts     debts
 	earlier   earlier

@@ -289,7 +289,6 @@ func TestFirstSight(t *testing.T) {
 		}},
 		{name: "pid 0", log: "left pts/0: its record names no process", run: func(w *world) { w.put(0, w.login("pts/0", 0)) }},
 		{name: "pid -1", log: "names no process", run: func(w *world) { w.put(0, w.login("pts/0", -1)) }},
-		{name: "a display whose caller is gone", log: "left :0", run: func(w *world) { w.put(0, w.login(":0", 100)) }},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -305,33 +304,6 @@ func TestFirstSight(t *testing.T) {
 			}
 			w.wantLog(tt.log)
 		})
-	}
-}
-
-func TestDisplaySeenForAMinute(t *testing.T) {
-	w := newWorld(t)
-	w.start(100)
-	w.put(0, w.login(":0", 100))
-	w.scan()
-	w.pass(displayAge)
-	died := w.now.Wall
-	w.kill(100, session.Status{})
-	w.pass(time.Second)
-	w.wantDead(0, died)
-}
-
-// TestDisplayLeftAlone: of the process of a record that stays for good, nothing is
-// kept, least of all a descriptor.
-func TestDisplayLeftAlone(t *testing.T) {
-	w := newWorld(t)
-	w.start(100)
-	w.put(0, w.login(":0", 100))
-	w.scan()
-	w.kill(100, session.Status{})
-	w.pass(time.Minute)
-	w.wantAlive(0)
-	if len(w.kept)+len(w.table.processes.byToken)+len(w.table.processes.byPID) != 0 {
-		t.Errorf("kept: watched %v, processes %v, pids %v", w.kept, w.table.processes.byToken, w.table.processes.byPID)
 	}
 }
 

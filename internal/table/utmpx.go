@@ -68,6 +68,28 @@ func (t *Table) scanned(ev Scanned) {
 		t.earlier = nil // it was about the records that were there at the start
 	}
 	t.unwatched.scanned(t.counts.Unwatched, ev.Periodic, t.now.Mono)
+	t.reviewAll(ev.Periodic)
+}
+
+// reviewAll judges nameless records when they are new, and, at a periodic scan, all that
+// were left alone and may not stay so.
+func (t *Table) reviewAll(periodic bool) {
+	fresh := t.fresh
+	t.fresh = nil
+	if !periodic {
+		for _, s := range fresh {
+			t.judgeNameless(s)
+		}
+		return
+	}
+	for s := range t.utmpx.each() {
+		switch {
+		case s.review && s.left || s.ledAlive():
+			t.reviewDisplay(s)
+		case s.review:
+			t.judgeNameless(s)
+		}
+	}
 }
 
 // changed takes in a later state of the same file.

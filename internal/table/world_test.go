@@ -28,6 +28,9 @@ type world struct {
 
 	procs     map[int32]*proc
 	leaders   map[string]session.Evidence // by line
+	witnesses map[string]session.Witness  // by the display
+	asked     int                         // how often for a witness
+	working   map[string]bool             // users who have a process, or an unknown name
 	maxFDs    int
 	tokens    session.Token
 	kept      map[session.Token]int32
@@ -57,7 +60,7 @@ func newWorld(t *testing.T) *world {
 	return &world{
 		t: t, table: New(Settings{Grace: time.Second, KeepBusyLines: true}),
 		now: Moment{Mono: time.Second, Up: 24 * time.Hour, Wall: epoch}, gen: 1, layout: utmpx.Glibc384LE,
-		procs: map[int32]*proc{}, leaders: map[string]session.Evidence{}, maxFDs: 100, kept: map[session.Token]int32{}, twins: map[*Table]*Table{},
+		procs: map[int32]*proc{}, leaders: map[string]session.Evidence{}, witnesses: map[string]session.Witness{}, working: map[string]bool{}, maxFDs: 100, kept: map[session.Token]int32{}, twins: map[*Table]*Table{},
 		boot: epoch.Add(-24 * time.Hour),
 	}
 }
@@ -97,6 +100,11 @@ func (w *world) gathered(questions []session.Question) Gathered {
 	for _, q := range questions {
 		e := w.leaders[q.Line]
 		e.Key = q.Key
+		if q.Shown {
+			e.Witness = w.witnesses[q.Display.String()]
+			w.asked++
+		}
+		e.Idle = q.Idle && !w.working[q.User]
 		ev.Evidence = append(ev.Evidence, e)
 	}
 	return ev
@@ -313,7 +321,7 @@ func (w *world) wantLog(want string) {
 func (w *world) wantEmpty() {
 	w.t.Helper()
 	t := w.table
-	if n := len(slices.Collect(t.utmpx.each())) + len(t.processes.byPID) + len(t.processes.byToken) + len(t.processes.idle) + len(t.grace.heap) + len(t.evidence); n != 0 || len(w.kept) != 0 {
+	if n := len(slices.Collect(t.utmpx.each())) + len(t.processes.byPID) + len(t.processes.byToken) + len(t.processes.idle) + len(t.grace.heap) + len(t.evidence) + len(t.fresh); n != 0 || len(w.kept) != 0 {
 		w.t.Errorf("left over: sessions %d groups %d procs %d orphans %d due %d asked %d, watched %d",
 			len(slices.Collect(t.utmpx.each())), len(t.processes.byPID), len(t.processes.byToken), len(t.processes.idle), len(t.grace.heap), len(t.evidence), len(w.kept))
 	}

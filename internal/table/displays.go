@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package table
+
+import (
+	"time"
+
+	"utmpd.dev/utmpd/internal/session"
+)
+
+// displayAge is how long the process of a display's record must have been seen
+// alive before its death counts: the processes that call sessreg end at once while
+// the session lives. The same holds for a virtual terminal.
+const displayAge = time.Minute
+
+// display returns the display that the line of a record names. ok is false if it is
+// neither a display nor a virtual terminal.
+func (s *entry) display() (d session.Display, ok bool) {
+	if d, ok = session.ParseDisplay(s.line, s.record().PID); ok {
+		return d, true
+	}
+	return session.ParseVT(s.line)
+}
+
+// needsWitness reports whether the death of a session's process is no proof that the
+// session has ended: that process may only have written the record, or was a witness
+// that may not be the only one.
+func (t *Table) needsWitness(s *entry, d session.Display) bool {
+	switch {
+	case s.led:
+		return true
+	case s.seenFor(displayAge):
+		return false
+	}
+	return d.VT == 0 || t.set.KeepBusyLines
+}
+
+// displayFacts puts together what is known of a session on a display.
+func (t *Table) displayFacts(s *entry, w session.Witness) displayFacts {
+	d, shown := s.display()
+	if !shown || !t.needsWitness(s, d) {
+		return displayFacts{}
+	}
+	return displayFacts{
+		doubt:   true,
+		speaks:  w.Found && (w.Logind || !s.logind) && w.ID.SinceBoot() <= s.diedUp+clockTick,
+		logind:  w.Logind,
+		by:      w.ID,
+		unknown: w.Unknown,
+		led:     s.led,
+		login:   d.VT != 0 && !s.endedAtOnce(),
+	}
+}
+
+// endedAtOnce reports whether the process of a record ended within a minute, as far as
+// can be told, so that it may only have written the record.
+func (s *entry) endedAtOnce() bool {
+	return s.seen || s.login.Sec == 0 || s.end.time().Sub(s.login.Time()) < displayAge
+}
+
+// ledAlive reports whether a session lives by another process than its record's.
+func (s *entry) ledAlive() bool { return s.led && (s.state == watched || s.state == unwatchedNow) }
+
+// judgeLogind looks whether the session by whose leader one lives is still logind's.
+func (t *Table) judgeLogind(s *entry, w session.Witness) {
+	switch {
+	case w.Logind && w.ID.Same(s.id):
+		s.logind, s.alive = true, wallOf(t.now.Wall)
+	case s.logind && !w.Logind && !w.Unknown:
+		t.foundDead(s, foundNoSession)
+	}
+}
+
+// leaveDisplay leaves a display's record alone until somebody is found who shows it.
+func (t *Table) leaveDisplay(s *entry, reason string) {
+	s.left, s.review = true, true
+	t.leaveAlone(s, false)
+	t.reportLeft(s, reason)
+}
+
+// reviewDisplay asks again about a display's record that was left alone, or whose
+// session lives by a witness.
+func (t *Table) reviewDisplay(s *entry) {
+	if s.state != done && !s.ledAlive() {
+		return
+	}
+	if d, ok := s.display(); ok && (s.review || s.logind || d.VT == 0) {
+		t.review(s, session.Question{PID: s.pid, User: s.user, Shown: true, Display: d})
+	}
+}

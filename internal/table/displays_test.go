@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package table
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"utmpd.dev/utmpd/internal/session"
+)
+
+// witness is a process that shows a session, and has lived for an hour.
+func (w *world) witness(pid int32, logind bool) session.Witness {
+	w.start(pid)
+	p := w.procs[pid]
+	p.id.Start -= uint64(time.Hour / clockTick)
+	p.started = p.started.Add(-time.Hour)
+	return session.Witness{Found: true, Logind: logind, ID: session.ID{PID: pid, Start: p.id.Start}}
+}
+
+// TestDisplays has the process of a record that was just written end after a while.
+func TestDisplays(t *testing.T) {
+	for _, tt := range []struct {
+		name, line string
+		lived      time.Duration
+		dead       bool
+	}{
+		{name: "a display", line: ":0", lived: time.Second},
+		{name: "a display with a screen", line: ":0.0", lived: time.Second},
+		{name: "a display of an X terminal", line: "ws12:0", lived: time.Second},
+		{name: "a display of a forwarding", line: "localhost:10.0", lived: time.Second},
+		{name: "a virtual terminal", line: "tty7", lived: time.Second},
+		{name: "nearly a minute", line: "ws12:0", lived: displayAge - time.Second},
+		{name: "a minute", line: ":0", lived: displayAge, dead: true},
+		{name: "a minute, an X terminal", line: "ws12:0", lived: displayAge, dead: true},
+		{name: "a minute, a virtual terminal", line: "tty7", lived: displayAge, dead: true},
+		{name: "an FTP server", line: "vsftpd:100", lived: time.Second, dead: true},
+		{name: "a serial line", line: "ttyS0", lived: time.Second, dead: true},
+		{name: "a pseudo-terminal", line: "pts/0", lived: time.Second, dead: true},
+		{name: "no display", line: "dtlocal", lived: time.Second, dead: true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.start(100)
+			w.put(0, w.login(tt.line, 100))
+			w.scan()
+			w.pass(tt.lived)
+			died := w.now.Wall
+			w.kill(100, session.Status{})
+			w.pass(time.Second)
+			if tt.dead {
+				w.wantDead(0, died)
+				return
+			}
+			w.wantAlive(0)
+			w.wantLog("left " + tt.line + ": the process of a display's record was not seen alive for a minute")
+			for range 3 {
+				w.pass(time.Hour)
+				w.scan()
+			}
+			w.wantAlive(0)
+			if n := strings.Count(strings.Join(w.log, "\n"), "left "); n != 1 {
+				t.Errorf("reported %d times: %q", n, w.log)
+			}
+		})
+	}
+}
+
+// TestDisplayFoundDead has the process of a record be gone when it is found.
+func TestDisplayFoundDead(t *testing.T) {
+	for _, tt := range []struct {
+		name, line string
+		age        time.Duration
+		witness    session.Witness
+		dead       bool
+	}{
+		{name: "a display", line: ":0", age: time.Hour},
+		{name: "a virtual terminal, just now", line: "tty7", age: time.Second},
+		{name: "a virtual terminal, long ago", line: "tty7", age: time.Hour, dead: true},
+		{name: "a virtual terminal, long ago, nobody knows", line: "tty7", age: time.Hour, witness: session.Witness{Unknown: true}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.witnesses[tt.line] = tt.witness
+			w.put(0, w.login(tt.line, 100))
+			w.pass(tt.age)
+			w.scan()
+			found := w.now.Wall
+			w.pass(time.Minute)
+			if tt.dead {
+				w.wantDead(0, found)
+			} else {
+				w.wantAlive(0)
+			}
+		})
+	}
+}
+
+// TestDisplayWitness has the process that wrote a record end, while somebody speaks
+// for its session.
+func TestDisplayWitness(t *testing.T) {
+	none := session.Witness{}
+	for _, tt := range []struct {
+		name, line string
+		logind     bool
+		end        func(w *world) // of what speaks for it
+		dead       bool
+		found      string
+	}{
+		{name: "the X server lives", line: ":0", end: func(*world) {}},
+		{name: "the X server ends", line: ":0", dead: true, end: func(w *world) {
+			w.witnesses[":0"] = none
+			w.kill(200, session.Status{})
+		}},
+		{name: "the X server of a virtual terminal ends", line: "tty7", dead: true, end: func(w *world) {
+			w.witnesses["tty7"] = none
+			w.kill(200, session.Status{})
+		}},
+		{name: "the X server ends, and another one starts", line: ":0", dead: true, end: func(w *world) {
+			w.kill(200, session.Status{})
+			w.start(201)
+			w.witnesses[":0"] = session.Witness{Found: true, ID: w.procs[201].id}
+			w.witnesses[":0"] = session.Witness{Found: true, ID: session.ID{PID: 201, Start: w.procs[201].id.Start + 100}}
+		}},
+		{name: "the X server ends, and another one has lived long", line: ":0", end: func(w *world) {
+			w.witnesses[":0"] = w.witness(201, false)
+			w.kill(200, session.Status{})
+		}},
+		{name: "logind's session lives", line: "ws12:0", logind: true, end: func(*world) {}},
+		{name: "logind's session ends with its leader", line: "ws12:0", logind: true, dead: true, end: func(w *world) {
+			w.witnesses["ws12:0"] = none
+			w.kill(200, session.Status{})
+		}},
+		{name: "logind's leader ends, and the X server goes on", line: ":0", logind: true, dead: true, end: func(w *world) {
+			w.witnesses[":0"] = w.witness(201, false)
+			w.kill(200, session.Status{})
+		}},
+		{name: "logind's session is gone, and its leader lives", line: ":0", logind: true, dead: true,
+			found: "logind has no session", end: func(w *world) {
+				w.witnesses[":0"] = none
+				w.scan()
+			}},
+		{name: "logind cannot be asked", line: ":0", logind: true, end: func(w *world) {
+			w.witnesses[":0"] = session.Witness{Unknown: true}
+			w.scan()
+		}},
+		{name: "logind's session is another one", line: ":0", logind: true, end: func(w *world) {
+			w.witnesses[":0"] = w.witness(201, true)
+			w.scan()
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.start(100)
+			w.witnesses[tt.line] = w.witness(200, tt.logind)
+			w.put(0, w.login(tt.line, 100))
+			w.scan()
+			w.kill(100, session.Status{})
+			w.pass(time.Minute)
+			w.wantAlive(0)
+			w.wantLog("lives, pid 200")
+			w.scan()
+			w.pass(time.Hour)
+			ended := w.now.Wall
+			tt.end(w)
+			w.pass(time.Minute)
+			if !tt.dead {
+				w.scan()
+				w.wantAlive(0)
+				return
+			}
+			w.wantDead(0, ended)
+			w.wantLog("ended " + tt.line)
+			w.wantLog(tt.found)
+			w.file = nil
+			w.scan()
+			w.pass(time.Minute)
+			w.wantEmpty()
+		})
+	}
+}
+
+// TestDisplayReviewed: a record that was left alone is looked at again by the
+// periodic scans, and by nothing else.
+func TestDisplayReviewed(t *testing.T) {
+	w := newWorld(t)
+	w.put(0, w.login("ws12:0", 100))
+	w.scan()
+	w.pass(time.Hour)
+	if w.asked != 1 {
+		t.Fatalf("asked %d times, want 1", w.asked)
+	}
+	w.table.Checkpoint(w.now)
+	w.read(false)
+	w.scan()
+	if w.asked != 2 {
+		t.Errorf("asked %d times, want 2", w.asked)
+	}
+	if w.table.Dirty() {
+		t.Error("the table has changed")
+	}
+	w.witnesses["ws12:0"] = w.witness(200, true)
+	w.scan()
+	w.wantLog("logind's session on its display lives, pid 200")
+	ended := w.now.Wall
+	w.witnesses["ws12:0"] = session.Witness{}
+	w.kill(200, session.Status{})
+	w.pass(time.Minute)
+	w.wantDead(0, ended)
+}
+
+// TestDisplayRestarted: a witness is known to the next run.
+func TestDisplayRestarted(t *testing.T) {
+	w := newWorld(t)
+	w.start(100)
+	w.witnesses[":0"] = w.witness(200, true)
+	w.put(0, w.login(":0", 100))
+	w.scan()
+	w.kill(100, session.Status{})
+	w.pass(time.Minute)
+	c := w.table.Checkpoint(w.now)
+	w.table = New(w.table.set)
+	w.table.Restore(c)
+	w.scan()
+	w.wantAlive(0)
+	ended := w.now.Wall
+	w.witnesses[":0"] = session.Witness{}
+	w.scan()
+	w.pass(time.Minute)
+	w.wantDead(0, ended)
+}
+
+// TestDisplayLeftAlone: of the process of a record that is left alone, nothing is
+// kept, least of all a descriptor.
+func TestDisplayLeftAlone(t *testing.T) {
+	w := newWorld(t)
+	w.start(100)
+	w.put(0, w.login(":0", 100))
+	w.scan()
+	w.kill(100, session.Status{})
+	w.pass(time.Minute)
+	w.wantAlive(0)
+	if len(w.kept)+len(w.table.processes.byToken)+len(w.table.processes.byPID) != 0 {
+		t.Errorf("kept: watched %v, processes %v, pids %v", w.kept, w.table.processes.byToken, w.table.processes.byPID)
+	}
+	w.file = nil
+	w.scan()
+	w.wantEmpty()
+}
+
+// TestDisplayClosedWhileAsked: the answer about a record that is gone changes nothing.
+func TestDisplayClosedWhileAsked(t *testing.T) {
+	w := newWorld(t)
+	w.put(0, w.login(":0", 100))
+	w.scan()
+	w.pass(time.Minute)
+	s := w.table.utmpx.at(0)
+	w.table.Handle(w.now, Scanned{Snapshot: w.table.utmpx.snap, Began: w.now.Mono, Periodic: true}) // asks again
+	w.file = nil
+	w.scan()
+	w.handle(Gathered{Evidence: []session.Evidence{{Key: s.key | reviewKey, Witness: w.witness(200, true)}}})
+	w.wantEmpty()
+}
