@@ -85,6 +85,7 @@ type History struct {
 	boots []Boot
 	last  utmpx.Time // of the last record in the boot
 	most  utmpx.Time // the latest time in the boot since the clock was set
+	init  utmpx.Time // of the last Init record, if no other record followed it; else zero
 	old   time.Time  // of an OLD_TIME without its NEW_TIME; else zero
 	found bool
 }
@@ -122,6 +123,7 @@ func (h *History) present(at utmpx.Time) *Boot {
 // Ordinary adds a record of kind Login or Other.
 func (h *History) Ordinary(at utmpx.Time, login bool) {
 	h.found = true
+	h.keepInit()
 	if at.Sec <= 0 {
 		return
 	}
@@ -133,9 +135,32 @@ func (h *History) Ordinary(at utmpx.Time, login bool) {
 		}
 		h.present(at)
 	}
+	h.seen(at)
+}
+
+// seen notes that the system was up at that time.
+func (h *History) seen(at utmpx.Time) {
 	h.last = at
 	if later(at, h.most) {
 		h.most = at
+	}
+}
+
+// byInit adds an Init record. sysvinit writes them before BOOT_TIME, with the time of
+// the new boot. So whether the last boot still went on shows with the next record.
+func (h *History) byInit(at utmpx.Time) {
+	h.found = true
+	if at.Sec > 0 && h.open() != nil {
+		h.init = at
+	}
+}
+
+// keepInit takes the Init records since the last other record as signs of life of the
+// boot that is open.
+func (h *History) keepInit() {
+	if h.init != (utmpx.Time{}) {
+		h.seen(h.init)
+		h.init = utmpx.Time{}
 	}
 }
 
@@ -146,7 +171,14 @@ func (h *History) Add(r utmpx.Record) {
 		h.Ordinary(r.Time, kind == Login)
 		return
 	}
+	if kind == Init {
+		h.byInit(r.Time)
+		return
+	}
 	h.found = true
+	if !kind.BeginsBoot() {
+		h.keepInit()
+	}
 	switch kind {
 	case Began:
 		h.began(r.Time)
@@ -176,8 +208,9 @@ func (h *History) beganEarlier(at utmpx.Time) {
 	h.Ordinary(at, false)
 }
 
-// began adds a Began record.
+// began adds a Began record. The Init records before it are of this boot.
 func (h *History) began(at utmpx.Time) {
+	h.init = utmpx.Time{}
 	if b := h.open(); b != nil {
 		again := same(at.Time(), b.From) && !b.From.Before(earliest)
 		switch {

@@ -13,6 +13,11 @@ import (
 	"utmpd.dev/utmpd/utmpx"
 )
 
+// initRec and ended are what sysvinit writes when it starts a script, and when that has
+// ended.
+func initRec(hour string) utmpx.Record { return rec(utmpx.InitProcess, 145, "", "si", "", "6.1", hour) }
+func ended(hour string) utmpx.Record   { return rec(utmpx.DeadProcess, 145, "", "si", "", "6.1", hour) }
+
 // show formats boots, one per line: from, to, end, up, down, exactness.
 func show(all []Boot) string {
 	clock := func(t time.Time) string {
@@ -81,6 +86,18 @@ func TestHistory(t *testing.T) {
 		{"sysvinit: a record of init before the boot's", []utmpx.Record{
 			rec(utmpx.DeadProcess, 145, "", "si", "", "6.1", "07:59:59"), boot("08:00"), login("pts/0", "08:30"), shutdown("09:00"), boot("09:01"),
 		}, "08:00:00 to 09:00:00, shut down, up 1h0m0s, down 1m0s, +0s\n09:01:00 to 09:01:00, open, up 0s, down -, inexact\n"},
+		{"sysvinit: power failure, init's records before the next boot's", []utmpx.Record{
+			boot("08:00"), login("pts/0", "08:30"), initRec("17:29:50"), ended("17:30:01"), boot("17:30:01"), shutdown("18:00"),
+		}, "08:00:00 to 08:30:00, crashed, up 30m0s, down 9h0m1s, inexact\n17:30:01 to 18:00:00, shut down, up 29m59s, down -, +0s\n"},
+		{"sysvinit: init's records, and the boot goes on", []utmpx.Record{
+			boot("08:00"), initRec("08:10"), ended("08:20"), level('N', '2', "08:15"), ended("08:30"), boot("09:00"),
+		}, "08:00:00 to 08:20:00, crashed, up 20m0s, down 40m0s, inexact\n09:00:00 to 09:00:00, open, up 0s, down -, inexact\n"},
+		{"sysvinit: log ends with init's records", []utmpx.Record{
+			boot("08:00"), login("pts/0", "08:30"), initRec("17:29:50"), ended("17:30:01"),
+		}, "08:00:00 to 08:30:00, open, up 30m0s, down -, inexact\n"},
+		{"sysvinit: log begins with init's records, long before the boot's", []utmpx.Record{
+			initRec("07:00"), ended("07:30"), boot("08:00"), shutdown("09:00"),
+		}, "08:00:00 to 09:00:00, shut down, up 1h0m0s, down -, +0s\n"},
 		{"log begins during a boot", []utmpx.Record{
 			logout("pts/0", "08:00"), login("pts/0", "08:30"), shutdown("09:00"), boot("09:01"),
 		}, "08:00:00? to 09:00:00, shut down, up 1h0m0s, down 1m0s, +0s\n09:01:00 to 09:01:00, open, up 0s, down -, inexact\n"},

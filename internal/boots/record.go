@@ -21,6 +21,7 @@ type Kind int
 const (
 	Other        Kind = iota // the system was up
 	Login                    // a user logged in
+	Init                     // init started or ended a script; before a boot's record it belongs to that boot
 	Began                    // the system was booted
 	BeganEarlier             // the system was booted; logins may precede this record
 	Ended                    // the system goes down, or was later found to have gone down
@@ -40,7 +41,13 @@ func (k Kind) EndsLogins() bool { return k.BeginsBoot() || k == Ended }
 // its type and the first byte of its line. Most records are, and then need not be
 // decoded.
 func Ordinary(t utmpx.Type, line byte) bool {
-	return (t == utmpx.UserProcess || t == utmpx.DeadProcess || t == utmpx.LoginProcess || t == utmpx.InitProcess) && line != '~'
+	switch t {
+	case utmpx.UserProcess, utmpx.LoginProcess:
+		return line != '~'
+	case utmpx.DeadProcess, utmpx.InitProcess:
+		return line != '~' && line != 0
+	}
+	return false
 }
 
 // KindOf returns the kind of a record. Like last(1), it decides by the user, and
@@ -70,6 +77,10 @@ func KindOf(r utmpx.Record) Kind {
 	case utmpx.UserProcess:
 		if r.User != "" {
 			return Login
+		}
+	case utmpx.InitProcess, utmpx.DeadProcess:
+		if r.Line == "" && r.User == "" {
+			return Init
 		}
 	}
 	return Other
