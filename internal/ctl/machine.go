@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"time"
 
+	"utmpd.dev/utmpd/internal/clock"
 	"utmpd.dev/utmpd/internal/initsystem"
 	"utmpd.dev/utmpd/internal/proc"
 )
@@ -33,7 +34,7 @@ type machine struct {
 func thisMachine() machine {
 	return machine{
 		now:        time.Now,
-		up:         proc.Up,
+		up:         kernelUp,
 		initStart:  proc.InitStart,
 		bootID:     proc.BootID,
 		release:    release,
@@ -44,6 +45,11 @@ func thisMachine() machine {
 		led:        led,
 		patience:   10 * time.Second,
 	}
+}
+
+func kernelUp() (up, slept time.Duration) {
+	now := clock.Read()
+	return now.Up, now.Slept
 }
 
 // uptime returns how long the system has been up: since process 1 started, since a

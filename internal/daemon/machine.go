@@ -3,9 +3,11 @@
 package daemon
 
 import (
+	"context"
 	"os"
 	"time"
 
+	"utmpd.dev/utmpd/internal/clock"
 	"utmpd.dev/utmpd/internal/config"
 	"utmpd.dev/utmpd/internal/notify"
 	"utmpd.dev/utmpd/internal/proc"
@@ -25,9 +27,9 @@ type machine struct {
 	wall func(at time.Time) time.Time     // what the wall clock showed at a moment
 	up   func(at time.Time) time.Duration // how long the machine had been up then
 
-	// clocks returns how long the kernel has run, and how much of that it was
-	// suspended.
-	clocks func() (up, slept time.Duration)
+	clocks    func() clock.Reading
+	clockSet  func(ctx context.Context, notice func()) error // calls notice when the clock was set
+	contained bool                                           // it is a container, whose clock is its host's
 
 	raiseLimit func(want int) (int, error)                // of open files
 	collector  collector                                  // nil: memory is left to Go
@@ -43,7 +45,9 @@ func thisMachine() machine {
 		systemd:    sdnotify.New(os.Getenv),
 		wall:       func(at time.Time) time.Time { return at.Round(0) },
 		up:         func(at time.Time) time.Duration { return at.Sub(proc.Boot(time.Now())) },
-		clocks:     proc.Up,
+		clocks:     clock.Read,
+		clockSet:   clock.Notices,
+		contained:  proc.Contained(),
 		raiseLimit: proc.RaiseLimit,
 		collector:  goCollector{},
 		missing:    missingRights,

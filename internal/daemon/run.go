@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"utmpd.dev/utmpd/internal/cleaner"
+	"utmpd.dev/utmpd/internal/clock"
 	"utmpd.dev/utmpd/internal/config"
 	"utmpd.dev/utmpd/internal/heartbeat"
 	"utmpd.dev/utmpd/internal/openlogins"
@@ -51,6 +52,9 @@ type daemon struct {
 	scanner *scanner.Scanner
 	cleaner *cleaner.Cleaner
 	heart   *heartbeat.Heartbeat
+	before  heartbeat.Note // of an earlier run in this boot; else empty
+	clock   *clock.Watch
+	steps   stepRecords // belongs to the clock's goroutine
 	status  *status.Writer
 	systemd *sdnotify.Notifier
 
@@ -129,7 +133,9 @@ func (d *daemon) build() {
 		},
 	})
 	d.cleaner = cleaner.New(cleaner.Options{File: d.file, Log: openlogins.New(d.cfg.WtmpxFile, recfile.Options{System: d.on.files}), DryRun: d.flags.dryRun, Logger: d.log.Logger})
+	d.before = d.noteBefore()
 	d.heart = heartbeat.New(d.heartbeatOptions())
+	d.clock = clock.NewWatch(d.clockOptions())
 	d.status = status.NewWriter(d.writeStatus, func(err error) {
 		if err != nil {
 			d.log.Warn("status not written", "error", err)
@@ -141,8 +147,12 @@ func (d *daemon) heartbeatOptions() heartbeat.Options {
 	o := heartbeat.Options{
 		Log: d.wtmpx, BootID: d.bootID, Init: d.init, Period: d.cfg.WtmpxUpdateFreq, Logger: d.log.Logger,
 		Now:    d.on.now,
-		Up:     d.on.clocks,
-		Beaten: func() { d.emit(input{at: time.Now()}) }, // for the status
+		Clocks: d.clocks(),
+		Steps:  d.before.Steps,
+		Beaten: func() {
+			d.clock.Look()
+			d.emit(input{at: time.Now()}) // for the status
+		},
 	}
 	if d.stateDir != "" {
 		o.NotePath = filepath.Join(d.stateDir, heartbeat.NoteFile)
@@ -179,6 +189,7 @@ func (d *daemon) startRooms(ctx context.Context) (failed <-chan error) {
 	start(d.scanner.Run)
 	if !d.flags.dryRun { // which touches nothing
 		start(d.heart.Run)
+		start(d.clock.Run)
 	}
 	start(d.saver.run)
 	start(d.status.Run)

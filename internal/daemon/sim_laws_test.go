@@ -207,19 +207,60 @@ func (w *simWorld) guardAppend(h *simHandle, p []byte) {
 	if old {
 		end = w.rotated // it is before what the new file holds
 	}
+	if len(p) == 2*size {
+		w.stepRecords(simLayout.Decode(string(p[:size])), simLayout.Decode(string(p[size:])))
+	}
 	for i := 0; i+size <= len(p); i += size {
 		r := simLayout.Decode(string(p[i : i+size]))
+		if r.Type == utmpx.OldTime || r.Type == utmpx.NewTime {
+			if len(p) != 2*size {
+				w.broken("3: appended, not as one of two: %v", r)
+			}
+			w.history = slices.Insert(w.history, end, logEntry{rec: r, utmpd: true})
+			end = w.inserted(end, old)
+			continue
+		}
 		w.tell("utmpd appends the logout of line %q, pid %d, %v", r.Line, r.PID, r.Time.Time())
 		w.logout(r, w.history[:end])
 		w.history = slices.Insert(w.history, end, logEntry{rec: r, utmpd: true})
-		if end++; !old {
-			continue
-		}
-		if w.lost == w.rotated { // that file is the one that was lost
-			w.lost = end
-		}
-		w.rotated = end
+		end = w.inserted(end, old)
 	}
+}
+
+// inserted notes that a record was put into the history at end, in the old file or in
+// the present one, and returns where the next one goes.
+func (w *simWorld) inserted(end int, old bool) int {
+	if end++; !old {
+		return end
+	}
+	if w.lost == w.rotated { // that file is the one that was lost
+		w.lost = end
+	}
+	w.rotated = end
+	return end
+}
+
+// stepRecords checks the records of a step of the clock: one that there was, told once.
+func (w *simWorld) stepRecords(o, n utmpx.Record) {
+	if o.Type != utmpx.OldTime {
+		return
+	}
+	now := time.Now()
+	by := n.Time.Time().Sub(o.Time.Time())
+	was := func(off time.Duration) bool { return w.offset(now)-off == by }
+	switch {
+	case n.Type != utmpx.NewTime || o.Line != "|" || n.Line != "{" || o.User != "date" || n.User != "date":
+		w.broken("3: appended: %v, %v", o, n)
+	case w.wallAt(now).Sub(n.Time.Time()).Abs() > 15*time.Second && len(w.steps) > 0 && now.Sub(w.steps[len(w.steps)-1].at) > 15*time.Second:
+		w.broken("the clock's record has %v at %v", n.Time.Time(), w.wallAt(now))
+	case now.Sub(w.steps[len(w.steps)-1].at) > 15*time.Second && !was(0) && !slices.ContainsFunc(w.steps, func(s clockStep) bool { return was(s.off) }):
+		w.broken("a step of the clock by %v is recorded; there was none", by)
+	}
+	if w.recorded++; w.recorded > len(w.steps) {
+		w.broken("%d steps of the clock are recorded, there were %d", w.recorded, len(w.steps))
+	}
+	w.count("clock step recorded")
+	w.tell("utmpd appends a step of the clock by %v", by)
 }
 
 // logout checks that a logout closes a login that is open in a log, and is dead.

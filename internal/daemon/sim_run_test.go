@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"time"
 
+	"utmpd.dev/utmpd/internal/clock"
 	"utmpd.dev/utmpd/internal/config"
 	"utmpd.dev/utmpd/internal/scanner"
 	"utmpd.dev/utmpd/internal/sdnotify"
@@ -30,6 +31,7 @@ type simRun struct {
 	handles map[*simHandle]struct{}
 	pidfds  int
 	notice  func()
+	set     func() // tells that the clock was set
 }
 
 // Run and Renew are the Notifier of a run of utmpd's.
@@ -43,6 +45,21 @@ func (r *simRun) Run(ctx context.Context, notice func()) error {
 }
 
 func (r *simRun) Renew() {}
+
+func (r *simRun) clocks() clock.Reading {
+	r.w.mu.Lock()
+	defer r.w.mu.Unlock()
+	now := time.Now()
+	return clock.Reading{Wall: r.w.wallAt(now), Up: r.w.up(now)}
+}
+
+func (r *simRun) clockSet(ctx context.Context, notice func()) error {
+	r.w.mu.Lock()
+	r.set = notice
+	r.w.mu.Unlock()
+	<-ctx.Done()
+	return nil
+}
 
 // start has utmpd run, with the last but back states saved; none if that is
 // more than there are.
@@ -91,6 +108,8 @@ func (w *simWorld) start(back int) {
 		systemd:    sdnotify.New(func(string) string { return "" }),
 		wall:       func(at time.Time) time.Time { w.mu.Lock(); defer w.mu.Unlock(); return w.wallAt(at) },
 		up:         w.up,
+		clocks:     r.clocks,
+		clockSet:   r.clockSet,
 		raiseLimit: func(want int) (int, error) { return want, nil },
 		missing:    func(config.Fixed, bool) []string { return nil },
 	}

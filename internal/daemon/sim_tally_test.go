@@ -47,7 +47,7 @@ var simTroubles = map[string]int{
 	"line in several records": 5, "login on a terminal that has a leader": 5, "record without a line": 2,
 	"lock held by somebody": 5, "lock held for good": 20,
 	"notice lost": 10, "notice doubled": 10, "notice late": 10,
-	"clock stepped forward": 10, "clock stepped back": 10,
+	"clock stepped forward": 10, "clock stepped back": 10, "clock step recorded": 20,
 	"utmpd killed": 5, "utmpd killed before append": 150, "utmpd killed before write": 100, "utmpd killed before save": 30,
 	"utmpd killed before sync": 60, "utmpd killed before truncate": 5000,
 	"restart with state": 5, "restart without state": 20, "restart with a stale state": 20,

@@ -43,10 +43,11 @@ type simSettings struct {
 // testing/synctest. mu guards all of it; utmpd meets it in simRun's methods.
 type simWorld struct {
 	simSettings
-	mu    sync.Mutex
-	files *simfile.System
-	began time.Time
-	steps []clockStep
+	mu       sync.Mutex
+	files    *simfile.System
+	began    time.Time
+	steps    []clockStep
+	recorded int // of them, by utmpd
 
 	procs   map[int32]*simProc
 	terms   map[string]*simProc   // who leads a terminal, or led it last

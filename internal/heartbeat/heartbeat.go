@@ -33,9 +33,10 @@ type Options struct {
 	Init     time.Duration    // for the note
 	Period   time.Duration    // time between two beats; at least a second
 	Now      func() time.Time // the wall clock; nil: time.Now
-	// Up returns how long the kernel has run, and how much of that it was
-	// suspended; nil: unknown.
-	Up     func() (up, slept time.Duration)
+	// Clocks returns the wall clock, how long the kernel had run at that moment, and
+	// how much of that it was suspended; nil: Now, and unknown.
+	Clocks func() (wall time.Time, up, slept time.Duration)
+	Steps  []Step       // of the wall clock, that an earlier run in this boot saw
 	Logger *slog.Logger // nil: slog.Default()
 	Beaten func()       // called after each beat; may be nil
 }
@@ -47,7 +48,7 @@ type Heartbeat struct {
 	bootID   string
 	init     time.Duration
 	now      func() time.Time
-	up       func() (up, slept time.Duration)
+	clocks   func() (wall time.Time, up, slept time.Duration)
 	touch    failures
 	note     failures
 	logger   *slog.Logger
@@ -55,10 +56,14 @@ type Heartbeat struct {
 
 	changed chan struct{} // signals a new period; has a buffer of one
 
+	writing sync.Mutex // held while the note is written
+	state   State      // of the last note
+
 	mu     sync.Mutex
 	period time.Duration
 	last   time.Time
 	err    error
+	steps  []Step
 }
 
 // New returns a Heartbeat. It beats once Run is called.
@@ -69,7 +74,8 @@ func New(o Options) *Heartbeat {
 		bootID:   o.BootID,
 		init:     o.Init,
 		now:      o.Now,
-		up:       o.Up,
+		clocks:   o.Clocks,
+		steps:    bounded(o.Steps),
 		logger:   o.Logger,
 		beaten:   o.Beaten,
 		changed:  make(chan struct{}, 1),
@@ -78,8 +84,8 @@ func New(o Options) *Heartbeat {
 	if h.now == nil {
 		h.now = time.Now
 	}
-	if h.up == nil {
-		h.up = func() (up, slept time.Duration) { return 0, 0 }
+	if h.clocks == nil {
+		h.clocks = func() (wall time.Time, up, slept time.Duration) { return h.now(), 0, 0 }
 	}
 	if h.logger == nil {
 		h.logger = slog.Default()
@@ -206,12 +212,43 @@ func (h *Heartbeat) atEnd() State {
 	return Stopped
 }
 
+// Stepped enters a step of the wall clock into the note. It blocks on the disk.
+func (h *Heartbeat) Stepped(s Step) {
+	h.mu.Lock()
+	h.steps = bounded(append(h.steps, s))
+	h.mu.Unlock()
+	h.writing.Lock()
+	state := h.state
+	h.writing.Unlock()
+	if state == Running { // else Run has not begun, or has ended
+		h.writeNote(Running)
+	}
+}
+
+// bounded returns the last steps, and those before them as one.
+func bounded(steps []Step) []Step {
+	more := max(0, len(steps)-MaxSteps)
+	steps = slices.Clone(steps)
+	for i := range more {
+		steps[i+1].By += steps[i].By
+	}
+	return steps[more:]
+}
+
 func (h *Heartbeat) writeNote(state State) {
 	if h.notePath == "" {
 		return
 	}
-	n := Note{BootID: h.bootID, Init: h.init, Time: h.now(), Every: h.every(), State: state}
-	n.Up, n.Slept = h.up()
+	h.writing.Lock()
+	defer h.writing.Unlock()
+	if h.state == Stopped || h.state == Shutdown {
+		return // that was the last one
+	}
+	h.state = state
+	h.mu.Lock()
+	n := Note{BootID: h.bootID, Init: h.init, Every: h.period, State: state, Steps: slices.Clone(h.steps)}
+	h.mu.Unlock()
+	n.Time, n.Up, n.Slept = h.clocks()
 	err := WriteNote(h.notePath, n)
 	switch {
 	case err == nil:

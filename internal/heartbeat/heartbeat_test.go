@@ -315,3 +315,37 @@ func TestShutdownMarked(t *testing.T) {
 		})
 	}
 }
+
+// TestSteps: the note has the last steps of the clock, and those before them as one.
+// None is written before the first beat or after the last one.
+func TestSteps(t *testing.T) {
+	path := filepath.Join(t.TempDir(), NoteFile)
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		h := New(Options{NotePath: path, Period: time.Minute, Steps: []Step{{time.Second, time.Hour}},
+			Clocks: func() (wall time.Time, up, slept time.Duration) { return time.Now(), time.Since(start), time.Second }})
+		h.Stepped(Step{2 * time.Second, time.Hour})
+		if _, err := os.Lstat(path); err == nil {
+			t.Error("a note before the first beat")
+		}
+		stop := run(t, h)
+		var sum time.Duration
+		for i := range MaxSteps {
+			h.Stepped(Step{time.Duration(3+i) * time.Second, time.Minute})
+		}
+		pass(time.Second)
+		stop()
+		h.Stepped(Step{time.Hour, time.Hour})
+		n, err := ReadNote(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range n.Steps {
+			sum += s.By
+		}
+		want(t, "steps", MaxSteps, len(n.Steps))
+		want(t, "all steps", 2*time.Hour+MaxSteps*time.Minute, sum)
+		n.Steps = nil
+		want(t, "note", Note{Time: time.Now().UTC(), Up: time.Second, Slept: time.Second, Every: time.Minute, State: Stopped}, n)
+	})
+}

@@ -223,6 +223,15 @@ func BootID() (string, error) {
 	return id, nil
 }
 
+// Contained reports whether this process is in a container: in a pid namespace other
+// than the kernel's first one, whose inode is fixed.
+//
+// Source: PROC_PID_INIT_INO in the kernel's include/linux/proc_ns.h.
+func Contained() bool {
+	to, err := os.Readlink("/proc/self/ns/pid")
+	return err == nil && to != "pid:[4026531836]"
+}
+
 // InitStart returns how long the kernel had run when process 1 started. In a
 // container this can be any length. It is 0 if it is unknown.
 func InitStart() time.Duration {
@@ -231,18 +240,6 @@ func InitStart() time.Duration {
 		return 0
 	}
 	return session.ID{Start: st.start}.SinceBoot()
-}
-
-// Up returns how long the kernel has run, and how much of that it was suspended;
-// 0 if unknown.
-func Up() (up, slept time.Duration) {
-	var boot, mono unix.Timespec
-	if unix.ClockGettime(unix.CLOCK_BOOTTIME, &boot) != nil || unix.ClockGettime(unix.CLOCK_MONOTONIC, &mono) != nil {
-		return 0, 0
-	}
-	up = time.Duration(boot.Nano())
-	// The two were read one after the other.
-	return up, max(0, up-time.Duration(mono.Nano())).Round(10 * time.Millisecond)
 }
 
 // Boot returns when the machine was booted: now less CLOCK_BOOTTIME. The result

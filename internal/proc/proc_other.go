@@ -52,11 +52,11 @@ func BootID() (string, error) {
 // Boot returns now: no portable call reports the time of the boot.
 func Boot(now time.Time) time.Time { return now }
 
+// Contained returns false: unknown.
+func Contained() bool { return false }
+
 // InitStart returns 0: unknown.
 func InitStart() time.Duration { return 0 }
-
-// Up returns 0: unknown.
-func Up() (up, slept time.Duration) { return 0, 0 }
 
 // Leaders reports for each line whether the terminal exists. If one does, the
 // error wraps errors.ErrUnsupported, since its session leader is unknown.

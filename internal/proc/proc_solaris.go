@@ -161,17 +161,11 @@ func Boot(now time.Time) time.Time {
 	return now
 }
 
+// Contained returns false: zones are not told apart.
+func Contained() bool { return false }
+
 // InitStart returns 0: a zone has a boot of its own in /proc/0.
 func InitStart() time.Duration { return 0 }
-
-// Up returns how long the kernel has run, by the wall clock. Suspends are unknown.
-func Up() (up, slept time.Duration) {
-	boot, err := booted()
-	if err != nil {
-		return 0, 0
-	}
-	return max(0, time.Since(boot)), 0
-}
 
 // Leaders reports for each terminal line, such as pts/3, whether the terminal
 // exists and which living process leads the session on it. It blocks for one
