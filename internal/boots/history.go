@@ -47,18 +47,26 @@ type Boot struct {
 	Ledger      bool          // a ledger told what the log does not
 	Slept       time.Duration // how long it was suspended, as far as it is known
 	stepped     time.Duration // the sum of the recorded steps of the clock
+	clock       settling
 }
 
-// Up returns how long the system was up; if the end is not exact, the least it
-// can be. ok is false if the clock was set and no record says so.
+// Up returns how long the system was up; if the end is not exact, or if b is
+// [Boot.Doubtful], the least it can be. ok is false if nothing is known.
 func (b Boot) Up() (d time.Duration, ok bool) {
-	return span(b.From.Add(b.stepped), b.To)
+	if !b.Doubtful() {
+		return span(b.began(), b.To)
+	}
+	if b.clock.settled == (utmpx.Time{}) {
+		return 0, false
+	}
+	d, ok = span(b.clock.settled.Time(), b.To)
+	return d, ok && d > 0
 }
 
 // Down returns how long the system was down between b and the next boot; if b's
 // end is not exact, the most it can be. ok is false if the clocks do not agree.
 func (b Boot) Down(next Boot) (d time.Duration, ok bool) {
-	if !next.Recorded {
+	if !next.Recorded || next.Doubtful() {
 		return 0, false
 	}
 	d, ok = span(b.To, next.From)
@@ -95,6 +103,7 @@ func (h *History) Boots() []Boot {
 	if b := h.open(); b != nil {
 		b.To = h.alive()
 	}
+	markRestarts(h.boots)
 	return h.boots
 }
 
@@ -120,7 +129,7 @@ func (h *History) present(at utmpx.Time) *Boot {
 	return &h.boots[len(h.boots)-1]
 }
 
-// Ordinary adds a record of kind Login or Other.
+// Ordinary adds a record of kind Login or Other. Of a logout, login is false.
 func (h *History) Ordinary(at utmpx.Time, login bool) {
 	h.found = true
 	h.keepInit()
@@ -135,11 +144,15 @@ func (h *History) Ordinary(at utmpx.Time, login bool) {
 		}
 		h.present(at)
 	}
+	if login {
+		h.open().setBack(at)
+	}
 	h.seen(at)
 }
 
 // seen notes that the system was up at that time.
 func (h *History) seen(at utmpx.Time) {
+	h.open().clock.sees(h.last, at)
 	h.last = at
 	if later(at, h.most) {
 		h.most = at
@@ -167,11 +180,14 @@ func (h *History) keepInit() {
 // Add adds a record of any kind.
 func (h *History) Add(r utmpx.Record) {
 	kind := KindOf(r)
-	if kind == Other || kind == Login {
+	switch kind {
+	case Other, Login:
 		h.Ordinary(r.Time, kind == Login)
+		if r.Type == utmpx.RunLevel {
+			h.runLevel(r)
+		}
 		return
-	}
-	if kind == Init {
+	case Init:
 		h.byInit(r.Time)
 		return
 	}
@@ -193,6 +209,18 @@ func (h *History) Add(r utmpx.Record) {
 			h.present(r.Time).stepped += r.Time.Time().Sub(h.old)
 		}
 		h.last, h.most, h.old = r.Time, r.Time, time.Time{}
+	}
+}
+
+// runLevel looks at a run level that was recorded while the system is up.
+func (h *History) runLevel(r utmpx.Record) {
+	b := h.open()
+	if b == nil || r.Time.Sec <= 0 {
+		return
+	}
+	b.setBack(r.Time)
+	if before := r.PID >> 8 & 0xff; before == 0 || before == 'N' {
+		b.firstLevel(r.Time)
 	}
 }
 
@@ -223,7 +251,11 @@ func (h *History) began(at utmpx.Time) {
 		}
 		b.End, b.To, b.By = Crashed, h.alive(), FromRecords
 	}
-	h.boots = append(h.boots, Boot{From: at.Time(), To: at.Time(), Recorded: true})
+	b := Boot{From: at.Time(), To: at.Time(), Recorded: true}
+	if n := len(h.boots); n > 0 {
+		b.clock.ended = utmpx.TimeOf(h.boots[n-1].To)
+	}
+	h.boots = append(h.boots, b)
 	h.last, h.most, h.old = at, at, time.Time{}
 }
 
@@ -240,6 +272,10 @@ func (h *History) ended(r utmpx.Record) {
 		n = 1
 	}
 	b := &h.boots[n-1]
+	if r.Time.Sec > 0 && b.End == Open {
+		b.setBack(r.Time)
+		b.clock.sees(h.last, r.Time)
+	}
 	b.To, b.End, b.Exact, b.By, b.EndRecorded = r.Time.Time(), ShutDown, Exactness{Known: true}, "", true
 	if crash {
 		b.End, b.Exact, b.By = Crashed, e, by

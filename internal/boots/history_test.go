@@ -118,11 +118,11 @@ func TestHistory(t *testing.T) {
 		}, "08:00:00 to 08:10:00, crashed, up 2h10m0s, down 50m0s, inexact\n09:00:00 to 09:00:00, open, up 0s, down -, inexact\n"},
 		{"clock set back, not recorded", []utmpx.Record{
 			boot("10:00"), login("pts/0", "08:10"), shutdown("09:00"), boot("09:05"),
-		}, "10:00:00 to 09:00:00, shut down, up unknown, down 5m0s, +0s\n09:05:00 to 09:05:00, open, up 0s, down -, inexact\n"},
+		}, "10:00:00 to 09:00:00, shut down, up 50m0s, down 5m0s, +0s\n09:05:00 to 09:05:00, open, up 0s, down -, inexact\n"},
 		{"no clock at boot", []utmpx.Record{
 			boot("1970-01-01 00:00:03"), login("pts/0", "08:10"), shutdown("09:00"),
 			boot("1970-01-01 00:00:04"), clock(utmpx.OldTime, "1970-01-01 00:00:34"), clock(utmpx.NewTime, "09:01:30"), login("pts/0", "10:00"),
-		}, "1970-01-01 00:00:03 to 09:00:00, shut down, up unknown, down 1m0s, +0s\n1970-01-01 00:00:04 to 10:00:00, open, up 59m0s, down -, inexact\n"},
+		}, "1970-01-01 00:00:03 to 09:00:00, shut down, up 50m0s, down 1m0s, +0s\n1970-01-01 00:00:04 to 10:00:00, open, up 59m0s, down -, inexact\n"},
 		{"no clock ever", []utmpx.Record{
 			boot("1970-01-01 00:00:03"), boot("1970-01-01 00:00:05"), boot("1970-01-01 00:00:09"),
 		}, "1970-01-01 00:00:03 to 1970-01-01 00:00:03, crashed, up unknown, down unknown, inexact\n1970-01-01 00:00:05 to 1970-01-01 00:00:05, crashed, up unknown, down unknown, inexact\n1970-01-01 00:00:09 to 1970-01-01 00:00:09, open, up unknown, down -, inexact\n"},

@@ -13,8 +13,10 @@ type Period struct {
 	Running   bool          // it is the present boot
 	UpFor     time.Duration // if the end is not exact, the least it can be
 	UpKnown   bool
+	UpLeast   bool          // UpFor is the least it can be, whatever the end
 	DownFor   time.Duration // until the next boot; if the end is not exact, the most it can be
 	DownKnown bool          // false for the last boot, and if the clocks do not agree
+	DownMost  bool          // DownFor is the most it can be, whatever the end
 	Follows   bool          // another boot follows
 }
 
@@ -26,13 +28,14 @@ type Sum struct {
 	Up, Down, Unknown time.Duration
 	Boots             int
 	Crashes           int
+	NoBoot            bool // no boot has a record, so nothing shows when the system was down
 }
 
 // Availability returns bounds for the fraction of the time, 0 to 1, in which the
-// system was up. ok is false if the sum covers no time.
+// system was up. ok is false if the sum covers no time, or if no boot has a record.
 func (s Sum) Availability() (least, most float64, ok bool) {
 	all := s.Up + s.Down + s.Unknown
-	if all <= 0 {
+	if all <= 0 || s.NoBoot {
 		return 0, 0, false
 	}
 	return float64(s.Up) / float64(all), float64(s.Up+s.Unknown) / float64(all), true
@@ -42,20 +45,34 @@ func (s Sum) Availability() (least, most float64, ok bool) {
 type Present struct {
 	Is     func(Boot) bool // reports whether a boot of the log is the present one
 	Now    time.Time
-	Uptime time.Duration
+	Uptime time.Duration // since process 1 started, which in a container is later than the kernel
+	Kernel time.Duration // since the kernel started
+}
+
+// uptime returns for how long the present boot has been up, by the kernel's count. A
+// boot that was recorded before process 1 started began with the kernel.
+func (p *Present) uptime(b Boot) time.Duration {
+	if b.began().Before(p.Now.Add(-p.Uptime - bootLate)) {
+		return max(p.Kernel, p.Uptime)
+	}
+	return p.Uptime
 }
 
 // Periods returns the boots between since and until and their sum. A zero since
-// or until is no limit. present is nil for the log of another machine.
+// or until is no limit. present is nil for the log of another machine. What lies
+// outside the limits counts neither in a period's UpFor and DownFor nor in the sum.
 func Periods(all []Boot, since, until time.Time, present *Present) ([]Period, Sum) {
 	ps := make([]Period, len(all))
 	for i := range all {
 		ps[i] = period(all, i, present)
 	}
 	w := window(ps, since, until)
-	ps = slices.DeleteFunc(ps, w.excludes)
-	for _, p := range ps {
-		w.add(p)
+	if !since.IsZero() || !until.IsZero() {
+		ps = slices.DeleteFunc(ps, w.excludes)
+	}
+	w.NoBoot = len(ps) > 0
+	for i := range ps {
+		w.add(&ps[i])
 	}
 	// The rest of the time is in no period: the clocks do not agree.
 	w.Unknown += max(0, w.To.Sub(w.From)-w.Up-w.Down-w.Unknown)
@@ -65,28 +82,70 @@ func Periods(all []Boot, since, until time.Time, present *Present) ([]Period, Su
 // period returns the period of boot i.
 func period(all []Boot, i int, present *Present) Period {
 	p := Period{Boot: all[i], Follows: i+1 < len(all)}
-	if p.End == Open && present != nil && !p.Follows && present.Is(p.Boot) {
-		p.Running, p.To = true, present.Now
+	p.Running = present.runs(all, i)
+	if p.Running {
+		p.To = present.Now
 	}
-	p.UpFor, p.UpKnown = p.Up()
-	if i > 0 && p.overlaps(all[i-1]) {
-		p.UpFor, p.UpKnown = 0, false
-	}
-	if p.Running && !p.UpKnown {
-		p.UpFor, p.UpKnown = present.Uptime, true
+	p.setUp(all, i)
+	if p.Running {
+		p.UpFor, p.UpKnown, p.UpLeast = present.uptime(p.Boot), true, false // the kernel counts, whatever the clock says
 	}
 	if p.Follows {
-		p.DownFor, p.DownKnown = all[i].Down(all[i+1])
+		p.setDown(all[i+1], present.runs(all, i+1), present)
 	}
 	return p
+}
+
+// runs reports whether boot i is the present one.
+func (p *Present) runs(all []Boot, i int) bool {
+	return p != nil && i == len(all)-1 && all[i].End == Open && p.Is(all[i])
+}
+
+// setUp sets how long the system was up.
+func (p *Period) setUp(all []Boot, i int) {
+	p.UpFor, p.UpKnown = p.Up()
+	if i > 0 && p.overlaps(all[i-1]) {
+		p.setUpAfter(all[i-1].To)
+	}
+	p.UpLeast = p.UpKnown && (p.UpLeast || p.Doubtful())
+}
+
+// setUpAfter sets the least that the system was up after the end of the boot before,
+// which p overlaps.
+func (p *Period) setUpAfter(end time.Time) {
+	from := p.clock.settled.Time()
+	if !p.Doubtful() && end.Sub(p.began()) <= smallOverlap {
+		from = p.clock.first.Time()
+	}
+	p.UpFor, p.UpKnown = span(from, p.To)
+	if p.UpFor == 0 || from.Before(end) {
+		p.UpFor, p.UpKnown = 0, false
+	}
+	p.UpLeast = true
+}
+
+// setDown sets how long the system was down until the next boot.
+func (p *Period) setDown(next Boot, runs bool, present *Present) {
+	p.DownFor, p.DownKnown = p.Down(next)
+	if runs {
+		if began := present.Now.Add(-present.uptime(next)); began.Sub(next.began()).Abs() > bootLate {
+			p.DownFor, p.DownKnown = span(p.To, began)
+			return
+		}
+	}
+	first := next.clock.first.Time()
+	behind := p.To.Sub(next.began())
+	if !p.DownKnown && next.Recorded && !next.Doubtful() && behind > 0 && behind <= smallOverlap && first.After(p.To) {
+		p.DownFor, p.DownKnown, p.DownMost = first.Sub(p.To), true, true
+	}
 }
 
 // overlaps reports whether p began before the boot before it had ended. The clock
 // of one of them was then wrong and set later, so p's times do not show how long
 // it was up.
-func (p Period) overlaps(before Boot) bool {
-	from := p.From.Add(p.stepped)
-	return from.Before(before.To.Add(-sameMoment)) && p.To.After(before.From.Add(before.stepped))
+func (p *Period) overlaps(before Boot) bool {
+	from := p.began()
+	return from.Before(before.To.Add(-sameMoment)) && p.To.After(before.began())
 }
 
 // windowed is a sum over the time between From and To.
@@ -101,7 +160,8 @@ func window(ps []Period, since, until time.Time) *windowed {
 		if p.UpKnown {
 			from = p.To.Add(-p.UpFor) // differs from From if the clock was set
 		}
-		if w.From.IsZero() || from.Before(w.From) {
+		// A clock that was not set tells of no time that can be part of a sum.
+		if unset(w.From) || from.Before(w.From) && !unset(from) {
 			w.From = from
 		}
 		if p.To.After(w.To) {
@@ -122,16 +182,16 @@ func (w *windowed) excludes(p Period) bool {
 	return w.To.Before(w.From) || p.To.Add(p.DownFor).Before(w.From) || p.From.After(w.To) && p.To.After(w.To)
 }
 
-// add adds a period and the downtime after it.
-func (w *windowed) add(p Period) {
-	if !p.To.Before(w.From) {
-		w.Boots++
-		if p.End == Crashed && !p.To.After(w.To) {
-			w.Crashes++
-		}
+// add adds a period and the downtime after it, and limits both to the window.
+func (w *windowed) add(p *Period) {
+	w.Boots++
+	w.NoBoot = w.NoBoot && !p.Recorded
+	if p.End == Crashed && !p.To.After(w.To) {
+		w.Crashes++
 	}
 	if p.UpKnown {
-		w.Up += w.part(p.To.Add(-p.UpFor), p.To)
+		p.UpFor = w.part(p.To.Add(-p.UpFor), p.To)
+		w.Up += p.UpFor
 	}
 	if !p.DownKnown {
 		return
@@ -139,13 +199,14 @@ func (w *windowed) add(p Period) {
 	back := p.To.Add(p.DownFor)
 	sure := p.To
 	switch {
-	case !p.Exact.Known:
+	case !p.Exact.Known || p.DownMost:
 		sure = back
 	case p.End == Crashed:
 		sure = p.To.Add(min(p.Exact.Within, p.DownFor))
 	}
 	w.Unknown += w.part(p.To, sure)
 	w.Down += w.part(sure, back)
+	p.DownFor = w.part(p.To, back)
 }
 
 // part returns how much of the time between two moments lies in the window.

@@ -91,6 +91,7 @@ func readAll(in call) (h *boots.History, own *recorder, present *boots.Present, 
 	now := in.on.now()
 	ev := boots.Evidence{Now: now, Booted: now.Add(-in.on.uptime()), UtmpBoot: b.utmpBoot()}
 	present = &boots.Present{Is: ev.IsPresent, Now: now, Uptime: in.on.uptime()}
+	present.Kernel, _ = in.on.up()
 	return h, own, present, readOwn(in, logs.New(cfg.WtmpxFile, logs.Options{}), h)
 }
 
@@ -135,8 +136,11 @@ type line struct {
 	To        time.Time `json:"to"`
 	End       string    `json:"end"` // "shut down", "crashed", "running", "unknown"
 	Up        *float64  `json:"up_seconds"`
-	Down      *float64  `json:"down_seconds"` // until the next boot, at most where To is not exact
-	Exact     bool      `json:"exact"`        // the system ended at To, or Within seconds later at most
+	UpLeast   bool      `json:"up_at_least,omitempty"` // it was up for longer: the clock was set
+	Down      *float64  `json:"down_seconds"`          // until the next boot
+	DownMost  bool      `json:"down_at_most,omitempty"`
+	Doubtful  bool      `json:"from_doubtful,omitempty"` // the records of the boot contradict From
+	Exact     bool      `json:"exact"`                   // the system ended at To, or Within seconds later at most
 	Within    *float64  `json:"within_seconds"`
 	KnownFrom string    `json:"known_from,omitempty"`
 	Ledger    bool      `json:"from_ledger,omitempty"` // the log lacks the end, or the whole boot
@@ -164,8 +168,8 @@ func writeJSON(w io.Writer, ps []boots.Period, s boots.Sum) error {
 		out.Total.From, out.Total.To = &s.From, &s.To
 	}
 	for _, p := range ps {
-		l := line{From: p.From, Recorded: p.Recorded, To: p.To, End: endOf(p), Up: seconds(p.UpFor, p.UpKnown),
-			Down: seconds(p.DownFor, p.DownKnown), KnownFrom: string(p.By), Ledger: p.Ledger}
+		l := line{From: p.From, Recorded: p.Recorded, To: p.To, End: endOf(p), Up: seconds(p.UpFor, p.UpKnown), UpLeast: p.UpLeast,
+			Down: seconds(p.DownFor, p.DownKnown), DownMost: downMost(p), Doubtful: p.Doubtful(), KnownFrom: string(p.By), Ledger: p.Ledger}
 		if p.End != boots.Open {
 			l.Exact, l.Within = p.Exact.Known, seconds(p.Exact.Within, p.Exact.Known)
 		}
@@ -213,7 +217,7 @@ func writeTable(w io.Writer, ps []boots.Period, s boots.Sum) error {
 		if p.Running {
 			to = ""
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", from, to, endOf(p), length(p.UpFor, p.UpKnown), down(p), exact(p))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", from, to, endOf(p), up(p), down(p), exact(p))
 	}
 	if err := t.Flush(); err != nil {
 		return err
@@ -231,7 +235,7 @@ func writeSum(w io.Writer, s boots.Sum) error {
 	}
 	unknown := ""
 	if s.Unknown > 0 {
-		unknown = ", not known " + length(s.Unknown, true)
+		unknown = ", unknown " + length(s.Unknown, true)
 	}
 	_, err := fmt.Fprintf(w, "\n%s to %s: %s, %s; up %s, down %s%s%s\n", short(s.From), short(s.To),
 		count(s.Boots, "boot", "boots"), count(s.Crashes, "crash", "crashes"), length(s.Up, true), length(s.Down, true), unknown, availability)
@@ -245,17 +249,28 @@ func count(n int, one, many string) string {
 	return fmt.Sprint(n, " ", many)
 }
 
+// up formats how long the system was up in a period.
+func up(p boots.Period) string {
+	if p.UpLeast {
+		return "> " + length(p.UpFor, true)
+	}
+	return length(p.UpFor, p.UpKnown)
+}
+
 // down formats how long the system was down after a period.
 func down(p boots.Period) string {
 	switch {
 	case !p.Follows:
 		return ""
-	case !p.DownKnown:
-		return "unknown"
-	case !p.Exact.Known:
+	case downMost(p):
 		return "< " + length(p.DownFor, true)
 	}
-	return length(p.DownFor, true)
+	return length(p.DownFor, p.DownKnown)
+}
+
+// downMost reports whether the system was down for less than DownFor says.
+func downMost(p boots.Period) bool {
+	return p.DownKnown && p.DownFor >= time.Second && (!p.Exact.Known || p.DownMost)
 }
 
 // exact formats how exact the end of a period is, and names the ledger if the log
@@ -273,6 +288,8 @@ func exactness(p boots.Period) string {
 		return ""
 	case !p.Exact.Known:
 		return "no: last sign of life"
+	case p.Doubtful():
+		return "no: the clock was set"
 	case p.Exact.Within > 0:
 		return fmt.Sprintf("+%d s", int64(p.Exact.Within/time.Second))
 	}

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package boots
+
+import (
+	"time"
+
+	"utmpd.dev/utmpd/utmpx"
+)
+
+const (
+	// bootSettled is the longest that a boot takes until its first run level is
+	// recorded. If it seems to take longer, the clock was set forward meanwhile.
+	bootSettled = time.Hour
+	// smallOverlap is the most by which a boot may begin before the end of the one
+	// before, by the clocks, and the times still give bounds: the clock of the later
+	// one was set by that much or more soon after its start.
+	smallOverlap = 10 * time.Minute
+)
+
+// settling is what the records of a boot show of its clock: whether it was set,
+// though no record says so.
+type settling struct {
+	wrong   bool          // the time of the boot's own record was wrong
+	fixed   bool          // settled is certain
+	settled utmpx.Time    // of the first record after the clock was set, if it was
+	gap     time.Duration // before settled; the longest between two records
+	ended   utmpx.Time    // the end of the boot before
+	first   utmpx.Time    // of the first record that is not before that end
+}
+
+// sees takes in the next record of the boot. last is the time of the one before it.
+func (s *settling) sees(last, at utmpx.Time) {
+	if s.first == (utmpx.Time{}) && !later(s.ended, at) {
+		s.first = at
+	}
+	// Where in the boot the clock was set forward is not known. But it was early, so
+	// it was not after the longest gap.
+	if gap := time.Duration(at.Sec-last.Sec) * time.Second; gap > s.gap && !s.fixed {
+		s.gap, s.settled = gap, at
+	}
+}
+
+// contradict notes that the record at that time shows that the clock was set.
+func (s *settling) contradict(at utmpx.Time) {
+	if !s.fixed {
+		s.wrong, s.fixed, s.settled = true, true, at
+	}
+}
+
+// setBack looks for a record that is earlier than the boot's own. at is the time of
+// any record but a logout, which may be written late.
+func (b *Boot) setBack(at utmpx.Time) {
+	began := b.began()
+	if b.Recorded && !unset(began) && at.Time().Before(began.Add(-sameMoment)) {
+		b.clock.contradict(at)
+	}
+}
+
+// firstLevel looks at the record of the first run level.
+func (b *Boot) firstLevel(at utmpx.Time) {
+	if b.Recorded && at.Time().Sub(b.began()) > bootSettled {
+		b.clock.contradict(at)
+	}
+}
+
+// began returns when the boot began, if no step of the clock is missing from the log.
+func (b Boot) began() time.Time { return b.From.Add(b.stepped) }
+
+// Doubtful reports whether the time of the boot's record was wrong, as other
+// records show.
+func (b Boot) Doubtful() bool { return b.clock.wrong || b.Recorded && unset(b.began()) }
+
+// unset reports whether a clock that shows t was never set. Clocks without a battery
+// start in 1970, 1980 or 2000.
+func unset(t time.Time) bool {
+	const day = 24 * time.Hour
+	sinceY2K := t.Sub(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC))
+	return t.Before(earliest.Add(day)) || sinceY2K >= 0 && sinceY2K < day
+}
+
+// markRestarts marks the boots whose clock started at the same second as that of
+// another one.
+func markRestarts(all []Boot) {
+	at := make(map[int64]int, len(all))
+	for i := range all {
+		if !all[i].Recorded || all[i].stepped != 0 {
+			continue
+		}
+		sec := all[i].From.Unix()
+		if j, again := at[sec]; again {
+			all[i].clock.wrong, all[j].clock.wrong = true, true
+			continue
+		}
+		at[sec] = i
+	}
+}
