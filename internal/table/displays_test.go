@@ -259,6 +259,7 @@ func TestDisplayClosedWhileAsked(t *testing.T) {
 	w.table.Handle(w.now, Scanned{Snapshot: w.table.utmpx.snap, Began: w.now.Mono, Periodic: true}) // asks again
 	w.file = nil
 	w.scan()
+	w.wantEmpty()
 	w.handle(Gathered{Evidence: []session.Evidence{{Key: s.key | reviewKey, Witness: w.witness(200, true)}}})
 	w.wantEmpty()
 }
