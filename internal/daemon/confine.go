@@ -11,8 +11,9 @@ import (
 	"utmpd.dev/utmpd/internal/scanner"
 )
 
-// logindSession is a file in the directory where logind keeps its sessions.
-const logindSession = "/run/systemd/sessions/1"
+// logindSessions is where logind and elogind keep a file for each session. The rule is
+// for the directory above it, which is never made anew.
+const logindSessions = "/run/systemd/sessions"
 
 // confine gives up what utmpd does not need from here on. If a part of it fails,
 // confine logs that and the daemon continues.
@@ -34,7 +35,7 @@ func (d *daemon) reach() sandbox.Dirs {
 	}}
 	for _, name := range []string{
 		"/etc/passwd", cmp.Or(d.flags.config, config.DefaultFile), // who holds a lock, has processes; SIGHUP
-		logindSession, // whose display it is, also if the directory is still to come
+		logindSessions, // whose display it is, also if the directory is still to come
 	} {
 		dirs.Read = append(dirs.Read, sandbox.OfFile(name)...)
 	}

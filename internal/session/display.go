@@ -36,8 +36,8 @@ const (
 )
 
 // ParseDisplay returns the X display that ut_line names: [host]:number[.screen].
-// A server's line with a pid in it, such as vsftpd:1234, is none. A line that
-// begins with a colon always is one.
+// The line of a server whose own process is recorded, such as vsftpd:1234 with its
+// pid or xrdp:11, is none. A line that begins with a colon always is one.
 //
 // Source: X(7), DISPLAY NAMES.
 func ParseDisplay(line string, pid int32) (d Display, ok bool) {
@@ -57,7 +57,7 @@ func ParseDisplay(line string, pid int32) (d Display, ok bool) {
 	case host == "unix":
 		host = ""
 	case host == "":
-	case strings.ContainsAny(host, "/ \t"), n == int(pid) && pid > 0, n >= serverPID && isFTP(host):
+	case strings.ContainsAny(host, "/ \t"), host == "xrdp", n == int(pid) && pid > 0, n >= serverPID && isFTP(host):
 		return Display{}, false
 	}
 	return Display{Host: strings.ToLower(host), Number: n}, true

@@ -30,6 +30,7 @@ func TestParseDisplay(t *testing.T) {
 		{"vsftpd's other pid", "vsftpd:1230", nil},
 		{"an FTP server", "ftp:123", nil},
 		{"an X terminal named as an FTP server is", "ftp:0", display("ftp", 0)},
+		{"xrdp's, whose sesman is recorded", "xrdp:11", nil},
 		{"any server's own pid", "webd:1234", nil},
 		{"a pid beyond what a display can have", "webd:70000", nil},
 		{"a pid without a colon", "ftpd1234", nil},

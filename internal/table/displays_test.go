@@ -36,6 +36,7 @@ func TestDisplays(t *testing.T) {
 		{name: "a minute, an X terminal", line: "ws12:0", lived: displayAge, dead: true},
 		{name: "a minute, a virtual terminal", line: "tty7", lived: displayAge, dead: true},
 		{name: "an FTP server", line: "vsftpd:100", lived: time.Second, dead: true},
+		{name: "xrdp", line: "xrdp:11", lived: time.Second, dead: true},
 		{name: "a serial line", line: "ttyS0", lived: time.Second, dead: true},
 		{name: "a pseudo-terminal", line: "pts/0", lived: time.Second, dead: true},
 		{name: "no display", line: "dtlocal", lived: time.Second, dead: true},
