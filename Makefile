@@ -47,6 +47,7 @@ test-system:
 	cd test/system && $(GO) test -tags system -parallel 6 -timeout 30m
 	cd test/libc && $(GO) test -tags system -count=1
 	cd test/faults && $(GO) test -tags system -count=1 -timeout 10m
+	cd test/cases && $(GO) test -tags system -count=1 -parallel 24
 
 test-race:
 	CGO_ENABLED=1 $(GO) test -race ./...
