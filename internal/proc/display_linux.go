@@ -48,7 +48,8 @@ func witnesses(dir string, asked []showing) map[showing]session.Witness {
 	}
 	for _, q := range rest {
 		w := ofServers(servers, q)
-		w.Unknown = found[q].Unknown || !w.Found && (w.Unknown || hidden != nil)
+		local := q.display.VT != 0 || q.display.Host == "" // else its X server is not here
+		w.Unknown = found[q].Unknown || !w.Found && (w.Unknown || local && hidden != nil)
 		found[q] = w
 	}
 	return found

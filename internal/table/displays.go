@@ -3,6 +3,7 @@
 package table
 
 import (
+	"strings"
 	"time"
 
 	"utmpd.dev/utmpd/internal/session"
@@ -16,10 +17,10 @@ const displayAge = time.Minute
 // display returns the display that the line of a record names. ok is false if it is
 // neither a display nor a virtual terminal.
 func (s *entry) display() (d session.Display, ok bool) {
-	if d, ok = session.ParseDisplay(s.line, s.record().PID); ok {
-		return d, true
+	if strings.IndexByte(s.line, ':') < 0 { // as nearly all: without a look at the record
+		return session.ParseVT(s.line)
 	}
-	return session.ParseVT(s.line)
+	return session.ParseDisplay(s.line, s.record().PID)
 }
 
 // needsWitness reports whether the death of a session's process is no proof that the
