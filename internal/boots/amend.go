@@ -52,7 +52,7 @@ func contradicts(b Boot, p Past) bool {
 
 // amended returns b with what p knows besides.
 func (b Boot) amended(p Past) Boot {
-	b.Slept = p.Slept
+	b.Slept, b.SleptKnown = p.Slept, p.Up > 0
 	if !b.Recorded && !p.Began().IsZero() {
 		b.From, b.Recorded, b.Ledger = p.Began(), true, true
 	}
@@ -84,5 +84,5 @@ func insert(all []Boot, p Past) []Boot {
 		return all
 	}
 	return slices.Insert(all, i, Boot{From: began, Recorded: true, To: p.To, End: p.End, Exact: p.Exact, By: p.By,
-		Slept: p.Slept, Ledger: true})
+		Slept: p.Slept, SleptKnown: p.Up > 0, Ledger: true})
 }

@@ -193,6 +193,35 @@ func TestDecide(t *testing.T) {
 	}
 }
 
+// TestSuspended: suspended time is neither up nor down. A window that cuts a boot
+// may cut its suspends too.
+func TestSuspended(t *testing.T) {
+	h := time.Hour
+	past := Past{Boot: "a", From: at("00:00"), To: at("10:00"), Up: 10 * h, Slept: 8 * h, End: ShutDown, Exact: Exactness{Known: true}}
+	present := &Present{Now: at("13:00"), Uptime: h, Slept: h / 2, SleptKnown: true, Is: func(b Boot) bool { return b.From.Equal(at("12:00")) }}
+	tests := []struct {
+		name         string
+		since, until time.Time
+		want         Sum
+	}{
+		{"all", time.Time{}, time.Time{}, Sum{From: at("00:00"), To: at("13:00"), Up: 2*h + h/2, Slept: 8*h + h/2, Down: 2 * h, Boots: 2}},
+		{"the first boot cut", at("05:00"), time.Time{}, Sum{From: at("05:00"), To: at("13:00"), Up: h / 2, Slept: 3*h + h/2, Unknown: 2 * h, Down: 2 * h, Boots: 2}},
+		{"the first boot cut short", at("09:00"), at("12:00"), Sum{From: at("09:00"), To: at("12:00"), Unknown: h, Down: 2 * h, Boots: 2}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			all, _ := Amend(historyOf(boot("00:00"), shutdown("10:00"), boot("12:00")).Boots(), []Past{past})
+			ps, got := Periods(all, tt.since, tt.until, present)
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("(-want +got)\n%s", diff)
+			}
+			if got.Up != ps[0].AwakeFor+ps[1].AwakeFor || got.Slept != ps[0].Slept+ps[1].Slept {
+				t.Errorf("periods %+v", ps)
+			}
+		})
+	}
+}
+
 func TestPeriods(t *testing.T) {
 	present := &Present{Now: at("13:00"), Uptime: time.Hour, Is: func(b Boot) bool { return b.From.Equal(at("12:00")) }}
 	h := time.Hour

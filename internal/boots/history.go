@@ -45,7 +45,8 @@ type Boot struct {
 	By          Source        // of To; empty for a recorded shutdown and while Open
 	EndRecorded bool          // its end has a record
 	Ledger      bool          // a ledger told what the log does not
-	Slept       time.Duration // how long it was suspended, as far as it is known
+	Slept       time.Duration // how long it was suspended
+	SleptKnown  bool
 	stepped     time.Duration // the sum of the recorded steps of the clock
 	clock       settling
 }

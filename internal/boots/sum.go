@@ -11,8 +11,9 @@ import (
 type Period struct {
 	Boot
 	Running   bool          // it is the present boot
-	UpFor     time.Duration // if the end is not exact, the least it can be
+	UpFor     time.Duration // suspends included; if the end is not exact, the least it can be
 	UpKnown   bool
+	AwakeFor  time.Duration // UpFor without the suspends, if UpKnown; the least it can be
 	UpLeast   bool          // UpFor is the least it can be, whatever the end
 	DownFor   time.Duration // until the next boot; if the end is not exact, the most it can be
 	DownKnown bool          // false for the last boot, and if the clocks do not agree
@@ -22,10 +23,12 @@ type Period struct {
 
 // Sum is the total over the time from From to To. Unknown is the time in which
 // the system may have been up or down: because the end of a crash is not exact,
-// or because the clocks do not agree.
+// or because the clocks do not agree. Slept is the time in which it was suspended, as
+// far as that is known: it was neither up nor down.
 type Sum struct {
 	From, To          time.Time
 	Up, Down, Unknown time.Duration
+	Slept             time.Duration
 	Boots             int
 	Crashes           int
 	NoBoot            bool // no boot has a record, so nothing shows when the system was down
@@ -47,6 +50,9 @@ type Present struct {
 	Now    time.Time
 	Uptime time.Duration // since process 1 started, which in a container is later than the kernel
 	Kernel time.Duration // since the kernel started
+	Slept  time.Duration // the suspends' part of Uptime
+	// SleptKnown is false if Slept is unknown.
+	SleptKnown bool
 }
 
 // uptime returns for how long the present boot has been up, by the kernel's count. A
@@ -75,7 +81,7 @@ func Periods(all []Boot, since, until time.Time, present *Present) ([]Period, Su
 		w.add(&ps[i])
 	}
 	// The rest of the time is in no period: the clocks do not agree.
-	w.Unknown += max(0, w.To.Sub(w.From)-w.Up-w.Down-w.Unknown)
+	w.Unknown += max(0, w.To.Sub(w.From)-w.Up-w.Down-w.Slept-w.Unknown)
 	return ps, w.Sum
 }
 
@@ -84,7 +90,7 @@ func period(all []Boot, i int, present *Present) Period {
 	p := Period{Boot: all[i], Follows: i+1 < len(all)}
 	p.Running = present.runs(all, i)
 	if p.Running {
-		p.To = present.Now
+		p.To, p.Slept, p.SleptKnown = present.Now, present.Slept, present.SleptKnown
 	}
 	p.setUp(all, i)
 	if p.Running {
@@ -190,8 +196,7 @@ func (w *windowed) add(p *Period) {
 		w.Crashes++
 	}
 	if p.UpKnown {
-		p.UpFor = w.part(p.To.Add(-p.UpFor), p.To)
-		w.Up += p.UpFor
+		w.addUp(p)
 	}
 	if !p.DownKnown {
 		return
@@ -207,6 +212,19 @@ func (w *windowed) add(p *Period) {
 	w.Unknown += w.part(p.To, sure)
 	w.Down += w.part(sure, back)
 	p.DownFor = w.part(p.To, back)
+}
+
+// addUp adds the time up of a period, and its suspends, and limits both to the window.
+// When it was suspended is not known: if the period lies in the window in part only,
+// the suspends may have too.
+func (w *windowed) addUp(p *Period) {
+	up := w.part(p.To.Add(-p.UpFor), p.To)
+	slept := min(p.Slept, p.UpFor)
+	most, least := min(slept, up), max(0, slept-(p.UpFor-up))
+	p.UpFor, p.AwakeFor, p.Slept = up, up-most, least
+	w.Up += p.AwakeFor
+	w.Slept += least
+	w.Unknown += most - least
 }
 
 // part returns how much of the time between two moments lies in the window.

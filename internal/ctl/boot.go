@@ -84,6 +84,9 @@ func (b *booting) gather() {
 		if note.Up > note.Init {
 			b.ev.Note.Up = note.Up - note.Init
 		}
+		if stamped && b.ev.Stamp.Boot == b.ev.Note.Boot && stamp.Up > 0 {
+			b.ev.Note.Slept = max(0, note.Slept-stamp.Slept) // what a container's host slept before
+		}
 		if b.ev.Note.Boot == b.bootID && (b.ev.Stamp == nil || b.ev.Stamp.Boot != b.bootID) {
 			b.tell("utmpd started before utmpctl boot and has overwritten the note of the last boot; run utmpctl boot before utmpd")
 		}

@@ -487,6 +487,44 @@ func TestInitWasFirst(t *testing.T) {
 	}
 }
 
+// TestSuspended: downtime tells suspended time apart, that of the present boot and
+// that of earlier ones; in a container without what its host slept before.
+func TestSuspended(t *testing.T) {
+	for _, contained := range []bool{false, true} {
+		l := newLab(t)
+		start := l.starts
+		if contained {
+			start = func(boot, when string) { l.container(boot, when, 100*time.Hour) }
+		}
+		l.slept = 50 * time.Hour
+		if !contained {
+			l.slept = 0
+		}
+		before := l.slept
+		start("a", "01:00")
+		l.do("boot")
+		l.slept = before + 8*time.Hour
+		l.beats("10:00", heartbeat.Running)
+		if l.slept = before + 8*time.Hour; !contained {
+			l.slept = 0
+		}
+		before = l.slept
+		start("b", "10:02")
+		l.do("boot")
+		l.slept = before + time.Hour
+		l.until("13:02")
+		out := l.do("downtime")
+		for _, want := range []string{"UP     SUSPENDED  DOWN", "crashed  1h00m  8h00m      2m00s", "running  2h00m  1h00m", "up 3h00m, suspended 9h00m, down"} {
+			if !strings.Contains(out, want) {
+				t.Errorf("contained %v: no %q in:\n%s", contained, want, out)
+			}
+		}
+		if out := l.do("downtime", "-json"); !strings.Contains(out, `"suspended_seconds": 28800`) {
+			t.Error(out)
+		}
+	}
+}
+
 // TestLedgerDiffers: the reader is told where the log and the ledger differ.
 func TestLedgerDiffers(t *testing.T) {
 	l := crashedLab(t)

@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"text/tabwriter"
 	"time"
 
@@ -92,6 +93,7 @@ func readAll(in call) (h *boots.History, own *recorder, present *boots.Present, 
 	ev := boots.Evidence{Now: now, Booted: now.Add(-in.on.uptime()), UtmpBoot: b.utmpBoot()}
 	present = &boots.Present{Is: ev.IsPresent, Now: now, Uptime: in.on.uptime()}
 	present.Kernel, _ = in.on.up()
+	present.Slept, present.SleptKnown = own.slept()
 	return h, own, present, readOwn(in, logs.New(cfg.WtmpxFile, logs.Options{}), h)
 }
 
@@ -136,6 +138,7 @@ type line struct {
 	To        time.Time `json:"to"`
 	End       string    `json:"end"` // "shut down", "crashed", "running", "unknown"
 	Up        *float64  `json:"up_seconds"`
+	Slept     *float64  `json:"suspended_seconds"`     // null: unknown
 	UpLeast   bool      `json:"up_at_least,omitempty"` // it was up for longer: the clock was set
 	Down      *float64  `json:"down_seconds"`          // until the next boot
 	DownMost  bool      `json:"down_at_most,omitempty"`
@@ -152,6 +155,7 @@ type sum struct {
 	Boots      int        `json:"boots"`
 	Crashes    int        `json:"crashes"`
 	Up         float64    `json:"up_seconds"`
+	Slept      float64    `json:"suspended_seconds"`
 	Down       float64    `json:"down_seconds"`
 	Unknown    float64    `json:"unknown_seconds"`
 	AvailLeast *float64   `json:"availability_least"`
@@ -163,12 +167,12 @@ func writeJSON(w io.Writer, ps []boots.Period, s boots.Sum) error {
 		Boots []line `json:"boots"`
 		Total sum    `json:"total"`
 	}{[]line{}, sum{Boots: s.Boots, Crashes: s.Crashes,
-		Up: s.Up.Seconds(), Down: s.Down.Seconds(), Unknown: s.Unknown.Seconds()}}
+		Up: s.Up.Seconds(), Slept: s.Slept.Seconds(), Down: s.Down.Seconds(), Unknown: s.Unknown.Seconds()}}
 	if len(ps) > 0 {
 		out.Total.From, out.Total.To = &s.From, &s.To
 	}
 	for _, p := range ps {
-		l := line{From: p.From, Recorded: p.Recorded, To: p.To, End: endOf(p), Up: seconds(p.UpFor, p.UpKnown), UpLeast: p.UpLeast,
+		l := line{From: p.From, Recorded: p.Recorded, To: p.To, End: endOf(p), Up: seconds(p.AwakeFor, p.UpKnown), Slept: seconds(p.Slept, p.SleptKnown), UpLeast: p.UpLeast,
 			Down: seconds(p.DownFor, p.DownKnown), DownMost: downMost(p), Doubtful: p.Doubtful(), KnownFrom: string(p.By), Ledger: p.Ledger}
 		if p.End != boots.Open {
 			l.Exact, l.Within = p.Exact.Known, seconds(p.Exact.Within, p.Exact.Known)
@@ -207,7 +211,11 @@ func writeTable(w io.Writer, ps []boots.Period, s boots.Sum) error {
 		return err
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "FROM\tTO\tEND\tUP\tDOWN\tEXACT")
+	column := func(cell string) string { return cell + "\t" }
+	if !slices.ContainsFunc(ps, func(p boots.Period) bool { return p.Slept > 0 }) {
+		column = func(string) string { return "" }
+	}
+	fmt.Fprintf(t, "FROM\tTO\tEND\tUP\t%sDOWN\tEXACT\n", column("SUSPENDED"))
 	for _, p := range ps {
 		from := short(p.From)
 		if !p.Recorded {
@@ -217,7 +225,7 @@ func writeTable(w io.Writer, ps []boots.Period, s boots.Sum) error {
 		if p.Running {
 			to = ""
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", from, to, endOf(p), up(p), down(p), exact(p))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s%s\t%s\n", from, to, endOf(p), up(p), column(slept(p)), down(p), exact(p))
 	}
 	if err := t.Flush(); err != nil {
 		return err
@@ -233,12 +241,15 @@ func writeSum(w io.Writer, s boots.Sum) error {
 			availability = fmt.Sprintf("; available %.3f to %.3f %%", 100*least, 100*most)
 		}
 	}
-	unknown := ""
+	suspended, unknown := "", ""
+	if s.Slept > 0 {
+		suspended = ", suspended " + length(s.Slept, true)
+	}
 	if s.Unknown > 0 {
 		unknown = ", unknown " + length(s.Unknown, true)
 	}
-	_, err := fmt.Fprintf(w, "\n%s to %s: %s, %s; up %s, down %s%s%s\n", short(s.From), short(s.To),
-		count(s.Boots, "boot", "boots"), count(s.Crashes, "crash", "crashes"), length(s.Up, true), length(s.Down, true), unknown, availability)
+	_, err := fmt.Fprintf(w, "\n%s to %s: %s, %s; up %s%s, down %s%s%s\n", short(s.From), short(s.To),
+		count(s.Boots, "boot", "boots"), count(s.Crashes, "crash", "crashes"), length(s.Up, true), suspended, length(s.Down, true), unknown, availability)
 	return err
 }
 
@@ -252,9 +263,17 @@ func count(n int, one, many string) string {
 // up formats how long the system was up in a period.
 func up(p boots.Period) string {
 	if p.UpLeast {
-		return "> " + length(p.UpFor, true)
+		return "> " + length(p.AwakeFor, true)
 	}
-	return length(p.UpFor, p.UpKnown)
+	return length(p.AwakeFor, p.UpKnown)
+}
+
+// slept formats how long the system was suspended in a period; "" if unknown.
+func slept(p boots.Period) string {
+	if !p.SleptKnown {
+		return ""
+	}
+	return length(p.Slept, true)
 }
 
 // down formats how long the system was down after a period.

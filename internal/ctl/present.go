@@ -57,3 +57,19 @@ func (p present) followed(stamp, note heartbeat.Note) bool {
 	ours := p.now.Add(-p.up)
 	return stamp.Time.Sub(booted).Abs() < stamp.Time.Sub(ours).Abs()
 }
+
+// slept returns how long this boot was suspended. In a container the kernel also counts
+// what was before its start, which the stamp knows.
+func (r *recorder) slept() (d time.Duration, known bool) {
+	up, slept := r.in.on.up()
+	init := r.in.on.initStart()
+	if up <= 0 || init < inContainer {
+		return slept, up > 0
+	}
+	id, err := r.in.on.bootID()
+	stamp, ok := r.note(stampFile)
+	if err != nil || !ok || stamp.Up == 0 || (present{id, init, r.in.on.now(), up}).idOf(stamp) != id {
+		return 0, false
+	}
+	return max(0, slept-stamp.Slept), true
+}
