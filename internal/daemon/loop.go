@@ -38,6 +38,9 @@ func (d *daemon) loop(ctx context.Context, hup <-chan os.Signal, failed <-chan e
 			d.handle(ins...)
 		case ev := <-d.scans:
 			idle = ev.Periodic && ev.Snapshot == d.reading.snap
+			if err := d.files.checkScan(ev); err != nil {
+				return err
+			}
 			d.takeScan(ev)
 			if idle {
 				d.memory.rest()

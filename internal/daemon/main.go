@@ -12,9 +12,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"syscall"
 
 	"utmpd.dev/utmpd/internal/config"
@@ -142,6 +144,10 @@ func check(f flags, stdout, stderr io.Writer) int {
 		if _, err := lookUp(cfg.RunAs); err != nil {
 			warnings = append(warnings, config.Warning{File: file, Line: config.Line(file, "RUN_AS"), Text: "RUN_AS: " + err.Error()})
 		}
+	}
+	faults := newTwoFiles(cfg.Fixed, nil).faults()
+	for _, key := range slices.Sorted(maps.Keys(faults)) {
+		warnings = append(warnings, config.Warning{File: file, Line: config.Line(file, key), Text: faults[key].Error()})
 	}
 	for _, w := range warnings {
 		fmt.Fprintln(stderr, w)

@@ -46,6 +46,7 @@ type daemon struct {
 	box      *sandbox.Box       // nil without one
 	pipe     *receiver.Receiver // nil without a pipe
 
+	files   *twoFiles
 	file    *recfile.File
 	wtmpx   *recfile.Log
 	watcher *watcher.Watcher
@@ -88,6 +89,9 @@ func run(ctx context.Context, f flags, hup <-chan os.Signal, log logger, ready f
 	if err := d.leaveRoot(); err != nil {
 		return err
 	}
+	if err := d.files.check(); err != nil {
+		return err
+	}
 	if err := d.open(); err != nil {
 		return err
 	}
@@ -100,6 +104,7 @@ func newDaemon(f flags, cfg config.Config, log logger, ready func(), on machine)
 	return &daemon{
 		flags: f, cfg: settings{cfg, f.config, log.Logger}, log: log, on: on,
 		runDir: cfg.RunDir, stateDir: cfg.StateDir,
+		files:     newTwoFiles(cfg.Fixed, on.files),
 		table:     table.New(tableSettings(cfg.Reloadable)),
 		init:      proc.InitStart(), // as root: /proc may hide it from RUN_AS
 		pid:       os.Getpid(),
