@@ -38,15 +38,11 @@ func (d *daemon) loop(ctx context.Context, hup <-chan os.Signal, failed <-chan e
 			d.handle(ins...)
 		case ev := <-d.scans:
 			idle = ev.Periodic && ev.Snapshot == d.reading.snap
-			if err := d.files.checkScan(ev); err != nil {
+			if err := d.scanned(ev); err != nil {
 				return err
 			}
-			d.takeScan(ev)
 			if idle {
 				d.memory.rest()
-			}
-			if err := d.displaced(ev); err != nil {
-				return err
 			}
 		case <-d.wake.C:
 			d.handleNow(table.Tick{})

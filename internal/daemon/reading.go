@@ -25,6 +25,16 @@ type reading struct {
 	err  string             // of the last reading, "" if it had none
 }
 
+// scanned takes in a reading. It returns an error if utmpd must end: the file is a log
+// now, or out of reach.
+func (d *daemon) scanned(ev scanner.Event) error {
+	if err := d.files.checkScan(ev); err != nil {
+		return err
+	}
+	d.takeScan(ev)
+	return d.displaced(ev)
+}
+
 // takeScan hands a reading to the table, unless the file could not be read: then
 // what is known of its records stays in use.
 func (d *daemon) takeScan(ev scanner.Event) {
