@@ -58,7 +58,7 @@ func (b Boot) amended(p Past) Boot {
 	}
 	if began := p.Began(); p.Up > 0 && began.Sub(b.From.Add(b.stepped)).Abs() > lateRecord {
 		b.stepped = began.Sub(b.From) // the clock was set, and the kernel counted on
-		b.clock.wrong = false
+		b.clock.wrong, b.clock.early = false, b.stepped
 	}
 	if !b.EndRecorded && !p.To.Before(b.To.Add(-sameMoment)) {
 		b.To, b.End, b.Exact, b.By, b.Ledger = p.To, p.End, p.Exact, p.By, true

@@ -81,6 +81,32 @@ func TestAmendClock(t *testing.T) {
 	}
 }
 
+// TestSavedClock: a clock that goes on where it was saved is stepped soon after the
+// boot. The time down is told by the clock as it was after that.
+func TestSavedClock(t *testing.T) {
+	recs := []utmpx.Record{boot("2026-07-01 06:00"), shutdown("2026-07-01 22:00"), boot("2026-07-01 22:00:20")}
+	steps := []utmpx.Record{clock(utmpx.OldTime, "2026-07-01 22:01"), clock(utmpx.NewTime, "2026-07-02 06:00:40")}
+	end := shutdown("2026-07-02 12:00")
+	tests := []struct {
+		name   string
+		recs   []utmpx.Record
+		ledger []Past
+	}{
+		{"recorded", append(append(recs[:3:3], steps...), end), nil},
+		{"in the ledger", append(recs[:3:3], login("pts/0", "2026-07-02 07:00"), end), []Past{{Boot: "b", From: at("2026-07-01 22:00:20"),
+			To: at("2026-07-02 12:00"), Up: 6 * time.Hour, End: ShutDown, Exact: Exactness{Known: true}}}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			all, _ := Amend(historyOf(tt.recs...).Boots(), tt.ledger)
+			_, sum := Periods(all, time.Time{}, time.Time{}, nil)
+			if diff := cmp.Diff(Sum{From: at("2026-07-01 06:00"), To: at("2026-07-02 12:00"), Up: 22 * time.Hour, Down: 8 * time.Hour, Boots: 2}, sum); diff != "" {
+				t.Errorf("(-want +got)\n%s", diff)
+			}
+		})
+	}
+}
+
 // TestFinished: the ledger gets the end that the log has, or is about to get.
 func TestFinished(t *testing.T) {
 	stamp := &Stamp{"b", at("08:00")}

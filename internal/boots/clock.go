@@ -21,6 +21,7 @@ const (
 // settling is what the records of a boot show of its clock: whether it was set,
 // though no record says so.
 type settling struct {
+	early   time.Duration // the steps soon after the boot's record, which say that it was wrong
 	wrong   bool          // the time of the boot's own record was wrong
 	fixed   bool          // settled is certain
 	settled utmpx.Time    // of the first record after the clock was set, if it was
@@ -55,6 +56,16 @@ func (b *Boot) setBack(at utmpx.Time) {
 	if b.Recorded && !unset(began) && at.Time().Before(began.Add(-sameMoment)) {
 		b.clock.contradict(at)
 	}
+}
+
+// step takes in a step of the clock that is recorded. One soon after the boot was
+// recorded corrects the time of that record: the boot before ended by a clock that
+// was right.
+func (b *Boot) step(from, to time.Time) {
+	if d := from.Sub(b.began()); b.Recorded && d >= -sameMoment && d <= lateLogout {
+		b.clock.early += to.Sub(from)
+	}
+	b.stepped += to.Sub(from)
 }
 
 // firstLevel looks at the record of the first run level.

@@ -70,7 +70,7 @@ func (b Boot) Down(next Boot) (d time.Duration, ok bool) {
 	if !next.Recorded || next.Doubtful() {
 		return 0, false
 	}
-	d, ok = span(b.To, next.From)
+	d, ok = span(b.To, next.From.Add(next.clock.early))
 	if !ok && next.stepped > 0 {
 		// Its clock was behind at the boot and was set forward later.
 		d, ok = span(b.To, next.From.Add(next.stepped))
@@ -207,7 +207,7 @@ func (h *History) Add(r utmpx.Record) {
 		h.old = r.Time.Time()
 	case NewClock:
 		if !h.old.IsZero() {
-			h.present(r.Time).stepped += r.Time.Time().Sub(h.old)
+			h.present(r.Time).step(h.old, r.Time.Time())
 		}
 		h.last, h.most, h.old = r.Time, r.Time, time.Time{}
 	}

@@ -536,6 +536,52 @@ func TestLedgerDiffers(t *testing.T) {
 	}
 }
 
+// TestKilledInBetween: a run that was killed after the log, or after the ledger, is
+// made good by the next one, and nothing is recorded twice.
+func TestKilledInBetween(t *testing.T) {
+	tests := []struct {
+		name   string
+		change func(l *lab)
+	}{
+		{"a crash", func(l *lab) {}},
+		{"a log that was emptied", func(l *lab) { l.write("wtmp", nil) }},
+		{"init was first", func(l *lab) { l.logs(system(utmpx.BootTime, "reboot", "10:02:03")) }},
+		{"an old log, and the system records the boot", func(l *lab) {
+			l.system = systemd
+			l.write("wtmp", encode(l.t, system(utmpx.BootTime, "reboot", "02:00"), system(utmpx.RunLevel, "shutdown", "03:00")))
+		}},
+	}
+	files := []string{"wtmp", "utmp", "state/boots", "state/boot"}
+	for _, tt := range tests {
+		for n := range files {
+			l := crashedLab(t)
+			tt.change(l)
+			before := map[string][]byte{}
+			for _, f := range files {
+				before[f] = l.read(f)
+			}
+			l.do("boot")
+			after := map[string][]byte{}
+			for _, f := range files {
+				after[f] = l.read(f)
+			}
+			for _, f := range files[n:] { // as they were when it was killed
+				if before[f] == nil {
+					_ = os.Remove(l.path(f))
+					continue
+				}
+				l.write(f, before[f])
+			}
+			l.do("boot")
+			for _, f := range files[:3] {
+				if !bytes.Equal(after[f], l.read(f)) {
+					t.Errorf("%s, killed before %s: %s changed", tt.name, files[n], f)
+				}
+			}
+		}
+	}
+}
+
 // TestLedgerUnwritable: the records are written all the same, and the next run tries
 // again.
 func TestLedgerUnwritable(t *testing.T) {
