@@ -23,6 +23,10 @@ var (
 	// ErrLayout: the file's content fits no layout, or not clearly one.
 	ErrLayout = errLayout() // "not session records in any known layout"
 
+	// ErrOtherLayout: the last records of a log are in a layout that neither this system
+	// nor [Options] names. The C library's next record would destroy one after them.
+	ErrOtherLayout = errOtherLayout() // "records of another system"
+
 	// ErrTorn: the file has content, but less than one record.
 	ErrTorn = errTorn() // "shorter than a record"
 
@@ -53,6 +57,7 @@ var (
 
 func errLocked() error      { return sysfile.ErrLocked }
 func errLayout() error      { return recfile.ErrLayout }
+func errOtherLayout() error { return recfile.ErrOtherLayout }
 func errTorn() error        { return recfile.ErrTorn }
 func errTooLong() error     { return recfile.ErrTooLong }
 func errNoRecord() error    { return recfile.ErrNoRecord }

@@ -65,11 +65,12 @@ func (l *Log) Layout() (*utmpx.Layout, error) {
 // Append writes records at the end of the log, all in one write.
 //
 // It holds a write lock on the whole file. If another program holds one, it waits
-// until ctx ends and returns a [*LockedError]. A partial record at the end is cut off
-// first, as updwtmpx(3) does, and so is a write of this call that falls short. Append
-// does not sync: see [Log.Sync].
+// until ctx ends and returns a [*LockedError]. A partial record at the end is filled up
+// with NULs, so the log may be append-only; updwtmpx(3) cuts it off. A write of this
+// call that falls short is cut off. Append does not sync: see [Log.Sync].
 //
-// A record of another layout is converted. If the log is empty and no layout was set
+// A record of another layout is converted. A log of another system is written only if
+// its [Options] have the layout, else the error is [ErrOtherLayout]. If the log is empty and no layout was set
 // in its [Options], it gets the layout that the first record was read in. A Line that
 // begins with /dev/ is [ErrLine], unless the record was read from a file.
 //

@@ -103,7 +103,7 @@ func withFileLock(ctx context.Context, f func(context.Context) ([]bool, error)) 
 }
 
 // logOut appends the logouts of those jobs whose record is the same. It skips a
-// missing log, as libc does.
+// missing log, as libc does, and one that takes no records.
 func (c *Cleaner) logOut(ctx context.Context, jobs []session.Job, same []bool, results []session.Result) error {
 	if jobs[0].SkipLog {
 		setLogout(results, session.LogoutOwed)
@@ -118,15 +118,27 @@ func (c *Cleaner) logOut(ctx context.Context, jobs []session.Job, same []bool, r
 		}
 		return chosen.recs
 	})
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || c.takesNothing(err) {
 		setLogout(results, session.NoLogout)
 		return nil
 	}
 	return err
 }
 
+// takesNothing reports whether err means that the log takes no records, and logs that
+// once until the log takes some again.
+func (c *Cleaner) takesNothing(err error) bool {
+	refused := recfile.TakesNothing(err)
+	if refused && !c.refused {
+		c.opts.Logger.Warn("the wtmpx file takes no records: no logouts are written", "error", err)
+	}
+	c.refused = refused || c.refused && err != nil
+	return refused
+}
+
 // pay appends owed logouts, in as many batches as it takes. It does not skip a
-// missing log: a rotation may be about to create it.
+// missing log: a rotation may be about to create it. The error of a log that takes no
+// records satisfies [recfile.TakesNothing]: nothing is owed to it.
 func (c *Cleaner) pay(ctx context.Context, debts []session.Debt) error {
 	for len(debts) > 0 {
 		n := min(batch, len(debts))
@@ -137,7 +149,7 @@ func (c *Cleaner) pay(ctx context.Context, debts []session.Debt) error {
 			}
 			return chosen.recs
 		})
-		if err != nil {
+		if c.takesNothing(err) || err != nil {
 			return err
 		}
 		debts = debts[n:]

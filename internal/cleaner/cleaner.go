@@ -69,6 +69,7 @@ type Cleaner struct {
 
 	wroteFile, wroteLog bool // and not yet synced
 	syncFailed          bool // the last time
+	refused             bool // the log took no records the last time
 }
 
 // order is one call of Clean or Pay.
@@ -92,7 +93,8 @@ func (c *Cleaner) Clean(jobs []session.Job, done func([]session.Result)) {
 }
 
 // Pay orders owed logouts to be appended, each if its login is still open. Run
-// calls paid with nil if none is owed any more, or with the first error.
+// calls paid with nil if all are written or closed, or with the first error. If that
+// satisfies [recfile.TakesNothing], none is owed any more.
 func (c *Cleaner) Pay(debts []session.Debt, paid func(error)) {
 	c.enqueue(order{debts: debts, paid: paid})
 }

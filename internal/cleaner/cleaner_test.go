@@ -329,6 +329,48 @@ func TestMissingLogIsSkipped(t *testing.T) {
 	}
 }
 
+// TestLogTakesNothing: nothing is owed to a log that takes no records, and that is said
+// once until it takes some.
+func TestLogTakesNothing(t *testing.T) {
+	other, err := utmpx.Glibc400LE.Encode(login("pts/9", "bob", 9, start))
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := encode(t, login("pts/0", "alice", 100, start))
+	refused := map[string]func(w *world){
+		"device":       func(w *world) { w.sys.Special(wtmpName, fs.ModeDevice) },
+		"other layout": func(w *world) { w.sys.WriteFile(wtmpName, append(bytes.Repeat(own, 4), bytes.Repeat(other, 8)...)) },
+		"text":         func(w *world) { w.sys.WriteFile(wtmpName, bytes.Repeat([]byte("text "), 1000)) },
+	}
+	for name, refuse := range refused {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			var said strings.Builder
+			w.c.opts.Logger = slog.New(slog.NewTextHandler(&said, nil))
+			debts := []session.Debt{{Login: login("pts/0", "alice", 100, start), End: end}}
+			for range 2 {
+				refuse(w)
+				w.sys.WriteFile(utmpName, own)
+				for range 2 {
+					if err := w.c.pay(t.Context(), debts); !recfile.TakesNothing(err) {
+						t.Errorf("pay: %v", err)
+					}
+				}
+				if got := w.c.clean(t.Context(), w.jobs())[0]; got.Outcome != session.Done || got.Logout != session.NoLogout || got.Err != nil {
+					t.Errorf("got %+v", got)
+				}
+				w.sys.WriteFile(wtmpName, nil)
+				if err := w.c.pay(t.Context(), debts); err != nil {
+					t.Errorf("pay: %v", err)
+				}
+			}
+			if n := strings.Count(said.String(), "takes no records"); n != 2 {
+				t.Errorf("said %d times, want 2:\n%s", n, &said)
+			}
+		})
+	}
+}
+
 func TestDryRunWritesNothing(t *testing.T) {
 	w := newWorld(t)
 	w.dry = true

@@ -14,6 +14,7 @@ import (
 	"utmpd.dev/utmpd/internal/config"
 	"utmpd.dev/utmpd/internal/heartbeat"
 	"utmpd.dev/utmpd/internal/recfile"
+	"utmpd.dev/utmpd/internal/sysfile"
 	"utmpd.dev/utmpd/utmpx"
 )
 
@@ -111,6 +112,13 @@ func (b *booting) log() (v boots.Verdict, err error) {
 	case errors.Is(err, fs.ErrNotExist):
 		b.tell(b.cfg.WtmpxFile + " does not exist: nothing is recorded there")
 		return boots.Verdict{}, nil
+	case recfile.TakesNothing(err):
+		b.tell(fmt.Sprintf("nothing is recorded in the log: %v", err))
+		if errors.Is(err, sysfile.ErrNotRegular) {
+			v = boots.Decide(b.ev) // for the ledger
+		}
+		b.reportEnding(v)
+		return v, nil
 	case err != nil:
 		return v, err
 	}

@@ -5,6 +5,7 @@ package ctl
 import (
 	"bytes"
 	"compress/gzip"
+	"errors"
 	"os"
 	"strings"
 	"sync"
@@ -242,7 +243,7 @@ func TestLives(t *testing.T) {
 			l.write("wtmp", append(l.read("wtmp"), 7, 0, 0))
 			l.starts("b", "10:02")
 			l.do("boot")
-		}, []string{"08:00:00 BOOT_TIME reboot", "08:00:00 RUN_LVL shutdown crash+?,last-record", "10:02:00 BOOT_TIME reboot"}},
+		}, []string{"08:00:00 BOOT_TIME reboot", "1970-01-01 00:00:00 USER  ", "08:00:00 RUN_LVL shutdown crash+?,last-record", "10:02:00 BOOT_TIME reboot"}},
 		{"an old utmp that outlived the boot", func(l *lab) {
 			l.durable = true
 			l.starts("a", "08:00")
@@ -594,6 +595,54 @@ func TestLedgerUnwritable(t *testing.T) {
 	l.holds("wtmp", crashedWants...)
 	l.do("boot")
 	l.holds("wtmp", crashedWants...)
+}
+
+// TestLogTakesNothing: what cannot be recorded in the log is in the ledger, and no boot
+// fails because of it.
+func TestLogTakesNothing(t *testing.T) {
+	var other []byte
+	for i := range 20 {
+		p, err := utmpx.Glibc384BE.Encode(login("pts/0", int32(i+1), "09:30"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		other = append(other, p...)
+	}
+	for name, spoil := range map[string]func(l *lab){
+		"no regular file":           func(l *lab) { l.check(errors.Join(os.Remove(l.path("wtmp")), os.Mkdir(l.path("wtmp"), 0o700))) },
+		"other system's at its end": func(l *lab) { l.write("wtmp", append(l.read("wtmp"), other...)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := crashedLab(t)
+			spoil(l)
+			for i, command := range []string{"boot", "shutdown", "boot"} {
+				status, out, errs := l.try(command)
+				if status != 0 || i == 0 && !strings.Contains(errs, "nothing is recorded in the log") {
+					t.Errorf("%s: status %d, %s%s", command, status, out, errs)
+				}
+			}
+			if ledger := string(l.read("state/boots")); !strings.Contains(ledger, "crash") {
+				t.Errorf("the ledger has no crash: %s", ledger)
+			}
+		})
+	}
+}
+
+// TestBootAtTornEnd: a torn record at the end keeps no boot from being recorded, and stays.
+func TestBootAtTornEnd(t *testing.T) {
+	l := crashedLab(t)
+	torn := bytes.Repeat([]byte{'x'}, 100)
+	was := append(l.read("wtmp"), torn...)
+	l.write("wtmp", was)
+	l.do("boot")
+	got := l.read("wtmp")
+	if size := utmpx.Native().Size(); len(got) != (len(was)/size+3)*size || !bytes.HasPrefix(got, was) {
+		t.Errorf("%d bytes of %d, want %q kept and two records after it", len(got), len(was), torn)
+	}
+	l.do("boot")
+	if again := l.read("wtmp"); !bytes.Equal(again, got) {
+		t.Error("the second run has written again")
+	}
 }
 
 // TestBootRecords: the key decides who writes.

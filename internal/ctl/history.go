@@ -42,7 +42,7 @@ func scan(ctx context.Context, log *logs.Log, name string, h *boots.History) err
 // past is what the log says about the last boots, and the position up to which it was read.
 type past struct {
 	boots    []boots.Boot
-	mark     recfile.Mark // after the last record
+	mark     recfile.Mark // the end of the present file
 	accessed time.Time    // before it was read
 	problems []string
 }
@@ -128,7 +128,7 @@ func (t *tail) read(ctx context.Context, log *logs.Log, name string) (recfile.Ma
 		return recfile.Mark{}, err
 	}
 	defer f.Close()
-	mark := recfile.Mark{Generation: f.Generation(), Offset: f.End()}
+	mark := recfile.Mark{Generation: f.Generation(), Size: f.Size()}
 	for e, err := range f.Reuse().Backward(f.End()) {
 		if err != nil {
 			return mark, err

@@ -58,6 +58,10 @@ func (s *stopping) log() error {
 		s.tell(s.cfg.WtmpxFile + " does not exist: nothing is recorded there")
 		return nil
 	}
+	if recfile.TakesNothing(err) {
+		s.tell(fmt.Sprintf("nothing is recorded in the log: %v", err))
+		return nil
+	}
 	for _, r := range wrote {
 		s.did(r, s.cfg.WtmpxFile)
 	}

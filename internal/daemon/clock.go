@@ -138,7 +138,7 @@ func (r *stepRecords) recordedByOthers(ctx context.Context, log *logs.Log, at ti
 		return recfile.Mark{}, false, err
 	}
 	defer f.Close()
-	mark := recfile.Mark{Generation: f.Generation(), Offset: f.End()}
+	mark := recfile.Mark{Generation: f.Generation(), Size: f.Size()}
 	n := 0
 	for e, err := range f.Reuse().Backward(f.End()) {
 		if err != nil {

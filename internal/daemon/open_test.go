@@ -92,15 +92,35 @@ func TestHostileTimeIsNotSaved(t *testing.T) {
 // writes.
 func TestDryRunPaysNothing(t *testing.T) {
 	dir := t.TempDir()
-	for _, name := range []string{"utmp", "wtmp"} {
-		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
-			t.Fatal(err)
-		}
+	if err := os.WriteFile(filepath.Join(dir, "wtmp"), nil, 0o600); err != nil {
+		t.Fatal(err)
 	}
-	d := &daemon{flags: flags{dryRun: true}, inputs: make(chan []input, 1), done: make(chan struct{})}
+	if paid := payOne(t, dir, true); len(paid.Left) != 1 {
+		t.Errorf("%+v, want the logout to be left", paid)
+	}
+}
+
+// TestNothingIsOwedForEver: logouts wait for a missing log, and not for one that takes no
+// records.
+func TestNothingIsOwedForEver(t *testing.T) {
+	dir := t.TempDir()
+	if paid := payOne(t, dir, false); len(paid.Left) != 1 || paid.Err == nil {
+		t.Errorf("missing: %+v, want the logout to be left", paid)
+	}
+	if err := os.Mkdir(filepath.Join(dir, "wtmp"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if paid := payOne(t, dir, false); len(paid.Left) != 0 || paid.Err == nil {
+		t.Errorf("not a file: %+v, want no logout to be left", paid)
+	}
+}
+
+// payOne lets a daemon pay one logout to the wtmp of a directory.
+func payOne(t *testing.T, dir string, dryRun bool) table.Paid {
+	d := &daemon{flags: flags{dryRun: dryRun}, inputs: make(chan []input, 1), done: make(chan struct{})}
 	d.cleaner = cleaner.New(cleaner.Options{
 		File: recfile.NewFile(filepath.Join(dir, "utmp"), recfile.Options{}), Log: openlogins.New(filepath.Join(dir, "wtmp"), recfile.Options{}),
-		DryRun: true, Logger: slog.New(slog.DiscardHandler),
+		DryRun: dryRun, Logger: slog.New(slog.DiscardHandler),
 	})
 	ctx, stop := context.WithCancel(t.Context())
 	var running sync.WaitGroup
@@ -108,10 +128,7 @@ func TestDryRunPaysNothing(t *testing.T) {
 	defer running.Wait()
 	defer stop()
 	d.payDebts([]session.Debt{{End: time.Unix(1e9, 0)}})
-	paid := (<-d.inputs)[0].events[0].(table.Paid)
-	if len(paid.Left) != 1 {
-		t.Errorf("%+v, want the logout to be left", paid)
-	}
+	return (<-d.inputs)[0].events[0].(table.Paid)
 }
 
 // TestAllIsSaved: as many sessions as there can be may all have died while wtmp

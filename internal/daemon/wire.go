@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"utmpd.dev/utmpd/internal/receiver"
+	"utmpd.dev/utmpd/internal/recfile"
 	"utmpd.dev/utmpd/internal/scanner"
 	"utmpd.dev/utmpd/internal/session"
 	"utmpd.dev/utmpd/internal/table"
@@ -115,11 +116,11 @@ func (d *daemon) cleaned(results []session.Result) {
 }
 
 // payDebts gives the logouts that wait to the Cleaner. With -n they stay, as none is
-// written.
+// written. A log that takes no records is owed nothing.
 func (d *daemon) payDebts(owed []session.Debt) {
 	d.cleaner.Pay(owed, func(err error) {
 		paid := table.Paid{Err: err}
-		if err != nil || d.flags.dryRun {
+		if err != nil && !recfile.TakesNothing(err) || d.flags.dryRun {
 			paid.Left = owed
 		}
 		d.emit(input{time.Now(), []table.Event{paid}})

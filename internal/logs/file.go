@@ -154,6 +154,9 @@ func (f *File) Compressed() bool { return f.compression != nil }
 // tell, and has -1.
 func (f *File) End() int64 { return f.end }
 
+// Size returns the size of the file as it is, compressed or not, at the same moment.
+func (f *File) Size() int64 { return f.size }
+
 // Refresh looks at the file again, so that records appended meanwhile are read. A
 // file that was empty shows its layout now.
 func (f *File) Refresh() error {

@@ -17,8 +17,9 @@ import (
 // Append writes the records after the last one, in one write that the kernel
 // puts at the end (O_APPEND). It holds a write lock on the whole file for the
 // call, and gives up with a [LockedError] when ctx ends first. A partial record
-// at the end is cut off first, as updwtmpx(3) does. A short write is taken back.
-// Nothing is synced.
+// at the end is filled up with NULs, so that the records are where updwtmpx(3) looks
+// for the last one: at a multiple of a record's size. A short write is taken back.
+// Nothing is synced. The errors of [TakesNothing] will not pass by themselves.
 func (l *Log) Append(ctx context.Context, recs ...utmpx.Record) error {
 	if len(recs) == 0 {
 		return nil
@@ -44,7 +45,7 @@ func (l *Log) Locked(ctx context.Context, do func(*LockedLog) error) error {
 		return wrap("append to", l.name, err)
 	}
 	defer h.Close()
-	layout, err := l.layout(h, info)
+	layout, err := l.layoutAtEnd(h, info)
 	if err == nil {
 		info.Size, err = waitForWholeRecord(h, info.Size, layout)
 	}
@@ -57,16 +58,14 @@ func (l *Log) Locked(ctx context.Context, do func(*LockedLog) error) error {
 // Handle returns the locked file, to read from. Closing it drops the lock.
 func (l *LockedLog) Handle() sysfile.Handle { return l.h }
 
-// Mark is how far a log reaches: its present file, and the end of the last whole
-// record there.
+// Mark is how far a log reaches: its present file, and that file's end.
 type Mark struct {
 	Generation snapshot.Generation
-	Offset     int64 // in bytes
+	Size       int64 // in bytes
 }
 
-// Mark returns the end of the last whole record, as it was when the file was
-// locked.
-func (l *LockedLog) Mark() Mark { return Mark{l.gen, whole(l.size, l.layout)} }
+// Mark returns the end of the file, as it was when it was locked.
+func (l *LockedLog) Mark() Mark { return Mark{l.gen, l.size} }
 
 // Append writes the records as [Log.Append] does. It may be called once.
 func (l *LockedLog) Append(recs ...utmpx.Record) error {
@@ -74,14 +73,16 @@ func (l *LockedLog) Append(recs ...utmpx.Record) error {
 		return nil
 	}
 	layout := l.layoutFor(recs[0])
-	p := make([]byte, 0, len(recs)*layout.Size())
+	torn := int(l.size % int64(layout.Size()))
+	gap := (layout.Size() - torn) % layout.Size()
+	p := make([]byte, gap, gap+len(recs)*layout.Size())
 	for _, r := range recs {
 		var err error
 		if p, err = layout.AppendEncode(p, r); err != nil {
 			return wrap("append to", l.log.name, err)
 		}
 	}
-	return wrap("append to", l.log.name, l.write(p, layout))
+	return wrap("append to", l.log.name, l.write(p))
 }
 
 // layoutFor returns the layout in which r is appended. An empty log, as a rotation
@@ -94,14 +95,8 @@ func (l *LockedLog) layoutFor(r utmpx.Record) *utmpx.Layout {
 	return l.layout
 }
 
-// write cuts off a partial record and appends p.
-func (l *LockedLog) write(p []byte, layout *utmpx.Layout) error {
-	size := whole(l.size, layout)
-	if size != l.size {
-		if err := l.h.Truncate(size); err != nil {
-			return fmt.Errorf("cut off a partial record: %w", err)
-		}
-	}
+// write appends p in one write. It cuts nothing: the file may be append-only.
+func (l *LockedLog) write(p []byte) error {
 	n, err := l.h.Append(p)
 	if n == len(p) && err == nil {
 		return nil
@@ -109,7 +104,7 @@ func (l *LockedLog) write(p []byte, layout *utmpx.Layout) error {
 	if err == nil {
 		err = io.ErrShortWrite
 	}
-	return takeBack(l.h, size, n, err)
+	return takeBack(l.h, l.size, n, err)
 }
 
 // takeBack cuts off the n bytes of a short write. If a writer without locks has
@@ -140,7 +135,7 @@ const (
 // waitForWholeRecord returns the size of the locked file once it is a multiple of
 // the record's, or once it stays the same for 0.1 s. The kernel lets a file grow
 // page by page. So a partial record at the end may be that of a writer without
-// locks that is still at work, and would be lost if it was cut off.
+// locks that is still at work, and would be lost if something was put into it.
 func waitForWholeRecord(h sysfile.Handle, size int64, l *utmpx.Layout) (int64, error) {
 	same := 0
 	for range growthMost {

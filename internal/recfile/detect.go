@@ -69,6 +69,16 @@ func (d *Detector) Of(r io.ReaderAt, info sysfile.Info, block []byte) (*utmpx.La
 	return l, err
 }
 
+// knownFor returns the layout that was certain for that file, nil if none was.
+func (d *Detector) knownFor(info sysfile.Info) *utmpx.Layout {
+	d.known.Lock()
+	defer d.known.Unlock()
+	if k := &d.known; k.gen == info.Generation && k.size <= info.Size {
+		return k.layout
+	}
+	return nil
+}
+
 // OfHead returns the layout of a file that begins with head: its first
 // [HeadSize] bytes, or all of it. The error is [ErrLayout].
 func (d *Detector) OfHead(head []byte) (*utmpx.Layout, error) {

@@ -21,9 +21,18 @@ var (
 	ErrTooLong = fmt.Errorf("more than %d records", MaxRecords)
 	// ErrLayout: the content fits no known layout.
 	ErrLayout = errors.New("not session records in any known layout")
+	// ErrOtherLayout: the log goes on in a layout that this system does not write.
+	ErrOtherLayout = errors.New("records of another system")
 	// ErrNoRecord: there is no record in that slot.
 	ErrNoRecord = errors.New("no such record")
 )
+
+// TakesNothing reports whether err, of [Log.Append] or [Log.Locked], means that the log
+// takes no record until somebody puts another file in its place: it is no regular file,
+// such as a link to /dev/null, or holds something else than this system's records.
+func TakesNothing(err error) bool {
+	return errors.Is(err, sysfile.ErrNotRegular) || errors.Is(err, ErrOtherLayout) || errors.Is(err, ErrLayout)
+}
 
 // LockedError is the error of a call whose context ended before it got its
 // lock. It wraps [sysfile.ErrLocked] and the context's cause.

@@ -114,12 +114,14 @@ func (d *debts) pay(now time.Duration) []session.Debt {
 
 // paid takes in what became of the debts that were to be paid.
 func (t *Table) paid(ev Paid) {
-	if n := t.debts.paid(ev.Left, t.now.Mono); n > 0 {
-		t.report(session.DebtsPaid{Logouts: n})
-		t.dirty = true
+	n := t.debts.paid(ev.Left, t.now.Mono)
+	t.dirty = t.dirty || n > 0
+	if ev.Err != nil {
+		return // those not left are given up, which the Cleaner has logged
 	}
-	if ev.Err == nil {
-		t.log.works()
+	t.log.works()
+	if n > 0 {
+		t.report(session.DebtsPaid{Logouts: n})
 	}
 }
 
