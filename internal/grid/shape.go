@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package grid
+
+import (
+	"math"
+	"strings"
+	"unsafe"
+
+	"utmpd.dev/utmpd/utmpx"
+)
+
+// shape is what a layout's codec shows of where its fields are.
+type shape struct {
+	layout   *utmpx.Layout
+	size     int
+	low, top int   // the bytes of the type
+	pads     []int // bytes that belong to no field
+	strings  []field
+	illumos  bool
+}
+
+// field is a string field.
+type field struct{ off, end int }
+
+// shapes are those of all layouts that do not read alike.
+var shapes = shapesOf(utmpx.Glibc384LE, utmpx.Glibc384BE, utmpx.Glibc400LE, utmpx.Glibc400BE, utmpx.Illumos372LE, utmpx.Illumos372BE)
+
+func shapesOf(layouts ...*utmpx.Layout) (all []*shape) {
+	for _, l := range layouts {
+		all = append(all, shapeOf(l))
+	}
+	return all
+}
+
+// shapeOf finds the fields of a layout by encoding records.
+func shapeOf(l *utmpx.Layout) *shape {
+	s := &shape{layout: l, size: l.Size(), illumos: l.Size() == utmpx.Illumos372LE.Size()}
+	s.low = written(l, utmpx.Record{Type: 1})[0]
+	for _, off := range written(l, utmpx.Record{Type: 1 << 8}) {
+		s.top = off
+	}
+	used := make([]bool, s.size)
+	for _, r := range []utmpx.Record{
+		{Line: strings.Repeat("x", 32)}, {ID: "xxxx"}, {User: strings.Repeat("x", 32)}, {Host: strings.Repeat("x", hostWidth(l))},
+	} {
+		at := written(l, r)
+		if r.Host != "" { // without the length that illumos keeps before it
+			at = at[len(at)-hostWidth(l):]
+		}
+		s.strings = append(s.strings, field{at[0], at[len(at)-1] + 1})
+	}
+	full := utmpx.Record{Type: -1, PID: -1, Session: -1, Exit: utmpx.Exit{Termination: -1, Exit: -1},
+		Line: strings.Repeat("x", 32), ID: "xxxx", User: strings.Repeat("x", 32), Host: strings.Repeat("x", hostWidth(l))}
+	full.Time = utmpx.Time{Sec: math.MaxUint32, Usec: -1}
+	for i := range full.Addr {
+		full.Addr[i] = 0xff
+	}
+	for _, off := range written(l, full) {
+		used[off] = true
+	}
+	for _, probe := range []utmpx.Record{{Time: utmpx.Time{Sec: math.MaxUint32}}, {Host: "x"}, {Time: utmpx.Time{Usec: 1}}} {
+		for _, off := range written(l, probe) {
+			used[off] = true
+		}
+	}
+	for off, u := range used {
+		if !u {
+			s.pads = append(s.pads, off)
+		}
+	}
+	return s
+}
+
+func hostWidth(l *utmpx.Layout) int {
+	if _, err := l.Encode(utmpx.Record{Host: strings.Repeat("x", 257)}); err == nil {
+		return 257
+	}
+	return 256
+}
+
+// written returns the offsets of the bytes that are not zero in the encoded record.
+func written(l *utmpx.Layout, r utmpx.Record) (at []int) {
+	b, err := l.Encode(r)
+	if err != nil {
+		panic(err) // the records here fit every layout
+	}
+	for off, c := range b {
+		if c != 0 {
+			at = append(at, off)
+		}
+	}
+	return at
+}
+
+// Limits of what a record holds.
+const (
+	earliest = 315532800      // 1980: later than a clock that began in 1970 shows, and more than any count of microseconds
+	latest   = math.MaxUint32 // what 32 bits hold
+	maxPID   = 1 << 22        // Linux
+)
+
+// cheap reports whether b can be a record, at the cost of a glance.
+func (s *shape) cheap(b []byte) bool {
+	typ, at, _ := s.layout.Peek(b)
+	return typ >= utmpx.RunLevel && typ <= utmpx.DownTime && at.Sec >= earliest && timed(at)
+}
+
+// strict reports whether every byte of b is as a record's: text, and NULs behind it;
+// nothing in the padding; numbers in range; boots and run levels as those who write
+// them do.
+func (s *shape) strict(b []byte) bool {
+	typ, at, _ := s.layout.Peek(b)
+	if typ < utmpx.RunLevel || typ > utmpx.DownTime || !timed(at) || !s.padded(b) || !s.texts(b) {
+		return false
+	}
+	r := s.decode(b)
+	return r.PID >= 0 && r.PID <= maxPID && s.systems(r)
+}
+
+// timed reports whether a time is set, and in range.
+func timed(at utmpx.Time) bool {
+	return at.Sec > 0 && at.Sec <= latest && at.Usec >= 0 && at.Usec < 1e6
+}
+
+// anchor reports whether nothing but a record can be in b.
+func (s *shape) anchor(b []byte) bool {
+	if !s.cheap(b) || !s.strict(b) {
+		return false
+	}
+	r := s.decode(b)
+	switch {
+	case r.Line == "" || r.Type == utmpx.Accounting:
+		return false
+	case system(r.Type):
+		return true
+	}
+	return r.PID > 0 && (r.User != "" || r.Type == utmpx.DeadProcess)
+}
+
+// system reports whether the system itself writes records of a type.
+func system(t utmpx.Type) bool {
+	return t >= utmpx.RunLevel && t <= utmpx.OldTime || t == utmpx.DownTime
+}
+
+// systems reports whether a record of the system is as those who write it do. Linux
+// has its boots and run levels on the line "~"; illumos has sentences there.
+func (s *shape) systems(r utmpx.Record) bool {
+	if !system(r.Type) {
+		return true
+	}
+	if s.illumos {
+		return r.User == "" && strings.Contains(r.Line, " ") || r.Line == "~"
+	}
+	switch r.Type {
+	case utmpx.BootTime:
+		return r.Line == "~" && r.User == "reboot" && r.PID == 0
+	case utmpx.RunLevel:
+		return r.Line == "~" && r.PID < 1<<15 // two letters
+	case utmpx.DownTime:
+		return r.Line == "~" && r.User != ""
+	}
+	return r.PID == 0 && (r.Line == "|" || r.Line == "{" || r.Line == "~")
+}
+
+// padded reports whether nothing is in the bytes that belong to no field.
+func (s *shape) padded(b []byte) bool {
+	for _, off := range s.pads {
+		if b[off] != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// texts reports whether the strings are text in any encoding, and NULs behind it.
+func (s *shape) texts(b []byte) bool {
+	for _, f := range s.strings {
+		ended := false
+		for _, c := range b[f.off:f.end] {
+			switch {
+			case c == 0:
+				ended = true
+			case ended, c < 0x20, c == 0x7f:
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// odd reports whether b, on the grid of its neighbours, is a record still: it has a
+// time and a type, and either the type is known or its strings are text. A type of 0
+// is what a block of NULs leaves.
+func (s *shape) odd(b []byte) bool {
+	typ, at, _ := s.layout.Peek(b)
+	if !timed(at) {
+		return false
+	}
+	return typ != utmpx.Empty && (typ > utmpx.Empty && typ <= utmpx.DownTime || s.texts(b))
+}
+
+func (s *shape) decode(b []byte) utmpx.Record {
+	return s.layout.Decode(unsafe.String(unsafe.SliceData(b), s.size))
+}
