@@ -152,3 +152,36 @@ func TestError(t *testing.T) {
 		}
 	}
 }
+
+// TestOverlap: a record that lost no more than its address and what is unused behind
+// it looks whole, with the beginning of the next one in their place. The one with
+// more records on its grid is believed; if neither has more, none.
+func TestOverlap(t *testing.T) {
+	l, size := utmpx.Glibc384LE, int64(384)
+	tests := []struct {
+		name      string
+		torn, all int
+		next      bool // the record behind it is believed
+		itself    bool
+	}{
+		{"few before, many after", 3, 40, true, false},
+		{"many before, few after", 35, 39, false, true},
+		{"as many", 11, 24, false, false},
+	}
+	for _, tt := range tests {
+		recs := day(rand.New(rand.NewPCG(1, 2)), tt.all)
+		for i := range recs {
+			recs[i] = recs[3]
+			recs[i].Time.Sec += int64(i)
+		}
+		torn := int64(tt.torn)
+		b := slices.Delete(encode(t, l, recs...), int((torn+1)*size-36), int((torn+1)*size))
+		got, _ := read(t, b, l, chunk)
+		if found := slices.Contains(got, at{l, (torn+1)*size - 36}); found != tt.next {
+			t.Errorf("%s: the record behind it: %v, want %v", tt.name, found, tt.next)
+		}
+		if found := slices.Contains(got, at{l, torn * size}); found != tt.itself {
+			t.Errorf("%s: the torn record: %v, want %v", tt.name, found, tt.itself)
+		}
+	}
+}
