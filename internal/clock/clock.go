@@ -121,6 +121,9 @@ func (w *Watch) compare(ctx context.Context) {
 }
 
 // step returns the step from the last reading to now.
-func (w *Watch) step(now Reading) Step {
-	return Step{Old: w.last.Wall.Add(now.Up - w.last.Up), New: now.Wall, Up: now.Up}
+func (w *Watch) step(now Reading) Step { return now.Since(w.last) }
+
+// Since returns the step from a reading before to this one, which may be none.
+func (r Reading) Since(before Reading) Step {
+	return Step{Old: before.Wall.Add(r.Up - before.Up), New: r.Wall, Up: r.Up}
 }

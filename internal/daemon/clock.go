@@ -29,17 +29,6 @@ func (d *daemon) noteBefore() heartbeat.Note {
 	return n
 }
 
-// clocks returns the clocks for the heartbeat; nil without a count of the kernel.
-func (d *daemon) clocks() func() (wall time.Time, up, slept time.Duration) {
-	if d.on.clocks == nil {
-		return nil
-	}
-	return func() (wall time.Time, up, slept time.Duration) {
-		r := d.on.clocks()
-		return r.Wall, r.Up, r.Slept
-	}
-}
-
 func (d *daemon) clockOptions() clock.Options {
 	return clock.Options{
 		Read:    d.on.clocks,
@@ -56,7 +45,7 @@ func (d *daemon) clockOptions() clock.Options {
 // first: if utmpd is killed in between, the record is missing, and is not written
 // twice.
 func (d *daemon) stepped(s clock.Step) {
-	d.heart.Stepped(heartbeat.Step{Up: s.Up, By: s.By()})
+	d.heart.Renew()
 	if d.on.contained {
 		d.log.Info("the clock was stepped", "by", s.By(), "recorded", "no: the host of this container records it")
 		return

@@ -152,8 +152,8 @@ func (d *daemon) heartbeatOptions() heartbeat.Options {
 	o := heartbeat.Options{
 		Log: d.wtmpx, BootID: d.bootID, Init: d.init, Period: d.cfg.WtmpxUpdateFreq, Logger: d.log.Logger,
 		Now:    d.on.now,
-		Clocks: d.clocks(),
-		Steps:  d.before.Steps,
+		Clocks: d.on.clocks,
+		Before: d.before,
 		Beaten: func() {
 			d.clock.Look()
 			d.emit(input{at: time.Now()}) // for the status

@@ -13,6 +13,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"utmpd.dev/utmpd/internal/clock"
 )
 
 // Toucher is the wtmpx file. Its methods open the file by name each time, so that
@@ -27,18 +29,16 @@ type Toucher interface {
 
 // Options configure a Heartbeat.
 type Options struct {
-	Log      Toucher          // nil: no access time is set
-	NotePath string           // "": no note is written
-	BootID   string           // for the note
-	Init     time.Duration    // for the note
-	Period   time.Duration    // time between two beats; at least a second
-	Now      func() time.Time // the wall clock; nil: time.Now
-	// Clocks returns the wall clock, how long the kernel had run at that moment, and
-	// how much of that it was suspended; nil: Now, and unknown.
-	Clocks func() (wall time.Time, up, slept time.Duration)
-	Steps  []Step       // of the wall clock, that an earlier run in this boot saw
-	Logger *slog.Logger // nil: slog.Default()
-	Beaten func()       // called after each beat; may be nil
+	Log      Toucher              // nil: no access time is set
+	NotePath string               // "": no note is written
+	BootID   string               // for the note
+	Init     time.Duration        // for the note
+	Period   time.Duration        // time between two beats; at least a second
+	Now      func() time.Time     // the wall clock; nil: time.Now
+	Clocks   func() clock.Reading // for the note; nil: Now, and the rest unknown
+	Before   Note                 // of an earlier run in this boot; may be empty
+	Logger   *slog.Logger         // nil: slog.Default()
+	Beaten   func()               // called after each beat; may be nil
 }
 
 // Heartbeat beats while Run runs.
@@ -48,7 +48,7 @@ type Heartbeat struct {
 	bootID   string
 	init     time.Duration
 	now      func() time.Time
-	clocks   func() (wall time.Time, up, slept time.Duration)
+	clocks   func() clock.Reading
 	touch    failures
 	note     failures
 	logger   *slog.Logger
@@ -56,14 +56,15 @@ type Heartbeat struct {
 
 	changed chan struct{} // signals a new period; has a buffer of one
 
-	writing sync.Mutex // held while the note is written
-	state   State      // of the last note
+	writing sync.Mutex    // held while the note is written
+	state   State         // of the last note
+	noted   clock.Reading // of the last note
+	steps   []Step        // of the clock in this boot
 
 	mu     sync.Mutex
 	period time.Duration
 	last   time.Time
 	err    error
-	steps  []Step
 }
 
 // New returns a Heartbeat. It beats once Run is called.
@@ -75,7 +76,8 @@ func New(o Options) *Heartbeat {
 		init:     o.Init,
 		now:      o.Now,
 		clocks:   o.Clocks,
-		steps:    bounded(o.Steps),
+		steps:    bounded(o.Before.Steps),
+		noted:    clock.Reading{Wall: o.Before.Time, Up: o.Before.Up},
 		logger:   o.Logger,
 		beaten:   o.Beaten,
 		changed:  make(chan struct{}, 1),
@@ -85,7 +87,7 @@ func New(o Options) *Heartbeat {
 		h.now = time.Now
 	}
 	if h.clocks == nil {
-		h.clocks = func() (wall time.Time, up, slept time.Duration) { return h.now(), 0, 0 }
+		h.clocks = func() clock.Reading { return clock.Reading{Wall: h.now()} }
 	}
 	if h.logger == nil {
 		h.logger = slog.Default()
@@ -212,17 +214,25 @@ func (h *Heartbeat) atEnd() State {
 	return Stopped
 }
 
-// Stepped enters a step of the wall clock into the note. It blocks on the disk.
-func (h *Heartbeat) Stepped(s Step) {
-	h.mu.Lock()
-	h.steps = bounded(append(h.steps, s))
-	h.mu.Unlock()
+// Renew writes the note anew: the clock was stepped. It blocks on the disk. Before Run
+// begins and after it ended it does nothing.
+func (h *Heartbeat) Renew() {
 	h.writing.Lock()
 	state := h.state
 	h.writing.Unlock()
-	if state == Running { // else Run has not begun, or has ended
+	if state == Running {
 		h.writeNote(Running)
 	}
+}
+
+// addStep adds the step of the clock since the last note, if there was one.
+func (h *Heartbeat) addStep(now clock.Reading) {
+	if h.noted.Up > 0 && now.Up >= h.noted.Up {
+		if by := now.Since(h.noted).By(); by.Abs() >= clock.Least {
+			h.steps = bounded(append(h.steps, Step{Up: now.Up, By: by}))
+		}
+	}
+	h.noted = now
 }
 
 // bounded returns the last steps, and those before them as one.
@@ -245,11 +255,10 @@ func (h *Heartbeat) writeNote(state State) {
 		return // that was the last one
 	}
 	h.state = state
-	h.mu.Lock()
-	n := Note{BootID: h.bootID, Init: h.init, Every: h.period, State: state, Steps: slices.Clone(h.steps)}
-	h.mu.Unlock()
-	n.Time, n.Up, n.Slept = h.clocks()
-	err := WriteNote(h.notePath, n)
+	now := h.clocks()
+	h.addStep(now)
+	err := WriteNote(h.notePath, Note{BootID: h.bootID, Init: h.init, Time: now.Wall, Up: now.Up, Slept: now.Slept,
+		Every: h.every(), State: state, Steps: h.steps})
 	switch {
 	case err == nil:
 		if h.note.end() {

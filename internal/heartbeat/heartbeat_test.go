@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"utmpd.dev/utmpd/internal/clock"
 )
 
 // file is a simulated Toucher. It fails on request and records its calls.
@@ -316,36 +318,53 @@ func TestShutdownMarked(t *testing.T) {
 	}
 }
 
-// TestSteps: the note has the last steps of the clock, and those before them as one.
+// TestSteps: the note has the last steps of the clock, and those before them as one,
+// also those that an earlier run noted, and one that happened between the two runs.
 // None is written before the first beat or after the last one.
 func TestSteps(t *testing.T) {
 	path := filepath.Join(t.TempDir(), NoteFile)
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
-		h := New(Options{NotePath: path, Period: time.Minute, Steps: []Step{{time.Second, time.Hour}},
-			Clocks: func() (wall time.Time, up, slept time.Duration) { return time.Now(), time.Since(start), time.Second }})
-		h.Stepped(Step{2 * time.Second, time.Hour})
+		var mu sync.Mutex
+		off := time.Hour
+		step := func(by time.Duration) {
+			mu.Lock()
+			defer mu.Unlock()
+			off += by
+		}
+		h := New(Options{NotePath: path, Period: time.Minute,
+			Before: Note{Time: start, Up: time.Hour, Steps: []Step{{time.Second, time.Hour}}},
+			Clocks: func() clock.Reading {
+				mu.Lock()
+				defer mu.Unlock()
+				return clock.Reading{Wall: time.Now().Add(off), Up: time.Hour + time.Since(start), Slept: time.Second}
+			}})
+		h.Renew()
 		if _, err := os.Lstat(path); err == nil {
 			t.Error("a note before the first beat")
 		}
 		stop := run(t, h)
-		var sum time.Duration
-		for i := range MaxSteps {
-			h.Stepped(Step{time.Duration(3+i) * time.Second, time.Minute})
+		for range MaxSteps - 1 {
+			step(time.Minute)
+			h.Renew()
 		}
-		pass(time.Second)
+		step(time.Minute) // the next beat finds it
+		pass(time.Minute)
+		step(time.Second) // no step
 		stop()
-		h.Stepped(Step{time.Hour, time.Hour})
+		h.Renew()
 		n, err := ReadNote(path)
 		if err != nil {
 			t.Fatal(err)
 		}
+		var sum time.Duration
 		for _, s := range n.Steps {
 			sum += s.By
 		}
 		want(t, "steps", MaxSteps, len(n.Steps))
 		want(t, "all steps", 2*time.Hour+MaxSteps*time.Minute, sum)
 		n.Steps = nil
-		want(t, "note", Note{Time: time.Now().UTC(), Up: time.Second, Slept: time.Second, Every: time.Minute, State: Stopped}, n)
+		want(t, "note", Note{Time: start.Add(time.Hour + (MaxSteps+1)*time.Minute + time.Second).UTC(), Up: time.Hour + time.Minute, Slept: time.Second,
+			Every: time.Minute, State: Stopped}, n)
 	})
 }
