@@ -11,6 +11,7 @@ import (
 	"utmpd.dev/utmpd/internal/openlogins"
 	"utmpd.dev/utmpd/internal/recfile"
 	"utmpd.dev/utmpd/internal/session"
+	"utmpd.dev/utmpd/internal/snapshot"
 	"utmpd.dev/utmpd/internal/sysfile"
 	"utmpd.dev/utmpd/utmpx"
 )
@@ -83,6 +84,7 @@ func (c *Cleaner) cleanBatch(ctx context.Context, jobs []session.Job, results []
 		markChanged(results, same)
 		return
 	}
+	doubtful := leaveOut(results, same)
 	swapped, err := withFileLock(ctx, func(ctx context.Context) ([]bool, error) {
 		return c.opts.File.Swap(ctx, gen, pick(swaps, same))
 	})
@@ -92,6 +94,9 @@ func (c *Cleaner) cleanBatch(ctx context.Context, jobs []session.Job, results []
 	markChanged(results, written)
 	if err != nil {
 		markFailed(results, same, written, err)
+	}
+	for _, i := range doubtful {
+		results[i].Outcome = session.Doubtful
 	}
 }
 
@@ -109,14 +114,9 @@ func (c *Cleaner) logOut(ctx context.Context, jobs []session.Job, same []bool, r
 		setLogout(results, session.LogoutOwed)
 		return nil
 	}
-	err := c.append(ctx, wtmpxWait, func(logins *openlogins.Logins) []utmpx.Record {
-		var chosen logouts
-		for i, j := range jobs {
-			if same[i] {
-				results[i].Logout = chosen.add(logins, session.Debt{Login: j.Record, End: j.End, Status: j.Status})
-			}
-		}
-		return chosen.recs
+	err := c.settle(ctx, wtmpxWait, logins{
+		debt: func(i int) (session.Debt, bool) { return jobs[i].Debt(), same[i] },
+		of:   results,
 	})
 	if errors.Is(err, fs.ErrNotExist) || c.takesNothing(err) {
 		setLogout(results, session.NoLogout)
@@ -136,25 +136,98 @@ func (c *Cleaner) takesNothing(err error) bool {
 	return refused
 }
 
-// pay appends owed logouts, in as many batches as it takes. It does not skip a
-// missing log: a rotation may be about to create it. The error of a log that takes no
-// records satisfies [recfile.TakesNothing]: nothing is owed to it.
-func (c *Cleaner) pay(ctx context.Context, debts []session.Debt) error {
+// pay appends owed logouts, in as many batches as it takes, and returns those that wait
+// for a process. It does not skip a missing log: a rotation may be about to create it.
+// The error of a log that takes no records satisfies [recfile.TakesNothing]: nothing is
+// owed to it.
+func (c *Cleaner) pay(ctx context.Context, debts []session.Debt) (waiting []session.Debt, err error) {
 	for len(debts) > 0 {
 		n := min(batch, len(debts))
-		err := c.append(ctx, payWait, func(logins *openlogins.Logins) []utmpx.Record {
-			var chosen logouts
-			for _, d := range debts[:n] {
-				chosen.add(logins, d)
-			}
-			return chosen.recs
+		results := make([]session.Result, n)
+		err := c.settle(ctx, payWait, logins{
+			debt: func(i int) (session.Debt, bool) { return debts[i], true },
+			of:   results,
 		})
 		if c.takesNothing(err) || err != nil {
-			return err
+			return nil, err
+		}
+		for i, r := range results {
+			if r.Logout == session.LogoutOwed {
+				debts[i].Of = r.Login
+				waiting = append(waiting, debts[i])
+			}
 		}
 		debts = debts[n:]
 	}
-	return nil
+	return waiting, nil
+}
+
+// logins are the logins of sessions that have ended, to be closed in the log.
+type logins struct {
+	debt func(i int) (d session.Debt, wanted bool)
+	of   []session.Result // Logout and Login are set
+}
+
+// settle appends the logouts of sessions. Where a login is another session's while its
+// process lives, it appends none: the result is LogoutOwed, with that login.
+func (c *Cleaner) settle(ctx context.Context, wait time.Duration, l logins) error {
+	doubts := false
+	err := c.append(ctx, wait, func(open *openlogins.Logins) []utmpx.Record {
+		var chosen logouts
+		for i := range l.of {
+			if d, wanted := l.debt(i); wanted {
+				l.of[i].Logout, l.of[i].Login = chosen.add(open, d)
+				doubts = doubts || l.of[i].Logout == session.LogoutOwed
+			}
+		}
+		return chosen.recs
+	})
+	if err != nil || !doubts || !c.confirm(l) {
+		return err
+	}
+	return c.append(ctx, wait, func(open *openlogins.Logins) []utmpx.Record {
+		var chosen logouts
+		for i := range l.of {
+			if login := l.of[i].Login; login.Line != "" && l.of[i].Logout == session.Appended {
+				d, _ := l.debt(i)
+				l.of[i].Logout, l.of[i].Login = chosen.addOf(open, d, login), session.Login{}
+			}
+		}
+		return chosen.recs
+	})
+}
+
+// confirm looks for what speaks against each login in doubt: a record that fits it as
+// well, a living process with its pid. It reports whether nothing does for some; their
+// Logout is Appended then. It holds no lock.
+func (c *Cleaner) confirm(l logins) (some bool) {
+	snap, err := c.opts.File.Snapshot(nil)
+	unread := snap == nil && !errors.Is(err, fs.ErrNotExist)
+	for i := range l.of {
+		if l.of[i].Logout != session.LogoutOwed {
+			continue
+		}
+		login := l.of[i].Login
+		d, _ := l.debt(i)
+		switch {
+		case unread:
+		case rivaled(snap, d.Login, login):
+			l.of[i].Logout, l.of[i].Login = session.Closed, session.Login{}
+		case login == d.Of, login.PID <= 0, c.opts.Gone(login.PID):
+			l.of[i].Logout, some = session.Appended, true
+		}
+	}
+	return some
+}
+
+// rivaled reports whether another record of the utmpx file fits a login as well as r.
+func rivaled(snap *snapshot.Snapshot, r utmpx.Record, login session.Login) bool {
+	for _, o := range snap.All() {
+		if rivals(o, r, login) {
+			return true
+		}
+	}
+	return false
 }
 
 // logouts are the logouts to append under one lock, at most one for each line.
@@ -164,20 +237,34 @@ type logouts struct {
 }
 
 // add adds the logout of a session, if its login is open and no other record of
-// the same login has added it.
-func (l *logouts) add(logins *openlogins.Logins, d session.Debt) session.Logout {
-	logout := judge(logins, d.Login, d.End)
-	if logout != session.Appended {
-		return logout
+// the same login has added it. The logout of a login in doubt waits.
+func (l *logouts) add(open *openlogins.Logins, d session.Debt) (session.Logout, session.Login) {
+	logout, doubt := judge(open, d)
+	if logout == session.Appended {
+		logout = l.addRecord(Dead(d.Login, d.End, d.Status.Exit()))
 	}
-	if l.lines[d.Login.Line] {
+	return logout, doubt
+}
+
+// addOf adds the logout of a session whose login is known, if that is still open.
+func (l *logouts) addOf(open *openlogins.Logins, d session.Debt, login session.Login) session.Logout {
+	if !isOpen(open, login) {
+		return session.Closed
+	}
+	r := Dead(d.Login, d.End, d.Status.Exit())
+	r.Line = login.Line
+	return l.addRecord(r)
+}
+
+func (l *logouts) addRecord(r utmpx.Record) session.Logout {
+	if l.lines[r.Line] {
 		return session.Closed
 	}
 	if l.lines == nil {
 		l.lines = map[string]bool{}
 	}
-	l.lines[d.Login.Line] = true
-	l.recs = append(l.recs, Dead(d.Login, d.End, d.Status.Exit()))
+	l.lines[r.Line] = true
+	l.recs = append(l.recs, r)
 	return session.Appended
 }
 

@@ -41,6 +41,7 @@ const (
 type File interface {
 	Compare(ctx context.Context, gen snapshot.Generation, want []recfile.Swap) ([]bool, error)
 	Swap(ctx context.Context, gen snapshot.Generation, swaps []recfile.Swap) ([]bool, error)
+	Snapshot(prev *snapshot.Snapshot) (*snapshot.Snapshot, error)
 	Sync() error
 }
 
@@ -55,7 +56,8 @@ type Log interface {
 type Options struct {
 	File   File
 	Log    Log
-	DryRun bool // judge, but write nothing
+	Gone   func(pid int32) bool // no living process has that pid
+	DryRun bool                 // judge, but write nothing
 	Logger *slog.Logger
 }
 
@@ -77,7 +79,7 @@ type order struct {
 	jobs  []session.Job
 	done  func([]session.Result)
 	debts []session.Debt
-	paid  func(error)
+	paid  func(waiting []session.Debt, err error)
 }
 
 // New returns a Cleaner that does nothing until [Cleaner.Run].
@@ -93,9 +95,10 @@ func (c *Cleaner) Clean(jobs []session.Job, done func([]session.Result)) {
 }
 
 // Pay orders owed logouts to be appended, each if its login is still open. Run
-// calls paid with nil if all are written or closed, or with the first error. If that
-// satisfies [recfile.TakesNothing], none is owed any more.
-func (c *Cleaner) Pay(debts []session.Debt, paid func(error)) {
+// calls paid with those that wait for the process that the open login names, Of, or with
+// the first error; then all are still owed, or none if it satisfies
+// [recfile.TakesNothing]. Run writes to debts.
+func (c *Cleaner) Pay(debts []session.Debt, paid func(waiting []session.Debt, err error)) {
 	c.enqueue(order{debts: debts, paid: paid})
 }
 

@@ -38,6 +38,8 @@ type world struct {
 	sys *simfile.System
 	c   *Cleaner
 	dry bool
+	// lives has the pids of living processes.
+	lives map[int32]bool
 }
 
 func newWorld(t *testing.T) *world {
@@ -51,7 +53,8 @@ func newWorld(t *testing.T) *world {
 // restart makes a new Cleaner, which knows nothing.
 func (w *world) restart() {
 	opts := recfile.Options{System: w.sys, Layout: layout}
-	w.c = New(Options{File: recfile.NewFile(utmpName, opts), Log: openlogins.New(wtmpName, opts), DryRun: w.dry, Logger: slog.New(slog.DiscardHandler)})
+	w.c = New(Options{File: recfile.NewFile(utmpName, opts), Log: openlogins.New(wtmpName, opts), DryRun: w.dry,
+		Gone: func(pid int32) bool { return !w.lives[pid] }, Logger: slog.New(slog.DiscardHandler)})
 }
 
 func encode(t *testing.T, r utmpx.Record) []byte {
@@ -167,6 +170,72 @@ func TestLogout(t *testing.T) {
 				t.Errorf("utmp holds %v, want %v", r, dead)
 			}
 		})
+	}
+}
+
+// A login that another process wrote is the session's once that process does not live,
+// and no other record fits it as well.
+func TestDoubt(t *testing.T) {
+	at := start.Add(10 * time.Millisecond) // login's child writes utmp
+	alice := login("tty1", "alice", 100, at)
+	alice.Session = 99
+	written := login("tty1", "alice", 99, start.Add(-10*time.Millisecond)) // in the second before
+	inner := login("tty1", "alice", 101, at.Add(-time.Millisecond))
+	tests := []struct {
+		name    string
+		session utmpx.Record
+		wtmp    utmpx.Record
+		other   utmpx.Record // in utmp
+		end     time.Time
+		lives   int32
+		want    session.Logout
+	}{
+		{"its writer is dead", alice, written, utmpx.Record{}, end, 0, session.Appended},
+		{"its writer lives", alice, written, utmpx.Record{}, end, 99, session.LogoutOwed},
+		{"it came after the death", alice, login("tty1", "alice", 99, at.Add(time.Second)), utmpx.Record{}, at.Add(500 * time.Millisecond), 0, session.Closed},
+		{"it is another user's", alice, login("tty1", "bob", 99, at), utmpx.Record{}, end, 0, session.Closed},
+		{"three seconds before", alice, login("tty1", "alice", 99, at.Add(-3*time.Second)), utmpx.Record{}, end, 0, session.Closed},
+		{"another record is nearer, and this one names the writer", alice, written, inner, end, 0, session.Appended},
+		{"another record names the writer", inner, written, alice, end, 0, session.Closed},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.record(utmpName, tt.session)
+			w.record(wtmpName, tt.wtmp)
+			jobs := w.jobs()
+			if tt.other.Line != "" {
+				w.record(utmpName, tt.other)
+			}
+			jobs[0].End = tt.end
+			w.lives = map[int32]bool{tt.lives: true}
+			got := w.c.clean(t.Context(), jobs)[0]
+			if got.Logout != tt.want || (got.Outcome == session.Doubtful) != (tt.want == session.LogoutOwed) {
+				t.Errorf("got %+v, want logout %v", got, tt.want)
+			}
+			marked := w.records(utmpName)[0].Type == utmpx.DeadProcess
+			if marked == (tt.want == session.LogoutOwed) || (len(w.records(wtmpName)) == 2) != (tt.want == session.Appended) {
+				t.Errorf("marked: %v, wtmp holds %s", marked, brief(w.records(wtmpName)))
+			}
+			if tt.want == session.LogoutOwed {
+				w.owing(jobs[0], got.Login)
+			}
+		})
+	}
+}
+
+// owing marks the record of a job whose logout waits for a login's writer, and pays that
+// when the writer has ended.
+func (w *world) owing(job session.Job, login session.Login) {
+	w.t.Helper()
+	job.SkipLog, job.Login = true, login
+	got := w.c.clean(w.t.Context(), []session.Job{job})[0]
+	waiting, err := w.c.pay(w.t.Context(), []session.Debt{job.Debt()})
+	if got.Outcome != session.Done || len(waiting) != 1 || waiting[0].Of != login || err != nil {
+		w.t.Fatalf("%+v, waiting: %+v, %v", got, waiting, err)
+	}
+	if waiting, err = w.c.pay(w.t.Context(), waiting); len(waiting) != 0 || err != nil || len(w.records(wtmpName)) != 2 {
+		w.t.Errorf("waiting: %v, %v, wtmp holds %s", waiting, err, brief(w.records(wtmpName)))
 	}
 }
 
@@ -302,12 +371,12 @@ func TestLogFails(t *testing.T) {
 		t.Errorf("got %+v", got)
 	}
 	debts := []session.Debt{{Login: alice, End: end}}
-	if err := w.c.pay(t.Context(), debts); !errors.Is(err, syscall.ENOSPC) {
+	if _, err := w.c.pay(t.Context(), debts); !errors.Is(err, syscall.ENOSPC) {
 		t.Errorf("pay: %v", err)
 	}
 	w.sys.Inject(nil)
 	for range 2 { // the second time it is closed already
-		if err := w.c.pay(t.Context(), debts); err != nil {
+		if _, err := w.c.pay(t.Context(), debts); err != nil {
 			t.Errorf("pay: %v", err)
 		}
 	}
@@ -324,7 +393,7 @@ func TestMissingLogIsSkipped(t *testing.T) {
 		t.Errorf("got %+v", got)
 	}
 	// What is owed waits: the log may be on its way, as in a rotation.
-	if err := w.c.pay(t.Context(), []session.Debt{{Login: login("pts/0", "alice", 100, start), End: end}}); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := w.c.pay(t.Context(), []session.Debt{{Login: login("pts/0", "alice", 100, start), End: end}}); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("pay: %v", err)
 	}
 }
@@ -352,7 +421,7 @@ func TestLogTakesNothing(t *testing.T) {
 				refuse(w)
 				w.sys.WriteFile(utmpName, own)
 				for range 2 {
-					if err := w.c.pay(t.Context(), debts); !recfile.TakesNothing(err) {
+					if _, err := w.c.pay(t.Context(), debts); !recfile.TakesNothing(err) {
 						t.Errorf("pay: %v", err)
 					}
 				}
@@ -360,7 +429,7 @@ func TestLogTakesNothing(t *testing.T) {
 					t.Errorf("got %+v", got)
 				}
 				w.sys.WriteFile(wtmpName, nil)
-				if err := w.c.pay(t.Context(), debts); err != nil {
+				if _, err := w.c.pay(t.Context(), debts); err != nil {
 					t.Errorf("pay: %v", err)
 				}
 			}

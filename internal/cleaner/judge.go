@@ -3,6 +3,7 @@
 package cleaner
 
 import (
+	"cmp"
 	"time"
 
 	"utmpd.dev/utmpd/internal/openlogins"
@@ -10,40 +11,113 @@ import (
 	"utmpd.dev/utmpd/utmpx"
 )
 
-// judge decides whether to append the logout of a session whose record is r: if
-// its login is open in the log. In doubt it decides against: after another
-// session's login, a logout would end that one.
-func judge(logins *openlogins.Logins, r utmpx.Record, end time.Time) session.Logout {
-	if r.Line == "" {
-		return session.NoLogout
+// judge decides whether to append the logout of a session: if its login is open in the
+// log. In doubt it decides against: after another session's login, a logout would end
+// that one. A login that may be the session's, or that of a session that lives, is
+// returned; its logout waits for evidence.
+func judge(logins *openlogins.Logins, d session.Debt) (session.Logout, session.Login) {
+	r := d.Login
+	line := cmp.Or(d.Of.Line, r.Line)
+	if line == "" {
+		return session.NoLogout, session.Login{}
 	}
-	login, open := logins.On(r.Line)
+	login, open := logins.On(line)
+	names := session.Login{Line: line, PID: login.PID, Time: login.Time}
 	switch {
-	case open && sameLogin(login, r, end):
-		return session.Appended
+	case d.Of.Line != "" && open && d.Of == names:
+		return session.LogoutOwed, names
+	case d.Of.Line != "":
+		return session.Closed, session.Login{}
+	case open && written(login, r, earliest(d)):
+		return session.Appended, session.Login{}
+	case open && mayBe(login, r, earliest(d)):
+		return session.LogoutOwed, names
 	case open:
-		return session.Closed // another login on the line ended it
+		return session.Closed, session.Login{} // another login on the line ended it
 	case logins.MayBeOpen(r.Line, r.Time):
-		return session.Appended
+		return session.Appended, session.Login{}
 	case logins.Mentioned(r.Line):
-		return session.Closed
+		return session.Closed, session.Login{}
 	}
-	return session.NoLogout
+	return session.NoLogout, session.Login{}
 }
 
-// twoWritings is how many seconds the times may differ that a program writes to
-// the two files at one login.
+// isOpen reports whether exactly that login is open.
+func isOpen(logins *openlogins.Logins, login session.Login) bool {
+	at, open := logins.On(login.Line)
+	return open && at.PID == login.PID && at.Time == login.Time
+}
+
+// earliest returns when a session was dead at the earliest: not before its login, even
+// if the clock was set back since.
+func earliest(d session.Debt) time.Time {
+	at, login := d.End, d.Login.Time.Time()
+	if !d.After.IsZero() {
+		at = d.After
+	}
+	if at.Before(login) {
+		return login
+	}
+	return at
+}
+
+// twoWritings is how many seconds the times may differ that are written to the two files
+// at one login. Some programs leave the second file to PAM, which writes it from another
+// process, with a time of its own.
 const twoWritings = 2
 
-// sameLogin reports whether a login in the log is that of the record r. The pids
-// may differ: that of a monitor, and that of its shell. The same pid on the same
-// line may be that of the next session, if it got the pid at once; but then the
-// times differ.
-func sameLogin(login openlogins.Login, r utmpx.Record, end time.Time) bool {
-	apart := login.Time.Sec - r.Time.Sec
-	sameTime := apart == 0 || login.PID == r.PID && -twoWritings <= apart && apart <= twoWritings
-	return login.User == r.User && sameTime && !login.Time.Time().After(end)
+// written reports whether a login in the log and the record r were written as one. Whole
+// seconds prove that only if the session lived on: the next one may have got the pid at
+// once.
+func written(login openlogins.Login, r utmpx.Record, death time.Time) bool {
+	return login.User == r.User && login.PID == r.PID && login.Time == r.Time && (r.Time.Usec != 0 || wholly(login.Time, death))
 }
+
+// mayBe reports whether a login in the log can be that of the record r, which died at
+// the earliest then. It is that if, beside, no other record fits it as well, and its own
+// pid names no living process that may be its own.
+func mayBe(login openlogins.Login, r utmpx.Record, death time.Time) bool {
+	if login.User != r.User || !near(login.Time, r.Time) {
+		return false
+	}
+	return wholly(login.Time, death) || login.PID == r.PID && login.Time == r.Time
+}
+
+// near reports whether two times may be of one login.
+func near(a, b utmpx.Time) bool {
+	apart := a.Sec - b.Sec
+	return -twoWritings <= apart && apart <= twoWritings
+}
+
+// wholly reports whether a login's time lies before a death. Without microseconds it is
+// a whole second.
+func wholly(login utmpx.Time, death time.Time) bool {
+	t := login.Time()
+	if login.Usec == 0 {
+		return !t.Add(time.Second).After(death)
+	}
+	return t.Before(death)
+}
+
+// rivals reports whether the record o fits a login as well as the record r does. One of
+// the same process does not count: it is as dead as r.
+func rivals(o, r utmpx.Record, login session.Login) bool {
+	if o.Type != utmpx.UserProcess || o.User != r.User || o.Line != r.Line || o.PID == r.PID || !near(login.Time, o.Time) {
+		return false
+	}
+	if a, b := names(o, login), names(r, login); a != b {
+		return a
+	}
+	return apart(o.Time, login.Time) <= apart(r.Time, login.Time)
+}
+
+// names reports whether a record names the process of a login: as its own, or as the
+// leader of its session, as login(1) does, whose parent has written to the log.
+func names(r utmpx.Record, login session.Login) bool {
+	return r.PID == login.PID || r.Session != 0 && r.Session == int64(login.PID)
+}
+
+func apart(a, b utmpx.Time) time.Duration { return a.Time().Sub(b.Time()).Abs() }
 
 // Dead returns the record of a session after its end, for the utmpx file and as
 // the logout in the wtmpx file. It keeps the other fields.

@@ -42,6 +42,17 @@ func setLogout(results []session.Result, l session.Logout) {
 	}
 }
 
+// leaveOut takes the jobs out whose login is in doubt, so that their records stay.
+func leaveOut(results []session.Result, same []bool) (doubtful []int) {
+	for i := range results {
+		if same[i] && results[i].Login.Line != "" {
+			same[i] = false
+			doubtful = append(doubtful, i)
+		}
+	}
+	return doubtful
+}
+
 // markChanged sets the outcome Changed where the record was not the same.
 func markChanged(results []session.Result, same []bool) {
 	for i := range results {

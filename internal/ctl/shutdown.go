@@ -93,7 +93,11 @@ func (s *stopping) clean() error {
 	ctx, cancel := context.WithTimeout(s.in.ctx, s.in.on.patience)
 	defer cancel()
 	results := make(chan []session.Result, 1)
-	c := cleaner.New(cleaner.Options{File: f, Log: openlogins.New(s.wtmpx.Name(), recfile.Options{}), DryRun: s.dry, Logger: slog.New(slog.DiscardHandler)})
+	c := cleaner.New(cleaner.Options{
+		File: f, Log: openlogins.New(s.wtmpx.Name(), recfile.Options{}),
+		Gone:   func(pid int32) bool { return !s.in.on.alive(pid) },
+		DryRun: s.dry, Logger: slog.New(slog.DiscardHandler),
+	})
 	c.Clean(jobs, func(rs []session.Result) { results <- rs; cancel() })
 	c.Run(ctx)
 	select {

@@ -137,7 +137,11 @@ func (d *daemon) build() {
 			d.log.Warn("no notification of changes: new logins are found only every SCAN_PERIOD seconds", "error", err)
 		},
 	})
-	d.cleaner = cleaner.New(cleaner.Options{File: d.file, Log: openlogins.New(d.cfg.WtmpxFile, recfile.Options{System: d.on.files}), DryRun: d.flags.dryRun, Logger: d.log.Logger})
+	d.cleaner = cleaner.New(cleaner.Options{
+		File: d.file, Log: openlogins.New(d.cfg.WtmpxFile, recfile.Options{System: d.on.files}),
+		Gone:   func(pid int32) bool { return watcher.Dead(d.on.procs, pid) },
+		DryRun: d.flags.dryRun, Logger: d.log.Logger,
+	})
 	d.before = d.noteBefore()
 	d.heart = heartbeat.New(d.heartbeatOptions())
 	d.clock = clock.NewWatch(d.clockOptions())

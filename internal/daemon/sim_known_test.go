@@ -166,13 +166,11 @@ func (w *simWorld) oldDisplay(s *simSession) bool {
 		!w.misdated(s)
 }
 
-// twins reports whether another session, of which r is the logout, says the same
-// as a login in the log: the same line and user and second, or the same pid and
-// nearly so. The login is not later than r, or it would be known for another's.
+// twins reports whether another session, of which r is the logout, says the same as a
+// login in the log: the same line, user, process and time.
 func (w *simWorld) twins(e logEntry, r utmpx.Record) bool {
 	return slices.ContainsFunc(w.sessions, func(o *simSession) bool {
-		later := e.rec.Time.Sec - o.rec.Time.Sec
-		return o != e.of && o.rec.PID == r.PID && o.rec.Line == e.rec.Line && o.rec.User == e.rec.User &&
-			(later == 0 || r.PID == e.rec.PID && -2 <= later && later <= 2) && !e.rec.Time.Time().After(r.Time.Time())
+		return o != e.of && o.rec.PID == r.PID && e.rec.PID == r.PID && o.rec.Line == e.rec.Line && o.rec.User == e.rec.User &&
+			e.rec.Time == o.rec.Time
 	})
 }

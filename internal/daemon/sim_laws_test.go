@@ -289,6 +289,10 @@ func (w *simWorld) logout(r utmpx.Record, log []logEntry) {
 		w.count("logouts: not judged, the session lives and nobody could know")
 	case last.of.lives():
 		w.broken("1: a logout after the login of %v, which lives", last.of)
+	case last.of.parent != nil && !last.of.parent.ended && last.rec.PID == last.of.parent.pid:
+		w.broken("1: a logout after the login of %v, whose writer lives", last.of)
+	case last.of.rec.PID != r.PID && w.rivaled(last):
+		w.count("logouts: not judged, two sessions of a user on the line within seconds, and both dead")
 	case last.rec.PID != r.PID && last.of.rec.PID != r.PID:
 		w.broken("2: a logout of pid %d after the login of %v", r.PID, last.of)
 	default:
@@ -389,7 +393,6 @@ func (w *simWorld) checkLog() {
 			continue
 		}
 		w.count("logins of the marked")
-		apart := e.rec.Time.Sec - e.of.rec.Time.Sec
 		switch {
 		case i < w.lost:
 			w.count("logins of the marked: not judged, the log was lost")
@@ -397,8 +400,8 @@ func (w *simWorld) checkLog() {
 		case e.of.forgotten:
 			w.count("logins of the marked: not judged, without a log or a state")
 			continue
-		case apart != 0 && (e.rec.PID != e.of.rec.PID || apart < -2 || apart > 2):
-			w.count("logins of the marked: not judged, of a login before the present one")
+		case !w.plain(e):
+			w.count("logins of the marked: not judged, of a login before the present one, or in doubt")
 			continue // in doubt nothing is appended
 		}
 		w.count("logins of the marked: judged")
@@ -408,12 +411,43 @@ func (w *simWorld) checkLog() {
 	}
 }
 
+// plain reports whether a login in the log is beyond doubt that of its session's record.
+func (w *simWorld) plain(e logEntry) bool {
+	same := e.rec.PID == e.of.rec.PID && e.rec.Time == e.of.rec.Time
+	if e.of.parent != nil && !e.of.parent.ended {
+		return false // its writer lives
+	}
+	if w.alivePID(e.rec.PID) { // may have started too early to be told apart
+		return same && e.rec.Time.Usec != 0
+	}
+	if same {
+		return e.rec.Time.Usec != 0 || !w.rivaled(e)
+	}
+	before := e.rec.Time.Time().Before(e.of.rec.Time.Time()) && (e.rec.Time.Usec != 0 || e.rec.Time.Sec < e.of.rec.Time.Sec)
+	return before && simNear(e.rec, e.of.rec) && !w.rivaled(e)
+}
+
+func simNear(a, b utmpx.Record) bool {
+	apart := a.Time.Sec - b.Time.Sec
+	return -2 <= apart && apart <= 2
+}
+
+// alivePID reports whether a living process has that pid.
+func (w *simWorld) alivePID(pid int32) bool { p := w.procs[pid]; return p != nil && !p.ended }
+
+// rivaled reports whether a login may be that of another session than it is.
+func (w *simWorld) rivaled(e logEntry) bool {
+	return slices.ContainsFunc(w.sessions, func(o *simSession) bool {
+		return o != e.of && o.rec.Line == e.rec.Line && o.rec.User == e.rec.User && simNear(o.rec, e.rec)
+	})
+}
+
 // checkEmpty checks that nothing is remembered when all sessions are gone.
 func (w *simWorld) checkEmpty() {
 	d := w.run.d
 	for _, path := range []string{
 		"utmpx.sessions", "utmpx.recheck", "processes.byPID", "processes.byToken", "processes.idle",
-		"grace.heap", "evidence", "debts.owed", "debts.promised",
+		"grace.heap", "evidence", "waits.byKey", "waits.stored", "debts.owed", "debts.promised",
 	} {
 		t := reflect.ValueOf(d.table).Elem()
 		for name := range strings.SplitSeq(path, ".") {

@@ -18,6 +18,7 @@ type simSession struct {
 	rec     utmpx.Record // as its owner wrote it last, decoded
 	proc    *simProc     // ut_pid
 	leader  *simProc     // by whom it lives on when proc has ended, nil if nobody
+	parent  *simProc     // who wrote the login to the log, nil if proc did
 	display bool
 
 	shown       int      // who speaks for it on its display
@@ -82,7 +83,7 @@ const (
 	optNoUsec             // the record's time is cut to seconds
 	optNoLog              // nothing is written to the wtmpx file
 	optNoLock             // the wtmpx file is appended to without a lock
-	optLogPID             // the wtmpx record has another pid
+	optLogPID             // login(1): its parent writes the wtmpx record, some ms before
 	optReap               // a process that ends is reaped at once
 	optTorn               // the record is not there at once
 	opts
@@ -113,7 +114,55 @@ func (w *simWorld) login(line, kind, opt int) {
 	if len(w.procs) > w.maxFDs {
 		w.count("login beyond MAX_FDS")
 	}
+	if opt&optLogPID != 0 && opt&optNoLog == 0 {
+		w.logFirst(s, rec, opt)
+		return
+	}
 	w.write(s, rec, opt)
+}
+
+// logFirst begins a session as login(1) does: PAM writes the login to the log, from the
+// parent of the process that writes the other record some milliseconds later.
+func (w *simWorld) logFirst(s *simSession, rec utmpx.Record, opt int) {
+	s.parent = w.spawn(w.freshPID())
+	rec.Session = int64(s.parent.pid)
+	s.rec, s.began = rec, time.Now()
+	w.locked(wtmpName, func() {
+		logged := rec
+		logged.PID, logged.Session, logged.Time = s.parent.pid, 0, utmpx.TimeOf(w.wallAt(time.Now()))
+		if opt&optNoUsec != 0 {
+			logged.Time.Usec = 0
+		}
+		w.appendLog(logged, s)
+	})
+	late := time.Duration(1+s.n%7*s.n%7*40) * time.Millisecond
+	time.AfterFunc(late, func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if time.Now().Second() != time.Now().Add(-late).Second() {
+			w.count("login in two seconds")
+		}
+		w.write(s, rec, opt|optNoLog)
+	})
+}
+
+// orphan ends who wrote the login of a process that has ended: at once mostly.
+func (w *simWorld) orphan(p *simProc) {
+	for _, s := range w.sessions {
+		if s.proc != p || s.parent == nil || s.parent.ended {
+			continue
+		}
+		late := 15 * time.Millisecond
+		if s.n%3 == 0 {
+			w.count("login's parent outlives it")
+			late = 20 * time.Second
+		}
+		time.AfterFunc(late, func() {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.end(s.parent, true)
+		})
+	}
 }
 
 // loginRecord returns the record of the nth session, still without a process.
@@ -208,13 +257,9 @@ func (w *simWorld) write(s *simSession, rec utmpx.Record, opt int) {
 		if opt&optNoLog != 0 {
 			return
 		}
-		logged := s.rec
-		if opt&optLogPID != 0 {
-			logged.PID += 100_000
-		}
 		add := func() {
 			if !s.proc.ended {
-				w.appendLog(logged, s)
+				w.appendLog(s.rec, s)
 			}
 		}
 		if opt&optNoLock != 0 && !w.blind() {
@@ -346,6 +391,9 @@ func (w *simWorld) gone(p *simProc, reaped bool) {
 	}
 	if !p.ended && slices.ContainsFunc(w.sessions, func(s *simSession) bool { return s.proc == p && s.leader != nil && !s.leader.ended }) {
 		w.count("ut_pid outlived by its leader")
+	}
+	if !p.ended {
+		w.orphan(p)
 	}
 	w.end(p, reaped)
 	if reaped {

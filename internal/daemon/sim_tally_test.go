@@ -55,6 +55,7 @@ var simTroubles = map[string]int{
 	"display of another host": 5, "virtual terminal": 5, "marks: a display's, by who spoke for it": 5,
 	"nameless record of nobody; before the boot: true": 12, "nameless record of nobody; before the boot: false": 8,
 	"nameless record of somebody": 8, "marks: nameless": 8,
+	"login in two seconds": 5, "login's parent outlives it": 5,
 	"login beyond MAX_FDS": 1, "no descriptors": 10, "request": 10,
 }
 

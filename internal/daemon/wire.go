@@ -118,10 +118,10 @@ func (d *daemon) cleaned(results []session.Result) {
 // payDebts gives the logouts that wait to the Cleaner. With -n they stay, as none is
 // written. A log that takes no records is owed nothing.
 func (d *daemon) payDebts(owed []session.Debt) {
-	d.cleaner.Pay(owed, func(err error) {
-		paid := table.Paid{Err: err}
+	d.cleaner.Pay(slices.Clone(owed), func(waiting []session.Debt, err error) {
+		paid := table.Paid{Waiting: waiting, Err: err}
 		if err != nil && !recfile.TakesNothing(err) || d.flags.dryRun {
-			paid.Left = owed
+			paid.Left, paid.Waiting = owed, nil
 		}
 		d.emit(input{time.Now(), []table.Event{paid}})
 	})

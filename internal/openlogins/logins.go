@@ -101,6 +101,15 @@ func (l *Logins) Len() (n int) {
 // newLogins returns those of an empty log.
 func newLogins() *Logins { return &Logins{lines: map[string]*line{}, file: 1} }
 
+// Of returns those of a log that has these records.
+func Of(recs ...utmpx.Record) *Logins {
+	l := newLogins()
+	for _, r := range recs {
+		l.add(r)
+	}
+	return l
+}
+
 // clone returns a copy that can be changed.
 func (l *Logins) clone() *Logins {
 	c := *l

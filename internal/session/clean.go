@@ -20,7 +20,16 @@ type Job struct {
 	Status     Status
 	After      time.Time // the session was last known alive then; zero if End is exact
 	Found      string    // what showed that it is dead, if nobody saw the death
-	SkipLog    bool      // the wtmpx file fails: mark the record, owe the logout
+	SkipLog    bool      // mark the record, owe the logout: the wtmpx file fails, or Login waits
+	Login      Login     // the login that its logout waits for; zero: none
+}
+
+// Login names a login in the wtmpx file: a USER_PROCESS record. The zero Login names
+// none.
+type Login struct {
+	Line string
+	PID  int32
+	Time utmpx.Time
 }
 
 // Outcome is what became of a [Job].
@@ -34,6 +43,7 @@ const (
 	Failed                   // the utmpx file could not be read or written
 	LogFailed                // the wtmpx file could not be locked or written; the record is unchanged
 	DryRun                   // the record would have been cleaned
+	Doubtful                 // Login may be of another session while its process lives; the record is unchanged
 )
 
 // Logout is what became of a session's logout in the wtmpx file.
@@ -44,7 +54,7 @@ const (
 	NoLogout   Logout = iota // nothing was to be closed, or there is no wtmpx file
 	Appended                 // a logout was written; after DryRun: it would have been
 	Closed                   // the login was closed before: by its owner, a later login or a boot
-	LogoutOwed               // it waits until the wtmpx file can be written
+	LogoutOwed               // it waits: for the wtmpx file, or for the process that the open login names
 )
 
 // String returns the word for the log.
@@ -57,13 +67,19 @@ type Result struct {
 	Job     Job
 	Outcome Outcome
 	Logout  Logout
+	Login   Login // of Doubtful: the open login
 	Err     error
 }
 
-// Debt is a logout that waits for the wtmpx file: the login that must still be
-// open there, and how its session ended.
+// Debt is a logout to be written: of the session of which Login was the record, if its
+// login is still open.
 type Debt struct {
 	Login  utmpx.Record
 	End    time.Time
 	Status Status
+	After  time.Time // as in [Job]
+	Of     Login     // the login in the wtmpx file that is known to be the session's; zero: the judgement finds it
 }
+
+// Debt returns the logout of the job's session.
+func (j *Job) Debt() Debt { return Debt{Login: j.Record, End: j.End, Status: j.Status, After: j.After} }

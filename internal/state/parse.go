@@ -128,7 +128,16 @@ func (f *fields) record(s session.Entry) session.Entry {
 
 func (f *fields) owed() session.Debt {
 	name, raw := f.word("owed layout ").quoted(' '), f.word("login x").hex(' ')
-	d := session.Debt{End: f.word("ended ").time(' '), Status: f.status('\n')}
+	d := session.Debt{End: f.word("ended ").time(' ')}
+	d.Status = f.status(f.endOf("wait -"))
+	if strings.HasPrefix(f.rest, "alive ") {
+		d.After = f.word("alive ").time(f.endOf("alive "))
+	}
+	if f.rest != "" {
+		d.Of = session.Login{Line: f.word("of ").quoted(' '), PID: f.word("pid ").int32(' ')}
+		d.Of.Time.Sec = f.word("at ").int(' ', 64)
+		d.Of.Time.Usec = f.int('\n', 64)
+	}
 	l, err := utmpx.ByName(name)
 	if err != nil || len(raw) != l.Size() {
 		f.bad = true
@@ -165,16 +174,27 @@ func (f *fields) until(end byte) string {
 	return v
 }
 
+// endOf returns what ends the number or time that follows a prefix of that length: a
+// blank, or the end of the line.
+func (f *fields) endOf(prefix string) byte {
+	if len(f.rest) > len(prefix) && strings.ContainsRune(f.rest[len(prefix):], ' ') {
+		return ' '
+	}
+	return '\n'
+}
+
 func (f *fields) uint(end byte, bits int) uint64 {
 	n, err := strconv.ParseUint(f.until(end), 10, bits)
 	f.bad = f.bad || err != nil
 	return n
 }
 
-func (f *fields) int32(end byte) int32 {
-	n, err := strconv.ParseInt(f.until(end), 10, 32)
+func (f *fields) int32(end byte) int32 { return int32(f.int(end, 32)) }
+
+func (f *fields) int(end byte, bits int) int64 {
+	n, err := strconv.ParseInt(f.until(end), 10, bits)
 	f.bad = f.bad || err != nil
-	return int32(n)
+	return n
 }
 
 func (f *fields) hex(end byte) []byte {

@@ -172,7 +172,17 @@ func appendOwed(b []byte, d *session.Debt) []byte {
 	b = append(b, " login x"...)
 	b = hex.AppendEncode(b, []byte(d.Login.Raw()))
 	b = appendTime(append(b, " ended "...), d.End)
-	return append(appendStatus(b, d.Status), '\n')
+	b = appendStatus(b, d.Status)
+	if !d.After.IsZero() {
+		b = appendTime(append(b, " alive "...), d.After)
+	}
+	if d.Of.Line != "" {
+		b = strconv.AppendQuote(append(b, " of "...), d.Of.Line)
+		b = strconv.AppendInt(append(b, " pid "...), int64(d.Of.PID), 10)
+		b = strconv.AppendInt(append(b, " at "...), d.Of.Time.Sec, 10)
+		b = strconv.AppendInt(append(b, ' '), d.Of.Time.Usec, 10)
+	}
+	return append(b, '\n')
 }
 
 // appendStatus appends the wait status, -1 if it is unknown.
@@ -207,7 +217,9 @@ func (s *State) check() error {
 }
 
 // storable reports whether a file can hold the logout.
-func storable(d *session.Debt) bool { return inCalendar(d.End) && d.Login.Layout() != nil }
+func storable(d *session.Debt) bool {
+	return inCalendar(d.End) && inCalendar(d.After) && d.Login.Layout() != nil
+}
 
 // inCalendar reports whether a file can hold a time: one in the years 0 to 9999.
 func inCalendar(t time.Time) bool {

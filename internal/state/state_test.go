@@ -38,6 +38,14 @@ func debt(l *utmpx.Layout, status session.Status) session.Debt {
 	return session.Debt{Login: l.Decode(string(b)), End: at.Add(time.Minute), Status: status}
 }
 
+// waiting is a logout that waits for a process.
+func waiting() session.Debt {
+	d := debt(utmpx.Glibc384LE, session.Status{Known: true, Wait: 9})
+	d.After = at.Add(time.Second)
+	d.Of = session.Login{Line: "tty\n1", PID: 4710, Time: utmpx.Time{Sec: at.Unix() - 1, Usec: 999_000}}
+	return d
+}
+
 // example has each field and each kind of line.
 func example() State {
 	id := session.ID{PID: 4711, Start: 8150, Inode: 77}
@@ -57,6 +65,7 @@ func example() State {
 			Owed: []session.Debt{
 				debt(utmpx.Glibc384LE, session.Status{Known: true, Wait: 9}),
 				debt(utmpx.Glibc400LE, session.Status{}),
+				waiting(),
 			},
 		},
 	}

@@ -61,6 +61,16 @@ func (t *Table) clean(s *entry) {
 	t.out.Clean = append(t.out.Clean, job)
 }
 
+// cleanOwing orders a record to be marked whose logout waits for the process that the
+// open login names.
+func (t *Table) cleanOwing(res session.Result) {
+	job := res.Job
+	job.SkipLog, job.Login = true, res.Login
+	t.debts.leftOut(job)
+	t.dirty = true
+	t.out.Clean = append(t.out.Clean, job)
+}
+
 // cleaned goes on with the sessions of the jobs that came back.
 func (t *Table) cleaned(ev Cleaned) {
 	delayed := map[session.Outcome]session.Delayed{}
@@ -101,6 +111,8 @@ func (t *Table) goOn(s *entry, res session.Result) {
 	case session.DryRun:
 		s.left = true // what is known of it is for a run that writes
 		t.leaveAlone(s, false)
+	case session.Doubtful:
+		t.cleanOwing(res)
 	case session.Busy:
 		t.wait(s, now+retryBusy)
 	case session.LogFailed:
@@ -120,6 +132,7 @@ func (t *Table) reportResult(res session.Result, delayed map[session.Outcome]ses
 		t.report(session.Ended{Job: res.Job, Logout: res.Logout})
 	case res.Outcome == session.DryRun:
 		t.report(session.WouldEnd{Job: res.Job, Logout: res.Logout})
+	case res.Outcome == session.Doubtful: // ordered again
 	case res.Outcome != session.Changed:
 		delayed[res.Outcome] = session.Delayed{Sessions: delayed[res.Outcome].Sessions + 1, Err: res.Err}
 	case res.Err == nil:

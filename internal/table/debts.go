@@ -51,7 +51,9 @@ func recordOf(j session.Job) jobRecord { return jobRecord{j.Generation, j.Slot, 
 // leftOut notes the logout that a job leaves out.
 func (d *debts) leftOut(j session.Job) {
 	out := d.promised[recordOf(j)].jobs
-	d.promised[recordOf(j)] = promisedDebt{session.Debt{Login: j.Record.Detach(), End: j.End, Status: j.Status}, out + 1}
+	debt := j.Debt()
+	debt.Login, debt.Of = j.Record.Detach(), j.Login
+	d.promised[recordOf(j)] = promisedDebt{debt, out + 1}
 }
 
 // redeem takes back one promise for a job, and returns the logout. ok is false if there
@@ -83,21 +85,33 @@ func (t *Table) settleDebt(res session.Result) {
 	if res.Outcome != session.Done || res.Logout != session.LogoutOwed {
 		return
 	}
-	if !t.debts.add(debt, t.now.Mono) {
-		t.report(session.DebtLost{Debt: debt})
+	if debt.Of.Line != "" {
+		t.await(debt)
+		return
 	}
+	if t.debts.len()+t.waits.len() >= OwedMost {
+		t.report(session.DebtLost{Debt: debt})
+		return
+	}
+	t.debts.add(debt, t.now.Mono)
 }
 
-// add takes up a debt. It reports false if too many wait.
-func (d *debts) add(debt session.Debt, now time.Duration) bool {
-	if len(d.owed) >= OwedMost {
-		return false
-	}
+func (d *debts) len() int { return len(d.owed) }
+
+// add takes up a debt.
+func (d *debts) add(debt session.Debt, now time.Duration) {
 	if len(d.owed) == 0 {
 		d.next = now + owedEvery
 	}
 	d.owed = append(d.owed, debt)
-	return true
+}
+
+// addNow takes up a debt that can be paid at once, as far as is known.
+func (d *debts) addNow(debt session.Debt, now time.Duration) {
+	if len(d.owed) == 0 {
+		d.next = now
+	}
+	d.owed = append(d.owed, debt)
 }
 
 // waiting reports whether debts wait for their next attempt.
@@ -115,12 +129,15 @@ func (d *debts) pay(now time.Duration) []session.Debt {
 // paid takes in what became of the debts that were to be paid.
 func (t *Table) paid(ev Paid) {
 	n := t.debts.paid(ev.Left, t.now.Mono)
+	for _, d := range ev.Waiting {
+		t.await(d)
+	}
 	t.dirty = t.dirty || n > 0
 	if ev.Err != nil {
 		return // those not left are given up, which the Cleaner has logged
 	}
 	t.log.works()
-	if n > 0 {
+	if n -= len(ev.Waiting); n > 0 {
 		t.report(session.DebtsPaid{Logouts: n})
 	}
 }

@@ -52,10 +52,12 @@ type (
 	Gathered struct{ Evidence []session.Evidence }
 	// Cleaned answers one [Actions.Clean], job by job.
 	Cleaned struct{ Results []session.Result }
-	// Paid answers one [Actions.Pay]. Left are the debts that remain.
+	// Paid answers one [Actions.Pay]. Left are the debts that remain, Waiting those that
+	// wait for the process that their login names, Of.
 	Paid struct {
-		Left []session.Debt
-		Err  error
+		Left    []session.Debt
+		Waiting []session.Debt
+		Err     error
 	}
 	// Configured brings new settings.
 	Configured struct{ Settings Settings }

@@ -16,6 +16,10 @@ type grace struct{ heap dueHeap }
 // beginGrace starts the grace of a session whose process has ended: its owner has
 // GRACE_PERIOD to clean up. A death that an earlier run saw keeps its time.
 func (t *Table) beginGrace(s *entry, seen bool) {
+	if s.source == &t.waits {
+		t.waited(s)
+		return
+	}
 	s.died, s.diedUp = t.now.Mono, t.now.Up
 	if seen {
 		s.last = t.now.Mono

@@ -118,6 +118,11 @@ func (t *Table) askUnwatched() {
 			t.ask(s)
 		}
 	}
+	for s := range t.waits.each() {
+		if s.state == unwatchedNow {
+			t.ask(s)
+		}
+	}
 }
 
 // reportUnwatched reports when some records are not watched, and when all are again;
@@ -233,7 +238,7 @@ func (t *Table) lives(s *entry, p *process, ev Alive) {
 	}
 	t.setState(s, watched)
 	t.bind(s, p)
-	if first {
+	if first && s.source != &t.waits {
 		t.report(session.Watching{Record: s.record()})
 	}
 }
@@ -253,7 +258,9 @@ func (t *Table) exited(ev Exited) {
 	}
 	p.dead, p.status = true, ev.Status
 	if g := t.processes.byPID[p.pid]; g != nil {
-		for s := g.first; s != nil; s = s.next {
+		var next *entry // one that waited leaves the group
+		for s := g.first; s != nil; s = next {
+			next = s.next
 			// A session that asks gets its own answer, from after the death.
 			if s.proc == p && s.state == watched {
 				s.found = foundGone

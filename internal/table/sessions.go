@@ -176,6 +176,10 @@ func (t *Table) leaveAlone(s *entry, recheck bool) {
 
 // setState moves the session on, and counts.
 func (t *Table) setState(s *entry, to state) {
+	if s.source == &t.waits {
+		s.state, t.dirty = to, true
+		return
+	}
 	if s.state == unopened {
 		t.counts.Sessions++
 	}

@@ -23,6 +23,7 @@
 //	nameless.go    records that name neither process nor line
 //	cleaning.go    orders to clean a record, and what became of them
 //	debts.go       logouts that wait for the wtmpx file
+//	waits.go       logouts that wait for a process
 //	checkpoint.go  what a later run must know
 package table
 
@@ -59,6 +60,7 @@ type Table struct {
 	fresh     []*entry // with a nameless record that was not judged yet
 	log       logHealth
 	debts     debts
+	waits     waits
 	earlier   earlier
 	counts    Counts
 	dirty     bool
@@ -78,6 +80,7 @@ func New(set Settings) *Table {
 		evidence:  evidence{},
 		log:       logHealth{failing: -1},
 		debts:     newDebts(),
+		waits:     newWaits(),
 	}
 }
 
@@ -166,14 +169,14 @@ type Counts struct {
 	Watched   int // the process is watched
 	Unwatched int // the process lives and is not watched
 	Dying     int // the process is dead, and the record waits to be cleaned
-	Owed      int // logouts that wait for the wtmpx file
+	Owed      int // logouts that wait for the wtmpx file, or for a process
 	Cleaned   int // records cleaned since the start
 }
 
 // Counts returns the present counts.
 func (t *Table) Counts() Counts {
 	c := t.counts
-	c.Owed = len(t.debts.owed)
+	c.Owed = t.debts.len() + t.waits.len()
 	return c
 }
 

@@ -67,7 +67,8 @@ func (t *Table) scanned(ev Scanned) {
 	if next.Len() > 0 {
 		t.earlier = nil // it was about the records that were there at the start
 	}
-	t.unwatched.scanned(t.counts.Unwatched, ev.Periodic, t.now.Mono)
+	t.awaitStored()
+	t.unwatched.scanned(t.counts.Unwatched+t.waits.unwatched(), ev.Periodic, t.now.Mono)
 	t.reviewAll(ev.Periodic)
 }
 

@@ -42,6 +42,8 @@ type world struct {
 	dry       bool
 	boot      time.Time
 	cleaned   []session.Job
+	doubt     session.Login // the open login, which may be another session's
+	paid      []session.Debt
 	log       []string
 	forgotten []session.Token
 	twins     map[*Table]*Table
@@ -68,7 +70,7 @@ func newWorld(t *testing.T) *world {
 // twin returns a second table that has taken in the same events as the first, nil if
 // there is none. Both must want the same things in the same order.
 func (w *world) twin() *Table {
-	if w.table.handles == 0 && w.table.earlier == nil && len(w.table.debts.owed) == 0 {
+	if w.table.handles == 0 && w.table.earlier == nil && w.table.Counts().Owed == 0 {
 		w.twins[w.table] = New(w.table.set)
 	}
 	twin := w.twins[w.table]
@@ -204,6 +206,7 @@ func (w *world) handle(ev Event) {
 		if w.logErr != nil {
 			w.handle(Paid{Left: acts.Pay, Err: w.logErr})
 		} else {
+			w.paid = append(w.paid, acts.Pay...)
 			w.handle(Paid{})
 		}
 	}
@@ -242,6 +245,8 @@ func (w *world) clean() {
 			res.Logout = session.LogoutOwed
 		case w.logErr != nil:
 			res.Outcome, res.Err = session.LogFailed, w.logErr
+		case w.doubt.Line != "":
+			res.Outcome, res.Logout, res.Login = session.Doubtful, session.LogoutOwed, w.doubt
 		}
 		if res.Outcome == session.Done {
 			r := j.Record

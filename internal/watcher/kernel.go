@@ -3,6 +3,7 @@
 package watcher
 
 import (
+	"errors"
 	"io"
 
 	"golang.org/x/sys/unix"
@@ -35,6 +36,18 @@ type Opener interface {
 	// Find returns a Process that no Poller can wait for and that holds no
 	// descriptor. Its Ended must be called to learn of its end.
 	Find(pid int32) (Process, error)
+}
+
+// Dead reports whether no living process has that pid. If that cannot be known, it
+// reports false.
+func Dead(k Opener, pid int32) bool {
+	p, err := k.Find(pid)
+	if err != nil {
+		return errors.Is(err, proc.ErrGone)
+	}
+	defer p.Close()
+	ended, _ := p.Ended()
+	return ended
 }
 
 // Process is one process; see proc.Process.
