@@ -40,8 +40,8 @@ type Options struct {
 	// Notices calls notice after a step, until ctx ends. nil, or an error: steps are
 	// found by Look alone.
 	Notices func(ctx context.Context, notice func()) error
-	Since   Reading    // what the clocks showed when somebody looked last, in this boot; may be zero
-	Stepped func(Step) // called by Run for each step
+	Since   Reading                     // what the clocks showed when somebody looked last, in this boot; may be zero
+	Stepped func(context.Context, Step) // called by Run, with its context, for each step
 	Failed  func(error)
 }
 
@@ -114,7 +114,7 @@ func (w *Watch) compare(ctx context.Context) {
 		}
 		now = w.Read()
 		if s := w.step(now); s.By().Abs() >= Least {
-			w.Stepped(s)
+			w.Stepped(ctx, s)
 		}
 	}
 	w.last = now

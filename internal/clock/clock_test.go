@@ -56,7 +56,7 @@ func (c *clocks) tell() {
 	c.notice()
 }
 
-func (c *clocks) stepped(s Step) {
+func (c *clocks) stepped(_ context.Context, s Step) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.found = append(c.found, s.By())

@@ -174,8 +174,11 @@ func (b *booting) findPresent(v boots.Verdict) {
 // reportEnding reports how the last boot ended.
 func (b *booting) reportEnding(v boots.Verdict) {
 	if v.EndMissing {
-		b.tell(b.cfg.WtmpxFile + " already has the record of this boot, so the end of the last one cannot be recorded there; " +
-			"only utmpctl downtime shows it; run utmpctl boot earlier")
+		only := ""
+		if len(boots.Finished(b.ev, v)) > 0 {
+			only = "only utmpctl downtime shows it; "
+		}
+		b.tell(b.cfg.WtmpxFile + " already has the record of this boot, so the end of the last one cannot be recorded there; " + only + "run utmpctl boot earlier")
 	}
 	last, known := boots.Past{End: v.End, To: v.At, Exact: v.Exact, By: v.By}, v.Write
 	if n := len(v.Missed); n > 0 {

@@ -3,7 +3,9 @@
 package ctl
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"runtime"
 	"testing"
@@ -11,6 +13,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
+	"utmpd.dev/utmpd/internal/boots"
+	"utmpd.dev/utmpd/internal/ledger"
 	"utmpd.dev/utmpd/utmpx"
 )
 
@@ -53,6 +57,37 @@ func TestBootOnAFullDisk(t *testing.T) {
 	want := []string{"09:30:00 RUN_LVL shutdown crash+?,access-time", "10:02:00 BOOT_TIME reboot"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("what the second run appended (-want +got)\n%s", diff)
+	}
+}
+
+// TestLedgerOnAFullDisk appends to a ledger of which only a part of the next line fits.
+// It needs root.
+func TestLedgerOnAFullDisk(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("needs root: it mounts a file system")
+	}
+	l := newLab(t)
+	mountTmpfs(t, l.dir, "size=64k")
+	past := func(n int) boots.Past {
+		return boots.Past{Boot: fmt.Sprint(n), From: at("08:00").AddDate(0, 0, n), To: at("09:00").AddDate(0, 0, n), End: boots.ShutDown}
+	}
+	n := 0
+	for n == 0 || len(l.read("boots"))%os.Getpagesize() < os.Getpagesize()-50 { // a line has 80 bytes
+		l.check(ledger.Append(t.Context(), l.path("boots"), past(n)))
+		n++
+	}
+	before := l.read("boots")
+	fill(t, l.path("filler"))
+	if err := ledger.Append(t.Context(), l.path("boots"), past(n)); !errors.Is(err, unix.ENOSPC) {
+		t.Errorf("error %v", err)
+	}
+	if !bytes.Equal(before, l.read("boots")) {
+		t.Error("the ledger has changed")
+	}
+	l.check(os.Remove(l.path("filler")))
+	l.check(ledger.Append(t.Context(), l.path("boots"), past(n)))
+	if ps, err := ledger.Read(l.path("boots")); err != nil || len(ps) != n+1 {
+		t.Errorf("%d boots, error %v; want %d", len(ps), err, n+1)
 	}
 }
 

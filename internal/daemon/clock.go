@@ -44,13 +44,13 @@ func (d *daemon) clockOptions() clock.Options {
 // stepped notes a step of the wall clock, and records it in wtmpx. The note comes
 // first: if utmpd is killed in between, the record is missing, and is not written
 // twice.
-func (d *daemon) stepped(s clock.Step) {
+func (d *daemon) stepped(ctx context.Context, s clock.Step) {
 	d.heart.Renew()
 	if d.on.contained {
 		d.log.Info("the clock was stepped", "by", s.By(), "recorded", "no: the host of this container records it")
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), stepPatience)
+	ctx, cancel := context.WithTimeout(ctx, stepPatience)
 	defer cancel()
 	log := logs.New(d.cfg.WtmpxFile, logs.Options{System: d.on.files, Detector: d.wtmpx.Detector()})
 	wrote, err := d.steps.append(ctx, d.wtmpx, log, s)
