@@ -23,6 +23,7 @@ const (
 type settling struct {
 	early   time.Duration // the steps soon after the boot's record, which say that it was wrong
 	wrong   bool          // the time of the boot's own record was wrong
+	ahead   bool          // and so were all times of the boot
 	fixed   bool          // settled is certain
 	settled utmpx.Time    // of the first record after the clock was set, if it was
 	gap     time.Duration // before settled; the longest between two records
@@ -70,10 +71,14 @@ func (b *Boot) step(from, to time.Time) {
 
 // firstLevel looks at the record of the first run level.
 func (b *Boot) firstLevel(at utmpx.Time) {
-	if b.Recorded && at.Time().Sub(b.began()) > bootSettled {
+	if b.Recorded && !b.leveled && b.late(at) {
 		b.clock.contradict(at)
 	}
+	b.leveled = true
 }
+
+// late reports whether a first run level at that time is too late for b.
+func (b *Boot) late(at utmpx.Time) bool { return at.Time().Sub(b.began()) > bootSettled }
 
 // began returns when the boot began, if no step of the clock is missing from the log.
 func (b Boot) began() time.Time { return b.From.Add(b.stepped) }
@@ -90,19 +95,43 @@ func unset(t time.Time) bool {
 	return t.Before(earliest.Add(day)) || sinceY2K >= 0 && sinceY2K < day
 }
 
-// markRestarts marks the boots whose clock started at the same second as that of
-// another one.
+// markRestarts marks the boots whose clock started where that of another one had,
+// although it had gone on meanwhile: at the same second, or, if it went back by more
+// than a boot takes, within two minutes.
 func markRestarts(all []Boot) {
-	at := make(map[int64]int, len(all))
+	at := make(map[int64]int, len(all)) // the last boot that began in those two minutes
+	const span = int64(2 * time.Minute / time.Second)
+	var reached time.Time
 	for i := range all {
-		if !all[i].Recorded || all[i].stepped != 0 {
-			continue
+		b := &all[i]
+		if b.Recorded && b.stepped == 0 {
+			sec := b.From.Unix()
+			for _, key := range [...]int64{sec/span - 1, sec / span, sec/span + 1} {
+				if j, ok := at[key]; ok && restarted(all[j], *b, reached) {
+					b.clock.wrong, all[j].clock.wrong = true, true
+				}
+			}
+			at[sec/span] = i
 		}
-		sec := all[i].From.Unix()
-		if j, again := at[sec]; again {
-			all[i].clock.wrong, all[j].clock.wrong = true, true
-			continue
+		reached = latest(reached, b.To)
+	}
+}
+
+// restarted reports whether the clock started for b where it had started for a.
+// reached is the latest time between the two.
+func restarted(a, b Boot, reached time.Time) bool {
+	apart, back := b.From.Sub(a.From).Abs(), reached.Sub(b.From)
+	return apart < time.Second && back > sameMoment || apart <= 2*time.Minute && back > bootSettled
+}
+
+// markAhead marks the boots whose clock was ahead and was never set: the next one
+// began long before, but after the one before had ended.
+func markAhead(all []Boot) {
+	for i := 1; i+1 < len(all); i++ {
+		before, b, next := all[i-1], &all[i], all[i+1]
+		if next.Recorded && !unset(next.began()) && !next.began().Before(before.To) &&
+			b.began().Sub(next.began()) > bootSettled && b.To.Sub(next.began()) > bootSettled {
+			b.clock.wrong, b.clock.ahead = true, true
 		}
-		at[sec] = i
 	}
 }

@@ -157,6 +157,9 @@ func (ev Evidence) IsPresent(b Boot) bool {
 		d := b.From.Sub(ev.UtmpBoot)
 		return d >= -sameMoment && d < bootLate
 	}
+	if ev.stamped() && ev.Stamp.Booted.Sub(b.From).Abs() < bootLate {
+		return true // the clock may have been set since
+	}
 	if s := ev.Stamp; s != nil && s.Boot != ev.Boot && same(s.Booted, b.From) {
 		return false // it is the stamp's boot: a short one, or the clock started at the same time again
 	}

@@ -48,6 +48,7 @@ type Boot struct {
 	Slept       time.Duration // how long it was suspended
 	SleptKnown  bool
 	stepped     time.Duration // the sum of the recorded steps of the clock
+	leveled     bool          // it has the record of a run level that followed none
 	clock       settling
 }
 
@@ -70,12 +71,14 @@ func (b Boot) Down(next Boot) (d time.Duration, ok bool) {
 	if !next.Recorded || next.Doubtful() {
 		return 0, false
 	}
-	d, ok = span(b.To, next.From.Add(next.clock.early))
-	if !ok && next.stepped > 0 {
-		// Its clock was behind at the boot and was set forward later.
-		d, ok = span(b.To, next.From.Add(next.stepped))
+	// A clock that was set soon after the beginning was wrong then. One that was set
+	// later may have been as wrong at b's end.
+	for _, by := range [...]time.Duration{next.clock.early, 0, next.stepped} {
+		if d, ok = span(b.To, next.From.Add(by)); ok {
+			break
+		}
 	}
-	return d, ok
+	return d, ok && (b.Exact.Known || d > 0)
 }
 
 // span returns the time between two moments. ok is false if one of them cannot
@@ -105,6 +108,7 @@ func (h *History) Boots() []Boot {
 		b.To = h.alive()
 	}
 	markRestarts(h.boots)
+	markAhead(h.boots)
 	return h.boots
 }
 
@@ -130,8 +134,15 @@ func (h *History) present(at utmpx.Time) *Boot {
 	return &h.boots[len(h.boots)-1]
 }
 
-// Ordinary adds a record of kind Login or Other. Of a logout, login is false.
-func (h *History) Ordinary(at utmpx.Time, login bool) {
+// Ordinary adds a record of kind Login or Other, by its type. A record without a
+// user does not begin a boot, though its type may be that of a login.
+func (h *History) Ordinary(at utmpx.Time, typ utmpx.Type) {
+	h.ordinary(at, typ == utmpx.UserProcess, typ != utmpx.DeadProcess)
+}
+
+// ordinary adds a record of kind Login or Other. prompt is false of one that may be
+// written long after its time, as a logout.
+func (h *History) ordinary(at utmpx.Time, login, prompt bool) {
 	h.found = true
 	h.keepInit()
 	if at.Sec <= 0 {
@@ -145,7 +156,7 @@ func (h *History) Ordinary(at utmpx.Time, login bool) {
 		}
 		h.present(at)
 	}
-	if login {
+	if prompt {
 		h.open().setBack(at)
 	}
 	h.seen(at)
@@ -183,10 +194,11 @@ func (h *History) Add(r utmpx.Record) {
 	kind := KindOf(r)
 	switch kind {
 	case Other, Login:
-		h.Ordinary(r.Time, kind == Login)
 		if r.Type == utmpx.RunLevel {
 			h.runLevel(r)
+			return
 		}
+		h.ordinary(r.Time, kind == Login, kind == Login || r.Type == utmpx.LoginProcess)
 		return
 	case Init:
 		h.byInit(r.Time)
@@ -213,14 +225,16 @@ func (h *History) Add(r utmpx.Record) {
 	}
 }
 
-// runLevel looks at a run level that was recorded while the system is up.
+// runLevel adds the record of a run level other than those that end a boot.
 func (h *History) runLevel(r utmpx.Record) {
-	b := h.open()
-	if b == nil || r.Time.Sec <= 0 {
+	before := r.PID >> 8 & 0xff
+	if b := h.open(); b != nil && before == 'N' && (b.leveled || h.init != (utmpx.Time{}) && b.late(r.Time)) {
+		h.byInit(r.Time) // of the boot that follows, if its record does
 		return
 	}
-	b.setBack(r.Time)
-	if before := r.PID >> 8 & 0xff; before == 0 || before == 'N' {
+	// No other record shows the start where an init records run levels alone.
+	h.ordinary(r.Time, before == 'N', true)
+	if b := h.open(); b != nil && (before == 'N' || before == 0) && r.Time.Sec > 0 {
 		b.firstLevel(r.Time)
 	}
 }
@@ -234,7 +248,7 @@ func (h *History) beganEarlier(at utmpx.Time) {
 		return
 	}
 	b.Recorded = true
-	h.Ordinary(at, false)
+	h.ordinary(at, false, false)
 }
 
 // began adds a Began record. The Init records before it are of this boot.
@@ -247,7 +261,7 @@ func (h *History) began(at utmpx.Time) {
 			return // two programs have recorded this boot
 		case again && !b.Recorded:
 			b.Recorded, b.From = true, at.Time() // init wrote other records before this one
-			h.Ordinary(at, false)
+			h.ordinary(at, false, false)
 			return
 		}
 		b.End, b.To, b.By = Crashed, h.alive(), FromRecords

@@ -72,7 +72,7 @@ func Periods(all []Boot, since, until time.Time, present *Present) ([]Period, Su
 	for i := range all {
 		ps[i] = period(all, i, present)
 	}
-	w := window(ps, since, until)
+	w := window(ps, since, until, present)
 	if !since.IsZero() || !until.IsZero() {
 		ps = slices.DeleteFunc(ps, w.excludes)
 	}
@@ -93,6 +93,9 @@ func period(all []Boot, i int, present *Present) Period {
 		p.To, p.Slept, p.SleptKnown = present.Now, present.Slept, present.SleptKnown
 	}
 	p.setUp(all, i)
+	if p.clock.ahead {
+		p.UpKnown = false // it cannot be placed
+	}
 	if p.Running {
 		p.UpFor, p.UpKnown, p.UpLeast = present.uptime(p.Boot), true, false // the kernel counts, whatever the clock says
 	}
@@ -134,14 +137,15 @@ func (p *Period) setUpAfter(end time.Time) {
 func (p *Period) setDown(next Boot, runs bool, present *Present) {
 	p.DownFor, p.DownKnown = p.Down(next)
 	if runs {
-		if began := present.Now.Add(-present.uptime(next)); began.Sub(next.began()).Abs() > bootLate {
+		if began := present.Now.Add(-present.uptime(next)); !p.DownKnown || began.Sub(next.began()).Abs() > bootLate {
 			p.DownFor, p.DownKnown = span(p.To, began)
+			p.DownKnown = p.DownKnown && (p.Exact.Known || p.DownFor > 0)
 			return
 		}
 	}
 	first := next.clock.first.Time()
 	behind := p.To.Sub(next.began())
-	if !p.DownKnown && next.Recorded && !next.Doubtful() && behind > 0 && behind <= smallOverlap && first.After(p.To) {
+	if !p.DownKnown && next.Recorded && !next.Doubtful() && behind > sameMoment && behind <= smallOverlap && first.After(p.To) {
 		p.DownFor, p.DownKnown, p.DownMost = first.Sub(p.To), true, true
 	}
 }
@@ -151,20 +155,26 @@ func (p *Period) setDown(next Boot, runs bool, present *Present) {
 // it was up.
 func (p *Period) overlaps(before Boot) bool {
 	from := p.began()
-	return from.Before(before.To.Add(-sameMoment)) && p.To.After(before.began())
+	return from.Before(before.To.Add(-sameMoment)) && !before.clock.ahead && (before.Doubtful() || p.To.After(before.began()))
 }
 
 // windowed is a sum over the time between From and To.
-type windowed struct{ Sum }
+type windowed struct {
+	Sum
+	until bool // To is a limit
+}
 
 // window returns an empty sum over the time that the boots cover, limited to
 // since and until.
-func window(ps []Period, since, until time.Time) *windowed {
+func window(ps []Period, since, until time.Time, present *Present) *windowed {
 	w := &windowed{}
 	for _, p := range ps {
+		if p.clock.ahead || present != nil && p.To.After(present.Now.Add(sameMoment)) {
+			continue
+		}
 		from := p.To
 		if p.UpKnown {
-			from = p.To.Add(-p.UpFor) // differs from From if the clock was set
+			from = p.start()
 		}
 		// A clock that was not set tells of no time that can be part of a sum.
 		if unset(w.From) || from.Before(w.From) && !unset(from) {
@@ -178,25 +188,39 @@ func window(ps []Period, since, until time.Time) *windowed {
 		w.From = since
 	}
 	if !until.IsZero() && until.Before(w.To) {
-		w.To = until
+		w.To, w.until = until, true
 	}
 	return w
 }
 
+// start returns when p began; From, if that is not known better.
+func (p Period) start() time.Time {
+	if p.UpKnown {
+		return p.To.Add(-p.UpFor) // differs from From if the clock was set
+	}
+	return p.From
+}
+
 // excludes reports whether p lies outside the window.
 func (w *windowed) excludes(p Period) bool {
-	return w.To.Before(w.From) || p.To.Add(p.DownFor).Before(w.From) || p.From.After(w.To) && p.To.After(w.To)
+	before := !p.To.Add(p.DownFor).After(w.From) && p.start().Before(w.From)
+	after := !p.start().Before(w.To) && p.To.After(w.To)
+	return w.To.Before(w.From) || before || after
 }
 
 // add adds a period and the downtime after it, and limits both to the window.
 func (w *windowed) add(p *Period) {
 	w.Boots++
 	w.NoBoot = w.NoBoot && !p.Recorded
-	if p.End == Crashed && !p.To.After(w.To) {
-		w.Crashes++
-	}
 	if p.UpKnown {
 		w.addUp(p)
+	}
+	if w.until && p.To.After(w.To) {
+		p.goesOn(w.To)
+		return
+	}
+	if p.End == Crashed {
+		w.Crashes++
 	}
 	if !p.DownKnown {
 		return
@@ -214,6 +238,12 @@ func (w *windowed) add(p *Period) {
 	p.DownFor = w.part(p.To, back)
 }
 
+// goesOn makes p what it was at a time before its end: running.
+func (p *Period) goesOn(at time.Time) {
+	p.To, p.End, p.Exact, p.By, p.EndRecorded = at, Open, Exactness{}, "", false
+	p.Running, p.Follows, p.DownFor, p.DownKnown, p.DownMost = true, false, 0, false, false
+}
+
 // addUp adds the time up of a period, and its suspends, and limits both to the window.
 // When it was suspended is not known: if the period lies in the window in part only,
 // the suspends may have too.
@@ -225,6 +255,9 @@ func (w *windowed) addUp(p *Period) {
 	w.Up += p.AwakeFor
 	w.Slept += least
 	w.Unknown += most - least
+	if p.UpLeast && p.AwakeFor < time.Second {
+		p.UpKnown, p.UpLeast = false, false
+	}
 }
 
 // part returns how much of the time between two moments lies in the window.

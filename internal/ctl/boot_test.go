@@ -747,3 +747,21 @@ func TestOpenRC(t *testing.T) {
 	l.holds("utmp", "10:02:00 BOOT_TIME reboot")
 	l.holds("wtmp", "08:00:30 USER alice tty1", "08:00:40 RUN_LVL reboot ~~", "10:00:00 RUN_LVL shutdown crash+60s,heartbeat")
 }
+
+// TestSavedClock: the clock was hours behind at this boot, and no utmpx file in memory
+// has the time of its record. The stamp tells that the record is this boot's.
+func TestSavedClock(t *testing.T) {
+	l := newLab(t)
+	l.durable = true
+	l.logs(system(utmpx.BootTime, "reboot", "08:00"), system(utmpx.RunLevel, "shutdown", "10:00"))
+	l.starts("b", "10:00:20")
+	l.do("boot")
+	l.starts("b", "18:00")
+	l.until("18:30")
+	out := l.do("downtime")
+	for _, want := range []string{"shut down  2h00m   8h00m  yes", "running    30m00s"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("not %q in\n%s", want, out)
+		}
+	}
+}

@@ -91,6 +91,9 @@ func readAll(in call) (h *boots.History, own *recorder, present *boots.Present, 
 	b := &booting{recorder: own}
 	now := in.on.now()
 	ev := boots.Evidence{Now: now, Booted: now.Add(-in.on.uptime()), UtmpBoot: b.utmpBoot()}
+	if stamp, ours := own.stamp(); ours {
+		ev.Boot, ev.Stamp = stamp.BootID, &boots.Stamp{Boot: stamp.BootID, Booted: stamp.Time}
+	}
 	present = &boots.Present{Is: ev.IsPresent, Now: now, Uptime: in.on.uptime()}
 	present.Kernel, _ = in.on.up()
 	present.Slept, present.SleptKnown = own.slept()
@@ -173,9 +176,10 @@ func writeJSON(w io.Writer, ps []boots.Period, s boots.Sum) error {
 	}
 	for _, p := range ps {
 		l := line{From: p.From, Recorded: p.Recorded, To: p.To, End: endOf(p), Up: seconds(p.AwakeFor, p.UpKnown), Slept: seconds(p.Slept, p.SleptKnown), UpLeast: p.UpLeast,
-			Down: seconds(p.DownFor, p.DownKnown), DownMost: downMost(p), Doubtful: p.Doubtful(), KnownFrom: string(p.By), Ledger: p.Ledger}
+			Down: seconds(p.DownFor, p.DownKnown), DownMost: downMost(p), Doubtful: doubtful(p), KnownFrom: string(p.By), Ledger: p.Ledger}
 		if p.End != boots.Open {
-			l.Exact, l.Within = p.Exact.Known, seconds(p.Exact.Within, p.Exact.Known)
+			l.Exact = p.Exact.Known && !doubtful(p)
+			l.Within = seconds(p.Exact.Within, l.Exact)
 		}
 		out.Boots = append(out.Boots, l)
 	}
@@ -263,7 +267,7 @@ func count(n int, one, many string) string {
 // up formats how long the system was up in a period.
 func up(p boots.Period) string {
 	if p.UpLeast {
-		return "> " + length(p.AwakeFor, true)
+		return "> " + length(p.AwakeFor.Truncate(time.Second), true)
 	}
 	return length(p.AwakeFor, p.UpKnown)
 }
@@ -282,23 +286,30 @@ func down(p boots.Period) string {
 	case !p.Follows:
 		return ""
 	case downMost(p):
-		return "< " + length(p.DownFor, true)
+		return "< " + length(roundUp(p.DownFor), true)
 	}
 	return length(p.DownFor, p.DownKnown)
 }
 
 // downMost reports whether the system was down for less than DownFor says.
 func downMost(p boots.Period) bool {
-	return p.DownKnown && p.DownFor >= time.Second && (!p.Exact.Known || p.DownMost)
+	return p.DownKnown && p.DownFor > 0 && (!p.Exact.Known || p.DownMost)
 }
+
+// doubtful reports whether the clock was wrong at the beginning of a period.
+func doubtful(p boots.Period) bool { return p.Doubtful() || p.UpLeast }
 
 // exact formats how exact the end of a period is, and names the ledger if the log
 // lacks that end.
 func exact(p boots.Period) string {
-	if p.Ledger {
-		return exactness(p) + ", from the ledger"
+	s := exactness(p)
+	switch {
+	case !p.Ledger:
+		return s
+	case s == "":
+		return "from the ledger"
 	}
-	return exactness(p)
+	return s + ", from the ledger"
 }
 
 func exactness(p boots.Period) string {
@@ -307,12 +318,25 @@ func exactness(p boots.Period) string {
 		return ""
 	case !p.Exact.Known:
 		return "no: last sign of life"
-	case p.Doubtful():
+	case doubtful(p):
 		return "no: the clock was set"
 	case p.Exact.Within > 0:
 		return fmt.Sprintf("+%d s", int64(p.Exact.Within/time.Second))
 	}
 	return "yes"
+}
+
+// roundUp rounds a duration up to the smaller unit that length shows, so that it stays
+// the most that it can be.
+func roundUp(d time.Duration) time.Duration {
+	unit := time.Second
+	switch {
+	case d >= 24*time.Hour:
+		unit = time.Hour
+	case d >= time.Hour:
+		unit = time.Minute
+	}
+	return (d + unit - 1).Truncate(unit)
 }
 
 // short formats a time in local time.

@@ -31,7 +31,7 @@ func scan(ctx context.Context, log *logs.Log, name string, h *boots.History) err
 		}
 		typ, at, line := layout.Peek(record)
 		if boots.Ordinary(typ, line) {
-			h.Ordinary(at, typ == utmpx.UserProcess)
+			h.Ordinary(at, typ)
 			continue
 		}
 		h.Add(layout.Decode(string(record)))
@@ -95,14 +95,14 @@ type tail struct {
 // item is a record, shortened unless it is one of the system.
 type item struct {
 	at     utmpx.Time
-	login  bool
+	typ    utmpx.Type
 	record *utmpx.Record
 }
 
 func itemOf(r utmpx.Record) (item, boots.Kind) {
 	kind := boots.KindOf(r)
-	if kind == boots.Other || kind == boots.Login {
-		return item{at: r.Time, login: kind == boots.Login}, kind
+	if (kind == boots.Other || kind == boots.Login) && r.Type != utmpx.RunLevel {
+		return item{at: r.Time, typ: r.Type}, kind
 	}
 	d := r.Detach()
 	return item{record: &d}, kind
@@ -144,7 +144,7 @@ func (t *tail) history() []boots.Boot {
 	var h boots.History
 	for _, it := range slices.Backward(t.items) {
 		if it.record == nil {
-			h.Ordinary(it.at, it.login)
+			h.Ordinary(it.at, it.typ)
 			continue
 		}
 		h.Add(*it.record)

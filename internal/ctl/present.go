@@ -66,10 +66,21 @@ func (r *recorder) slept() (d time.Duration, known bool) {
 	if up <= 0 || init < inContainer {
 		return slept, up > 0
 	}
-	id, err := r.in.on.bootID()
-	stamp, ok := r.note(stampFile)
-	if err != nil || !ok || stamp.Up == 0 || (present{id, init, r.in.on.now(), up}).idOf(stamp) != id {
+	stamp, ours := r.stamp()
+	if !ours || stamp.Up == 0 {
 		return 0, false
 	}
 	return max(0, slept-stamp.Slept), true
+}
+
+// stamp returns the stamp of this boot. ours is false if there is none.
+func (r *recorder) stamp() (stamp heartbeat.Note, ours bool) {
+	id, err := r.in.on.bootID()
+	stamp, ok := r.note(stampFile)
+	if err != nil || !ok {
+		return stamp, false
+	}
+	p := present{id: id, init: r.in.on.initStart(), now: r.in.on.now()}
+	p.up, _ = r.in.on.up()
+	return stamp, p.idOf(stamp) == id
 }
