@@ -63,6 +63,9 @@ func (w *simWorld) nameless(old, lives, resolves bool, opt int) {
 
 // witness returns who shows a session, as /proc and logind do.
 func (w *simWorld) witness(q session.Question) (found session.Witness) {
+	if w.unseen() {
+		return session.Witness{Unknown: true}
+	}
 	for _, s := range w.sessions {
 		if s.shows(q) {
 			found = s.witnessed(w.run.n)
@@ -91,6 +94,18 @@ func (s *simSession) witnessed(run int) session.Witness {
 	return session.Witness{Found: true, Logind: s.shown == shownByLogind, ID: session.ID{PID: p.pid, Start: p.start}}
 }
 
+// unseen reports whether logind's files and /proc cannot be read just now.
+func (w *simWorld) unseen() bool { return time.Now().Before(w.unseenUntil) }
+
+// noteAtRest notes which sessions are shown when nothing has stood in utmpd's way for
+// long: it must know who speaks for them.
+func (w *simWorld) noteAtRest() {
+	for _, s := range w.sessions {
+		shown := s.shown != shownByNobody && !s.leader.ended && (s.witness == nil || !s.witness.ended)
+		s.atRest = shown && s.proc.ended && !s.proc.reused && !s.cleaned && w.slotOf(s) >= 0
+	}
+}
+
 // noteFollowed notes that utmpd looks at a living process that speaks for a session.
 func (w *simWorld) noteFollowed(p *simProc) {
 	for _, s := range w.sessions {
@@ -104,7 +119,7 @@ func (w *simWorld) noteFollowed(p *simProc) {
 func (w *simWorld) idle(user string) bool {
 	for _, s := range w.sessions {
 		if s.nameless && s.rec.User == user {
-			return s.resolves && !s.lives()
+			return s.resolves && !s.lives() && !w.unseen()
 		}
 	}
 	return false
@@ -127,7 +142,7 @@ func (w *simWorld) staysDead(s *simSession) bool {
 	case s.nameless:
 		before := w.boot && s.rec.Time.Time().Before(w.bootTime()) && w.holds(func(r utmpx.Record) bool { return r.Type == utmpx.BootTime })
 		return !s.old || !s.resolves && !before || len(w.steps) > 0
-	case s.shown != shownByNobody && s.followedBy == w.run.n:
+	case s.shown != shownByNobody && (s.atRest || s.followedBy == w.run.n):
 		return false
 	}
 	return s.display && !w.oldDisplay(s)

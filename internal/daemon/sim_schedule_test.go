@@ -80,6 +80,12 @@ var simKinds = []struct {
 			w.gone(s.witness, e.B%2 != 0)
 		}
 	}},
+	{"unseen", 2, func(w *simWorld, e simEvent) {
+		d := time.Duration(e.A%100) * time.Second
+		w.count("logind and /proc unreadable")
+		w.unseenUntil = time.Now().Add(d)
+		w.disturb(d + w.scan) // the next periodic reading asks again
+	}},
 	{"leave", 6, func(w *simWorld, e simEvent) { // the leader alone
 		if s := w.pick(e.A); s != nil && s.leader != nil {
 			w.gone(s.leader, e.B%3 != 0)

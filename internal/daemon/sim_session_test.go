@@ -25,6 +25,7 @@ type simSession struct {
 	witness     *simProc // leads logind's session, nil if there is none
 	witnessedBy int      // the run of utmpd that was told so
 	followedBy  int      // the run that has, after that, looked at who speaks for it
+	atRest      bool     // it lived on, shown, when the world had been left alone for long
 	nameless    bool     // its record names nothing
 	resolves    bool     // the name of its user does
 	old         bool     // its record is two hours older

@@ -58,6 +58,7 @@ func (w *simWorld) finish() {
 	time.Sleep(alone)
 	w.checkMarked(false)
 	w.mu.Lock()
+	w.noteAtRest()
 	w.tell("all processes end")
 	for _, s := range w.sessions {
 		w.gone(s.proc, true)
