@@ -91,7 +91,11 @@ func (m *machine) install(r row) {
 	m.put("/root/utmpd.deb", 0o644, deb)
 	m.t.Logf("dpkg -i:\n%s", m.sh("DEBIAN_FRONTEND=noninteractive dpkg -i /root/utmpd.deb 2>&1"))
 	m.set("WTMPX_UPDATE_FREQ=10")
-	m.sh("sed -i 's/ext4 defaults/ext4 %s/' /etc/fstab", r.mount)
+	if r.root {
+		m.sh("mount --bind / /mnt && cp -a /var/. /mnt/var && umount /mnt && sed -i '/ \\/var /d' /etc/fstab")
+	} else {
+		m.sh("sed -i 's/ext4 defaults/ext4 %s/' /etc/fstab", r.mount)
+	}
 	m.sh("sync")
 }
 
@@ -123,8 +127,13 @@ func (m *machine) restart() {
 // describe returns the machine's own description of itself.
 func (m *machine) describe(r row) string {
 	m.t.Helper()
-	if options := m.sh("sed -n 's,^[^ ]* /var ext4 ,,p' /proc/mounts"); !strings.Contains(","+strings.Fields(options)[0]+",", ","+r.mount+",") {
-		m.t.Errorf("/var is mounted %s, not %s", options, r.mount)
+	point, about := "/var", "/var mounted "
+	if r.root {
+		point, about = "/", "/var on the root file system, mounted "
+	}
+	options := m.sh("stat -c %%m /var && awk '$2 == \"%s\" && $3 == \"ext4\" { print $4 }' /proc/mounts", point)
+	if on, options, _ := strings.Cut(options, "\n"); on != point || !strings.Contains(","+options+",", ","+r.mount+",") {
+		m.t.Errorf("/var is on %s, mounted %s, not on %s, mounted %s", on, options, point, r.mount)
 	}
 	system := m.sh(`. /etc/os-release && echo "Debian $(cat /etc/debian_version)"`)
 	initsystem := "sysvinit " + m.sh("dpkg-query -W -f '${Version}' sysvinit-core 2>/dev/null || true")
@@ -134,7 +143,7 @@ func (m *machine) describe(r row) string {
 			initsystem += " without utmp"
 		}
 	}
-	return fmt.Sprintf("%s, Linux %s, %s, /var mounted %s", system, m.sh("uname -r"), initsystem, r.mount)
+	return fmt.Sprintf("%s, Linux %s, %s, %s%s", system, m.sh("uname -r"), initsystem, about, r.mount)
 }
 
 // sessionsStand kills utmpd while users are logged in, then one of their sessions, and runs

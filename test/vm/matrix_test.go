@@ -17,17 +17,24 @@ import (
 type row struct {
 	system string // the name in images.sh
 	mount  string // the mount option of /var
+	root   bool   // /var is on the root file system, which init can write to from the start
 }
 
 var rows = []row{
-	{"debian12-systemd", "relatime"},
-	{"debian12-systemd", "noatime"},
-	{"debian12-systemd", "lazytime"},
-	{"debian13-systemd", "relatime"},
-	{"debian12-sysvinit", "relatime"},
+	{"debian12-systemd", "relatime", false},
+	{"debian12-systemd", "noatime", false},
+	{"debian12-systemd", "lazytime", false},
+	{"debian13-systemd", "relatime", false},
+	{"debian12-sysvinit", "relatime", false},
+	{"debian12-sysvinit", "relatime", true},
 }
 
-func (r row) name() string { return r.system + "-" + r.mount }
+func (r row) name() string {
+	if r.root {
+		return r.system + "-root"
+	}
+	return r.system + "-" + r.mount
+}
 
 // The columns of the matrix.
 const (

@@ -70,8 +70,9 @@ func (m *machine) ends(rs []utmpx.Record, at time.Time, sessions []utmpx.Record)
 	m.t.Helper()
 	up := rs[len(rs)-1]
 	before := slices.DeleteFunc(slices.Clone(rs[:len(rs)-1]), func(r utmpx.Record) bool {
-		// sysvinit records the end of its boot scripts before the boot.
-		return r.Type == utmpx.DeadProcess && r.ID == "si" && r.Line == ""
+		// sysvinit records its boot scripts before the boot: their end, and, where it can
+		// write to the log from the start, their beginning.
+		return (r.Type == utmpx.InitProcess || r.Type == utmpx.DeadProcess) && r.ID == "si" && r.Line == ""
 	})
 	n := 0
 	for _, r := range before {
