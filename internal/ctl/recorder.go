@@ -60,6 +60,9 @@ func newRecorder(in call) (*recorder, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := recfile.Mistaken(cfg.UtmpxFile, cfg.WtmpxFile, recfile.Options{}); err != nil {
+		return nil, err
+	}
 	r := &recorder{in: in, cfg: cfg, dry: in.set["n"], wtmpx: recfile.NewLog(cfg.WtmpxFile, recfile.Options{})}
 	r.report = report{DryRun: r.dry, Wrote: []action{}, Notes: []string{}}
 	if r.bootID, err = in.on.bootID(); err != nil {

@@ -78,7 +78,7 @@ func (s *stopping) mark() error {
 // as utmpd would if it still ran. In doubt it leaves a record unchanged, because the end
 // of the system ends the session anyway.
 func (s *stopping) clean() error {
-	f := recfile.NewFile(s.cfg.UtmpxFile, recfile.Options{})
+	f := recfile.NewFile(s.cfg.UtmpxFile, recfile.Options{Apart: s.cfg.WtmpxFile})
 	snap, err := f.Snapshot(nil)
 	if err != nil && !errors.Is(err, recfile.ErrTooLong) {
 		if errors.Is(err, fs.ErrNotExist) {
@@ -94,7 +94,7 @@ func (s *stopping) clean() error {
 	defer cancel()
 	results := make(chan []session.Result, 1)
 	c := cleaner.New(cleaner.Options{
-		File: f, Log: openlogins.New(s.wtmpx.Name(), recfile.Options{}),
+		File: f, Log: openlogins.New(s.wtmpx.Name(), recfile.Options{Apart: s.cfg.UtmpxFile}),
 		Gone:   func(pid int32) bool { return !s.in.on.alive(pid) },
 		DryRun: s.dry, Logger: slog.New(slog.DiscardHandler),
 	})

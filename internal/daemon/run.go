@@ -119,8 +119,9 @@ func newDaemon(f flags, cfg config.Config, log logger, ready func(), on machine)
 
 // build makes the rooms, and the parts that belong to the loop.
 func (d *daemon) build() {
-	d.file = recfile.NewFile(d.cfg.UtmpxFile, recfile.Options{System: d.on.files})
-	d.wtmpx = recfile.NewLog(d.cfg.WtmpxFile, recfile.Options{System: d.on.files})
+	d.file = recfile.NewFile(d.cfg.UtmpxFile, recfile.Options{System: d.on.files, Apart: d.cfg.WtmpxFile})
+	logOptions := recfile.Options{System: d.on.files, Apart: d.cfg.UtmpxFile}
+	d.wtmpx = recfile.NewLog(d.cfg.WtmpxFile, logOptions)
 	d.sinks = []sink{newLogSink(d.log.Logger)}
 	d.wake = time.NewTimer(time.Hour)
 	d.memory = newMemory(d.on.collector)
@@ -138,7 +139,7 @@ func (d *daemon) build() {
 		},
 	})
 	d.cleaner = cleaner.New(cleaner.Options{
-		File: d.file, Log: openlogins.New(d.cfg.WtmpxFile, recfile.Options{System: d.on.files}),
+		File: d.file, Log: openlogins.New(d.cfg.WtmpxFile, logOptions),
 		Gone:   func(pid int32) bool { return watcher.Dead(d.on.procs, pid) },
 		DryRun: d.flags.dryRun, Logger: d.log.Logger,
 	})

@@ -49,6 +49,9 @@ func (f *File) Snapshot(prev *snapshot.Snapshot) (*snapshot.Snapshot, error) {
 		return nil, err
 	}
 	defer h.Close()
+	if err := f.apartFrom(info.Generation); err != nil {
+		return nil, wrap("read", f.name, err)
+	}
 	l, err := f.layout(h, info)
 	if err != nil {
 		return nil, wrap("read", f.name, err)

@@ -24,8 +24,9 @@ const (
 // gate takes the locks of one name. With sys and name set it is ready for use, by
 // many goroutines.
 type gate struct {
-	sys  sysfile.System
-	name string
+	sys   sysfile.System
+	name  string
+	apart string // a name that must lead to another file, "" for none
 
 	mu      sync.Mutex
 	waiting map[waitKey]*waiter
@@ -63,6 +64,9 @@ func (g *gate) lock(ctx context.Context, mode sysfile.OpenMode, want snapshot.Ge
 		if err == nil && now.Generation == info.Generation {
 			// Its size may have changed in the queue.
 			if info, err = h.Info(); err == nil {
+				err = g.apartFrom(info.Generation)
+			}
+			if err == nil {
 				return h, info, nil
 			}
 		}

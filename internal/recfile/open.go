@@ -19,6 +19,9 @@ type Options struct {
 	// certain. nil is [utmpx.Native]; then an empty log gets the layout of the
 	// first record written to it, if that was read from a file.
 	Layout *utmpx.Layout
+	// Apart is a name that must lead to another file. As long as both lead to one,
+	// that file is neither taken for records nor written to: [ErrOneFile].
+	Apart string
 }
 
 const (
@@ -37,7 +40,7 @@ type opened struct {
 }
 
 func (o *opened) init(name string, opts Options) {
-	o.sys, o.name, o.detector = opts.System, name, NewDetector(opts.Layout)
+	o.sys, o.name, o.apart, o.detector = opts.System, name, opts.Apart, NewDetector(opts.Layout)
 	if o.sys == nil {
 		o.sys = sysfile.Kernel()
 	}
