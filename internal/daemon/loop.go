@@ -103,12 +103,14 @@ func (d *daemon) handleNow(ev table.Event) {
 func (d *daemon) handle(ins ...input) {
 	var watch []watcher.Order
 	var questions []session.Question
+	var sights []session.Sight
 	var jobs []session.Job
 	reports := make([][]session.Report, len(ins))
 	for i, in := range ins {
 		acts := d.table.Handle(d.moment(in.at), in.events...)
 		reports[i] = acts.Reports
 		watch = toWatcher(watch, acts)
+		sights = joined(sights, acts.Look)
 		questions = joined(questions, acts.Gather)
 		jobs = joined(jobs, acts.Clean)
 		if acts.Pay != nil {
@@ -117,6 +119,9 @@ func (d *daemon) handle(ins ...input) {
 		if acts.Rescan {
 			d.scanner.Rescan()
 		}
+	}
+	if sights != nil {
+		watch = append(watch, watcher.Order{Op: watcher.Look, Sights: sights})
 	}
 	if questions != nil {
 		watch = append(watch, watcher.Order{Op: watcher.Gather, Questions: questions})

@@ -98,8 +98,8 @@ func (w *simWorld) misdated(s *simSession) bool {
 func (w *simWorld) taken(s *simSession, noticed time.Time) []*simProc {
 	tick := uint64(w.up(noticed)/(10*time.Millisecond)) + 1
 	procs := s.procs()
-	for _, p := range w.led[s.rec.Line] {
-		if p.start <= tick && !slices.Contains(procs, p) {
+	for _, p := range slices.Concat(w.led[s.rec.Line], w.unknownGettys(s.rec.Line)) {
+		if outer := s.outerSeenBy == w.run.n && slices.Contains(s.outers, p); p.start <= tick && !outer && !slices.Contains(procs, p) {
 			procs = append(procs, p)
 		}
 	}
@@ -134,6 +134,12 @@ func (w *simWorld) holds(such func(utmpx.Record) bool) bool {
 		}
 	}
 	return false
+}
+
+// unfollowed reports whether utmpd did not know by which process a container's session
+// lived: it ended before that was found.
+func (w *simWorld) unfollowed(s *simSession) bool {
+	return s.contained && (s.seenBy != w.run.n || s.proc.endAt.Sub(s.seenSince) < w.grace+time.Second)
 }
 
 // procs are those by which a session truly lives or lived.

@@ -125,16 +125,10 @@ func (w *simWorld) markedTime(s *simSession, got time.Time, prompt bool) {
 			earliest = p.endAt
 		}
 	}
-	first := slices.MinFunc(deaths, time.Time.Compare)
-	now := latest(w.wallAt(time.Now()), login) // which is some microseconds later at most, see write
-	if len(w.steps) != s.steps {
-		w.count("marks: time not judged, the clock was stepped") // so that earlier and later mean nothing
-	} else if got.Before(first) || got.After(now) {
-		w.broken("2: %v ends at %v, its processes at %v, it is marked at %v", s, got, deaths, now)
-	}
+	w.markedBetween(s, got, deaths)
 	// What was not seen alive has no time of death but the finding's; and so it
 	// is without a pidfd.
-	if !prompt || w.polling || w.maxFDs < 100 || earliest.Sub(s.began) < 100*time.Millisecond {
+	if !prompt || w.polling || w.maxFDs < 100 || s.contained || s.ghost || earliest.Sub(s.began) < 100*time.Millisecond {
 		return
 	}
 	w.count("marks: time judged exactly")
@@ -145,6 +139,20 @@ func (w *simWorld) markedTime(s *simSession, got time.Time, prompt bool) {
 	}
 	if !slices.ContainsFunc(deaths, got.Equal) {
 		w.broken("2: %v was watched and ends at %v, its processes at %v", s, got, deaths)
+	}
+}
+
+// markedBetween checks that the time of an end lies between the first death and now.
+func (w *simWorld) markedBetween(s *simSession, got time.Time, deaths []time.Time) {
+	first := slices.MinFunc(deaths, time.Time.Compare)
+	now := latest(w.wallAt(time.Now()), s.rec.Time.Time()) // which is some microseconds later at most, see write
+	switch {
+	case len(w.steps) != s.steps: // so that earlier and later mean nothing
+		w.count("marks: time not judged, the clock was stepped")
+	case w.unfollowed(s):
+		w.count("marks: time not judged, of a container's, which was not known to live")
+	case got.Before(first) || got.After(now):
+		w.broken("2: %v ends at %v, its processes at %v, it is marked at %v", s, got, deaths, now)
 	}
 }
 
@@ -177,7 +185,7 @@ func (w *simWorld) markedLate(s *simSession, prompt bool) {
 			from = latest(from, p.endAt)
 		}
 	}
-	if time.Since(s.proc.endAt) < w.grace && !w.misdated(s) {
+	if time.Since(s.proc.endAt) < w.grace && !w.misdated(s) && !w.unfollowed(s) {
 		w.broken("2: %v was marked %v after its end, before its grace was over", s, time.Since(s.proc.endAt))
 	}
 	if time.Since(from) > w.grace+late {
@@ -369,6 +377,12 @@ func (w *simWorld) checkMarked(allDead bool) {
 		}
 		if !allDead {
 			w.count("dead when left alone")
+		}
+		if s.proc.foreign && s.proc.seenBy != 0 {
+			if !allDead {
+				w.count("dead when left alone: not judged, its process was of another user namespace")
+			}
+			continue
 		}
 		if w.staysDead(s) {
 			if !allDead {

@@ -18,6 +18,11 @@ import (
 type simProc struct {
 	pid           int32
 	start, inode  uint64
+	parent        *simProc
+	uid           uint32 // the real one
+	number        int32  // in a pid namespace of its own; 0: it has none
+	foreign       bool   // in a user namespace of its own
+	nobody        session.Nobody
 	ended, reaped bool
 	endAt         time.Time
 	status        session.Status
@@ -121,27 +126,6 @@ func (k simKernel) NewPoller() (watcher.Poller, error) {
 	return &simPoller{simRun: k.simRun, more: make(chan struct{}, 1), closed: make(chan struct{})}, nil
 }
 
-// Gather tells who leads the terminals, as /proc and /dev do.
-func (k simKernel) Gather(questions []session.Question) []session.Evidence {
-	k.w.mu.Lock()
-	defer k.w.mu.Unlock()
-	if err := k.enter("gather", ""); err != nil {
-		return nil
-	}
-	found := make([]session.Evidence, len(questions))
-	for i, q := range questions {
-		found[i].Key = q.Key
-		if p := k.w.terms[q.Line]; p != nil && !p.ended {
-			found[i].Leaders = []session.Leader{{ID: session.ID{PID: p.pid, Start: p.start}}}
-		}
-		if q.Shown {
-			found[i].Witness = k.w.witness(q)
-		}
-		found[i].Idle = q.Idle && k.w.idle(q.User)
-	}
-	return found
-}
-
 // procHandle is a process held by utmpd.
 type procHandle struct {
 	*simRun
@@ -152,6 +136,8 @@ type procHandle struct {
 }
 
 func (h *procHandle) ID() session.ID { return h.id }
+
+func (h *procHandle) Nobody() session.Nobody { return h.p.nobody }
 
 func (h *procHandle) Ended() (ended, reaped bool) {
 	h.w.mu.Lock()

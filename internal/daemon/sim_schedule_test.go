@@ -194,6 +194,18 @@ var simKinds = []struct {
 			go d.emit(input{time.Now(), []table.Event{table.Requested{PIDs: []int32{pid}}}})
 		}
 	}},
+	{"contained", 2, func(w *simWorld, e simEvent) { w.contained(e.A%3 == 0) }},
+	{"ghost", 1, func(w *simWorld, e simEvent) { w.ghost(e.A) }},
+	{"takeover", 3, func(w *simWorld, e simEvent) {
+		if s := w.pick(e.A); s != nil {
+			w.takeOver(s)
+		}
+	}},
+	{"getty", 5, func(w *simWorld, e simEvent) {
+		if s := w.pick(e.A); s != nil && !s.lives() {
+			w.getty(s)
+		}
+	}},
 	{"lockless", 2, func(w *simWorld, e simEvent) { w.appendTorn(e.A%2 == 0) }},
 }
 
@@ -235,7 +247,7 @@ func (w *simWorld) happen(e simEvent) {
 
 var hookCalls = []simfile.Call{
 	simfile.Open, simfile.Lookup, simfile.Read, simfile.Write, simfile.Append, simfile.Truncate, simfile.TryLock,
-	simfile.Unlock, simfile.Stat, simfile.Sync, simfile.Close, "pidfd", "gather", "epoll", "save",
+	simfile.Unlock, simfile.Stat, simfile.Sync, simfile.Close, "pidfd", "look", "gather", "epoll", "save",
 }
 
 // writingCalls are those between which a kill leaves work half done.

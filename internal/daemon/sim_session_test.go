@@ -3,6 +3,7 @@
 package daemon
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -29,6 +30,11 @@ type simSession struct {
 	nameless    bool     // its record names nothing
 	resolves    bool     // the name of its user does
 	old         bool     // its record is two hours older
+
+	contained   bool       // in a container; proc has ut_pid there alone
+	ghost       bool       // dead before its record was written
+	outerSeenBy int        // the run of utmpd that has seen in whose session proc runs
+	outers      []*simProc // whom it saw then
 
 	disturbed int           // as the world was when it began
 	began     time.Time     // when its record was written last
@@ -99,6 +105,7 @@ func (w *simWorld) login(line, kind, opt int) {
 	if kind == kindFTP {
 		rec.Line = fmt.Sprintf("vsftpd:%d", rec.PID)
 	}
+	s.proc.uid = cmp.Or(s.proc.uid, simUsers[rec.User])
 	if kind == kindSameProc && len(w.sessions) > 0 {
 		rec.ID = fmt.Sprintf("tm%d", s.n%50)
 	}
@@ -188,7 +195,7 @@ func loginRecord(n, line, kind int) utmpx.Record {
 func (w *simWorld) loginProc(kind, opt int) *simProc {
 	var p *simProc
 	switch {
-	case kind == kindSameProc && len(w.sessions) > 0:
+	case kind == kindSameProc && len(w.sessions) > 0 && w.sessions[len(w.sessions)-1].proc.number == 0:
 		p = w.sessions[len(w.sessions)-1].proc
 		w.count("pid of several records")
 	case opt&optReuse != 0 && len(w.pool) > 0:
@@ -209,6 +216,9 @@ func (w *simWorld) lead(s *simSession, line string, kind int) {
 	terminal := strings.HasPrefix(line, "pts/")
 	if old := w.terms[line]; terminal && old != nil && !old.ended {
 		s.nested = true // a login within a session
+		if p := s.proc; p != old && p.parent == nil && !old.below(p) {
+			p.parent = old
+		}
 		w.count("login on a terminal that has a leader")
 		return
 	}
@@ -217,6 +227,7 @@ func (w *simWorld) lead(s *simSession, line string, kind int) {
 	case kind == kindMonitor || kind == kindSessreg:
 		s.leader = w.spawn(w.freshPID())
 		leader = s.leader
+		leader.parent, leader.uid = s.proc, s.proc.uid
 	case !terminal:
 		return
 	}
@@ -229,8 +240,11 @@ func (w *simWorld) lead(s *simSession, line string, kind int) {
 // write writes a session's records, with the time of now.
 func (w *simWorld) write(s *simSession, rec utmpx.Record, opt int) {
 	w.locked(utmpName, func() {
-		if s.proc.ended && !s.nameless { // its writer too
+		if s.proc.ended && !s.nameless && !s.ghost { // its writer too
 			return
+		}
+		if s.ghost {
+			s.proc.endAt = time.Now()
 		}
 		rec.Time = utmpx.TimeOf(w.wallAt(time.Now()))
 		if s.old {

@@ -53,6 +53,7 @@ type simWorld struct {
 	terms   map[string]*simProc   // who leads a terminal, or led it last
 	had     map[int32][]*simProc  // all who had a pid, the last one last
 	led     map[string][]*simProc // all who led a terminal
+	gettys  map[string][]*simProc // those that waited on a terminal
 	lastPID int32
 	inodes  uint64
 	pool    []int32 // pids whose process is gone
@@ -103,7 +104,7 @@ func newSimWorld(s simSettings, log *bytes.Buffer) *simWorld {
 	w := &simWorld{
 		simSettings: s, files: simfile.New(), began: time.Now(), log: log,
 		procs: map[int32]*simProc{}, terms: map[string]*simProc{}, byRaw: map[string]*simSession{}, lastPID: 1000,
-		had: map[int32][]*simProc{}, led: map[string][]*simProc{}, tally: simTally{},
+		had: map[int32][]*simProc{}, led: map[string][]*simProc{}, gettys: map[string][]*simProc{}, tally: simTally{},
 	}
 	var boot []byte
 	rec := utmpx.Record{Type: utmpx.BootTime, Line: "~", ID: "~~", User: "reboot", Host: "6.12.0",

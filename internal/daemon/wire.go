@@ -54,7 +54,7 @@ func (d *daemon) watcherEvents(events []watcher.Event) {
 func (d *daemon) fromWatcher(ev watcher.Event, boot time.Time) table.Event {
 	switch ev.Kind {
 	case watcher.Alive:
-		alive := table.Alive{PID: ev.PID, Token: ev.Token, ID: ev.ID, Boot: boot}
+		alive := table.Alive{PID: ev.PID, Token: ev.Token, ID: ev.ID, Nobody: ev.Nobody, Boot: boot}
 		if ev.ID.Start != 0 {
 			alive.Started = boot.Add(ev.ID.SinceBoot())
 		}
@@ -65,6 +65,8 @@ func (d *daemon) fromWatcher(ev watcher.Event, boot time.Time) table.Event {
 		return table.Exited{Token: ev.Token, Status: ev.Status}
 	case watcher.Reaped:
 		return table.Reaped{Token: ev.Token, Status: ev.Status}
+	case watcher.Looked:
+		return table.Looked{Sightings: ev.Sightings}
 	}
 	return table.Gathered{Evidence: ev.Evidence}
 }

@@ -66,23 +66,28 @@ func hidesOthers() bool {
 
 // terminal returns a line's device number in the encoding of /proc/PID/stat.
 func terminal(line string) (tty uint32, ok bool) {
+	tty, _, ok = terminalStat(line)
+	return tty, ok
+}
+
+// terminalStat returns, beside that, what stat(2) tells of the terminal.
+func terminalStat(line string) (tty uint32, st unix.Stat_t, ok bool) {
 	path, ok := linePath(line)
 	if !ok {
-		return 0, false
+		return 0, st, false
 	}
 	for range 3 { // console → tty0 → tty1
-		var st unix.Stat_t
 		if unix.Stat(path, &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFCHR {
-			return 0, false
+			return 0, st, false
 		}
 		major, minor := unix.Major(uint64(st.Rdev)), unix.Minor(uint64(st.Rdev))
 		active, alias := activeTerminal(major, minor)
 		if !alias {
-			return deviceNumber(major, minor), true
+			return deviceNumber(major, minor), st, true
 		}
 		path = "/dev/" + active
 	}
-	return 0, false
+	return 0, st, false
 }
 
 // deviceNumber encodes a device number as tty_nr in /proc/PID/stat does.

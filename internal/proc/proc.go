@@ -8,6 +8,7 @@ package proc
 
 import (
 	"errors"
+	"os"
 	"strings"
 
 	"utmpd.dev/utmpd/internal/session"
@@ -33,6 +34,18 @@ type Leader struct {
 type End struct {
 	Key    uint64 // the key passed to Poller.Add
 	Reaped bool   // the parent has waited for it; Status will not change any more
+}
+
+// nobody reports why the process that has a pid cannot be a session's, as far as the
+// number tells.
+func nobody(pid int32) session.Nobody {
+	switch pid {
+	case int32(os.Getpid()):
+		return session.Ourselves
+	case 1:
+		return session.Init
+	}
+	return session.Somebody
 }
 
 // linePath returns the path of a ut_line, a name below /dev such as pts/3. ok

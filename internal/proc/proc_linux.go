@@ -17,9 +17,10 @@ import (
 // Process is one process. One from Open holds a pidfd; one from Find knows only
 // its pid and start time. A Process is not safe for concurrent use.
 type Process struct {
-	id   session.ID
-	fd   int32 // the pidfd; -1 from Find
-	peek bool  // its stat showed fields that need ptrace access
+	id      session.ID
+	fd      int32 // the pidfd; -1 from Find
+	peek    bool  // its stat showed fields that need ptrace access
+	kthread bool
 }
 
 // Open opens the process that has pid now, also if it is a zombie. It does not
@@ -43,7 +44,7 @@ func Open(pid int32) (*Process, error) {
 		// Another process may have got the pid since pidfd_open. It cannot
 		// have while the pidfd's process is not reaped.
 		if _, reaped := p.Ended(); !reaped {
-			p.id.Start, p.peek = s.start, s.startCode > 1
+			p.id.Start, p.peek, p.kthread = s.start, s.startCode > 1, s.kernelThread()
 		}
 	}
 	return p, nil
@@ -78,7 +79,7 @@ func Find(pid int32) (*Process, error) {
 		return nil, fmt.Errorf("proc: find %d: %w", pid, ErrGone)
 	}
 	if s, err := readStat(pid); err == nil {
-		p.id.Start, p.peek = s.start, s.startCode > 1
+		p.id.Start, p.peek, p.kthread = s.start, s.startCode > 1, s.kernelThread()
 	}
 	return p, nil
 }
@@ -86,6 +87,14 @@ func Find(pid int32) (*Process, error) {
 // ID returns the process's identity. Its Inode is 0 before Linux 6.9 and from
 // Find. Its Start is 0 if /proc does not show the process.
 func (p *Process) ID() session.ID { return p.id }
+
+// Nobody reports why the process cannot be a session's.
+func (p *Process) Nobody() session.Nobody {
+	if p.kthread {
+		return session.KernelThread
+	}
+	return nobody(p.id.PID)
+}
 
 // Ended reports whether the process has ended, and whether its parent has
 // waited for it. It does not block. A process whose first thread has exited

@@ -36,6 +36,9 @@ func (p *Process) Ended() (ended, reaped bool) {
 	return gone, gone
 }
 
+// Nobody reports why the process cannot be a session's.
+func (p *Process) Nobody() session.Nobody { return nobody(p.id.PID) }
+
 // Status returns an unknown status.
 func (p *Process) Status() session.Status { return session.Status{} }
 

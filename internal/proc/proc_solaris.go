@@ -112,6 +112,9 @@ func (p *Process) Ended() (ended, reaped bool) {
 	return info.ended(), false
 }
 
+// Nobody reports why the process cannot be a session's.
+func (p *Process) Nobody() session.Nobody { return nobody(p.id.PID) }
+
 // Status returns how the process ended. The kernel reports it for a zombie only.
 func (p *Process) Status() session.Status {
 	info, err := readPsinfo(p.id.PID)

@@ -14,8 +14,10 @@ import (
 type stat struct {
 	pid       int32
 	state     byte
+	parent    int32
 	session   int32
 	tty       uint32 // device number, see deviceNumber
+	flags     uint32 // PF_*
 	threads   int64
 	start     uint64 // ticks since boot
 	startCode uint64 // 1 without ptrace access, 0 for a zombie
@@ -33,6 +35,12 @@ func (s stat) ended() bool {
 	}
 	return false
 }
+
+// kernelThread reports whether the process is one of the kernel's own. Nothing else
+// tells: in a pid namespace process 2 is like any other.
+//
+// Source: PF_KTHREAD in the kernel's linux/sched.h.
+func (s stat) kernelThread() bool { return s.flags&0x00200000 != 0 }
 
 // parseStat parses a line of /proc/PID/stat. The second field, the program's
 // name in parentheses, may contain any byte, so the last closing parenthesis
@@ -71,10 +79,14 @@ func (s *stat) set(field int, word []byte) bool {
 	}
 	n, ok := number(word)
 	switch field {
+	case 4:
+		s.parent = int32(n)
 	case 6:
 		s.session = int32(n)
 	case 7:
 		s.tty = uint32(n) // printed as a signed int
+	case 9:
+		s.flags = uint32(n)
 	case 20:
 		s.threads = n
 	case 22:

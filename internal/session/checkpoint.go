@@ -23,4 +23,9 @@ type Entry struct {
 	End    time.Time // when it ended; zero while it lives
 	Exact  bool      // End is when it died, not when it was found dead
 	Status Status
+
+	// What was seen of its line and its process while that lived. A file does not hold
+	// it: a later run looks again.
+	Sight *Sighting
+	Fits  bool
 }

@@ -2,12 +2,34 @@
 
 package session
 
+// Sight asks who leads the line of a record that was just seen, as seen from the
+// record's process.
+type Sight struct {
+	Key  uint64 // names the question in its answer
+	Line string // ut_line
+	PID  int32  // ut_pid
+}
+
+// Sighting answers a [Sight].
+type Sighting struct {
+	Key    uint64
+	Leader ID // leads the line and is the record's process or descends from it; zero if none does
+	Outer  ID // leads the line and is an ancestor of the record's process; zero if none is
+	Owner  Owner
+}
+
+// Owner is the user that a terminal belongs to.
+type Owner struct {
+	Known bool
+	UID   uint32
+}
+
 // Question asks what the machine knows of a session whose record is about to be
 // cleaned.
 type Question struct {
 	Key  uint64 // names the question in its answer
-	Line string // ut_line, if a terminal may have that name; else ""
-	PID  int32  // ut_pid
+	Line string // ut_line, if its leaders count; else ""
+	PID  int32  // ut_pid, if processes of other pid namespaces count that have this number there; else 0
 	User string // ut_user
 
 	Shown   bool    // who shows the session on Display is asked
@@ -17,15 +39,34 @@ type Question struct {
 
 // Evidence answers a [Question]: facts alone. The table weighs them.
 type Evidence struct {
-	Key     uint64
-	Hidden  bool // the terminal exists, and who leads it cannot be known
-	Leaders []Leader
+	Key       uint64
+	Hidden    bool        // the terminal exists, and who leads it cannot be known
+	Blind     bool        // processes of other pid namespaces cannot be known
+	User      Owner       // ut_user, if that name is known here
+	Owner     Owner       // of the terminal, now
+	Leaders   []Candidate // the processes that lead the terminal
+	Namesakes []Candidate // those whose number in their own pid namespace is ut_pid
 
 	Witness Witness
 	Idle    bool // the user surely has no process
 }
 
-// Leader is a living process that leads the session on a terminal.
-type Leader struct {
-	ID ID // its Inode may be unknown
+// Candidate is a living process by which a session may live on.
+type Candidate struct {
+	ID        ID     // its Inode may be unknown
+	UID       uint32 // the real one
+	Foreign   bool   // its user namespace is another than utmpd's: a user may have made it
+	Elsewhere bool   // its terminal has the line's number in another devpts
+	Above     []ID   // its parent, the parent's parent and so on
 }
+
+// Nobody is why a process is nobody's session.
+type Nobody uint8
+
+// A process that is nobody's session.
+const (
+	Somebody     Nobody = iota // it may be one
+	KernelThread               // PF_KTHREAD
+	Ourselves                  // utmpd
+	Init                       // process 1, unless it leads the line
+)

@@ -33,7 +33,7 @@ func (t *Table) Checkpoint(now Moment) session.Checkpoint {
 		c.Sessions = append(c.Sessions, was.Entry)
 	}
 	for s := range t.utmpx.each() {
-		if s.id.PID != 0 && (s.state != done || s.left) {
+		if s.id.PID != 0 && s.held == nil && (s.state != done || s.left) {
 			c.Sessions = append(c.Sessions, s.checkpoint(now))
 		}
 	}
@@ -55,7 +55,7 @@ func (s *entry) checkpoint(now Moment) session.Entry {
 		s.last = now.Mono
 	}
 	e := session.Entry{
-		Slot: int(s.place), Sum: s.sum, ID: s.id, Led: s.led, Logind: s.logind, Since: now.Wall.Add(s.since - s.last),
+		Slot: int(s.place), Sum: s.sum, ID: s.id, Led: s.led, Sight: s.sight, Fits: s.fits, Logind: s.logind, Since: now.Wall.Add(s.since - s.last),
 	}
 	if s.state == asking || s.state == watched || s.state == unwatchedNow {
 		return e
@@ -110,6 +110,7 @@ func (m earlier) restore(s *entry, raw string, now Moment) {
 		return
 	}
 	s.id, s.pid, s.led, s.logind = was.ID, was.ID.PID, was.Led, was.Logind
+	s.sight, s.fits = was.Sight, was.Fits
 	// The clock may have been set between the runs. Within one run its spans count.
 	s.seen, s.last = true, now.Mono
 	s.since = s.last - was.alive.Sub(was.Since)

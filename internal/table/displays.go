@@ -86,6 +86,6 @@ func (t *Table) reviewDisplay(s *entry) {
 		return
 	}
 	if d, ok := s.display(); ok && (s.review || s.logind || d.VT == 0) {
-		t.review(s, session.Question{PID: s.pid, User: s.user, Shown: true, Display: d})
+		t.review(s, session.Question{User: s.user, Shown: true, Display: d})
 	}
 }

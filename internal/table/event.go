@@ -30,6 +30,7 @@ type (
 		PID     int32
 		Token   session.Token
 		ID      session.ID
+		Nobody  session.Nobody // why the process is nobody's session
 		Started time.Time
 		Boot    time.Time
 	}
@@ -48,6 +49,8 @@ type (
 		Token  session.Token
 		Status session.Status
 	}
+	// Looked answers sights of [Actions.Look].
+	Looked struct{ Sightings []session.Sighting }
 	// Gathered answers questions of [Actions.Gather].
 	Gathered struct{ Evidence []session.Evidence }
 	// Cleaned answers one [Actions.Clean], job by job.
@@ -71,6 +74,7 @@ func (Alive) event()      {}
 func (Gone) event()       {}
 func (Exited) event()     {}
 func (Reaped) event()     {}
+func (Looked) event()     {}
 func (Gathered) event()   {}
 func (Cleaned) event()    {}
 func (Paid) event()       {}
@@ -83,6 +87,7 @@ type Actions struct {
 	Watch   []int32            // pids to look at and watch; each is answered by one Alive or Gone, in order
 	Forget  []session.Token    // processes that need not be watched any more
 	Gather  []session.Question // what must be known before records are cleaned; each is answered once
+	Look    []session.Sight    // records just seen: who leads their lines; each is answered once, before what is gathered later
 	Clean   []session.Job      // records to be marked
 	Pay     []session.Debt     // logouts to be written
 	Rescan  bool               // read the utmpx file now

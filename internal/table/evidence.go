@@ -26,17 +26,26 @@ type evidence map[uint64]*entry
 const reviewKey = 1 << 63
 
 // question returns what must be known before a session's record is cleaned. any is false
-// if nothing is.
+// if nothing is. Processes of other pid namespaces are asked for only if the process that
+// had ut_pid here was not seen to be this session's.
 func (t *Table) question(s *entry) (q session.Question, any bool) {
-	q = session.Question{Key: s.key, PID: s.pid, User: s.user}
+	q = session.Question{Key: s.key, User: s.user}
 	display, shown := s.display()
 	if shown && t.needsWitness(s, display) {
 		q.Shown, q.Display, any = true, display, true
 	}
-	if t.set.KeepBusyLines && maybeTerminal(s.line) && (!shown || display.VT != 0) && s.found != foundNoSession {
+	if t.asksForLeaders(s) && (!shown || display.VT != 0) {
 		q.Line, any = s.line, true
 	}
-	return q, any
+	if !s.fits && !s.onLine() && s.found != foundNoSession {
+		q.PID = s.source.record(s).PID
+	}
+	return q, any || q.PID != 0
+}
+
+// asksForLeaders reports whether a session may live by who leads its line.
+func (t *Table) asksForLeaders(s *entry) bool {
+	return maybeTerminal(s.line) && s.found != foundNoSession && (t.set.KeepBusyLines || s.found == foundInit)
 }
 
 // maybeTerminal reports whether ut_line can name a device below /dev.
@@ -95,15 +104,46 @@ func (t *Table) reviewed(s *entry, e session.Evidence) {
 
 // facts puts together what the machine and the table know of a session.
 func (t *Table) facts(s *entry, e session.Evidence) facts {
-	f := facts{hidden: e.Hidden, display: t.displayFacts(s, e.Witness)}
+	f := facts{
+		hidden: e.Hidden, blind: e.Blind, seen: s.seen, user: e.User, owner: e.Owner,
+		display: t.displayFacts(s, e.Witness),
+	}
+	if s.held != nil {
+		f.seen = s.held.seen
+	}
+	if s.sight != nil {
+		f.owner = s.sight.Owner
+	}
 	for _, l := range e.Leaders {
-		f.leaders = append(f.leaders, leaderFacts{
-			id:      l.ID,
-			earlier: l.ID.SinceBoot() <= s.diedUp+clockTick,
-			others:  t.ownsLine(l.ID, s),
-		})
+		if s.found == foundInit && !t.set.KeepBusyLines && l.ID.PID != 1 {
+			continue
+		}
+		c := t.candidate(s, l)
+		c.own, c.outer = s.sawOn(l)
+		c.others = t.ownsLine(l, s)
+		f.leaders = append(f.leaders, c)
+	}
+	for _, n := range e.Namesakes {
+		f.namesakes = append(f.namesakes, t.candidate(s, n))
 	}
 	return f
+}
+
+func (t *Table) candidate(s *entry, c session.Candidate) candidate {
+	return candidate{Candidate: c, earlier: c.ID.SinceBoot() <= s.diedUp+clockTick}
+}
+
+// sawOn reports what was seen of a leader while the session's process lived. A leader
+// below the session's own has taken the terminal from it, as login(1) does: the session
+// lives on by its own.
+func (s *entry) sawOn(l session.Candidate) (own session.ID, outer bool) {
+	if s.sight == nil {
+		return own, false
+	}
+	if id := s.sight.Leader; id.PID != 0 && (id.Same(l.ID) || slices.ContainsFunc(l.Above, id.Same)) {
+		own = id
+	}
+	return own, s.sight.Outer.PID != 0 && s.sight.Outer.Same(l.ID)
 }
 
 // carryOut goes on with a session as judged.
@@ -112,13 +152,56 @@ func (t *Table) carryOut(s *entry, v verdict) {
 	case unknown:
 		t.stayHidden(s, v.reason)
 	case livesOn:
-		t.follow(s, v.by, v.reason)
+		s.held = nil
+		t.follow(s, v)
 		s.logind = v.logind
+	case heldBy:
+		t.hold(s)
+		t.follow(s, v)
 	case stays:
 		t.leaveDisplay(s, v.reason)
 	default:
-		t.clean(s)
+		t.noLonger(s)
 	}
+}
+
+// held is what was known of a session's end before it was held by a process whose end
+// proves nothing.
+type held struct {
+	end    wallTime
+	status session.Status
+	found  finding
+	exact  bool
+	seen   bool // the process of its record was seen alive
+}
+
+func (t *Table) hold(s *entry) {
+	if s.held != nil {
+		return
+	}
+	if s.proc != nil && s.proc.status.Known {
+		s.status = s.proc.status
+	}
+	s.held = &held{s.end, s.status, s.found, s.exact, s.seen}
+}
+
+// noLonger goes on with a session for which nothing speaks. If it was held, it ended when
+// its own process did; if that was never seen, nobody knows.
+func (t *Table) noLonger(s *entry) {
+	h := s.held
+	if h == nil {
+		t.clean(s)
+		return
+	}
+	t.unbind(s)
+	if !h.seen {
+		s.left = true
+		t.leaveAlone(s, false)
+		t.reportLeft(s, "it was kept by a process of another user namespace, whose end proves nothing")
+		return
+	}
+	s.end, s.status, s.found, s.exact = h.end, h.status, h.found, h.exact
+	t.clean(s)
 }
 
 // stayHidden has a session wait for as long as it cannot be known whether it lives, and
@@ -131,29 +214,69 @@ func (t *Table) stayHidden(s *entry, reason string) {
 	t.wait(s, t.now.Mono+retryHidden)
 }
 
-// ownsLine reports whether the leader is the process of another record of the same line:
-// then it is that session's, not this one's. A record whose process is being asked about
-// counts as one that lives.
-func (t *Table) ownsLine(leader session.ID, s *entry) bool {
-	g := t.processes.byPID[leader.PID]
-	if g == nil {
-		return false
+// ownsLine reports whether a leader belongs to another record of the line: it is that
+// record's process, which lives, or descends from it, or waits for a login. A record
+// whose process is being asked about counts as one that lives.
+func (t *Table) ownsLine(l session.Candidate, s *entry) bool {
+	if t.utmpx.waitsOn(s.line, l.ID.PID) {
+		return true
 	}
-	for o := g.first; o != nil; o = o.next {
-		lives := o.state == watched || o.state == unwatchedNow || o.state == asking
-		if o != s && !o.led && lives && (o.id.PID == 0 || o.id.Same(leader)) && o.line == s.line {
-			return true
+	for at := -1; at < len(l.Above); at++ {
+		id := l.ID
+		if at >= 0 {
+			id = l.Above[at]
+		}
+		g := t.processes.byPID[id.PID]
+		if g == nil {
+			continue
+		}
+		for o := g.first; o != nil; o = o.next {
+			if o != s && o.line == s.line && o.owns(id) {
+				return true
+			}
 		}
 	}
 	return false
 }
 
+// gettyWaits takes note that the process under a pid waits for a login on a line: no session
+// lives by it, even if it was taken for one's leader before.
+func (t *Table) gettyWaits(line string, pid int32) {
+	g := t.processes.byPID[pid]
+	if g == nil {
+		return
+	}
+	for s := g.first; s != nil; s = s.next {
+		lives := s.state == watched || s.state == unwatchedNow || s.state == asking
+		if lives && s.line == line && t.onGetty(s) {
+			t.foundDead(s, foundGone)
+		}
+	}
+}
+
+// onGetty reports whether the process by which a session is to live on waits for a login.
+func (t *Table) onGetty(s *entry) bool {
+	own := s.sight != nil && s.sight.Leader.Same(s.id)
+	return s.led && !own && t.utmpx.waitsOn(s.line, s.pid)
+}
+
+// owns reports whether the session lives, and a process is its own.
+func (s *entry) owns(id session.ID) bool {
+	if s.state != watched && s.state != unwatchedNow && s.state != asking {
+		return false
+	}
+	if s.led {
+		return s.sight != nil && s.sight.Leader.PID != 0 && s.sight.Leader.Same(id)
+	}
+	return s.id.PID == 0 || s.id.Same(id)
+}
+
 // follow has a session live by another process than its record names.
-func (t *Table) follow(s *entry, by session.ID, reason string) {
-	t.reportLeft(s, fmt.Sprintf("%s, pid %d", reason, by.PID))
+func (t *Table) follow(s *entry, v verdict) {
+	t.reportLeft(s, fmt.Sprintf("%s, pid %d", v.reason, v.by.PID))
 	t.unbind(s)
 	t.leave(s)
-	s.led, s.pid, s.id = true, by.PID, by
+	s.led, s.pid, s.id = true, v.by.PID, v.by
 	s.end, s.exact, s.status, s.found, s.hidden = 0, false, session.Status{}, foundGone, false
 	s.left, s.review = false, false
 	t.ask(s)

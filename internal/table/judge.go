@@ -8,9 +8,14 @@ import "utmpd.dev/utmpd/internal/session"
 // is a field of session.Evidence, which proc.Gather fills, a field here, which Table.facts
 // fills, and a case in judge.
 type facts struct {
-	hidden  bool // who leads its terminal cannot be known
-	leaders []leaderFacts
-	display displayFacts
+	hidden    bool          // who leads its terminal cannot be known
+	blind     bool          // who has its ut_pid in another pid namespace cannot be known
+	seen      bool          // the process of its record was seen alive
+	user      session.Owner // of the record
+	owner     session.Owner // of the terminal, when it was first looked at
+	leaders   []candidate   // of the terminal
+	namesakes []candidate   // those whose number in another pid namespace is ut_pid
+	display   displayFacts
 }
 
 // displayFacts is what is known of a session whose process may only have written the
@@ -25,17 +30,19 @@ type displayFacts struct {
 	login   bool // the record is an old one of a virtual terminal: a login's, as a rule
 }
 
-// leaderFacts is what is known of a process that leads the session's terminal.
-type leaderFacts struct {
-	id      session.ID
-	earlier bool // it began before the session's process died
-	others  bool // it is the process of another record of the line
+// candidate is what is known of a process by which the session may live on.
+type candidate struct {
+	session.Candidate
+	earlier bool       // it began before the session's process died
+	own     session.ID // of a leader: it, or one above it, was seen below the session's process, and is this
+	outer   bool       // of a leader: it was seen above the session's process, as the shell is that login(1) was typed in
+	others  bool       // of a leader: it belongs to another record of the line
 }
 
 // verdict is what follows from facts.
 type verdict struct {
 	what   outcome
-	by     session.ID // of livesOn: the process by which the session lives on
+	by     session.ID // of livesOn and heldBy: the process by which the session lives on
 	logind bool       // of livesOn: that process leads logind's session
 	reason string     // why the record stays
 }
@@ -45,17 +52,19 @@ type outcome uint8
 const (
 	dead    outcome = iota // nothing speaks for the session
 	livesOn                // by another process than its record names
+	heldBy                 // by a process whose end will prove nothing
 	unknown                // in doubt: the record stays, and is judged again soon
 	stays                  // in doubt: the record stays, and a periodic scan asks again
 )
 
-// judge weighs the facts. It is pure. What proves that the session lives outranks what
-// is unknown, and that outranks what is not there.
+// judge weighs the facts. It is pure. What shows that the session lives outranks what is
+// unknown, and that outranks what is not there.
 func judge(f facts) verdict {
-	for _, l := range f.leaders {
-		if l.earlier && !l.others {
-			return verdict{what: livesOn, by: l.id, reason: "its line still has a session leader"}
-		}
+	if by, ok := f.leader(); ok {
+		return verdict{what: livesOn, by: by, reason: "its line still has a session leader"}
+	}
+	if by, ok := f.namesake(false); ok {
+		return verdict{what: livesOn, by: by, reason: "a process of another pid namespace has its number"}
 	}
 	switch {
 	case f.display.speaks && f.display.logind:
@@ -63,8 +72,14 @@ func judge(f facts) verdict {
 	case f.display.speaks:
 		return verdict{what: livesOn, by: f.display.by, reason: "the X server of its display lives"}
 	}
-	if f.hidden {
+	if by, ok := f.namesake(true); ok {
+		return verdict{what: heldBy, by: by, reason: "a process of another user namespace has its number"}
+	}
+	switch {
+	case f.hidden:
 		return verdict{what: unknown, reason: "its terminal is still there, and /proc hides who leads it"}
+	case f.blind && !f.seen:
+		return verdict{what: unknown, reason: "its process was never seen, and /proc hides those of other pid namespaces"}
 	}
 	return judgeDisplay(f.display)
 }
@@ -78,4 +93,38 @@ func judgeDisplay(d displayFacts) verdict {
 		return verdict{what: stays, reason: "who shows its display cannot be known"}
 	}
 	return verdict{what: stays, reason: "the process of a display's record was not seen alive for a minute"}
+}
+
+// leader returns the leader of the terminal by which the session lives on. One that was
+// seen below the session's process while that lived is its own, whoever's it is now.
+func (f facts) leader() (session.ID, bool) {
+	for _, l := range f.leaders {
+		switch {
+		case !l.earlier:
+		case l.own.PID != 0:
+			return l.own, true
+		case l.outer || l.others || l.Elsewhere || l.Foreign:
+		case f.mayKeep(l.UID):
+			return l.ID, true
+		}
+	}
+	return session.ID{}, false
+}
+
+// namesake returns the process of another pid namespace by which the session lives on. In
+// a user namespace an ordinary user can give his processes any number.
+func (f facts) namesake(foreign bool) (session.ID, bool) {
+	for _, n := range f.namesakes {
+		if n.earlier && n.Foreign == foreign && f.mayKeep(n.UID) {
+			return n.ID, true
+		}
+	}
+	return session.ID{}, false
+}
+
+// mayKeep reports whether a process of that user may keep the record: root's, the
+// record's user's or that of the terminal's owner. If the user's name is not known here
+// it may be anybody's.
+func (f facts) mayKeep(uid uint32) bool {
+	return uid == 0 || !f.user.Known || uid == f.user.UID || f.owner.Known && uid == f.owner.UID
 }

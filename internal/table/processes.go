@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"utmpd.dev/utmpd/internal/session"
+	"utmpd.dev/utmpd/utmpx"
 )
 
 const (
@@ -17,6 +18,8 @@ const (
 	// bootEarly is how far BOOT_TIME may be before the boot by the present clock. More
 	// means that the clock was set since.
 	bootEarly = 2 * time.Second
+	// loginTakes is how long before a login the process that serves it began at most.
+	loginTakes = 10 * time.Minute
 	// recheckGap is the least time between two rounds of questions about processes that
 	// are not watched, however often the file changes.
 	recheckGap = time.Second
@@ -144,6 +147,10 @@ func (t *Table) alive(ev Alive) {
 	}
 	for _, s := range asked {
 		switch {
+		case ev.Nobody != session.Somebody && !s.led:
+			t.foundDead(s, foundNobody(ev.Nobody))
+		case t.onGetty(s):
+			t.foundDead(s, foundGone)
 		case s.id.PID != 0 && !s.id.Same(ev.ID):
 			t.foundDead(s, foundOther)
 		case s.id.PID == 0 && t.startedLater(s, ev):
@@ -152,6 +159,23 @@ func (t *Table) alive(ev Alive) {
 			t.lives(s, p, ev)
 		}
 	}
+}
+
+// began reports whether a process started when one that serves a login would have: not
+// long before it.
+func began(started time.Time, login utmpx.Time) bool {
+	before := login.Time().Sub(started)
+	return !started.IsZero() && login.Sec != 0 && before < loginTakes && before > -reuseSlack
+}
+
+func foundNobody(n session.Nobody) finding {
+	switch n {
+	case session.KernelThread:
+		return foundKernel
+	case session.Ourselves:
+		return foundSelf
+	}
+	return foundInit
 }
 
 // gone is the answer that nothing lives under a pid.
@@ -226,12 +250,16 @@ func (t *Table) clockKept(booted time.Time) bool {
 // lives notes that a session lives by the process that ev found.
 func (t *Table) lives(s *entry, p *process, ev Alive) {
 	first := s.id.PID == 0
+	if first && !s.led {
+		s.fits = began(ev.Started, s.login)
+	}
 	s.id = ev.ID.Or(s.id)
 	if !s.seen {
 		s.seen, s.since = true, t.now.Mono
 	}
 	s.last, s.alive = t.now.Mono, wallOf(t.now.Wall)
 	s.end, s.found, s.hidden = 0, foundGone, false
+	t.look(s)
 	if p == nil {
 		t.setState(s, unwatchedNow)
 		return

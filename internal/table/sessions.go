@@ -51,6 +51,9 @@ type entry struct {
 	due    time.Duration // Moment.Mono when the wait ends
 	sum    [16]byte      // of the record, if summed
 
+	sight *session.Sighting // who led the line when the process lived; nil: nobody looked
+	held  *held             // the session stays by a process whose end proves nothing
+
 	status session.Status
 	place  int32 // in its source: the slot
 	pid    int32 // of the process it lives by: ut_pid, or the leader of its line
@@ -60,7 +63,7 @@ type entry struct {
 	state  state
 	found  finding // what showed that the process is dead
 	hidden bool    // it was reported that /proc hides the leader of its line
-	led    bool    // pid is the leader of the line, or shows its display
+	led    bool    // pid is not the record's: it leads the line, shows its display, or is a namesake
 	left   bool    // left alone: done, and to stay so for these bytes
 	review bool    // though it is left alone, a periodic scan asks again
 	told   bool    // it was reported that it is left alone
@@ -69,6 +72,7 @@ type entry struct {
 	seen   bool    // the process was seen alive
 	exact  bool    // end is the time of the death, not of the finding
 	summed bool
+	fits   bool // the process began when one of this login would have
 }
 
 // finding is what showed that a process is dead which nobody saw die.
@@ -82,6 +86,9 @@ const (
 	foundNameless
 	foundOlder
 	foundIdle
+	foundKernel
+	foundSelf
+	foundInit
 )
 
 func (f finding) String() string {
@@ -89,6 +96,7 @@ func (f finding) String() string {
 		"", "another process has its pid now", "the process with its pid started later",
 		"logind has no session on its display any more", "its record names no process",
 		"its record names no process and is older than this boot", "its record names no process and its user has none",
+		"its pid is a kernel thread's", "its pid is utmpd's own", "its pid is 1",
 	}[f]
 }
 
@@ -156,6 +164,7 @@ func (t *Table) close(s *entry, byOwner bool) {
 	t.grace.remove(s)
 	delete(t.evidence, s.key)
 	delete(t.evidence, s.key|reviewKey)
+	delete(t.sights.asked, s.key)
 	t.utmpx.clear(s)
 	t.count(s.state, -1)
 	s.state, s.review = done, false // whoever still holds it must not go on with it

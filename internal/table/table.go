@@ -17,6 +17,7 @@
 //	sessions.go    a session, from its discovery to its end
 //	processes.go   the processes that sessions live by: questions, answers, deaths
 //	grace.go       the wait between a death and the clean
+//	sights.go      who leads the line of a session whose process lives
 //	evidence.go    what is asked about a session whose process has died, and what follows
 //	judge.go       the judgement of that evidence
 //	displays.go    sessions on displays, whose process may only have written the record
@@ -56,6 +57,7 @@ type Table struct {
 	processes processes
 	unwatched unwatched
 	grace     grace
+	sights    sights
 	evidence  evidence
 	fresh     []*entry // with a nameless record that was not judged yet
 	log       logHealth
@@ -77,6 +79,7 @@ func New(set Settings) *Table {
 		set:       set,
 		utmpx:     newUtmpxSource(),
 		processes: newProcesses(),
+		sights:    newSights(),
 		evidence:  evidence{},
 		log:       logHealth{failing: -1},
 		debts:     newDebts(),
@@ -116,6 +119,8 @@ func (t *Table) take(ev Event) {
 		t.exited(ev)
 	case Reaped:
 		t.reaped(ev)
+	case Looked:
+		t.looked(ev)
 	case Gathered:
 		t.gathered(ev)
 	case Cleaned:
@@ -134,6 +139,7 @@ func (t *Table) takeDue() {
 	for s := t.grace.pop(t.now.Mono); s != nil; s = t.grace.pop(t.now.Mono) {
 		t.graceOver(s)
 	}
+	t.lookAgain()
 	if t.unwatched.due && t.unwatched.next <= t.now.Mono {
 		t.askUnwatched()
 	}
@@ -151,6 +157,9 @@ func (t *Table) Next() (at time.Duration, ok bool) {
 		}
 	}
 	if due, waits := t.grace.next(); waits {
+		earlier(due)
+	}
+	if due, waits := t.sights.next(); waits {
 		earlier(due)
 	}
 	if t.unwatched.due {

@@ -7,6 +7,7 @@ import (
 	"iter"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"utmpd.dev/utmpd/internal/session"
@@ -31,7 +32,9 @@ type utmpxSource struct {
 	snap     *snapshot.Snapshot
 	sessions []*entry // by slot, nil where there is none, up to the last
 
-	boot     utmpx.Time // of the BOOT_TIME record; zero if there is none
+	gettys   map[int]getty // by slot: those that wait for a login
+	waiting  map[getty]int // how many of each
+	boot     utmpx.Time    // of the BOOT_TIME record; zero if there is none
 	bootSlot int
 
 	// recheck has the slots whose record was written or seen changed, and when: one
@@ -39,7 +42,15 @@ type utmpxSource struct {
 	recheck map[int]time.Duration
 }
 
-func newUtmpxSource() utmpxSource { return utmpxSource{recheck: map[int]time.Duration{}} }
+func newUtmpxSource() utmpxSource {
+	return utmpxSource{gettys: map[int]getty{}, waiting: map[getty]int{}, recheck: map[int]time.Duration{}}
+}
+
+// getty is the process of a LOGIN_PROCESS record, and its line.
+type getty struct {
+	line string
+	pid  int32
+}
 
 func (u *utmpxSource) record(s *entry) utmpx.Record { return u.snap.Record(int(s.place)) }
 
@@ -102,6 +113,7 @@ func (t *Table) changed(prev, next *snapshot.Snapshot) {
 			t.close(s, slot < next.Len() && next.Record(slot).Type != utmpx.UserProcess)
 		}
 		delete(u.recheck, slot)
+		u.dropGetty(slot)
 		slots = append(slots, slot)
 	}
 	u.snap = next
@@ -125,6 +137,7 @@ func (t *Table) replaced(next *snapshot.Snapshot) {
 	old := t.byBytes()
 	u.snap, u.boot = next, utmpx.Time{}
 	u.sessions, u.recheck = make([]*entry, 0, next.Len()), map[int]time.Duration{}
+	u.gettys, u.waiting = map[int]getty{}, map[getty]int{}
 	for slot := range next.Len() {
 		s := old[next.Raw(slot)]
 		if s == nil || s.state == done && !s.left && s.id.PID == 0 {
@@ -165,6 +178,9 @@ func (t *Table) readSlot(slot int) {
 	switch r.Type {
 	case utmpx.BootTime:
 		u.boot, u.bootSlot = r.Time, slot
+	case utmpx.LoginProcess:
+		u.putGetty(slot, getty{strings.Clone(r.Line), r.PID})
+		t.gettyWaits(r.Line, r.PID)
 	case utmpx.UserProcess:
 		s := t.newEntry(u, int32(slot), r)
 		u.put(s)
@@ -193,6 +209,27 @@ func (t *Table) recheckSlots(began time.Duration) {
 
 // recheckAfter has the record of a session looked at again in a scan begun after now.
 func (u *utmpxSource) recheckAfter(s *entry, now time.Duration) { u.recheck[int(s.place)] = now }
+
+// waitsOn reports whether the process of a LOGIN_PROCESS record of that line has a pid.
+func (u *utmpxSource) waitsOn(line string, pid int32) bool {
+	return u.waiting[getty{line, pid}] > 0
+}
+
+func (u *utmpxSource) putGetty(slot int, g getty) {
+	u.gettys[slot] = g
+	u.waiting[g]++
+}
+
+func (u *utmpxSource) dropGetty(slot int) {
+	g, ok := u.gettys[slot]
+	if !ok {
+		return
+	}
+	delete(u.gettys, slot)
+	if u.waiting[g]--; u.waiting[g] == 0 {
+		delete(u.waiting, g)
+	}
+}
 
 // at returns the session in a slot, nil if there is none.
 func (u *utmpxSource) at(slot int) *entry {

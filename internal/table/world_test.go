@@ -28,9 +28,11 @@ type world struct {
 
 	procs     map[int32]*proc
 	leaders   map[string]session.Evidence // by line
-	witnesses map[string]session.Witness  // by the display
-	asked     int                         // how often for a witness
-	working   map[string]bool             // users who have a process, or an unknown name
+	sights    map[int32]session.Sighting  // by ut_pid
+	nobody    map[int32]session.Nobody
+	witnesses map[string]session.Witness // by the display
+	asked     int                        // how often for a witness
+	working   map[string]bool            // users who have a process, or an unknown name
 	maxFDs    int
 	tokens    session.Token
 	kept      map[session.Token]int32
@@ -62,7 +64,7 @@ func newWorld(t *testing.T) *world {
 	return &world{
 		t: t, table: New(Settings{Grace: time.Second, KeepBusyLines: true}),
 		now: Moment{Mono: time.Second, Up: 24 * time.Hour, Wall: epoch}, gen: 1, layout: utmpx.Glibc384LE,
-		procs: map[int32]*proc{}, leaders: map[string]session.Evidence{}, witnesses: map[string]session.Witness{}, working: map[string]bool{}, maxFDs: 100, kept: map[session.Token]int32{}, twins: map[*Table]*Table{},
+		procs: map[int32]*proc{}, leaders: map[string]session.Evidence{}, sights: map[int32]session.Sighting{}, nobody: map[int32]session.Nobody{}, witnesses: map[string]session.Witness{}, working: map[string]bool{}, maxFDs: 100, kept: map[session.Token]int32{}, twins: map[*Table]*Table{},
 		boot: epoch.Add(-24 * time.Hour),
 	}
 }
@@ -93,7 +95,18 @@ func (w *world) leader(pid int32, age time.Duration) session.Evidence {
 
 // ledBy is the evidence that a process leads the line.
 func ledBy(id session.ID) session.Evidence {
-	return session.Evidence{Leaders: []session.Leader{{ID: id}}}
+	return session.Evidence{Leaders: []session.Candidate{{ID: id}}}
+}
+
+// looked answers sights.
+func (w *world) looked(sights []session.Sight) Looked {
+	var ev Looked
+	for _, q := range sights {
+		seen := w.sights[q.PID]
+		seen.Key = q.Key
+		ev.Sightings = append(ev.Sightings, seen)
+	}
+	return ev
 }
 
 // gathered answers questions.
@@ -193,6 +206,9 @@ func (w *world) handle(ev Event) {
 	for _, pid := range acts.Watch {
 		w.watch(pid)
 	}
+	if acts.Look != nil {
+		w.handle(w.looked(acts.Look))
+	}
 	if acts.Gather != nil {
 		w.handle(w.gathered(acts.Gather))
 	}
@@ -226,7 +242,7 @@ func (w *world) watch(pid int32) {
 		p.token = w.tokens
 		w.kept[p.token] = pid
 	}
-	w.handle(Alive{PID: pid, Token: p.token, ID: p.id, Started: p.started, Boot: w.boot})
+	w.handle(Alive{PID: pid, Token: p.token, ID: p.id, Nobody: w.nobody[pid], Started: p.started, Boot: w.boot})
 }
 
 // clean carries out the jobs that wait, as the Cleaner does.

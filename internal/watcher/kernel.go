@@ -24,6 +24,9 @@ type Kernel interface {
 	// Gather answers questions about sessions, as proc.Gather does. It may block
 	// for a tenth of a second.
 	Gather(questions []session.Question) []session.Evidence
+
+	// Look tells who leads the lines of records just seen, as proc.Look does.
+	Look(sights []session.Sight) []session.Sighting
 }
 
 // Opener finds the process that has a pid, also if it is a zombie. The error
@@ -53,6 +56,7 @@ func Dead(k Opener, pid int32) bool {
 // Process is one process; see proc.Process.
 type Process interface {
 	ID() session.ID
+	Nobody() session.Nobody
 	Ended() (ended, reaped bool)
 	Status() session.Status
 	io.Closer
@@ -97,6 +101,7 @@ func (system) NewPoller() (Poller, error) {
 	return poller{l}, nil
 }
 
+func (system) Look(sights []session.Sight) []session.Sighting  { return proc.Look(sights) }
 func (system) Gather(qs []session.Question) []session.Evidence { return proc.Gather(qs) }
 
 type poller struct{ *proc.Poller }

@@ -55,6 +55,8 @@ func (w *Watcher) carryOut(orders []Order) {
 			if it := w.byToken[order.Token]; it != nil {
 				w.drop(it)
 			}
+		case Look:
+			w.add(Event{Kind: Looked, Sightings: w.kernel.Look(order.Sights)})
 		case Gather:
 			w.add(Event{Kind: Gathered, Evidence: w.kernel.Gather(order.Questions)})
 		}
@@ -69,7 +71,7 @@ func (w *Watcher) watch(pid int32) {
 	if it := w.byPID[pid]; it != nil {
 		ended, reaped := it.process.Ended()
 		if !ended {
-			w.add(Event{Kind: Alive, PID: pid, Token: it.token, ID: it.id()})
+			w.add(Event{Kind: Alive, PID: pid, Token: it.token, ID: it.id(), Nobody: it.process.Nobody()})
 			return
 		}
 		w.exited(it, reaped, w.now())
@@ -90,7 +92,7 @@ func (w *Watcher) watch(pid int32) {
 		return
 	}
 	token := w.keep(process, method)
-	w.add(Event{Kind: Alive, PID: pid, Token: token, ID: process.ID()})
+	w.add(Event{Kind: Alive, PID: pid, Token: token, ID: process.ID(), Nobody: process.Nobody()})
 	if token == 0 {
 		w.closeProcess(process)
 	}

@@ -34,6 +34,9 @@ const (
 	// further event has that Token.
 	Forget
 
+	// Look looks who leads the lines of records just seen. The answer is Looked.
+	Look
+
 	// Gather gathers evidence about sessions. The answer is Gathered.
 	Gather
 )
@@ -44,6 +47,7 @@ type Order struct {
 	PID       int32              // for Watch
 	Token     session.Token      // for Forget
 	Questions []session.Question // for Gather; the Watcher does not write to them
+	Sights    []session.Sight    // for Look, likewise
 }
 
 // Kind is the kind of an event.
@@ -68,20 +72,25 @@ const (
 	// Linux 6.9.
 	Reaped
 
+	// Looked is the answer to Look.
+	Looked
+
 	// Gathered is the answer to Gather.
 	Gathered
 )
 
 // Event is what a Watcher reports.
 type Event struct {
-	Kind     Kind
-	PID      int32
-	Token    session.Token // 0 if the process is not and was not watched
-	ID       session.ID
-	Reaped   bool // of Exited: no Reaped follows
-	Status   session.Status
-	At       time.Time          // when it was seen, by Options.Now
-	Evidence []session.Evidence // of Gathered: one for each question of the order
+	Kind      Kind
+	PID       int32
+	Token     session.Token // 0 if the process is not and was not watched
+	ID        session.ID
+	Reaped    bool // of Exited: no Reaped follows
+	Status    session.Status
+	At        time.Time          // when it was seen, by Options.Now
+	Evidence  []session.Evidence // of Gathered: one for each question of the order
+	Sightings []session.Sighting // of Looked, likewise
+	Nobody    session.Nobody     // of Alive: why the process is nobody's session
 }
 
 // Options configure a Watcher.

@@ -37,6 +37,7 @@ type life struct {
 	id            session.ID
 	ended, reaped bool
 	status        session.Status
+	nobody        session.Nobody
 	keys          []uint64
 }
 
@@ -111,6 +112,8 @@ func (k *world) NewPoller() (Poller, error) {
 	return k.poller, nil
 }
 
+func (k *world) Look([]session.Sight) []session.Sighting { return nil }
+
 func (k *world) Gather([]session.Question) []session.Evidence { return k.evidence }
 
 type simProcess struct {
@@ -122,6 +125,8 @@ type simProcess struct {
 }
 
 func (p *simProcess) ID() session.ID { return p.id }
+
+func (p *simProcess) Nobody() session.Nobody { return p.life.nobody }
 
 func (p *simProcess) Ended() (ended, reaped bool) {
 	p.world.mu.Lock()

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package daemon
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"utmpd.dev/utmpd/internal/session"
+	"utmpd.dev/utmpd/utmpx"
+)
+
+// What speaks for a session, beside the process that its record names.
+
+// users of the simulated machine, and one who has no session.
+var simUsers = map[string]uint32{"alice": 1000, "bob": 1001}
+
+const mallory = 1002
+
+// above returns the ancestors of a process, the nearest first. One whose parent has ended
+// is a child of process 1.
+func (p *simProc) above() (all []*simProc) {
+	for p = p.parent; p != nil && !p.ended && len(all) < 100; p = p.parent {
+		all = append(all, p)
+	}
+	return all
+}
+
+// below reports whether a process descends from another.
+func (p *simProc) below(o *simProc) bool { return slices.Contains(p.above(), o) }
+
+func (p *simProc) id() session.ID { return session.ID{PID: p.pid, Start: p.start} }
+
+// Look tells who leads the lines of records, as seen from their processes.
+func (k simKernel) Look(sights []session.Sight) []session.Sighting {
+	k.w.mu.Lock()
+	defer k.w.mu.Unlock()
+	if err := k.enter("look", ""); err != nil {
+		return nil
+	}
+	seen := make([]session.Sighting, len(sights))
+	for i, q := range sights {
+		seen[i].Key = q.Key
+		p, l := k.w.procs[q.PID], k.w.terms[q.Line]
+		if p == nil || p.ended || l == nil || l.ended {
+			continue
+		}
+		switch {
+		case l == p || l.below(p):
+			seen[i].Leader = l.id()
+		case p.below(l):
+			seen[i].Outer = l.id()
+			k.w.noteOuter(p, l)
+		}
+	}
+	return seen
+}
+
+// noteOuter notes that utmpd has seen in whose session a process runs.
+func (w *simWorld) noteOuter(p, leader *simProc) {
+	for _, s := range w.sessions {
+		if s.proc == p {
+			s.outerSeenBy = w.run.n
+			s.outers = append(s.outers, leader)
+		}
+	}
+}
+
+// Gather tells who leads the terminals, and who has which number in pid namespaces of
+// his own, as /proc and /dev do.
+func (k simKernel) Gather(questions []session.Question) []session.Evidence {
+	k.w.mu.Lock()
+	defer k.w.mu.Unlock()
+	if err := k.enter("gather", ""); err != nil {
+		return nil
+	}
+	found := make([]session.Evidence, len(questions))
+	for i, q := range questions {
+		uid, known := simUsers[q.User]
+		found[i] = session.Evidence{Key: q.Key, User: session.Owner{Known: known, UID: uid}}
+		if p := k.w.terms[q.Line]; p != nil && !p.ended {
+			found[i].Leaders = []session.Candidate{p.candidate()}
+		}
+		for _, s := range k.w.sessions {
+			if p := s.proc; p.number == q.PID && q.PID != 0 && !p.ended {
+				found[i].Namesakes = append(found[i].Namesakes, p.candidate())
+			}
+		}
+		if q.Shown {
+			found[i].Witness = k.w.witness(q)
+		}
+		found[i].Idle = q.Idle && k.w.idle(q.User)
+	}
+	return found
+}
+
+func (p *simProc) candidate() session.Candidate {
+	c := session.Candidate{ID: p.id(), UID: p.uid, Foreign: p.foreign}
+	for _, above := range p.above() {
+		c.Above = append(c.Above, above.id())
+	}
+	return c
+}
+
+// contained begins a session in a container that has the machine's utmp file: its record
+// has a number that means nothing here.
+func (w *simWorld) contained(foreign bool) {
+	s := &simSession{n: len(w.sessions) + 1, contained: true}
+	s.proc = w.spawn(w.freshPID())
+	s.proc.number, s.proc.foreign = w.freshPID(), foreign
+	rec := loginRecord(s.n, 0, kindShell)
+	rec.Line, rec.ID, rec.PID = fmt.Sprintf("pts/1%d", s.n), fmt.Sprintf("c%d", s.n), s.proc.number
+	w.sessions = append(w.sessions, s)
+	w.count(fmt.Sprintf("login in a container, of another user namespace: %v", foreign))
+	w.write(s, rec, 0)
+}
+
+// nobodys are the processes that are nobody's session, by their pids.
+var nobodys = []struct {
+	pid int32
+	why session.Nobody
+}{{2, session.KernelThread}, {7, session.Ourselves}, {1, session.Init}}
+
+// ghost writes the record of a session that ended long ago, whose pid is now that of a
+// process that is nobody's.
+func (w *simWorld) ghost(which int) {
+	at := nobodys[which%len(nobodys)]
+	if w.procs[at.pid] == nil {
+		w.procs[at.pid] = &simProc{pid: at.pid, nobody: at.why, inode: uint64(at.pid)}
+	}
+	s := &simSession{n: len(w.sessions) + 1, ghost: true}
+	s.proc = &simProc{pid: at.pid, ended: true, reaped: true, endAt: time.Now()}
+	rec := loginRecord(s.n, 0, kindShell)
+	rec.Line, rec.ID, rec.PID = fmt.Sprintf("pts/2%d", s.n), fmt.Sprintf("g%d", s.n), at.pid
+	w.sessions = append(w.sessions, s)
+	w.count("ut_pid is nobody's session")
+	w.write(s, rec, optNoLog)
+}
+
+// takeOver has a process of another user lead a terminal that nobody leads any more.
+// It began while the session on it lived.
+func (w *simWorld) takeOver(s *simSession) {
+	line := s.rec.Line
+	if l := w.terms[line]; !strings.HasPrefix(line, "pts/") || l != nil && !l.ended || s.lives() || s.contained || s.ghost {
+		return
+	}
+	p := w.spawn(w.freshPID())
+	p.uid = mallory
+	p.start = s.proc.start
+	w.terms[line] = p
+	w.count("terminal taken over by another user")
+	w.tell("another user's %v leads line %q", p, line)
+}
+
+// getty has a getty wait on a terminal that nobody leads, as its record says.
+func (w *simWorld) getty(s *simSession) {
+	line := s.rec.Line
+	if l := w.terms[line]; !strings.HasPrefix(line, "pts/") || l != nil && !l.ended || s.contained || s.ghost {
+		return
+	}
+	w.locked(utmpName, func() {
+		if l := w.terms[line]; l != nil && !l.ended {
+			return
+		}
+		p := w.spawn(w.freshPID())
+		w.terms[line] = p
+		w.gettys[line] = append(w.gettys[line], p)
+		w.count("getty on the line of a session")
+		rec := utmpx.Record{Type: utmpx.LoginProcess, PID: p.pid, Line: line, ID: "w" + strings.TrimPrefix(line, "pts/"), User: "LOGIN", Time: utmpx.TimeOf(w.wallAt(time.Now()))}
+		raw, err := simLayout.Encode(rec)
+		if err != nil {
+			panic(err)
+		}
+		w.put(raw, false)
+	})
+}
+
+// unknownGettys returns the gettys on a line whose records are not in the file: utmpd may
+// take them for sessions.
+func (w *simWorld) unknownGettys(line string) (unknown []*simProc) {
+	for _, p := range w.gettys[line] {
+		if !w.holds(func(r utmpx.Record) bool { return r.Type == utmpx.LoginProcess && r.PID == p.pid && r.Line == line }) {
+			unknown = append(unknown, p)
+		}
+	}
+	return unknown
+}

@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package proc
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"os/user"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"utmpd.dev/utmpd/internal/session"
+)
+
+const (
+	// maxCandidates is how many leaders or namesakes are told of one record.
+	maxCandidates = 64
+	// maxAbove is how many ancestors of a process are told.
+	maxAbove = 64
+	// maxMounts is how much of a mountinfo file is read.
+	maxMounts = 1 << 20
+)
+
+// Gather answers questions about sessions, in their order. It blocks for one pass
+// over /proc at most, however many there are, and for one each if displays or users
+// without processes are asked for. It takes about 8 µs for each process if a terminal
+// exists, and 20 µs more if processes of other pid namespaces are asked for.
+//
+// Source: proc_pid_stat(5); NSpid and Uid in proc_pid_status(5); proc_pid_uid_map(5);
+// proc_pid_mountinfo(5).
+func Gather(questions []session.Question) []session.Evidence {
+	g := newGathering(questions)
+	if len(g.onTTY) > 0 || len(g.byNumber) > 0 {
+		if err := eachStat(g.look); err != nil || hidesOthers() {
+			g.hide()
+		}
+		g.setAbove()
+		g.setUsers(questions)
+	}
+	gatherDisplays(questions, g.evidence)
+	gatherIdle(questions, g.evidence)
+	return g.evidence
+}
+
+// gathering is one pass over /proc for many questions.
+type gathering struct {
+	evidence []session.Evidence
+	onTTY    map[uint32][]int // questions by the device of their terminal
+	devices  map[uint32]uint64
+	byNumber map[int32][]int // questions by ut_pid
+	parents  map[int32]kin
+	uidMap   []byte // of utmpd
+}
+
+// kin is who a process's parent is, and when it started itself.
+type kin struct {
+	parent int32
+	start  uint64
+}
+
+func newGathering(questions []session.Question) *gathering {
+	g := &gathering{
+		evidence: make([]session.Evidence, len(questions)),
+		onTTY:    map[uint32][]int{}, devices: map[uint32]uint64{}, byNumber: map[int32][]int{},
+		parents: map[int32]kin{},
+	}
+	for i, q := range questions {
+		g.evidence[i].Key = q.Key
+		if tty, st, ok := terminalStat(q.Line); q.Line != "" && ok {
+			g.onTTY[tty] = append(g.onTTY[tty], i)
+			g.devices[tty] = uint64(st.Dev)
+			g.evidence[i].Owner = session.Owner{Known: true, UID: st.Uid}
+		}
+		if q.PID > 0 {
+			g.byNumber[q.PID] = append(g.byNumber[q.PID], i)
+		}
+	}
+	g.uidMap, _ = os.ReadFile("/proc/self/uid_map")
+	return g
+}
+
+// setUsers looks up the users of records for which somebody may speak.
+func (g *gathering) setUsers(questions []session.Question) {
+	users := map[string]session.Owner{}
+	for i, q := range questions {
+		e := &g.evidence[i]
+		if len(e.Leaders) == 0 && len(e.Namesakes) == 0 {
+			continue
+		}
+		if _, known := users[q.User]; !known {
+			users[q.User] = lookUp(q.User)
+		}
+		e.User = users[q.User]
+	}
+}
+
+// lookUp returns a user by name. Without cgo, only those in /etc/passwd are known.
+func lookUp(name string) session.Owner {
+	u, err := user.Lookup(name)
+	if err != nil {
+		return session.Owner{}
+	}
+	uid, err := strconv.ParseUint(u.Uid, 10, 32)
+	return session.Owner{Known: err == nil, UID: uint32(uid)}
+}
+
+// look takes in one process.
+func (g *gathering) look(s stat) {
+	if len(g.onTTY) > 0 {
+		g.parents[s.pid] = kin{s.parent, s.start}
+	}
+	if s.ended() || s.kernelThread() {
+		return
+	}
+	var leads, named []int
+	if s.session == s.pid && s.tty != 0 {
+		leads = g.onTTY[s.tty]
+	}
+	if len(leads) == 0 && len(g.byNumber) == 0 {
+		return
+	}
+	about, ok := readStatus(s.pid)
+	if !ok { // it is gone, or hidden as all others are
+		return
+	}
+	if about.contained {
+		named = g.byNumber[about.number]
+	}
+	if len(leads) == 0 && len(named) == 0 {
+		return
+	}
+	c := session.Candidate{ID: session.ID{PID: s.pid, Start: s.start}, UID: about.uid, Foreign: g.foreign(s.pid)}
+	for _, i := range named {
+		g.evidence[i].Namesakes = add(g.evidence[i].Namesakes, c)
+	}
+	if len(leads) == 0 {
+		return
+	}
+	c.Elsewhere = elsewhere(s, about.contained, g.devices[s.tty])
+	for _, i := range leads {
+		g.evidence[i].Leaders = add(g.evidence[i].Leaders, c)
+	}
+}
+
+func add(all []session.Candidate, c session.Candidate) []session.Candidate {
+	if len(all) >= maxCandidates {
+		return all
+	}
+	return append(all, c)
+}
+
+// hide notes that others' processes may be missing.
+func (g *gathering) hide() {
+	for _, all := range g.onTTY {
+		for _, i := range all {
+			g.evidence[i].Hidden = true
+		}
+	}
+	for _, all := range g.byNumber {
+		for _, i := range all {
+			g.evidence[i].Blind = true
+		}
+	}
+}
+
+// setAbove tells the ancestors of the leaders.
+func (g *gathering) setAbove() {
+	for i := range g.evidence {
+		for j := range g.evidence[i].Leaders {
+			c := &g.evidence[i].Leaders[j]
+			pid := g.parents[c.ID.PID].parent
+			for pid > 0 && len(c.Above) < maxAbove {
+				of := g.parents[pid]
+				c.Above = append(c.Above, session.ID{PID: pid, Start: of.start})
+				pid = of.parent
+			}
+		}
+	}
+}
+
+// foreign reports whether a process is in another user namespace than utmpd. Its
+// numbers then mean what whoever made that namespace wants. A process that cannot be
+// looked at is not.
+func (g *gathering) foreign(pid int32) bool {
+	of, err := os.ReadFile("/proc/" + strconv.Itoa(int(pid)) + "/uid_map")
+	return err == nil && len(g.uidMap) > 0 && !bytes.Equal(of, g.uidMap)
+}
+
+// elsewhere reports whether the terminal of a process is not the machine's, though it
+// has the same number: it is in a devpts of its own, as a container has one and a
+// chroot may.
+func elsewhere(s stat, contained bool, device uint64) bool {
+	if major := s.tty >> 8 & 0xfff; major < 136 || major > 143 { // not one of devpts
+		return false
+	}
+	its, ok := devpts(s.pid)
+	if !ok {
+		return contained
+	}
+	return its != device
+}
+
+// devpts returns the device of the devpts that a process has at /dev/pts.
+func devpts(pid int32) (device uint64, ok bool) {
+	mounts, err := readUpTo("/proc/"+strconv.Itoa(int(pid))+"/mountinfo", maxMounts)
+	if err != nil {
+		return 0, false
+	}
+	for line := range bytes.Lines(mounts) {
+		f := bytes.Fields(line)
+		if len(f) < 5 || string(f[4]) != "/dev/pts" {
+			continue
+		}
+		var major, minor uint32
+		if _, err := fmt.Sscanf(string(f[2]), "%d:%d", &major, &minor); err == nil {
+			device, ok = unix.Mkdev(major, minor), true // the topmost is the last
+		}
+	}
+	return device, ok
+}
+
+// readUpTo reads a file, and no more of it than that.
+func readUpTo(name string, limit int64) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	var b bytes.Buffer
+	_, err = b.ReadFrom(io.LimitReader(f, limit))
+	return b.Bytes(), err
+}
+
+// status is what /proc/PID/status tells.
+type status struct {
+	uid       uint32 // the real one
+	contained bool   // in a pid namespace below the one that /proc shows
+	number    int32  // in its own pid namespace
+}
+
+// readStatus reads /proc/PID/status. ok is false if there is none to be read.
+func readStatus(pid int32) (s status, ok bool) {
+	var name [32]byte
+	path := append(name[:0], "/proc/"...)
+	path = append(strconv.AppendInt(path, int64(pid), 10), "/status"...)
+	var buf [4096]byte
+	n, err := readFile(string(path), buf[:])
+	if err != nil {
+		return s, false
+	}
+	for line := range bytes.Lines(buf[:n]) {
+		if rest, is := bytes.CutPrefix(line, []byte("Uid:")); is {
+			if f := bytes.Fields(rest); len(f) > 0 {
+				uid, _ := number(f[0])
+				s.uid, ok = uint32(uid), true
+			}
+		}
+		if rest, is := bytes.CutPrefix(line, []byte("NSpid:")); is {
+			f := bytes.Fields(rest)
+			if len(f) > 0 {
+				inner, _ := number(f[len(f)-1])
+				s.number, s.contained = int32(inner), len(f) > 1
+			}
+			break
+		}
+	}
+	return s, ok
+}

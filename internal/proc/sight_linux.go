@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package proc
+
+import (
+	"os"
+	"strconv"
+	"strings"
+
+	"utmpd.dev/utmpd/internal/session"
+)
+
+const (
+	// maxWalks is how many records' descendants are looked for one by one. Beyond it
+	// a pass over /proc is cheaper.
+	maxWalks = 16
+	// maxWalk is how many descendants of one process are looked at.
+	maxWalk = 64
+)
+
+// Look reports of records just seen, in their order, who leads their lines as seen
+// from their processes. Of a few records it looks at the processes themselves, their
+// ancestors and their first descendants, some 10 µs for each. If the descendants of
+// many are asked for, it makes one pass over /proc instead, about 8 µs for each
+// process of the machine.
+//
+// Source: proc_pid_stat(5), proc_tid_children(5).
+func Look(sights []session.Sight) []session.Sighting {
+	seen := make([]session.Sighting, len(sights))
+	var below []descent
+	for i, q := range sights {
+		seen[i].Key = q.Key
+		tty, st, ok := terminalStat(q.Line)
+		if !ok {
+			continue
+		}
+		seen[i].Owner = session.Owner{Known: true, UID: st.Uid}
+		s, err := readStat(q.PID)
+		switch {
+		case err != nil || s.ended():
+		case s.session == s.pid && s.tty == tty:
+			seen[i].Leader = s.id()
+		default:
+			seen[i].Outer = ancestorOn(tty, s)
+			if s.tty != tty {
+				below = append(below, descent{i, q.PID, tty})
+			}
+		}
+	}
+	find := walk
+	if len(below) > maxWalks {
+		find = newTree().find
+	}
+	for _, d := range below {
+		seen[d.sight].Leader = find(d.pid, d.tty)
+	}
+	return seen
+}
+
+// descent is the search for a leader below a process.
+type descent struct {
+	sight int
+	pid   int32
+	tty   uint32
+}
+
+func (s stat) id() session.ID { return session.ID{PID: s.pid, Start: s.start} }
+
+// ancestorOn returns the ancestor of a process that leads a terminal.
+func ancestorOn(tty uint32, s stat) session.ID {
+	for range maxAbove {
+		if s.parent <= 0 {
+			break
+		}
+		var err error
+		if s, err = readStat(s.parent); err != nil {
+			break
+		}
+		if s.session == s.pid && s.tty == tty {
+			return s.id()
+		}
+	}
+	return session.ID{}
+}
+
+// walk looks for the leader of a terminal among the descendants of a process, the
+// nearest first.
+func walk(pid int32, tty uint32) session.ID {
+	level := []int32{pid}
+	for n := 0; len(level) > 0 && n < maxWalk; n++ {
+		children := childrenOf(level[0])
+		level = level[1:]
+		for _, child := range children {
+			if n++; n > maxWalk {
+				break
+			}
+			s, err := readStat(child)
+			if err == nil && !s.ended() && s.session == s.pid && s.tty == tty {
+				return s.id()
+			}
+		}
+		level = append(level, children...)
+	}
+	return session.ID{}
+}
+
+// childrenOf returns the children of a process. It returns none if the kernel was built
+// without that file.
+func childrenOf(pid int32) (children []int32) {
+	tasks := "/proc/" + strconv.Itoa(int(pid)) + "/task"
+	dir, err := os.Open(tasks)
+	if err != nil {
+		return nil
+	}
+	defer dir.Close()
+	threads, _ := dir.Readdirnames(maxWalk)
+	for _, thread := range threads {
+		text, _ := readUpTo(tasks+"/"+thread+"/children", 16<<10)
+		for word := range strings.FieldsSeq(string(text)) {
+			if n, err := strconv.ParseInt(word, 10, 32); err == nil {
+				children = append(children, int32(n))
+			}
+		}
+	}
+	return children
+}
+
+// tree is who leads which terminal, and whose child is who.
+type tree struct {
+	parents map[int32]int32
+	leaders map[uint32][]session.ID
+}
+
+func newTree() tree {
+	t := tree{map[int32]int32{}, map[uint32][]session.ID{}}
+	_ = eachStat(func(s stat) {
+		t.parents[s.pid] = s.parent
+		if s.session == s.pid && s.tty != 0 && !s.ended() {
+			t.leaders[s.tty] = append(t.leaders[s.tty], s.id())
+		}
+	})
+	return t
+}
+
+// find looks for the leader of a terminal among the descendants of a process.
+func (t tree) find(pid int32, tty uint32) session.ID {
+	for _, id := range t.leaders[tty] {
+		at := t.parents[id.PID]
+		for n := 0; at > 0 && n < maxAbove; n++ {
+			if at == pid {
+				return id
+			}
+			at = t.parents[at]
+		}
+	}
+	return session.ID{}
+}

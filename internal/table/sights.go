@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package table
+
+import (
+	"time"
+
+	"utmpd.dev/utmpd/internal/session"
+)
+
+// lookAgainAfter is when the line of a record is looked at once more: sshd writes the
+// record before the shell leads the terminal.
+const lookAgainAfter = time.Second
+
+// sights are the looks at the lines of records whose process lives.
+type sights struct {
+	asked map[uint64]*entry // by their keys
+	again []lookAgain       // in the order of their time
+}
+
+type lookAgain struct {
+	due time.Duration
+	s   *entry
+}
+
+func newSights() sights { return sights{asked: map[uint64]*entry{}} }
+
+// look has the line of a session looked at, and once more a second later.
+func (t *Table) look(s *entry) {
+	if s.sight != nil || s.led || !maybeTerminal(s.line) {
+		return
+	}
+	s.sight = &session.Sighting{}
+	t.askSight(s)
+	t.sights.again = append(t.sights.again, lookAgain{t.now.Mono + lookAgainAfter, s})
+}
+
+func (t *Table) askSight(s *entry) {
+	t.sights.asked[s.key] = s
+	t.out.Look = append(t.out.Look, session.Sight{Key: s.key, Line: s.line, PID: s.pid})
+}
+
+// lookAgain has those lines looked at again whose time has come.
+func (t *Table) lookAgain() {
+	n := 0
+	for ; n < len(t.sights.again) && t.sights.again[n].due <= t.now.Mono; n++ {
+		s := t.sights.again[n].s
+		if !s.led && (s.state == watched || s.state == unwatchedNow || s.state == asking) {
+			t.askSight(s)
+		}
+	}
+	if t.sights.again = t.sights.again[n:]; len(t.sights.again) == 0 {
+		t.sights.again = nil
+	}
+}
+
+// next returns when the first of the lines wants to be looked at again.
+func (s *sights) next() (due time.Duration, ok bool) {
+	if len(s.again) == 0 {
+		return 0, false
+	}
+	return s.again[0].due, true
+}
+
+// looked notes what was seen. What was seen before and is no longer there stays noted.
+func (t *Table) looked(ev Looked) {
+	for _, seen := range ev.Sightings {
+		s := t.sights.asked[seen.Key]
+		if s == nil { // closed meanwhile
+			continue
+		}
+		delete(t.sights.asked, seen.Key)
+		if seen.Leader.PID != 0 {
+			s.sight.Leader = seen.Leader
+		}
+		if seen.Outer.PID != 0 {
+			s.sight.Outer = seen.Outer
+		}
+		if !s.sight.Owner.Known {
+			s.sight.Owner = seen.Owner
+		}
+	}
+}
+
+// onLine reports whether the process was seen to be of the session's line: it led it,
+// or stood below or above who did.
+func (s *entry) onLine() bool {
+	return s.sight != nil && (s.sight.Leader.PID != 0 || s.sight.Outer.PID != 0)
+}
