@@ -82,12 +82,12 @@ func (b *booting) gather() {
 	}
 	if noted {
 		b.ev.Note = &boots.Note{Boot: ours.idOf(note), At: note.Time, Slept: note.Slept, Every: note.Every, State: noteStates[note.State]}
-		if note.Up > note.Init {
-			b.ev.Note.Up = note.Up - note.Init
-		}
+		began := note.Init
 		if stamped && b.ev.Stamp.Boot == b.ev.Note.Boot && stamp.Up > 0 {
+			began = stamp.Up
 			b.ev.Note.Slept = max(0, note.Slept-stamp.Slept) // what a container's host slept before
 		}
+		b.ev.Note.Up = max(0, note.Up-began)
 		if b.ev.Note.Boot == b.bootID && (b.ev.Stamp == nil || b.ev.Stamp.Boot != b.bootID) {
 			b.tell("utmpd started before utmpctl boot and has overwritten the note of the last boot; run utmpctl boot before utmpd")
 		}
@@ -261,15 +261,15 @@ func (b *booting) makeFile(name string) error {
 // leaveStamp notes that this boot is completely recorded. Without a STATE_DIR only
 // the records show it.
 func (b *booting) leaveStamp(v boots.Verdict) error {
-	booted := b.ev.Booted
+	n := heartbeat.Note{Time: b.ev.Booted, Up: max(b.in.on.initStart(), 1), State: heartbeat.Running}
 	switch {
 	case v.Restarted:
-		booted = b.ev.Now
+		n.Time = b.ev.Now
+		n.Up, _ = b.in.on.up()
 	case b.ev.Stamp != nil && b.ev.Stamp.Boot == b.bootID:
 		return nil
 	}
-	return b.leave(stampFile, heartbeat.Note{Time: booted, State: heartbeat.Running},
-		"only the records show that this boot was recorded")
+	return b.leave(stampFile, n, "only the records show that this boot was recorded")
 }
 
 // whose determines which records utmpctl has to write.

@@ -526,6 +526,30 @@ func TestSuspended(t *testing.T) {
 	}
 }
 
+// TestStartedAgain: a boot that was started again under the same kernel is told as
+// two boots, also by the ledger.
+func TestStartedAgain(t *testing.T) {
+	l := newLab(t)
+	l.starts("a", "08:00")
+	l.do("boot")
+	l.until("10:00")
+	l.do("shutdown")
+	l.until("10:00:30")
+	l.do("boot")
+	l.beats("11:00", heartbeat.Running)
+	l.starts("b", "11:02")
+	l.do("boot")
+	out := l.do("downtime")
+	for _, want := range []string{"2026-07-01 10:00:00  shut down  2h00m   30s    yes\n", "2026-07-01 11:00:00  crashed    59m30s  2m00s  +60 s\n"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in:\n%s", want, out)
+		}
+	}
+	if strings.Contains(out, "according to") {
+		t.Errorf("a difference where there is none:\n%s", out)
+	}
+}
+
 // TestLedgerDiffers: the reader is told where the log and the ledger differ.
 func TestLedgerDiffers(t *testing.T) {
 	l := crashedLab(t)

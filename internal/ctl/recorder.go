@@ -87,14 +87,18 @@ func (r *recorder) note(name string) (heartbeat.Note, bool) {
 	return n, err == nil
 }
 
-// leave writes a note of this boot in STATE_DIR. If that directory is missing, it reports so, and
-// what follows from it, and returns no error.
+// leave writes a note of this boot in STATE_DIR; of now if n.Up is 0. If that directory
+// is missing, it reports so, and what follows from it, and returns no error.
 func (r *recorder) leave(name string, n heartbeat.Note, without string) error {
 	if r.dry || r.bootID == "" {
 		return nil
 	}
 	n.BootID, n.Init = r.bootID, r.in.on.initStart()
-	n.Up, n.Slept = r.in.on.up()
+	up, slept := r.in.on.up()
+	n.Slept = slept
+	if n.Up == 0 {
+		n.Up = up
+	}
 	err := heartbeat.WriteNote(filepath.Join(r.cfg.StateDir, name), n)
 	if errors.Is(err, fs.ErrNotExist) {
 		r.tell(r.cfg.StateDir + " does not exist: " + without)
