@@ -85,7 +85,7 @@ func (b Boot) began() time.Time { return b.From.Add(b.stepped) }
 
 // Doubtful reports whether the time of the boot's record was wrong, as other
 // records show.
-func (b Boot) Doubtful() bool { return b.clock.wrong || b.Recorded && unset(b.began()) }
+func (b Boot) Doubtful() bool { return b.clock.wrong || unset(b.began()) }
 
 // unset reports whether a clock that shows t was never set. Clocks without a battery
 // start in 1970, 1980 or 2000.

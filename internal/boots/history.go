@@ -145,8 +145,8 @@ func (h *History) Ordinary(at utmpx.Time, typ utmpx.Type) {
 func (h *History) ordinary(at utmpx.Time, login, prompt bool) {
 	h.found = true
 	h.keepInit()
-	if at.Sec <= 0 {
-		return
+	if at.Sec <= 0 || h.open() != nil && unset(at.Time()) && !unset(h.most.Time()) {
+		return // no time, or none of this clock
 	}
 	if h.open() == nil {
 		// The logouts that an end causes follow it in the log. A login after

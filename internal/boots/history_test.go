@@ -163,6 +163,9 @@ func FuzzHistory(f *testing.F) {
 			h.Add(l.Decode(string(in[:l.Size()])))
 		}
 		ps, s := Periods(h.Boots(), time.Time{}, time.Time{}, nil)
+		agree(t, ps, s)
+		part, of := Periods(h.Boots(), at("08:30"), at("09:30"), nil)
+		agree(t, part, of)
 		for _, p := range ps {
 			if p.UpFor < 0 || p.DownFor < 0 {
 				t.Errorf("negative duration: %+v", p)

@@ -69,8 +69,13 @@ func (p *Present) uptime(b Boot) time.Duration {
 // outside the limits counts neither in a period's UpFor and DownFor nor in the sum.
 func Periods(all []Boot, since, until time.Time, present *Present) ([]Period, Sum) {
 	ps := make([]Period, len(all))
+	before := -1
 	for i := range all {
-		ps[i] = period(all, i, present)
+		ps[i] = period(all, i, before, present)
+		// A boot whose clock was never set is nowhere, and the one before it counts.
+		if !all[i].clock.ahead && !unset(all[i].To) {
+			before = i
+		}
 	}
 	w := window(ps, since, until, present)
 	if !since.IsZero() || !until.IsZero() {
@@ -85,18 +90,19 @@ func Periods(all []Boot, since, until time.Time, present *Present) ([]Period, Su
 	return ps, w.Sum
 }
 
-// period returns the period of boot i.
-func period(all []Boot, i int, present *Present) Period {
+// period returns the period of boot i. before is the boot before it that has a place in
+// time; -1 if there is none.
+func period(all []Boot, i, before int, present *Present) Period {
 	p := Period{Boot: all[i], Follows: i+1 < len(all)}
 	p.Running = present.runs(all, i)
 	if p.Running {
 		p.To, p.Slept, p.SleptKnown = present.Now, present.Slept, present.SleptKnown
 	}
-	p.setUp(all, i)
+	p.setUp(all, before)
 	if p.clock.ahead {
 		p.UpKnown = false // it cannot be placed
 	}
-	if p.Running {
+	if p.Running && present.uptime(p.Boot) > 0 {
 		p.UpFor, p.UpKnown, p.UpLeast = present.uptime(p.Boot), true, false // the kernel counts, whatever the clock says
 	}
 	if p.Follows {
@@ -111,10 +117,10 @@ func (p *Present) runs(all []Boot, i int) bool {
 }
 
 // setUp sets how long the system was up.
-func (p *Period) setUp(all []Boot, i int) {
+func (p *Period) setUp(all []Boot, before int) {
 	p.UpFor, p.UpKnown = p.Up()
-	if i > 0 && p.overlaps(all[i-1]) {
-		p.setUpAfter(all[i-1].To)
+	if before >= 0 && p.overlaps(all[before]) {
+		p.setUpAfter(all[before].To)
 	}
 	p.UpLeast = p.UpKnown && (p.UpLeast || p.Doubtful())
 }
@@ -136,7 +142,7 @@ func (p *Period) setUpAfter(end time.Time) {
 // setDown sets how long the system was down until the next boot.
 func (p *Period) setDown(next Boot, runs bool, present *Present) {
 	p.DownFor, p.DownKnown = p.Down(next)
-	if runs {
+	if runs && present.uptime(next) > 0 {
 		if began := present.Now.Add(-present.uptime(next)); !p.DownKnown || began.Sub(next.began()).Abs() > bootLate {
 			p.DownFor, p.DownKnown = span(p.To, began)
 			p.DownKnown = p.DownKnown && (p.Exact.Known || p.DownFor > 0)
@@ -155,7 +161,7 @@ func (p *Period) setDown(next Boot, runs bool, present *Present) {
 // it was up.
 func (p *Period) overlaps(before Boot) bool {
 	from := p.began()
-	return from.Before(before.To.Add(-sameMoment)) && !before.clock.ahead && (before.Doubtful() || p.To.After(before.began()))
+	return from.Before(before.To.Add(-sameMoment)) && (before.Doubtful() || p.To.After(before.began()))
 }
 
 // windowed is a sum over the time between From and To.
