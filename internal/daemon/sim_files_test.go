@@ -163,9 +163,11 @@ func (h *simHandle) Append(p []byte) (n int, err error) {
 		defer h.w.mu.Unlock()
 		if h.w.partial = !h.w.partial; h.w.partial && !h.dead && len(p) > 0 {
 			part := p[:len(p)/3]
-			h.torn, h.whole = true, len(part)/simLayout.Size()
+			at, _ := h.h.Info()
+			gap := padding(at.Size)
+			h.torn, h.whole = true, max(0, len(part)-gap)/simLayout.Size()
 			if h.whole > 0 {
-				h.w.guardAppend(h, part[:h.whole*simLayout.Size()])
+				h.w.guardAppend(h, part[:gap+h.whole*simLayout.Size()])
 			}
 			n, _ = h.h.Append(part)
 		}

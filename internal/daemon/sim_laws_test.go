@@ -3,6 +3,7 @@
 package daemon
 
 import (
+	"bytes"
 	"reflect"
 	"runtime"
 	"slices"
@@ -205,9 +206,16 @@ func (w *simWorld) guardAppend(h *simHandle, p []byte) {
 		if w.replaced == h.under {
 			w.broken("3: appended to a file that was replaced")
 		}
-	case len(p)%size != 0 || at.Size%int64(size) != 0:
+	case (int(at.Size)+len(p))%size != 0 || len(p) < size:
 		w.broken("3: %d bytes appended to %d", len(p), at.Size)
+	case at.Size%int64(size) != 0 && w.tornLog != nil:
+		w.broken("3: appended into the record of a writer at work")
 	}
+	gap := padding(at.Size)
+	if len(bytes.Trim(p[:gap], "\x00")) > 0 {
+		w.broken("3: a torn tail is filled up with %q", p[:gap])
+	}
+	p = p[gap:]
 	if err != nil {
 		is, _ = w.files.Lookup(wtmpName + ".away")
 	}
@@ -233,6 +241,12 @@ func (w *simWorld) guardAppend(h *simHandle, p []byte) {
 		w.history = slices.Insert(w.history, end, logEntry{rec: r, utmpd: true})
 		end = w.inserted(end, old)
 	}
+}
+
+// padding returns how many NULs fill up the torn tail of a log of that size.
+func padding(size int64) int {
+	is := simLayout.Size()
+	return (is - int(size%int64(is))) % is
 }
 
 // inserted notes that a record was put into the history at end, in the old file or in
@@ -322,13 +336,12 @@ func open(log []logEntry, line string) (at int, ok bool) {
 // guardTruncate looks at what is cut off.
 func (w *simWorld) guardTruncate(h *simHandle, size int64) {
 	at, _ := h.h.Info()
-	whole := at.Size - at.Size%int64(simLayout.Size())
 	switch {
 	case h.name != wtmpName || !h.locked:
 		w.broken("3: %s cut, locked: %v", h.name, h.locked)
 	case w.tornLog != nil:
 		w.broken("3: the record of a writer at work is cut off")
-	case !h.torn && size != whole:
+	case !h.torn:
 		w.broken("3: the log of %d bytes is cut to %d", at.Size, size)
 	}
 }

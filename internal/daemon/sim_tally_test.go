@@ -57,7 +57,7 @@ var simTroubles = map[string]int{
 	"logind and /proc unreadable": 10, "nameless record of somebody": 16, "marks: nameless": 20,
 	"login in a container, of another user namespace: false": 5, "login in a container, of another user namespace: true": 10,
 	"ut_pid is nobody's session": 10, "terminal taken over by another user": 40, "getty on the line of a session": 30,
-	"login in two seconds": 5, "login's parent outlives it": 5,
+	"login in two seconds": 12, "login's parent outlives it": 12,
 	"login beyond MAX_FDS": 1, "no descriptors": 10, "request": 10,
 }
 
