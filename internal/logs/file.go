@@ -28,7 +28,7 @@ type File struct {
 
 	compression *compression // nil: none
 	reuse       bool
-	block       *[]byte // from the log's pool
+	block       *[]byte // from recfile's pool
 }
 
 // Open opens a file of the log: one that [Log.Files] lists, or the present one
@@ -62,9 +62,9 @@ func (l *Log) file(ctx context.Context, name string, h sysfile.Handle) (*File, e
 	if err != nil {
 		return nil, sysfile.Wrap("read", name, err)
 	}
-	f := &File{log: l, ctx: ctx, h: h, name: name, info: info, size: info.Size, block: l.blocks.Get().(*[]byte)}
+	f := &File{log: l, ctx: ctx, h: h, name: name, info: info, size: info.Size, block: recfile.TakeBlock()}
 	if err := f.detect(); err != nil {
-		l.blocks.Put(f.block)
+		recfile.GiveBlock(f.block)
 		return nil, err
 	}
 	return f, nil
@@ -118,7 +118,7 @@ func (f *File) Close() error {
 	if f.block == nil {
 		return nil
 	}
-	f.log.blocks.Put(f.block)
+	recfile.GiveBlock(f.block)
 	f.block = nil
 	if f.borrow {
 		return nil

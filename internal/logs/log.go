@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 
 	"utmpd.dev/utmpd/internal/recfile"
 	"utmpd.dev/utmpd/internal/sysfile"
@@ -34,7 +33,6 @@ type Log struct {
 	name   string
 	sys    sysfile.System
 	layout *recfile.Detector
-	blocks sync.Pool // of *[]byte, recfile.HeadSize long
 }
 
 // New names a log. It does no I/O.
@@ -46,7 +44,6 @@ func New(name string, o Options) *Log {
 	if l.sys == nil {
 		l.sys = sysfile.Kernel()
 	}
-	l.blocks.New = func() any { b := make([]byte, recfile.HeadSize); return &b }
 	return l
 }
 

@@ -24,7 +24,12 @@ func (l *Log) Append(ctx context.Context, recs ...utmpx.Record) error {
 	if len(recs) == 0 {
 		return nil
 	}
-	return l.Locked(ctx, func(locked *LockedLog) error { return locked.Append(recs...) })
+	locked, err := l.hold(ctx)
+	if err != nil {
+		return err
+	}
+	defer locked.h.Close()
+	return locked.Append(recs...)
 }
 
 // LockedLog is the present file of a log while [Log.Locked] holds its write lock.
@@ -40,19 +45,29 @@ type LockedLog struct {
 // up with a [LockedError] when ctx ends before it has the lock. It returns what
 // do returns.
 func (l *Log) Locked(ctx context.Context, do func(*LockedLog) error) error {
+	locked, err := l.hold(ctx)
+	if err != nil {
+		return err
+	}
+	defer locked.h.Close()
+	return do(&locked)
+}
+
+// hold locks the log's present file. The caller closes the handle.
+func (l *Log) hold(ctx context.Context) (LockedLog, error) {
 	h, info, err := l.lock(ctx, sysfile.AppendOnly, snapshot.Generation{})
 	if err != nil {
-		return wrap("append to", l.name, err)
+		return LockedLog{}, wrap("append to", l.name, err)
 	}
-	defer h.Close()
 	layout, err := l.layoutAtEnd(h, info)
 	if err == nil {
 		info.Size, err = waitForWholeRecord(h, info.Size, layout)
 	}
 	if err != nil {
-		return wrap("append to", l.name, err)
+		h.Close()
+		return LockedLog{}, wrap("append to", l.name, err)
 	}
-	return do(&LockedLog{log: l, h: h, gen: info.Generation, size: info.Size, layout: layout})
+	return LockedLog{log: l, h: h, gen: info.Generation, size: info.Size, layout: layout}, nil
 }
 
 // Handle returns the locked file, to read from. Closing it drops the lock.

@@ -60,8 +60,8 @@ func (f *File) Snapshot(prev *snapshot.Snapshot) (*snapshot.Snapshot, error) {
 		return nil, wrap("read", f.name, tornHint(info.Size, l))
 	}
 	b := snapshot.NewBuilder(info.Generation, l, prev)
-	block := f.blocks.Get().(*[]byte)
-	defer f.blocks.Put(block)
+	block := TakeBlock()
+	defer GiveBlock(block)
 	end := min(info.Size, int64(MaxRecords*l.Size()))
 	for off := int64(0); off < end; {
 		want := min(int64(blockRecords*l.Size()), end-off)
@@ -189,8 +189,8 @@ func (f *File) each(ctx context.Context, mode sysfile.OpenMode, gen snapshot.Gen
 	if err != nil {
 		return done, wrap(op, f.name, err)
 	}
-	block := f.blocks.Get().(*[]byte)
-	defer f.blocks.Put(block)
+	block := TakeBlock()
+	defer GiveBlock(block)
 	for first := 0; first < len(swaps); first += batch {
 		h, info, err := f.lock(ctx, mode, gen)
 		if err != nil {

@@ -31,12 +31,22 @@ const (
 	blockSize    = blockRecords * utmpx.MaxSize
 )
 
+// blocks are buffers of blockSize bytes, for this package and package logs. All files share
+// them: one is read at a time, as a rule.
+var blocks = sync.Pool{New: func() any { b := make([]byte, blockSize); return &b }}
+
+// TakeBlock returns a buffer of [HeadSize] bytes, with any content. Give it back with
+// [GiveBlock].
+func TakeBlock() *[]byte { return blocks.Get().(*[]byte) }
+
+// GiveBlock takes back a buffer that nothing uses any more.
+func GiveBlock(b *[]byte) { blocks.Put(b) }
+
 // opened is what File and Log have in common: a name, its locks, and the detector
 // of its layout.
 type opened struct {
 	gate
 	detector *Detector
-	blocks   sync.Pool // of *[]byte, blockSize long
 }
 
 func (o *opened) init(name string, opts Options) {
@@ -44,7 +54,6 @@ func (o *opened) init(name string, opts Options) {
 	if o.sys == nil {
 		o.sys = sysfile.Kernel()
 	}
-	o.blocks.New = func() any { b := make([]byte, blockSize); return &b }
 }
 
 // open opens the file for reading. It leaves a log's access time, which is the
@@ -64,8 +73,8 @@ func (o *opened) open() (sysfile.Handle, sysfile.Info, error) {
 
 // layout returns the layout of an open file.
 func (o *opened) layout(h sysfile.Handle, info sysfile.Info) (*utmpx.Layout, error) {
-	block := o.blocks.Get().(*[]byte)
-	defer o.blocks.Put(block)
+	block := TakeBlock()
+	defer GiveBlock(block)
 	return o.detector.Of(h, info, *block)
 }
 

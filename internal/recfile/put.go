@@ -57,8 +57,8 @@ func (f *File) put(h sysfile.Handle, info sysfile.Info, r utmpx.Record) (int, er
 
 // find returns the slot in which r belongs, and its bytes; "" after the last record.
 func (f *File) find(h sysfile.Handle, info sysfile.Info, l *utmpx.Layout, r utmpx.Record) (slot int, old string, err error) {
-	block := f.blocks.Get().(*[]byte)
-	defer f.blocks.Put(block)
+	block := TakeBlock()
+	defer GiveBlock(block)
 	size := l.Size()
 	end := info.Size / int64(size) * int64(size)
 	for off := int64(0); off < end; {

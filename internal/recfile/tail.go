@@ -22,8 +22,8 @@ const (
 // [ErrOtherLayout] if the last records are in a layout that this system's C library
 // does not write: its next record would destroy ours.
 func (l *Log) layoutAtEnd(h sysfile.Handle, info sysfile.Info) (*utmpx.Layout, error) {
-	block := l.blocks.Get().(*[]byte)
-	defer l.blocks.Put(block)
+	block := TakeBlock()
+	defer GiveBlock(block)
 	known := l.detector.knownFor(info)
 	if ok, err := l.goesOnIn(known, h, info.Size, *block); ok || err != nil {
 		return known, err

@@ -32,18 +32,40 @@ func (t *Table) Checkpoint(now Moment) session.Checkpoint {
 		c.Alive = was.alive
 		c.Sessions = append(c.Sessions, was.Entry)
 	}
-	for s := range t.utmpx.each() {
-		if s.id.PID != 0 && s.held == nil && (s.state != done || s.left) {
-			c.Sessions = append(c.Sessions, s.checkpoint(now))
-		}
+	for _, s := range t.identified() {
+		c.Sessions = append(c.Sessions, s.checkpoint(now))
 	}
-	slices.SortStableFunc(c.Sessions, byProcess)
 	return c
 }
 
-// byProcess has the sessions of one process follow one another.
-func byProcess(a, b session.Entry) int {
-	return cmp.Or(cmp.Compare(a.ID.PID, b.ID.PID), cmp.Compare(a.ID.Start, b.ID.Start), cmp.Compare(a.ID.Inode, b.ID.Inode))
+// identified returns the sessions that a later run must know, in the order of their
+// processes.
+func (t *Table) identified() []*entry {
+	all := make([]*entry, 0, t.counts.Sessions)
+	for s := range t.utmpx.each() {
+		if s.id.PID != 0 && s.held == nil && (s.state != done || s.left) {
+			all = append(all, s)
+		}
+	}
+	slices.SortFunc(all, func(a, b *entry) int {
+		if order := byProcess(a.id, b.id); order != 0 {
+			return order
+		}
+		return cmp.Compare(a.place, b.place)
+	})
+	return all
+}
+
+// byProcess has the sessions of one process follow one another. Few share one, so the
+// pids nearly always decide.
+func byProcess(a, b session.ID) int {
+	switch {
+	case a.PID != b.PID:
+		return cmp.Compare(a.PID, b.PID)
+	case a.Start != b.Start:
+		return cmp.Compare(a.Start, b.Start)
+	}
+	return cmp.Compare(a.Inode, b.Inode)
 }
 
 // checkpoint returns what a later run must know of a session.
@@ -117,14 +139,17 @@ func (m earlier) restore(s *entry, raw string, now Moment) {
 	s.alive, s.end, s.exact, s.status = wallOf(was.alive), wallOf(was.End), was.Exact, was.Status
 }
 
-// sorted returns all, in the order of their slots.
+// sorted returns all, in the order of their processes.
 func (m earlier) sorted() []earlierSession {
 	if len(m) == 0 {
 		return nil
 	}
 	return slices.SortedFunc(maps.Values(m), func(a, b earlierSession) int {
+		if order := byProcess(a.ID, b.ID); order != 0 {
+			return order
+		}
 		if a.Slot != b.Slot {
-			return a.Slot - b.Slot
+			return cmp.Compare(a.Slot, b.Slot)
 		}
 		return bytes.Compare(a.Sum[:], b.Sum[:])
 	})

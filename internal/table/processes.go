@@ -140,7 +140,8 @@ func (t *Table) reportUnwatched() {
 
 // alive binds the sessions that asked to the process found, unless it cannot be theirs.
 func (t *Table) alive(ev Alive) {
-	asked := t.answered(ev.PID)
+	var few [4]*entry
+	asked := t.answered(few[:0], ev.PID)
 	var p *process
 	if ev.Token != 0 {
 		p = t.process(ev)
@@ -180,7 +181,8 @@ func foundNobody(n session.Nobody) finding {
 
 // gone is the answer that nothing lives under a pid.
 func (t *Table) gone(ev Gone) {
-	for _, s := range t.answered(ev.PID) {
+	var few [4]*entry
+	for _, s := range t.answered(few[:0], ev.PID) {
 		if ev.Status.Known {
 			s.status = ev.Status
 		}
@@ -188,16 +190,15 @@ func (t *Table) gone(ev Gone) {
 	}
 }
 
-// answered returns the sessions for which an answer about pid counts.
-func (t *Table) answered(pid int32) []*entry {
+// answered appends to asked the sessions for which an answer about pid counts.
+func (t *Table) answered(asked []*entry, pid int32) []*entry {
 	g := t.processes.byPID[pid]
 	if g == nil {
-		return nil
+		return asked
 	}
 	if g.answered < g.issued {
 		g.answered++
 	}
-	var asked []*entry
 	for s := g.first; s != nil; s = s.next {
 		if s.state == asking && s.ask <= g.answered {
 			asked = append(asked, s)
@@ -373,7 +374,8 @@ func (t *Table) unbind(s *entry) {
 // forgetProcesses has the Watcher forget processes that no session lives by. One whose
 // pid is being asked about stays until the answer, which may bind it again.
 func (t *Table) forgetProcesses() {
-	for _, token := range sortedKeys(t.processes.idle) {
+	var few [4]session.Token
+	for _, token := range sortedKeysIn(few[:0], t.processes.idle) {
 		p := t.processes.idle[token]
 		if p.refs > 0 {
 			delete(t.processes.idle, p.token)

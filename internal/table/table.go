@@ -200,11 +200,12 @@ func (t *Table) forget(token session.Token) { t.out.Forget = append(t.out.Forget
 
 // sortedKeys returns the keys of a map in their order: the table gives the same actions
 // for the same events.
-func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K {
-	if len(m) == 0 {
-		return nil
-	}
-	keys := make([]K, 0, len(m))
+func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K { return sortedKeysIn(nil, m) }
+
+// sortedKeysIn is sortedKeys for each event: a few keys fit into buf, which is empty and
+// on the caller's stack.
+func sortedKeysIn[K cmp.Ordered, V any](buf []K, m map[K]V) []K {
+	keys := slices.Grow(buf, len(m))
 	for k := range m {
 		keys = append(keys, k)
 	}

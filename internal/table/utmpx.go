@@ -193,7 +193,8 @@ func (t *Table) readSlot(slot int) {
 // session.
 func (t *Table) recheckSlots(began time.Duration) {
 	u := &t.utmpx
-	for _, slot := range sortedKeys(u.recheck) {
+	var few [4]int
+	for _, slot := range sortedKeysIn(few[:0], u.recheck) {
 		if began <= u.recheck[slot] {
 			continue
 		}
