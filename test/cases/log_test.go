@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+//go:build system && linux
+
+package cases
+
+import (
+	"bytes"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// TestAppendOnly has a log to which the kernel only lets programs append (chattr +a),
+// as guides to hardening advise, and that ends with a part of a record.
+func TestAppendOnly(t *testing.T) {
+	for name, tail := range map[string]string{"whole": "", "torn": strings.Repeat("x", 100)} {
+		t.Run(name, func(t *testing.T) {
+			if !enter(t) {
+				return
+			}
+			s := sleeper(t)
+			session := login("bob", "pts/70", s.Process.Pid, time.Now())
+			file := x86.bytes(boot(machineBoot(t)), session)
+			w := newWorld(t, file, append(file[:len(file):len(file)], tail...))
+			appendOnly(t, w.wtmp)
+			w.start(t)
+			end(t, s)
+			w.loggedOut(t, "pts/70")
+			w.cleaned(t, s.Process.Pid)
+			w.bootHelper(t)
+			b, err := os.ReadFile(w.wtmp)
+			if err != nil || len(b)%x86.size != 0 || !bytes.HasPrefix(b, append(file, tail...)) {
+				t.Errorf("%v; the log has %d bytes, and not those it had", err, len(b))
+			}
+		})
+	}
+}
+
+// appendOnly sets a file's attribute until the end of the test.
+func appendOnly(t *testing.T, name string) {
+	t.Helper()
+	f, err := os.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	set := func(flags int) error {
+		return unix.IoctlSetPointerInt(int(f.Fd()), unix.FS_IOC_SETFLAGS, flags)
+	}
+	const flag = 0x20 // FS_APPEND_FL of linux/fs.h
+	if err := set(flag); err != nil {
+		t.Fatalf("the file system of %s must know append-only files: %v", name, err)
+	}
+	t.Cleanup(func() {
+		if err := set(0); err != nil {
+			t.Error(err)
+		}
+		f.Close()
+	})
+}
+
+// TestLogThatTakesNothing has a log that is a link to /dev/null, to spare a card, and one
+// in which another machine's program goes on. Nothing waits for them, and no boot fails.
+func TestLogThatTakesNothing(t *testing.T) {
+	now := time.Now()
+	for _, test := range []struct {
+		name string
+		make func(t *testing.T, w world)
+	}{
+		{"null", func(t *testing.T, w world) {
+			if err := os.Symlink("/dev/null", w.wtmp); err != nil {
+				t.Fatal(err)
+			}
+		}},
+		{"other layout", func(t *testing.T, w world) {
+			var other []rec
+			for range 10 {
+				other = append(other, login("eve", "pts/9", 900, now))
+			}
+			start := x86.bytes(boot(machineBoot(t)), login("eve", "pts/8", 800, now))
+			w.write(t, w.wtmp, append(start, aarch64.bytes(other...)...))
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if !enter(t) {
+				return
+			}
+			s := sleeper(t)
+			w := newWorld(t, x86.bytes(boot(machineBoot(t)), login("bob", "pts/70", s.Process.Pid, now)), nil)
+			test.make(t, w)
+			d := w.start(t)
+			for _, pid := range []int{s.Process.Pid, 0} {
+				if pid == 0 {
+					s = sleeper(t)
+					pid = s.Process.Pid
+					w.add(t, login("bob", "pts/71", pid, time.Now()), w.utmp)
+				}
+				end(t, s)
+				w.cleaned(t, pid)
+			}
+			if log := d.logged(); strings.Count(log, "takes no records") != 1 || strings.Contains(log, "owed") {
+				t.Error("want it said once, and nothing owed")
+			}
+			w.bootHelper(t)
+			w.bootHelper(t)
+		})
+	}
+}
