@@ -61,6 +61,14 @@ func (w *simWorld) nameless(old, lives, resolves bool, opt int) {
 	w.write(s, utmpx.Record{Type: utmpx.UserProcess, User: fmt.Sprintf("user%d", s.n)}, opt|optNoLog)
 }
 
+// mixes reports whether pututxline(3) could take a record without a line for another one
+// than its own: one of the two has an id. Nothing writes such files.
+func (w *simWorld) mixes(rec utmpx.Record) bool {
+	return rec.Line == "" && w.holds(func(r utmpx.Record) bool {
+		return r.Type >= utmpx.InitProcess && r.Type <= utmpx.DeadProcess && r.Line == "" && (r.ID == "") != (rec.ID == "")
+	})
+}
+
 // witness returns who shows a session, as /proc and logind do.
 func (w *simWorld) witness(q session.Question) (found session.Witness) {
 	if w.unseen() {

@@ -240,7 +240,7 @@ func (w *simWorld) lead(s *simSession, line string, kind int) {
 // write writes a session's records, with the time of now.
 func (w *simWorld) write(s *simSession, rec utmpx.Record, opt int) {
 	w.locked(utmpName, func() {
-		if s.proc.ended && !s.nameless && !s.ghost { // its writer too
+		if w.mixes(rec) || s.proc.ended && !s.nameless && !s.ghost { // its writer too
 			return
 		}
 		if s.ghost {

@@ -49,7 +49,7 @@ func (t *Table) displayFacts(s *entry, w session.Witness) displayFacts {
 		by:      w.ID,
 		unknown: w.Unknown,
 		led:     s.led,
-		login:   d.VT != 0 && !s.endedAtOnce(),
+		login:   d.VT != 0 && (s.ledLine() || !s.endedAtOnce()),
 	}
 }
 
@@ -58,6 +58,10 @@ func (t *Table) displayFacts(s *entry, w session.Witness) displayFacts {
 func (s *entry) endedAtOnce() bool {
 	return s.seen || s.login.Sec == 0 || s.end.time().Sub(s.login.Time()) < displayAge
 }
+
+// ledLine reports whether the process of a record, or one below it, was seen to lead the
+// line: it is a login's, and not of a program that wrote the record for others.
+func (s *entry) ledLine() bool { return s.sight != nil && s.sight.Leader.PID != 0 }
 
 // ledAlive reports whether a session lives by another process than its record's.
 func (s *entry) ledAlive() bool { return s.led && (s.state == watched || s.state == unwatchedNow) }

@@ -68,6 +68,37 @@ func TestDisplays(t *testing.T) {
 	}
 }
 
+// TestVTLogin has a login on a virtual terminal end within a minute, who was seen to
+// lead it.
+func TestVTLogin(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		sight func(id session.ID) session.Sighting
+		dead  bool
+	}{
+		{"leads the line", func(id session.ID) session.Sighting { return session.Sighting{Leader: id} }, true},
+		{"runs in the session on it", func(id session.ID) session.Sighting { return session.Sighting{Outer: session.ID{PID: 50, Start: 1}} }, false},
+		{"is not on it", func(session.ID) session.Sighting { return session.Sighting{} }, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.start(100)
+			w.sights[100] = tt.sight(w.procs[100].id)
+			w.put(0, w.login("tty1", 100))
+			w.scan()
+			w.pass(10 * time.Second)
+			died := w.now.Wall
+			w.kill(100, session.Status{})
+			w.pass(time.Minute)
+			if tt.dead {
+				w.wantDead(0, died)
+			} else {
+				w.wantAlive(0)
+			}
+		})
+	}
+}
+
 // TestDisplayFoundDead has the process of a record be gone when it is found.
 func TestDisplayFoundDead(t *testing.T) {
 	for _, tt := range []struct {

@@ -27,7 +27,7 @@ type displayFacts struct {
 	by      session.ID
 	unknown bool // there may be one that does
 	led     bool // one did, and has ended
-	login   bool // the record is an old one of a virtual terminal: a login's, as a rule
+	login   bool // the record is a login's on a virtual terminal, as far as can be told
 }
 
 // candidate is what is known of a process by which the session may live on.
