@@ -25,8 +25,8 @@ func Amend(all []Boot, ledger []Past) ([]Boot, []Difference) {
 	var differ []Difference
 	rest := slices.Clone(ledger)
 	for i := range all {
-		k := nearest(rest, all[i])
-		if k < 0 {
+		k, sure := nearest(rest, all[i])
+		if !sure {
 			continue
 		}
 		if contradicts(all[i], rest[k]) {

@@ -81,6 +81,22 @@ func TestAmendClock(t *testing.T) {
 	}
 }
 
+// TestAmendEpoch has a clock that begins at one second at every boot: the kernel's
+// count tells which boot is which, and without any record in the boot nothing does.
+func TestAmendEpoch(t *testing.T) {
+	const epoch = "2023-07-10 21:44"
+	past := func(to string, end End) Past {
+		return Past{Boot: to, From: at(epoch), To: at(to), Up: time.Hour, End: end, Exact: Exactness{Known: true}}
+	}
+	ledger := []Past{past("03:00", Crashed), past("05:00", Crashed), past("07:00", Crashed), past("09:00", Crashed)}
+	recs := []utmpx.Record{boot(epoch), login("pts/0", "04:30"), boot(epoch), getty("2023-07-10 21:50"), boot(epoch), login("pts/0", "08:30"), boot("12:00")}
+	all, differ := Amend(historyOf(recs...).Boots(), ledger)
+	want := []string{"21:44 05:00 crashed ledger", "21:44 21:50 crashed", "21:44 09:00 crashed ledger", "12:00 12:00 open"}
+	if diff := cmp.Diff(want, inShort(all)); diff != "" || len(differ) != 0 {
+		t.Errorf("(-want +got)\n%s%v", diff, differ)
+	}
+}
+
 // TestSavedClock: a clock that goes on where it was saved is stepped soon after the
 // boot. The time down is told by the clock as it was after that.
 func TestSavedClock(t *testing.T) {

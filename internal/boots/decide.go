@@ -113,7 +113,7 @@ func (ev Evidence) tooLate() bool {
 // boots followed it: what the ledger knows.
 func (ev Evidence) endedEarlier(last Boot) Verdict {
 	all := ev.known()
-	i := nearest(all, last)
+	i, _ := nearest(all, last)
 	if last.End != Open || i < 0 || all[i].To.Before(last.To.Add(-sameMoment)) {
 		return Verdict{}
 	}

@@ -68,6 +68,10 @@ func TestDecide(t *testing.T) {
 			ev.Note, ev.Stamp = beat("b", "11:00"), &Stamp{"b", at("1970-01-01 00:00:05")}
 			ev.Note.Up = 3 * time.Hour
 		}), Verdict{Missed: []Past{{Boot: "b", From: at("1970-01-01 00:00:05"), To: at("11:00"), Up: 3 * time.Hour, End: Crashed, Exact: minute, By: FromHeartbeat}}}},
+		{"clock in 1970 at the last boot, set before utmpd began", evidence(func(ev *Evidence) {
+			ev.Note, ev.Stamp = beat("b", "11:00"), &Stamp{"b", at("1970-01-01 00:00:05")}
+			ev.Note.Up = 3 * time.Hour
+		}, boot("1970-01-01 00:00:05")), crashed("11:00", true, FromHeartbeat)},
 		{"log older than the last boot", evidence(func(ev *Evidence) {
 			ev.Note, ev.Stamp, ev.Accessed = beat("b", "11:00"), &Stamp{"b", at("08:00")}, at("11:30")
 		}, boot("02:00"), shutdown("04:00")), Verdict{Missed: []Past{bCrashed}}},

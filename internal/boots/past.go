@@ -3,6 +3,7 @@
 package boots
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
@@ -38,29 +39,56 @@ func (p Past) distance(b Boot) time.Duration {
 	return min(p.From.Sub(b.From).Abs(), p.Began().Sub(b.From).Abs())
 }
 
+// within reports whether p was up when a boot of the log was up last.
+func (p Past) within(b Boot) bool {
+	return !b.To.Before(p.Began().Add(-sameMoment)) && !b.To.After(p.To.Add(p.Exact.Within+sameMoment))
+}
+
 // is reports whether p may be a boot of the log.
 func (p Past) is(b Boot) bool {
-	within := !b.To.Before(p.Began().Add(-sameMoment)) && !b.To.After(p.To.Add(p.Exact.Within+sameMoment))
 	switch {
 	case p.From.IsZero() && p.Up == 0:
 		return false
 	case !b.Recorded:
-		return within && !b.From.Before(p.Began().Add(-sameMoment)) // its beginning was lost
+		return p.within(b) && !b.From.Before(p.Began().Add(-sameMoment)) // its beginning was lost
 	case b.From.Before(earliest):
-		return within && p.distance(b) < bootLate // every boot may begin then
+		return p.within(b) && p.distance(b) < bootLate // every boot may begin then
 	}
 	return p.distance(b) < bootLate
 }
 
-// nearest returns the index of the past that is a boot of the log; -1 if none is.
-func nearest(ps []Past, b Boot) int {
-	best := -1
+// nearest returns the index of the past that is a boot of the log, the last one in
+// doubt; -1 if none is. sure is false in doubt: some clocks begin at the same second
+// at every boot.
+func nearest(ps []Past, b Boot) (best int, sure bool) {
+	best = -1
 	for i, p := range ps {
-		if p.is(b) && (best < 0 || p.distance(b) <= ps[best].distance(b)) {
-			best = i
+		if !p.is(b) {
+			continue
+		}
+		switch d := compareFit(p, ps[max(best, 0)], b); {
+		case best < 0 || d < 0:
+			best, sure = i, true
+		case d == 0:
+			best, sure = i, false
 		}
 	}
-	return best
+	return best, sure
+}
+
+// compareFit compares how well two pasts fit a boot of the log; less is better.
+func compareFit(p, q Past, b Boot) int {
+	if in := p.within(b); in != q.within(b) {
+		if in {
+			return -1
+		}
+		return 1
+	}
+	d := p.distance(b) - q.distance(b)
+	if d.Abs() <= sameMoment {
+		return 0
+	}
+	return cmp.Compare(d, 0)
 }
 
 // recent returns the boots before the present one that the stamp and the note know,
@@ -128,14 +156,16 @@ func (ev Evidence) missed(last *Boot) []Past {
 	all := ev.known()
 	after := time.Time{}
 	if last != nil {
-		all = all[nearest(all, *last)+1:]
+		i, _ := nearest(all, *last)
+		all = all[i+1:]
 		after = last.To
 	}
 	all = slices.DeleteFunc(slices.Clone(all), func(p Past) bool {
 		if p.Began().IsZero() {
 			return last != nil
 		}
-		return p.Began().Before(earliest) || !p.Began().After(after)
+		restarts := last != nil && last.From.Before(earliest) && same(p.From, last.From) // it may be the last one
+		return restarts || p.Began().Before(earliest) || !p.Began().After(after)
 	})
 	if len(all) == 0 {
 		return nil
