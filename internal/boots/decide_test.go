@@ -359,6 +359,9 @@ func TestPeriods(t *testing.T) {
 				t.Errorf("(-want +got)\n%s", diff)
 			}
 			agree(t, ps, got)
+			if all := got.Up + got.Down + got.Slept + got.Unknown; got.To.After(got.From) && all != got.To.Sub(got.From) {
+				t.Errorf("the parts are %v, the whole is %v", all, got.To.Sub(got.From))
+			}
 			least, most, _ := got.Availability()
 			if diff := cmp.Diff([]float64{tt.least, tt.most}, []float64{least, most}, cmpopts.EquateApprox(0, 1e-9)); diff != "" {
 				t.Errorf("availability (-want +got)\n%s", diff)

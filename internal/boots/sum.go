@@ -143,9 +143,9 @@ func (p *Period) setUpAfter(end time.Time) {
 func (p *Period) setDown(next Boot, runs bool, present *Present) {
 	p.DownFor, p.DownKnown = p.Down(next)
 	if runs && present.uptime(next) > 0 {
-		if began := present.Now.Add(-present.uptime(next)); !p.DownKnown || began.Sub(next.began()).Abs() > bootLate {
-			p.DownFor, p.DownKnown = span(p.To, began)
-			p.DownKnown = p.DownKnown && (p.Exact.Known || p.DownFor > 0)
+		// It was down until the kernel started, which UP of the next boot counts from.
+		if d, ok := span(p.To, present.Now.Add(-present.uptime(next))); ok || !p.DownKnown {
+			p.DownFor, p.DownKnown = d, ok && (p.Exact.Known || d > 0)
 			return
 		}
 	}

@@ -477,7 +477,7 @@ func TestInitWasFirst(t *testing.T) {
 	for range 2 {
 		l.do("boot")
 	}
-	if out := l.do("downtime"); !strings.Contains(out, "10:00:00  crashed  2h00m  2m03s  +60 s, from the ledger") {
+	if out := l.do("downtime"); !strings.Contains(out, "10:00:00  crashed  2h00m  2m00s  +60 s, from the ledger") {
 		t.Errorf("the crash is not told:\n%s", out)
 	}
 	if out := l.do("downtime", "-json"); !strings.Contains(out, `"from_ledger": true`) {
@@ -787,5 +787,48 @@ func TestSavedClock(t *testing.T) {
 		if !strings.Contains(out, want) {
 			t.Errorf("not %q in\n%s", want, out)
 		}
+	}
+}
+
+// TestInitWritesFirst: sysvinit with a root that is writable from the start writes its own
+// records before any script runs, and BOOT_TIME after them.
+func TestInitWritesFirst(t *testing.T) {
+	byInit := func(typ utmpx.Type, when string) utmpx.Record {
+		r := utmpx.Record{Type: typ, PID: 90, ID: "si", Host: "6.1.0", Time: utmpx.TimeOf(at(when))}
+		return r
+	}
+	before := []utmpx.Record{byInit(utmpx.InitProcess, "00:00:01"), byInit(utmpx.DeadProcess, "00:00:02"),
+		system(utmpx.BootTime, "reboot", "00:00:02"), login("pts/0", 900, "00:10")}
+	tests := []struct {
+		name string
+		beat string // the last one; "" for none
+		want string // END to EXACT of the boot before
+	}{
+		{"power cut, heartbeat", "00:33:19", "crashed  33m17s  1m52s  +60 s"},
+		{"nine hours without power, no note", "", "crashed  9m58s  < 25m11s  no: last sign of life"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			l := newLab(t)
+			l.system = initsystem.Writes{Who: "sysvinit", BootLog: true, BootFile: true, Shutdown: true}
+			l.starts("a", "00:00:01")
+			l.do("boot")
+			l.logs(before...)
+			if tt.beat != "" {
+				l.beats(tt.beat, heartbeat.Running)
+			}
+			l.accessed("00:09")
+			l.starts("b", "00:35:11")
+			l.logs(byInit(utmpx.InitProcess, "00:35:12"))
+			l.until("00:35:13")
+			if out := l.do("boot"); strings.Contains(out, "the clock is behind") {
+				t.Error(out)
+			}
+			l.logs(byInit(utmpx.DeadProcess, "00:35:14"), system(utmpx.BootTime, "reboot", "00:35:14"))
+			l.until("00:36")
+			if out := l.do("downtime"); !strings.Contains(out, tt.want) {
+				t.Errorf("not %q in\n%s", tt.want, out)
+			}
+		})
 	}
 }
