@@ -91,6 +91,18 @@ type GapError struct {
 // Error returns a text with both times.
 func (e *GapError) Error() string { return (*logs.GapError)(e).Error() }
 
+// DamageError reports bytes of a log in which no whole record is: a record that was
+// torn, a block of NULs from a power failure. Reading goes on after it. A record
+// without a time counts as damage.
+type DamageError struct {
+	Name     string // of the file
+	From, To int64  // in bytes; in a compressed file, once decompressed
+	Records  int64  // how many are lost at most
+}
+
+// Error returns a text with the place.
+func (e *DamageError) Error() string { return (*logs.DamageError)(e).Error() }
+
 // public returns err as one of this package's errors.
 func public(err error) error {
 	if err == nil {
@@ -99,6 +111,10 @@ func public(err error) error {
 	var gap *logs.GapError
 	if errors.As(err, &gap) {
 		return (*GapError)(gap)
+	}
+	var damage *logs.DamageError
+	if errors.As(err, &damage) {
+		return (*DamageError)(damage)
 	}
 	var locked *recfile.LockedError
 	if errors.As(err, &locked) {

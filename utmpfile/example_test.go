@@ -127,7 +127,7 @@ func ExampleLog_Follow() {
 	}
 	appended := make(chan error)
 	go func() { // somebody logs in
-		appended <- l.Append(ctx, utmpx.Record{Type: utmpx.UserProcess, Line: "pts/2", ID: "ts/2", User: "carol"})
+		appended <- l.Append(ctx, utmpx.Record{Type: utmpx.UserProcess, Line: "pts/2", ID: "ts/2", User: "carol", Time: utmpx.TimeOf(time.Now())})
 	}()
 	for e, err := range l.Follow(ctx, end) {
 		if err != nil {

@@ -107,8 +107,8 @@ func (e Entry) Position() Position {
 // is there when it is reached.
 //
 // An error does not end the iteration unless the loop ends there: it is yielded at
-// its place among the records and names what could not be read there, such as a file
-// rotated away whose compression is not supported ([ErrCompression]). If the log
+// its place among the records and names what could not be read there, such as bytes
+// that hold no whole record ([*DamageError]), or a file rotated away whose compression is not supported ([ErrCompression]). If the log
 // itself is missing, [io/fs.ErrNotExist] is yielded besides the records of rotated
 // files. The iteration ends when ctx ends, with its error.
 //

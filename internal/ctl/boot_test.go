@@ -243,7 +243,7 @@ func TestLives(t *testing.T) {
 			l.write("wtmp", append(l.read("wtmp"), 7, 0, 0))
 			l.starts("b", "10:02")
 			l.do("boot")
-		}, []string{"08:00:00 BOOT_TIME reboot", "1970-01-01 00:00:00 USER  ", "08:00:00 RUN_LVL shutdown crash+?,last-record", "10:02:00 BOOT_TIME reboot"}},
+		}, []string{"08:00:00 BOOT_TIME reboot", "08:00:00 RUN_LVL shutdown crash+?,last-record", "10:02:00 BOOT_TIME reboot"}},
 		{"an old utmp that outlived the boot", func(l *lab) {
 			l.durable = true
 			l.starts("a", "08:00")

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"strings"
 	"time"
 
 	"utmpd.dev/utmpd/internal/boots"
@@ -17,26 +18,58 @@ import (
 	"utmpd.dev/utmpd/utmpx"
 )
 
-// scan feeds a history with all records of a file of a log.
+// scan feeds a history with all records of a file of a log. Damage is a problem, and
+// what follows it is read.
 func scan(ctx context.Context, log *logs.Log, name string, h *boots.History) error {
 	f, err := log.Open(ctx, name)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	layout := f.Layout()
+	var damage damages
 	for record, err := range f.Raw(0) {
-		if err != nil {
-			return err
+		if damage.add(err) {
+			continue
 		}
-		typ, at, line := layout.Peek(record)
+		if err != nil {
+			return errors.Join(damage.err(), err)
+		}
+		typ, at, line := record.Peek()
 		if boots.Ordinary(typ, line) {
 			h.Ordinary(at, typ)
 			continue
 		}
-		h.Add(layout.Decode(string(record)))
+		h.Add(record.Decode())
 	}
-	return nil
+	return damage.err()
+}
+
+// damages are the damaged places of a file.
+type damages struct{ all []error }
+
+// damagesMost is how many of them are named.
+const damagesMost = 10
+
+// add reports whether err is damage, and keeps it.
+func (d *damages) add(err error) bool {
+	if !logs.IsDamage(err) {
+		return false
+	}
+	d.all = append(d.all, err)
+	return true
+}
+
+// err names the places, and what to do.
+func (d *damages) err() error {
+	n := len(d.all)
+	if n == 0 {
+		return nil
+	}
+	named := slices.Clone(d.all[:min(n, damagesMost)])
+	if n > damagesMost {
+		named = append(named, fmt.Errorf("and %d more damaged places", n-damagesMost))
+	}
+	return errors.Join(append(named, errors.New("every other record was read; the damage stays until the log is rotated away"))...)
 }
 
 // past is what the log says about the last boots, and the position up to which it was read.
@@ -78,6 +111,9 @@ func readPast(ctx context.Context, log *logs.Log) (past, error) {
 			break // older files no longer follow on
 		}
 	}
+	if err := t.damage.err(); err != nil {
+		p.problems = append(p.problems, strings.Split(err.Error(), "\n")...)
+	}
 	p.boots = t.history()
 	return p, context.Cause(ctx)
 }
@@ -90,6 +126,8 @@ const enoughBoots = 2
 type tail struct {
 	items []item // last record first
 	began int
+
+	damage damages // in what was read
 }
 
 // item is a record, shortened unless it is one of the system.
@@ -130,6 +168,9 @@ func (t *tail) read(ctx context.Context, log *logs.Log, name string) (recfile.Ma
 	defer f.Close()
 	mark := recfile.Mark{Generation: f.Generation(), Size: f.Size()}
 	for e, err := range f.Reuse().Backward(f.End()) {
+		if t.damage.add(err) {
+			continue
+		}
 		if err != nil {
 			return mark, err
 		}

@@ -67,18 +67,35 @@ func (w *walk) clean(on place, lo, hi int64) (span, bool, error) {
 	if err != nil {
 		return span{}, false, err
 	}
-	for i := 0; i < len(b); i += on.size {
-		if !on.cheap(b[i : i+on.size]) {
-			return span{}, false, nil
+	if !on.allCheap(b) || !on.hasAnchor(b[first-from:first-from+n*size]) {
+		return span{}, false, nil
+	}
+	return span{on.shape, first, n}, true, nil
+}
+
+// Clean reports whether b is nothing but records of a layout, by their types and
+// times, with an anchor among them.
+func Clean(l *utmpx.Layout, b []byte) bool {
+	s := (&walk{f: &File{Layout: l}}).main()
+	return s.allCheap(b) && s.hasAnchor(b)
+}
+
+func (s *shape) allCheap(b []byte) bool {
+	for i := 0; i < len(b); i += s.size {
+		if !s.cheap(b[i : i+s.size]) {
+			return false
 		}
 	}
-	b = b[first-from:]
-	for i := range n {
-		if on.anchor(b[i*size : (i+1)*size]) {
-			return span{on.shape, first, n}, true, nil
+	return true
+}
+
+func (s *shape) hasAnchor(b []byte) bool {
+	for i := 0; i < len(b); i += s.size {
+		if s.anchor(b[i : i+s.size]) {
+			return true
 		}
 	}
-	return span{}, false, nil
+	return false
 }
 
 // anchor is a place at which nothing but a record can be.

@@ -109,19 +109,26 @@ func (b *backward) open() (*File, error) {
 // to go on.
 func (b *backward) file(f *File, from int64) (rest int64, more bool) {
 	rest = max(0, from)
-	for e, err := range f.Backward(from) {
-		if err != nil {
-			return 0, b.yield(Entry{}, err) && b.ctx.Err() == nil
-		}
-		if from > 0 && e.Offset != rest-int64(f.layout.Size()) {
+	for d, err := range f.blocksBackward(from) {
+		if errors.Is(err, errTruncated) {
 			return rest, true
 		}
-		rest = e.Offset
-		if !b.yield(e, nil) {
-			return 0, false
+		if err != nil {
+			more := b.yield(Entry{}, err) && b.ctx.Err() == nil
+			if !more || !IsDamage(err) {
+				return 0, more
+			}
+			continue
+		}
+		for i := len(d.data) - d.layout.Size(); i >= 0; i -= d.layout.Size() {
+			e := f.entry(d, i)
+			rest = e.Offset
+			if !b.yield(e, nil) {
+				return 0, false
+			}
 		}
 	}
-	return rest, b.ctx.Err() == nil
+	return 0, b.ctx.Err() == nil
 }
 
 // copyOf opens the copy that was made of f before f was truncated: the newest file

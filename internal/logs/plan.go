@@ -198,14 +198,17 @@ func (f *File) since(t time.Time) int64 {
 	if f.compression != nil {
 		return 0
 	}
-	end := f.end
+	end := f.size
 	for b, err := range f.Reuse().blocksBackward(end) {
+		if IsDamage(err) {
+			continue
+		}
 		if err != nil {
 			return 0
 		}
 		late := false
-		for i := 0; i < len(b.data) && !late; i += f.layout.Size() {
-			_, at, _ := f.layout.Peek(b.data[i:])
+		for i := 0; i < len(b.data) && !late; i += b.layout.Size() {
+			_, at, _ := b.layout.Peek(b.data[i:])
 			late = !at.Time().Before(t)
 		}
 		if !late {

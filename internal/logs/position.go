@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -141,6 +142,9 @@ func (l *Log) endOf(ctx context.Context, name string) (Position, error) {
 	}
 	defer f.Close()
 	for e, err := range f.Reuse().Backward(f.End()) {
+		if IsDamage(err) {
+			continue
+		}
 		if err != nil {
 			return Position{}, err
 		}
@@ -152,26 +156,55 @@ func (l *Log) endOf(ctx context.Context, name string) (Position, error) {
 // holds reports whether p is in the file, at its offset. If the file cannot be
 // read there, it is: its first record is that of p.
 func (f *File) holds(p Position) bool {
-	size := int64(f.layout.Size())
-	if f.first != p.first || p.offset < size || p.offset%size != 0 || f.compression == nil && p.offset > f.end {
+	if f.first != p.first || f.compression == nil && p.offset > f.size {
 		return false
 	}
-	for record, err := range f.Raw(p.offset - size) {
-		return err != nil || digestOf(record) == p.last
+	ok, err := f.endsAt(p.last, p.offset)
+	return ok || err != nil && !errors.Is(err, errTruncated) && !errors.Is(err, io.EOF)
+}
+
+// endsAt reports whether the record with a hash ends at an offset. Its layout may be
+// any: two can be in one file.
+func (f *File) endsAt(record digest, off int64) (bool, error) {
+	from := max(0, off-utmpx.MaxSize)
+	var b []byte
+	var err error
+	if f.compression != nil {
+		u := &unpacked{f: f, keep: utmpx.MaxSize}
+		defer u.close()
+		b, err = u.at(from, off)
+	} else {
+		b = make([]byte, off-from)
+		var n int
+		if n, err = f.h.ReadAt(b, from); n == len(b) {
+			err = nil
+		} else if err == io.EOF {
+			err = errTruncated
+		}
 	}
-	return false
+	if err != nil {
+		return false, err
+	}
+	for _, size := range sizes {
+		if k := int64(len(b)) - size; k >= 0 && digestOf(b[k:]) == record {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // search looks for the record before p by its bytes, wherever it is in the file,
 // and returns the offset after it.
 func (f *File) search(p Position) (off int64, found bool, err error) {
-	for record, err := range f.Raw(0) {
+	for r, err := range f.Raw(0) {
+		if IsDamage(err) {
+			continue
+		}
 		if err != nil {
 			return 0, false, err
 		}
-		off += int64(len(record))
-		if _, at, _ := f.layout.Peek(record); at == p.time && digestOf(record) == p.last {
-			return off, true, nil
+		if _, at, _ := r.Peek(); at == p.time && digestOf(r.Bytes) == p.last {
+			return r.Offset + int64(len(r.Bytes)), true, nil
 		}
 	}
 	return 0, false, nil
@@ -179,14 +212,17 @@ func (f *File) search(p Position) (off int64, found bool, err error) {
 
 // later returns the offset of the first record later than t.
 func (f *File) later(t utmpx.Time) (off int64, found bool, err error) {
-	for record, err := range f.Raw(0) {
+	for r, err := range f.Raw(0) {
+		if IsDamage(err) {
+			continue
+		}
 		if err != nil {
 			return 0, false, err
 		}
-		if _, at, _ := f.layout.Peek(record); at.Sec > t.Sec || at.Sec == t.Sec && at.Usec > t.Usec {
-			return off, true, nil
+		if _, at, _ := r.Peek(); at.Sec > t.Sec || at.Sec == t.Sec && at.Usec > t.Usec {
+			return r.Offset, true, nil
 		}
-		off += int64(len(record))
+		off = r.Offset + int64(len(r.Bytes))
 	}
 	return off, false, nil
 }

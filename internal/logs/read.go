@@ -6,9 +6,9 @@ import (
 	"errors"
 	"io"
 	"iter"
-	"slices"
 	"unsafe"
 
+	"utmpd.dev/utmpd/internal/grid"
 	"utmpd.dev/utmpd/internal/snapshot"
 	"utmpd.dev/utmpd/internal/sysfile"
 	"utmpd.dev/utmpd/utmpx"
@@ -25,17 +25,17 @@ type Entry struct {
 }
 
 // Forward yields the records from the offset from to the file's end. It reads
-// blocks of 512 records, takes no lock, and ends with the first error. Records
+// blocks of 512 records, takes no lock, and ends with the first error but a
+// [DamageError], after which it goes on. Records
 // share the memory of their block: see [utmpx.Record.Detach] and [File.Reuse].
 // It ends without an error if the file was truncated meanwhile.
 func (f *File) Forward(from int64) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
-		for b, err := range f.blocks(from) {
-			if err != nil {
-				yield(Entry{}, err)
+		for b, err := range untilTruncated(f.blocks(from)) {
+			if err != nil && !yield(Entry{}, err) {
 				return
 			}
-			for i := 0; i < len(b.data); i += f.layout.Size() {
+			for i := 0; i < len(b.data); i += b.layout.Size() {
 				if !yield(f.entry(b, i), nil) {
 					return
 				}
@@ -50,16 +50,14 @@ func (f *File) Forward(from int64) iter.Seq2[Entry, error] {
 // records. Else it is as [File.Forward].
 func (f *File) Backward(from int64) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
-		blocks := f.blocksBackward
-		if f.compression != nil {
-			blocks = f.tails
-		}
-		for b, err := range blocks(from) {
-			if err != nil {
-				yield(Entry{}, err)
+		for b, err := range untilTruncated(f.blocksBackward(from)) {
+			if err != nil && !yield(Entry{}, err) {
 				return
 			}
-			for i := len(b.data) - f.layout.Size(); i >= 0; i -= f.layout.Size() {
+			if b.layout == nil {
+				continue
+			}
+			for i := len(b.data) - b.layout.Size(); i >= 0; i -= b.layout.Size() {
 				if !yield(f.entry(b, i), nil) {
 					return
 				}
@@ -68,22 +66,37 @@ func (f *File) Backward(from int64) iter.Seq2[Entry, error] {
 	}
 }
 
-// Raw yields the bytes of the records from the offset from on, undecoded, for
-// [utmpx.Layout.Peek]: most of a million records need no more. The bytes are
-// overwritten once the loop goes on. Else it is as [File.Forward].
-func (f *File) Raw(from int64) iter.Seq2[[]byte, error] {
-	return func(yield func([]byte, error) bool) {
+// Undecoded is one record of a log as bytes.
+type Undecoded struct {
+	Layout *utmpx.Layout
+	Bytes  []byte
+	Offset int64
+}
+
+// Peek is [utmpx.Layout.Peek].
+func (u Undecoded) Peek() (typ utmpx.Type, at utmpx.Time, line byte) { return u.Layout.Peek(u.Bytes) }
+
+// Decode is [utmpx.Layout.Decode], of a copy of the bytes.
+func (u Undecoded) Decode() utmpx.Record { return u.Layout.Decode(string(u.Bytes)) }
+
+// Raw yields the records from the offset from on, undecoded: most of a million
+// records need no more than [Undecoded.Peek]. The bytes are overwritten once the
+// loop goes on. Else it is as [File.Forward].
+func (f *File) Raw(from int64) iter.Seq2[Undecoded, error] {
+	return func(yield func(Undecoded, error) bool) {
 		was := f.reuse
 		defer func() { f.reuse = was }()
 		f.reuse = true
-		size := f.layout.Size()
-		for b, err := range f.blocks(from) {
+		for b, err := range untilTruncated(f.blocks(from)) {
 			if err != nil {
-				yield(nil, err)
-				return
+				if !yield(Undecoded{}, err) {
+					return
+				}
+				continue
 			}
+			size := b.layout.Size()
 			for i := 0; i < len(b.data); i += size {
-				if !yield(b.data[i:i+size:i+size], nil) {
+				if !yield(Undecoded{b.layout, b.data[i : i+size : i+size], b.off + int64(i)}, nil) {
 					return
 				}
 			}
@@ -91,18 +104,30 @@ func (f *File) Raw(from int64) iter.Seq2[[]byte, error] {
 	}
 }
 
+// untilTruncated ends the blocks where the file was truncated meanwhile.
+func untilTruncated(blocks iter.Seq2[block, error]) iter.Seq2[block, error] {
+	return func(yield func(block, error) bool) {
+		for b, err := range blocks {
+			if errors.Is(err, errTruncated) || !yield(b, err) {
+				return
+			}
+		}
+	}
+}
+
 // block is some whole records in a row.
 type block struct {
-	data []byte
-	off  int64 // of the first
+	data   []byte
+	off    int64 // of the first
+	layout *utmpx.Layout
 }
 
 // entry decodes the record at byte i of a block. Nothing writes to the block as
 // long as its records are in use.
 func (f *File) entry(b block, i int) Entry {
-	p := b.data[i : i+f.layout.Size()]
+	p := b.data[i : i+b.layout.Size()]
 	return Entry{
-		Record:     f.layout.Decode(unsafe.String(unsafe.SliceData(p), len(p))),
+		Record:     b.layout.Decode(unsafe.String(unsafe.SliceData(p), len(p))),
 		Generation: f.info.Generation,
 		Offset:     b.off + int64(i),
 		first:      f.first,
@@ -111,7 +136,7 @@ func (f *File) entry(b block, i int) Entry {
 
 // memory returns where the next block of n bytes goes.
 func (f *File) memory(n int64) []byte {
-	if f.reuse {
+	if f.reuse && n <= int64(cap(*f.block)) {
 		return (*f.block)[:n]
 	}
 	return make([]byte, n)
@@ -120,122 +145,59 @@ func (f *File) memory(n int64) []byte {
 // blockSize returns how many bytes are read at once.
 func (f *File) blockSize() int64 { return int64(blockRecords * f.layout.Size()) }
 
-// blocks yields the records from an offset on.
+// blocks yields the records from an offset on. A [DamageError] stands for bytes
+// without a record, and does not end it.
 func (f *File) blocks(from int64) iter.Seq2[block, error] {
 	if f.compression != nil {
 		return f.decompressed(max(0, from))
 	}
-	return func(yield func(block, error) bool) {
-		for off := max(0, from); off < f.end; {
-			data, err := f.load(off, f.end)
-			if err != nil {
-				yield(block{}, err)
-				return
-			}
-			if len(data) == 0 || !yield(block{data, off}, nil) {
-				return
-			}
-			off += int64(len(data))
-		}
-	}
+	return f.forwardIn(&plain{f: f}, f.size, max(0, from))
 }
 
 // blocksBackward yields the records before an offset, the last block first.
 func (f *File) blocksBackward(from int64) iter.Seq2[block, error] {
-	return func(yield func(block, error) bool) {
-		if from < 0 {
-			from = f.end
-		}
-		for from > 0 {
-			off := max(0, from-f.blockSize())
-			data, err := f.load(off, from)
-			if err != nil {
-				yield(block{}, err)
-				return
-			}
-			if !yield(block{data, off}, nil) {
-				return
-			}
-			from = off
-		}
+	if f.compression != nil {
+		return f.tails(from)
 	}
+	if from < 0 || from == f.end {
+		from = f.size
+	}
+	return f.backwardIn(&plain{f: f}, f.size, from)
 }
 
-// load reads the records from off on, at most one block and none after end. It
-// returns fewer where the file was truncated meanwhile.
-func (f *File) load(off, end int64) ([]byte, error) {
+// load reads the bytes from one offset to another. If the file was truncated
+// meanwhile, the error is errTruncated.
+func (f *File) load(from, to int64) ([]byte, error) {
 	if err := f.ctx.Err(); err != nil {
 		return nil, sysfile.Wrap("read", f.name, err)
 	}
-	b := f.memory(min(f.blockSize(), end-off))
-	n, err := f.h.ReadAt(b, off)
+	b := f.memory(to - from)
+	n, err := f.h.ReadAt(b, from)
 	if err != nil && err != io.EOF {
 		return nil, sysfile.Wrap("read", f.name, err)
 	}
-	return b[:whole(int64(n), f.layout)], nil
+	if n < len(b) {
+		return nil, errTruncated
+	}
+	return b, nil
 }
 
 // decompressed yields the records of a compressed file from an offset on. The
-// records before an error come first.
+// records before an error come first. A file without damage is decompressed once; if
+// some block of it is not clean, the rest is read with its end known.
 func (f *File) decompressed(from int64) iter.Seq2[block, error] {
 	return func(yield func(block, error) bool) {
-		s, err := f.stream()
-		if err != nil {
-			yield(block{}, err)
+		off, done := f.streamed(from, yield)
+		if done {
 			return
 		}
-		defer s.close()
-		if _, err := io.CopyN(io.Discard, s, from); err != nil {
-			if err != io.EOF {
-				yield(block{}, sysfile.Wrap("read", f.name, err))
-			}
-			return
-		}
-		for off := from; ; {
-			if err := f.ctx.Err(); err != nil {
-				yield(block{}, sysfile.Wrap("read", f.name, err))
+		u := &unpacked{f: f, keep: 4 * int(f.blockSize())}
+		size := u.size()
+		failed := u.failed()
+		defer u.close()
+		for b, err := range f.forwardIn(u, size, off) {
+			if !yield(b, err) || err != nil && !IsDamage(err) {
 				return
-			}
-			b := f.memory(f.blockSize())
-			n, err := s.readFull(b)
-			if n = int(whole(int64(n), f.layout)); n > 0 && !yield(block{b[:n], off}, nil) {
-				return
-			}
-			off += int64(n)
-			if err != nil {
-				if err != io.EOF {
-					yield(block{}, sysfile.Wrap("read", f.name, err))
-				}
-				return
-			}
-		}
-	}
-}
-
-// tailBlocks is how many blocks of a compressed file are kept while its end is
-// looked for.
-const tailBlocks = 32
-
-// tails yields the records of a compressed file before an offset, the last block
-// first. It keeps no more than tailBlocks of them, and begins again for those
-// before. An error at the end of a damaged file comes last.
-func (f *File) tails(from int64) iter.Seq2[block, error] {
-	return func(yield func(block, error) bool) {
-		if f.reuse { // all of a tail is needed at once
-			f.reuse = false
-			defer func() { f.reuse = true }()
-		}
-		var failed error
-		for from != 0 {
-			kept, err := f.tail(from)
-			failed = errors.Join(failed, err)
-			for _, b := range slices.Backward(kept) {
-				if !yield(b, nil) {
-					return
-				}
-			}
-			if from = 0; len(kept) > 0 && f.ctx.Err() == nil {
-				from = kept[0].off
 			}
 		}
 		if failed != nil {
@@ -244,26 +206,71 @@ func (f *File) tails(from int64) iter.Seq2[block, error] {
 	}
 }
 
-// tail returns the last blocks before an offset, a negative one for the end.
-func (f *File) tail(from int64) (kept []block, err error) {
-	for b, err := range f.decompressed(0) {
-		if err != nil {
-			return kept, err
+// streamed yields the blocks of a compressed file for as long as they are clean. It
+// returns where it stopped, or that nothing more is to be done.
+func (f *File) streamed(from int64, yield func(block, error) bool) (off int64, done bool) {
+	s, err := f.stream()
+	if err != nil {
+		yield(block{}, err)
+		return 0, true
+	}
+	defer s.close()
+	if _, err := io.CopyN(io.Discard, s, from); err != nil {
+		if err != io.EOF {
+			yield(block{}, sysfile.Wrap("read", f.name, err))
 		}
-		rest := from - b.off
-		last := from >= 0 && rest <= int64(len(b.data))
-		if last {
-			b.data = b.data[:whole(rest, f.layout)]
+		return 0, true
+	}
+	var last block // yielded once the next shows that it is whole
+	for off = from; err == nil; {
+		if err := f.ctx.Err(); err != nil {
+			yield(block{}, sysfile.Wrap("read", f.name, err))
+			return 0, true
 		}
-		if len(kept) == tailBlocks {
-			kept = append(kept[:0], kept[1:]...)
+		var n int
+		b := make([]byte, f.blockSize())
+		n, err = s.readFull(b)
+		b = b[:whole(int64(n), f.layout)]
+		if len(b) > 0 && !grid.Clean(f.layout, b) {
+			return off - int64(len(last.data)), false
 		}
-		if len(b.data) > 0 {
-			kept = append(kept, b)
+		if len(last.data) > 0 && !yield(last, nil) {
+			return 0, true
 		}
-		if last {
-			break
+		last = block{b, off, f.layout}
+		off += int64(len(b))
+	}
+	if len(last.data) > 0 && !yield(last, nil) {
+		return 0, true
+	}
+	if err != io.EOF {
+		yield(block{}, sysfile.Wrap("read", f.name, err))
+	}
+	return 0, true
+}
+
+// tailBlocks is how many blocks of a compressed file are kept while it is read
+// backward.
+const tailBlocks = 32
+
+// tails yields the records of a compressed file before an offset, a negative one for
+// its end, the last block first. An error at the end of a damaged file comes last.
+func (f *File) tails(from int64) iter.Seq2[block, error] {
+	return func(yield func(block, error) bool) {
+		u := &unpacked{f: f, keep: tailBlocks * int(f.blockSize())}
+		defer u.close()
+		size := u.size()
+		failed := u.failed()
+		if from < 0 {
+			from = size
+		}
+		for b, err := range f.backwardIn(u, size, from) {
+			if !yield(b, err) || err != nil && !IsDamage(err) {
+				return
+			}
+		}
+		if failed != nil {
+			yield(block{}, failed)
 		}
 	}
-	return kept, nil
 }

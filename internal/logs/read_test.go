@@ -44,7 +44,7 @@ func pidsRaw(f *logs.File, from int64) (got []int32, err error) {
 			err = e2
 			break
 		}
-		got = append(got, f.Layout().Decode(string(b)).PID)
+		got = append(got, b.Decode().PID)
 	}
 	return got, err
 }

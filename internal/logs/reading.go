@@ -173,7 +173,10 @@ func (r *reading) file(p plan, s step) outcome {
 			return changed
 		}
 		if err != nil {
-			return r.fail(err)
+			if out := r.fail(err); out != finished || !IsDamage(err) {
+				return out
+			}
+			continue
 		}
 		// Once the first block is in memory, it is known to follow the files before
 		// it: a copy made before the file was truncated would be among them.
@@ -181,7 +184,7 @@ func (r *reading) file(p plan, s step) outcome {
 			return changed
 		}
 		checked = true
-		for i := 0; i < len(b.data); i += f.layout.Size() {
+		for i := 0; i < len(b.data); i += b.layout.Size() {
 			if !r.emit(f.entry(b, i)) {
 				return stopped
 			}
@@ -202,7 +205,7 @@ func (r *reading) open(s step) (*File, outcome) {
 	if err != nil {
 		return nil, r.fail(err)
 	}
-	if f.Generation() != s.Generation || s.first != (digest{}) && f.first != s.first || !f.Compressed() && f.end < s.off {
+	if f.Generation() != s.Generation || s.first != (digest{}) && f.first != s.first || !f.Compressed() && f.size < s.off {
 		f.Close()
 		return nil, changed
 	}
@@ -236,13 +239,16 @@ func (r *reading) late(p plan) bool {
 	}
 	here := r.position()
 	for b, err := range f.blocks(r.crossed.end) {
+		if IsDamage(err) {
+			continue
+		}
 		if err != nil {
 			return true
 		}
-		for i := 0; i < len(b.data); i += f.layout.Size() {
+		for i := 0; i < len(b.data); i += b.layout.Size() {
 			e := f.entry(b, i)
 			e.late = &here
-			r.crossed.end = e.Offset + int64(f.layout.Size())
+			r.crossed.end = e.Offset + int64(b.layout.Size())
 			if !r.yield(e, nil) {
 				return false
 			}
@@ -300,25 +306,25 @@ func (f *File) after(off int64, before digest) iter.Seq2[block, error] {
 		return f.decompressed(off)
 	}
 	return func(yield func(block, error) bool) {
-		size := int64(f.layout.Size())
-		for off < f.end {
-			from := max(0, off-size) // with the record before
-			data, err := f.load(from, f.end)
-			if err == nil && int64(len(data)) <= off-from {
-				err = errTruncated
-			}
-			if err == nil && off > from && before != (digest{}) && digestOf(data[:size]) != before {
-				err = errTruncated
+		for b, err := range f.blocks(off) {
+			// Once a block is in memory, it is known to follow the one before it.
+			if err == nil && before != (digest{}) {
+				var same bool
+				if same, err = f.endsAt(before, off); err == nil && !same {
+					err = errTruncated
+				}
 			}
 			if err != nil {
-				yield(block{}, err)
+				if !yield(block{}, err) || !IsDamage(err) {
+					return
+				}
+				continue
+			}
+			if !yield(b, nil) {
 				return
 			}
-			if !yield(block{data[off-from:], off}, nil) {
-				return
-			}
-			before = digestOf(data[len(data)-int(size):])
-			off = from + int64(len(data))
+			before = digestOf(b.data[len(b.data)-b.layout.Size():])
+			off = b.off + int64(len(b.data))
 		}
 	}
 }

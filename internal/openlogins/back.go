@@ -35,10 +35,14 @@ func (l *Log) readBack(ctx context.Context, f *logs.File, files listing) (*state
 	p.logins.nextFile()
 	next := &state{Logins: p.logins, at: start, rotated: files.rotated}
 	for e, err := range f.Forward(p.from) {
-		if err != nil {
+		switch {
+		case logs.IsDamage(err):
+			next.skip()
+		case err != nil:
 			return nil, err
+		default:
+			next.add(e)
 		}
-		next.add(e)
 	}
 	return next, ctx.Err()
 }
@@ -182,6 +186,9 @@ func lastBoot(f *logs.File, left *int) (from int64, r reach, err error) {
 		return lastBootForward(f, left)
 	}
 	for e, err := range f.Backward(f.End()) {
+		if logs.IsDamage(err) {
+			continue // it is a gap when the records are taken in
+		}
 		if err != nil {
 			return 0, inOlder, err
 		}
@@ -200,8 +207,10 @@ func lastBoot(f *logs.File, left *int) (from int64, r reach, err error) {
 // lastBootForward is lastBoot for a compressed file, which costs too much to read
 // backward.
 func lastBootForward(f *logs.File, left *int) (from int64, r reach, err error) {
-	layout, off := f.Layout(), int64(0)
 	for record, err := range f.Raw(0) {
+		if logs.IsDamage(err) {
+			continue
+		}
 		if err != nil {
 			return 0, inOlder, err
 		}
@@ -209,10 +218,9 @@ func lastBootForward(f *logs.File, left *int) (from int64, r reach, err error) {
 			return 0, tooFar, nil
 		}
 		*left--
-		if typ, _, line := layout.Peek(record); !boots.Ordinary(typ, line) && boots.KindOf(layout.Decode(string(record))).EndsLogins() {
-			from, r = off, found
+		if typ, _, line := record.Peek(); !boots.Ordinary(typ, line) && boots.KindOf(record.Decode()).EndsLogins() {
+			from, r = record.Offset, found
 		}
-		off += int64(len(record))
 	}
 	return from, r, nil
 }
@@ -243,6 +251,10 @@ func (l *Log) take(ctx context.Context, logins *Logins, s span) {
 		}
 		defer f.Close()
 		for e, err := range f.Reuse().Forward(s.from) {
+			if logs.IsDamage(err) {
+				logins.skip()
+				continue
+			}
 			if err != nil {
 				return err
 			}

@@ -160,18 +160,23 @@ func (l *Log) goOn(f *logs.File, limit int64) (bool, error) {
 	if l.now == nil || !l.now.at.mayBeIn(f) || (f.End()-l.now.at.offset)/int64(f.Layout().Size()) > limit {
 		return false, nil
 	}
-	before := l.now.at.before(f)
+	before := l.now.at.before()
+	proved := before == l.now.at.offset // by the record before the place
 	for e, err := range f.Reuse().Forward(before) {
 		switch {
-		case err != nil:
+		case err != nil && !logs.IsDamage(err):
 			return false, err
-		case e.Offset > before || before == l.now.at.offset:
-			l.now.add(e)
-		case e.Raw() != string(l.now.at.last):
+		case !proved && (err != nil || e.Offset != before || e.Raw() != string(l.now.at.last)):
 			return false, nil
+		case !proved:
+			proved = true
+		case err != nil:
+			l.now.skip()
+		default:
+			l.now.add(e)
 		}
 	}
-	return true, nil
+	return proved, nil
 }
 
 // add takes the next record.

@@ -140,7 +140,7 @@ func (w simWorld) SetTime(_ *testing.T, name string, modified time.Time) {
 func sess(line string, n int64) utmpx.Record {
 	return utmpx.Record{
 		Type: utmpx.UserProcess, PID: int32(1000 + n), Line: line, ID: line[max(0, len(line)-4):],
-		User: "alice", Host: "10.0.0.7", Time: utmpx.Time{Sec: epoch + n, Usec: n % 1_000_000},
+		User: "alice", Host: "10.0.0.7", Time: utmpx.Time{Sec: epoch + n, Usec: max(0, n) % 1_000_000},
 	}
 }
 

@@ -32,6 +32,9 @@ func startOf(f *logs.File) (position, error) {
 // recordAt returns the record at an offset, "" where there is none.
 func recordAt(f *logs.File, off int64) (string, error) {
 	for e, err := range f.Forward(off) {
+		if logs.IsDamage(err) {
+			continue
+		}
 		if err != nil {
 			return "", err
 		}
@@ -50,12 +53,12 @@ func (p *position) moveBehind(e logs.Entry) {
 }
 
 // before returns the offset of the record before the place, 0 if there is none.
-func (p position) before(f *logs.File) int64 { return max(0, p.offset-int64(f.Layout().Size())) }
+func (p position) before() int64 { return max(0, p.offset-int64(len(p.last))) }
 
 // mayBeIn reports whether the place can be in the present file: the record before
 // it is still to be compared. A file that was empty must not have been changed.
 func (p position) mayBeIn(f *logs.File) bool {
-	if p.generation != f.Generation() || p.offset > f.End() || p.offset%int64(f.Layout().Size()) != 0 {
+	if p.generation != f.Generation() || p.offset > f.Size() {
 		return false
 	}
 	return p.offset > 0 || p.modified.Equal(f.Modified())
@@ -64,14 +67,14 @@ func (p position) mayBeIn(f *logs.File) bool {
 // isIn reports whether the place is in a file rotated away, under whatever name,
 // compressed or copied. Nothing proves it of a file that was empty.
 func (p position) isIn(f *logs.File) (bool, error) {
-	if p.offset == 0 || p.offset%int64(f.Layout().Size()) != 0 || !f.Compressed() && p.offset > f.End() {
+	if p.offset == 0 || !f.Compressed() && p.offset > f.Size() {
 		return false, nil
 	}
 	first, err := recordAt(f, 0)
 	if err != nil || first != p.first {
 		return false, err
 	}
-	last, err := recordAt(f, p.before(f))
+	last, err := recordAt(f, p.before())
 	return last == string(p.last), err
 }
 

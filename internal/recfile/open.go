@@ -33,9 +33,10 @@ const (
 
 // blocks are buffers of blockSize bytes, for this package and package logs. All files share
 // them: one is read at a time, as a rule.
-var blocks = sync.Pool{New: func() any { b := make([]byte, blockSize); return &b }}
+var blocks = sync.Pool{New: func() any { b := make([]byte, blockSize, blockSize+8*utmpx.MaxSize); return &b }}
 
-// TakeBlock returns a buffer of [HeadSize] bytes, with any content. Give it back with
+// TakeBlock returns a buffer of [HeadSize] bytes, with any content, and with room for
+// the records around a block. Give it back with
 // [GiveBlock].
 func TakeBlock() *[]byte { return blocks.Get().(*[]byte) }
 
