@@ -22,7 +22,7 @@ func TestDamageIsAGap(t *testing.T) {
 	if _, open := logins.On("pts/1"); open || logins.Complete() {
 		t.Errorf("pts/1 is open: %v, complete: %v", open, logins.Complete())
 	}
-	if !logins.MayBeOpen("pts/3", sess("", 2).Time) {
+	if !logins.MayBeOpen("pts/3", sess("", 3).Time) {
 		t.Error("a login that may have been in the damage is not open")
 	}
 	// What is appended is read from there on, behind new damage too.
