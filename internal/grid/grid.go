@@ -127,19 +127,12 @@ func (w *walk) backward() {
 }
 
 // main returns the shape of the file's layout.
-func (w *walk) main() *shape {
-	for _, s := range shapes {
-		if s.size == w.f.Layout.Size() && s.layoutFor(w.f.Layout) == w.f.Layout {
-			return s
-		}
-	}
-	return shapes[0]
-}
+func (w *walk) main() *shape { return shapeFor[w.f.Layout] }
 
 // layoutFor returns which of the layouts that read like the shape's is that of a file
 // whose layout is main.
 func (s *shape) layoutFor(main *utmpx.Layout) *utmpx.Layout {
-	if main == utmpx.Musl400LE && s.layout == utmpx.Glibc400LE || main == utmpx.Musl400BE && s.layout == utmpx.Glibc400BE {
+	if shapeFor[main] == s {
 		return main
 	}
 	return s.layout

@@ -4,6 +4,7 @@ package grid
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"unsafe"
 
@@ -23,14 +24,27 @@ type shape struct {
 // field is a string field.
 type field struct{ off, end int }
 
-// shapes are those of all layouts that do not read alike.
-var shapes = shapesOf(utmpx.Glibc384LE, utmpx.Glibc384BE, utmpx.Glibc400LE, utmpx.Glibc400BE, utmpx.Illumos372LE, utmpx.Illumos372BE)
+// shapes are those of all layouts that do not read alike, and shapeFor that of each
+// layout: musl's records read like glibc's.
+var shapes, shapeFor = shapesOf(utmpx.Layouts())
 
-func shapesOf(layouts ...*utmpx.Layout) (all []*shape) {
+func shapesOf(layouts []*utmpx.Layout) (all []*shape, of map[*utmpx.Layout]*shape) {
+	of = map[*utmpx.Layout]*shape{}
 	for _, l := range layouts {
-		all = append(all, shapeOf(l))
+		s := shapeOf(l)
+		i := slices.IndexFunc(all, s.readsLike)
+		if i < 0 {
+			i = len(all)
+			all = append(all, s)
+		}
+		of[l] = all[i]
 	}
-	return all
+	return all, of
+}
+
+// readsLike reports whether two shapes have type and strings in the same places.
+func (s *shape) readsLike(t *shape) bool {
+	return s.size == t.size && s.low == t.low && slices.Equal(s.strings, t.strings)
 }
 
 // shapeOf finds the fields of a layout by encoding records.

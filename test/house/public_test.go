@@ -16,7 +16,7 @@ import (
 // public are the packages that other programs import, and what each may be made of.
 var public = map[string][]string{
 	"utmpx":    nil,
-	"utmpfile": {"utmpx", "internal/boots", "internal/logs", "internal/notify", "internal/recfile", "internal/snapshot", "internal/sysfile"},
+	"utmpfile": {"utmpx", "internal/boots", "internal/grid", "internal/logs", "internal/notify", "internal/recfile", "internal/snapshot", "internal/sysfile"},
 }
 
 func TestPublicPackagesKnowNoDaemon(t *testing.T) {
