@@ -136,30 +136,53 @@ func (c *Cleaner) takesNothing(err error) bool {
 	return refused
 }
 
-// pay appends owed logouts, in as many batches as it takes, and returns those that wait
-// for a process. It does not skip a missing log: a rotation may be about to create it.
+// pay appends owed logouts, in as many batches as it takes. It does not skip a missing log: a rotation may be about to create it.
 // The error of a log that takes no records satisfies [recfile.TakesNothing]: nothing is
 // owed to it.
-func (c *Cleaner) pay(ctx context.Context, debts []session.Debt) (waiting []session.Debt, err error) {
+func (c *Cleaner) pay(ctx context.Context, debts []session.Debt) (paid Payment, err error) {
 	for len(debts) > 0 {
 		n := min(batch, len(debts))
+		if closed, err := c.allClosed(ctx, debts[:n]); closed && !c.takesNothing(err) {
+			paid.Closed += n
+			debts = debts[n:]
+			continue
+		}
 		results := make([]session.Result, n)
 		err := c.settle(ctx, payWait, logins{
 			debt: func(i int) (session.Debt, bool) { return debts[i], true },
 			of:   results,
 		})
 		if c.takesNothing(err) || err != nil {
-			return nil, err
+			return Payment{}, err
 		}
 		for i, r := range results {
-			if r.Logout == session.LogoutOwed {
+			switch r.Logout {
+			case session.Appended:
+			case session.LogoutOwed:
 				debts[i].Of = r.Login
-				waiting = append(waiting, debts[i])
+				paid.Waiting = append(paid.Waiting, debts[i])
+			default:
+				paid.Closed++
 			}
 		}
 		debts = debts[n:]
 	}
-	return waiting, nil
+	return paid, nil
+}
+
+// allClosed reports whether no login of these is open, so that no lock is needed: that is
+// so for every session whose owner has cleaned up.
+func (c *Cleaner) allClosed(ctx context.Context, debts []session.Debt) (bool, error) {
+	open, err := c.opts.Log.Read(ctx)
+	if err != nil {
+		return false, err
+	}
+	for _, d := range debts {
+		if logout, _ := judge(open, d); logout == session.Appended || logout == session.LogoutOwed {
+			return false, nil
+		}
+	}
+	return true, nil
 }
 
 // logins are the logins of sessions that have ended, to be closed in the log.

@@ -79,7 +79,13 @@ type order struct {
 	jobs  []session.Job
 	done  func([]session.Result)
 	debts []session.Debt
-	paid  func(waiting []session.Debt, err error)
+	paid  func(Payment, error)
+}
+
+// Payment is what became of owed logouts. The others were written.
+type Payment struct {
+	Waiting []session.Debt // these wait for the process that the open login names, Of
+	Closed  int            // of so many the login was not open
 }
 
 // New returns a Cleaner that does nothing until [Cleaner.Run].
@@ -95,10 +101,9 @@ func (c *Cleaner) Clean(jobs []session.Job, done func([]session.Result)) {
 }
 
 // Pay orders owed logouts to be appended, each if its login is still open. Run
-// calls paid with those that wait for the process that the open login names, Of, or with
-// the first error; then all are still owed, or none if it satisfies
+// calls paid with what became of them, or with the first error; then all are still owed, or none if it satisfies
 // [recfile.TakesNothing]. Run writes to debts.
-func (c *Cleaner) Pay(debts []session.Debt, paid func(waiting []session.Debt, err error)) {
+func (c *Cleaner) Pay(debts []session.Debt, paid func(Payment, error)) {
 	c.enqueue(order{debts: debts, paid: paid})
 }
 

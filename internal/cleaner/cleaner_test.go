@@ -195,6 +195,7 @@ func TestDoubt(t *testing.T) {
 		{"it came after the death", alice, login("tty1", "alice", 99, at.Add(time.Second)), utmpx.Record{}, at.Add(500 * time.Millisecond), 0, session.Closed},
 		{"it is another user's", alice, login("tty1", "bob", 99, at), utmpx.Record{}, end, 0, session.Closed},
 		{"three seconds before", alice, login("tty1", "alice", 99, at.Add(-3*time.Second)), utmpx.Record{}, end, 0, session.Closed},
+		{"a display's, of another process", login(":0", "alice", 100, at), login(":0", "alice", 99, start), utmpx.Record{}, end, 0, session.Closed},
 		{"another record is nearer, and this one names the writer", alice, written, inner, end, 0, session.Appended},
 		{"another record names the writer", inner, written, alice, end, 0, session.Closed},
 	}
@@ -230,12 +231,13 @@ func (w *world) owing(job session.Job, login session.Login) {
 	w.t.Helper()
 	job.SkipLog, job.Login = true, login
 	got := w.c.clean(w.t.Context(), []session.Job{job})[0]
-	waiting, err := w.c.pay(w.t.Context(), []session.Debt{job.Debt()})
+	paid, err := w.c.pay(w.t.Context(), []session.Debt{job.Debt()})
+	waiting := paid.Waiting
 	if got.Outcome != session.Done || len(waiting) != 1 || waiting[0].Of != login || err != nil {
 		w.t.Fatalf("%+v, waiting: %+v, %v", got, waiting, err)
 	}
-	if waiting, err = w.c.pay(w.t.Context(), waiting); len(waiting) != 0 || err != nil || len(w.records(wtmpName)) != 2 {
-		w.t.Errorf("waiting: %v, %v, wtmp holds %s", waiting, err, brief(w.records(wtmpName)))
+	if paid, err = w.c.pay(w.t.Context(), waiting); len(paid.Waiting) != 0 || paid.Closed != 0 || err != nil || len(w.records(wtmpName)) != 2 {
+		w.t.Errorf("%+v, %v, wtmp holds %s", paid, err, brief(w.records(wtmpName)))
 	}
 }
 

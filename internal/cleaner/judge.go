@@ -4,6 +4,7 @@ package cleaner
 
 import (
 	"cmp"
+	"strings"
 	"time"
 
 	"utmpd.dev/utmpd/internal/openlogins"
@@ -78,6 +79,10 @@ func written(login openlogins.Login, r utmpx.Record, death time.Time) bool {
 // pid names no living process that may be its own.
 func mayBe(login openlogins.Login, r utmpx.Record, death time.Time) bool {
 	if login.User != r.User || !near(login.Time, r.Time) {
+		return false
+	}
+	// A display's session outlives the process that wrote its login.
+	if strings.Contains(r.Line, ":") && login.PID != r.PID && (r.Session == 0 || r.Session != int64(login.PID)) {
 		return false
 	}
 	return wholly(login.Time, death) || login.PID == r.PID && login.Time == r.Time

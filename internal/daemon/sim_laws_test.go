@@ -416,6 +416,12 @@ func (w *simWorld) checkLog() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for i, e := range w.history {
+		if e.of != nil && i >= w.lost && w.mustClose(e) {
+			w.count("logins of the displaced: judged")
+			if last, ok := open(w.history, e.rec.Line); ok && last == i {
+				w.broken("2: %v has lost its record and ended, and its login is open", e.of)
+			}
+		}
 		if e.of == nil || !e.of.marked || e.rec.Line == "" {
 			continue
 		}
@@ -438,6 +444,19 @@ func (w *simWorld) checkLog() {
 	}
 }
 
+// mustClose reports whether utmpd must have closed a login whose session has lost its
+// record: it knew of it all the time, and nothing stood in its way.
+func (w *simWorld) mustClose(e logEntry) bool {
+	s := e.of
+	for _, trouble := range []string{"utmp cut", "utmp replaced", "utmp away", "wtmp away"} {
+		if w.tally[trouble] > 0 {
+			return false
+		}
+	}
+	return s.lost == w.run.n && !s.lives() && !s.marked && !s.display && e.rec.Line != "" && len(w.steps) == 0 &&
+		w.maxFDs > 100 && !w.wasFull && w.plain(e) && !slices.ContainsFunc(w.taken(s, time.Now()), func(p *simProc) bool { return !p.ended })
+}
+
 // plain reports whether a login in the log is beyond doubt that of its session's record.
 func (w *simWorld) plain(e logEntry) bool {
 	same := e.rec.PID == e.of.rec.PID && e.rec.Time == e.of.rec.Time
@@ -449,6 +468,9 @@ func (w *simWorld) plain(e logEntry) bool {
 	}
 	if same {
 		return e.rec.Time.Usec != 0 || !w.rivaled(e)
+	}
+	if strings.Contains(e.rec.Line, ":") && e.of.rec.Session != int64(e.rec.PID) && e.rec.PID != e.of.rec.PID {
+		return false // a display's
 	}
 	before := e.rec.Time.Time().Before(e.of.rec.Time.Time()) && (e.rec.Time.Usec != 0 || e.rec.Time.Sec < e.of.rec.Time.Sec)
 	return before && simNear(e.rec, e.of.rec) && !w.rivaled(e)

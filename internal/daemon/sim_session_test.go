@@ -43,6 +43,7 @@ type simSession struct {
 	nested    bool          // on the terminal of a session that lives
 	flipping  bool
 	cleaned   bool // by its owner
+	lost      int  // the run of utmpd in which its record was displaced, or marked by its owner without a logout
 	marked    bool // by utmpd
 	forgotten bool // utmpd lost its state after that, or there was no log just then
 
@@ -180,6 +181,9 @@ func loginRecord(n, line, kind int) utmpx.Record {
 	switch kind {
 	case kindOtherID:
 		rec.ID = fmt.Sprintf("/%d", line)
+		if n%2 == 0 { // that of another line: its record is displaced
+			rec.ID = fmt.Sprintf("ts/%d", (line+1)%simLines)
+		}
 	case kindFTP:
 		rec.ID = "" // the line has the pid
 	case kindDisplay, kindSessreg:
@@ -327,6 +331,9 @@ func (w *simWorld) clean(s *simSession, file, log bool) {
 			}
 			w.tell("the owner cleans %v", s)
 			s.cleaned = true
+			if !log {
+				w.loses(s, "record marked by its owner, and no logout")
+			}
 			w.files.Change(utmpName, func(data []byte) []byte { copy(data[slot*len(raw):], raw); return data })
 			w.fileChanged()
 		})
@@ -336,6 +343,14 @@ func (w *simWorld) clean(s *simSession, file, log bool) {
 			dead.Time = utmpx.TimeOf(w.wallAt(time.Now()))
 			w.appendLog(dead, nil)
 		})
+	}
+}
+
+// loses notes that a session that utmpd knows has lost its record, and its login is open.
+func (w *simWorld) loses(s *simSession, how string) {
+	w.count(how)
+	if w.run != nil && !w.run.dead && s.seenBy == w.run.n {
+		s.lost = w.run.n
 	}
 }
 

@@ -58,7 +58,9 @@ var simTroubles = map[string]int{
 	"login in a container, of another user namespace: false": 5, "login in a container, of another user namespace: true": 10,
 	"ut_pid is nobody's session": 10, "terminal taken over by another user": 40, "getty on the line of a session": 30,
 	"login in two seconds": 12, "login's parent outlives it": 12,
-	"login beyond MAX_FDS": 1, "no descriptors": 10, "request": 10,
+	"record displaced while its process lives": 12, "record marked by its owner, and no logout": 12,
+	"logins of the displaced: judged": 200,
+	"login beyond MAX_FDS":            1, "no descriptors": 10, "request": 10,
 }
 
 // simShares are how much of what could be judged must have been, in percent.
@@ -100,6 +102,9 @@ func (w *simWorld) countPut(data []byte, at int, r utmpx.Record) {
 	size := simLayout.Size()
 	for off := 0; off+size <= len(data); off += size {
 		o := w.byRaw[string(data[off:off+size])]
+		if o != nil && off == at && o.lives() && !o.proc.ended && o.rec.PID != r.PID {
+			w.loses(o, "record displaced while its process lives")
+		}
 		switch {
 		case o == nil:
 		case off != at && o.rec.Line == r.Line && r.Line != "":

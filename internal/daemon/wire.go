@@ -3,9 +3,12 @@
 package daemon
 
 import (
+	"errors"
+	"io/fs"
 	"slices"
 	"time"
 
+	"utmpd.dev/utmpd/internal/cleaner"
 	"utmpd.dev/utmpd/internal/receiver"
 	"utmpd.dev/utmpd/internal/recfile"
 	"utmpd.dev/utmpd/internal/scanner"
@@ -120,11 +123,21 @@ func (d *daemon) cleaned(results []session.Result) {
 // payDebts gives the logouts that wait to the Cleaner. With -n they stay, as none is
 // written. A log that takes no records is owed nothing.
 func (d *daemon) payDebts(owed []session.Debt) {
-	d.cleaner.Pay(slices.Clone(owed), func(waiting []session.Debt, err error) {
-		paid := table.Paid{Waiting: waiting, Err: err}
+	d.cleaner.Pay(slices.Clone(owed), func(p cleaner.Payment, err error) {
+		paid := table.Paid{Waiting: p.Waiting, Closed: p.Closed, Err: err}
 		if err != nil && !recfile.TakesNothing(err) || d.flags.dryRun {
-			paid.Left, paid.Waiting = owed, nil
+			paid = table.Paid{Left: d.leftOwed(owed, err), Err: err}
+			paid.Closed = len(owed) - len(paid.Left)
 		}
 		d.emit(input{time.Now(), []table.Event{paid}})
 	})
+}
+
+// leftOwed returns which logouts stay owed. Those whose record utmpd has not marked are
+// of every session that ends: without a log, or with -n, they would become ever more.
+func (d *daemon) leftOwed(owed []session.Debt, err error) []session.Debt {
+	if !d.flags.dryRun && !errors.Is(err, fs.ErrNotExist) {
+		return owed
+	}
+	return slices.DeleteFunc(slices.Clone(owed), func(o session.Debt) bool { return o.By.PID > 0 })
 }

@@ -79,6 +79,7 @@ type Debt struct {
 	Status Status
 	After  time.Time // as in [Job]
 	Of     Login     // the login in the wtmpx file that is known to be the session's; zero: the judgement finds it
+	By     ID        // utmpd has not marked the record: the process by which the session lives or lived; else zero
 }
 
 // Debt returns the logout of the job's session.

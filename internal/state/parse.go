@@ -133,6 +133,10 @@ func (f *fields) owed() session.Debt {
 	if strings.HasPrefix(f.rest, "alive ") {
 		d.After = f.word("alive ").time(f.endOf("alive "))
 	}
+	if strings.HasPrefix(f.rest, "by ") {
+		d.By = session.ID{PID: f.word("by ").int32(' '), Start: f.word("start ").uint(' ', 64)}
+		d.By.Inode = f.word("inode ").uint(f.endOf("inode "), 64)
+	}
 	if f.rest != "" {
 		d.Of = session.Login{Line: f.word("of ").quoted(' '), PID: f.word("pid ").int32(' ')}
 		d.Of.Time.Sec = f.word("at ").int(' ', 64)

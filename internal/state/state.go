@@ -176,6 +176,11 @@ func appendOwed(b []byte, d *session.Debt) []byte {
 	if !d.After.IsZero() {
 		b = appendTime(append(b, " alive "...), d.After)
 	}
+	if d.By.PID != 0 {
+		b = strconv.AppendInt(append(b, " by "...), int64(d.By.PID), 10)
+		b = appendUint(append(b, " start "...), d.By.Start)
+		b = appendUint(append(b, " inode "...), d.By.Inode)
+	}
 	if d.Of.Line != "" {
 		b = strconv.AppendQuote(append(b, " of "...), d.Of.Line)
 		b = strconv.AppendInt(append(b, " pid "...), int64(d.Of.PID), 10)

@@ -46,6 +46,13 @@ func waiting() session.Debt {
 	return d
 }
 
+// unmarked is a logout of a session that still lives, without its record.
+func unmarked() session.Debt {
+	d := debt(utmpx.Glibc384LE, session.Status{})
+	d.End, d.By = time.Time{}, session.ID{PID: 4711, Start: 8150, Inode: 77}
+	return d
+}
+
 // example has each field and each kind of line.
 func example() State {
 	id := session.ID{PID: 4711, Start: 8150, Inode: 77}
@@ -66,6 +73,7 @@ func example() State {
 				debt(utmpx.Glibc384LE, session.Status{Known: true, Wait: 9}),
 				debt(utmpx.Glibc400LE, session.Status{}),
 				waiting(),
+				unmarked(),
 			},
 		},
 	}

@@ -95,7 +95,7 @@ func (s *entry) checkpoint(now Moment) session.Entry {
 func (t *Table) Restore(c session.Checkpoint) {
 	t.earlier = earlierOf(c)
 	for _, d := range c.Owed {
-		if d.Of.Line != "" {
+		if d.Of.Line != "" || d.By.PID > 0 {
 			t.waits.stored = append(t.waits.stored, d)
 		} else {
 			t.debts.owed = append(t.debts.owed, d)

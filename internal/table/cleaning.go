@@ -42,6 +42,10 @@ func (l *logHealth) retry(now time.Duration) time.Duration {
 
 // clean orders a record to be marked.
 func (t *Table) clean(s *entry) {
+	if s.source == &t.waits {
+		t.settle(s)
+		return
+	}
 	t.setState(s, cleaning)
 	if s.proc != nil && s.proc.status.Known {
 		s.status = s.proc.status
@@ -81,6 +85,9 @@ func (t *Table) cleaned(ev Cleaned) {
 		t.reportResult(res, delayed)
 		if s != nil && s.state == cleaning {
 			t.goOn(s, res)
+		}
+		if res.Outcome == session.Changed && res.Err == nil {
+			t.outlivedJob(res.Job)
 		}
 	}
 	for _, o := range []session.Outcome{session.Busy, session.Failed, session.LogFailed} {

@@ -89,7 +89,7 @@ func (t *Table) settleDebt(res session.Result) {
 		t.await(debt)
 		return
 	}
-	if t.debts.len()+t.waits.len() >= OwedMost {
+	if t.debts.len()+len(t.waits.byKey) >= OwedMost {
 		t.report(session.DebtLost{Debt: debt})
 		return
 	}
@@ -137,7 +137,7 @@ func (t *Table) paid(ev Paid) {
 		return // those not left are given up, which the Cleaner has logged
 	}
 	t.log.works()
-	if n -= len(ev.Waiting); n > 0 {
+	if n -= len(ev.Waiting) + ev.Closed; n > 0 {
 		t.report(session.DebtsPaid{Logouts: n})
 	}
 }

@@ -56,10 +56,11 @@ type (
 	// Cleaned answers one [Actions.Clean], job by job.
 	Cleaned struct{ Results []session.Result }
 	// Paid answers one [Actions.Pay]. Left are the debts that remain, Waiting those that
-	// wait for the process that their login names, Of.
+	// wait for the process that their login names, Of; of Closed, the login was not open.
 	Paid struct {
 		Left    []session.Debt
 		Waiting []session.Debt
+		Closed  int
 		Err     error
 	}
 	// Configured brings new settings.

@@ -17,7 +17,7 @@ type grace struct{ heap dueHeap }
 // GRACE_PERIOD to clean up. A death that an earlier run saw keeps its time.
 func (t *Table) beginGrace(s *entry, seen bool) {
 	if s.source == &t.waits {
-		t.waited(s)
+		t.waited(s, seen)
 		return
 	}
 	s.died, s.diedUp = t.now.Mono, t.now.Up

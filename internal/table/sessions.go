@@ -214,6 +214,9 @@ func (t *Table) count(in state, n int) {
 func (s *entry) record() utmpx.Record { return s.source.record(s) }
 
 func (t *Table) reportLeft(s *entry, reason string) {
+	if s.source == &t.waits {
+		return // it has no record that stays
+	}
 	t.report(session.LeftAlone{Record: s.record(), Reason: reason})
 }
 

@@ -185,7 +185,7 @@ type Counts struct {
 // Counts returns the present counts.
 func (t *Table) Counts() Counts {
 	c := t.counts
-	c.Owed = t.debts.len() + t.waits.len()
+	c.Owed = t.debts.len() + t.waits.owed()
 	return c
 }
 

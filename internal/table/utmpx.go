@@ -110,7 +110,11 @@ func (t *Table) changed(prev, next *snapshot.Snapshot) {
 	var slots []int
 	for slot := range next.Changed(prev) {
 		if s := u.at(slot); s != nil {
-			t.close(s, slot < next.Len() && next.Record(slot).Type != utmpx.UserProcess)
+			byOwner := slot < next.Len() && next.Record(slot).Type != utmpx.UserProcess
+			if byOwner || slot < next.Len() && next.Record(slot).PID != s.record().PID {
+				t.outlived(s)
+			}
+			t.close(s, byOwner)
 		}
 		delete(u.recheck, slot)
 		u.dropGetty(slot)

@@ -5,17 +5,23 @@ package table
 import (
 	"iter"
 	"slices"
+	"time"
 
 	"utmpd.dev/utmpd/internal/session"
 	"utmpd.dev/utmpd/utmpx"
 )
 
-// waits are the logouts that wait for a process: the one that their login in the wtmpx
-// file names. While it lives, that login may be another session's. It is a source of
-// sessions: each lives by that process, and is cleaned by its logout alone.
+// waits are the logouts that wait for a process. It is a source of sessions: each lives
+// by that process, and is cleaned by its logout alone. There are two kinds.
 //
-// They are not sessions of the utmpx file, so no count has them but that of the logouts
-// that wait.
+// The open login names another process than the record did: while that lives, the login
+// may be another session's.
+//
+// The record is not the session's any more: its owner has marked it, or another one has
+// taken its place while its process lived. Its owner has the grace to write the logout.
+//
+// They are not sessions of the utmpx file, so no count has them. Those of the first kind
+// count as logouts that wait.
 type waits struct {
 	byKey  map[uint64]*waiting
 	stored []session.Debt // of an earlier run, until the first reading
@@ -24,8 +30,12 @@ type waits struct {
 // waiting is one of them.
 type waiting struct {
 	entry *entry
-	debt  session.Debt // Of is set
+	debt  session.Debt // Of is set in the first kind
 }
+
+// ownerWrites is how long an owner has at least to write its logout after it has marked
+// its record: most do that at once.
+const ownerWrites = time.Second
 
 func newWaits() waits { return waits{byKey: map[uint64]*waiting{}} }
 
@@ -37,7 +47,15 @@ func (w *waits) job(s *entry) session.Job { return session.Job{Record: w.record(
 // sum is never asked for: a checkpoint has the debt.
 func (w *waits) sum(*entry) [16]byte { return [16]byte{} }
 
-func (w *waits) len() int { return len(w.byKey) + len(w.stored) }
+// owed returns how many are of the first kind.
+func (w *waits) owed() (n int) {
+	for _, at := range w.byKey {
+		if at.debt.Of.Line != "" {
+			n++
+		}
+	}
+	return n + len(w.stored)
+}
 
 // each yields all of them, in the order in which they came.
 func (w *waits) each() iter.Seq[*entry] {
@@ -64,23 +82,31 @@ func (w *waits) unwatched() (n int) {
 func (w *waits) all() []session.Debt {
 	all := slices.Clone(w.stored)
 	for _, key := range sortedKeys(w.byKey) {
-		all = append(all, w.byKey[key].debt)
+		at := w.byKey[key]
+		d := at.debt
+		if d.Of.Line == "" {
+			d.By, d.End = at.entry.id, at.entry.end.time()
+			d.By.PID = at.entry.pid
+		}
+		all = append(all, d)
 	}
 	return all
 }
 
-// await has a logout wait for the process that its login names.
+// await has a logout wait for a process: the one that its login names, or the session's.
 func (t *Table) await(d session.Debt) {
 	d.Login = d.Login.Detach()
 	t.dirty = true
-	if t.debts.len()+t.waits.len() >= OwedMost {
+	switch {
+	case d.Of.Line == "":
+		t.keep(&entry{
+			line: d.Login.Line, user: d.Login.User, pid: d.By.PID, id: d.By, login: d.Login.Time, end: wallOf(d.End), exact: d.After.IsZero(),
+		}, d)
+	case t.debts.len()+len(t.waits.byKey) >= OwedMost:
 		t.report(session.DebtLost{Debt: d})
-		return
+	default:
+		t.keep(&entry{pid: d.Of.PID, login: d.Of.Time}, d)
 	}
-	t.opened++
-	s := &entry{key: t.opened, source: &t.waits, pid: d.Of.PID, login: d.Of.Time, index: -1}
-	t.waits.byKey[s.key] = &waiting{s, d}
-	t.ask(s)
 }
 
 // awaitStored takes up those of an earlier run. The first reading has told when this
@@ -93,13 +119,96 @@ func (t *Table) awaitStored() {
 	}
 }
 
-// waited goes on with a logout that waited for a process: that has ended, or proves to
-// be another one than the login names. If the session's own was outlived by it, it has
-// ended with it.
-func (t *Table) waited(s *entry) {
+// outlived keeps a session that has lost its record: its owner has marked it, or another
+// one has taken its place.
+func (t *Table) outlived(s *entry) {
+	switch s.state {
+	case asking, watched, unwatchedNow, dying, gathering:
+	default:
+		return
+	}
+	t.keep(&entry{
+		line: s.line, user: s.user, pid: s.pid, id: s.id, led: s.led, login: s.login,
+		seen: s.seen, since: s.since, last: s.last, alive: s.alive, end: s.end, exact: s.exact, status: s.status,
+	}, session.Debt{Login: s.record().Detach()})
+}
+
+// outlivedJob does the same for a session whose record was another one when it was to be
+// marked.
+func (t *Table) outlivedJob(j session.Job) {
+	if r := j.Record; r.PID > 0 {
+		d := j.Debt()
+		d.By = session.ID{PID: r.PID}
+		t.await(d)
+	}
+}
+
+// keep takes in a session of its own. Of those that have lost their record, one is kept
+// for each process and line, with the latest record: some programs mark theirs and write
+// it anew many times. Displays are not kept: who shows them cannot be known for sure.
+func (t *Table) keep(s *entry, d session.Debt) {
+	if len(t.waits.byKey) >= OwedMost || d.Of.Line == "" && t.keptAlready(s, d) {
+		return
+	}
+	t.opened++
+	s.key, s.source, s.index = t.opened, &t.waits, -1
+	t.waits.byKey[s.key] = &waiting{s, d}
+	if _, shown := s.display(); d.Of.Line == "" && (shown || s.line == "") {
+		delete(t.waits.byKey, s.key)
+		return
+	}
+	t.ask(s)
+}
+
+func (t *Table) keptAlready(s *entry, d session.Debt) bool {
+	g := t.processes.byPID[s.pid]
+	if g == nil {
+		return false
+	}
+	for o := g.first; o != nil; o = o.next {
+		if o.source == &t.waits && o.line == s.line && o.user == s.user {
+			t.waits.byKey[o.key].debt.Login, o.login = d.Login, s.login
+			return true
+		}
+	}
+	return false
+}
+
+// waited goes on with a logout whose process has ended, or proves to be another one than
+// was meant.
+func (t *Table) waited(s *entry, seen bool) {
+	s.died, s.diedUp = t.now.Mono, t.now.Up
+	if seen {
+		s.last = t.now.Mono
+	}
+	if s.end == 0 {
+		s.end, s.exact = wallOf(t.now.Wall), seen
+	}
+	if t.waits.byKey[s.key].debt.Of.Line == "" {
+		t.wait(s, t.now.Mono+max(t.set.Grace, ownerWrites))
+		return
+	}
+	t.settle(s)
+}
+
+// settle has the logout of a session written that waits no longer.
+func (t *Table) settle(s *entry) {
 	d := t.waits.byKey[s.key].debt
-	if now := t.now.Wall; s.seen && d.End.Before(now) {
-		d.End = now
+	if s.proc != nil && s.proc.status.Known {
+		s.status = s.proc.status
+	}
+	switch end := s.end.time(); {
+	case d.Of.Line == "":
+		d.By, d.End, d.Status = s.id, end, s.status
+		d.By.PID = s.pid
+		if login := s.login.Time(); end.Before(login) {
+			d.End = login
+		}
+		if !s.exact {
+			d.After = s.aliveUntil()
+		}
+	case s.seen && d.End.Before(end): // it has outlived the session's own process
+		d.End = end
 	}
 	t.unbind(s)
 	t.leave(s)

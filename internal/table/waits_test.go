@@ -101,3 +101,106 @@ func (w *world) wantPaid(end time.Time) {
 		w.t.Errorf("paid: %+v, want the end %v", w.paid, end)
 	}
 }
+
+// TestLostRecord: a session that has lost its record is known until its process ends;
+// then its login is closed, after the grace.
+func TestLostRecord(t *testing.T) {
+	tests := []struct {
+		name string
+		run  func(w *world, r utmpx.Record)
+	}{
+		{"displaced while its process lives", func(w *world, r utmpx.Record) {
+			w.start(200)
+			other := w.login("pts/1", 200)
+			other.ID = r.ID
+			w.put(0, other)
+			w.scan()
+			w.pass(time.Hour)
+			w.wantUnpaid()
+			w.restart()
+			w.scan()
+			w.pass(time.Hour)
+			w.wantUnpaid()
+			died := w.now.Wall
+			w.kill(100, session.Status{})
+			w.wantUnpaid()
+			w.pass(time.Second)
+			w.wantLost(r, died)
+		}},
+		{"marked by its owner, in the grace", func(w *world, r utmpx.Record) {
+			died := w.now.Wall
+			w.kill(100, session.Status{})
+			w.pass(time.Second / 2)
+			w.mark(r)
+			w.pass(time.Second - 1)
+			w.wantUnpaid()
+			w.pass(1)
+			w.wantLost(r, died)
+		}},
+		{"marked by its owner, many times, while its process lives", func(w *world, r utmpx.Record) {
+			for range 5 {
+				w.mark(r)
+				w.pass(time.Minute)
+				w.put(0, r)
+				w.scan()
+			}
+			w.mark(r)
+			w.pass(time.Hour)
+			w.wantUnpaid()
+			died := w.now.Wall
+			w.kill(100, session.Status{})
+			w.pass(time.Minute)
+			w.wantLost(r, died)
+		}},
+		{"its terminal has a leader", func(w *world, r utmpx.Record) {
+			w.start(101)
+			w.leaders["pts/0"] = w.leader(101, time.Second)
+			w.procs[101].id = w.leaders["pts/0"].Leaders[0].ID
+			w.mark(r)
+			w.kill(100, session.Status{})
+			w.pass(time.Hour)
+			w.wantUnpaid()
+			died := w.now.Wall
+			delete(w.leaders, "pts/0")
+			w.kill(101, session.Status{})
+			w.pass(time.Minute)
+			w.wantLost(r, died)
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.start(100)
+			r := w.login("pts/0", 100)
+			w.put(0, r)
+			w.scan()
+			w.pass(time.Minute)
+			tt.run(w, r)
+			if n := len(w.table.waits.byKey); n != 0 {
+				t.Errorf("%d are left", n)
+			}
+		})
+	}
+}
+
+// mark has the owner of the record mark it dead, in utmp alone.
+func (w *world) mark(r utmpx.Record) {
+	r.Type, r.User, r.Host, r.Time = utmpx.DeadProcess, "", "", utmpx.TimeOf(w.now.Wall)
+	w.put(0, r)
+	w.scan()
+}
+
+func (w *world) wantUnpaid() {
+	w.t.Helper()
+	if len(w.paid) != 0 {
+		w.t.Fatalf("paid: %+v", w.paid)
+	}
+}
+
+// wantLost checks that the logout of a record was handed out once, with that time.
+func (w *world) wantLost(r utmpx.Record, end time.Time) {
+	w.t.Helper()
+	if len(w.paid) != 1 || w.paid[0].Login.Line != r.Line || w.paid[0].Login.PID != r.PID || !w.paid[0].End.Equal(end) {
+		w.t.Errorf("paid: %+v, want %v, ended %v", w.paid, r, end)
+	}
+}
