@@ -87,6 +87,9 @@ func Periods(all []Boot, since, until time.Time, present *Present) ([]Period, Su
 	}
 	// The rest of the time is in no period: the clocks do not agree.
 	w.Unknown += max(0, w.To.Sub(w.From)-w.Up-w.Down-w.Slept-w.Unknown)
+	if w.Unknown == 0 {
+		w.Unknown = w.lost // other boots fill the time by a clock that was wrong
+	}
 	return ps, w.Sum
 }
 
@@ -167,7 +170,8 @@ func (p *Period) overlaps(before Boot) bool {
 // windowed is a sum over the time between From and To.
 type windowed struct {
 	Sum
-	until bool // To is a limit
+	until bool          // To is a limit
+	lost  time.Duration // of boots of which it is not known how long they were up
 }
 
 // window returns an empty sum over the time that the boots cover, limited to
@@ -220,6 +224,8 @@ func (w *windowed) add(p *Period) {
 	w.NoBoot = w.NoBoot && !p.Recorded
 	if p.UpKnown {
 		w.addUp(p)
+	} else if !unset(p.began()) {
+		w.lost += w.part(p.began(), p.To)
 	}
 	if w.until && p.To.After(w.To) {
 		p.goesOn(w.To)
