@@ -128,8 +128,13 @@ func (d *debts) pay(now time.Duration) []session.Debt {
 
 // paid takes in what became of the debts that were to be paid.
 func (t *Table) paid(ev Paid) {
+	waited := t.debts.waited()
 	n := t.debts.paid(ev.Left, t.now.Mono)
 	for _, d := range ev.Waiting {
+		if waited[d.Of] { // and still cannot be judged, as while the utmpx file cannot be read
+			t.debts.add(d, t.now.Mono)
+			continue
+		}
 		t.await(d)
 	}
 	t.dirty = t.dirty || n > 0
@@ -140,6 +145,17 @@ func (t *Table) paid(ev Paid) {
 	if n -= len(ev.Waiting) + ev.Closed; n > 0 {
 		t.report(session.DebtsPaid{Logouts: n})
 	}
+}
+
+// waited returns the logins of the debts out that have waited for their process.
+func (d *debts) waited() map[session.Login]bool {
+	all := map[session.Login]bool{}
+	for _, debt := range d.owed[:d.tried] {
+		if debt.Of.Line != "" {
+			all[debt.Of] = true
+		}
+	}
+	return all
 }
 
 // paid keeps what is left of an attempt, and returns how many were paid.

@@ -204,3 +204,19 @@ func (w *world) wantLost(r utmpx.Record, end time.Time) {
 		w.t.Errorf("paid: %+v, want %v, ended %v", w.paid, r, end)
 	}
 }
+
+// TestWaitedInVain: a logout whose process has ended cannot be judged yet. It is tried
+// again after a pause, not at once.
+func TestWaitedInVain(t *testing.T) {
+	w := newWorld(t)
+	debt := session.Debt{Login: w.login("pts/0", 100), End: w.now.Wall}
+	debt.Of = session.Login{Line: "pts/0", PID: 99, Time: debt.Login.Time}
+	w.table.debts.owed = []session.Debt{debt}
+	if acts := w.table.Handle(w.now, Tick{}); len(acts.Pay) != 1 {
+		t.Fatalf("%+v", acts)
+	}
+	acts := w.table.Handle(w.now, Paid{Waiting: []session.Debt{debt}})
+	if next, ok := w.table.Next(); len(acts.Watch) != 0 || len(acts.Pay) != 0 || !ok || next != w.now.Mono+owedEvery {
+		t.Errorf("%+v, next %v %v: it is not tried again after a pause", acts, next, ok)
+	}
+}
