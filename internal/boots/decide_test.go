@@ -343,6 +343,8 @@ func TestPeriods(t *testing.T) {
 		{"the clock was set back by an hour, and the next boot seems to lie in the one before", []utmpx.Record{boot("06:00"), shutdown("08:00"), boot("07:00"), shutdown("07:30"), boot("08:00"), shutdown("09:00")},
 			time.Time{}, time.Time{}, nil,
 			Sum{From: at("06:00"), To: at("09:00"), Up: 3 * h, Down: h / 2, Unknown: h / 2, Boots: 3}, 0.75, 0.875},
+		{"a step of the clock of which the first half is lost", []utmpx.Record{boot("06:00"), shutdown("07:00"), boot("08:00"), clock(utmpx.NewTime, "11:00"), shutdown("12:00")}, time.Time{}, time.Time{}, nil,
+			Sum{From: at("06:00"), To: at("12:00"), Up: 2 * h, Unknown: 4 * h, Boots: 2}, 2.0 / 6, 1},
 		{"until is before a crash", []utmpx.Record{boot("06:00"), crash(time.Minute, true, FromHeartbeat, "10:00"), boot("12:00")}, time.Time{}, at("09:00"), nil,
 			Sum{From: at("06:00"), To: at("09:00"), Up: 3 * h, Boots: 1}, 1, 1},
 		{"since the beginning of a boot", []utmpx.Record{boot("06:00"), shutdown("10:00"), boot("12:00"), shutdown("13:00")}, at("12:00"), time.Time{}, nil,

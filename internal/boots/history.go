@@ -220,6 +220,8 @@ func (h *History) Add(r utmpx.Record) {
 	case NewClock:
 		if !h.old.IsZero() {
 			h.present(r.Time).step(h.old, r.Time.Time())
+		} else if b := h.open(); b != nil {
+			b.clock.contradict(r.Time) // by how much it was set is not known
 		}
 		h.last, h.most, h.old = r.Time, r.Time, time.Time{}
 	}
