@@ -199,23 +199,8 @@ func (w *simWorld) guardAppend(h *simHandle, p []byte) {
 	size := simLayout.Size()
 	at, _ := h.h.Info()
 	is, err := w.files.Lookup(wtmpName)
-	switch {
-	case h.name != wtmpName || !h.locked:
-		w.broken("3: appended to %s, locked: %v", h.name, h.locked)
-	case err != nil || at.Generation != is.Generation:
-		if w.replaced == h.under {
-			w.broken("3: appended to a file that was replaced")
-		}
-	case (int(at.Size)+len(p))%size != 0 || len(p) < size:
-		w.broken("3: %d bytes appended to %d", len(p), at.Size)
-	case at.Size%int64(size) != 0 && w.tornLog != nil:
-		w.broken("3: appended into the record of a writer at work")
-	}
-	gap := padding(at.Size)
-	if len(bytes.Trim(p[:gap], "\x00")) > 0 {
-		w.broken("3: a torn tail is filled up with %q", p[:gap])
-	}
-	p = p[gap:]
+	w.guardEnd(h, len(p), at.Size, err == nil && at.Generation == is.Generation)
+	p = w.filledUp(at.Size, p)
 	if err != nil {
 		is, _ = w.files.Lookup(wtmpName + ".away")
 	}
@@ -228,19 +213,44 @@ func (w *simWorld) guardAppend(h *simHandle, p []byte) {
 	}
 	for i := 0; i+size <= len(p); i += size {
 		r := simLayout.Decode(string(p[i : i+size]))
-		if r.Type == utmpx.OldTime || r.Type == utmpx.NewTime {
-			if len(p) != 2*size {
-				w.broken("3: appended, not as one of two: %v", r)
-			}
-			w.history = slices.Insert(w.history, end, logEntry{rec: r, utmpd: true})
-			end = w.inserted(end, old)
-			continue
+		switch step := r.Type == utmpx.OldTime || r.Type == utmpx.NewTime; {
+		case !step:
+			w.tell("utmpd appends the logout of line %q, pid %d, %v", r.Line, r.PID, r.Time.Time())
+			w.logout(r, w.history[:end])
+		case len(p) != 2*size:
+			w.broken("3: appended, not as one of two: %v", r)
 		}
-		w.tell("utmpd appends the logout of line %q, pid %d, %v", r.Line, r.PID, r.Time.Time())
-		w.logout(r, w.history[:end])
 		w.history = slices.Insert(w.history, end, logEntry{rec: r, utmpd: true})
 		end = w.inserted(end, old)
 	}
+}
+
+// guardEnd looks at where so many bytes are appended: to a log of that size, which has
+// its name still or has not.
+func (w *simWorld) guardEnd(h *simHandle, n int, size int64, named bool) {
+	is := simLayout.Size()
+	switch {
+	case h.name != wtmpName || !h.locked:
+		w.broken("3: appended to %s, locked: %v", h.name, h.locked)
+	case !named:
+		if w.replaced == h.under {
+			w.broken("3: appended to a file that was replaced")
+		}
+	case (int(size)+n)%is != 0 || n < is:
+		w.broken("3: %d bytes appended to %d", n, size)
+	case size%int64(is) != 0 && w.tornLog != nil:
+		w.broken("3: appended into the record of a writer at work")
+	}
+}
+
+// filledUp returns what is appended behind what fills up the torn tail of a log of that
+// size, which must be NULs.
+func (w *simWorld) filledUp(size int64, p []byte) []byte {
+	gap := padding(size)
+	if len(bytes.Trim(p[:gap], "\x00")) > 0 {
+		w.broken("3: a torn tail is filled up with %q", p[:gap])
+	}
+	return p[gap:]
 }
 
 // padding returns how many NULs fill up the torn tail of a log of that size.
