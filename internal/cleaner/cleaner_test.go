@@ -196,6 +196,10 @@ func TestDoubt(t *testing.T) {
 		{"it is another user's", alice, login("tty1", "bob", 99, at), utmpx.Record{}, end, 0, session.Closed},
 		{"three seconds before", alice, login("tty1", "alice", 99, at.Add(-3*time.Second)), utmpx.Record{}, end, 0, session.Closed},
 		{"a display's, of another process", login(":0", "alice", 100, at), login(":0", "alice", 99, start), utmpx.Record{}, end, 0, session.Closed},
+		{"on another line, of the same process", login("xrdp:11", "alice", 100, at), login(":11", "alice", 100, at), utmpx.Record{}, end, 0, session.Appended},
+		{"on another line, and the record has none", utmpx.Record{Type: utmpx.UserProcess, User: "alice", PID: 100, Time: utmpx.TimeOf(at)}, login(":11", "alice", 100, at), utmpx.Record{}, end, 0, session.Appended},
+		{"on another line, a second later", login("xrdp:11", "alice", 100, at), login(":11", "alice", 100, at.Add(time.Second)), utmpx.Record{}, end, 0, session.NoLogout},
+		{"on another line, of another user", login("xrdp:11", "alice", 100, at), login(":11", "bob", 100, at), utmpx.Record{}, end, 0, session.NoLogout},
 		{"another record is nearer, and this one names the writer", alice, written, inner, end, 0, session.Appended},
 		{"another record names the writer", inner, written, alice, end, 0, session.Closed},
 	}

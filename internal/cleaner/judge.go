@@ -3,7 +3,6 @@
 package cleaner
 
 import (
-	"cmp"
 	"strings"
 	"time"
 
@@ -17,22 +16,27 @@ import (
 // that one. A login that may be the session's, or that of a session that lives, is
 // returned; its logout waits for evidence.
 func judge(logins *openlogins.Logins, d session.Debt) (session.Logout, session.Login) {
+	if d.Of.Line != "" {
+		if isOpen(logins, d.Of) {
+			return session.LogoutOwed, d.Of
+		}
+		return session.Closed, session.Login{}
+	}
 	r := d.Login
-	line := cmp.Or(d.Of.Line, r.Line)
-	if line == "" {
+	if !logins.Knows(r.Line) {
+		if names, ok := elsewhere(logins, d); ok {
+			return session.LogoutOwed, names
+		}
+	}
+	if r.Line == "" {
 		return session.NoLogout, session.Login{}
 	}
-	login, open := logins.On(line)
-	names := session.Login{Line: line, PID: login.PID, Time: login.Time}
+	login, open := logins.On(r.Line)
 	switch {
-	case d.Of.Line != "" && open && d.Of == names:
-		return session.LogoutOwed, names
-	case d.Of.Line != "":
-		return session.Closed, session.Login{}
 	case open && written(login, r, earliest(d)):
 		return session.Appended, session.Login{}
 	case open && mayBe(login, r, earliest(d)):
-		return session.LogoutOwed, names
+		return session.LogoutOwed, session.Login{Line: r.Line, PID: login.PID, Time: login.Time}
 	case open:
 		return session.Closed, session.Login{} // another login on the line ended it
 	case logins.MayBeOpen(r.Line, r.Time):
@@ -41,6 +45,16 @@ func judge(logins *openlogins.Logins, d session.Debt) (session.Logout, session.L
 		return session.Closed, session.Login{}
 	}
 	return session.NoLogout, session.Login{}
+}
+
+// elsewhere returns the login of a session that a program recorded under another line in
+// the log: of the same process, user and second. xrdp does, which leaves the log to PAM.
+func elsewhere(logins *openlogins.Logins, d session.Debt) (session.Login, bool) {
+	name, login, ok := logins.OfProcess(d.Login.PID)
+	if !ok || login.Time.Sec != d.Login.Time.Sec || !mayBe(login, d.Login, earliest(d)) {
+		return session.Login{}, false
+	}
+	return session.Login{Line: name, PID: login.PID, Time: login.Time}, true
 }
 
 // isOpen reports whether exactly that login is open.
@@ -107,7 +121,7 @@ func wholly(login utmpx.Time, death time.Time) bool {
 // rivals reports whether the record o fits a login as well as the record r does. One of
 // the same process does not count: it is as dead as r.
 func rivals(o, r utmpx.Record, login session.Login) bool {
-	if o.Type != utmpx.UserProcess || o.User != r.User || o.Line != r.Line || o.PID == r.PID || !near(login.Time, o.Time) {
+	if o.Type != utmpx.UserProcess || o.User != r.User || o.Line != r.Line && o.Line != login.Line || o.PID == r.PID || !near(login.Time, o.Time) {
 		return false
 	}
 	if a, b := names(o, login), names(r, login); a != b {

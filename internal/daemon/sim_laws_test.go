@@ -321,7 +321,7 @@ func (w *simWorld) logout(r utmpx.Record, log []logEntry) {
 		w.count("logouts: not judged, the session lives and nobody could know")
 	case last.of.lives():
 		w.broken("1: a logout after the login of %v, which lives", last.of)
-	case last.of.parent != nil && !last.of.parent.ended && last.rec.PID == last.of.parent.pid:
+	case last.writerLives():
 		w.broken("1: a logout after the login of %v, whose writer lives", last.of)
 	case last.of.rec.PID != r.PID && w.rivaled(last):
 		w.count("logouts: not judged, two sessions of a user on the line within seconds, and both dead")
@@ -330,6 +330,12 @@ func (w *simWorld) logout(r utmpx.Record, log []logEntry) {
 	default:
 		w.count("logouts: judged")
 	}
+}
+
+// writerLives reports whether the process lives that wrote the login to the log alone.
+func (e logEntry) writerLives() bool {
+	p := e.of.parent
+	return p != nil && !p.ended && e.rec.PID == p.pid
 }
 
 // open returns where the last record of a line is, or the boot after it, and

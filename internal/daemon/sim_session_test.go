@@ -157,6 +157,9 @@ func (w *simWorld) logFirst(s *simSession, rec utmpx.Record, opt int) {
 
 // orphan ends who wrote the login of a process that has ended: at once mostly.
 func (w *simWorld) orphan(p *simProc) {
+	if p.ended {
+		return
+	}
 	for _, s := range w.sessions {
 		if s.proc != p || s.parent == nil || s.parent.ended {
 			continue
@@ -422,9 +425,7 @@ func (w *simWorld) gone(p *simProc, reaped bool) {
 	if !p.ended && slices.ContainsFunc(w.sessions, func(s *simSession) bool { return s.proc == p && s.leader != nil && !s.leader.ended }) {
 		w.count("ut_pid outlived by its leader")
 	}
-	if !p.ended {
-		w.orphan(p)
-	}
+	w.orphan(p)
 	w.end(p, reaped)
 	if reaped {
 		w.pool = append(w.pool, p.pid)

@@ -94,6 +94,13 @@ func (t simTally) check(tb testing.TB, n int) {
 	}
 }
 
+// countDisplaced counts a record that takes the place of a living session's.
+func (w *simWorld) countDisplaced(o *simSession, r utmpx.Record) {
+	if o != nil && !o.proc.ended && o.rec.PID != r.PID {
+		w.loses(o, "record displaced while its process lives")
+	}
+}
+
 // countPut counts what a record that is put somewhere means to those there.
 func (w *simWorld) countPut(data []byte, at int, r utmpx.Record) {
 	if r.Type != utmpx.UserProcess {
@@ -102,8 +109,8 @@ func (w *simWorld) countPut(data []byte, at int, r utmpx.Record) {
 	size := simLayout.Size()
 	for off := 0; off+size <= len(data); off += size {
 		o := w.byRaw[string(data[off:off+size])]
-		if o != nil && off == at && o.lives() && !o.proc.ended && o.rec.PID != r.PID {
-			w.loses(o, "record displaced while its process lives")
+		if off == at {
+			w.countDisplaced(o, r)
 		}
 		switch {
 		case o == nil:

@@ -39,6 +39,7 @@ type Logins struct {
 	capped bool             // a bound was met, so lines without an entry are unknown
 	since  utmpx.Time       // time of the first record after the last boot, shutdown or gap
 	latest utmpx.Time       // time of the last record
+	byPID  map[int32]*line  // the open ones, not open for a pid of several; nil until it is asked for
 }
 
 // line is what the records of a line have shown.
@@ -63,6 +64,30 @@ func (l *Logins) On(name string) (Login, bool) {
 	}
 	return Login{}, false
 }
+
+// OfProcess returns the line on which a process has its only open login.
+func (l *Logins) OfProcess(pid int32) (name string, login Login, ok bool) {
+	if l.byPID == nil {
+		l.byPID = make(map[int32]*line, len(l.lines))
+		for _, at := range l.lines {
+			if !at.open {
+				continue
+			}
+			if _, several := l.byPID[at.PID]; several {
+				at = &line{Login: at.Login}
+			}
+			l.byPID[at.PID] = at
+		}
+	}
+	at := l.byPID[pid]
+	if at == nil || !at.open {
+		return "", Login{}, false
+	}
+	return at.name, at.Login, true
+}
+
+// Knows reports whether any record of the line is known.
+func (l *Logins) Knows(name string) bool { return l.lines[name] != nil }
 
 // Mentioned reports whether the present file has a record of the line, or a boot
 // or shutdown. It is true of all lines once a bound was met.
@@ -113,6 +138,7 @@ func Of(recs ...utmpx.Record) *Logins {
 // clone returns a copy that can be changed.
 func (l *Logins) clone() *Logins {
 	c := *l
+	c.byPID = nil
 	c.lines = maps.Clone(l.lines)
 	for name, at := range c.lines {
 		at := *at
@@ -143,7 +169,7 @@ func (l *Logins) skip() {
 
 // add takes the next record.
 func (l *Logins) add(r utmpx.Record) {
-	l.latest = r.Time
+	l.latest, l.byPID = r.Time, nil
 	if boots.KindOf(r).EndsLogins() {
 		clear(l.lines)
 		l.ended, l.gap, l.capped, l.since = l.file, gap{}, false, r.Time
