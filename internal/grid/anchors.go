@@ -80,6 +80,12 @@ func Clean(l *utmpx.Layout, b []byte) bool {
 	return s.allCheap(b) && s.hasAnchor(b)
 }
 
+// Has reports whether one of the records of a layout in b, a part of one left out, is
+// an anchor.
+func Has(l *utmpx.Layout, b []byte) bool {
+	return shapeFor[l].hasAnchor(b[:len(b)-len(b)%l.Size()])
+}
+
 func (s *shape) allCheap(b []byte) bool {
 	for i := 0; i < len(b); i += s.size {
 		if !s.cheap(b[i : i+s.size]) {

@@ -47,6 +47,9 @@ func (s *shape) readsLike(t *shape) bool {
 	return s.size == t.size && s.low == t.low && slices.Equal(s.strings, t.strings)
 }
 
+// Alike reports whether records of two layouts read the same.
+func Alike(a, b *utmpx.Layout) bool { return shapeFor[a] == shapeFor[b] }
+
 // shapeOf finds the fields of a layout by encoding records.
 func shapeOf(l *utmpx.Layout) *shape {
 	s := &shape{layout: l, size: l.Size(), illumos: l.Size() == utmpx.Illumos372LE.Size()}

@@ -4,9 +4,11 @@ package logs
 
 import (
 	"context"
+	"errors"
 	"io"
 	"time"
 
+	"utmpd.dev/utmpd/internal/grid"
 	"utmpd.dev/utmpd/internal/recfile"
 	"utmpd.dev/utmpd/internal/snapshot"
 	"utmpd.dev/utmpd/internal/sysfile"
@@ -80,13 +82,36 @@ func (f *File) detect() error {
 		f.end = -1
 		return f.detectCompressed()
 	}
-	if f.layout, err = f.log.layout.Of(f.h, f.info, *f.block); err != nil {
+	if f.layout, err = f.log.layout.Of(f.h, f.info, *f.block); errors.Is(err, recfile.ErrLayout) {
+		f.layout, err = f.layoutWithin(err)
+	}
+	if err != nil {
 		return sysfile.Wrap("read", f.name, err)
 	}
 	if f.end = whole(f.size, f.layout); f.end > 0 {
 		f.first = digestOf((*f.block)[:f.layout.Size()])
 	}
 	return nil
+}
+
+// layoutWithin returns the layout that most records have at the beginning, in the
+// middle and at the end of a file, wherever they begin; if there are none, the error.
+func (f *File) layoutWithin(none error) (*utmpx.Layout, error) {
+	var best grid.Evidence
+	block := (*f.block)[:recfile.HeadSize]
+	for _, from := range []int64{f.size - recfile.HeadSize, f.size / 2, 0} { // the block keeps the beginning
+		n, err := f.h.ReadAt(block, max(0, from))
+		if err != nil && err != io.EOF {
+			return nil, err
+		}
+		if e := grid.Survey(block[:n]); best.Layout == nil || e.Aligned+e.Moved > best.Aligned+best.Moved {
+			best = e
+		}
+	}
+	if best.Layout == nil {
+		return nil, none
+	}
+	return best.Layout, nil
 }
 
 // detectCompressed finds out the layout of a compressed file.
@@ -102,7 +127,11 @@ func (f *File) detectCompressed() error {
 	}
 	head := (*f.block)[:n]
 	if err == nil {
-		f.layout, err = f.log.layout.OfHead(head)
+		if f.layout, err = f.log.layout.OfHead(head); errors.Is(err, recfile.ErrLayout) {
+			if e := grid.Survey(head); e.Layout != nil {
+				f.layout, err = e.Layout, nil
+			}
+		}
 	}
 	if err == nil && n >= f.layout.Size() {
 		f.first = digestOf(head[:f.layout.Size()])

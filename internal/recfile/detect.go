@@ -7,6 +7,7 @@ import (
 	"io"
 	"sync"
 
+	"utmpd.dev/utmpd/internal/grid"
 	"utmpd.dev/utmpd/internal/snapshot"
 	"utmpd.dev/utmpd/internal/sysfile"
 	"utmpd.dev/utmpd/utmpx"
@@ -86,22 +87,34 @@ func (d *Detector) OfHead(head []byte) (*utmpx.Layout, error) {
 	return l, err
 }
 
-// detect decides which layout a file beginning with head has. Content that
-// proves nothing has the layout expected, unless something speaks against it.
+// detect decides which layout a file beginning with head has. If most records are odd,
+// one that can be nothing else decides for the layout expected. Content that proves nothing has the layout
+// expected, unless something speaks against it: records that begin elsewhere than at
+// multiples of their size, or bytes that fit nothing.
 func detect(head []byte, expected *utmpx.Layout) (layout *utmpx.Layout, certain bool, err error) {
 	l, sure := utmpx.Detect(head)
-	if sure == utmpx.Sure {
+	if sure == utmpx.Sure && grid.Has(l, head) {
 		return l, true, nil
 	}
-	if len(head) < expected.Size() || l == expected {
+	if len(head) < expected.Size() {
 		return expected, false, nil
 	}
-	if _, odd := expected.Fit(head); l == nil && odd == 0 {
+	found := grid.Survey(head)
+	switch {
+	case found.Aligned > 0 && found.Aligned >= found.Moved && grid.Alike(found.Layout, expected):
 		return expected, false, nil
-	}
-	if l != nil {
+	case found.Moved > found.Aligned:
+		return nil, false, fmt.Errorf("%w: its records begin elsewhere than at multiples of their size", ErrLayout)
+	case sure == utmpx.Sure:
+		return l, true, nil
+	case l == expected:
+		return expected, false, nil
+	case l != nil:
 		fits, odd := l.Fit(head)
 		return nil, false, fmt.Errorf("%w: %s fits %d of %d records", ErrLayout, l, fits, fits+odd)
+	}
+	if _, odd := expected.Fit(head); odd == 0 {
+		return expected, false, nil
 	}
 	return nil, false, ErrLayout
 }

@@ -396,3 +396,20 @@ func TestSwapRefuses(t *testing.T) {
 		}
 	})
 }
+
+// TestOddRecords: as many odd records as good ones, or more, do not condemn a file.
+func TestOddRecords(t *testing.T) {
+	odd := sess("c", 3)
+	odd.Host = "\x1b[31m"
+	for _, recs := range [][]utmpx.Record{
+		{sess("a", 1), odd},
+		{odd, sess("a", 1), odd},
+		{boot(1), odd, {Type: 42, PID: -1, Time: sess("a", 1).Time}, {Type: 999, PID: -5}},
+	} {
+		w := simWorld{simfile.New()}
+		w.Write(t, "utmp", raw(t, layout, recs...))
+		if s, err := open(w, "utmp").Snapshot(nil); err != nil || s.Len() != len(recs) {
+			t.Errorf("%d records, %v; want %d", s.Len(), err, len(recs))
+		}
+	}
+}
