@@ -75,6 +75,45 @@ func lookup(name string) (key, bool) {
 	return key{}, false
 }
 
+// nearest returns the key that was probably meant by a name: at most two letters are
+// wrong, missing, too many or swapped. It returns "" if there is none.
+func nearest(name string) string {
+	best, most := "", 3
+	for _, k := range keys {
+		if n := edits(strings.ToUpper(name), k.name); n < most {
+			best, most = k.name, n
+		}
+	}
+	return best
+}
+
+// edits counts the letters to change, add, leave out or swap with the next one to make b
+// of a.
+func edits(a, b string) int {
+	if len(a) > 2*len(b) {
+		return len(a)
+	}
+	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
+	for j := range last {
+		last[j] = j
+	}
+	for i := range len(a) {
+		row[0] = i + 1
+		for j := range len(b) {
+			same := 1
+			if a[i] == b[j] {
+				same = 0
+			}
+			row[j+1] = min(last[j]+same, last[j+1]+1, row[j]+1)
+			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
+				row[j+1] = min(row[j+1], before[j-1]+1)
+			}
+		}
+		before, last, row = last, row, before
+	}
+	return last[len(b)]
+}
+
 // seconds is a key whose value is a whole number of seconds up to MaxPeriod.
 func seconds(name string, field func(*Config) *time.Duration) key {
 	return key{name, func(c *Config, v string) error {

@@ -11,6 +11,9 @@ import (
 // errNotAssignment is the error for a line that sets nothing.
 var errNotAssignment = errors.New("not NAME=value")
 
+// errBlankBefore is the error for NAME =value.
+var errBlankBefore = errors.New("a blank before the =; write NAME=value without blanks")
+
 // assignment reads one line: NAME=value, export NAME=value, or a comment or
 // blank line, for which it returns "", "", nil. If only the value is faulty, it
 // returns the name with the error.
@@ -22,6 +25,9 @@ func assignment(line string) (name, value string, err error) {
 		return "", "", nil
 	}
 	name, s, ok := cutName(s)
+	if !ok && blankBefore(name) {
+		return "", "", errBlankBefore
+	}
 	if !ok {
 		return "", "", errNotAssignment
 	}
@@ -33,7 +39,7 @@ func assignment(line string) (name, value string, err error) {
 	case endsLine(skipBlanks(rest)):
 		return name, value, nil
 	case value == "":
-		return name, "", errors.New("a blank after the =")
+		return name, "", errors.New("a blank after the =; write NAME=value without blanks")
 	}
 	return name, "", errors.New("more than one word; quotes hold them together")
 }
@@ -49,6 +55,14 @@ func cutName(s string) (name, rest string, ok bool) {
 		ok = ok && (letter(name[i]) || i > 0 && digit(name[i]))
 	}
 	return name, rest, ok && name != ""
+}
+
+// blankBefore reports whether what is before the = would be a name, but for blanks at
+// its end.
+func blankBefore(s string) bool {
+	t := strings.TrimRight(s, " \t")
+	_, _, ok := cutName(t + "=")
+	return ok && t != s
 }
 
 // word reads adjacent quoted and unquoted pieces up to a blank outside quotes,

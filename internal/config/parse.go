@@ -150,7 +150,11 @@ func (p *parser) line(n int, s string) {
 	}
 	k, ok := lookup(name)
 	if !ok {
-		p.warn(n, "unknown key "+printable(shorten(name)))
+		text := "unknown key " + printable(shorten(name))
+		if near := nearest(name); near != "" {
+			text += "; did you mean " + near + "?"
+		}
+		p.warn(n, text)
 		return
 	}
 	if before := p.set[name]; before > 0 {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"strings"
 	"sync"
 
 	"utmpd.dev/utmpd/internal/logging"
@@ -17,6 +18,22 @@ import (
 type logger struct {
 	*slog.Logger
 	io.Closer
+}
+
+// keptLines is how many lines the status shows while the log takes none.
+const keptLines = 5
+
+// failing returns why the log takes no lines, and the last of them; "" if it takes them.
+func (l logger) failing() (lines, why string) {
+	s, ok := l.Closer.(*logging.Syslog)
+	if !ok {
+		return "", ""
+	}
+	last, err := s.Failing(keptLines)
+	if err == nil {
+		return "", ""
+	}
+	return strings.Join(last, "\n") + "\n", strings.ReplaceAll(err.Error(), "\n", "; ")
 }
 
 // terminalLog is the log of -debug and -foreground.

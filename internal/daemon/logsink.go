@@ -17,23 +17,57 @@ type logSink struct {
 	log     *slog.Logger
 	delayed *logging.Limiter
 	left    *logging.Limiter
+	toggles *logging.Limiter
+	often   map[owner]int // how often a record was logged as left alone
+	since   time.Time     // since then
+}
+
+// owner is what stays the same in a record that is written again and again.
+type owner struct {
+	line string
+	pid  int32
 }
 
 const (
 	// limitPeriod is the time in which one delayed cleaning is logged,
 	limitPeriod = 10 * time.Second
-	// and leftMost records that are left alone: whoever may write the utmpx file
-	// could fill the log with them.
-	leftMost = 100
+	// and hourPeriod the one in which leftMost records that are left alone are logged,
+	// leftOften of them of one record: whoever may write the utmpx file could fill the
+	// log with them. What changes to and fro is logged toggleMost times in it.
+	hourPeriod = time.Hour
+	leftMost   = 100
+	leftOften  = 3
+	toggleMost = 10
 )
 
 func newLogSink(log *slog.Logger) *logSink {
-	return &logSink{log, logging.NewLimiter(log, 1, limitPeriod), logging.NewLimiter(log, leftMost, limitPeriod)}
+	return &logSink{
+		log: log, delayed: logging.NewLimiter(log, 1, limitPeriod), left: logging.NewLimiter(log, leftMost, hourPeriod),
+		toggles: logging.NewLimiter(log, toggleMost, hourPeriod), often: make(map[owner]int),
+	}
 }
 
 func (s *logSink) close() {
 	s.delayed.Close()
 	s.left.Close()
+	s.toggles.Close()
+}
+
+// leftAlone logs a session that is left alone, unless its record was logged often enough in
+// the last hour.
+func (s *logSink) leftAlone(r session.LeftAlone) {
+	if now := time.Now(); now.Sub(s.since) > hourPeriod {
+		clear(s.often)
+		s.since = now
+	}
+	who := owner{r.Record.Line, r.Record.PID}
+	if s.often[who] >= leftOften {
+		s.debug("session left alone", r.Record, time.Time{})
+		return
+	}
+	if s.left.Log(slog.LevelInfo, "left", "session left alone", append(recordAttrs(r.Record), "reason", r.Reason)...) {
+		s.often[who]++ // at most leftMost keys
+	}
 }
 
 func (s *logSink) report(r session.Report) {
@@ -43,11 +77,11 @@ func (s *logSink) report(r session.Report) {
 	case session.Dying:
 		s.debug("process ended: its owner has GRACE_PERIOD to clean", r.Record, r.End)
 	case session.Ended:
-		s.log.Info("session ended", jobAttrs(r.Job, r.Logout)...)
+		s.log.Info("session ended", jobAttrs(r.Job, r.Logout.String())...)
 	case session.WouldEnd:
-		s.log.Info("session would be ended (-n)", jobAttrs(r.Job, r.Logout)...)
+		s.log.Info("session would be ended (-n)", jobAttrs(r.Job, wouldBe(r.Logout))...)
 	case session.LeftAlone:
-		s.left.Log(slog.LevelInfo, "left", "session left alone", append(recordAttrs(r.Record), "reason", r.Reason)...)
+		s.leftAlone(r)
 	case session.EndedByOwner:
 		s.debug("session ended by its owner", r.Record, time.Time{})
 	case session.Unwatched:
@@ -76,10 +110,10 @@ func (s *logSink) debug(msg string, r utmpx.Record, end time.Time) {
 
 func (s *logSink) unwatched(sessions int) {
 	if sessions == 0 {
-		s.log.Info("every session is watched")
+		s.toggles.Log(slog.LevelInfo, "watched", "every session is watched")
 		return
 	}
-	s.log.Warn("some sessions are not watched, only checked at each scan: MAX_FDS or the limit of open files is too small", "sessions", sessions)
+	s.toggles.Log(slog.LevelWarn, "unwatched", "some sessions are not watched, only checked at each scan: MAX_FDS or the limit of open files is too small", "sessions", sessions)
 }
 
 // recordAttrs returns the attributes that name a session.
@@ -98,7 +132,7 @@ func endAttrs(r utmpx.Record, end time.Time, status session.Status) []any {
 
 // jobAttrs returns the attributes of a session that was cleaned: also how well its
 // end is known, and what became of its logout.
-func jobAttrs(j session.Job, logout session.Logout) []any {
+func jobAttrs(j session.Job, logout string) []any {
 	args := endAttrs(j.Record, j.End, j.Status)
 	if !j.After.IsZero() {
 		args = append(args, "alive until", formatTime(j.After))
@@ -106,7 +140,15 @@ func jobAttrs(j session.Job, logout session.Logout) []any {
 	if j.Found != "" {
 		args = append(args, "found", j.Found)
 	}
-	return append(args, "logout", logout.String())
+	return append(args, "logout", logout)
+}
+
+// wouldBe says what -n has not done.
+func wouldBe(logout session.Logout) string {
+	if logout == session.Appended {
+		return "would be written"
+	}
+	return logout.String()
 }
 
 // formatTime returns a time as the log shows it.

@@ -5,9 +5,11 @@ package daemon
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -36,6 +38,7 @@ func TestLogSink(t *testing.T) {
 		{"ended, found dead", session.Ended{Job: session.Job{Record: r, End: end.Local(), After: after.Local(), Found: "gone"}, Logout: session.Closed},
 			`level=INFO msg="session ended" ` + who + " end=" + at(end) + ` exit=unknown "alive until"=` + at(after) + ` found=gone logout="login not open"`},
 		{"would end", session.WouldEnd{Job: session.Job{Record: r, End: end.Local()}}, `level=INFO msg="session would be ended (-n)" ` + who + " end=" + at(end) + " exit=unknown logout=none"},
+		{"would end with a logout", session.WouldEnd{Job: session.Job{Record: r, End: end.Local()}, Logout: session.Appended}, `level=INFO msg="session would be ended (-n)" ` + who + " end=" + at(end) + ` exit=unknown logout="would be written"`},
 		{"left alone", session.LeftAlone{Record: r, Reason: "no pid"}, `level=INFO msg="session left alone" ` + who + ` reason="no pid"`},
 		{"ended by its owner", session.EndedByOwner{Record: r}, `level=DEBUG msg="session ended by its owner" ` + who},
 		{"unwatched", session.Unwatched{Sessions: 2}, `level=WARN msg="some sessions are not watched, only checked at each scan: MAX_FDS or the limit of open files is too small" sessions=2`},
@@ -64,8 +67,8 @@ func TestLogSink(t *testing.T) {
 func TestLeftAloneIsBounded(t *testing.T) {
 	var out bytes.Buffer
 	p := newLogSink(slog.New(slog.NewTextHandler(&out, nil)))
-	for range 1000 {
-		p.report(session.LeftAlone{Record: utmpx.Record{Line: "pts/0"}, Reason: "its record names no process"})
+	for i := range 1000 {
+		p.report(session.LeftAlone{Record: utmpx.Record{Line: "pts/0", PID: int32(i)}, Reason: "its record names no process"})
 	}
 	p.report(session.Ended{Job: session.Job{Record: utmpx.Record{Line: "pts/1"}}})
 	p.close()
@@ -77,4 +80,38 @@ func TestLeftAloneIsBounded(t *testing.T) {
 			t.Errorf("nothing with %s", want)
 		}
 	}
+}
+
+// TestLogSinkBounds logs what changes to and fro, and records that are left alone again
+// and again.
+func TestLogSinkBounds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		s := newLogSink(slog.New(slog.NewTextHandler(&out, nil)))
+		defer s.close()
+		lines := func(text string) int { return strings.Count(out.String(), text) }
+		for range 100 {
+			s.report(session.LeftAlone{Record: utmpx.Record{Line: "pts/0"}})
+			s.report(session.Unwatched{Sessions: 1})
+			s.report(session.Unwatched{})
+			time.Sleep(20 * time.Second)
+		}
+		if n := lines("line=pts/0 "); n != leftOften {
+			t.Errorf("%d lines of one line in an hour, want %d", n, leftOften)
+		}
+		if n := lines("is watched") + lines("not watched"); n != 2*toggleMost {
+			t.Errorf("%d lines of what is watched in an hour, want %d", n, 2*toggleMost)
+		}
+		for i := range 200 {
+			s.report(session.LeftAlone{Record: utmpx.Record{Line: fmt.Sprintf("pts/%d", i+1)}})
+		}
+		if n := lines("session left alone"); n != leftMost {
+			t.Errorf("%d lines of records left alone in an hour, want %d", n, leftMost)
+		}
+		time.Sleep(hourPeriod + time.Second)
+		s.report(session.LeftAlone{Record: utmpx.Record{Line: "pts/0"}})
+		if n := lines("line=pts/0 "); n != leftOften+1 {
+			t.Error("nothing is logged in the next hour")
+		}
+	})
 }

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"time"
 
+	"utmpd.dev/utmpd/internal/logging"
 	"utmpd.dev/utmpd/internal/recfile"
 	"utmpd.dev/utmpd/internal/scanner"
 	"utmpd.dev/utmpd/internal/snapshot"
@@ -16,13 +17,16 @@ import (
 
 // reading is what the readings of the utmpx file have brought so far.
 type reading struct {
-	log  *slog.Logger
-	file string
+	log     *slog.Logger
+	toggles *logging.Limiter // of what is wrong with the file, and right again
+	file    string
 
 	done bool               // the file was read, or could not be, at least once
 	snap *snapshot.Snapshot // which the table goes by
 	last time.Time          // when the reading of snap began
-	err  string             // of the last reading, "" if it had none
+
+	looked time.Time // when the last reading began, good or not
+	err    string    // of the last reading, "" if it had none
 }
 
 // scanned takes in a reading. It returns an error if utmpd must end: the file is a log
@@ -55,7 +59,7 @@ func (r *reading) take(ev scanner.Event) (ok bool) {
 	} else {
 		r.log.Debug("utmpx file not read", "took", ev.Took, "because", r.cause(ev))
 	}
-	r.done = true
+	r.done, r.looked = true, ev.Began
 	r.setError(ev.Err)
 	return ok
 }
@@ -82,12 +86,12 @@ func (r *reading) setError(err error) {
 	r.err = text
 	switch {
 	case err == nil:
-		r.log.Info("the utmpx file can be read", "file", r.file)
+		r.toggles.Log(slog.LevelInfo, "can", "the utmpx file can be read", "file", r.file)
 	case errors.Is(err, fs.ErrNotExist):
-		r.log.Info("no utmpx file yet: waiting for it", "file", r.file)
+		r.toggles.Log(slog.LevelInfo, "missing", "no utmpx file yet: waiting for it", "file", r.file)
 	case errors.Is(err, recfile.ErrTooLong):
-		r.log.Warn("the utmpx file is too long: the records beyond the limit are ignored", "error", err)
+		r.toggles.Log(slog.LevelWarn, "long", "the utmpx file is too long: the records beyond the limit are ignored", "error", err)
 	default:
-		r.log.Warn("cannot read the utmpx file; what was read before stays in use", "error", err)
+		r.toggles.Log(slog.LevelWarn, "cannot", "cannot read the utmpx file; what was read before stays in use", "error", err)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"utmpd.dev/utmpd/internal/clock"
 	"utmpd.dev/utmpd/internal/config"
 	"utmpd.dev/utmpd/internal/heartbeat"
+	"utmpd.dev/utmpd/internal/logging"
 	"utmpd.dev/utmpd/internal/openlogins"
 	"utmpd.dev/utmpd/internal/pidfile"
 	"utmpd.dev/utmpd/internal/proc"
@@ -72,6 +73,8 @@ type daemon struct {
 	mono      time.Duration // the time of the table's last event
 	lastClean time.Time
 
+	wouldClean int // sessions that -n has left
+
 	inputs chan []input
 	scans  chan scanner.Event
 	done   chan struct{} // closed when the loop has ended
@@ -125,7 +128,7 @@ func (d *daemon) build() {
 	d.sinks = []sink{newLogSink(d.log.Logger)}
 	d.wake = time.NewTimer(time.Hour)
 	d.memory = newMemory(d.on.collector)
-	d.reading = &reading{log: d.log.Logger, file: d.cfg.UtmpxFile}
+	d.reading = &reading{log: d.log.Logger, toggles: logging.NewLimiter(d.log.Logger, toggleMost, hourPeriod), file: d.cfg.UtmpxFile}
 	d.saver = newSaver(d.store, d.log.Logger)
 	d.watchdog = newWatchdog(d.systemd)
 	d.watcher = watcher.New(watcher.Options{Kernel: d.on.procs, Limit: d.watchLimit(), Emit: d.watcherEvents, Log: d.log.Logger})
@@ -227,10 +230,15 @@ func (d *daemon) shutDown() {
 	for _, s := range d.sinks {
 		s.close()
 	}
+	d.reading.toggles.Close()
 	if d.lock != nil {
 		if err := d.lock.Release(); err != nil {
 			d.log.Warn("pid file", "error", err)
 		}
+	}
+	if d.flags.dryRun {
+		d.log.Info("utmpd ended", "would have cleaned", d.wouldClean)
+		return
 	}
 	d.log.Info("utmpd ended", "cleaned", d.table.Counts().Cleaned)
 }

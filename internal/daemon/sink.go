@@ -20,8 +20,11 @@ func (d *daemon) report(at time.Time, reports []session.Report) {
 		for _, s := range d.sinks {
 			s.report(r)
 		}
-		if _, ok := r.(session.Ended); ok {
+		switch r.(type) {
+		case session.Ended:
 			d.lastClean = at
+		case session.WouldEnd:
+			d.wouldClean++
 		}
 	}
 }

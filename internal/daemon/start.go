@@ -24,6 +24,9 @@ func (d *daemon) logStart() {
 		args = append(args, "missing", strings.Join(missing, "; "))
 	}
 	d.log.Info("utmpd started", args...)
+	if _, why := d.log.failing(); why != "" {
+		d.log.Warn("the log goes nowhere: the status has its last lines", "error", why)
+	}
 }
 
 func (d *daemon) layout() string {

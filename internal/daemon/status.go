@@ -4,6 +4,7 @@ package daemon
 
 import (
 	"path/filepath"
+	"time"
 
 	"utmpd.dev/utmpd/internal/status"
 	"utmpd.dev/utmpd/internal/version"
@@ -20,7 +21,10 @@ func (d *daemon) setStatus(s status.State) {
 		Backend:  d.backend(),
 		LastScan: d.reading.last, LastClean: d.lastClean,
 		UtmpxError: d.reading.err,
+		DryRun:     d.flags.dryRun, WouldClean: d.wouldClean,
+		Within: d.cfg.ScanPeriod, Looked: d.reading.looked,
 	}
+	now.LogLines, now.LogError = d.log.failing()
 	now.LastHeartbeat, _ = d.heart.Last()
 	if d.pipe != nil {
 		r := d.pipe.Stats()
@@ -41,5 +45,5 @@ func (d *daemon) writeStatus(s status.Status) error {
 	if d.runDir == "" {
 		return nil
 	}
-	return status.Write(filepath.Join(d.runDir, "status"), s)
+	return status.Write(filepath.Join(d.runDir, "status"), s, time.Now())
 }

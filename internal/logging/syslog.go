@@ -5,7 +5,6 @@ package logging
 import (
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"sync"
@@ -30,7 +29,7 @@ const (
 // system's logger does not take a line, the last 64 lines are kept and sent again
 // after one to ten seconds, with the number of lines that were lost. Close tries
 // to send them once more. Lines logged after Close are lost.
-func NewSyslog(tag string, level slog.Leveler) (*slog.Logger, io.Closer) {
+func NewSyslog(tag string, level slog.Leveler) (*slog.Logger, *Syslog) {
 	s := newSyslog(tag, dialSyslog)
 	return slog.New(&handler{level: level, write: s.write}), s
 }
@@ -42,7 +41,8 @@ type conn interface {
 	Close() error
 }
 
-type syslog struct {
+// Syslog is the connection to the system's log. It must be closed.
+type Syslog struct {
 	tag  string
 	pid  int
 	dial func() (conn, error)
@@ -53,6 +53,7 @@ type syslog struct {
 	lost    int           // lines dropped from pending since the last report
 	pause   time.Duration // before the next try; 0 if the last one succeeded
 	retry   *time.Timer
+	failed  error // of the last try
 	closed  bool
 }
 
@@ -61,11 +62,11 @@ type syslogLine struct {
 	text []byte
 }
 
-func newSyslog(tag string, dial func() (conn, error)) *syslog {
-	return &syslog{tag: tag, pid: os.Getpid(), dial: dial}
+func newSyslog(tag string, dial func() (conn, error)) *Syslog {
+	return &Syslog{tag: tag, pid: os.Getpid(), dial: dial}
 }
 
-func (s *syslog) write(r *slog.Record, attrs []byte) error {
+func (s *Syslog) write(r *slog.Record, attrs []byte) error {
 	b := s.head(r.Time)
 	b = appendText(b, r, attrs)
 	s.mu.Lock()
@@ -85,13 +86,13 @@ func (s *syslog) write(r *slog.Record, attrs []byte) error {
 	return nil
 }
 
-func (s *syslog) head(t time.Time) []byte {
+func (s *Syslog) head(t time.Time) []byte {
 	return fmt.Appendf(make([]byte, 0, 256), "%s %s[%d]: ", t.Local().Format(time.Stamp), s.tag, s.pid)
 }
 
 // flush sends the pending lines and sets the timer if that fails.
-func (s *syslog) flush() {
-	if s.sendPending() == nil {
+func (s *Syslog) flush() {
+	if s.failed = s.sendPending(); s.failed == nil {
 		s.pause = 0
 		return
 	}
@@ -106,7 +107,7 @@ func (s *syslog) flush() {
 }
 
 // sendPending sends the pending lines until one fails.
-func (s *syslog) sendPending() error {
+func (s *Syslog) sendPending() error {
 	for len(s.pending) > 0 {
 		if s.lost > 0 {
 			b := fmt.Appendf(s.head(time.Now()), "level=WARN msg=\"log lines lost\" lines=%d", s.lost)
@@ -126,7 +127,7 @@ func (s *syslog) sendPending() error {
 
 // send sends one line. If the connection fails, other than by a timeout, the
 // system's logger may have been restarted: it is sent on a new connection.
-func (s *syslog) send(l syslogLine) error {
+func (s *Syslog) send(l syslogLine) error {
 	if s.conn != nil {
 		err := s.conn.send(l.pri, l.text)
 		if err == nil {
@@ -150,9 +151,23 @@ func (s *syslog) send(l syslogLine) error {
 	return nil
 }
 
+// Failing returns why the system's logger takes no lines at present, and the last of
+// those that wait for it, at most n; nil if it takes them.
+func (s *Syslog) Failing(n int) (lines []string, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.failed == nil {
+		return nil, nil
+	}
+	for _, l := range s.pending[max(0, len(s.pending)-n):] {
+		lines = append(lines, string(l.text))
+	}
+	return lines, s.failed
+}
+
 // Close sends the pending lines and closes the connection. A second Close does
 // nothing.
-func (s *syslog) Close() error {
+func (s *Syslog) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -163,6 +178,7 @@ func (s *syslog) Close() error {
 		s.retry.Stop()
 	}
 	err := s.sendPending()
+	s.failed = err
 	if s.conn != nil {
 		err = errors.Join(err, s.conn.Close())
 		s.conn = nil

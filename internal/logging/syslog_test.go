@@ -5,6 +5,7 @@
 package logging
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -144,7 +145,7 @@ func TestSyslogCloseReportsLoss(t *testing.T) {
 }
 
 // socketLog returns a logger to the socket at path.
-func socketLog(path string) (*slog.Logger, *syslog) {
+func socketLog(path string) (*slog.Logger, *Syslog) {
 	s := newSyslog("utmpd", func() (conn, error) { return dialSockets(path) })
 	return slog.New(&handler{level: slog.LevelInfo, write: s.write}), s
 }
@@ -218,3 +219,34 @@ func TestSyslogNeverBlocks(t *testing.T) {
 		t.Errorf("%d lines kept and %d lost, want %d kept and some lost", len(s.pending), s.lost, maxPending)
 	}
 }
+
+// TestSyslogFailing: whoever asks learns that the lines go nowhere, and has the last.
+func TestSyslogFailing(t *testing.T) {
+	down := true
+	s := newSyslog("utmpd", func() (conn, error) {
+		if down {
+			return nil, errors.New("no logger")
+		}
+		return nowhere{}, nil
+	})
+	log := slog.New(&handler{level: slog.LevelInfo, write: s.write})
+	for _, msg := range []string{"one", "two", "three"} {
+		log.Info(msg)
+	}
+	lines, err := s.Failing(2)
+	if err == nil || len(lines) != 2 || !strings.HasSuffix(lines[1], "msg=three") {
+		t.Errorf("Failing: %q, %v", lines, err)
+	}
+	down = false
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	if lines, err := s.Failing(2); lines != nil || err != nil {
+		t.Errorf("Failing behind a success: %q, %v", lines, err)
+	}
+}
+
+type nowhere struct{}
+
+func (nowhere) send(int, []byte) error { return nil }
+func (nowhere) Close() error           { return nil }

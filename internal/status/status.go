@@ -7,6 +7,7 @@ package status
 import (
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 	"unicode"
 
@@ -19,6 +20,9 @@ type Status struct {
 	PID       int
 	Version   string
 	Started   time.Time
+	DryRun    bool          // -n: it writes to neither file
+	Within    time.Duration // after which it is written again at the latest
+	Looked    time.Time     // at the utmpx file, read or not; not shown: it has the file written again
 	UtmpxFile string
 	WtmpxFile string
 
@@ -27,6 +31,7 @@ type Status struct {
 	Unwatched   int // and those judged at each scan instead
 	Dying       int // and those whose process has ended, not yet cleaned
 	Cleaned     int // records cleaned since the start
+	WouldClean  int // with DryRun: records that would have been cleaned
 	LogoutsOwed int // logouts that wait for the wtmpx file
 
 	Backend       string // how the ends of processes are learnt
@@ -39,6 +44,8 @@ type Status struct {
 	BadRequests uint64
 
 	UtmpxError string // why the utmpx file cannot be read whole, "" if it can
+	LogError   string // why the log's lines go nowhere, "" if they are taken
+	LogLines   string // the last of these lines, each with its newline
 }
 
 // State is what the daemon is doing.
@@ -54,11 +61,19 @@ const (
 // timeFormat is RFC 3339 with milliseconds, as in the log.
 const timeFormat = "2006-01-02T15:04:05.000Z07:00"
 
-// Append appends the lines of the status file. A value that is not printable is
+// late is how long after Within the file may be written.
+const late = 30 * time.Second
+
+// Append appends the lines of the status file as written at now. A value that is not printable is
 // quoted as in Go, so that it stays on its line and cannot control a terminal.
-func (s Status) Append(b []byte) []byte {
+func (s Status) Append(b []byte, now time.Time) []byte {
 	b = appendLine(b, "state", string(s.State))
+	b = appendLine(b, "written", now.Format(timeFormat))
+	if s.State != Ended {
+		b = appendLine(b, "valid until", now.Add(s.Within+late).Format(timeFormat))
+	}
 	b = appendLine(b, "pid", strconv.Itoa(s.PID))
+	b = appendLine(b, "mode", s.mode())
 	b = appendLine(b, "version", s.Version)
 	b = appendLine(b, "started", s.Started.Format(timeFormat))
 	b = appendLine(b, "utmpx", s.UtmpxFile)
@@ -68,6 +83,9 @@ func (s Status) Append(b []byte) []byte {
 	b = appendLine(b, "unwatched", strconv.Itoa(s.Unwatched))
 	b = appendLine(b, "dying", strconv.Itoa(s.Dying))
 	b = appendLine(b, "cleaned", strconv.Itoa(s.Cleaned))
+	if s.DryRun {
+		b = appendLine(b, "would clean", strconv.Itoa(s.WouldClean))
+	}
 	b = appendLine(b, "logouts owed", strconv.Itoa(s.LogoutsOwed))
 	b = appendLine(b, "backend", s.Backend)
 	b = appendLine(b, "last scan", formatTime(s.LastScan))
@@ -80,7 +98,20 @@ func (s Status) Append(b []byte) []byte {
 	if s.UtmpxError != "" {
 		b = appendLine(b, "utmpx error", s.UtmpxError)
 	}
+	if s.LogError != "" {
+		b = appendLine(b, "log error", s.LogError)
+		for line := range strings.Lines(s.LogLines) {
+			b = appendLine(b, "log line", strings.TrimSuffix(line, "\n"))
+		}
+	}
 	return b
+}
+
+func (s Status) mode() string {
+	if s.DryRun {
+		return "dry run (-n)"
+	}
+	return "normal"
 }
 
 // Summary returns the status in one line, for the service manager.
@@ -113,8 +144,8 @@ func printable(s string) string {
 
 // Write replaces the file at path, mode 0644 less the umask, so that a reader finds
 // the old one or the new one, whole.
-func Write(path string, s Status) error {
-	if err := atomicfile.Write(path, 0o644, atomicfile.Bytes(s.Append(nil))); err != nil {
+func Write(path string, s Status, now time.Time) error {
+	if err := atomicfile.Write(path, 0o644, atomicfile.Bytes(s.Append(nil, now))); err != nil {
 		return fmt.Errorf("status: %w", err)
 	}
 	return nil

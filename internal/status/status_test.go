@@ -21,8 +21,12 @@ func full() Status {
 		Sessions: 1, Watched: 2, Unwatched: 3, Dying: 4, Cleaned: 5, LogoutsOwed: 6, Backend: "pidfd",
 		LastScan: at.Add(time.Second), LastHeartbeat: at.Add(2 * time.Second), LastClean: at.Add(3 * time.Second),
 		HasPipe: true, Requests: 8, BadRequests: 9, UtmpxError: "open /run/utmp: permission denied",
+		DryRun: true, WouldClean: 10, Within: 5 * time.Minute, LogError: "dial /dev/log: no such file", LogLines: "one\ntwo\x1b\n",
 	}
 }
+
+// written is when the file was written.
+var written = time.Date(2026, 11, 28, 2, 5, 4, 0, time.UTC)
 
 // TestAppend: scripts read the keys, the order and the form of the values.
 func TestAppend(t *testing.T) {
@@ -32,7 +36,10 @@ func TestAppend(t *testing.T) {
 		want   string
 	}{
 		{"full", full(), `state: running
+written: 2026-11-28T02:05:04.000Z
+valid until: 2026-11-28T02:10:34.000Z
 pid: 77
+mode: dry run (-n)
 version: 0.1.0
 started: 2026-11-28T02:03:04.567+01:00
 utmpx: /run/utmp
@@ -42,6 +49,7 @@ watched: 2
 unwatched: 3
 dying: 4
 cleaned: 5
+would clean: 10
 logouts owed: 6
 backend: pidfd
 last scan: 2026-11-28T02:03:05.567+01:00
@@ -50,9 +58,15 @@ last clean: 2026-11-28T02:03:07.567+01:00
 requests: 8
 bad requests: 9
 utmpx error: open /run/utmp: permission denied
+log error: dial /dev/log: no such file
+log line: one
+log line: "two\x1b"
 `},
 		{"at the start, without a pipe", Status{State: Starting, Started: time.Date(2026, 11, 28, 2, 3, 4, 0, time.UTC), Backend: "polling"}, `state: starting
+written: 2026-11-28T02:05:04.000Z
+valid until: 2026-11-28T02:05:34.000Z
 pid: 0
+mode: normal
 version: 
 started: 2026-11-28T02:03:04.000Z
 utmpx: 
@@ -71,7 +85,7 @@ last clean: never
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if d := cmp.Diff(tt.want, string(tt.status.Append(nil))); d != "" {
+			if d := cmp.Diff(tt.want, string(tt.status.Append(nil, written))); d != "" {
 				t.Errorf("(-want +got)\n%s", d)
 			}
 		})
@@ -113,11 +127,11 @@ func TestWrite(t *testing.T) {
 	defer unix.Umask(unix.Umask(0o022)) // as the daemon sets it
 	for n := range 2 {
 		st := Status{Cleaned: n}
-		if err := Write(path, st); err != nil {
+		if err := Write(path, st, written); err != nil {
 			t.Fatal(err)
 		}
 		b, err := os.ReadFile(path)
-		if err != nil || string(b) != string(st.Append(nil)) {
+		if err != nil || string(b) != string(st.Append(nil, written)) {
 			t.Errorf("got %q, %v", b, err)
 		}
 	}
@@ -127,7 +141,7 @@ func TestWrite(t *testing.T) {
 	if names, _ := filepath.Glob(filepath.Join(dir, "*")); len(names) != 1 {
 		t.Errorf("files: %v", names)
 	}
-	if err := Write(filepath.Join(dir, "none", "status"), Status{}); !errors.Is(err, os.ErrNotExist) {
+	if err := Write(filepath.Join(dir, "none", "status"), Status{}, written); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("no directory: %v", err)
 	}
 }
