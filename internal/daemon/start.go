@@ -3,9 +3,13 @@
 package daemon
 
 import (
+	"context"
+	"errors"
 	"strings"
 
 	"utmpd.dev/utmpd/internal/config"
+	"utmpd.dev/utmpd/internal/logs"
+	"utmpd.dev/utmpd/internal/recfile"
 	"utmpd.dev/utmpd/internal/version"
 )
 
@@ -26,6 +30,34 @@ func (d *daemon) logStart() {
 	d.log.Info("utmpd started", args...)
 	if _, why := d.log.failing(); why != "" {
 		d.log.Warn("the log goes nowhere: the status has its last lines", "error", why)
+	}
+	d.logDamage()
+}
+
+// damageWithin is how many of the wtmpx file's last records are looked at for damage.
+const damageWithin = 1024
+
+// logDamage logs what is wrong with the end of the wtmpx file: that it holds no records,
+// or where it is damaged.
+func (d *daemon) logDamage() {
+	log := logs.New(d.cfg.WtmpxFile, logs.Options{System: d.on.files, Detector: d.wtmpx.Detector()})
+	f, err := log.Open(context.Background(), log.Name())
+	if err != nil {
+		if errors.Is(err, recfile.ErrLayout) {
+			d.log.Warn("the wtmpx file cannot be read", "error", err)
+		}
+		return // what else keeps it from being opened shows when it is written
+	}
+	defer f.Close()
+	left := damageWithin
+	for _, err := range f.Reuse().Backward(f.End()) {
+		if err != nil {
+			d.log.Warn("the wtmpx file is damaged; what is around the damage is read", "error", err)
+			return
+		}
+		if left--; left == 0 {
+			return
+		}
 	}
 }
 
