@@ -36,8 +36,7 @@ func (l *Log) readBack(ctx context.Context, f *logs.File, files listing) (*state
 	next := &state{Logins: p.logins, at: start, rotated: files.rotated}
 	for e, err := range f.Forward(p.from) {
 		switch {
-		case logs.IsDamage(err):
-			next.skip()
+		case logs.IsDamage(err): // see [Logins]
 		case err != nil:
 			return nil, err
 		default:
@@ -187,7 +186,7 @@ func lastBoot(f *logs.File, left *int) (from int64, r reach, err error) {
 	}
 	for e, err := range f.Backward(f.End()) {
 		if logs.IsDamage(err) {
-			continue // it is a gap when the records are taken in
+			continue
 		}
 		if err != nil {
 			return 0, inOlder, err
@@ -252,8 +251,7 @@ func (l *Log) take(ctx context.Context, logins *Logins, s span) {
 		defer f.Close()
 		for e, err := range f.Reuse().Forward(s.from) {
 			if logs.IsDamage(err) {
-				logins.skip()
-				continue
+				continue // see [Logins]
 			}
 			if err != nil {
 				return err

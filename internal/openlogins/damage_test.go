@@ -9,9 +9,9 @@ import (
 	"utmpd.dev/utmpd/internal/simfile"
 )
 
-// TestDamageIsAGap: the records around damage count, and what stood in it may have been
-// anything: a login before it, of a line that no record shows, may be open.
-func TestDamageIsAGap(t *testing.T) {
+// TestDamageIsNoGap checks that the records around damage count, and that a login which
+// nothing can read any more is not taken for open.
+func TestDamageIsNoGap(t *testing.T) {
 	b := raw(t, layout, sess("pts/1", 1), sess("pts/2", 2), sess("pts/3", 3), dead("pts/1", 4), sess("pts/4", 5))
 	w := simWorld{simfile.New()}
 	w.Write(t, "wtmp", slices.Delete(b, 2*384+100, 3*384))
@@ -19,11 +19,11 @@ func TestDamageIsAGap(t *testing.T) {
 	logins := read(t, l)
 	wantOpen(t, logins, "pts/2", 1002)
 	wantOpen(t, logins, "pts/4", 1005)
-	if _, open := logins.On("pts/1"); open || logins.Complete() {
+	if _, open := logins.On("pts/1"); open || !logins.Complete() {
 		t.Errorf("pts/1 is open: %v, complete: %v", open, logins.Complete())
 	}
-	if !logins.MayBeOpen("pts/3", sess("", 3).Time) {
-		t.Error("a login that may have been in the damage is not open")
+	if logins.MayBeOpen("pts/3", sess("", 3).Time) {
+		t.Error("a login that may have been in the damage may be open")
 	}
 	// What is appended is read from there on, behind new damage too.
 	w.Change(t, "wtmp", func(b []byte) []byte {

@@ -170,8 +170,7 @@ func (l *Log) goOn(f *logs.File, limit int64) (bool, error) {
 			return false, nil
 		case !proved:
 			proved = true
-		case err != nil:
-			l.now.skip()
+		case err != nil: // damage: see [Logins]
 		default:
 			l.now.add(e)
 		}

@@ -27,6 +27,8 @@ type Login struct {
 //   - A login opens its line, and replaces one that was open there.
 //   - A DEAD_PROCESS record, or one without a user, closes it.
 //   - A boot or a shutdown closes all lines, as last(1) shows them.
+//   - What is damaged is left out, and is no gap: a login that stood there is one that
+//     no program can show, so it needs no logout.
 //   - A login stays open when the log is rotated. The first record of its line in
 //     the next file decides again.
 //
