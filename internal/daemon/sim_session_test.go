@@ -296,7 +296,7 @@ func (w *simWorld) write(s *simSession, rec utmpx.Record, opt int) {
 // begins notes that a session's record is there from now on.
 func (s *simSession) begins() {
 	s.began = time.Now()
-	s.readBy, s.seenBy, s.judgedAt = 0, 0, time.Time{}
+	s.readBy, s.seenBy, s.outerSeenBy, s.judgedAt = 0, 0, 0, time.Time{}
 }
 
 // slotOf returns the slot of a session's record, -1 if it has none.

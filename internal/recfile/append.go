@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"time"
 
 	"utmpd.dev/utmpd/internal/snapshot"
@@ -61,7 +62,7 @@ func (l *Log) hold(ctx context.Context) (LockedLog, error) {
 	}
 	layout, err := l.layoutAtEnd(h, info)
 	if err == nil {
-		info.Size, err = waitForWholeRecord(h, info.Size, layout)
+		info.Size, err = l.waitForWholeRecord(h, info, layout)
 	}
 	if err != nil {
 		h.Close()
@@ -151,21 +152,52 @@ const (
 // the record's, or once it stays the same for 0.1 s. The kernel lets a file grow
 // page by page. So a partial record at the end may be that of a writer without
 // locks that is still at work, and would be lost if something was put into it.
-func waitForWholeRecord(h sysfile.Handle, size int64, l *utmpx.Layout) (int64, error) {
+func (l *Log) waitForWholeRecord(h sysfile.Handle, info sysfile.Info, layout *utmpx.Layout) (size int64, err error) {
+	size = info.Size
+	if torn := (tail{info.Generation, size}); l.torn.is(torn) {
+		return size, nil // it stood still when the log was locked before
+	}
 	same := 0
 	for range growthMost {
-		if size%int64(l.Size()) == 0 || same == growthChecks {
+		if size%int64(layout.Size()) == 0 || same == growthChecks {
 			break
 		}
 		same++
 		time.Sleep(growthPause)
-		info, err := h.Info()
+		now, err := h.Info()
 		if err != nil {
 			return 0, err
 		}
-		if info.Size != size {
-			size, same = info.Size, 0
+		if now.Size != size {
+			size, same = now.Size, 0
 		}
 	}
+	if same == growthChecks {
+		l.torn.set(tail{info.Generation, size})
+	}
 	return size, nil
+}
+
+// tail is the end of a log.
+type tail struct {
+	gen  snapshot.Generation
+	size int64
+}
+
+// tornTail is the last end with a partial record that was seen to be torn.
+type tornTail struct {
+	mu sync.Mutex
+	at tail
+}
+
+func (t *tornTail) is(at tail) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.at == at
+}
+
+func (t *tornTail) set(at tail) {
+	t.mu.Lock()
+	t.at = at
+	t.mu.Unlock()
 }

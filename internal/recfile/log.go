@@ -13,7 +13,10 @@ import (
 // changes. It keeps no file open; each call opens the file that the name leads to.
 // It may be used by many goroutines. A missing log is [fs.ErrNotExist]; it is not
 // created, as libc does not create it either.
-type Log struct{ opened }
+type Log struct {
+	opened
+	torn tornTail
+}
 
 // NewLog names a wtmpx log. It does no I/O.
 func NewLog(name string, opts Options) *Log {

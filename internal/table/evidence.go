@@ -143,7 +143,7 @@ func (s *entry) sawOn(l session.Candidate) (own session.ID, outer bool) {
 	if id := s.sight.Leader; id.PID != 0 && (id.Same(l.ID) || slices.ContainsFunc(l.Above, id.Same)) {
 		own = id
 	}
-	return own, s.sight.Outer.PID != 0 && s.sight.Outer.Same(l.ID)
+	return own, !s.twin && s.sight.Outer.PID != 0 && s.sight.Outer.Same(l.ID)
 }
 
 // carryOut goes on with a session as judged.

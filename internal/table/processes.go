@@ -45,6 +45,7 @@ func newProcesses() processes {
 // answered about it: an answer counts only for sessions that asked before it was given.
 type group struct {
 	first            *entry
+	outer            bool   // one of them was seen to stand below who leads its line
 	askedIn          uint64 // the Handle that last asked
 	issued, answered int32
 }
@@ -323,6 +324,9 @@ func (t *Table) join(s *entry) *group {
 		g.first.prev = s
 	}
 	g.first = s
+	if g.outer {
+		g.markTwins(s)
+	}
 	return g
 }
 

@@ -68,6 +68,7 @@ type entry struct {
 	review bool    // though it is left alone, a periodic scan asks again
 	told   bool    // it was reported that it is left alone
 	logind bool    // pid leads logind's session on the display
+	twin   bool    // another record of its line named its pid, see markTwins
 	joined bool    // in its pid's group
 	seen   bool    // the process was seen alive
 	exact  bool    // end is the time of the death, not of the finding

@@ -75,6 +75,7 @@ func (t *Table) looked(ev Looked) {
 		}
 		if seen.Outer.PID != 0 {
 			s.sight.Outer = seen.Outer
+			t.sawOuter(s)
 		}
 		if !s.sight.Owner.Known {
 			s.sight.Owner = seen.Owner
@@ -86,4 +87,24 @@ func (t *Table) looked(ev Looked) {
 // or stood below or above who did.
 func (s *entry) onLine() bool {
 	return s.sight != nil && (s.sight.Leader.PID != 0 || s.sight.Outer.PID != 0)
+}
+
+// sawOuter notes that the process under the pid of a session stands below who leads its
+// line.
+func (t *Table) sawOuter(s *entry) {
+	if g := t.processes.byPID[s.pid]; g != nil {
+		g.outer = true
+		g.markTwins(s)
+	}
+}
+
+// markTwins marks the sessions that name the pid and the line of s, and s with them. The
+// process is that of one of them at most; the others had one with the same pid before.
+// So what it was seen below tells nothing of them.
+func (g *group) markTwins(s *entry) {
+	for o := g.first; o != nil; o = o.next {
+		if o != s && o.line == s.line {
+			o.twin, s.twin = true, true
+		}
+	}
 }
