@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"slices"
 	"time"
 
 	"utmpd.dev/utmpd/internal/openlogins"
@@ -234,7 +235,7 @@ func (c *Cleaner) confirm(l logins) (some bool) {
 		d, _ := l.debt(i)
 		switch {
 		case unread:
-		case rivaled(snap, d.Login, login):
+		case rivaled(snap, d, login):
 			l.of[i].Logout, l.of[i].Login = session.Closed, session.Login{}
 		case login == d.Of, login.PID <= 0, c.opts.Gone(login.PID):
 			l.of[i].Logout, some = session.Appended, true
@@ -243,14 +244,18 @@ func (c *Cleaner) confirm(l logins) (some bool) {
 	return some
 }
 
-// rivaled reports whether another record of the utmpx file fits a login as well as r.
-func rivaled(snap *snapshot.Snapshot, r utmpx.Record, login session.Login) bool {
+// rivaled reports whether another record fits a login as well as that of d: one of the
+// utmpx file, or one that a living session had there.
+func rivaled(snap *snapshot.Snapshot, d session.Debt, login session.Login) bool {
 	for _, o := range snap.All() {
-		if rivals(o, r, login) {
+		if o.PID == d.Login.PID && o.Line == d.Login.Line {
+			continue // it is as dead as d
+		}
+		if rivals(o, d.Login, login) {
 			return true
 		}
 	}
-	return false
+	return slices.ContainsFunc(d.Rivals, func(o utmpx.Record) bool { return rivals(o, d.Login, login) })
 }
 
 // logouts are the logouts to append under one lock, at most one for each line.

@@ -118,10 +118,9 @@ func wholly(login utmpx.Time, death time.Time) bool {
 	return t.Before(death)
 }
 
-// rivals reports whether the record o fits a login as well as the record r does. One of
-// the same process does not count: it is as dead as r.
+// rivals reports whether the record o fits a login as well as the record r does.
 func rivals(o, r utmpx.Record, login session.Login) bool {
-	if o.Type != utmpx.UserProcess || o.User != r.User || o.Line != r.Line && o.Line != login.Line || o.PID == r.PID || !near(login.Time, o.Time) {
+	if o.Type != utmpx.UserProcess || o.User != r.User || o.Line != r.Line && o.Line != login.Line || !near(login.Time, o.Time) {
 		return false
 	}
 	if a, b := names(o, login), names(r, login); a != b {

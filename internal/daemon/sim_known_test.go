@@ -63,6 +63,14 @@ func (w *simWorld) samePID(s *simSession) bool {
 	return slices.ContainsFunc(w.sessions, func(o *simSession) bool { return o != s && o.rec.PID == s.rec.PID })
 }
 
+// twin reports whether another record of its line has had a session's pid: then nobody
+// can know which of the two the process was that was seen below who leads the line.
+func (w *simWorld) twin(s *simSession) bool {
+	return slices.ContainsFunc(w.sessions, func(o *simSession) bool {
+		return o != s && o.rec.PID == s.rec.PID && o.rec.Line == s.rec.Line
+	})
+}
+
 // mistaken reports whether a session lives and nobody could know. A display's
 // may live by no process that its record names, and the pid became another's
 // before utmpd saw it: that one's death is then the session's. And the clock may
@@ -99,7 +107,7 @@ func (w *simWorld) taken(s *simSession, noticed time.Time) []*simProc {
 	tick := uint64(w.up(noticed)/(10*time.Millisecond)) + 1
 	procs := s.procs()
 	for _, p := range slices.Concat(w.led[s.rec.Line], w.unknownGettys(s.rec.Line)) {
-		if outer := s.outerSeenBy == w.run.n && slices.Contains(s.outers, p); p.start <= tick && !outer && !slices.Contains(procs, p) {
+		if outer := s.outerSeenBy == w.run.n && slices.Contains(s.outers, p) && !w.twin(s); p.start <= tick && !outer && !slices.Contains(procs, p) {
 			procs = append(procs, p)
 		}
 	}

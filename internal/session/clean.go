@@ -22,6 +22,10 @@ type Job struct {
 	Found      string    // what showed that it is dead, if nobody saw the death
 	SkipLog    bool      // mark the record, owe the logout: the wtmpx file fails, or Login waits
 	Login      Login     // the login that its logout waits for; zero: none
+
+	// Rivals are the records that other sessions of its line had, which live. The open
+	// login may be theirs.
+	Rivals []utmpx.Record
 }
 
 // Login names a login in the wtmpx file: a USER_PROCESS record. The zero Login names
@@ -77,10 +81,13 @@ type Debt struct {
 	Login  utmpx.Record
 	End    time.Time
 	Status Status
-	After  time.Time // as in [Job]
-	Of     Login     // the login in the wtmpx file that is known to be the session's; zero: the judgement finds it
-	By     ID        // utmpd has not marked the record: the process by which the session lives or lived; else zero
+	After  time.Time      // as in [Job]
+	Rivals []utmpx.Record // as in [Job]; not saved
+	Of     Login          // the login in the wtmpx file that is known to be the session's; zero: the judgement finds it
+	By     ID             // utmpd has not marked the record: the process by which the session lives or lived; else zero
 }
 
 // Debt returns the logout of the job's session.
-func (j *Job) Debt() Debt { return Debt{Login: j.Record, End: j.End, Status: j.Status, After: j.After} }
+func (j *Job) Debt() Debt {
+	return Debt{Login: j.Record, End: j.End, Status: j.Status, After: j.After, Rivals: j.Rivals}
+}

@@ -58,6 +58,7 @@ func (t *Table) clean(s *entry) {
 	if !s.exact {
 		job.After, job.Found = s.aliveUntil(), s.found.String()
 	}
+	job.Rivals = t.waits.rivals(s.line)
 	if job.SkipLog {
 		t.debts.leftOut(job)
 		t.dirty = true

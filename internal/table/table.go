@@ -144,6 +144,9 @@ func (t *Table) takeDue() {
 		t.askUnwatched()
 	}
 	if pay := t.debts.pay(t.now.Mono); pay != nil {
+		for i := range pay {
+			pay[i].Rivals = t.waits.rivals(pay[i].Login.Line)
+		}
 		t.out.Pay = pay
 	}
 }

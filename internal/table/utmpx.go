@@ -111,7 +111,7 @@ func (t *Table) changed(prev, next *snapshot.Snapshot) {
 	for slot := range next.Changed(prev) {
 		if s := u.at(slot); s != nil {
 			byOwner := slot < next.Len() && next.Record(slot).Type != utmpx.UserProcess
-			if byOwner || slot < next.Len() && next.Record(slot).PID != s.record().PID {
+			if byOwner || slot < next.Len() && next.Record(slot).PID != s.pid {
 				t.outlived(s)
 			}
 			t.close(s, byOwner)

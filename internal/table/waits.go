@@ -24,6 +24,7 @@ import (
 // count as logouts that wait.
 type waits struct {
 	byKey  map[uint64]*waiting
+	byLine map[string][]*waiting // those of the second kind
 	stored []session.Debt // of an earlier run, until the first reading
 }
 
@@ -37,7 +38,9 @@ type waiting struct {
 // its record: most do that at once.
 const ownerWrites = time.Second
 
-func newWaits() waits { return waits{byKey: map[uint64]*waiting{}} }
+func newWaits() waits {
+	return waits{byKey: map[uint64]*waiting{}, byLine: map[string][]*waiting{}}
+}
 
 func (w *waits) record(s *entry) utmpx.Record { return w.byKey[s.key].debt.Login }
 
@@ -157,7 +160,35 @@ func (t *Table) keep(s *entry, d session.Debt) {
 		delete(t.waits.byKey, s.key)
 		return
 	}
+	if d.Of.Line == "" {
+		t.waits.byLine[s.line] = append(t.waits.byLine[s.line], t.waits.byKey[s.key])
+	}
 	t.ask(s)
+}
+
+// remove takes one out.
+func (w *waits) remove(s *entry) {
+	at := w.byKey[s.key]
+	delete(w.byKey, s.key)
+	if at.debt.Of.Line != "" {
+		return
+	}
+	rest := slices.DeleteFunc(w.byLine[s.line], func(o *waiting) bool { return o == at })
+	if w.byLine[s.line] = rest; len(rest) == 0 {
+		delete(w.byLine, s.line)
+	}
+}
+
+// rivals returns the records of the sessions of a line that live without one: the login
+// in the log may be theirs.
+func (w *waits) rivals(line string) (recs []utmpx.Record) {
+	for _, at := range w.byLine[line] {
+		switch at.entry.state {
+		case asking, watched, unwatchedNow, gathering:
+			recs = append(recs, at.debt.Login)
+		}
+	}
+	return recs
 }
 
 func (t *Table) keptAlready(s *entry, d session.Debt) bool {
@@ -213,7 +244,7 @@ func (t *Table) settle(s *entry) {
 	t.unbind(s)
 	t.leave(s)
 	s.state = done
-	delete(t.waits.byKey, s.key)
+	t.waits.remove(s)
 	t.debts.addNow(d, t.now.Mono)
 	t.dirty = true
 }
