@@ -321,6 +321,8 @@ func (w *simWorld) logout(r utmpx.Record, log []logEntry) {
 		w.count("logouts: not judged, the session lives and nobody could know")
 	case last.of.lives():
 		w.broken("1: a logout after the login of %v, which lives", last.of)
+	case last.writerLives() && w.misdated(last.of):
+		w.count("logouts: not judged, the writer of the login seems to have started long after it")
 	case last.writerLives():
 		w.broken("1: a logout after the login of %v, whose writer lives", last.of)
 	case last.of.rec.PID != r.PID && w.rivaled(last):

@@ -179,6 +179,12 @@ func (w *waits) remove(s *entry) {
 	}
 }
 
+// hadRecord reports whether o may be the session of s, kept from when it lost its record
+// before: a program has marked that and written it anew.
+func (w *waits) hadRecord(o, s *entry) bool {
+	return o.source == w && o.source.record(o).PID == s.source.record(s).PID
+}
+
 // rivals returns the records of the sessions of a line that live without one: the login
 // in the log may be theirs.
 func (w *waits) rivals(line string) (recs []utmpx.Record) {
