@@ -74,12 +74,13 @@ func (w *simWorld) twin(s *simSession) bool {
 // mistaken reports whether a session lives and nobody could know. A display's
 // may live by no process that its record names, and the pid became another's
 // before utmpd saw it: that one's death is then the session's. And the clock may
-// have been wrong for a while, in which the record was written.
+// have been wrong for a while, in which the record was written. And a login may stand
+// in the log alone, of which the process is gone and only the terminal's leader lives.
 func (w *simWorld) mistaken(s *simSession) bool {
 	if !s.lives() {
 		return false
 	}
-	return w.misdated(s) || w.unknowable(s) || s.display && s.proc.reused && s.proc.seenBy != w.run.n
+	return s.readBy == 0 && s.proc.ended || w.misdated(s) || w.unknowable(s) || s.display && s.proc.reused && s.proc.seenBy != w.run.n
 }
 
 // misdated reports whether by the clock, as it was at some time since a record

@@ -194,6 +194,10 @@ func (t *Table) noLonger(s *entry) {
 		return
 	}
 	t.unbind(s)
+	if !h.seen && s.source == &t.waits {
+		t.giveUp(s)
+		return
+	}
 	if !h.seen {
 		s.left = true
 		t.leaveAlone(s, false)

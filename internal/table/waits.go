@@ -247,10 +247,15 @@ func (t *Table) settle(s *entry) {
 	case s.seen && d.End.Before(end): // it has outlived the session's own process
 		d.End = end
 	}
+	t.giveUp(s)
+	t.debts.addNow(d, t.now.Mono)
+}
+
+// giveUp forgets one that waits.
+func (t *Table) giveUp(s *entry) {
 	t.unbind(s)
 	t.leave(s)
 	s.state = done
 	t.waits.remove(s)
-	t.debts.addNow(d, t.now.Mono)
 	t.dirty = true
 }
