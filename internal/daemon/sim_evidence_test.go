@@ -85,6 +85,7 @@ func (k simKernel) Gather(questions []session.Question) []session.Evidence {
 		}
 		for _, s := range k.w.sessions {
 			if p := s.proc; p.number == q.PID && q.PID != 0 && !p.ended {
+				p.found = true
 				found[i].Namesakes = append(found[i].Namesakes, p.candidate())
 			}
 		}

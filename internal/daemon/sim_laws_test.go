@@ -409,7 +409,7 @@ func (w *simWorld) checkMarked(allDead bool) {
 		if !allDead {
 			w.count("dead when left alone")
 		}
-		if s.proc.foreign && s.proc.seenBy != 0 {
+		if s.proc.foreign && (s.proc.seenBy != 0 || s.proc.found) {
 			if !allDead {
 				w.count("dead when left alone: not judged, its process was of another user namespace")
 			}

@@ -22,6 +22,7 @@ type simProc struct {
 	uid           uint32 // the real one
 	number        int32  // in a pid namespace of its own; 0: it has none
 	foreign       bool   // in a user namespace of its own
+	found         bool   // utmpd has found it by its number in a pid namespace
 	nobody        session.Nobody
 	ended, reaped bool
 	endAt         time.Time

@@ -87,7 +87,7 @@ func (t *Table) cleaned(ev Cleaned) {
 		if s != nil && s.state == cleaning {
 			t.goOn(s, res)
 		}
-		if res.Outcome == session.Changed && res.Err == nil {
+		if lostRecord(res, s) {
 			t.outlivedJob(res.Job)
 		}
 	}
@@ -96,6 +96,18 @@ func (t *Table) cleaned(ev Cleaned) {
 			t.report(r)
 		}
 	}
+}
+
+// lostRecord reports whether the record of a job was another one when it was to be marked,
+// or has become one since, and the logout may be missing. s has the record, if it is there.
+func lostRecord(res session.Result, s *entry) bool {
+	switch res.Outcome {
+	case session.Changed:
+		return res.Err == nil
+	case session.LogFailed, session.Busy, session.Failed, session.Doubtful:
+		return s == nil
+	}
+	return false
 }
 
 // goOn moves a session on by what became of its job.
