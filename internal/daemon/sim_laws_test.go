@@ -471,7 +471,7 @@ func (w *simWorld) mustClose(e logEntry) bool {
 			return false
 		}
 	}
-	return s.lost == w.run.n && !s.lives() && !s.marked && !s.display && e.rec.Line != "" && len(w.steps) == 0 &&
+	return s.lost == w.run.n && !s.lives() && !s.marked && !s.display && !s.proc.foreign && e.rec.Line != "" && len(w.steps) == 0 &&
 		w.maxFDs > 100 && !w.wasFull && w.plain(e) && !slices.ContainsFunc(w.taken(s, time.Now()), func(p *simProc) bool { return !p.ended })
 }
 
