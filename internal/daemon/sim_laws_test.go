@@ -186,7 +186,7 @@ func (w *simWorld) markedLate(s *simSession, prompt bool) {
 			from = latest(from, p.endAt)
 		}
 	}
-	if time.Since(s.proc.endAt) < w.grace && !w.misdated(s) && !w.unfollowed(s) {
+	if time.Since(s.proc.endAt) < w.grace && !w.misdated(s) && !s.nameless && !w.unfollowed(s) {
 		w.broken("2: %v was marked %v after its end, before its grace was over", s, time.Since(s.proc.endAt))
 	}
 	if time.Since(from) > w.grace+late {

@@ -23,8 +23,8 @@ type Job struct {
 	SkipLog    bool      // mark the record, owe the logout: the wtmpx file fails, or Login waits
 	Login      Login     // the login that its logout waits for; zero: none
 
-	// Rivals are the records that other sessions of its line had, which live. The open
-	// login may be theirs.
+	// Rivals are the records that other sessions of its line have lost. The open login
+	// may be theirs.
 	Rivals []utmpx.Record
 }
 

@@ -185,14 +185,11 @@ func (w *waits) hadRecord(o, s *entry) bool {
 	return o.source == w && o.source.record(o).PID == s.source.record(s).PID
 }
 
-// rivals returns the records of the sessions of a line that live without one: the login
-// in the log may be theirs.
+// rivals returns the records of the sessions of a line that have lost theirs: the login
+// in the log may be theirs, and they are judged by themselves.
 func (w *waits) rivals(line string) (recs []utmpx.Record) {
 	for _, at := range w.byLine[line] {
-		switch at.entry.state {
-		case asking, watched, unwatchedNow, gathering:
-			recs = append(recs, at.debt.Login)
-		}
+		recs = append(recs, at.debt.Login)
 	}
 	return recs
 }
