@@ -49,9 +49,11 @@ func judge(logins *openlogins.Logins, d session.Debt) (session.Logout, session.L
 
 // elsewhere returns the login of a session that a program recorded under another line in
 // the log: of the same process, user and second. xrdp does, which leaves the log to PAM.
+// A process that was never seen alive may have had the pid before another one.
 func elsewhere(logins *openlogins.Logins, d session.Debt) (session.Login, bool) {
 	name, login, ok := logins.OfProcess(d.Login.PID)
-	if !ok || login.Time.Sec != d.Login.Time.Sec || !mayBe(login, d.Login, earliest(d)) {
+	seen := d.After.IsZero() || d.After.After(d.Login.Time.Time())
+	if !ok || !seen || login.Time.Sec != d.Login.Time.Sec || !mayBe(login, d.Login, earliest(d)) {
 		return session.Login{}, false
 	}
 	return session.Login{Line: name, PID: login.PID, Time: login.Time}, true

@@ -75,13 +75,17 @@ func (w *simWorld) twin(s *simSession) bool {
 // may live by no process that its record names, and the pid became another's
 // before utmpd saw it: that one's death is then the session's. And the clock may
 // have been wrong for a while, in which the record was written. And a login may stand
-// in the log alone, of which the process is gone and only the terminal's leader lives.
+// in the log alone, of which the process is gone and only the leader of the terminal
+// lives.
 func (w *simWorld) mistaken(s *simSession) bool {
 	if !s.lives() {
 		return false
 	}
-	return s.readBy == 0 && s.proc.ended || w.misdated(s) || w.unknowable(s) || s.display && s.proc.reused && s.proc.seenBy != w.run.n
+	return s.proc.ended && (s.readBy == 0 || w.lostUnseen(s)) || w.misdated(s) || w.unknowable(s) || s.display && s.proc.reused && s.proc.seenBy != w.run.n
 }
+
+// lostUnseen reports whether a session lost its record while utmpd did not run.
+func (w *simWorld) lostUnseen(s *simSession) bool { return w.slotOf(s) < 0 && s.readBy != w.run.n }
 
 // misdated reports whether by the clock, as it was at some time since a record
 // was written, its process may have seemed to have started too long after that:
@@ -182,10 +186,11 @@ func (w *simWorld) oldDisplay(s *simSession) bool {
 }
 
 // twins reports whether another session, of which r is the logout, says the same as a
-// login in the log: the same line, user, process and time.
+// login in the log: the same line, user, process and time. A record whose line the log
+// does not have says as little with another line and within the same second.
 func (w *simWorld) twins(e logEntry, r utmpx.Record) bool {
 	return slices.ContainsFunc(w.sessions, func(o *simSession) bool {
-		return o != e.of && o.rec.PID == r.PID && e.rec.PID == r.PID && o.rec.Line == e.rec.Line && o.rec.User == e.rec.User &&
-			e.rec.Time == o.rec.Time
+		same := o.rec.Line == e.rec.Line && e.rec.Time == o.rec.Time || o.rec.Line != e.rec.Line && e.rec.Time.Sec == o.rec.Time.Sec
+		return o != e.of && o.rec.PID == r.PID && e.rec.PID == r.PID && o.rec.User == e.rec.User && same
 	})
 }
