@@ -137,7 +137,10 @@ var simKinds = []struct {
 		w.remove([]string{utmpName, wtmpName}[e.A%2], time.Duration(e.B%20)*time.Second)
 	}},
 	{"rotate", 3, func(w *simWorld, e simEvent) {
-		if e.A%4 != copiedAndCut || e.At != simfile.Truncate { // between two instructions: nobody can help it
+		// Cut between two instructions, of which the second cuts or fills up a torn tail:
+		// nobody can help it.
+		torn := e.At == simfile.Truncate || e.At == simfile.Append && len(w.files.ReadFile(wtmpName))%simLayout.Size() != 0
+		if e.A%4 != copiedAndCut || !torn {
 			w.rotate(e.A % 4)
 		}
 	}},
