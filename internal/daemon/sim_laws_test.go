@@ -314,7 +314,12 @@ func (w *simWorld) logout(r utmpx.Record, log []logEntry) {
 		w.broken("2: a logout after the login of %v", log[at].rec)
 		return
 	}
-	switch last := log[at]; {
+	w.judgeLogout(r, log[at])
+}
+
+// judgeLogout checks that the logout r may close that login.
+func (w *simWorld) judgeLogout(r utmpx.Record, last logEntry) {
+	switch {
 	case w.twins(last, r):
 		w.count("logouts: not judged, two logins say the same")
 	case w.mistaken(last.of):
@@ -409,7 +414,7 @@ func (w *simWorld) checkMarked(allDead bool) {
 		if !allDead {
 			w.count("dead when left alone")
 		}
-		if s.proc.foreign && (s.proc.seenBy != 0 || s.proc.found) {
+		if s.proc.foreignKnown() {
 			if !allDead {
 				w.count("dead when left alone: not judged, its process was of another user namespace")
 			}
@@ -428,6 +433,10 @@ func (w *simWorld) checkMarked(allDead bool) {
 		w.broken("2: %v is dead since %v, and not marked (all dead: %v)", s, time.Since(s.last()), allDead)
 	}
 }
+
+// foreignKnown reports whether utmpd has found the process, which is in a user namespace
+// of its own: its end proves nothing.
+func (p *simProc) foreignKnown() bool { return p.foreign && (p.seenBy != 0 || p.found) }
 
 // checkLog checks that no login that utmpd has marked is open.
 func (w *simWorld) checkLog() {

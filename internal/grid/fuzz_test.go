@@ -47,6 +47,16 @@ func TestOnce(t *testing.T) {
 	}
 }
 
+// offsets returns where the records of b are found, and what is damaged.
+func offsets(t *testing.T, b []byte, l *utmpx.Layout) (map[int64]bool, any) {
+	recs, damage := read(t, b, l, 5000)
+	found := make(map[int64]bool, len(recs))
+	for _, r := range recs {
+		found[r.off] = true
+	}
+	return found, damage
+}
+
 func once(t *testing.T, kind byte, where, length int64, seed uint64) {
 	rng := rand.New(rand.NewPCG(seed, 1))
 	l := utmpx.Layouts()[seed%uint64(len(utmpx.Layouts()))]
@@ -73,11 +83,7 @@ func once(t *testing.T, kind byte, where, length int64, seed uint64) {
 		clear(b[where : where+length])
 		from = where + length
 	}
-	recsFound, damage := read(t, b, l, 5000)
-	found := map[int64]bool{}
-	for _, r := range recsFound {
-		found[r.off] = true
-	}
+	found, damage := offsets(t, b, l)
 	for off := int64(0); off < end; off += size {
 		at := off
 		switch {
