@@ -25,7 +25,7 @@ import (
 type waits struct {
 	byKey  map[uint64]*waiting
 	byLine map[string][]*waiting // those of the second kind
-	stored []session.Debt // of an earlier run, until the first reading
+	stored []session.Debt        // of an earlier run, until the first reading
 }
 
 // waiting is one of them.
