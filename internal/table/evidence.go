@@ -235,7 +235,7 @@ func (t *Table) ownsLine(l session.Candidate, s *entry) bool {
 			continue
 		}
 		for o := g.first; o != nil; o = o.next {
-			if o != s && o.line == s.line && o.owns(id) && !t.waits.hadRecord(o, s) {
+			if o != s && o.line == s.line && o.owns(id) && !t.waits.sharesLeader(o, s) {
 				return true
 			}
 		}

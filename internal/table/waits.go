@@ -179,10 +179,11 @@ func (w *waits) remove(s *entry) {
 	}
 }
 
-// hadRecord reports whether o may be the session of s, kept from when it lost its record
-// before: a program has marked that and written it anew.
-func (w *waits) hadRecord(o, s *entry) bool {
-	return o.source == w && o.source.record(o).PID == s.source.record(s).PID
+// sharesLeader reports whether what o lives by may be s's too, whose record names the same
+// process. o has lost that record before, as when a program marks it and writes it anew;
+// or the process has written two, and o lives by the leader of the line already.
+func (w *waits) sharesLeader(o, s *entry) bool {
+	return (o.led || o.source == w) && o.source.record(o).PID == s.source.record(s).PID
 }
 
 // rivals returns the records of the sessions of a line that have lost theirs: the login
