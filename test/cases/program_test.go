@@ -222,7 +222,6 @@ type terminal struct {
 	shell int
 	line  string
 	in    io.Writer
-	out   *bytes.Buffer
 }
 
 // newTerminal starts sshd and the shell.
