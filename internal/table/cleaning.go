@@ -59,6 +59,9 @@ func (t *Table) clean(s *entry) {
 		job.After, job.Found = s.aliveUntil(), s.found.String()
 	}
 	job.Rivals = t.waits.rivals(s.line)
+	if s.before != nil {
+		job.Rivals = append(job.Rivals, *s.before)
+	}
 	if job.SkipLog {
 		t.debts.leftOut(job)
 		t.dirty = true

@@ -54,6 +54,8 @@ type entry struct {
 	sight *session.Sighting // who led the line when the process lived; nil: nobody looked
 	held  *held             // the session stays by a process whose end proves nothing
 
+	before *utmpx.Record // that this one has displaced, on its line, in the grace of that session
+
 	status session.Status
 	place  int32 // in its source: the slot
 	pid    int32 // of the process it lives by: ut_pid, or the leader of its line

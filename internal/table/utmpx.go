@@ -108,11 +108,18 @@ func (t *Table) reviewAll(periodic bool) {
 func (t *Table) changed(prev, next *snapshot.Snapshot) {
 	u := &t.utmpx
 	var slots []int
+	var before map[int]*utmpx.Record // of sessions that ended, and were displaced on their line
 	for slot := range next.Changed(prev) {
 		if s := u.at(slot); s != nil {
 			byOwner := slot < next.Len() && next.Record(slot).Type != utmpx.UserProcess
-			if byOwner || slot < next.Len() && next.Record(slot).PID != s.pid {
+			if byOwner || slot < next.Len() && t.displaced(s, next.Record(slot)) {
 				t.outlived(s)
+			} else if s.state == dying || s.state == gathering {
+				if before == nil {
+					before = map[int]*utmpx.Record{}
+				}
+				r := s.record().Detach()
+				before[slot] = &r
 			}
 			t.close(s, byOwner)
 		}
@@ -128,7 +135,18 @@ func (t *Table) changed(prev, next *snapshot.Snapshot) {
 		if slot < next.Len() {
 			t.readSlot(slot)
 		}
+		if s := u.at(slot); s != nil {
+			s.before = before[slot]
+		}
 	}
+}
+
+// displaced reports whether a session goes on though r has taken the place of its record.
+// If its process has ended, and r is a login on the same line, that login has ended it in
+// the log too.
+func (t *Table) displaced(s *entry, r utmpx.Record) bool {
+	ended := s.state == dying || s.state == gathering
+	return r.PID != s.pid && !(ended && r.Line == s.line)
 }
 
 // replaced takes in another file. A session whose record is there with the same
