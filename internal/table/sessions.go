@@ -189,6 +189,8 @@ func (t *Table) leaveAlone(s *entry, recheck bool) {
 // setState moves the session on, and counts.
 func (t *Table) setState(s *entry, to state) {
 	if s.source == &t.waits {
+		t.waits.count(s.state, -1)
+		t.waits.count(to, 1)
 		s.state, t.dirty = to, true
 		return
 	}

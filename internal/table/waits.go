@@ -25,7 +25,11 @@ import (
 type waits struct {
 	byKey  map[uint64]*waiting
 	byLine map[string][]*waiting // those of the second kind
-	stored []session.Debt        // of an earlier run, until the first reading
+	owing  int                   // those of the first kind
+	// unwatched is how many live and are not watched. Counted, as owing: many may come
+	// and go between two readings.
+	unwatched int
+	stored    []session.Debt // of an earlier run, until the first reading
 }
 
 // waiting is one of them.
@@ -51,14 +55,7 @@ func (w *waits) job(s *entry) session.Job { return session.Job{Record: w.record(
 func (w *waits) sum(*entry) [16]byte { return [16]byte{} }
 
 // owed returns how many are of the first kind.
-func (w *waits) owed() (n int) {
-	for _, at := range w.byKey {
-		if at.debt.Of.Line != "" {
-			n++
-		}
-	}
-	return n + len(w.stored)
-}
+func (w *waits) owed() int { return w.owing + len(w.stored) }
 
 // each yields all of them, in the order in which they came.
 func (w *waits) each() iter.Seq[*entry] {
@@ -69,16 +66,6 @@ func (w *waits) each() iter.Seq[*entry] {
 			}
 		}
 	}
-}
-
-// unwatched returns how many processes are not watched.
-func (w *waits) unwatched() (n int) {
-	for _, at := range w.byKey {
-		if at.entry.state == unwatchedNow {
-			n++
-		}
-	}
-	return n
 }
 
 // all returns the debts, which a later run must know.
@@ -160,10 +147,18 @@ func (t *Table) keep(s *entry, d session.Debt) {
 		delete(t.waits.byKey, s.key)
 		return
 	}
-	if d.Of.Line == "" {
+	if d.Of.Line != "" {
+		t.waits.owing++
+	} else {
 		t.waits.byLine[s.line] = append(t.waits.byLine[s.line], t.waits.byKey[s.key])
 	}
 	t.ask(s)
+}
+
+func (w *waits) count(in state, n int) {
+	if in == unwatchedNow {
+		w.unwatched += n
+	}
 }
 
 // remove takes one out.
@@ -171,6 +166,7 @@ func (w *waits) remove(s *entry) {
 	at := w.byKey[s.key]
 	delete(w.byKey, s.key)
 	if at.debt.Of.Line != "" {
+		w.owing--
 		return
 	}
 	rest := slices.DeleteFunc(w.byLine[s.line], func(o *waiting) bool { return o == at })
@@ -253,7 +249,6 @@ func (t *Table) settle(s *entry) {
 func (t *Table) giveUp(s *entry) {
 	t.unbind(s)
 	t.leave(s)
-	s.state = done
+	t.setState(s, done)
 	t.waits.remove(s)
-	t.dirty = true
 }

@@ -80,7 +80,7 @@ func TestVolume(t *testing.T) {
 	if !enterAlone(t, bookworm) {
 		return
 	}
-	const workers, lines, slack = 4, 80, 16 << 20
+	const workers, lines, slack = 4, 240, 16 << 20
 	sessions := 20_000
 	if long() {
 		sessions = 1_000_000
@@ -180,8 +180,7 @@ func checkVolume(t *testing.T, v volume) {
 		t.Errorf("of %d sessions %d are in wtmp; %d were killed, utmpd ended %d and the next login %d",
 			v.out+v.killed, logins, v.killed, byUtmpd, byNext)
 	}
-	// How many depends on how soon the next login takes the line.
-	if byUtmpd < v.killed/10 {
+	if byUtmpd < v.killed/4 {
 		t.Errorf("utmpd ended only %d of %d: too few for a test", byUtmpd, v.killed)
 	}
 }
