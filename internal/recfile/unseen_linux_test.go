@@ -16,7 +16,7 @@ import (
 func TestAccessTimeStays(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "wtmp")
 	check(t, os.WriteFile(name, raw(t, layout, sess("pts/0", 1)), 0o600))
-	log := recfile.NewLog(name, recfile.Options{})
+	log := recfile.NewLog(name, recfile.Options{Layout: layout})
 	old := time.Now().Add(-48 * time.Hour).Truncate(time.Second)
 	tests := []struct {
 		name string

@@ -94,7 +94,7 @@ func TestLoginLogout(t *testing.T) {
 			}
 			rewrite(t, *name, encode(t, m.layout, boot))
 		}
-		g.file, g.log = recfile.NewFile(g.utmp, recfile.Options{}), recfile.NewLog(g.wtmp, recfile.Options{})
+		g.file, g.log = recfile.NewFile(g.utmp, m.options()), recfile.NewLog(g.wtmp, m.options())
 		terminal, line := openTerminal(t)
 		p := m.inOwnRoot(t, dir, terminal, "login", strconv.Itoa(logins))
 		var all sync.WaitGroup
@@ -141,7 +141,7 @@ func (g *together) checkLogins(t *testing.T, line string, pid int32) {
 			t.Fatalf("record %d of %s is %v, want %v", i, line, r, want)
 		}
 	}
-	logins, err := openlogins.New(g.wtmp, recfile.Options{}).Read(t.Context())
+	logins, err := openlogins.New(g.wtmp, g.m.options()).Read(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,7 +20,7 @@ import (
 // the login is open in the log.
 func (g *together) clean(t *testing.T, ctx context.Context) {
 	var prev *snapshot.Snapshot
-	wtmp := openlogins.New(g.wtmp, recfile.Options{})
+	wtmp := openlogins.New(g.wtmp, g.m.options())
 	for ctx.Err() == nil {
 		s, err := g.file.Snapshot(prev)
 		if err != nil {

@@ -90,7 +90,7 @@ func TestTogether(t *testing.T) {
 			g.sessions = 200
 		}
 		// No layout is given: the boot record shows it.
-		g.file, g.log = recfile.NewFile(g.utmp, recfile.Options{}), recfile.NewLog(g.wtmp, recfile.Options{})
+		g.file, g.log = recfile.NewFile(g.utmp, m.options()), recfile.NewLog(g.wtmp, m.options())
 
 		ctx, done := context.WithCancel(t.Context())
 		var readers, all sync.WaitGroup
