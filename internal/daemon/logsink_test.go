@@ -89,7 +89,10 @@ func TestLogSinkBounds(t *testing.T) {
 		var out bytes.Buffer
 		s := newLogSink(slog.New(slog.NewTextHandler(&out, nil)))
 		defer s.close()
-		lines := func(text string) int { return strings.Count(out.String(), text) }
+		lines := func(text string) int {
+			synctest.Wait() // for what a timer logs
+			return strings.Count(out.String(), text)
+		}
 		for range 100 {
 			s.report(session.LeftAlone{Record: utmpx.Record{Line: "pts/0"}})
 			s.report(session.Unwatched{Sessions: 1})
