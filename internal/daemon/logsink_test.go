@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -86,11 +87,11 @@ func TestLeftAloneIsBounded(t *testing.T) {
 // and again.
 func TestLogSinkBounds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var out bytes.Buffer
+		var out lockedBuffer // timers log too
 		s := newLogSink(slog.New(slog.NewTextHandler(&out, nil)))
 		defer s.close()
 		lines := func(text string) int {
-			synctest.Wait() // for what a timer logs
+			synctest.Wait()
 			return strings.Count(out.String(), text)
 		}
 		for range 100 {
@@ -117,4 +118,22 @@ func TestLogSinkBounds(t *testing.T) {
 			t.Error("nothing is logged in the next hour")
 		}
 	})
+}
+
+// lockedBuffer is a bytes.Buffer for several goroutines.
+type lockedBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
 }
