@@ -12,7 +12,7 @@ import (
 )
 
 // logindSessions is where logind and elogind keep a file for each session. The rule is
-// for the directory above it, which is never made anew.
+// for the directory above it, which is never replaced.
 const logindSessions = "/run/systemd/sessions"
 
 // confine gives up what utmpd does not need from here on. If a part of it fails,

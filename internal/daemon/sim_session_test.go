@@ -24,7 +24,7 @@ type simSession struct {
 
 	shown       int      // who speaks for it on its display
 	witness     *simProc // leads logind's session, nil if there is none
-	witnessedBy int      // the run of utmpd that was told so
+	witnessedBy int      // the run of utmpd that saw it
 	followedBy  int      // the run that has, after that, looked at who speaks for it
 	atRest      bool     // it lived on, shown, when the world had been left alone for long
 	nameless    bool     // its record names nothing

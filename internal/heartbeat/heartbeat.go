@@ -214,7 +214,7 @@ func (h *Heartbeat) atEnd() State {
 	return Stopped
 }
 
-// Renew writes the note anew: the clock was stepped. It blocks on the disk. Before Run
+// Renew writes the note again after a step of the clock. It blocks on the disk. Before Run
 // begins and after it ended it does nothing.
 func (h *Heartbeat) Renew() {
 	h.writing.Lock()

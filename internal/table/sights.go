@@ -101,7 +101,7 @@ func (t *Table) sawOuter(s *entry) {
 // markTwins marks the sessions that name the pid and the line of s, and s with them. The
 // process is that of one of them at most; the others had one with the same pid before.
 // So what it was seen below tells nothing of them. One that has lost its record may be the
-// same session, as when a program marks its record and writes it anew.
+// same session, as when a program marks its record and writes it again.
 func (g *group) markTwins(s *entry) {
 	for o := g.first; o != nil; o = o.next {
 		if o != s && o.line == s.line && o.source == s.source {

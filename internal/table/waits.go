@@ -135,7 +135,7 @@ func (t *Table) outlivedJob(j session.Job) {
 
 // keep takes in a session of its own. Of those that have lost their record, one is kept
 // for each process and line, with the latest record: some programs mark theirs and write
-// it anew many times. Displays are not kept: who shows them cannot be known for sure.
+// it again many times. Displays are not kept: who shows them cannot be known for sure.
 func (t *Table) keep(s *entry, d session.Debt) {
 	if len(t.waits.byKey) >= OwedMost || d.Of.Line == "" && t.keptAlready(s, d) {
 		return
@@ -176,7 +176,7 @@ func (w *waits) remove(s *entry) {
 }
 
 // sharesLeader reports whether what o lives by may be s's too, whose record names the same
-// process. o has lost that record before, as when a program marks it and writes it anew;
+// process. o has lost that record before, as when a program marks it and writes it again;
 // or the process has written two, and o lives by the leader of the line already.
 func (w *waits) sharesLeader(o, s *entry) bool {
 	return (o.led || o.source == w) && o.source.record(o).PID == s.source.record(s).PID
