@@ -51,7 +51,7 @@ func TestMain(m *testing.M) {
 	}
 	dir, err := os.MkdirTemp("", "utmpd-cases-")
 	if err == nil {
-		err = build(dir)
+		err = sealed.Build(dir, "cmd/utmpd", "cmd/utmpctl")
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -70,20 +70,7 @@ func TestSealed(t *testing.T) {
 // notRun says why the cases do not run. That is a failure where they must.
 func notRun() int {
 	fmt.Println("the cases were not run: namespaces need root")
-	if os.Getenv("CI") == "true" || os.Getenv("UTMPD_TEST_REQUIRE_SYSTEM") == "1" {
-		fmt.Println("FAIL: CI=true or UTMPD_TEST_REQUIRE_SYSTEM=1 says that they must")
-		return 1
-	}
-	return 0
-}
-
-func build(dir string) error {
-	cmd := exec.Command("go", "build", "-o", dir, "utmpd.dev/utmpd/cmd/utmpd", "utmpd.dev/utmpd/cmd/utmpctl")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("go build ./cmd/...: %v\n%s", err, out)
-	}
-	return nil
+	return sealed.NotRun()
 }
 
 // enter runs the calling test again in a world of its own, beside others. There it

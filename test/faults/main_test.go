@@ -8,7 +8,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 
@@ -40,7 +39,7 @@ func TestMain(m *testing.M) {
 	}
 	dir, err := os.MkdirTemp("", "utmpd-faults-")
 	if err == nil {
-		err = buildUtmpd(dir)
+		err = sealed.Build(dir, "cmd/utmpd")
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -48,15 +47,6 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	os.Exit(sealed.Run(dir))
-}
-
-func buildUtmpd(dir string) error {
-	build := exec.Command("go", "build", "-o", dir, "utmpd.dev/utmpd/cmd/utmpd")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		return fmt.Errorf("go build ./cmd/utmpd: %v\n%s", err, out)
-	}
-	return nil
 }
 
 func TestSealed(t *testing.T) { sealed.Test(t) }
