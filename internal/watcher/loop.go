@@ -74,7 +74,10 @@ func (w *Watcher) watch(pid int32) {
 			w.add(Event{Kind: Alive, PID: pid, Token: it.token, ID: it.id(), Nobody: it.process.Nobody()})
 			return
 		}
-		w.exited(it, reaped, w.now())
+		w.ended() // what the poller reported has the better time
+		if !it.ended {
+			w.exited(it, reaped, w.now())
+		}
 	}
 	process, method, err := w.open(pid)
 	switch {
@@ -155,20 +158,27 @@ func (w *Watcher) logFull(err error) {
 	w.full = true
 }
 
-// ended handles ends from the poller. It ignores unknown tokens: those processes
-// were forgotten in the meantime.
-func (w *Watcher) ended(batch ends) {
-	for _, end := range batch.ends {
-		it := w.byToken[session.Token(end.Key)]
-		switch {
-		case it == nil:
-		case !it.ended:
-			w.exited(it, end.Reaped, batch.at)
-		case end.Reaped:
-			w.add(Event{Kind: Reaped, PID: it.id().PID, Token: it.token, ID: it.id(),
-				Status: it.process.Status(), At: batch.at})
-			w.drop(it)
+// ended handles the ends that the poller has reported. It ignores unknown tokens:
+// those processes were forgotten in the meantime.
+func (w *Watcher) ended() {
+	for _, batch := range w.takeEnds() {
+		for _, end := range batch.ends {
+			if it := w.byToken[session.Token(end.Key)]; it != nil {
+				w.endOf(it, end.Reaped, batch.at)
+			}
 		}
+	}
+}
+
+// endOf handles what the poller reported of one process at that time.
+func (w *Watcher) endOf(it *watched, reaped bool, at time.Time) {
+	switch {
+	case !it.ended:
+		w.exited(it, reaped, at)
+	case reaped:
+		w.add(Event{Kind: Reaped, PID: it.id().PID, Token: it.token, ID: it.id(),
+			Status: it.process.Status(), At: at})
+		w.drop(it)
 	}
 }
 

@@ -109,10 +109,12 @@ type Watcher struct {
 	log    *slog.Logger
 	now    func() time.Time
 	wake   chan struct{} // signals orders; has a buffer of one
+	died   chan struct{} // signals ends; has a buffer of one
 	poller Poller        // nil without pidfds
 
 	mu     sync.Mutex
 	orders []Order
+	ends   []ends // not handled yet; each process ends once and is reaped once
 	closed bool
 	stats  stats
 
@@ -138,6 +140,7 @@ func New(options Options) *Watcher {
 		log:    options.Log,
 		now:    options.Now,
 		wake:   make(chan struct{}, 1),
+		died:   make(chan struct{}, 1),
 		stats:  stats{limit: options.Limit, backend: "pidfd"},
 		loop:   newLoop(),
 	}
@@ -167,8 +170,13 @@ func (w *Watcher) Do(orders []Order) {
 		w.orders = append(w.orders, orders...)
 	}
 	w.mu.Unlock()
+	signal(w.wake)
+}
+
+// signal makes the next receive from c succeed. c has a buffer of one.
+func signal(c chan<- struct{}) {
 	select {
-	case w.wake <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }
@@ -193,12 +201,11 @@ func (w *Watcher) Stats() (watched int, backend string) {
 // descriptor and returns nil. After an error nothing is watched any more. Run
 // must be called only once.
 func (w *Watcher) Run(ctx context.Context) error {
-	ends := make(chan ends)
 	failed := make(chan error, 1)
 	var waiter sync.WaitGroup
 	done := make(chan struct{})
 	if w.poller != nil {
-		waiter.Go(func() { failed <- w.wait(ends, done) })
+		waiter.Go(func() { failed <- w.wait(done) })
 	}
 	defer func() {
 		w.close()
@@ -213,8 +220,8 @@ func (w *Watcher) Run(ctx context.Context) error {
 			return nil
 		case err := <-failed:
 			return err
-		case batch := <-ends:
-			w.ended(batch)
+		case <-w.died:
+			w.ended()
 		case <-w.wake:
 			w.carryOut(w.takeOrders())
 		case <-w.tick(ticker):
@@ -234,9 +241,11 @@ type ends struct {
 // end. Handling a batch costs much more than one more end in it does.
 const gather = time.Millisecond
 
-// wait passes on ends until the poller or done is closed. While the poller
-// fails, it retries; the poller then reports the ends in between.
-func (w *Watcher) wait(to chan<- ends, done <-chan struct{}) error {
+// wait queues ends until the poller or done is closed. It never waits for Run's
+// goroutine: an end has the time at which it came, even while evidence is
+// gathered. While the poller fails, it retries; the poller then reports the ends
+// in between.
+func (w *Watcher) wait(done <-chan struct{}) error {
 	failing := false
 	var last time.Time
 	near := 0 // batches in a row, each at most gather after the one before
@@ -256,11 +265,10 @@ func (w *Watcher) wait(to chan<- ends, done <-chan struct{}) error {
 			}
 			continue
 		}
-		select {
-		case to <- ends{batch, w.now()}:
-		case <-done:
-			return nil
-		}
+		w.mu.Lock()
+		w.ends = append(w.ends, ends{batch, w.now()})
+		w.mu.Unlock()
+		signal(w.died)
 		if near++; time.Since(last) > gather {
 			near = 0
 		}
@@ -282,6 +290,14 @@ func (w *Watcher) takeOrders() []Order {
 	orders := w.orders
 	w.orders = nil
 	return orders
+}
+
+func (w *Watcher) takeEnds() []ends {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	ends := w.ends
+	w.ends = nil
+	return ends
 }
 
 // close drops the orders and closes all descriptors.

@@ -9,6 +9,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"utmpd.dev/utmpd/internal/proc"
 	"utmpd.dev/utmpd/internal/session"
 )
@@ -349,6 +351,37 @@ func TestTimeOfDeath(t *testing.T) {
 		<-ended
 		if last := events[len(events)-1]; last.Kind != Exited || !last.At.Equal(died) {
 			t.Errorf("last event %+v, want Exited at %v", last, died)
+		}
+	})
+}
+
+// TestTimesWhileGathering checks that an end has the time at which it came, though
+// evidence is being gathered then.
+func TestTimesWhileGathering(t *testing.T) {
+	k := newWorld()
+	k.slow = 10 * time.Second
+	inWorld(t, k, 10, func(r *rig) {
+		for pid := int32(7); pid <= 9; pid++ {
+			k.start(pid)
+		}
+		r.watch(7, 8, 9)
+		r.take()
+		r.Do([]Order{{Op: Gather}, {Op: Watch, PID: 9}})
+		var want []time.Time
+		for pid := int32(7); pid <= 9; pid++ {
+			time.Sleep(time.Second)
+			k.reap(pid, 0)
+			want = append(want, time.Now())
+		}
+		time.Sleep(k.slow)
+		var got []time.Time
+		for _, event := range r.take() {
+			if event.Kind == Exited {
+				got = append(got, event.At)
+			}
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("times of the ends (-want +got):\n%s", diff)
 		}
 	})
 }

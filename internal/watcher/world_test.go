@@ -29,6 +29,7 @@ type world struct {
 	findErr  error // returned by Find if not nil
 	polls    int   // calls of Ended
 	evidence []session.Evidence
+	slow     time.Duration // how long Gather takes
 	poller   *simPoller
 }
 
@@ -114,7 +115,10 @@ func (k *world) NewPoller() (Poller, error) {
 
 func (k *world) Look([]session.Sight) []session.Sighting { return nil }
 
-func (k *world) Gather([]session.Question) []session.Evidence { return k.evidence }
+func (k *world) Gather([]session.Question) []session.Evidence {
+	time.Sleep(k.slow)
+	return k.evidence
+}
 
 type simProcess struct {
 	world  *world
