@@ -24,7 +24,7 @@ var host struct {
 
 var (
 	long    = flag.Bool("long", os.Getenv("UTMPD_TEST_LONG") == "1", "try every point")
-	workers = flag.Int("workers", 40, "worlds at one time; most of each is waiting")
+	workers = flag.Int("workers", 12, "worlds at one time; each waits, and the more there are, the later each daemon learns")
 	only    = flag.String("point", "", "try this point alone, as a failure names it")
 	seed    = flag.Uint64("seed", 0, "of the sample, 0 for a random one")
 )
