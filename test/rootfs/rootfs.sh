@@ -25,7 +25,7 @@ common=openssh-server,openssh-client,dropbear-bin,login,passwd,busybox,tmux,scre
 machine=systemd,adduser,passwd,login,logrotate,util-linux,mount,procps
 packages() {
 	case $1 in
-	bookworm) echo "$common,tcc,libc6-dev" ;;
+	bookworm) echo "$common,shellinabox,tcc,libc6-dev" ;;
 	trixie) echo "$common" ;;
 	bookworm-packages) echo "$machine" ;;
 	trixie-packages) echo "$machine,sysvinit-core,orphan-sysvinit-scripts,lintian,rpm,rpmlint,libxml2-utils,shellcheck,mandoc" ;;

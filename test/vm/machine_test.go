@@ -110,6 +110,7 @@ func (m *machine) start() {
 	m.ended = make(chan struct{})
 	started := make(chan error)
 	go func() {
+		defer close(m.ended)
 		// The emulator is killed when the thread that started it ends.
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
@@ -129,7 +130,6 @@ func (m *machine) start() {
 		m.pid = cmd.Process.Pid
 		started <- nil
 		_ = cmd.Wait() // usually killed
-		close(m.ended)
 	}()
 	if err := <-started; err != nil {
 		m.t.Fatal(err)

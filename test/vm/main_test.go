@@ -62,7 +62,7 @@ func prepare() error {
 	}
 	systems := []string{}
 	for _, r := range rows {
-		if host.images[r.system] == "" {
+		if r.selected() && host.images[r.system] == "" {
 			host.images[r.system] = "wanted"
 			systems = append(systems, r.system)
 		}

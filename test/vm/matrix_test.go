@@ -5,9 +5,11 @@
 package vm
 
 import (
+	"flag"
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -34,6 +36,16 @@ func (r row) name() string {
 		return r.system + "-root"
 	}
 	return r.system + "-" + r.mount
+}
+
+// selected reports whether -run names the row.
+func (r row) selected() bool {
+	_, name, ok := strings.Cut(flag.Lookup("test.run").Value.String(), "/")
+	if !ok {
+		return true
+	}
+	match, err := regexp.MatchString(name, r.name())
+	return err != nil || match // the testing package reports a bad expression
 }
 
 // The columns of the matrix.
