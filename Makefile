@@ -48,6 +48,7 @@ test-system:
 	cd test/libc && $(GO) test -tags system -count=1
 	cd test/faults && $(GO) test -tags system -count=1 -timeout 10m
 	cd test/cases && $(GO) test -tags system -count=1 -parallel 24
+	cd test/kernel && $(GO) test -tags system -count=1
 
 test-race:
 	CGO_ENABLED=1 $(GO) test -race ./...

@@ -40,7 +40,18 @@ func Dir() string { return os.Getenv(env) }
 // status. Temporary files are created below dir. The directories in writable stay
 // writable too. A process or mount that is left below dir is a failure.
 func Run(dir string, writable ...string) int {
-	status, err := run(dir, writable)
+	return end(dir, func() (int, error) { return run(dir, writable, false) })
+}
+
+// RunAmongAll is Run in the pid namespace of the caller, for tests of processes that are
+// in no other: the kernel's threads. The tests must end the processes that they start.
+func RunAmongAll(dir string, writable ...string) int {
+	return end(dir, func() (int, error) { return run(dir, writable, true) })
+}
+
+// end runs the tests, removes dir and returns the exit status.
+func end(dir string, tests func() (int, error)) int {
+	status, err := tests()
 	err = errors.Join(err, leftovers(dir), os.RemoveAll(dir))
 	if err != nil {
 		fmt.Printf("--- FAIL: %v\n", err)
@@ -50,7 +61,7 @@ func Run(dir string, writable ...string) int {
 }
 
 // run returns the exit status of the tests.
-func run(dir string, writable []string) (int, error) {
+func run(dir string, writable []string, amongAll bool) (int, error) {
 	tmp := filepath.Join(dir, "tmp")
 	if err := os.MkdirAll(tmp, 0o1777); err != nil {
 		return 1, err
@@ -60,7 +71,7 @@ func run(dir string, writable []string) (int, error) {
 		return 1, err
 	}
 	cmd.Env = append(cmd.Env, env+"="+dir, "TMPDIR="+tmp)
-	err = start(cmd, append(writable, dir))
+	err = start(cmd, append(writable, dir), amongAll)
 	var exit *exec.ExitError
 	if errors.As(err, &exit) && exit.Exited() {
 		return exit.ExitCode(), nil

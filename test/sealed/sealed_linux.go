@@ -17,14 +17,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// initEnv makes this program process 1 of the namespaces. It holds the directories that
-// stay writable, as JSON.
+// initEnv makes this program the first process of the namespaces. It holds the
+// directories that stay writable, as JSON.
 const initEnv = "UTMPD_TEST_SEALED_INIT"
 
-// init runs before TestMain, so that TestMain need not know about process 1.
+// init runs before TestMain, so that TestMain need not know about the first process.
 func init() {
 	writable := os.Getenv(initEnv)
-	if writable == "" || os.Getpid() != 1 {
+	if writable == "" {
 		return
 	}
 	os.Unsetenv(initEnv)
@@ -36,7 +36,7 @@ func init() {
 	os.Exit(status)
 }
 
-func start(cmd *exec.Cmd, writable []string) error {
+func start(cmd *exec.Cmd, writable []string, amongAll bool) error {
 	if os.Geteuid() != 0 {
 		return cmd.Run()
 	}
@@ -46,8 +46,11 @@ func start(cmd *exec.Cmd, writable []string) error {
 	}
 	cmd.Env = append(cmd.Env, initEnv+"="+string(names))
 	cmd.SysProcAttr = &syscall.SysProcAttr{
-		Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWIPC,
+		Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWIPC,
 		Pdeathsig:  syscall.SIGKILL,
+	}
+	if !amongAll {
+		cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWPID
 	}
 	// Pdeathsig refers to the thread that starts the process, so keep that thread.
 	runtime.LockOSThread()
@@ -71,8 +74,9 @@ func required() bool {
 	return os.Getenv("CI") == "true" || os.Getenv("UTMPD_TEST_REQUIRE_SYSTEM") == "1"
 }
 
-// beInit is process 1: it makes the files read-only, starts the tests, reaps orphans,
-// and returns the tests' exit status. When it exits, the kernel kills what is left.
+// beInit is the first process: it makes the files read-only, starts the tests, reaps
+// orphans, and returns the tests' exit status. If it is process 1, the kernel kills what
+// is left when it exits.
 func beInit(writable string) (int, error) {
 	var names []string
 	if err := json.Unmarshal([]byte(writable), &names); err != nil {
@@ -85,6 +89,8 @@ func beInit(writable string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	// Otherwise the tests end with this process, whose thread is the same during init.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
 		return 0, err
 	}

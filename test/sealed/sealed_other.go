@@ -6,6 +6,6 @@ package sealed
 
 import "os/exec"
 
-func start(cmd *exec.Cmd, _ []string) error { return cmd.Run() }
+func start(cmd *exec.Cmd, _ []string, _ bool) error { return cmd.Run() }
 
 func leftovers(string) error { return nil }
