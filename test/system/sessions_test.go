@@ -94,23 +94,35 @@ func onTerminal(t *testing.T, tm *terminal, before []utmpx.Record, client *exec.
 // overSSH logs alice in from a client with its own terminal.
 func overSSH(t *testing.T, port int) *session {
 	t.Helper()
+	return overSSHAs(t, port, "alice")
+}
+
+func overSSHAs(t *testing.T, port int, user string) *session {
+	t.Helper()
 	before := entries(t)
 	tm := openTerminal(t)
 	client := tm.start(t, exec.Command("ssh", "-tt", "-q", "-p", fmt.Sprint(port),
-		"-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "alice@127.0.0.1"))
+		"-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", user+"@127.0.0.1"))
 	return onTerminal(t, tm, before, client)
 }
 
 // loginSSHD: ut_pid is the monitor, which runs as root; the unprivileged child
 // holds the terminal.
 func loginSSHD(t *testing.T) *session {
-	os.MkdirAll("/run/sshd", 0o755)
-	daemon(t, "/usr/sbin/sshd", "-D", "-e", "-o", "ListenAddress=127.0.0.1:22")
-	waitPort(t, 22)
+	startSSHD(t)
 	s := overSSH(t, 22)
 	s.server = int(s.entry.PID)
 	s.child = parentOf(t, s.shell)
 	return s
+}
+
+func startSSHD(t *testing.T) {
+	t.Helper()
+	if err := os.MkdirAll("/run/sshd", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	daemon(t, "/usr/sbin/sshd", "-D", "-e", "-o", "ListenAddress=127.0.0.1:22")
+	waitPort(t, 22)
 }
 
 // loginDropbear: ut_pid is the shell; its parent serves the connection.
