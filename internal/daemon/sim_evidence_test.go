@@ -44,7 +44,7 @@ func (k simKernel) Look(sights []session.Sight) []session.Sighting {
 	for i, q := range sights {
 		seen[i].Key = q.Key
 		p, l := k.w.procs[q.PID], k.w.terms[q.Line]
-		if p == nil || p.ended || l == nil || l.ended {
+		if p == nil || p.ended || l == nil || l.ended || k.w.unnamed() {
 			continue
 		}
 		switch {
@@ -57,6 +57,12 @@ func (k simKernel) Look(sights []session.Sight) []session.Sighting {
 	}
 	return seen
 }
+
+// retryUnnamed is when utmpd looks up a line again at the latest.
+const retryUnnamed = 6 * time.Second
+
+// unnamed reports whether lines cannot be looked up just now.
+func (w *simWorld) unnamed() bool { return time.Now().Before(w.unnamedUntil) }
 
 // noteOuter notes that utmpd has seen in whose session a process runs.
 func (w *simWorld) noteOuter(p, leader *simProc) {
@@ -80,7 +86,10 @@ func (k simKernel) Gather(questions []session.Question) []session.Evidence {
 	for i, q := range questions {
 		uid, known := simUsers[q.User]
 		found[i] = session.Evidence{Key: q.Key, User: session.Owner{Known: known, UID: uid}}
-		if p := k.w.terms[q.Line]; p != nil && !p.ended {
+		switch p := k.w.terms[q.Line]; {
+		case q.Line != "" && k.w.unnamed():
+			found[i].Unsure = "it hangs"
+		case p != nil && !p.ended:
 			found[i].Leaders = []session.Candidate{p.candidate()}
 		}
 		for _, s := range k.w.sessions {

@@ -86,6 +86,12 @@ var simKinds = []struct {
 		w.unseenUntil = time.Now().Add(d)
 		w.disturb(d + w.scan) // the next periodic reading asks again
 	}},
+	{"unnamed", 2, func(w *simWorld, e simEvent) {
+		d := time.Duration(e.A%100) * time.Second
+		w.count("names below /dev not to be looked up")
+		w.unnamedUntil = time.Now().Add(d)
+		w.disturb(d + retryUnnamed)
+	}},
 	{"leave", 6, func(w *simWorld, e simEvent) { // the leader alone
 		if s := w.pick(e.A); s != nil && s.leader != nil {
 			w.gone(s.leader, e.B%3 != 0)

@@ -76,7 +76,7 @@ type simWorld struct {
 	inHook, retrying bool
 
 	logFailsUntil, fileFailsUntil, fullUntil time.Time
-	unseenUntil                              time.Time
+	unseenUntil, unnamedUntil                time.Time
 	logError                                 error
 	partial                                  bool
 	holders                                  []io.Closer
@@ -265,7 +265,7 @@ func (w *simWorld) leaveAlone() {
 	w.inHook = false
 	w.notices = 0
 	w.logFailsUntil, w.fileFailsUntil, w.fullUntil = time.Time{}, time.Time{}, time.Time{}
-	w.unseenUntil = time.Time{}
+	w.unseenUntil, w.unnamedUntil = time.Time{}, time.Time{}
 	for _, h := range w.holders {
 		h.Close()
 	}

@@ -4,6 +4,7 @@ package proc
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -67,15 +68,26 @@ func newGathering(questions []session.Question) *gathering {
 		onTTY:    map[uint32][]int{}, devices: map[uint32]uint64{}, byNumber: map[int32][]int{},
 		parents: map[int32]kin{},
 	}
+	var names []string
+	var of []int
 	for i, q := range questions {
 		g.evidence[i].Key = q.Key
-		if tty, st, ok := terminalStat(q.Line); q.Line != "" && ok {
-			g.onTTY[tty] = append(g.onTTY[tty], i)
-			g.devices[tty] = uint64(st.Dev)
-			g.evidence[i].Owner = session.Owner{Known: true, UID: st.Uid}
+		if q.Line != "" {
+			names, of = append(names, q.Line), append(of, i)
 		}
 		if q.PID > 0 {
 			g.byNumber[q.PID] = append(g.byNumber[q.PID], i)
+		}
+	}
+	for n, t := range lines.look(names) {
+		switch e := &g.evidence[of[n]]; {
+		case errors.Is(t.err, errNoLine):
+		case t.err != nil:
+			e.Unsure = t.err.Error()
+		default:
+			g.onTTY[t.tty] = append(g.onTTY[t.tty], of[n])
+			g.devices[t.tty] = uint64(t.st.Dev)
+			e.Owner = session.Owner{Known: true, UID: t.st.Uid}
 		}
 	}
 	g.uidMap, _ = os.ReadFile("/proc/self/uid_map")

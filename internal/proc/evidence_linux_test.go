@@ -96,15 +96,15 @@ func TestGatherNamesakes(t *testing.T) {
 // TestElsewhere: a terminal of another devpts is not the line, though it has its number.
 func TestElsewhere(t *testing.T) {
 	_, line := newTerminal(t)
-	tty, st, ok := terminalStat(line)
-	if !ok {
-		t.Fatal(line)
+	found := findTerminal(line)
+	if found.err != nil {
+		t.Fatal(found.err)
 	}
-	s := stat{pid: int32(os.Getpid()), tty: tty}
-	if elsewhere(s, false, uint64(st.Dev)) {
+	s := stat{pid: int32(os.Getpid()), tty: found.tty}
+	if elsewhere(s, false, uint64(found.st.Dev)) {
 		t.Errorf("%s is elsewhere", line)
 	}
-	if !elsewhere(s, false, uint64(st.Dev)+1) {
+	if !elsewhere(s, false, uint64(found.st.Dev)+1) {
 		t.Errorf("%s of another devpts is the line", line)
 	}
 	s.tty = deviceNumber(4, 64) // ttyS0: there is one of it
@@ -123,5 +123,15 @@ func TestNobody(t *testing.T) {
 	}
 	if got := nobody(1); got != session.Init {
 		t.Errorf("process 1 is %v", got)
+	}
+}
+
+// TestGatherUnsure: a line that is not looked up may be a terminal's.
+func TestGatherUnsure(t *testing.T) {
+	got := Gather([]session.Question{{Key: 1, Line: "stdin"}, {Key: 2, Line: "pts/999999"}, {Key: 3, Line: "shm/x"}})
+	for i, unsure := range []bool{true, false, true} {
+		if (got[i].Unsure != "") != unsure {
+			t.Errorf("%d: %+v", i, got[i])
+		}
 	}
 }

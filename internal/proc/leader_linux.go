@@ -21,21 +21,26 @@ import (
 // pass over /proc, about 8 µs for each process, if any of the terminals exists.
 // Processes in containers are left out: their terminals are not the machine's.
 // If the error is not nil, a leader that was not found may still exist, for
-// example because hidepid hides it.
+// example because hidepid hides it, or because a line could not be looked up.
 //
 // Source: tty_nr and session in proc_pid_stat(5).
-func Leaders(lines []string) (map[string]Leader, error) {
-	leaders := make(map[string]Leader, len(lines))
+func Leaders(names []string) (map[string]Leader, error) {
+	leaders := make(map[string]Leader, len(names))
 	terminals := make(map[uint32][]string) // lines by device; a device may have several names
-	for _, line := range lines {
-		tty, ok := terminal(line)
-		leaders[line] = Leader{Exists: ok}
-		if ok {
-			terminals[tty] = append(terminals[tty], line)
+	var unsure error
+	for i, t := range lines.look(names) {
+		line := names[i]
+		none := errors.Is(t.err, errNoLine)
+		leaders[line] = Leader{Exists: !none}
+		switch {
+		case t.err == nil:
+			terminals[t.tty] = append(terminals[t.tty], line)
+		case !none:
+			unsure = fmt.Errorf("proc: session leaders: %w", t.err)
 		}
 	}
 	if len(terminals) == 0 {
-		return leaders, nil
+		return leaders, unsure
 	}
 	err := eachStat(func(s stat) {
 		lines := terminals[s.tty]
@@ -52,7 +57,7 @@ func Leaders(lines []string) (map[string]Leader, error) {
 	if err != nil {
 		return leaders, fmt.Errorf("proc: session leaders: %w", err)
 	}
-	return leaders, nil
+	return leaders, unsure
 }
 
 var errHidden = errors.New("/proc hides the processes of others (hidepid)")
@@ -64,30 +69,25 @@ func hidesOthers() bool {
 	return err != nil
 }
 
-// terminal returns a line's device number in the encoding of /proc/PID/stat.
-func terminal(line string) (tty uint32, ok bool) {
-	tty, _, ok = terminalStat(line)
-	return tty, ok
-}
-
-// terminalStat returns, beside that, what stat(2) tells of the terminal.
-func terminalStat(line string) (tty uint32, st unix.Stat_t, ok bool) {
-	path, ok := linePath(line)
-	if !ok {
-		return 0, st, false
-	}
+// findTerminal looks up a line. /dev/console and /dev/tty0 are aliases of another
+// terminal.
+func findTerminal(line string) (t terminal) {
 	for range 3 { // console → tty0 → tty1
-		if unix.Stat(path, &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFCHR {
-			return 0, st, false
+		var fd int
+		if fd, t.st, t.err = openLine(line); t.err != nil {
+			return t
 		}
-		major, minor := unix.Major(uint64(st.Rdev)), unix.Minor(uint64(st.Rdev))
+		unix.Close(fd)
+		major, minor := unix.Major(uint64(t.st.Rdev)), unix.Minor(uint64(t.st.Rdev))
 		active, alias := activeTerminal(major, minor)
 		if !alias {
-			return deviceNumber(major, minor), st, true
+			t.tty = deviceNumber(major, minor)
+			return t
 		}
-		path = "/dev/" + active
+		line = active
 	}
-	return 0, st, false
+	t.err = errNoLine
+	return t
 }
 
 // deviceNumber encodes a device number as tty_nr in /proc/PID/stat does.

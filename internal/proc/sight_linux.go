@@ -28,13 +28,17 @@ const (
 func Look(sights []session.Sight) []session.Sighting {
 	seen := make([]session.Sighting, len(sights))
 	var below []descent
+	names := make([]string, len(sights))
 	for i, q := range sights {
+		names[i] = q.Line
+	}
+	for i, t := range lines.look(names) {
+		q, tty := sights[i], t.tty
 		seen[i].Key = q.Key
-		tty, st, ok := terminalStat(q.Line)
-		if !ok {
+		if t.err != nil {
 			continue
 		}
-		seen[i].Owner = session.Owner{Known: true, UID: st.Uid}
+		seen[i].Owner = session.Owner{Known: true, UID: t.st.Uid}
 		s, err := readStat(q.PID)
 		switch {
 		case err != nil || s.ended():

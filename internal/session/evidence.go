@@ -40,6 +40,7 @@ type Question struct {
 // Evidence answers a [Question]: facts alone. The table weighs them.
 type Evidence struct {
 	Key       uint64
+	Unsure    string      // why it cannot be known whether the terminal exists; "": it is known
 	Hidden    bool        // the terminal exists, and who leads it cannot be known
 	Blind     bool        // processes of other pid namespaces cannot be known
 	User      Owner       // ut_user, if that name is known here

@@ -105,7 +105,7 @@ func (t *Table) reviewed(s *entry, e session.Evidence) {
 // facts puts together what the machine and the table know of a session.
 func (t *Table) facts(s *entry, e session.Evidence) facts {
 	f := facts{
-		hidden: e.Hidden, blind: e.Blind, seen: s.seen, user: e.User, owner: e.Owner,
+		unsure: e.Unsure, hidden: e.Hidden, blind: e.Blind, seen: s.seen, user: e.User, owner: e.Owner,
 		display: t.displayFacts(s, e.Witness),
 	}
 	if s.held != nil {

@@ -8,6 +8,7 @@ import "utmpd.dev/utmpd/internal/session"
 // is a field of session.Evidence, which proc.Gather fills, a field here, which Table.facts
 // fills, and a case in judge.
 type facts struct {
+	unsure    string        // why it cannot be known whether its terminal exists
 	hidden    bool          // who leads its terminal cannot be known
 	blind     bool          // who has its ut_pid in another pid namespace cannot be known
 	seen      bool          // the process of its record was seen alive
@@ -76,6 +77,8 @@ func judge(f facts) verdict {
 		return verdict{what: heldBy, by: by, reason: "a process of another user namespace has its number"}
 	}
 	switch {
+	case f.unsure != "":
+		return verdict{what: unknown, reason: "its terminal cannot be looked up: " + f.unsure}
 	case f.hidden:
 		return verdict{what: unknown, reason: "its terminal is still there, and /proc hides who leads it"}
 	case f.blind && !f.seen:

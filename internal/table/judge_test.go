@@ -45,6 +45,7 @@ func TestJudge(t *testing.T) {
 		{"in another devpts", leader(as(0, func(c *candidate) { c.Elsewhere = true })), dead, 0},
 		{"all are weighed", leader(as(bob, nil), as(alice, func(c *candidate) { c.ID = other })), livesOn, 8},
 		{"hidden", facts{hidden: true}, unknown, 0},
+		{"its line is a link", facts{unsure: "a link"}, unknown, 0},
 		{"another user's, the others hidden", facts{hidden: true, user: user(alice), leaders: []candidate{as(bob, nil)}}, unknown, 0},
 		{"a namesake of root's", namesake(as(0, nil)), livesOn, 7},
 		{"of another user's", namesake(as(bob, nil)), dead, 0},

@@ -134,6 +134,17 @@ func TestDeath(t *testing.T) {
 			w.pass(retryHidden)
 			w.wantDead(0, died)
 		}},
+		{"its line cannot be looked up: it stays until that is possible", func(w *world) {
+			w.leaders["pts/0"] = session.Evidence{Unsure: "it hangs"}
+			died := w.now.Wall
+			w.kill(100, session.Status{})
+			w.pass(time.Minute)
+			w.wantAlive(0)
+			w.wantLog("it hangs")
+			w.leaders["pts/0"] = session.Evidence{}
+			w.pass(retryHidden)
+			w.wantDead(0, died)
+		}},
 		{"the clock is stepped back: never before the login", func(w *world) {
 			w.now.Wall = w.now.Wall.Add(-time.Hour)
 			w.kill(100, session.Status{})
