@@ -17,14 +17,20 @@ func dialSyslog() (conn, error) {
 	return dialSockets("/dev/log", "/var/run/syslog", "/var/run/log")
 }
 
-func dialSockets(paths ...string) (conn, error) {
+func dialSockets(paths ...string) (conn, error) { return dialWithin(sendLimit, paths...) }
+
+// dialWithin limits how long a connection to a stream may take, which waits while others
+// do. That to a datagram socket never waits, so no slow machine makes it fail.
+func dialWithin(limit time.Duration, paths ...string) (conn, error) {
 	var errs []error
-	d := net.Dialer{Timeout: sendLimit}
 	for _, path := range paths {
-		for _, network := range []string{"unixgram", "unix"} {
-			c, err := d.Dial(network, path)
+		for _, d := range []struct {
+			network string
+			net.Dialer
+		}{{"unixgram", net.Dialer{}}, {"unix", net.Dialer{Timeout: limit}}} {
+			c, err := d.Dial(d.network, path)
 			if err == nil {
-				return &socket{c, network == "unix"}, nil
+				return &socket{c, d.network == "unix"}, nil
 			}
 			errs = append(errs, err)
 		}
