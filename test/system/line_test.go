@@ -31,6 +31,7 @@ func TestLoginTypedInSession(t *testing.T) {
 			return []int{outer.child, outer.shell, inner.server, inner.shell}
 		}, false},
 		{"unrecorded terminal, login and shell killed", rootUnrecorded, loginAndShell, true},
+		{"login displaces login's record, both killed", rootByLogin, loginAndShell, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if !enter(t, bookworm) {
@@ -62,12 +63,21 @@ func TestLoginTypedInSession(t *testing.T) {
 				mustBeMarked(t, outer.entry, died)
 				return
 			}
-			if recorded {
-				mustBeThere(t, outer.entry)
-			}
 			outer.tm.ready(t)
 			if !alive(outer.shell) {
 				t.Error("the outer shell has ended")
+			}
+			if recorded {
+				mustBeThere(t, outer.entry)
+				return
+			}
+			// It has no record, and no login that is open.
+			kill("", serverAndShell).do(t, outer)
+			sentinel := dwell(t, "x/1")
+			sentinel.watched(t, d)
+			sentinel.mustGo(t, sentinel.kill(t))
+			if n := logoutsAfter(t, "alice", inner.entry.Line); n != 1 {
+				t.Errorf("after the end of the outer session wtmp holds %d logouts of the inner login", n)
 			}
 		})
 	}
@@ -84,7 +94,16 @@ func rootOverSSH(t *testing.T) *session {
 func rootUnrecorded(t *testing.T) *session {
 	tm, cmd := startOn(t, exec.Command("sh"))
 	tm.ready(t)
-	return &session{tm: tm, shell: cmd.Process.Pid, entry: utmpx.Record{Line: tm.line}}
+	return &session{tm: tm, server: cmd.Process.Pid, shell: cmd.Process.Pid, entry: utmpx.Record{Line: tm.line}}
+}
+
+// rootByLogin: the login within has the same ut_id, and overwrites the record.
+func rootByLogin(t *testing.T) *session {
+	s := loginOnPTY(func(t *testing.T) (*terminal, *exec.Cmd) {
+		return startOn(t, exec.Command("login", "-f", "root"))
+	})(t)
+	s.entry = utmpx.Record{Line: s.entry.Line}
+	return s
 }
 
 // typeLogin logs alice in on the terminal of root's session.
