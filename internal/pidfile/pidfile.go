@@ -58,7 +58,7 @@ const mode = 0o600
 
 // Acquire locks the file at path and writes the caller's pid into it. It creates
 // the file, with mode 0600, if it is missing. It takes over a file that is not
-// locked, whatever pid it contains. It does not wait for the lock: if another
+// locked, whatever pid it contains, and replaces one that others may open. It does not wait for the lock: if another
 // process holds it, the error is a *[RunningError]. If that process has not
 // written its pid yet, Acquire waits up to 100 ms for it.
 func Acquire(path string) (*Lock, error) {
@@ -113,8 +113,17 @@ func (l *Lock) take() (ok bool, err error) {
 	if _, err := l.content(); err != nil {
 		return false, err
 	}
-	_ = l.f.Chmod(mode) // of an existing file; fails if another user owns it
+	if l.open() && os.Remove(l.path) == nil {
+		return false, nil // the next try creates it, with its mode
+	}
 	return true, l.write(strconv.Itoa(os.Getpid()) + "\n")
+}
+
+// open reports whether the file's mode lets others open it. The sandbox denies
+// chmod(2), and so does the service manager's.
+func (l *Lock) open() bool {
+	info, err := l.f.Stat()
+	return err == nil && info.Mode().Perm()&^mode != 0
 }
 
 // Check returns [ErrLost] if the path no longer leads to the locked file: the

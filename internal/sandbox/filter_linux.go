@@ -4,6 +4,7 @@ package sandbox
 
 import (
 	"fmt"
+	"slices"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -41,32 +42,65 @@ const (
 // x32 is the bit that marks system calls of the x32 ABI on x86-64.
 const x32 = 0x40000000
 
-// program returns the filter. It denies execve(2) and execveat(2), sockets other
-// than AF_UNIX, io_uring, whose operations a filter does not see, and all calls
-// of other ABIs than the program's own.
+// program returns the filter. It denies execve(2) and execveat(2), the calls of owners
+// and roots, ioctl(2) but for pidfds, sockets other than AF_UNIX, io_uring, whose
+// operations a filter does not see, and all calls of other ABIs than the program's own.
 func program(arch string) ([]unix.SockFilter, error) {
 	m, ok := machines[arch]
 	if !ok {
 		return nil, fmt.Errorf("no seccomp filter for %s", arch)
 	}
-	deny := ret(unix.SECCOMP_RET_ERRNO | uint32(unix.EPERM))
-	allow := ret(unix.SECCOMP_RET_ALLOW)
-	prog := []unix.SockFilter{load(dataArch), skipIf(unix.BPF_JEQ, m.audit), deny, load(dataNumber)}
-	denyIf := func(test uint16, k uint32) { prog = append(prog, skipUnless(test, k), deny) }
-	if arch == "amd64" {
-		denyIf(unix.BPF_JGE, x32)
-	}
-	for _, call := range []uint32{unix.SYS_EXECVE, unix.SYS_EXECVEAT, unix.SYS_IO_URING_SETUP} {
+	prog := begin(arch, m)
+	denyIf := func(test uint16, k uint32) { prog = append(prog, skipUnless(test, k), denied) }
+	for _, call := range slices.Concat(programs, owners, roots) {
 		denyIf(unix.BPF_JEQ, call)
 	}
 	if m.socketcall != 0 && !m.needsSocketcall {
 		denyIf(unix.BPF_JEQ, m.socketcall)
 	}
-	return append(prog,
-		skipIf(unix.BPF_JEQ, unix.SYS_SOCKET), allow,
-		load(dataArgs+lowHalf()), skipIf(unix.BPF_JEQ, unix.AF_UNIX),
-		ret(unix.SECCOMP_RET_ERRNO|uint32(unix.EAFNOSUPPORT)), allow), nil
+	return slices.Concat(prog,
+		only(unix.SYS_IOCTL, load(argument(1)), and(0xff00), skipIf(unix.BPF_JEQ, pidfdIoctl), denied, allowed),
+		only(unix.SYS_UTIMENSAT, openFileOnly()...),
+		only(unix.SYS_SOCKET, load(argument(0)), skipIf(unix.BPF_JEQ, unix.AF_UNIX),
+			ret(unix.SECCOMP_RET_ERRNO|uint32(unix.EAFNOSUPPORT)), allowed),
+		[]unix.SockFilter{allowed}), nil
 }
+
+// pidfdIoctl is the type of the requests for pidfds. All requests of file systems have
+// other types: those that set attributes, versions, encryption.
+//
+// Source: linux/pidfd.h.
+const pidfdIoctl = 0xff00
+
+// begin denies the calls of other ABIs, and loads the number of the call.
+func begin(arch string, m machine) []unix.SockFilter {
+	prog := []unix.SockFilter{load(dataArch), skipIf(unix.BPF_JEQ, m.audit), denied, load(dataNumber)}
+	if arch == "amd64" {
+		prog = append(prog, skipUnless(unix.BPF_JGE, x32), denied)
+	}
+	return prog
+}
+
+// openFileOnly allows utimensat(2) without a path: for a file that is open, and so was
+// within reach.
+func openFileOnly() []unix.SockFilter {
+	return []unix.SockFilter{
+		load(argument(1)), skipIf(unix.BPF_JEQ, 0), denied,
+		load(argument(1) ^ 4), skipIf(unix.BPF_JEQ, 0), denied, // the other half
+		allowed,
+	}
+}
+
+// only runs body, which must return, for one call.
+func only(call uint32, body ...unix.SockFilter) []unix.SockFilter {
+	skip := unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, Jf: uint8(len(body)), K: call}
+	return append([]unix.SockFilter{skip}, body...)
+}
+
+var (
+	denied  = ret(unix.SECCOMP_RET_ERRNO | uint32(unix.EPERM))
+	allowed = ret(unix.SECCOMP_RET_ALLOW)
+)
 
 func load(offset uint32) unix.SockFilter {
 	return unix.SockFilter{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: offset}
@@ -84,6 +118,13 @@ func skipIf(test uint16, k uint32) unix.SockFilter {
 func skipUnless(test uint16, k uint32) unix.SockFilter {
 	return unix.SockFilter{Code: unix.BPF_JMP | test | unix.BPF_K, Jf: 1, K: k}
 }
+
+func and(k uint32) unix.SockFilter {
+	return unix.SockFilter{Code: unix.BPF_ALU | unix.BPF_AND | unix.BPF_K, K: k}
+}
+
+// argument returns the offset of an argument's lower half.
+func argument(n uint32) uint32 { return dataArgs + 8*n + lowHalf() }
 
 // lowHalf returns the offset of the lower half in a 64-bit argument.
 func lowHalf() uint32 {

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -108,6 +109,12 @@ func deny([]string) error {
 			{"packet", socket(unix.AF_PACKET, unix.SOCK_RAW), unix.EAFNOSUPPORT},
 			{"a family beyond 32 bits", call(unix.SYS_SOCKET, uintptr(highBits|unix.AF_INET), unix.SOCK_STREAM), unix.EAFNOSUPPORT},
 			{"unix", socket(unix.AF_UNIX, unix.SOCK_DGRAM), nil},
+			{"chmod", os.Chmod("/proc/self/exe", 0o755), unix.EPERM},
+			{"chown", os.Lchown("/proc/self/exe", -1, -1), unix.EPERM},
+			{"setxattr", unix.Setxattr("/proc/self/exe", "user.x", nil, 0), unix.EPERM},
+			{"set flags", call(unix.SYS_IOCTL, 0, unix.FS_IOC_SETFLAGS), unix.EPERM},
+			{"times of a name", os.Chtimes("/proc/self/exe", time.Time{}, time.Now()), unix.EPERM},
+			{"ptrace", call(unix.SYS_PTRACE, unix.PTRACE_ATTACH, 1), unix.EPERM},
 		} {
 			if !errors.Is(c.err, c.want) {
 				return fmt.Errorf("%s: %v, want %v", c.name, c.err, c.want)
@@ -272,18 +279,35 @@ func TestProgramOfEveryMachine(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, c := range []struct {
-			name           string
-			nr, audit, arg uint32
-			want           uint32
+			name      string
+			nr, audit uint32
+			args      []uint64
+			want      uint32
 		}{
-			{"read", unix.SYS_READ, m.audit, 0, unix.SECCOMP_RET_ALLOW},
-			{"execve", unix.SYS_EXECVE, m.audit, 0, eperm},
-			{"execveat", unix.SYS_EXECVEAT, m.audit, 0, eperm},
-			{"unix", unix.SYS_SOCKET, m.audit, unix.AF_UNIX, unix.SECCOMP_RET_ALLOW},
-			{"inet", unix.SYS_SOCKET, m.audit, unix.AF_INET, nofamily},
-			{"another ABI", unix.SYS_READ, m.audit ^ 1, 0, eperm},
+			{"read", unix.SYS_READ, m.audit, nil, unix.SECCOMP_RET_ALLOW},
+			{"execve", unix.SYS_EXECVE, m.audit, nil, eperm},
+			{"execveat", unix.SYS_EXECVEAT, m.audit, nil, eperm},
+			{"unix", unix.SYS_SOCKET, m.audit, []uint64{unix.AF_UNIX}, unix.SECCOMP_RET_ALLOW},
+			{"inet", unix.SYS_SOCKET, m.audit, []uint64{unix.AF_INET}, nofamily},
+			{"another ABI", unix.SYS_READ, m.audit ^ 1, nil, eperm},
+			{"fchmod", unix.SYS_FCHMOD, m.audit, nil, eperm},
+			{"fchmodat2", unix.SYS_FCHMODAT2, m.audit, nil, eperm},
+			{"fchownat", unix.SYS_FCHOWNAT, m.audit, nil, eperm},
+			{"setxattr", unix.SYS_SETXATTR, m.audit, nil, eperm},
+			{"setxattrat", unix.SYS_SETXATTRAT, m.audit, nil, eperm},
+			{"removexattrat", unix.SYS_REMOVEXATTRAT, m.audit, nil, eperm},
+			{"file_setattr", unix.SYS_FILE_SETATTR, m.audit, nil, eperm},
+			{"ptrace", unix.SYS_PTRACE, m.audit, nil, eperm},
+			{"set flags", unix.SYS_IOCTL, m.audit, []uint64{3, unix.FS_IOC_SETFLAGS}, eperm},
+			{"set flags, on 32 bits", unix.SYS_IOCTL, m.audit, []uint64{3, 0x40046602}, eperm},
+			{"set extended flags", unix.SYS_IOCTL, m.audit, []uint64{3, 0x401c5820}, eperm},
+			{"a request beyond 32 bits", unix.SYS_IOCTL, m.audit, []uint64{3, highBits | unix.FS_IOC_SETFLAGS}, eperm},
+			{"ask a pidfd", unix.SYS_IOCTL, m.audit, []uint64{3, unix.PIDFD_GET_INFO}, unix.SECCOMP_RET_ALLOW},
+			{"times of an open file", unix.SYS_UTIMENSAT, m.audit, []uint64{3, 0}, unix.SECCOMP_RET_ALLOW},
+			{"times of a name", unix.SYS_UTIMENSAT, m.audit, []uint64{3, 0x1234}, eperm},
+			{"times of a name at a high address", unix.SYS_UTIMENSAT, m.audit, []uint64{3, highBits}, eperm},
 		} {
-			if got := interpret(t, prog, c.nr, c.audit, c.arg); got != c.want {
+			if got := interpret(t, prog, c.nr, c.audit, c.args...); got != c.want {
 				t.Errorf("%s: %s: %#x, want %#x", arch, c.name, got, c.want)
 			}
 		}
@@ -292,7 +316,7 @@ func TestProgramOfEveryMachine(t *testing.T) {
 			if m.needsSocketcall {
 				want = unix.SECCOMP_RET_ALLOW
 			}
-			if got := interpret(t, prog, m.socketcall, m.audit, 0); got != want {
+			if got := interpret(t, prog, m.socketcall, m.audit); got != want {
 				t.Errorf("%s: socketcall: %#x, want %#x", arch, got, want)
 			}
 		}
@@ -303,13 +327,19 @@ func TestProgramOfEveryMachine(t *testing.T) {
 }
 
 // interpret runs a filter. It knows the instructions that program uses.
-func interpret(t *testing.T, prog []unix.SockFilter, nr, audit, arg uint32) uint32 {
+func interpret(t *testing.T, prog []unix.SockFilter, nr, audit uint32, args ...uint64) uint32 {
 	t.Helper()
+	data := map[uint32]uint32{dataNumber: nr, dataArch: audit}
+	for i, arg := range args {
+		data[argument(uint32(i))], data[argument(uint32(i))^4] = uint32(arg), uint32(arg>>32)
+	}
 	acc := uint32(0)
 	for i := 0; i < len(prog); i++ {
 		switch s := prog[i]; s.Code {
 		case unix.BPF_LD | unix.BPF_W | unix.BPF_ABS:
-			acc = map[uint32]uint32{dataNumber: nr, dataArch: audit, dataArgs + lowHalf(): arg}[s.K]
+			acc = data[s.K]
+		case unix.BPF_ALU | unix.BPF_AND | unix.BPF_K:
+			acc &= s.K
 		case unix.BPF_RET | unix.BPF_K:
 			return s.K
 		case unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, unix.BPF_JMP | unix.BPF_JGE | unix.BPF_K:

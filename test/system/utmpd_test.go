@@ -72,9 +72,13 @@ func startUtmpd(t *testing.T, keys ...string) *utmpd {
 // with further flags.
 func startUtmpdAs(t *testing.T, as *syscall.Credential, flags ...string) *utmpd {
 	t.Helper()
+	return startUtmpdBy(t, utmpdCommand(as, flags...))
+}
+
+func utmpdCommand(as *syscall.Credential, flags ...string) *exec.Cmd {
 	cmd := exec.Command(utmpdBinary, append([]string{"-foreground", "-config", configFile}, flags...)...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: as}
-	return startUtmpdBy(t, cmd)
+	return cmd
 }
 
 // startUtmpdBy is startUtmpd through a command that executes the daemon.
