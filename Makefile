@@ -9,7 +9,7 @@ BIN     ?= bin
 export PREFIX DESTDIR INIT BIN
 export CGO_ENABLED ?= 0
 
-.PHONY: build demo test test-unit test-system test-race test-arch test-long sim sim-ci mutants fuzz bench bench-readme benchstat install uninstall packages dist test-packages check cross clean
+.PHONY: build demo test test-unit test-system test-race test-arch test-long sim sim-ci sim-boots mutants fuzz bench bench-readme benchstat install uninstall packages dist test-packages check cross clean
 
 build:
 	$(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o $(BIN)/ ./cmd/...
@@ -74,6 +74,11 @@ SIMTIME ?= 1m
 sim:
 	$(GO) test -count=1 -timeout 0 -run 'TestSim$$' -v ./internal/daemon -args \
 		$(if $(SIMCOUNT),-sim.n $(SIMCOUNT),-sim.time $(SIMTIME)) $(if $(SIMSEED),-sim.first $(SIMSEED))
+
+# utmpctl in random histories of boots. SIMSEED is the first seed; the default is 1.
+sim-boots:
+	$(GO) test -count=1 -timeout 0 -run 'TestWorld$$' ./internal/ctl -args \
+		-world.n $(or $(SIMCOUNT),3000) $(if $(SIMSEED),-world.first $(SIMSEED))
 
 # Takes about two minutes on two idle processors.
 sim-ci:

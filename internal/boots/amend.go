@@ -19,26 +19,75 @@ const lateRecord = time.Minute
 // Amend returns the boots of a log with what a ledger knows besides: the ends that
 // have no record, and boots that the log lacks between the first that it has and
 // now; all of them if it has none. Where both tell an end, the log's stays, and a
-// difference is returned.
-func Amend(all []Boot, ledger []Past) ([]Boot, []Difference) {
-	all = slices.Clone(all)
+// difference is returned. present is as for [Periods]; the present boot is in no ledger.
+func Amend(all []Boot, ledger []Past, present *Present) ([]Boot, []Difference) {
 	var differ []Difference
-	rest := slices.Clone(ledger)
-	for i := range all {
-		k, sure := nearest(rest, all[i])
-		if !sure {
+	over := all
+	if n := len(all); n > 0 && present.runs(all, n-1) {
+		over = all[:n-1]
+	}
+	of := pair(over, ledger)
+	amended := slices.Clone(all)
+	if len(over) < len(all) {
+		b := &amended[len(over)]
+		b.counted = present.Now.Add(-present.uptime(*b))
+	}
+	for k, i := range of {
+		if i < 0 {
 			continue
 		}
-		if contradicts(all[i], rest[k]) {
-			differ = append(differ, Difference{all[i], rest[k]})
+		if contradicts(all[i], ledger[k]) {
+			differ = append(differ, Difference{all[i], ledger[k]})
 		}
-		all[i] = all[i].amended(rest[k])
-		rest = slices.Delete(rest, k, k+1)
+		amended[i] = all[i].amended(ledger[k])
 	}
-	for _, p := range rest {
-		all = insert(all, p)
+	paired := amended
+	for k, p := range ledger {
+		after := func(i int) bool { return i >= 0 && paired[i].notBefore().Before(p.To.Add(-Late)) }
+		if of[k] < 0 && !slices.ContainsFunc(unpaired(over, of, k), p.maybe) && !slices.ContainsFunc(of[k+1:], after) {
+			amended = insert(slices.Clone(amended), p)
+		}
 	}
-	return all, differ
+	return amended, differ
+}
+
+// pair returns for each past the index of the boot of the log that it is, or -1.
+func pair(all []Boot, ledger []Past) []int {
+	of := make([]int, len(ledger))
+	rest := make([]int, len(ledger)) // the pasts that are still without a boot
+	for k := range of {
+		of[k], rest[k] = -1, k
+	}
+	free := slices.Clone(ledger)
+	for i, b := range all {
+		k, sure := nearest(free, b)
+		if !sure || slices.ContainsFunc(all, func(other Boot) bool { return free[k].fits(other, b) }) {
+			continue
+		}
+		of[rest[k]] = i
+		free, rest = slices.Delete(free, k, k+1), slices.Delete(rest, k, k+1)
+	}
+	return of
+}
+
+// unpaired returns the boots of the log that no past is, and that may be past k by
+// their place among the others.
+func unpaired(all []Boot, of []int, k int) (bs []Boot) {
+	from, to := 0, len(all)
+	for _, i := range of[:k] {
+		from = max(from, i+1)
+	}
+	for _, i := range of[k+1:] {
+		if i >= 0 {
+			to = min(to, i)
+		}
+	}
+	for i := from; i < to; i++ {
+		if !slices.Contains(of, i) {
+			bs = append(bs, all[i])
+		}
+	}
+	return bs
 }
 
 // contradicts reports whether the log and the ledger have different ends.
@@ -52,7 +101,7 @@ func contradicts(b Boot, p Past) bool {
 
 // amended returns b with what p knows besides.
 func (b Boot) amended(p Past) Boot {
-	b.Slept, b.SleptKnown = p.Slept, p.Up > 0
+	b.Slept, b.SleptKnown = p.slept()
 	if !b.Recorded && !p.Began().IsZero() {
 		b.From, b.Recorded, b.Ledger = p.Began(), true, true
 	}
@@ -66,6 +115,18 @@ func (b Boot) amended(p Past) Boot {
 	return b
 }
 
+// notBefore returns a time in b, or its beginning, that a boot before it cannot
+// have reached.
+func (b Boot) notBefore() time.Time {
+	switch {
+	case !b.counted.IsZero():
+		return b.counted
+	case b.Doubtful():
+		return b.To
+	}
+	return b.began()
+}
+
 // insert returns all with p where it belongs, if there is room for it.
 func insert(all []Boot, p Past) []Boot {
 	began := p.Began()
@@ -73,16 +134,17 @@ func insert(all []Boot, p Past) []Boot {
 		return all
 	}
 	i := 0
-	for i < len(all) && !all[i].From.After(began) {
+	for i < len(all) && !all[i].notBefore().After(began) {
 		i++
 	}
-	if i == 0 && len(all) > 0 && !all[0].Ledger {
+	if i == 0 && len(all) > 0 && !all[0].whole {
 		return all // before the log begins
 	}
 	if i > 0 && (all[i-1].End == Open || began.Before(all[i-1].To.Add(-sameMoment))) ||
-		i < len(all) && all[i].From.Before(p.To.Add(-bootLate)) {
+		i < len(all) && all[i].notBefore().Before(p.To.Add(-Late)) {
 		return all
 	}
-	return slices.Insert(all, i, Boot{From: began, Recorded: true, To: p.To, End: p.End, Exact: p.Exact, By: p.By,
-		Slept: p.Slept, SleptKnown: p.Up > 0, Ledger: true})
+	b := Boot{From: began, Recorded: true, To: p.To, End: p.End, Exact: p.Exact, By: p.By, Ledger: true, whole: true}
+	b.Slept, b.SleptKnown = p.slept()
+	return slices.Insert(all, i, b)
 }

@@ -61,7 +61,7 @@ func TestAmend(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			all, differ := Amend(historyOf(tt.recs...).Boots(), tt.ledger)
+			all, differ := Amend(historyOf(tt.recs...).Boots(), tt.ledger, nil)
 			if diff := cmp.Diff(tt.want, inShort(all)); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)
 			}
@@ -75,7 +75,7 @@ func TestAmend(t *testing.T) {
 // TestAmendClock puts a boot where the kernel's clock says that it belongs.
 func TestAmendClock(t *testing.T) {
 	past := Past{Boot: "b", From: at("1970-01-01 00:00:05"), To: at("11:00"), Up: 3 * time.Hour, End: Crashed, By: FromHeartbeat, Exact: Exactness{Known: true}}
-	all, _ := Amend(historyOf(boot("1970-01-01 00:00:05"), login("pts/0", "09:00"), boot("12:00")).Boots(), []Past{past})
+	all, _ := Amend(historyOf(boot("1970-01-01 00:00:05"), login("pts/0", "09:00"), boot("12:00")).Boots(), []Past{past}, nil)
 	if up, ok := all[0].Up(); up != 3*time.Hour || !ok {
 		t.Errorf("up %v, %v; want 3 hours", up, ok)
 	}
@@ -90,7 +90,7 @@ func TestAmendEpoch(t *testing.T) {
 	}
 	ledger := []Past{past("03:00", Crashed), past("05:00", Crashed), past("07:00", Crashed), past("09:00", Crashed)}
 	recs := []utmpx.Record{boot(epoch), login("pts/0", "04:30"), boot(epoch), getty("2023-07-10 21:50"), boot(epoch), login("pts/0", "08:30"), boot("12:00")}
-	all, differ := Amend(historyOf(recs...).Boots(), ledger)
+	all, differ := Amend(historyOf(recs...).Boots(), ledger, nil)
 	want := []string{"21:44 05:00 crashed ledger", "21:44 21:50 crashed", "21:44 09:00 crashed ledger", "12:00 12:00 open"}
 	if diff := cmp.Diff(want, inShort(all)); diff != "" || len(differ) != 0 {
 		t.Errorf("(-want +got)\n%s%v", diff, differ)
@@ -114,7 +114,7 @@ func TestSavedClock(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			all, _ := Amend(historyOf(tt.recs...).Boots(), tt.ledger)
+			all, _ := Amend(historyOf(tt.recs...).Boots(), tt.ledger, nil)
 			_, sum := Periods(all, time.Time{}, time.Time{}, nil)
 			if diff := cmp.Diff(Sum{From: at("2026-07-01 06:00"), To: at("2026-07-02 12:00"), Up: 22 * time.Hour, Down: 8 * time.Hour, Boots: 2}, sum); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)

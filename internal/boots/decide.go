@@ -64,9 +64,9 @@ type Verdict struct {
 	Missed []Past
 }
 
-// bootLate is the largest difference between the times that two programs
+// Late is the largest difference between the times that two programs
 // record for one boot.
-const bootLate = 5 * time.Minute
+const Late = 5 * time.Minute
 
 // Decide decides what to record of the end of the log's last boot.
 func Decide(ev Evidence) Verdict {
@@ -85,12 +85,13 @@ func Decide(ev Evidence) Verdict {
 		// this boot, and a boot or an end appended now would end them too.
 		return Verdict{Present: true, EndMissing: true}
 	}
-	if missed := ev.missed(&last); len(missed) > 0 {
+	if missed := ev.missed(ev.Boots); len(missed) > 0 {
 		v := ev.endedEarlier(last)
 		v.Missed = missed
 		return v
 	}
 	note := ev.noteOf(last)
+	last = last.byClockOf(note)
 	if !lacksEnd(last, note) {
 		return Verdict{}
 	}
@@ -104,7 +105,7 @@ func Decide(ev Evidence) Verdict {
 func (ev Evidence) tooLate() bool {
 	if n := len(ev.Boots); n > 1 {
 		before := ev.Boots[n-2]
-		return !before.EndRecorded || len(ev.missed(&before)) > 0
+		return !before.EndRecorded || len(ev.missed(ev.Boots[:n-1])) > 0
 	}
 	return len(ev.missed(nil)) > 0
 }
@@ -155,9 +156,9 @@ func (ev Evidence) IsPresent(b Boot) bool {
 	if !ev.UtmpBoot.IsZero() {
 		// One program may write it into utmp and another, later, into the log.
 		d := b.From.Sub(ev.UtmpBoot)
-		return d >= -sameMoment && d < bootLate
+		return d >= -sameMoment && d < Late
 	}
-	if ev.stamped() && ev.Stamp.Booted.Sub(b.From).Abs() < bootLate {
+	if ev.stamped() && ev.Stamp.Booted.Sub(b.From).Abs() < Late {
 		return true // the clock may have been set since
 	}
 	if s := ev.Stamp; s != nil && s.Boot != ev.Boot && same(s.Booted, b.From) {
@@ -184,7 +185,7 @@ func (ev Evidence) noteOf(b Boot) *Note {
 	case n == nil || n.Boot == "" || n.Boot == ev.Boot:
 		return nil
 	case !b.Recorded:
-	case ev.Stamp != nil && ev.Stamp.Booted.Sub(b.From).Abs() < bootLate:
+	case ev.Stamp != nil && ev.Stamp.Booted.Sub(b.From).Abs() < Late:
 		if ev.Stamp.Boot != n.Boot {
 			return nil // the stamp belongs to b, the note to another boot
 		}
@@ -223,6 +224,20 @@ func (ev Evidence) when(last Boot, note *Note) Verdict {
 	return v
 }
 
+// byClockOf returns b, to which the note belongs, with the time of its last record by
+// the clock of the note. If the kernel's count shows that the clock was set back soon
+// after the boot was recorded, records of the first minutes have the time from before.
+func (b Boot) byClockOf(note *Note) Boot {
+	if note == nil || note.Up <= 0 || !b.Recorded {
+		return b
+	}
+	back := note.At.Add(-note.Up).Sub(b.From)
+	if back <= -Late && b.To.Sub(b.From) <= lateLogout && b.End == Open {
+		b.To = b.To.Add(back)
+	}
+	return b
+}
+
 func latest(a, b time.Time) time.Time {
 	if b.After(a) {
 		return b
@@ -243,6 +258,9 @@ func (ev Evidence) notAfterBoot(v Verdict, last Boot) Verdict {
 	case ahead <= 0:
 	case !last.To.After(ev.Booted) && ahead <= v.Exact.Within+sameMoment:
 		v.At = ev.Booted
+		if v.Exact.Known && v.End == Crashed {
+			v.Exact.Within += ahead // which of the clocks was wrong is not known
+		}
 	default:
 		v.ClockBehind = true
 	}

@@ -156,7 +156,8 @@ func TestDecide(t *testing.T) {
 		{"clock an hour behind", evidence(func(ev *Evidence) {
 			ev.Booted, ev.Now = at("08:10"), at("08:10:20")
 		}, used...), Verdict{Write: true, End: Crashed, At: at("09:00"), By: FromRecords, ClockBehind: true}},
-		{"clock a second behind", evidence(noted(beat("b", "12:00:01")), used...), crashed("12:00", true, FromHeartbeat)},
+		{"clock a second behind", evidence(noted(beat("b", "12:00:01")), used...),
+			Verdict{Write: true, End: Crashed, At: at("12:00"), By: FromHeartbeat, Exact: Exactness{true, time.Minute + time.Second}}},
 		{"clock a day ahead", evidence(func(ev *Evidence) {
 			ev.Booted, ev.Now = at("2026-07-02 12:00"), at("2026-07-02 12:00:20")
 			ev.Note = beat("b", "11:00")
@@ -214,7 +215,7 @@ func TestSuspended(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			all, _ := Amend(historyOf(boot("00:00"), shutdown("10:00"), boot("12:00")).Boots(), []Past{past})
+			all, _ := Amend(historyOf(boot("00:00"), shutdown("10:00"), boot("12:00")).Boots(), []Past{past}, nil)
 			ps, got := Periods(all, tt.since, tt.until, present)
 			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)

@@ -48,6 +48,8 @@ type Boot struct {
 	Slept       time.Duration // how long it was suspended
 	SleptKnown  bool
 	stepped     time.Duration // the sum of the recorded steps of the clock
+	whole       bool          // and all of it: the log has no record of the boot
+	counted     time.Time     // when it began, by the kernel's count; zero if unknown
 	leveled     bool          // it has the record of a run level that followed none
 	clock       settling
 }

@@ -15,7 +15,7 @@ type Past struct {
 	From  time.Time     // when it began, by its clock at that time; zero if unknown
 	To    time.Time     // when it ended, or was last known to be up
 	Up    time.Duration // from its beginning to To, by the kernel's clock; 0 if unknown
-	Slept time.Duration // the suspends' part of Up
+	Slept time.Duration // the suspends' part of Up; negative if unknown
 	End   End           // ShutDown or Crashed
 	Exact Exactness     // of To
 	By    Source        // of To
@@ -31,7 +31,21 @@ func (p Past) Began() time.Time {
 }
 
 // Same reports whether two pasts are one boot.
-func (p Past) Same(q Past) bool { return p.Boot == q.Boot && same(p.From, q.From) }
+func (p Past) Same(q Past) bool {
+	if p.Boot != q.Boot {
+		return false
+	}
+	return same(p.From, q.From) || p.Up > 0 && q.Up > 0 && same(p.Began(), q.Began())
+}
+
+// bare reports whether nothing is known of p but that it began, by a clock that may
+// have been set later.
+func (p Past) bare() bool { return p.Up == 0 && p.To.Equal(p.From) }
+
+// slept returns how long p was suspended, and whether that is known.
+func (p Past) slept() (d time.Duration, known bool) {
+	return max(0, p.Slept), p.Up > 0 && p.Slept >= 0
+}
 
 // distance returns how far the beginning of p is from that of a boot of the log,
 // by the nearer of p's two clocks.
@@ -52,10 +66,19 @@ func (p Past) is(b Boot) bool {
 	case !b.Recorded:
 		return p.within(b) && !b.From.Before(p.Began().Add(-sameMoment)) // its beginning was lost
 	case b.From.Before(earliest):
-		return p.within(b) && p.distance(b) < bootLate // every boot may begin then
+		return p.within(b) && p.distance(b) < Late // every boot may begin then
 	}
-	return p.distance(b) < bootLate
+	return p.distance(b) < Late
 }
+
+// longer reports whether p may be a boot of the log that ended later, if p's end is
+// but the last that is known of it.
+func (p Past) longer(b Boot) bool {
+	return b.Recorded && !p.Exact.Known && b.To.After(p.To) && p.distance(b) < Late
+}
+
+// maybe reports whether p may be a boot of the log of which no past is known to be it.
+func (p Past) maybe(b Boot) bool { return p.bare() || p.distance(b) < Late }
 
 // nearest returns the index of the past that is a boot of the log, the last one in
 // doubt; -1 if none is. sure is false in doubt: some clocks begin at the same second
@@ -89,6 +112,17 @@ func compareFit(p, q Past, b Boot) int {
 		return 0
 	}
 	return cmp.Compare(d, 0)
+}
+
+// fits reports whether p is rather b than other, both boots of the log.
+func (p Past) fits(b, other Boot) bool {
+	if !p.is(b) {
+		return false
+	}
+	if in := p.within(b); in != p.within(other) {
+		return in
+	}
+	return p.distance(other)-p.distance(b) > sameMoment
 }
 
 // recent returns the boots before the present one that the stamp and the note know,
@@ -127,9 +161,21 @@ func (ev Evidence) past(id string, from, to time.Time, note *Note) Past {
 	v := ev.notAfterBoot(ev.when(Boot{From: from, To: to, Recorded: true}, note), Boot{From: from, To: to})
 	p := Past{Boot: id, From: from, To: v.At, End: v.End, Exact: v.Exact, By: v.By}
 	if note != nil && note.Up > 0 {
-		p.Up, p.Slept = max(0, note.Up+p.To.Sub(note.At)), note.Slept
+		p.Up, p.Slept = note.Up, note.Slept
+		p.goesOn(p.To.Sub(note.At))
 	}
 	return p
+}
+
+// unseen is the longest time without the daemon in which a suspend is not expected.
+const unseen = 10 * time.Second
+
+// goesOn makes p up for longer, in a time of which the note knows nothing.
+func (p *Past) goesOn(d time.Duration) {
+	p.Up = max(0, p.Up+d)
+	if d > unseen {
+		p.Slept = -1
+	}
 }
 
 // known returns all boots before the present one that are known without the log,
@@ -147,30 +193,36 @@ func (ev Evidence) known() []Past {
 // maxMissed bounds how many boots are recorded that the log misses.
 const maxMissed = 16
 
-// missed returns the boots that the log lacks altogether, after last, its last one;
-// last is nil if it has none.
-func (ev Evidence) missed(last *Boot) []Past {
+// missed returns the boots that the log lacks altogether, after its last one. log are
+// its boots, of which it may have older ones.
+func (ev Evidence) missed(log []Boot) []Past {
 	if ev.Unread {
 		return nil // they may be in what could not be read
 	}
 	all := ev.known()
-	after := time.Time{}
-	if last != nil {
-		i, _ := nearest(all, *last)
-		all = all[i+1:]
-		after = last.To
+	if len(log) == 0 {
+		return recordable(slices.DeleteFunc(all, func(p Past) bool { return p.Began().Before(earliest) && !p.Began().IsZero() }))
 	}
-	all = slices.DeleteFunc(slices.Clone(all), func(p Past) bool {
-		if p.Began().IsZero() {
-			return last != nil
-		}
-		restarts := last != nil && last.From.Before(earliest) && same(p.From, last.From) // it may be the last one
-		return restarts || p.Began().Before(earliest) || !p.Began().After(after)
-	})
-	if len(all) == 0 {
+	last, found := log[len(log)-1], -1
+	for _, b := range log {
+		found, _ = nearest(all, b)
+		all = all[found+1:]
+	}
+	if n := len(all); found < 0 && last.Recorded && n > 0 && all[n-1].bare() {
+		all = all[:n-1] // it may be the last one
+	}
+	return recordable(slices.DeleteFunc(all, func(p Past) bool {
+		restarts := last.From.Before(earliest) && p.From.Sub(last.From).Abs() < Late // it may be the last one
+		return restarts || p.Began().Before(earliest) || !p.Began().After(last.To)
+	}))
+}
+
+// recordable returns as many boots as are recorded, the last ones.
+func recordable(ps []Past) []Past {
+	if len(ps) == 0 {
 		return nil
 	}
-	return all[max(0, len(all)-maxMissed):]
+	return ps[max(0, len(ps)-maxMissed):]
 }
 
 // Finished returns what a ledger lacks: the boots before the present one that the
@@ -193,7 +245,7 @@ func (ev Evidence) completed(p Past, v Verdict) Past {
 		all = all[:n-1]
 	}
 	i := len(all) - 1
-	for i >= 0 && !p.is(all[i]) {
+	for i >= 0 && !p.is(all[i]) && !p.longer(all[i]) {
 		i--
 	}
 	if i < 0 {
@@ -205,13 +257,14 @@ func (ev Evidence) completed(p Past, v Verdict) Past {
 	case v.Write && i == len(all)-1:
 		p.To, p.End, p.Exact, p.By = v.At, v.End, v.Exact, v.By
 	case v.Present && !b.EndRecorded:
-		end := ev.when(b, ev.noteOf(b))
+		note := ev.noteOf(b)
+		end := ev.when(b.byClockOf(note), note)
 		p.To, p.End, p.Exact, p.By = end.At, end.End, end.Exact, end.By
 	case b.EndRecorded:
 		p.To, p.End, p.Exact, p.By = b.To, b.End, b.Exact, b.By
 	}
 	if p.Up > 0 {
-		p.Up = max(0, p.Up+p.To.Sub(to))
+		p.goesOn(p.To.Sub(to))
 	}
 	return p
 }

@@ -19,6 +19,7 @@ type Period struct {
 	DownKnown bool          // false for the last boot, and if the clocks do not agree
 	DownMost  bool          // DownFor is the most it can be, whatever the end
 	Follows   bool          // another boot follows
+	nowhere   bool          // its end has no place in time, by the present clock
 }
 
 // Sum is the total over the time from From to To. Unknown is the time in which
@@ -58,10 +59,16 @@ type Present struct {
 // uptime returns for how long the present boot has been up, by the kernel's count. A
 // boot that was recorded before process 1 started began with the kernel.
 func (p *Present) uptime(b Boot) time.Duration {
-	if b.began().Before(p.Now.Add(-p.Uptime - bootLate)) {
+	if b.began().Before(p.Now.Add(-p.Uptime - Late)) {
 		return max(p.Kernel, p.Uptime)
 	}
 	return p.Uptime
+}
+
+// isBefore reports whether the present is before t. A clock that was never set does not
+// tell.
+func (p *Present) isBefore(t time.Time) bool {
+	return p != nil && !unset(p.Now) && t.After(p.Now.Add(sameMoment))
 }
 
 // Periods returns the boots between since and until and their sum. A zero since
@@ -78,7 +85,7 @@ func Periods(all []Boot, since, until time.Time, present *Present) ([]Period, Su
 		}
 	}
 	w := window(ps, since, until, present)
-	if !since.IsZero() || !until.IsZero() {
+	if w.limits {
 		ps = slices.DeleteFunc(ps, w.excludes)
 	}
 	w.NoBoot = len(ps) > 0
@@ -101,6 +108,7 @@ func period(all []Boot, i, before int, present *Present) Period {
 	if p.Running {
 		p.To, p.Slept, p.SleptKnown = present.Now, present.Slept, present.SleptKnown
 	}
+	p.nowhere = p.clock.ahead || unset(p.To) || present.isBefore(p.To)
 	p.setUp(all, before)
 	if p.clock.ahead {
 		p.UpKnown = false // it cannot be placed
@@ -152,10 +160,19 @@ func (p *Period) setDown(next Boot, runs bool, present *Present) {
 			return
 		}
 	}
+	p.setDownBefore(next)
 	first := next.clock.first.Time()
 	behind := p.To.Sub(next.began())
 	if !p.DownKnown && next.Recorded && !next.Doubtful() && behind > sameMoment && behind <= smallOverlap && first.After(p.To) {
 		p.DownFor, p.DownKnown, p.DownMost = first.Sub(p.To), true, true
+	}
+}
+
+// setDownBefore makes DownFor the most that it can be if the clock of the next boot was
+// set late: it may have been wrong from the start.
+func (p *Period) setDownBefore(next Boot) {
+	if by := next.stepped - next.clock.early; p.DownKnown && by.Abs() >= lateRecord {
+		p.DownFor, p.DownMost = p.DownFor+max(0, by), true
 	}
 }
 
@@ -170,16 +187,18 @@ func (p *Period) overlaps(before Boot) bool {
 // windowed is a sum over the time between From and To.
 type windowed struct {
 	Sum
-	until bool          // To is a limit
-	lost  time.Duration // of boots of which it is not known how long they were up
+	limits bool          // From or To is a limit
+	until  bool          // To is a limit
+	lost   time.Duration // of boots of which it is not known how long they were up
 }
 
 // window returns an empty sum over the time that the boots cover, limited to
 // since and until.
 func window(ps []Period, since, until time.Time, present *Present) *windowed {
-	w := &windowed{}
+	w := &windowed{limits: !since.IsZero() || !until.IsZero()}
+	placed := slices.ContainsFunc(ps, func(p Period) bool { return !p.nowhere })
 	for _, p := range ps {
-		if p.clock.ahead || present != nil && p.To.After(present.Now.Add(sameMoment)) {
+		if p.nowhere && (placed || p.clock.ahead) {
 			continue
 		}
 		from := p.To
@@ -222,7 +241,11 @@ func (w *windowed) excludes(p Period) bool {
 func (w *windowed) add(p *Period) {
 	w.Boots++
 	w.NoBoot = w.NoBoot && !p.Recorded
-	if p.UpKnown {
+	if p.UpKnown && p.nowhere {
+		p.Slept = min(p.Slept, p.UpFor)
+		p.AwakeFor = p.UpFor - p.Slept
+		w.lost += p.UpFor
+	} else if p.UpKnown {
 		w.addUp(p)
 	} else if !unset(p.began()) {
 		w.lost += w.part(p.began(), p.To)
@@ -234,7 +257,7 @@ func (w *windowed) add(p *Period) {
 	if p.End == Crashed {
 		w.Crashes++
 	}
-	if !p.DownKnown {
+	if !p.DownKnown || p.nowhere {
 		return
 	}
 	back := p.To.Add(p.DownFor)
@@ -247,7 +270,9 @@ func (w *windowed) add(p *Period) {
 	}
 	w.Unknown += w.part(p.To, sure)
 	w.Down += w.part(sure, back)
-	p.DownFor = w.part(p.To, back)
+	if w.limits {
+		p.DownFor = w.part(p.To, back)
+	}
 }
 
 // goesOn makes p what it was at a time before its end: running.

@@ -42,6 +42,9 @@ type Options struct {
 	Notices func(ctx context.Context, notice func()) error
 	Since   Reading                     // what the clocks showed when somebody looked last, in this boot; may be zero
 	Stepped func(context.Context, Step) // called by Run, with its context, for each step
+	// Resumed is called by Run after a suspend, which is noticed as a step is; nil: not
+	// called.
+	Resumed func()
 	Failed  func(error)
 }
 
@@ -104,6 +107,9 @@ func (w *Watch) Run(ctx context.Context) {
 // where the clocks do not go at quite the same pace, the difference stays small.
 func (w *Watch) compare(ctx context.Context) {
 	now := w.Read()
+	if w.Resumed != nil && now.Slept-w.last.Slept >= Least {
+		w.Resumed()
+	}
 	if w.step(now).By().Abs() >= Least {
 		timer := time.NewTimer(settle)
 		defer timer.Stop()

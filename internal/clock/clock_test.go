@@ -27,7 +27,7 @@ func (c *clocks) read() Reading {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := time.Now().Add(c.slept)
-	return Reading{Wall: now.Add(c.off).Round(0), Up: now.Sub(time.Unix(0, 0))}
+	return Reading{Wall: now.Add(c.off).Round(0), Up: now.Sub(time.Unix(0, 0)), Slept: c.slept}
 }
 
 func (c *clocks) notices(ctx context.Context, notice func()) error {
@@ -169,6 +169,22 @@ func TestSince(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestResumed: a suspend is told once, when it is over.
+func TestResumed(t *testing.T) {
+	c := &clocks{}
+	n := 0
+	run(t, Options{Notices: c.notices, Resumed: func() { n++ }}, c, func(*Watch) {
+		for _, d := range []time.Duration{time.Hour, time.Second, 0} {
+			c.sleep(d)
+			c.tell()
+			time.Sleep(10 * time.Second)
+		}
+	})
+	if n != 1 {
+		t.Errorf("told %d times, want once", n)
+	}
 }
 
 // TestNoNotices: without notices, steps are found by looking.

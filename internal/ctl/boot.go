@@ -81,7 +81,11 @@ func (b *booting) gather() {
 		}
 	}
 	if noted {
-		b.ev.Note = &boots.Note{Boot: ours.idOf(note), At: note.Time, Slept: note.Slept, Every: note.Every, State: noteStates[note.State]}
+		id := ours.idOf(note)
+		if stamped && id == b.ev.Stamp.Boot && !heartbeat.SameStart(stamp.Init, note.Init) {
+			id = "before " + id // of the container's start before the stamp's, under the same kernel
+		}
+		b.ev.Note = &boots.Note{Boot: id, At: note.Time, Slept: note.Slept, Every: note.Every, State: noteStates[note.State]}
 		began := note.Init
 		if stamped && b.ev.Stamp.Boot == b.ev.Note.Boot && stamp.Up > 0 {
 			began = stamp.Up
@@ -262,6 +266,9 @@ func (b *booting) makeFile(name string) error {
 // the records show it.
 func (b *booting) leaveStamp(v boots.Verdict) error {
 	n := heartbeat.Note{Time: b.ev.Booted, Up: max(b.in.on.initStart(), 1), State: heartbeat.Running}
+	if b.began.Sub(n.Time).Abs() >= boots.Late {
+		n.Time = b.began // the clock was set after that record, by which the boot is found in the log
+	}
 	switch {
 	case v.Restarted:
 		n.Time = b.ev.Now

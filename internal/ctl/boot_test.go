@@ -106,6 +106,24 @@ func TestLives(t *testing.T) {
 			l.do("boot")
 			l.do("boot")
 		}, []string{"08:00:00 BOOT_TIME reboot", "10:00:00 RUN_LVL shutdown crash+60s,heartbeat", "10:02:00 BOOT_TIME reboot"}},
+		{"the same, and the start of the kernel is known to some milliseconds", func(l *lab) {
+			l.container("a", "08:00", 100*time.Hour)
+			l.do("boot")
+			l.beats("10:00", heartbeat.Running)
+			l.container("a", "10:02", 102*time.Hour+2*time.Minute+4*time.Millisecond)
+			l.do("boot")
+			l.do("boot")
+		}, []string{"08:00:00 BOOT_TIME reboot", "10:00:00 RUN_LVL shutdown crash+60s,heartbeat", "10:02:00 BOOT_TIME reboot"}},
+		{"a container is stopped, then killed before utmpd starts", func(l *lab) {
+			l.container("a", "08:00", 100*time.Hour)
+			l.do("boot")
+			l.beats("10:00", heartbeat.Shutdown)
+			l.container("a", "10:02", 102*time.Hour+2*time.Minute)
+			l.do("boot")
+			l.container("a", "10:04", 102*time.Hour+4*time.Minute)
+			l.do("boot")
+		}, []string{"08:00:00 BOOT_TIME reboot", "10:00:00 RUN_LVL shutdown shutdown,heartbeat", "10:02:00 BOOT_TIME reboot",
+			"10:02:00 RUN_LVL shutdown crash+?,last-record", "10:04:00 BOOT_TIME reboot"}},
 		{"a container is stopped, and started again under the same kernel", func(l *lab) {
 			l.container("a", "08:00", 100*time.Hour)
 			l.do("boot")

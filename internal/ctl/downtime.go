@@ -57,7 +57,7 @@ func downtime(in call) error {
 	all := h.Boots()
 	if own != nil {
 		var notes []string
-		all, notes = own.amended(all)
+		all, notes = own.amended(all, present)
 		for _, n := range notes {
 			tell(in.stderr, n)
 		}

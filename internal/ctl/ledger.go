@@ -40,8 +40,8 @@ func (b *booting) enter(v boots.Verdict) error {
 
 // amended returns the boots of this machine's log with what its ledger knows besides,
 // and what the two tell differently.
-func (r *recorder) amended(all []boots.Boot) (amended []boots.Boot, notes []string) {
-	amended, differ := boots.Amend(all, r.ledger())
+func (r *recorder) amended(all []boots.Boot, present *boots.Present) (amended []boots.Boot, notes []string) {
+	amended, differ := boots.Amend(all, r.ledger(), present)
 	notes = r.report.Notes
 	for _, d := range differ {
 		notes = append(notes, fmt.Sprintf("the boot of %s %s at %s according to %s, but %s at %s according to %s; the first is shown",

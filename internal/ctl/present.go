@@ -50,6 +50,9 @@ func (p present) followed(stamp, note heartbeat.Note) bool {
 	if stamp.BootID != p.id || note.BootID != p.id || p.left(note) || !p.left(stamp) {
 		return false
 	}
+	if !heartbeat.SameStart(stamp.Init, note.Init) {
+		return false // the note is of a container's start before; both have the host's count
+	}
 	booted := note.Time.Add(-note.Up)
 	for _, s := range note.Steps {
 		booted = booted.Add(-s.By)

@@ -33,8 +33,9 @@ func (d *daemon) clockOptions() clock.Options {
 	return clock.Options{
 		Read:    d.on.clocks,
 		Notices: d.on.clockSet,
-		Since:   clock.Reading{Wall: d.before.Time, Up: d.before.Up},
+		Since:   clock.Reading{Wall: d.before.Time, Up: d.before.Up, Slept: d.before.Slept},
 		Stepped: d.stepped,
+		Resumed: d.heart.Renew, // a crash before the next beat is then told by the time after the suspend
 		Failed: func(err error) {
 			d.log.Warn("no notification when the clock is set: each heartbeat looks for a step", "error", err)
 		},

@@ -24,7 +24,8 @@ import (
 //	how: shutdown or crash
 //	how much later it may have ended, ? if unknown
 //	the source of the end, - if none
-//	how long the kernel had counted, and how much of that it was suspended
+//	how long the kernel had counted, and how much of that it was suspended,
+//	? if unknown
 
 const unknown, none = "?", "-"
 
@@ -32,7 +33,7 @@ var table = crc32.MakeTable(crc32.Castagnoli)
 
 // appendLine appends the line of a boot.
 func appendLine(b []byte, p boots.Past) []byte {
-	from, within, by := none, unknown, none
+	from, within, by, slept := none, unknown, none, unknown
 	if !p.From.IsZero() {
 		from = p.From.UTC().Format(time.RFC3339Nano)
 	}
@@ -42,11 +43,14 @@ func appendLine(b []byte, p boots.Past) []byte {
 	if p.By != "" {
 		by = string(p.By)
 	}
+	if p.Slept >= 0 {
+		slept = p.Slept.String()
+	}
 	how := "crash"
 	if p.End == boots.ShutDown {
 		how = "shutdown"
 	}
-	rest := fmt.Sprintf("%q %s %s %s %s %s %s %s", p.Boot, from, p.To.UTC().Format(time.RFC3339Nano), how, within, by, p.Up, p.Slept)
+	rest := fmt.Sprintf("%q %s %s %s %s %s %s %s", p.Boot, from, p.To.UTC().Format(time.RFC3339Nano), how, within, by, p.Up, slept)
 	return fmt.Appendf(b, "%08x %s\n", crc32.Checksum([]byte(rest), table), rest)
 }
 
@@ -95,7 +99,9 @@ func parseLine(line string) (boots.Past, error) {
 		p.By = boots.Source(f[4])
 	}
 	p.Up, errs[3] = time.ParseDuration(f[5])
-	p.Slept, errs[4] = time.ParseDuration(f[6])
+	if p.Slept = -1; f[6] != unknown {
+		p.Slept, errs[4] = time.ParseDuration(f[6])
+	}
 	// A line has one form, so this checks everything else, the checksum too.
 	if errors.Join(errs[:]...) != nil || string(appendLine(nil, p)) != line {
 		return boots.Past{}, errLine

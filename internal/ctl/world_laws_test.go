@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package ctl
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// claims are what utmpctl downtime says.
+type claims struct {
+	Boots []line `json:"boots"`
+	Total sum    `json:"total"`
+}
+
+// checkDowntime compares what utmpctl says with what is true.
+func (w *world) checkDowntime() {
+	if len(w.wrong) > 0 {
+		return
+	}
+	w.present().to = w.now
+	out := w.utmpctl("downtime", "-json")
+	var c claims
+	w.check(json.Unmarshal([]byte(out), &c))
+	w.count("downtime checked")
+	paired, wrong := w.pair(c.Boots)
+	for i := range c.Boots {
+		if paired[i] >= 0 {
+			w.countJudged(c.Boots[i], w.past[paired[i]])
+		}
+	}
+	wrong = append(wrong, w.sums(c, paired)...)
+	if len(wrong) > 0 {
+		w.tell("utmpctl downtime: pairs %v", paired)
+		for _, l := range c.Boots {
+			w.tell("  %s", l)
+		}
+		w.wrong = append(w.wrong, wrong...)
+	}
+}
+
+// pair finds which true boot each line is, so that as little as possible is wrong.
+func (w *world) pair(lines []line) (paired []int, wrong []string) {
+	type best struct {
+		cost  int
+		pairs []int
+	}
+	// at[j] is the best for the lines so far, the last of which is boot j-1 or before.
+	at := make([]best, len(w.past)+1)
+	for i := range lines {
+		next := make([]best, len(w.past)+1)
+		next[0] = best{at[0].cost + 1000, append(at[0].pairs[:i:i], -1)}
+		for j := 1; j <= len(w.past); j++ {
+			next[j] = next[j-1]
+			if i > 0 && w.mustShow(w.past[j-1]) {
+				next[j].cost += 10
+			}
+			if c := at[j].cost + 1000; c < next[j].cost {
+				next[j] = best{c, append(at[j].pairs[:i:i], -1)}
+			}
+			if !w.isOf(lines[i], j-1) {
+				continue
+			}
+			c := at[j-1].cost + 10*len(w.line(lines, i, j-1))
+			if c < next[j].cost {
+				next[j] = best{c, append(at[j-1].pairs[:i:i], j-1)}
+			}
+		}
+		at = next
+	}
+	paired = at[len(w.past)].pairs
+	for i, j := range paired {
+		if j < 0 {
+			wrong = append(wrong, fmt.Sprintf("7: a boot that never was: %s", lines[i]))
+			continue
+		}
+		wrong = append(wrong, w.line(lines, i, j)...)
+		if i+1 < len(paired) && paired[i+1] >= 0 {
+			wrong = append(wrong, w.down(lines[i], j, paired[i+1])...)
+		}
+	}
+	return paired, wrong
+}
+
+// isOf reports whether a line may be a boot, by when it began.
+func (w *world) isOf(l line, j int) bool {
+	b := w.past[j]
+	if l.End == "running" {
+		return b == w.present()
+	}
+	for _, off := range b.offs {
+		from, to := b.from.Add(off), b.to.Add(off)
+		switch {
+		case l.From.Before(from.Add(-slack)):
+		case l.Recorded && !l.From.After(from.Add(b.late+slack)):
+			return true
+		case !l.Recorded && !l.From.After(to.Add(slack)):
+			return true
+		}
+	}
+	return false
+}
+
+// told reports whether something knows that the boot was shut down.
+func (b *trueBoot) told() bool { return b.toldLog || b.toldNote }
+
+func (b *trueBoot) wallFrom() time.Time { return b.from.Add(b.offs[0]) }
+
+func (b *trueBoot) wallTo() time.Time { return b.to.Add(b.offs[len(b.offs)-1]) }
+
+const slack = 5 * time.Second
+
+// line returns what is wrong with a line that is boot j.
+func (w *world) line(lines []line, i, j int) (wrong []string) {
+	l, b := lines[i], w.past[j]
+	over := b != w.present()
+	for _, text := range []string{b.wrongEnd(l, over), b.wrongTime(l, over), b.wrongUp(l, over)} {
+		if text != "" {
+			wrong = append(wrong, fmt.Sprintf("7: boot %d: %s: %s", j, text, l))
+		}
+	}
+	if l.Slept != nil && seconds2(l.Slept) > b.slept+time.Second {
+		wrong = append(wrong, fmt.Sprintf("7: boot %d: slept for %v: %s", j, b.slept, l))
+	}
+	return wrong
+}
+
+// wrongEnd returns what is wrong with how a boot is said to have ended. over is false of
+// the present boot.
+func (b *trueBoot) wrongEnd(l line, over bool) string {
+	switch {
+	case !over && l.End != "running" && l.End != "unknown":
+		return "it goes on"
+	case !over:
+	case l.End == "running":
+		return "it is over"
+	case l.End == "shut down" && b.crashed:
+		return "it crashed"
+	// A clock that was never set does not tell which boot an end in 1970 is of.
+	case l.End == "crashed" && !b.crashed && b.told() && l.To.Year() > 1970:
+		return "it did not crash"
+	}
+	return ""
+}
+
+// wrongTime returns what is wrong with the time of an end that is called exact.
+func (b *trueBoot) wrongTime(l line, over bool) string {
+	late := b.wallTo().Sub(l.To)
+	if l.Exact && over && !b.mistaken() && (late < -slack || late > seconds2(l.Within)+slack) {
+		return fmt.Sprintf("exact, but it ended at %v", b.wallTo())
+	}
+	return ""
+}
+
+// wrongUp returns what is wrong with how long a boot is said to have been up.
+func (b *trueBoot) wrongUp(l line, over bool) string {
+	if l.Up == nil || over && b.blind() {
+		return ""
+	}
+	up, truth := seconds2(l.Up), b.to.Sub(b.from)-b.slept
+	tol := slack + b.late + b.unseenBits()
+	most := truth + tol
+	if l.Slept == nil {
+		most += b.slept
+	}
+	if up > most {
+		return fmt.Sprintf("up for %v, and not for %v", truth, up)
+	}
+	least := l.UpLeast || over && (!l.Exact || b.mistaken()) || l.Slept == nil
+	if !least && truth > up+seconds2(l.Within)+tol {
+		return fmt.Sprintf("up for %v, and not %v", truth, up)
+	}
+	return ""
+}
+
+// blind reports whether the clock was set, and nothing that is left shows that.
+func (b *trueBoot) blind() bool { return b.unseen >= time.Minute && !b.counted }
+
+// unseenBits are steps that may be the time between the start of the kernel and a record.
+func (b *trueBoot) unseenBits() time.Duration { return min(b.unseen, time.Minute) }
+
+// countJudged counts what the laws could judge of a line.
+func (w *world) countJudged(l line, b *trueBoot) {
+	if b.crashed && l.End == "crashed" {
+		w.count("crashes: judged")
+	}
+	if l.Exact && !b.mistaken() {
+		w.count("ends: judged, exact")
+	}
+	if l.Up != nil && !b.blind() {
+		w.count("times up: judged")
+	}
+}
+
+// mistaken reports whether what is left of b looks like a crash at another time: utmpd
+// was killed before, or a shutdown was noted nowhere.
+func (b *trueBoot) mistaken() bool { return b.killed || !b.crashed && !b.told() }
+
+func seconds2(s *float64) time.Duration {
+	if s == nil {
+		return 0
+	}
+	return time.Duration(*s * float64(time.Second))
+}
+
+// merged reports whether the record of a boot looks like a second one of the boot before
+// or after it: that one was over at once, and the clock had not gone on.
+func (w *world) merged(b *trueBoot) bool {
+	i := slices.Index(w.past, b)
+	for _, k := range [...]int{i, i + 1} {
+		if k > 0 && k < len(w.past) && w.past[k-1].aborted &&
+			w.past[k].wallFrom().Sub(w.past[k-1].wallFrom()).Abs() < 8*time.Second {
+			return true
+		}
+	}
+	return false
+}
+
+// mustShow reports whether something of a boot is left. One whose clock began in 1970
+// may have no place in time, nor be told from another one.
+func (w *world) mustShow(b *trueBoot) bool {
+	if i := slices.Index(w.past, b); !b.logged && i > 0 && b.wallFrom().Before(w.past[i-1].wallTo()) {
+		return false // by the clocks, there is no room for it in the log
+	}
+	return (b.entered || b.logged) && !w.merged(b) && (b.from.Add(b.offs[0]).Year() > 1970 || w.clocks != clockEpoch)
+}
+
+// down returns what is wrong with the downtime between boots j and k, and with what is
+// told of no boot between them.
+func (w *world) down(l line, j, k int) (wrong []string) {
+	for i := j + 1; i < k; i++ {
+		if w.mustShow(w.past[i]) {
+			wrong = append(wrong, fmt.Sprintf("7: boot %d is missing after %s", i, l))
+		}
+		w.count("boots of which nothing is left")
+	}
+	if k != j+1 {
+		return wrong
+	}
+	b := w.past[j]
+	if b.crashed && l.End != "crashed" && (b.entered || b.logged) {
+		wrong = append(wrong, fmt.Sprintf("7: boot %d: the crash is lost: %s", j, l))
+	}
+	if text := w.wrongDown(l, b, w.past[k]); text != "" {
+		wrong = append(wrong, fmt.Sprintf("7: boot %d: %s: %s", j, text, l))
+	}
+	return wrong
+}
+
+// wrongDown returns what is wrong with how long the system is said to have been down
+// between two boots.
+func (w *world) wrongDown(l line, b, next *trueBoot) string {
+	if l.Down == nil {
+		return ""
+	}
+	if b.blind() || next.blind() && next != w.present() || (b.wallTo().Sub(b.to)-next.wallTo().Sub(next.to)).Abs() > time.Second {
+		w.count("downtime between clocks of which nobody knows how they differ")
+		return ""
+	}
+	w.count("times down: judged")
+	truth, down := next.from.Sub(b.to), seconds2(l.Down)
+	tol := slack + next.late + next.unseenBits()
+	switch {
+	case truth > down+tol:
+		return fmt.Sprintf("down for %v", truth)
+	case l.Exact && !l.DownMost && !b.mistaken() && truth < down-seconds2(l.Within)-tol:
+		return fmt.Sprintf("down for %v only", truth)
+	}
+	return ""
+}
+
+func (l line) String() string {
+	b, _ := json.Marshal(l)
+	return string(b)
+}
+
+// sums returns what is wrong with the sums, where the clock was right and every boot is
+// known: what is surely up and down, and what may be either, hold the truth.
+func (w *world) sums(c claims, paired []int) (wrong []string) {
+	if n := len(paired); w.clocks != clockRight || n == 0 || paired[n-1] != len(w.past)-1 || c.Boots[n-1].End != "running" {
+		return nil
+	}
+	var up, down, tol time.Duration
+	for i, j := range paired {
+		if j < 0 || i > 0 && j != paired[i-1]+1 || !w.past[j].known(c.Boots[i], w) {
+			return nil
+		}
+		b := w.past[j]
+		up += b.to.Sub(b.from) - b.slept
+		tol += slack + b.late
+		if i > 0 {
+			down += b.from.Sub(w.past[j-1].to)
+		}
+	}
+	w.count("sums: judged")
+	unknown := seconds2(&c.Total.Unknown)
+	for _, s := range []struct {
+		what        string
+		told, truth time.Duration
+	}{{"up", seconds2(&c.Total.Up), up}, {"down", seconds2(&c.Total.Down), down}} {
+		if s.told > s.truth+tol || s.truth > s.told+unknown+tol {
+			wrong = append(wrong, fmt.Sprintf("7: sum: %s %v, unknown %v, and in truth %v", s.what, s.told, unknown, s.truth))
+		}
+	}
+	return wrong
+}
+
+// known reports whether enough is known of a boot for the sums.
+func (b *trueBoot) known(l line, w *world) bool {
+	return (b.slept == 0 || l.Slept != nil) && (!b.mistaken() || b == w.present())
+}
