@@ -15,9 +15,11 @@ import (
 // logSink logs reports.
 type logSink struct {
 	log     *slog.Logger
+	ends    *endLog
 	delayed *logging.Limiter
 	left    *logging.Limiter
 	toggles *logging.Limiter
+	lost    *logging.Limiter
 	often   map[owner]int // how often a record was logged as left alone
 	since   time.Time     // since then
 }
@@ -42,12 +44,15 @@ const (
 
 func newLogSink(log *slog.Logger) *logSink {
 	return &logSink{
-		log: log, delayed: logging.NewLimiter(log, 1, limitPeriod), left: logging.NewLimiter(log, leftMost, hourPeriod),
+		log: log, ends: newEndLog(log), lost: logging.NewLimiter(log, leftMost, hourPeriod),
+		delayed: logging.NewLimiter(log, 1, limitPeriod), left: logging.NewLimiter(log, leftMost, hourPeriod),
 		toggles: logging.NewLimiter(log, toggleMost, hourPeriod), often: make(map[owner]int),
 	}
 }
 
 func (s *logSink) close() {
+	s.ends.close()
+	s.lost.Close()
 	s.delayed.Close()
 	s.left.Close()
 	s.toggles.Close()
@@ -77,9 +82,9 @@ func (s *logSink) report(r session.Report) {
 	case session.Dying:
 		s.debug("process ended: its owner has GRACE_PERIOD to clean", r.Record, r.End)
 	case session.Ended:
-		s.log.Info("session ended", jobAttrs(r.Job, r.Logout.String())...)
+		s.ends.report("session ended", &r.Job, r.Logout.String())
 	case session.WouldEnd:
-		s.log.Info("session would be ended (-n)", jobAttrs(r.Job, wouldBe(r.Logout))...)
+		s.ends.report("session would be ended (-n)", &r.Job, wouldBe(r.Logout))
 	case session.LeftAlone:
 		s.leftAlone(r)
 	case session.EndedByOwner:
@@ -91,7 +96,7 @@ func (s *logSink) report(r session.Report) {
 	case session.DebtsPaid:
 		s.log.Info("pending logouts are written to the wtmpx file", "logouts", r.Logouts)
 	case session.DebtLost:
-		s.log.Error("a logout is lost: too many wait for the wtmpx file", endAttrs(r.Debt.Login, r.Debt.End, r.Debt.Status)...)
+		s.lost.Log(slog.LevelError, "lost", "a logout is lost: too many wait for the wtmpx file", endAttrs(r.Debt.Login, r.Debt.End, r.Debt.Status)...)
 	}
 }
 

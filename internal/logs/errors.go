@@ -4,12 +4,17 @@ package logs
 
 import (
 	"errors"
+	"fmt"
 	"time"
 )
 
 // ErrCompression is the error of a file in a compression that is not supported:
 // that of compress(1), .Z.
 var ErrCompression = errors.New("compressed in an unsupported format")
+
+// errBomb is the error of a compressed file that holds more than any log that shrinks to
+// its size.
+var errBomb = fmt.Errorf("it holds more than %d times its size: if it is a log, decompress it before", maxRatio)
 
 // GapError reports that records may be missing: the record after which reading
 // was to go on is in none of the files any more.

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package daemon
+
+import (
+	"cmp"
+	"fmt"
+	"log/slog"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"utmpd.dev/utmpd/internal/session"
+)
+
+// Whoever may write the utmpx file can make up records by the ten thousand, and each is
+// the end of a session. So the ends of an hour are bounded, for each kind by itself, and
+// sums name what was not logged. A session that was seen to live takes a process to make
+// up; one of a user in /etc/passwd takes that user's name. 3000 users who are gone at once
+// have a line each.
+const (
+	endsSeen    = 10000 // of sessions that were seen to live
+	endsFound   = 1000  // of those that were found dead
+	endsAccount = 100   // of a user in /etc/passwd
+	endsNobody  = 10    // of another name
+	endsLine    = 10    // of one line
+	endsProcess = 10    // of one process
+
+	sumDelay = time.Minute // from the first end that is not logged to the sum
+	sumUsers = 10          // that a sum names
+	sumKnown = 100         // of which it knows the number
+)
+
+// endKind is what competes for lines of the log.
+type endKind struct{ seen, account bool }
+
+func (k endKind) String() string {
+	seen, account := "found dead", "users not in /etc/passwd"
+	if k.seen {
+		seen = "seen to end"
+	}
+	if k.account {
+		account = "users in /etc/passwd"
+	}
+	return seen + ", " + account
+}
+
+// endLog logs the ends of sessions.
+type endLog struct {
+	log      *slog.Logger
+	accounts func() map[string]bool // names of users
+
+	mu     sync.Mutex
+	kinds  map[endKind]*ends
+	known  map[string]bool // accounts of this hour
+	since  time.Time       // of the hour
+	timer  *time.Timer     // of the sum; nil: nothing was left out
+	closed bool
+}
+
+// ends are those of one kind in an hour.
+type ends struct {
+	lines     int
+	ofUser    map[string]int
+	ofLine    map[string]int
+	ofProcess map[int32]int
+	left      int // that are in no sum yet
+	msg       string
+	whose     map[string]int
+}
+
+func newEndLog(log *slog.Logger) *endLog {
+	return &endLog{log: log, accounts: readAccounts}
+}
+
+// report logs the end of a session, or counts it for the sum.
+func (l *endLog) report(msg string, j *session.Job, logout string) {
+	if l.take(msg, j) {
+		l.log.Info(msg, jobAttrs(*j, logout)...)
+	}
+}
+
+// take reports whether the end has a line, else it counts it.
+func (l *endLog) take(msg string, j *session.Job) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return true
+	}
+	if now := time.Now(); l.kinds == nil || now.Sub(l.since) > hourPeriod {
+		l.sum()
+		l.since, l.known, l.kinds = now, l.accounts(), make(map[endKind]*ends)
+	}
+	kind := endKind{
+		seen:    j.After.IsZero() || !j.After.Equal(j.Record.Time.Time()),
+		account: l.known[j.Record.User],
+	}
+	e := l.kinds[kind]
+	if e == nil {
+		e = &ends{ofUser: make(map[string]int), ofLine: make(map[string]int), ofProcess: make(map[int32]int), whose: make(map[string]int)}
+		l.kinds[kind] = e
+	}
+	if e.take(kind, j) {
+		return true
+	}
+	e.left++
+	e.msg = msg
+	if _, ok := e.whose[j.Record.User]; ok || len(e.whose) < sumKnown {
+		e.whose[j.Record.User]++
+	}
+	if l.timer == nil {
+		l.timer = time.AfterFunc(sumDelay, func() {
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			l.sum()
+		})
+	}
+	return false
+}
+
+// take reports whether the end is within the bounds. Each account has a line, however
+// many there are.
+func (e *ends) take(kind endKind, j *session.Job) bool {
+	r := j.Record
+	most, ofUser := endsFound, endsNobody
+	if kind.seen {
+		most, ofUser = endsSeen, endsAccount
+	}
+	if kind.account {
+		ofUser = endsAccount
+	}
+	first := kind.account && e.ofUser[r.User] == 0
+	if e.lines >= most && !first || e.ofUser[r.User] >= ofUser || e.ofLine[r.Line] >= endsLine ||
+		kind.seen && e.ofProcess[r.PID] >= endsProcess {
+		return false
+	}
+	e.lines++
+	e.ofUser[r.User]++
+	e.ofLine[r.Line]++
+	e.ofProcess[r.PID]++
+	return true
+}
+
+// sum logs what was left out since the last one.
+func (l *endLog) sum() {
+	if l.timer != nil {
+		l.timer.Stop()
+		l.timer = nil
+	}
+	for kind, e := range l.kinds {
+		if e.left > 0 {
+			l.log.Info(e.msg+": more than are logged one by one", "sessions", e.left, "users", e.users(), "kind", kind.String())
+			e.left = 0
+			clear(e.whose)
+		}
+	}
+}
+
+// users says whose ends were left out, those with most first.
+func (e *ends) users() string {
+	names := slices.SortedFunc(maps.Keys(e.whose), func(a, b string) int {
+		return cmp.Or(cmp.Compare(e.whose[b], e.whose[a]), cmp.Compare(a, b))
+	})
+	var all []string
+	rest := e.left
+	for _, name := range names[:min(len(names), sumUsers)] {
+		all = append(all, fmt.Sprintf("%s %d", name, e.whose[name]))
+		rest -= e.whose[name]
+	}
+	if rest > 0 {
+		all = append(all, fmt.Sprintf("others %d", rest))
+	}
+	return strings.Join(all, ", ")
+}
+
+// close logs the last sum. What is reported after it has its line.
+func (l *endLog) close() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.sum()
+	l.closed = true
+}
+
+// readAccounts returns the names in /etc/passwd.
+func readAccounts() map[string]bool {
+	names := make(map[string]bool)
+	b, _ := os.ReadFile("/etc/passwd") // without it, all users have the smaller share
+	for line := range strings.Lines(string(b)) {
+		if name, _, ok := strings.Cut(line, ":"); ok {
+			names[name] = true
+		}
+	}
+	return names
+}

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package daemon
+
+import (
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"utmpd.dev/utmpd/internal/session"
+	"utmpd.dev/utmpd/utmpx"
+)
+
+// ended reports the end of a session to s: of one that was seen to live, or found dead.
+func ended(s *logSink, user, line string, pid int, seen bool) {
+	j := session.Job{Record: utmpx.Record{User: user, Line: line, PID: int32(pid), Time: utmpx.TimeOf(time.Now())}}
+	if !seen {
+		j.After = j.Record.Time.Time()
+	}
+	s.report(session.Ended{Job: j})
+}
+
+// TestEndsAreFair reports floods of made-up sessions, and real ones after them. Those have
+// their lines, the log is bounded, and the sums lose no count.
+func TestEndsAreFair(t *testing.T) {
+	const many = 65000
+	for _, tt := range []struct {
+		name  string
+		flood func(s *logSink)
+		most  int // lines
+		count int // of the flood
+	}{
+		{"records without a process, of made-up users", func(s *logSink) {
+			for i := range many {
+				ended(s, fmt.Sprint("x", i), fmt.Sprint("x/", i), i, false)
+			}
+		}, endsFound, many},
+		{"of one user", func(s *logSink) {
+			for i := range many {
+				ended(s, "alice", fmt.Sprint("x/", i), i, false)
+			}
+		}, endsAccount, many},
+		{"of one line", func(s *logSink) {
+			for i := range many {
+				ended(s, fmt.Sprint("x", i), "x/0", i, false)
+			}
+		}, endsLine, many},
+		{"all of one living process", func(s *logSink) {
+			for i := range many {
+				ended(s, fmt.Sprint("x", i), fmt.Sprint("x/", i), 7, true)
+			}
+		}, endsProcess, many},
+		{"each with a process", func(s *logSink) {
+			for i := range many {
+				ended(s, fmt.Sprint("x", i), fmt.Sprint("x/", i), i, true)
+			}
+		}, endsSeen, many},
+		{"of all users", func(s *logSink) {
+			for i := range many {
+				ended(s, fmt.Sprint("user", i%3000), fmt.Sprint("x/", i), i, true)
+			}
+		}, endsSeen, many},
+		{"nothing", func(*logSink) {}, 0, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var out lockedBuffer
+				s := newLogSink(slog.New(slog.NewTextHandler(&out, nil)))
+				s.ends.accounts = func() map[string]bool {
+					all := map[string]bool{"alice": true, "bob": true}
+					for i := range 3000 {
+						all[fmt.Sprint("user", i)] = true
+					}
+					return all
+				}
+				tt.flood(s)
+				ended(s, "alice", "pts/0", 1<<20, true)
+				ended(s, "bob", "pts/1", 1<<21, false)
+				time.Sleep(sumDelay + time.Second)
+				tt.flood(s)
+				s.close()
+				text := out.String()
+				for _, line := range []string{"pts/0", "pts/1"} {
+					if strings.Count(text, "line="+line+" ") != 1 {
+						t.Errorf("the real session on %s has no line", line)
+					}
+				}
+				lines, summed := 0, 0
+				for line := range strings.Lines(text) {
+					if n := 0; strings.Contains(line, "more than are logged") {
+						fmt.Sscanf(line[strings.Index(line, "sessions="):], "sessions=%d", &n)
+						summed += n
+					} else {
+						lines++
+					}
+				}
+				if lines > tt.most+2 {
+					t.Errorf("%d lines, want at most %d", lines, tt.most+2)
+				}
+				if got := lines + summed; got != 2*tt.count+2 {
+					t.Errorf("%d lines and %d in sums are %d of %d", lines, summed, got, 2*tt.count+2)
+				}
+				if strings.Count(text, "\n") > lines+8 {
+					t.Errorf("%d sums", strings.Count(text, "\n")-lines)
+				}
+			})
+		})
+	}
+}
+
+// TestMassLogout: 3000 users are gone at once, and each has a line.
+func TestMassLogout(t *testing.T) {
+	for _, known := range []bool{true, false} { // users of a directory are not in /etc/passwd
+		var out lockedBuffer
+		s := newLogSink(slog.New(slog.NewTextHandler(&out, nil)))
+		s.ends.accounts = func() map[string]bool {
+			all := make(map[string]bool)
+			for i := range 3000 {
+				all[fmt.Sprint("user", i)] = known
+			}
+			return all
+		}
+		for i := range 3000 {
+			ended(s, fmt.Sprint("user", i), fmt.Sprint("pts/", i), 1000+i, true)
+		}
+		s.close()
+		if n := strings.Count(out.String(), "\n"); n != 3000 {
+			t.Errorf("%d lines", n)
+		}
+	}
+}
+
+// TestEndsSum says whose sessions were left out.
+func TestEndsSum(t *testing.T) {
+	var out lockedBuffer
+	s := newLogSink(slog.New(slog.NewTextHandler(&out, nil)))
+	s.ends.accounts = func() map[string]bool { return nil }
+	for i := range 30 {
+		ended(s, "mallory", fmt.Sprint("x/", i), i, false)
+	}
+	for i := range 15 {
+		ended(s, "eve\n", fmt.Sprint("y/", i), i, false)
+	}
+	s.close()
+	if want := `msg="session ended: more than are logged one by one" sessions=25 users="mallory 20, eve\n 5" kind="found dead, users not in /etc/passwd"`; !strings.Contains(out.String(), want) {
+		t.Errorf("%s\nhas not: %s", out.String(), want)
+	}
+}
