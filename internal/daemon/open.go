@@ -15,7 +15,7 @@ import (
 
 // open opens utmpd's own files: the directories, the pid file, which is the right
 // to run, the pipe, and the table of an earlier run. Only another running utmpd
-// is an error. If anything else is missing, open logs it and the daemon continues
+// is an error, and a directory that others may write. If anything else is missing, open logs it and the daemon continues
 // without it.
 func (d *daemon) open() error {
 	id, err := proc.BootID()
@@ -24,8 +24,9 @@ func (d *daemon) open() error {
 	}
 	d.bootID = id
 	var running *pidfile.RunningError
+	var foreign *ForeignDirError
 	switch err := d.openRunDir(); {
-	case errors.As(err, &running):
+	case errors.As(err, &running), errors.As(err, &foreign):
 		return err
 	case err != nil:
 		d.log.Warn("no RUN_DIR: there is no status and no saved table, and a second utmpd is not detected", "error", err)
@@ -34,6 +35,9 @@ func (d *daemon) open() error {
 	if err := os.MkdirAll(d.stateDir, 0o755); err != nil {
 		d.log.Warn("no STATE_DIR: after a crash only the access time of wtmpx shows when it happened", "error", err)
 		d.stateDir = ""
+	}
+	if err := d.checkDirs(); err != nil {
+		return err
 	}
 	// With -n too: reading the pipe changes no record.
 	if d.pipe, err = receiver.Open(d.cfg.PipeFile, receiver.Options{Log: d.log.Logger}); err != nil {
@@ -44,6 +48,9 @@ func (d *daemon) open() error {
 
 func (d *daemon) openRunDir() error {
 	if err := os.MkdirAll(d.runDir, 0o755); err != nil {
+		return err
+	}
+	if err := d.checkDirs(); err != nil {
 		return err
 	}
 	var err error

@@ -89,6 +89,10 @@ func run(ctx context.Context, f flags, hup <-chan os.Signal, log logger, ready f
 	}
 	logWarnings(log.Logger, warnings)
 	d := newDaemon(f, cfg, log, ready, thisMachine())
+	// Before root makes a directory there, and again once they are made.
+	if err := d.checkDirs(); err != nil {
+		return err
+	}
 	if err := d.leaveRoot(); err != nil {
 		return err
 	}

@@ -54,7 +54,7 @@ const (
 func inBlocks(t *testing.T, b []byte, size int) []byte {
 	t.Helper()
 	var out bytes.Buffer
-	w, err := xz.WriterConfig{BlockSize: int64(size)}.NewWriter(&out)
+	w, err := xz.WriterConfig{DictCap: 1 << 16, BlockSize: int64(size)}.NewWriter(&out)
 	check(t, err)
 	_, err = w.Write(b)
 	check(t, err)
@@ -171,16 +171,14 @@ func TestBomb(t *testing.T) {
 		}
 		check(t, w.Close())
 	}
-	var asZstd, asXZ, asGzip bytes.Buffer
+	var asZstd, asGzip bytes.Buffer
 	many(zstd.NewWriter(&asZstd))
-	many(xz.NewWriter(&asXZ))
 	many(gzip.NewWriter(&asGzip), nil)
 	for _, tt := range []struct {
 		name string
 		file []byte
 		err  string
 	}{
-		{"xz", asXZ.Bytes(), "it holds more than 1000 times its size"},
 		{"zstd", asZstd.Bytes(), "it holds more than 1000 times its size"},
 		{"gzip, which cannot hold so much", asGzip.Bytes(), ""},
 	} {
@@ -201,7 +199,7 @@ func TestBomb(t *testing.T) {
 func TestAsXZ(t *testing.T) {
 	records := raw(t, utmpx.Native(), numbered(3000)...)
 	for _, args := range [][]string{
-		{"-0"}, {"-9"}, {"-9e"}, {"-T2", "--block-size=65536"}, {"--check=none"}, {"--check=crc32"}, {"--check=sha256"},
+		{"-0"}, {"-9"}, {"-T2", "--block-size=65536"}, {"--check=none"}, {"--check=crc32"}, {"--check=sha256"},
 		{"--block-list=384,1000,0"}, {"--lzma2=dict=1536MiB"},
 	} {
 		t.Run(fmt.Sprint(args), func(t *testing.T) {
