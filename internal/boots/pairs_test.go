@@ -59,7 +59,7 @@ func TestRecordedOnce(t *testing.T) {
 		recs   []utmpx.Record
 	}{
 		{"the last boot began in 1970", func(ev *Evidence) { ev.Stamp, ev.Ledger = &Stamp{"b", at("1970-01-01 00:00:02")}, []Past{a} },
-			[]utmpx.Record{boot("06:00"), shutdown("07:00"), boot("1970-01-01 00:00:04")}},
+			[]utmpx.Record{boot("06:00"), shutdown("07:00"), boot("1970-01-01 00:00:20")}},
 		{"the clock was set before the last boot was recorded", func(ev *Evidence) { ev.Stamp, ev.Ledger = &Stamp{"b", at("10:00")}, []Past{a} },
 			[]utmpx.Record{boot("06:00"), shutdown("07:00"), boot("08:00")}},
 	} {

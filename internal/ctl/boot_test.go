@@ -113,7 +113,13 @@ func TestLives(t *testing.T) {
 			l.container("a", "10:02", 102*time.Hour+2*time.Minute+4*time.Millisecond)
 			l.do("boot")
 			l.do("boot")
-		}, []string{"08:00:00 BOOT_TIME reboot", "10:00:00 RUN_LVL shutdown crash+60s,heartbeat", "10:02:00 BOOT_TIME reboot"}},
+			l.until("10:05")
+			l.do("shutdown")
+			l.write("wtmp", nil)
+			l.container("a", "10:10", 102*time.Hour+10*time.Minute)
+			l.do("boot")
+		}, []string{"08:00:00 BOOT_TIME reboot ", "10:00:00 RUN_LVL shutdown crash+60s,heartbeat", "10:02:00 BOOT_TIME reboot ",
+			"10:05:00 RUN_LVL shutdown shutdown,heartbeat", "10:10:00 BOOT_TIME reboot"}},
 		{"a container is stopped, then killed before utmpd starts", func(l *lab) {
 			l.container("a", "08:00", 100*time.Hour)
 			l.do("boot")
