@@ -16,6 +16,7 @@ import (
 type logSink struct {
 	log     *slog.Logger
 	ends    *endLog
+	holders *holders
 	delayed *logging.Limiter
 	left    *logging.Limiter
 	toggles *logging.Limiter
@@ -44,7 +45,7 @@ const (
 
 func newLogSink(log *slog.Logger) *logSink {
 	return &logSink{
-		log: log, ends: newEndLog(log), lost: logging.NewLimiter(log, leftMost, hourPeriod),
+		log: log, ends: newEndLog(log), holders: newHolders(log), lost: logging.NewLimiter(log, leftMost, hourPeriod),
 		delayed: logging.NewLimiter(log, 1, limitPeriod), left: logging.NewLimiter(log, leftMost, hourPeriod),
 		toggles: logging.NewLimiter(log, toggleMost, hourPeriod), often: make(map[owner]int),
 	}
@@ -52,6 +53,7 @@ func newLogSink(log *slog.Logger) *logSink {
 
 func (s *logSink) close() {
 	s.ends.close()
+	s.holders.close()
 	s.lost.Close()
 	s.delayed.Close()
 	s.left.Close()
@@ -93,6 +95,7 @@ func (s *logSink) report(r session.Report) {
 		s.unwatched(r.Sessions)
 	case session.Delayed:
 		s.delayed.Log(slog.LevelWarn, "delayed", "cleaning waits", append([]any{"sessions", r.Sessions, "error", r.Err}, holderAttrs(r.Err)...)...)
+		s.holders.look(r.Err)
 	case session.DebtsPaid:
 		s.log.Info("pending logouts are written to the wtmpx file", "logouts", r.Logouts)
 	case session.DebtLost:

@@ -31,9 +31,10 @@ type machine struct {
 	clockSet  func(ctx context.Context, notice func()) error // calls notice when the clock was set
 	contained bool                                           // it is a container, whose clock is its host's
 
-	raiseLimit func(want int) (int, error)                // of open files
-	collector  collector                                  // nil: memory is left to Go
-	missing    func(c config.Fixed, dryRun bool) []string // rights that this process lacks
+	raiseLimit func(want int) (int, error)                                     // of open files
+	lockers    func(ctx context.Context, file string) (pids []int32, all bool) // nil: nobody is looked for
+	collector  collector                                                       // nil: memory is left to Go
+	missing    func(c config.Fixed, dryRun bool) []string                      // rights that this process lacks
 }
 
 // thisMachine is the machine that the program runs on.
@@ -49,6 +50,7 @@ func thisMachine() machine {
 		clockSet:   clock.Notices,
 		contained:  proc.Contained(),
 		raiseLimit: proc.RaiseLimit,
+		lockers:    proc.Lockers,
 		collector:  goCollector{},
 		missing:    missingRights,
 	}

@@ -129,7 +129,9 @@ func (d *daemon) build() {
 	d.file = recfile.NewFile(d.cfg.UtmpxFile, recfile.Options{System: d.on.files, Apart: d.cfg.WtmpxFile})
 	logOptions := recfile.Options{System: d.on.files, Apart: d.cfg.UtmpxFile}
 	d.wtmpx = recfile.NewLog(d.cfg.WtmpxFile, logOptions)
-	d.sinks = []sink{newLogSink(d.log.Logger)}
+	lines := newLogSink(d.log.Logger)
+	lines.holders.lockers = d.on.lockers
+	d.sinks = []sink{lines}
 	d.wake = time.NewTimer(time.Hour)
 	d.memory = newMemory(d.on.collector)
 	d.reading = &reading{log: d.log.Logger, toggles: logging.NewLimiter(d.log.Logger, toggleMost, hourPeriod), file: d.cfg.UtmpxFile}
