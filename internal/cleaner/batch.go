@@ -70,7 +70,7 @@ func (c *Cleaner) cleanBatch(ctx context.Context, jobs []session.Job, results []
 	for i, j := range jobs {
 		swaps[i] = recfile.Swap{Slot: j.Slot, Old: j.Record, New: Dead(j.Record, j.End, j.Status.Exit())}
 	}
-	same, err := withFileLock(ctx, func(ctx context.Context) ([]bool, error) { return c.opts.File.Compare(ctx, gen, swaps) })
+	same, err := c.withFileLock(ctx, func(ctx context.Context) ([]bool, error) { return c.opts.File.Compare(ctx, gen, swaps) })
 	if err != nil {
 		fill(results, session.Result{Outcome: outcomeOf(err), Err: err})
 		return
@@ -86,7 +86,7 @@ func (c *Cleaner) cleanBatch(ctx context.Context, jobs []session.Job, results []
 		return
 	}
 	doubtful := leaveOut(results, same)
-	swapped, err := withFileLock(ctx, func(ctx context.Context) ([]bool, error) {
+	swapped, err := c.withFileLock(ctx, func(ctx context.Context) ([]bool, error) {
 		return c.opts.File.Swap(ctx, gen, pick(swaps, same))
 	})
 	c.wroteFile = true
@@ -101,11 +101,13 @@ func (c *Cleaner) cleanBatch(ctx context.Context, jobs []session.Job, results []
 	}
 }
 
-// withFileLock bounds how long f waits for the lock of the utmpx file.
-func withFileLock(ctx context.Context, f func(context.Context) ([]bool, error)) ([]bool, error) {
+// withFileLock bounds how long f waits for the lock of the utmpx file. A file that does
+// not answer it waits for: nothing else can be done with its records.
+func (c *Cleaner) withFileLock(ctx context.Context, f func(context.Context) ([]bool, error)) (same []bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, utmpxWait)
 	defer cancel()
-	return f(ctx)
+	_ = c.file.call(utmpxWait, func() { same, err = f(ctx) })
+	return same, err
 }
 
 // logOut appends the logouts of those jobs whose record is the same. It skips a
@@ -174,6 +176,15 @@ func (c *Cleaner) pay(ctx context.Context, debts []session.Debt) (paid Payment, 
 // allClosed reports whether no login of these is open, so that no lock is needed: that is
 // so for every session whose owner has cleaned up.
 func (c *Cleaner) allClosed(ctx context.Context, debts []session.Debt) (bool, error) {
+	var closed bool
+	var err error
+	if hangs := c.log.call(0, func() { closed, err = c.findClosed(ctx, debts) }); hangs != nil {
+		return false, hangs
+	}
+	return closed, err
+}
+
+func (c *Cleaner) findClosed(ctx context.Context, debts []session.Debt) (bool, error) {
 	open, err := c.opts.Log.Read(ctx)
 	if err != nil {
 		return false, err
@@ -193,8 +204,21 @@ type logins struct {
 }
 
 // settle appends the logouts of sessions. Where a login is another session's while its
-// process lives, it appends none: the result is LogoutOwed, with that login.
+// process lives, it appends none: the result is LogoutOwed, with that login. If the log
+// does not answer, l stays as it is. What is appended later all the same is closed for
+// whoever looks then.
 func (c *Cleaner) settle(ctx context.Context, wait time.Duration, l logins) error {
+	own := logins{l.debt, slices.Clone(l.of)}
+	var err error
+	if hangs := c.log.call(2*wait, func() { err = c.settleAll(ctx, wait, own) }); hangs != nil {
+		return hangs
+	}
+	copy(l.of, own.of)
+	return err
+}
+
+// settleAll is settle, for as long as the log takes.
+func (c *Cleaner) settleAll(ctx context.Context, wait time.Duration, l logins) error {
 	doubts := false
 	err := c.append(ctx, wait, func(open *openlogins.Logins) []utmpx.Record {
 		var chosen logouts
@@ -310,7 +334,9 @@ func (c *Cleaner) append(ctx context.Context, wait time.Duration, choose func(*o
 	defer cancel()
 	return c.opts.Log.Append(ctx, func(logins *openlogins.Logins) []utmpx.Record {
 		recs := choose(logins)
-		c.wroteLog = c.wroteLog || len(recs) > 0
+		if len(recs) > 0 {
+			c.wroteLog.Store(true)
+		}
 		return recs
 	})
 }

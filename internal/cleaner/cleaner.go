@@ -16,6 +16,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"utmpd.dev/utmpd/internal/openlogins"
@@ -52,12 +53,15 @@ type Log interface {
 	Sync() error
 }
 
-// Options configure a Cleaner. All but DryRun are required.
+// Options configure a Cleaner. All but DryRun and Hangs are required.
 type Options struct {
 	File   File
 	Log    Log
 	Gone   func(pid int32) bool // no living process has that pid
 	DryRun bool                 // judge, but write nothing
+	// Hangs is told that a file, "utmpx" or "wtmpx", has not answered since then, and,
+	// with a zero time, that it has. Run's goroutine calls it.
+	Hangs  func(file string, since time.Time)
 	Logger *slog.Logger
 }
 
@@ -69,9 +73,11 @@ type Cleaner struct {
 	mu    sync.Mutex
 	queue []order
 
-	wroteFile, wroteLog bool // and not yet synced
-	syncFailed          bool // the last time
-	refused             bool // the log took no records the last time
+	file, log  desk        // all calls on the two files
+	wroteLog   atomic.Bool // and not yet synced
+	wroteFile  bool        // likewise
+	syncFailed bool        // the last time
+	refused    bool        // the log took no records the last time
 }
 
 // order is one call of Clean or Pay.
@@ -90,7 +96,26 @@ type Payment struct {
 
 // New returns a Cleaner that does nothing until [Cleaner.Run].
 func New(opts Options) *Cleaner {
-	return &Cleaner{opts: opts, wake: make(chan struct{}, 1)}
+	c := &Cleaner{opts: opts, wake: make(chan struct{}, 1)}
+	c.file = desk{stays: true, tell: func(since time.Time) {
+		c.hangs("utmpx", since, "no record is marked until it does")
+	}}
+	c.log.tell = func(since time.Time) {
+		c.hangs("wtmpx", since, "records are marked without it, their logouts are written later")
+	}
+	return c
+}
+
+// hangs passes on that a file does not answer, or does again.
+func (c *Cleaner) hangs(file string, since time.Time, until string) {
+	if since.IsZero() {
+		c.opts.Logger.Info("the file system answers again", "file", file)
+	} else {
+		c.opts.Logger.Warn("the file system does not answer: "+until, "file", file, "since", since)
+	}
+	if c.opts.Hangs != nil {
+		c.opts.Hangs(file, since)
+	}
 }
 
 // Clean orders jobs. Run calls done with their results, in the same order. Clean
@@ -118,11 +143,12 @@ func (c *Cleaner) enqueue(o order) {
 }
 
 // Run carries out orders until ctx ends, which also ends a wait for a lock. It
-// syncs what it wrote before it returns.
+// syncs what it wrote before it returns. A log that does not answer delays it by some
+// seconds, a utmpx file that does not without limit.
 func (c *Cleaner) Run(ctx context.Context) {
 	defer c.sync()
 	// Read the log's history now, so that the first death does not wait for it.
-	_, _ = c.opts.Log.Read(ctx)
+	_ = c.log.call(0, func() { _, _ = c.opts.Log.Read(ctx) })
 	for {
 		select {
 		case <-ctx.Done():
@@ -172,16 +198,25 @@ func (c *Cleaner) carryOut(ctx context.Context, orders []order) {
 // sync makes durable what was written. It holds no lock.
 func (c *Cleaner) sync() {
 	var errs []error
-	if c.wroteLog {
-		errs = append(errs, c.opts.Log.Sync())
+	if c.wroteLog.Swap(false) {
+		errs = append(errs, c.syncLog())
 	}
 	if c.wroteFile {
-		errs = append(errs, c.opts.File.Sync())
+		_ = c.file.call(0, func() { errs = append(errs, c.opts.File.Sync()) })
 	}
-	c.wroteLog, c.wroteFile = false, false
+	c.wroteFile = false
 	err := errors.Join(errs...)
 	if err != nil && !c.syncFailed {
 		c.opts.Logger.Warn("cannot sync the written records to disk", "error", err)
 	}
 	c.syncFailed = err != nil
+}
+
+func (c *Cleaner) syncLog() error {
+	synced := make(chan error, 1)
+	if err := c.log.call(0, func() { synced <- c.opts.Log.Sync() }); err != nil {
+		c.wroteLog.Store(true) // the next sync is for this one too
+		return err
+	}
+	return <-synced
 }

@@ -4,6 +4,7 @@ package daemon
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -26,6 +27,8 @@ func (d *daemon) open() error {
 	var running *pidfile.RunningError
 	var foreign *ForeignDirError
 	switch err := d.openRunDir(); {
+	case errors.As(err, &running) && proc.Leaving(running.PID):
+		return fmt.Errorf("%w: it is ending, and a file system that does not answer holds it up", err)
 	case errors.As(err, &running), errors.As(err, &foreign):
 		return err
 	case err != nil:

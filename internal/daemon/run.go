@@ -79,6 +79,8 @@ type daemon struct {
 	scans  chan scanner.Event
 	done   chan struct{} // closed when the loop has ended
 	rooms  sync.WaitGroup
+	atWork working // of rooms
+	hangs  hangs
 }
 
 // run is the daemon from its start to its end. It calls ready once it works.
@@ -151,6 +153,10 @@ func (d *daemon) build() {
 		File: d.file, Log: openlogins.New(d.cfg.WtmpxFile, logOptions),
 		Gone:   func(pid int32) bool { return watcher.Dead(d.on.procs, pid) },
 		DryRun: d.flags.dryRun, Logger: d.log.Logger,
+		Hangs: func(file string, since time.Time) {
+			d.hangs.set(file, since)
+			d.emit(input{at: time.Now()}) // for the status
+		},
 	})
 	d.before = d.noteBefore()
 	d.heart = heartbeat.New(d.heartbeatOptions())
@@ -186,11 +192,11 @@ func (d *daemon) live(ctx context.Context, hup <-chan os.Signal) error {
 	failed := d.startRooms(roomCtx)
 	err := d.loop(ctx, hup, failed)
 	_ = d.systemd.Stopping()
-	close(d.done)
 	d.setStatus(status.Ended)
 	stop()
-	d.rooms.Wait()
-	d.shutDown()
+	whole := d.drain()
+	close(d.done)
+	d.shutDown(whole)
 	return err
 }
 
@@ -198,23 +204,29 @@ func (d *daemon) live(ctx context.Context, hup <-chan os.Signal) error {
 // the error of a room without which the daemon cannot work to failed.
 func (d *daemon) startRooms(ctx context.Context) (failed <-chan error) {
 	failure := make(chan error, 1)
-	start := func(run func(context.Context)) { d.rooms.Go(func() { run(ctx) }) }
-	start(func(ctx context.Context) {
+	start := func(room string, run func(context.Context)) {
+		d.atWork.begin(room)
+		d.rooms.Go(func() {
+			defer d.atWork.end(room)
+			run(ctx)
+		})
+	}
+	start("watcher", func(ctx context.Context) {
 		if err := d.watcher.Run(ctx); err != nil && ctx.Err() == nil {
 			failure <- fmt.Errorf("watcher: %w", err)
 		}
 	})
-	start(d.cleaner.Run)
-	start(d.scanner.Run)
+	start("cleaner", d.cleaner.Run)
+	start("scanner", d.scanner.Run)
 	if !d.flags.dryRun { // which touches nothing
-		start(d.heart.Run)
-		start(d.clock.Run)
+		start("heartbeat", d.heart.Run)
+		start("clock", d.clock.Run)
 	}
-	start(d.saver.run)
-	start(d.status.Run)
-	start(d.memory.run)
+	start("saver", d.saver.run)
+	start("status", d.status.Run)
+	start("memory", d.memory.run)
 	if d.pipe != nil {
-		start(d.runPipe)
+		start("receiver", d.runPipe)
 	}
 	return failure
 }
@@ -225,19 +237,24 @@ func (d *daemon) runPipe(ctx context.Context) {
 	}
 }
 
-// shutDown saves the table and gives up the right to run.
-func (d *daemon) shutDown() {
+// shutDown saves the table and gives up the right to run. If not all rooms have ended,
+// the kernel keeps the process, and the right to run with it, until the file system
+// answers: what it has taken may still be written.
+func (d *daemon) shutDown(whole bool) {
 	if d.pipe != nil {
 		_ = d.pipe.Close()
 	}
-	if d.store != nil {
-		d.saver.write(d.state())
+	if d.store != nil && !d.atWork.has("saver") {
+		whole = within(savePatience, func() { d.saver.write(d.state()) }) && whole
 	}
 	for _, s := range d.sinks {
 		s.close()
 	}
 	d.reading.toggles.Close()
-	if d.lock != nil {
+	if !whole {
+		d.log.Warn("utmpd ends while a file system does not answer: until it does, the kernel keeps the process, and no other utmpd can start",
+			"waiting", d.atWork.String(), "hangs", d.hangs.String())
+	} else if d.lock != nil {
 		if err := d.lock.Release(); err != nil {
 			d.log.Warn("pid file", "error", err)
 		}

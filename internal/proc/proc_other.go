@@ -79,3 +79,6 @@ func Leaders(lines []string) (map[string]Leader, error) {
 	}
 	return leaders, err
 }
+
+// Leaving is known on Linux alone.
+func Leaving(int) bool { return false }

@@ -207,3 +207,6 @@ func Leaders(lines []string) (map[string]Leader, error) {
 	}
 	return leaders, nil
 }
+
+// Leaving is known on Linux alone.
+func Leaving(int) bool { return false }

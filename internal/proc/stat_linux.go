@@ -159,3 +159,11 @@ func retry(call func() (int, error)) (int, error) {
 		}
 	}
 }
+
+// Leaving reports whether the process has ended but for threads that the kernel does not
+// let go: they are in a call on a file system that does not answer. Until they return,
+// its files stay open, and their locks held.
+func Leaving(pid int) bool {
+	s, err := readStat(int32(pid))
+	return err == nil && s.state == 'Z' && s.threads > 1
+}

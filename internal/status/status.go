@@ -44,6 +44,7 @@ type Status struct {
 	BadRequests uint64
 
 	UtmpxError string // why the utmpx file cannot be read whole, "" if it can
+	Hangs      string // the files whose file system does not answer, and since when; "" if all do
 	LogError   string // why the log's lines go nowhere, "" if they are taken
 	LogLines   string // the last of these lines, each with its newline
 }
@@ -97,6 +98,9 @@ func (s Status) Append(b []byte, now time.Time) []byte {
 	}
 	if s.UtmpxError != "" {
 		b = appendLine(b, "utmpx error", s.UtmpxError)
+	}
+	if s.Hangs != "" {
+		b = appendLine(b, "no answer", s.Hangs)
 	}
 	if s.LogError != "" {
 		b = appendLine(b, "log error", s.LogError)

@@ -24,9 +24,9 @@ type logHealth struct{ failing time.Duration }
 
 func (l *logHealth) works() { l.failing = -1 }
 
-func (l *logHealth) fails(now time.Duration) {
+func (l *logHealth) fails(at time.Duration) {
 	if l.failing < 0 {
-		l.failing = now
+		l.failing = at
 	}
 }
 
@@ -47,6 +47,7 @@ func (t *Table) clean(s *entry) {
 		return
 	}
 	t.setState(s, cleaning)
+	s.due = t.now.Mono
 	if s.proc != nil && s.proc.status.Known {
 		s.status = s.proc.status
 	}
@@ -139,7 +140,7 @@ func (t *Table) goOn(s *entry, res session.Result) {
 	case session.Busy:
 		t.wait(s, now+retryBusy)
 	case session.LogFailed:
-		t.log.fails(now)
+		t.log.fails(s.due) // the Cleaner may have waited for seconds
 		t.wait(s, now+t.log.retry(now))
 	case session.Failed:
 		t.wait(s, now+retryFailed)

@@ -48,7 +48,7 @@ type entry struct {
 	end    wallTime      // when the process died, or was found dead
 	died   time.Duration // Moment.Mono of the death, or of the finding
 	diedUp time.Duration // Moment.Up of the same
-	due    time.Duration // Moment.Mono when the wait ends
+	due    time.Duration // Moment.Mono when the wait ends; of one being cleaned, when that was ordered
 	sum    [16]byte      // of the record, if summed
 
 	sight *session.Sighting // who led the line when the process lived; nil: nobody looked

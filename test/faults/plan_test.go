@@ -113,6 +113,28 @@ func TestErrorsThatLast(t *testing.T) {
 	})
 }
 
+// TestHangsAnywhere has a call on a file not come back. What needs that file waits.
+// Nothing else does, the end by SIGTERM neither.
+func TestHangsAnywhere(t *testing.T) {
+	strike(t, 60, func(where at, n int, sample *rand.Rand) []point {
+		if n > 1 && sample == nil || where.phase == phaseStart || !mayHang(where.kind) {
+			return nil
+		}
+		return []point{{where.phase, where.kind, 1, hang, 0}} // the first one after the deaths
+	})
+}
+
+// mayHang reports whether a call is one on the two files or on the note, whose file
+// system may be a disk or a server.
+func mayHang(kind string) bool {
+	for _, file := range []string{" utmp", " wtmp", " state", " state/heartbeat", " state/heartbeat.new.N"} {
+		if strings.HasSuffix(kind, file) {
+			return true
+		}
+	}
+	return false
+}
+
 // strike plans points, tries them all, and reports the result. Without -long it tries a
 // sample of the given size: one of the calls of some kinds.
 func strike(t *testing.T, quick int, choose func(where at, n int, sample *rand.Rand) []point) {

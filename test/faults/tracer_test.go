@@ -22,6 +22,7 @@ const (
 	killAfter
 	fail     // return point.errno instead of making the call
 	failLong // the same for all later calls until the error is lifted
+	hang     // the call does not come back; the end of the process ends it
 )
 
 // point is one moment in the daemon's life: the nth call of a kind in a phase.
@@ -33,7 +34,7 @@ type point struct {
 }
 
 func (p point) String() string {
-	how := [...]string{"before kill", "after kill", "error " + unix.ErrnoName(p.errno), "lasting " + unix.ErrnoName(p.errno)}[p.blow]
+	how := [...]string{"before kill", "after kill", "error " + unix.ErrnoName(p.errno), "lasting " + unix.ErrnoName(p.errno), "hang"}[p.blow]
 	return fmt.Sprintf("%s/%s/%d/%s", p.phase, p.kind, p.n, how)
 }
 
@@ -49,6 +50,7 @@ type tracer struct {
 	mu     sync.Mutex
 	phase  string
 	lifted bool // a lasting error is over
+	armed  bool // a call may hang: nobody else needs the locks any more
 
 	pid     int
 	mem     *os.File
@@ -56,6 +58,7 @@ type tracer struct {
 	begun   bool
 	known   map[int]bool // threads
 	leaving map[int]bool // threads whose call is inspected when it returns
+	held    int          // the thread whose call hangs; 0: none
 	counts  map[at]int
 	hit     bool
 }
@@ -73,14 +76,33 @@ func (tr *tracer) lift() {
 	tr.lifted = true
 }
 
+// hangs reports whether a call is to hang.
+func (tr *tracer) hangs() bool { return tr.strike != nil && tr.strike.blow == hang }
+
+// arm lets a call hang from now on.
+func (tr *tracer) arm() {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	tr.armed = true
+}
+
+// hanging reports whether it does.
+func (tr *tracer) hanging() bool {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	return tr.held != 0
+}
+
 // due reports whether to strike at the call just counted.
-func (tr *tracer) due(where at, lifted bool) bool {
+func (tr *tracer) due(where at, lifted, armed bool) bool {
 	p := tr.strike
 	switch {
 	case p == nil || where.kind != p.kind:
 		return false
 	case p.blow == failLong && tr.hit:
 		return !lifted
+	case p.blow == hang:
+		return !tr.hit && where.phase == p.phase && armed
 	}
 	return !tr.hit && where.phase == p.phase && tr.counts[where] == p.n
 }
@@ -143,7 +165,9 @@ func (tr *tracer) stopped(tid int, ws syscall.WaitStatus) {
 	signal := 0
 	switch event := int(ws) >> 16; {
 	case event == unix.PTRACE_EVENT_SECCOMP:
-		tr.entered(tid)
+		if tr.entered(tid); tr.held == tid {
+			return
+		}
 	case event == unix.PTRACE_EVENT_EXEC:
 		if tr.mem != nil {
 			tr.mem.Close()
@@ -182,16 +206,20 @@ func (tr *tracer) entered(tid int) {
 		tr.begun = true
 	}
 	tr.mu.Lock()
-	where, lifted := at{tr.phase, kind}, tr.lifted
+	where, lifted, armed := at{tr.phase, kind}, tr.lifted, tr.armed
 	tr.mu.Unlock()
 	tr.counts[where]++
-	if !tr.due(where, lifted) {
+	if !tr.due(where, lifted, armed) {
 		return
 	}
 	switch p := tr.strike; {
 	case p.blow == killBefore:
 		tr.kill()
 		tr.hit = true
+	case p.blow == hang:
+		tr.mu.Lock()
+		tr.held, tr.hit = tid, true
+		tr.mu.Unlock()
 	case p.blow == killAfter, regs.Orig_rax == unix.SYS_CLOSE: // close(2) closes even if it returns an error
 		tr.leaving[tid] = true
 	default:

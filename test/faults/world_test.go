@@ -185,7 +185,7 @@ func (s *session) kill() {
 func (s *session) reap() { _, _ = s.process.Wait() }
 
 // die runs all events of the sessions.
-func (w *world) die() error {
+func (w *world) die(tr *tracer) error {
 	for _, s := range w.sessions {
 		if s.gone || s.fate != ownerDone && s.fate != ownerHalf {
 			continue
@@ -197,6 +197,7 @@ func (w *world) die() error {
 	if err := errors.Join(holdLock(w.in("utmp"), 400*time.Millisecond), holdLock(w.in("wtmp"), 500*time.Millisecond)); err != nil {
 		return err
 	}
+	tr.arm()
 	w.killAll()
 	// Half of them stay zombies. The others are reaped after utmpd has seen their
 	// end, so that it makes the same calls each time.

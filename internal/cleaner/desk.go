@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package cleaner
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// ErrHangs is the error of a log whose file system has not answered a call for seconds:
+// a disk that hangs, a frozen file system, a server that is away.
+var ErrHangs = errors.New("the file system has not answered")
+
+// hangPatience is how long a call may take, beside its wait for a lock.
+const hangPatience = 2 * time.Second
+
+// desk has the calls on one file carried out one at a time, each in a goroutine of its
+// own. Nothing ends a call that the kernel does not give back. So while one is out,
+// perhaps with the lock, no other is begun.
+type desk struct {
+	stays bool                  // wait for a call in any case, but tell
+	out   chan struct{}         // closed once the last call is back; nil: there was none
+	since time.Time             // when it began
+	hangs bool                  // it was waited for in vain
+	tell  func(since time.Time) // that it hangs, and, with a zero time, that it is back
+}
+
+// call runs f and returns nil once f is back. If f, or the call before it, takes longer
+// than wait and hangPatience, the error is ErrHangs, unless the desk stays. f then goes
+// on: the caller must not touch what f uses.
+func (d *desk) call(wait time.Duration, f func()) error {
+	limit := time.NewTimer(wait + hangPatience)
+	defer limit.Stop()
+	if err := d.wait(limit.C); err != nil {
+		return err
+	}
+	out := make(chan struct{})
+	d.out, d.since = out, time.Now()
+	go func() {
+		defer close(out)
+		f()
+	}()
+	return d.wait(limit.C)
+}
+
+// wait waits for the call that is out. One that was waited for in vain delays nothing
+// again.
+func (d *desk) wait(limit <-chan time.Time) error {
+	if d.out == nil {
+		return nil
+	}
+	if d.hangs {
+		select {
+		case <-d.out:
+			d.hangs = false
+			d.tell(time.Time{})
+			return nil
+		default:
+			return d.noAnswer()
+		}
+	}
+	select {
+	case <-d.out:
+		return nil
+	case <-limit:
+		d.hangs = true
+		d.tell(d.since)
+	}
+	if !d.stays {
+		return d.noAnswer()
+	}
+	<-d.out
+	d.hangs = false
+	d.tell(time.Time{})
+	return nil
+}
+
+func (d *desk) noAnswer() error {
+	return fmt.Errorf("%w since %s", ErrHangs, d.since.Format(time.RFC3339))
+}

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package daemon
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"utmpd.dev/utmpd/internal/table"
+)
+
+const (
+	// endPatience is how long the end waits for rooms that a file system holds up, and
+	// savePatience for the last save of the table.
+	endPatience  = 5 * time.Second
+	savePatience = 2 * time.Second
+)
+
+// working has the rooms that have not ended.
+type working struct {
+	mu    sync.Mutex
+	rooms map[string]bool
+}
+
+func (w *working) begin(room string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.rooms == nil {
+		w.rooms = map[string]bool{}
+	}
+	w.rooms[room] = true
+}
+
+func (w *working) end(room string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.rooms, room)
+}
+
+func (w *working) has(room string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.rooms[room]
+}
+
+func (w *working) String() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return strings.Join(slices.Sorted(maps.Keys(w.rooms)), ",")
+}
+
+// hangs has the files whose file system does not answer, and since when.
+type hangs struct {
+	mu    sync.Mutex
+	files map[string]time.Time
+}
+
+// set notes that a file has not answered since then, or, with a zero time, that it has.
+func (h *hangs) set(file string, since time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.files == nil {
+		h.files = map[string]time.Time{}
+	}
+	if h.files[file] = since; since.IsZero() {
+		delete(h.files, file)
+	}
+}
+
+func (h *hangs) String() string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var all []string
+	for _, file := range slices.Sorted(maps.Keys(h.files)) {
+		all = append(all, file+" since "+h.files[file].Format(time.RFC3339))
+	}
+	return strings.Join(all, ", ")
+}
+
+// drain takes in what the rooms still report, until all have ended: what was written
+// before the end is reported like any other. It reports false if some rooms are in the
+// kernel's hands, which ends no call on a file system that hangs.
+func (d *daemon) drain() bool {
+	ended := make(chan struct{})
+	go func() {
+		d.rooms.Wait()
+		close(ended)
+	}()
+	patience := time.NewTimer(endPatience)
+	defer patience.Stop()
+	for {
+		select {
+		case ins := <-d.inputs:
+			d.takeResults(ins)
+		case <-d.scans: // too late to be judged
+		case <-ended:
+			for {
+				select {
+				case ins := <-d.inputs:
+					d.takeResults(ins)
+				default:
+					return true
+				}
+			}
+		case <-patience.C:
+			return false
+		}
+	}
+}
+
+// takeResults has the table take in what became of orders. The rooms take no new ones.
+func (d *daemon) takeResults(ins []input) {
+	for _, in := range ins {
+		for _, ev := range in.events {
+			switch ev.(type) {
+			case table.Cleaned, table.Paid:
+				acts := d.table.Handle(d.moment(in.at), ev)
+				d.report(in.at, acts.Reports)
+			}
+		}
+	}
+}
+
+// within runs f, and reports whether it is back in time.
+func within(patience time.Duration, f func()) bool {
+	back := make(chan struct{})
+	go func() {
+		defer close(back)
+		f()
+	}()
+	select {
+	case <-back:
+		return true
+	case <-time.After(patience):
+		return false
+	}
+}
