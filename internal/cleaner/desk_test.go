@@ -82,10 +82,10 @@ func TestLogDoesNotAnswer(t *testing.T) {
 				tt.freeze(log, thaw)
 				w.c.opts.Log = log
 				run := w.runs(t)
+				began := time.Now()
 				if got := run.clean(jobs[0]); got.Outcome != tt.first || got.Err != nil && !errors.Is(got.Err, ErrHangs) {
 					t.Errorf("the first job: %+v, want %v", got, tt.first)
 				}
-				began := time.Now()
 				if got := run.clean(jobs[1]); got.Outcome != session.LogFailed || !errors.Is(got.Err, ErrHangs) {
 					t.Errorf("the next job: %+v, want %v", got, session.LogFailed)
 				}
@@ -93,8 +93,8 @@ func TestLogDoesNotAnswer(t *testing.T) {
 				if got := run.clean(jobs[1]); got.Outcome != session.Done {
 					t.Errorf("without the log: %+v, want %v", got, session.Done)
 				}
-				if took := time.Since(began); took > 2*hangPatience {
-					t.Errorf("the others took %v", took)
+				if took := time.Since(began); took > 10*time.Second { // as the manual page says
+					t.Errorf("that took %v", took)
 				}
 				if len(run.told) != 1 || !run.told[0] {
 					t.Errorf("told %v, want that it hangs", run.told)
