@@ -63,6 +63,8 @@ func (m *machine) sees(r row) {
 	seen.note(m.t, r, cutBare, "%s", m.told(c))
 	m.sh("sed -i /^STATE_DIR=/d /etc/default/utmpd")
 	m.restart()
+	seen.note(m.t, r, clockSet, "%s", m.clockSet())
+	seen.note(m.t, r, sleep, "%s", m.suspended())
 	there := m.people(r)
 	m.beat()
 	m.stands(there)
@@ -197,7 +199,7 @@ func (m *machine) exitOf(s utmpx.Record) string {
 			}
 		}
 	}
-	log := m.until("the log's line", `{ journalctl -q -o cat -u utmpd 2>/dev/null || cat /var/log/syslog; } | grep 'session ended.*pid=`+fmt.Sprint(s.PID)+`'`)
+	log := m.until("the log's line", loggedLines+`grep 'session ended.*pid=`+fmt.Sprint(s.PID)+`'`)
 	found := exitLogged.FindStringSubmatch(log)
 	if found == nil {
 		m.t.Fatalf("no exit in the log: %s", log)

@@ -16,14 +16,14 @@ type period struct {
 	End       string    `json:"end"`
 	Up        *float64  `json:"up_seconds"`
 	Down      *float64  `json:"down_seconds"`
+	Slept     *float64  `json:"suspended_seconds"`
 	Exact     bool      `json:"exact"`
 	Within    *float64  `json:"within_seconds"`
 	KnownFrom string    `json:"known_from"`
 }
 
-// downtime returns the last boot but one, after checking that the boots follow one another,
-// that none has a negative duration, and that the last one is running.
-func (m *machine) downtime() period {
+// boots returns what utmpctl downtime tells.
+func (m *machine) boots() []period {
 	m.t.Helper()
 	var out struct{ Boots []period }
 	printed := m.sh("utmpctl downtime -json")
@@ -31,22 +31,30 @@ func (m *machine) downtime() period {
 		m.t.Fatalf("utmpctl downtime -json: %v\n%s", err, printed)
 	}
 	m.t.Logf("utmpctl downtime:\n%s", m.sh("utmpctl downtime"))
-	n := len(out.Boots)
-	if n < 2 {
-		m.t.Fatalf("utmpctl downtime shows %d boots:\n%s", n, printed)
+	if len(out.Boots) < 2 {
+		m.t.Fatalf("utmpctl downtime shows %d boots:\n%s", len(out.Boots), printed)
 	}
-	for i, b := range out.Boots {
+	return out.Boots
+}
+
+// downtime returns the last boot but one, after checking that the boots follow one another,
+// that none has a negative duration, and that the last one is running.
+func (m *machine) downtime() period {
+	m.t.Helper()
+	all := m.boots()
+	n := len(all)
+	for i, b := range all {
 		if b.To.Before(b.From) || negativeSeconds(b.Up) || negativeSeconds(b.Down) {
-			m.t.Errorf("a negative duration:\n%s", printed)
+			m.t.Errorf("a negative duration: boot %d of %d, %s to %s", i+1, n, b.From, b.To)
 		}
-		if i > 0 && b.From.Before(out.Boots[i-1].To) {
-			m.t.Errorf("a boot before the end of the one before it:\n%s", printed)
+		if i > 0 && b.From.Before(all[i-1].To) {
+			m.t.Errorf("boot %d of %d begins at %s, before the end of the one before it", i+1, n, b.From)
 		}
 		if running := b.End == "running"; running != (i == n-1) {
-			m.t.Errorf("boot %d of %d is said to have ended thus: %s\n%s", i+1, n, b.End, printed)
+			m.t.Errorf("boot %d of %d is said to have ended thus: %s", i+1, n, b.End)
 		}
 	}
-	return out.Boots[n-2]
+	return all[n-2]
 }
 
 func negativeSeconds(s *float64) bool { return s != nil && *s < 0 }

@@ -56,10 +56,12 @@ const (
 	cutShort = "power cut, heartbeat every 10 s"
 	cutLong  = "power cut, heartbeat every 60 s (the default)"
 	cutBare  = "power cut, note lost, access time only"
+	clockSet = "clock set forward and back by an hour"
+	sleep    = "suspended to memory"
 	reboot   = "controlled reboot"
 )
 
-var columns = []string{killed, exit, readers, cutShort, cutLong, cutBare, reboot}
+var columns = []string{killed, exit, readers, cutShort, cutLong, cutBare, clockSet, sleep, reboot}
 
 // matrix is the results of the run.
 type matrix struct {

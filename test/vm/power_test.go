@@ -71,8 +71,9 @@ func (m *machine) ends(rs []utmpx.Record, at time.Time, sessions []utmpx.Record)
 	up := rs[len(rs)-1]
 	before := slices.DeleteFunc(slices.Clone(rs[:len(rs)-1]), func(r utmpx.Record) bool {
 		// sysvinit records its boot scripts before the boot: their end, and, where it can
-		// write to the log from the start, their beginning.
-		return (r.Type == utmpx.InitProcess || r.Type == utmpx.DeadProcess) && r.ID == "si" && r.Line == ""
+		// write to the log from the start, their beginning. The clock was ahead for a while.
+		return (r.Type == utmpx.InitProcess || r.Type == utmpx.DeadProcess) && r.ID == "si" && r.Line == "" ||
+			r.Type == utmpx.OldTime || r.Type == utmpx.NewTime
 	})
 	n := 0
 	for _, r := range before {
