@@ -3,6 +3,7 @@
 package utmpx
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/bits"
@@ -210,6 +211,12 @@ func (l *Layout) Decode(b string) Record {
 // nothing of b and panics if b is shorter than [Layout.Size].
 func (l *Layout) Peek(b []byte) (typ Type, at Time, line byte) {
 	b = b[:l.size]
+	if !l.big && l.sec.width == 4 && l.sec.unsigned && l.usec.width == 4 { // most files: inlined
+		typ = l.fromType(int16(binary.LittleEndian.Uint16(b[l.typ:])))
+		at.Sec = int64(binary.LittleEndian.Uint32(b[l.sec.off:]))
+		at.Usec = int64(int32(binary.LittleEndian.Uint32(b[l.usec.off:])))
+		return typ, at, b[l.line.off]
+	}
 	typ = l.fromType(int16(getNum(l.big, b, num{l.typ, 2, false})))
 	return typ, Time{getNum(l.big, b, l.sec), getNum(l.big, b, l.usec)}, b[l.line.off]
 }

@@ -53,6 +53,9 @@ func (s *settling) contradict(at utmpx.Time) {
 // setBack looks for a record that is earlier than the boot's own. at is the time of
 // any record but a logout, which may be written late.
 func (b *Boot) setBack(at utmpx.Time) {
+	if at.Sec >= b.From.Unix()+int64(b.stepped/time.Second) {
+		return // nearly all are later: a log of a million records is read for few that are not
+	}
 	began := b.began()
 	if b.Recorded && !unset(began) && at.Time().Before(began.Add(-sameMoment)) {
 		b.clock.contradict(at)
@@ -90,9 +93,9 @@ func (b Boot) Doubtful() bool { return b.clock.wrong || unset(b.began()) }
 // unset reports whether a clock that shows t was never set. Clocks without a battery
 // start in 1970, 1980 or 2000.
 func unset(t time.Time) bool {
-	const day = 24 * time.Hour
-	sinceY2K := t.Sub(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC))
-	return t.Before(earliest.Add(day)) || sinceY2K >= 0 && sinceY2K < day
+	const day, y1980, y2000 = 24 * 60 * 60, 315532800, 946684800
+	sec := t.Unix()
+	return sec < y1980+day || sec >= y2000 && sec < y2000+day
 }
 
 // markRestarts marks the boots whose clock started where that of another one had,

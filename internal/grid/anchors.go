@@ -23,7 +23,8 @@ func (w *walk) spans(k int64) ([]span, error) {
 	lo := k * w.f.Chunk
 	hi := min(lo+w.f.Chunk, w.f.Size)
 	s, clean, err := w.clean(w.hint, w.trusted(lo, hi), min(hi, w.most))
-	found := []span{s}
+	w.one[0] = s
+	found := w.one[:]
 	if err == nil && !clean {
 		found, err = w.sure(lo, hi)
 	}

@@ -4,6 +4,7 @@ package grid
 
 import (
 	"iter"
+	"slices"
 
 	"utmpd.dev/utmpd/utmpx"
 )
@@ -58,8 +59,9 @@ type place struct {
 type walk struct {
 	f           *File
 	yield       merged
-	least, most int64 // what is outside is left out
-	hint        place // on the grid found last
+	least, most int64   // what is outside is left out
+	hint        place   // on the grid found last
+	one         [1]span // what spans returned last, if that is one
 }
 
 func (w *walk) forward() {
@@ -74,6 +76,7 @@ func (w *walk) forward() {
 			break
 		}
 		if k == first && (len(found) == 0 || found[0].off > w.least) {
+			found = slices.Clone(found)
 			if left, err = w.before(k); err != nil {
 				break
 			}
@@ -107,6 +110,7 @@ func (w *walk) backward() {
 			break
 		}
 		if n := len(found); k == last && (n == 0 || found[n-1].end() < w.most) {
+			found = slices.Clone(found)
 			if right, err = w.after(k); err != nil {
 				break
 			}
