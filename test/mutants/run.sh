@@ -13,6 +13,26 @@ set -u
 here=$(cd "$(dirname "$0")" && pwd)
 cd "$here/../.." || exit 1
 
+# Without names, one process for each processor takes its share.
+if [ $# -eq 0 ]; then
+	set -- $(cd "$here" && ls ./*.patch | sed 's,^\./,,; s,\.patch$,,')
+	all=$#
+	shares=$(getconf _NPROCESSORS_ONLN)
+	[ "$shares" -le "$all" ] || shares=$all
+	pids=
+	for share in $(seq "$shares"); do
+		names=$(printf '%s\n' "$@" | awk -v n="$shares" -v i="$share" 'NR % n == i % n')
+		"$here/run.sh" $names &
+		pids="$pids $!"
+	done
+	status=0
+	for pid in $pids; do
+		wait "$pid" || status=1
+	done
+	[ $status = 0 ] && echo "all killed: $all"
+	exit $status
+fi
+
 dir=$(mktemp -d "${TMPDIR:-/tmp}/utmpd-mutants-XXXXXX") || exit 1
 
 # leave kills processes that a broken utmpd has left, by their program under $dir.
@@ -34,7 +54,6 @@ export TMPDIR="$dir/tmp"
 # Makes git apply treat this directory as the top level, wherever it is.
 git init -q . || exit 1
 
-[ $# -gt 0 ] || set -- $(cd "$here" && ls ./*.patch | sed 's,^\./,,; s,\.patch$,,')
 failed=0
 for name; do
 	patch="$here/$name.patch"
@@ -53,7 +72,7 @@ for name; do
 		failed=$((failed + 1))
 		continue
 	fi
-	if ! eval "go build ./... && go test -count=1 -timeout 120s $args -run xxx_none" >out 2>&1; then
+	if ! eval "go build ./internal/... ./utmpx ./utmpfile && go test -count=1 -timeout 120s $args -run xxx_none" >out 2>&1; then
 		cat out
 		echo "BROKEN $name: does not build"
 		failed=$((failed + 1))
