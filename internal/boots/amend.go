@@ -101,7 +101,9 @@ func contradicts(b Boot, p Past) bool {
 
 // amended returns b with what p knows besides.
 func (b Boot) amended(p Past) Boot {
-	b.Slept, b.SleptKnown = p.slept()
+	if b.Slept, b.SleptKnown = p.slept(); b.To.Sub(p.To) > unseen {
+		b.Slept, b.SleptKnown = 0, false // the log knows that it went on
+	}
 	if !b.Recorded && !p.Began().IsZero() {
 		b.From, b.Recorded, b.Ledger = p.Began(), true, true
 	}

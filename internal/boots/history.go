@@ -257,9 +257,11 @@ func (h *History) beganEarlier(at utmpx.Time) {
 
 // began adds a Began record. The Init records before it are of this boot.
 func (h *History) began(at utmpx.Time) {
+	// Init records of another time are of another boot, though both began at one second.
+	other := h.init != (utmpx.Time{}) && h.init.Time().Sub(at.Time()).Abs() > Late
 	h.init = utmpx.Time{}
 	if b := h.open(); b != nil {
-		again := same(at.Time(), b.From) && !b.From.Before(earliest)
+		again := same(at.Time(), b.From) && !b.From.Before(earliest) && !other
 		switch {
 		case again && b.Recorded && same(h.last.Time(), b.From):
 			return // two programs have recorded this boot

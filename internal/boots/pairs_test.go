@@ -102,6 +102,29 @@ func TestUnseenSuspend(t *testing.T) {
 	}
 }
 
+// TestWentOn: a boot that went on after the last that the ledger knows of it may have been
+// suspended then.
+func TestWentOn(t *testing.T) {
+	past := Past{Boot: "a", From: at("08:00"), To: at("09:00"), Up: time.Hour, End: Crashed, By: FromHeartbeat, Exact: Exactness{true, time.Minute}}
+	all, _ := Amend(historyOf(boot("08:00"), login("pts/0", "11:00"), boot("12:00")).Boots(), []Past{past}, nil)
+	if all[0].SleptKnown || !all[0].To.Equal(at("11:00")) {
+		t.Errorf("%+v", all[0])
+	}
+}
+
+// TestSameSecond: two boots that began at the same second are two, if init did something
+// between them by a clock that was set.
+func TestSameSecond(t *testing.T) {
+	for _, tt := range []struct {
+		init string
+		n    int
+	}{{"08:00:01", 1}, {"21:12", 2}} {
+		if all := historyOf(boot("08:00:00"), ended(tt.init), boot("08:00:01"), login("pts/0", "22:00")).Boots(); len(all) != tt.n {
+			t.Errorf("init at %s: %v, want %d", tt.init, inShort(all), tt.n)
+		}
+	}
+}
+
 // TestSetLater: the clock of a boot that is set much later may have been wrong at its
 // beginning; so the time down before it has bounds.
 func TestSetLater(t *testing.T) {

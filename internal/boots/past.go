@@ -158,7 +158,10 @@ func (ev Evidence) past(id string, from, to time.Time, note *Note) Past {
 	if note != nil && note.At.Before(to) {
 		to = note.At // the clock was set back
 	}
-	v := ev.notAfterBoot(ev.when(Boot{From: from, To: to, Recorded: true}, note), Boot{From: from, To: to})
+	v := ev.when(Boot{From: from, To: to, Recorded: true}, note)
+	if note == nil || note.Up <= 0 {
+		v = ev.notAfterBoot(v, Boot{From: from, To: to}) // else the kernel's count belongs to the note's time
+	}
 	p := Past{Boot: id, From: from, To: v.At, End: v.End, Exact: v.Exact, By: v.By}
 	if note != nil && note.Up > 0 {
 		p.Up, p.Slept = note.Up, note.Slept

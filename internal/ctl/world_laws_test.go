@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"utmpd.dev/utmpd/internal/boots"
 )
 
 // claims are what utmpctl downtime says.
@@ -176,10 +178,10 @@ func (b *trueBoot) wrongUp(l line, over bool) string {
 }
 
 // blind reports whether the clock was set, and nothing that is left shows that.
-func (b *trueBoot) blind() bool { return b.unseen >= time.Minute && !b.counted }
+func (b *trueBoot) blind() bool { return b.unseen >= boots.Late && !b.counted }
 
 // unseenBits are steps that may be the time between the start of the kernel and a record.
-func (b *trueBoot) unseenBits() time.Duration { return min(b.unseen, time.Minute) }
+func (b *trueBoot) unseenBits() time.Duration { return min(b.unseen, boots.Late) }
 
 // countJudged counts what the laws could judge of a line.
 func (w *world) countJudged(l line, b *trueBoot) {
