@@ -34,7 +34,7 @@ type machine struct {
 	raiseLimit func(want int) (int, error)                                     // of open files
 	lockers    func(ctx context.Context, file string) (pids []int32, all bool) // nil: nobody is looked for
 	collector  collector                                                       // nil: memory is left to Go
-	missing    func(c config.Fixed, dryRun bool) []string                      // rights that this process lacks
+	missing    func(c config.Fixed, dryRun, touched bool) []string             // rights that this process lacks
 }
 
 // thisMachine is the machine that the program runs on.

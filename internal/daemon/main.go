@@ -90,6 +90,9 @@ func parseFlags(args []string) (flags, error) {
 // daemon: it is ready), 1 for an error, 2 for a usage error. It writes errors to
 // stderr.
 func Main(args []string, stdout, stderr io.Writer) int {
+	if status, ok := beToucher(); ok {
+		return status
+	}
 	f, err := parseFlags(args)
 	if errors.Is(err, flag.ErrHelp) {
 		fmt.Fprint(stdout, usage)

@@ -26,6 +26,7 @@ import (
 	"utmpd.dev/utmpd/internal/state"
 	"utmpd.dev/utmpd/internal/status"
 	"utmpd.dev/utmpd/internal/table"
+	"utmpd.dev/utmpd/internal/toucher"
 	"utmpd.dev/utmpd/internal/watcher"
 )
 
@@ -45,6 +46,7 @@ type daemon struct {
 	lock     *pidfile.Lock      // nil without a RUN_DIR
 	store    store              // nil without a RUN_DIR
 	box      *sandbox.Box       // nil without one
+	toucher  *toucher.Remote    // nil if this process sets the access time itself
 	pipe     *receiver.Receiver // nil without a pipe
 
 	files   *twoFiles
@@ -101,6 +103,7 @@ func run(ctx context.Context, f flags, hup <-chan os.Signal, log logger, ready f
 	if err := d.files.check(); err != nil {
 		return err
 	}
+	d.separate()
 	if err := d.open(); err != nil {
 		return err
 	}
@@ -170,7 +173,7 @@ func (d *daemon) build() {
 
 func (d *daemon) heartbeatOptions() heartbeat.Options {
 	o := heartbeat.Options{
-		Log: d.wtmpx, BootID: d.bootID, Init: d.init, Period: d.cfg.WtmpxUpdateFreq, Logger: d.log.Logger,
+		Log: d.touched(), BootID: d.bootID, Init: d.init, Period: d.cfg.WtmpxUpdateFreq, Logger: d.log.Logger,
 		Now:    d.on.now,
 		Clocks: d.on.clocks,
 		Before: d.before,

@@ -111,7 +111,7 @@ func (w *simWorld) start(back int) {
 		clocks:     r.clocks,
 		clockSet:   r.clockSet,
 		raiseLimit: func(want int) (int, error) { return want, nil },
-		missing:    func(config.Fixed, bool) []string { return nil },
+		missing:    func(config.Fixed, bool, bool) []string { return nil },
 	}
 	cfg := config.Config{
 		Reloadable: config.Reloadable{

@@ -24,7 +24,7 @@ func (d *daemon) logStart() {
 	if d.flags.dryRun {
 		args = append(args, "writes", "nothing (-n)")
 	}
-	if missing := d.on.missing(d.cfg.Fixed, d.flags.dryRun); missing != nil {
+	if missing := d.on.missing(d.cfg.Fixed, d.flags.dryRun, d.toucher != nil); missing != nil {
 		args = append(args, "missing", strings.Join(missing, "; "))
 	}
 	d.log.Info("utmpd started", args...)
@@ -69,8 +69,9 @@ func (d *daemon) layout() string {
 	return l.Name()
 }
 
-// missingRights names what this process needs to do and may not.
-func missingRights(cfg config.Fixed, dryRun bool) []string {
+// missingRights names what this process needs to do and may not. touched says that
+// another one sets the access time.
+func missingRights(cfg config.Fixed, dryRun, touched bool) []string {
 	var missing []string
 	add := func(err error, text string) {
 		if err != nil {
@@ -80,6 +81,8 @@ func missingRights(cfg config.Fixed, dryRun bool) []string {
 	if !dryRun {
 		add(writable(cfg.UtmpxFile), "write "+cfg.UtmpxFile)
 		add(writable(cfg.WtmpxFile), "write "+cfg.WtmpxFile)
+	}
+	if !dryRun && !touched {
 		add(ownerOf(cfg.WtmpxFile), "set the access time of "+cfg.WtmpxFile+" (owner or CAP_FOWNER)")
 	}
 	return append(missing, kernelLacks()...)

@@ -12,8 +12,8 @@ import (
 )
 
 // becomeUser makes u the user of all threads, with u's groups and with CAP_FOWNER
-// alone: the right to set the access time of a file that belongs to root. It needs
-// root, and must be called before any room starts.
+// alone: the right to set the access time of a file that belongs to root, which separate
+// hands on. It needs root, and must be called before any room starts.
 func becomeUser(u account, log *slog.Logger) error {
 	if unix.Geteuid() == u.uid {
 		return nil
@@ -30,21 +30,22 @@ func becomeUser(u account, log *slog.Logger) error {
 		{"groups", func() error { return syscall.Setgroups(u.groups) }},
 		{"group", func() error { return syscall.Setresgid(u.gid, u.gid, u.gid) }},
 		{"user", func() error { return syscall.Setresuid(u.uid, u.uid, u.uid) }},
-		{"capabilities", keepFowner},
+		{"capabilities", func() error { return keepOnly(1 << unix.CAP_FOWNER) }}, // for the toucher
 		{"no new privileges", func() error { return allThreads(unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0) }},
 	} {
 		if err := step.do(); err != nil {
 			return fmt.Errorf("RUN_AS=%s: %s: %w", u.name, step.what, err)
 		}
 	}
-	log.Info("running as", "user", u.name, "uid", u.uid, "capabilities", "CAP_FOWNER")
+	log.Info("running as", "user", u.name, "uid", u.uid)
 	return nil
 }
 
-// keepFowner leaves CAP_FOWNER, effective and permitted, and nothing else.
-func keepFowner() error {
+// keepOnly leaves a set of capabilities, of the first 32, effective and permitted, and
+// nothing else.
+func keepOnly(set uint32) error {
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	data := [2]unix.CapUserData{{Effective: 1 << unix.CAP_FOWNER, Permitted: 1 << unix.CAP_FOWNER}}
+	data := [2]unix.CapUserData{{Effective: set, Permitted: set}}
 	// Not by way of allThreads: the addresses stay valid only if they are converted
 	// in the arguments of the call itself.
 	_, _, errno := syscall.AllThreadsSyscall(unix.SYS_CAPSET,

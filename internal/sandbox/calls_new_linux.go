@@ -6,3 +6,6 @@ package sandbox
 
 // oldOwners is empty: these architectures have the calls of the family *at alone.
 var oldOwners []uint32
+
+// oldStats is empty for the same reason.
+var oldStats []uint32

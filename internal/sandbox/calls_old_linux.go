@@ -9,3 +9,6 @@ import "golang.org/x/sys/unix"
 // oldOwners are owners of the architectures that had system calls before those of
 // the family *at.
 var oldOwners = []uint32{unix.SYS_CHMOD, unix.SYS_CHOWN, unix.SYS_LCHOWN, unix.SYS_UTIMES, unix.SYS_FUTIMESAT}
+
+// oldStats are the calls that look up a file there.
+var oldStats = []uint32{unix.SYS_STAT, unix.SYS_LSTAT}

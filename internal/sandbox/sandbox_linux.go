@@ -41,6 +41,11 @@ func filterCalls() error {
 	if err != nil {
 		return err
 	}
+	return install(prog)
+}
+
+// install installs a filter on all threads.
+func install(prog []unix.SockFilter) error {
 	// prctl sets no_new_privs on this thread only. TSYNC copies it and the
 	// filter to all threads.
 	runtime.LockOSThread()

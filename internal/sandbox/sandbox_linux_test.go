@@ -326,6 +326,40 @@ func TestProgramOfEveryMachine(t *testing.T) {
 	}
 }
 
+// TestFewOfEveryMachine interprets the filter of the toucher on each architecture.
+func TestFewOfEveryMachine(t *testing.T) {
+	const eperm = unix.SECCOMP_RET_ERRNO | uint32(syscall.EPERM)
+	for arch, m := range machines {
+		prog, err := fewProgram(arch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range []struct {
+			name string
+			nr   uint32
+			args []uint64
+			want uint32
+		}{
+			{"read", unix.SYS_READ, nil, unix.SECCOMP_RET_ALLOW},
+			{"open to read", unix.SYS_OPENAT, []uint64{0, 1, unix.O_RDONLY | unix.O_NOATIME | unix.O_CLOEXEC}, unix.SECCOMP_RET_ALLOW},
+			{"open to write", unix.SYS_OPENAT, []uint64{0, 1, unix.O_WRONLY}, eperm},
+			{"create", unix.SYS_OPENAT, []uint64{0, 1, unix.O_RDONLY | unix.O_CREAT}, eperm},
+			{"times of an open file", unix.SYS_UTIMENSAT, []uint64{3, 0}, unix.SECCOMP_RET_ALLOW},
+			{"times of a name", unix.SYS_UTIMENSAT, []uint64{3, 1}, eperm},
+			{"fchmod", unix.SYS_FCHMOD, nil, eperm},
+			{"socket", unix.SYS_SOCKET, []uint64{unix.AF_UNIX}, eperm},
+			{"kill", unix.SYS_KILL, nil, eperm},
+			{"execve", unix.SYS_EXECVE, nil, eperm},
+			{"ioctl", unix.SYS_IOCTL, []uint64{3, unix.PIDFD_GET_INFO}, eperm},
+			{"capset", unix.SYS_CAPSET, nil, eperm},
+		} {
+			if got := interpret(t, prog, c.nr, m.audit, c.args...); got != c.want {
+				t.Errorf("%s: %s: %#x, want %#x", arch, c.name, got, c.want)
+			}
+		}
+	}
+}
+
 // interpret runs a filter. It knows the instructions that program uses.
 func interpret(t *testing.T, prog []unix.SockFilter, nr, audit uint32, args ...uint64) uint32 {
 	t.Helper()

@@ -89,7 +89,8 @@ func TestSysvScript(t *testing.T) {
 		/etc/init.d/utmpd start
 		/etc/init.d/utmpd status
 		[ "$(ps -o user= -p $pid)" = utmpd ]
-		grep -q "^CapEff:.0000000000000008" /proc/$pid/status
+		grep -q "^CapEff:.0000000000000000" /proc/$pid/status
+		grep -q "^CapEff:.0000000000000008" /proc/$(cat /proc/$pid/task/*/children)/status
 		/etc/init.d/utmpd reload
 		echo SCAN_PERIOD=never >>/etc/default/utmpd
 		not /etc/init.d/utmpd reload

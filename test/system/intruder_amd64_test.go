@@ -229,6 +229,9 @@ var attempts = []attempt{
 	{"set a shell's times by utimes", true, func(in *intruder) int64 {
 		return in.call(unix.SYS_UTIMES, in.path(rootShell), in.words(1, 0, 1, 0))
 	}},
+	{"set wtmp's times", false, onLog(unix.SYS_UTIMENSAT, func(in *intruder) []uint64 {
+		return []uint64{0, in.words(1, 0, 0, unix.UTIME_OMIT), 0}
+	})},
 	{"read secrets", false, func(in *intruder) int64 { return in.open("/etc/shadow", unix.O_RDONLY) }},
 	{"write a shell", true, func(in *intruder) int64 { return in.open(rootShell, unix.O_WRONLY) }},
 	{"write in /etc", true, func(in *intruder) int64 { return in.open("/etc/passwd", unix.O_WRONLY) }},
@@ -259,6 +262,20 @@ var attempts = []attempt{
 	}},
 	{"trace process 1", true, func(in *intruder) int64 { return in.call(unix.SYS_PTRACE, unix.PTRACE_ATTACH, 1, 0, 0) }},
 	{"write process 1's memory", true, func(in *intruder) int64 { return in.open("/proc/1/mem", unix.O_RDWR) }},
+	{"write its child's memory", false, func(in *intruder) int64 {
+		name := "/proc/1/mem"
+		for _, p := range processes() {
+			if p.parent == in.pid {
+				name = fmt.Sprintf("/proc/%d/mem", p.pid)
+			}
+		}
+		return in.open(name, unix.O_RDWR)
+	}},
+	{"gain a capability", false, func(in *intruder) int64 {
+		const fowner = 1 << unix.CAP_FOWNER
+		header := in.words(unix.LINUX_CAPABILITY_VERSION_3)
+		return in.call(unix.SYS_CAPSET, header, in.words(fowner|fowner<<32, 0, 0))
+	}},
 }
 
 // TestIntruder checks that code that got into utmpd can change no file but those that

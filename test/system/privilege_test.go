@@ -93,14 +93,14 @@ func TestRunAsWithoutStateDir(t *testing.T) {
 // mustBeOwnUser checks utmpd's privileges and the owners of its files.
 func mustBeOwnUser(t *testing.T, d *utmpd) {
 	t.Helper()
-	const fowner = 1 << unix.CAP_FOWNER
+	mustTouch(t, toucherOf(t, d))
 	everyThread(t, d.cmd.Process.Pid, func(status string) {
 		for _, want := range []string{
 			fmt.Sprintf("\nUid:\t%[1]d\t%[1]d\t%[1]d\t%[1]d\n", ownUID),
 			fmt.Sprintf("\nGid:\t%[1]d\t%[1]d\t%[1]d\t%[1]d\n", ownUID),
 			fmt.Sprintf("\nGroups:\t%d %d \n", utmpGroup, ownUID),
-			fmt.Sprintf("\nCapPrm:\t%016x\n", fowner),
-			fmt.Sprintf("\nCapEff:\t%016x\n", fowner),
+			fmt.Sprintf("\nCapPrm:\t%016x\n", 0),
+			fmt.Sprintf("\nCapEff:\t%016x\n", 0),
 			fmt.Sprintf("\nCapInh:\t%016x\n", 0),
 			fmt.Sprintf("\nCapAmb:\t%016x\n", 0),
 			"\nNoNewPrivs:\t1\n", "\nSeccomp:\t2\n",
@@ -122,6 +122,94 @@ func mustBeOwnUser(t *testing.T, d *utmpd) {
 	}
 	if strings.Contains(d.logged(), "without a part of the sandbox") {
 		t.Error("the sandbox is not complete")
+	}
+}
+
+// toucherOf returns the process that sets the access time, utmpd's only child.
+func toucherOf(t *testing.T, d *utmpd) (pid int) {
+	t.Helper()
+	waitFor(t, generous, "the process that sets the access time", func() bool {
+		for _, p := range processes() {
+			if p.parent == d.cmd.Process.Pid {
+				pid = p.pid
+			}
+		}
+		return pid != 0
+	})
+	return pid
+}
+
+// mustTouch checks that CAP_FOWNER is all that the toucher has.
+func mustTouch(t *testing.T, pid int) {
+	t.Helper()
+	waitFor(t, generous, "the toucher's filter", func() bool {
+		b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+		return strings.Contains(string(b), "\nSeccomp:\t2\n")
+	})
+	everyThread(t, pid, func(status string) {
+		for _, want := range []string{
+			fmt.Sprintf("\nUid:\t%[1]d\t%[1]d\t%[1]d\t%[1]d\n", ownUID),
+			fmt.Sprintf("\nCapPrm:\t%016x\n", 1<<unix.CAP_FOWNER),
+			fmt.Sprintf("\nCapInh:\t%016x\n", 0),
+			fmt.Sprintf("\nCapAmb:\t%016x\n", 0),
+			"\nNoNewPrivs:\t1\n", "\nSeccomp:\t2\n",
+		} {
+			if !strings.Contains(status, want) {
+				t.Errorf("a thread of the toucher lacks %q:\n%s", want, status)
+			}
+		}
+	})
+}
+
+// TestToucherDies kills the process that sets the access time. utmpd must log that, and
+// go on with the note.
+func TestToucherDies(t *testing.T) {
+	if !enter(t, bookworm) {
+		return
+	}
+	makeUser(t)
+	p := beside(t, "RUN_AS="+ownUser, "WTMPX_UPDATE_FREQ=1")
+	beats(t)
+	if err := syscall.Kill(toucherOf(t, p.d), syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	p.d.waitLog(t, "cannot update the access time of wtmpx", "has ended")
+	const note = "/var/lib/utmpd/heartbeat"
+	before := string(readFile(t, note))
+	waitFor(t, generous, "a later note", func() bool { return string(readFile(t, note)) != before })
+	died := p.dies.kill(t)
+	p.dies.mustGo(t, died)
+	p.lives.mustStand(t)
+	for _, c := range processes() {
+		if c.parent == p.d.cmd.Process.Pid {
+			t.Errorf("process %d, state %s, is left", c.pid, c.state)
+		}
+	}
+	p.d.stop(t)
+}
+
+// TestToucherEnds checks that the process that sets the access time ends with utmpd,
+// however that ends, and ignores the signals of a service manager and of a terminal.
+func TestToucherEnds(t *testing.T) {
+	if !enter(t, bookworm) {
+		return
+	}
+	makeUser(t)
+	for _, end := range []func(d *utmpd){(*utmpd).kill, func(d *utmpd) { d.stop(t) }} {
+		d := startUtmpd(t, "RUN_AS="+ownUser, "WTMPX_UPDATE_FREQ=1")
+		pid := toucherOf(t, d)
+		for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT} {
+			if err := syscall.Kill(pid, signal); err != nil {
+				t.Fatal(err)
+			}
+		}
+		beats(t)
+		beats(t)
+		if toucherOf(t, d) != pid {
+			t.Error("a signal has ended it")
+		}
+		end(d)
+		waitFor(t, generous, "the end of the toucher", func() bool { return !alive(pid) })
 	}
 }
 
