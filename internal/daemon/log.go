@@ -36,14 +36,20 @@ func (l logger) failing() (lines, why string) {
 	return strings.Join(last, "\n") + "\n", strings.ReplaceAll(err.Error(), "\n", "; ")
 }
 
-// terminalLog is the log of -debug and -foreground.
+// terminalLog is the log of -debug and -foreground. Its reader, a pipe or the journal, may
+// stop to read, and nothing waits for it.
 func terminalLog(f flags, stdout, stderr io.Writer) logger {
-	if f.debug {
-		return logger{logging.NewDebug(stdout, slog.LevelDebug), io.NopCloser(nil)}
+	to, newLog := stderr, func(w io.Writer) *slog.Logger {
+		file, _ := stderr.(*os.File)
+		journal := file != nil && logging.ToJournal(os.Getenv, file)
+		return logging.NewForeground(w, slog.LevelInfo, journal)
 	}
-	file, _ := stderr.(*os.File)
-	journal := file != nil && logging.ToJournal(os.Getenv, file)
-	return logger{logging.NewForeground(stderr, slog.LevelInfo, journal), io.NopCloser(nil)}
+	if f.debug {
+		to, newLog = stdout, func(w io.Writer) *slog.Logger { return logging.NewDebug(w, slog.LevelDebug) }
+	}
+	direct := newLog(to)
+	queue := logging.NewQueue(to, func(lines int) { direct.Warn("log lines lost", "lines", lines) })
+	return logger{newLog(queue), queue}
 }
 
 // syslogLog is the log of the daemon. Until it is ready, somebody may wait at the

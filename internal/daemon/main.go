@@ -125,6 +125,7 @@ func Main(args []string, stdout, stderr io.Writer) int {
 // attached is the daemon's life on its terminal.
 func attached(f flags, stdout, stderr io.Writer) int {
 	l := terminalLog(f, stdout, stderr)
+	defer l.Close()
 	if err := serve(f, l, func() {}); err != nil {
 		if f.debug {
 			fmt.Fprintf(stderr, "utmpd: %v\n", err)

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package logging
+
+import (
+	"io"
+	"sync"
+	"time"
+)
+
+const (
+	maxQueued  = 256 << 10   // bytes that wait for a reader
+	closeLimit = time.Second // for what waits when the log is closed
+)
+
+// Queue is a writer that never blocks: a reader of the log that does not read, as a full
+// pipe or a journal that hangs, must not hold the daemon up. Lines wait, at most 256 kB
+// of them; later ones are dropped and counted. It must be closed.
+type Queue struct {
+	w    io.Writer
+	lost func(lines int) // logs that so many were dropped
+
+	mu      sync.Mutex
+	lines   [][]byte
+	size    int // of the lines that wait, and of those that are being written
+	dropped int
+	closed  bool
+	wake    chan struct{}
+	done    chan struct{} // closed when all is written after Close
+}
+
+// NewQueue returns a Queue to w. It calls lost in the goroutine that writes to w.
+func NewQueue(w io.Writer, lost func(lines int)) *Queue {
+	q := &Queue{w: w, lost: lost, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	go q.run()
+	return q
+}
+
+// Write queues a line, or drops it. It never fails.
+func (q *Queue) Write(line []byte) (int, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed || q.size+len(line) > maxQueued {
+		q.dropped++
+		return len(line), nil
+	}
+	q.lines = append(q.lines, append([]byte(nil), line...))
+	q.size += len(line)
+	q.notify()
+	return len(line), nil
+}
+
+func (q *Queue) notify() {
+	select {
+	case q.wake <- struct{}{}:
+	default:
+	}
+}
+
+// run writes what waits, each line with one call.
+func (q *Queue) run() {
+	defer close(q.done)
+	for range q.wake {
+		for {
+			lines, dropped, closed := q.take()
+			size := 0
+			for _, line := range lines {
+				_, _ = q.w.Write(line) // there is no other place to log that
+				size += len(line)
+			}
+			q.written(size)
+			if dropped > 0 {
+				q.lost(dropped)
+			}
+			if len(lines) == 0 && closed {
+				return
+			}
+			if len(lines) == 0 {
+				break
+			}
+		}
+	}
+}
+
+func (q *Queue) take() (lines [][]byte, dropped int, closed bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	lines, dropped = q.lines, q.dropped
+	q.lines, q.dropped = nil, 0
+	return lines, dropped, q.closed
+}
+
+func (q *Queue) written(size int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.size -= size
+}
+
+// Close waits until what was queued is written, at most a second. Lines after it are lost.
+func (q *Queue) Close() error {
+	q.mu.Lock()
+	q.closed = true
+	q.notify()
+	q.mu.Unlock()
+	timer := time.NewTimer(closeLimit)
+	defer timer.Stop()
+	select {
+	case <-q.done:
+	case <-timer.C:
+	}
+	return nil
+}
