@@ -181,11 +181,21 @@ func (l *simPoller) tell(end proc.End) {
 	if l.simRun.dead {
 		return
 	}
-	l.ends = append(l.ends, end)
-	select {
-	case l.more <- struct{}{}:
-	default:
+	wake := func() {
+		select {
+		case l.more <- struct{}{}:
+		default:
+		}
 	}
+	if back := time.Until(l.w.awayUntil); back > 0 { // utmpd is stopped until then
+		l.w.count("ends while utmpd is away")
+		end.Since = l.w.awaySince
+		l.ends = append(l.ends, end)
+		time.AfterFunc(back, wake)
+		return
+	}
+	l.ends = append(l.ends, end)
+	wake()
 }
 
 func (l *simPoller) Add(p watcher.Process, key uint64) error {
@@ -210,6 +220,9 @@ func (l *simPoller) Wait(ends []proc.End) ([]proc.End, error) {
 	case <-l.more:
 		l.w.mu.Lock()
 		defer l.w.mu.Unlock()
+		if time.Now().Before(l.w.awayUntil) {
+			return ends, nil
+		}
 		ends, l.ends = append(ends, l.ends...), nil
 		return ends, nil
 	case <-l.closed:

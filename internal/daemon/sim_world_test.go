@@ -77,6 +77,7 @@ type simWorld struct {
 
 	logFailsUntil, fileFailsUntil, fullUntil time.Time
 	unseenUntil, unnamedUntil                time.Time
+	awaySince, awayUntil                     time.Time
 	logError                                 error
 	partial                                  bool
 	holders                                  []io.Closer

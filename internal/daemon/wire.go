@@ -65,7 +65,11 @@ func (d *daemon) fromWatcher(ev watcher.Event, boot time.Time) table.Event {
 	case watcher.Gone:
 		return table.Gone{PID: ev.PID, Status: ev.Status}
 	case watcher.Exited:
-		return table.Exited{Token: ev.Token, Status: ev.Status}
+		exited := table.Exited{Token: ev.Token, Status: ev.Status}
+		if !ev.Since.IsZero() {
+			exited.Late, exited.Since, exited.SinceWall = true, ev.Since.Sub(d.started), d.on.wall(ev.Since)
+		}
+		return exited
 	case watcher.Reaped:
 		return table.Reaped{Token: ev.Token, Status: ev.Status}
 	case watcher.Looked:

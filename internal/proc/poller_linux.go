@@ -5,8 +5,9 @@ package proc
 import (
 	"fmt"
 	"os"
+	"sync"
 	"sync/atomic"
-	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -14,13 +15,27 @@ import (
 // maxEnds is the largest number of ends that one Wait returns.
 const maxEnds = 1024
 
+// lateAfter is how late an end may be found and still count as found at once.
+const lateAfter = 500 * time.Millisecond
+
+// maxWait bounds one wait. After each the poller knows that it was awake.
+const maxWait = time.Minute
+
+// closeKey is the key under which Close wakes Wait.
+const closeKey = ^uint64(0)
+
 // Poller waits for the ends of many processes at once. Its methods are safe for
 // concurrent use, except that only one Wait may run at a time.
 type Poller struct {
-	file   *os.File // the epoll descriptor; the Go runtime's poller waits for it
-	conn   syscall.RawConn
 	closed atomic.Bool
-	events [maxEnds]unix.EpollEvent
+	use    sync.RWMutex // held while the descriptor is used
+	fd     int          // of epoll
+
+	// Of Wait.
+	events    [maxEnds]unix.EpollEvent
+	awake     time.Time     // no process had ended then that was not reported
+	slept     time.Duration // how long the machine had slept then
+	disturbed bool          // the wait since then was interrupted
 }
 
 // NewPoller returns a Poller without processes. It holds one descriptor until
@@ -35,19 +50,7 @@ func NewPoller() (*Poller, error) {
 	if err != nil {
 		return nil, fmt.Errorf("proc: epoll_create1: %w", err)
 	}
-	// The Go runtime polls non-blocking descriptors only. With it, a Wait
-	// occupies no thread, and Close ends it.
-	if err := unix.SetNonblock(fd, true); err != nil {
-		unix.Close(fd)
-		return nil, fmt.Errorf("proc: epoll: %w", err)
-	}
-	file := os.NewFile(uintptr(fd), "epoll")
-	conn, err := file.SyscallConn()
-	if err != nil {
-		file.Close()
-		return nil, fmt.Errorf("proc: epoll: %w", err)
-	}
-	return &Poller{file: file, conn: conn}, nil
+	return &Poller{fd: fd, awake: time.Now(), slept: slept()}, nil
 }
 
 // Add makes Wait report the end of p, and once more that p was reaped (Linux ≥
@@ -57,56 +60,108 @@ func (l *Poller) Add(p *Process, key uint64) error {
 	if p.fd < 0 {
 		return fmt.Errorf("proc: watch %d: %w", p.id.PID, ErrNoPidfd)
 	}
+	l.use.RLock()
+	defer l.use.RUnlock()
+	if l.closed.Load() {
+		return fmt.Errorf("proc: watch %d: %w", p.id.PID, os.ErrClosed)
+	}
 	// Edge-triggered, so that a dead process that stays open is reported
 	// once and not at each Wait.
-	event := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLET, Fd: int32(uint32(key)), Pad: int32(uint32(key >> 32))}
-	var failed error
-	err := l.conn.Control(func(fd uintptr) {
-		failed = unix.EpollCtl(int(fd), unix.EPOLL_CTL_ADD, int(p.fd), &event)
-	})
-	if err := l.callError(err, failed); err != nil {
+	if err := l.add(int(p.fd), key); err != nil {
 		return fmt.Errorf("proc: watch %d: %w", p.id.PID, err)
 	}
 	return nil
 }
 
-// callError returns the error of a system call on the descriptor. access is the
-// error of the syscall.RawConn, call that of the system call. After Close it is
-// os.ErrClosed; the RawConn's own error is not comparable to that.
-func (l *Poller) callError(access, call error) error {
-	switch {
-	case access == nil:
-		return call
-	case l.closed.Load():
-		return os.ErrClosed
-	}
-	return access
+func (l *Poller) add(fd int, key uint64) error {
+	event := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLET, Fd: int32(uint32(key)), Pad: int32(uint32(key >> 32))}
+	return unix.EpollCtl(l.fd, unix.EPOLL_CTL_ADD, fd, &event)
 }
 
-// Wait blocks until at least one process has ended and appends the ends, at
-// most 1024, to ends. After Close the error wraps os.ErrClosed.
+// Wait blocks until at least one process has ended and appends the ends, at most
+// 1024, to ends. It occupies a thread. After Close the error wraps os.ErrClosed.
+//
+// An end was found late if this process may not have run when it came: it was stopped,
+// frozen or starved, or the machine slept. A wait that a stop or a freeze interrupts
+// fails with EINTR in the thread that waits, before that can see what came meanwhile.
+//
+// Source: "Interruption of system calls and library functions by stop signals" in
+// signal(7).
 func (l *Poller) Wait(ends []End) ([]End, error) {
-	var n int
-	var failed error
-	err := l.conn.Read(func(fd uintptr) bool {
-		n, failed = retry(func() (int, error) { return unix.EpollWait(int(fd), l.events[:], 0) })
-		return n > 0 || failed != nil
-	})
-	if err := l.callError(err, failed); err != nil {
-		return ends, fmt.Errorf("proc: wait: %w", err)
+	l.use.RLock()
+	defer l.use.RUnlock()
+	for !l.closed.Load() {
+		n, err := retry(func() (int, error) { return unix.EpollWait(l.fd, l.events[:], 0) })
+		late := l.late()
+		if n == 0 && err == nil {
+			l.isAwake()
+			n, err = unix.EpollWait(l.fd, l.events[:], int(maxWait/time.Millisecond))
+			if err == unix.EINTR {
+				l.disturbed = true
+				continue
+			}
+			late = slept()-l.slept > lateAfter
+		}
+		if err != nil {
+			return ends, fmt.Errorf("proc: wait: %w", err)
+		}
+		since := time.Time{}
+		if late {
+			since = l.awake
+		}
+		if ends = l.take(ends, n, since); len(ends) > 0 {
+			return ends, nil
+		}
 	}
+	return ends, fmt.Errorf("proc: wait: %w", os.ErrClosed)
+}
+
+// late reports whether what is found now may have come when this process did not run.
+func (l *Poller) late() bool {
+	return l.disturbed || time.Since(l.awake) > lateAfter || slept()-l.slept > lateAfter
+}
+
+// isAwake notes that nothing waits to be reported.
+func (l *Poller) isAwake() { l.awake, l.slept, l.disturbed = time.Now(), slept(), false }
+
+// take appends what epoll has returned.
+func (l *Poller) take(ends []End, n int, since time.Time) []End {
 	for _, event := range l.events[:n] {
-		ends = append(ends, End{
-			Key:    uint64(uint32(event.Fd)) | uint64(uint32(event.Pad))<<32,
-			Reaped: event.Events&unix.EPOLLHUP != 0,
-		})
+		key := uint64(uint32(event.Fd)) | uint64(uint32(event.Pad))<<32
+		if key == closeKey {
+			continue
+		}
+		ends = append(ends, End{Key: key, Reaped: event.Events&unix.EPOLLHUP != 0, Since: since})
 	}
-	return ends, nil
+	if n > 0 && n < len(l.events) && since.IsZero() {
+		l.isAwake() // that was all
+	}
+	return ends
 }
 
 // Close ends a running Wait and closes the descriptor of the Poller. It does
 // not close the processes.
 func (l *Poller) Close() error {
-	l.closed.Store(true)
-	return l.file.Close()
+	if l.closed.Swap(true) {
+		return os.ErrClosed
+	}
+	// Readable at once. Without it, Wait ends after maxWait.
+	wake, err := unix.Eventfd(1, unix.EFD_CLOEXEC)
+	if err == nil {
+		defer unix.Close(wake)
+		_ = l.add(wake, closeKey)
+	}
+	l.use.Lock()
+	defer l.use.Unlock()
+	return unix.Close(l.fd)
+}
+
+// slept returns how long the machine has slept: what the clock that counts suspends is
+// ahead of the other.
+func slept() time.Duration {
+	var up, running unix.Timespec
+	if unix.ClockGettime(unix.CLOCK_BOOTTIME, &up) != nil || unix.ClockGettime(unix.CLOCK_MONOTONIC, &running) != nil {
+		return 0
+	}
+	return time.Duration(up.Nano() - running.Nano())
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
@@ -100,5 +101,42 @@ func TestPollerAddFound(t *testing.T) {
 	}
 	if err := newPoller(t).Add(p, 1); !errors.Is(err, ErrNoPidfd) {
 		t.Errorf("Add: %v, want %v", err, ErrNoPidfd)
+	}
+}
+
+// TestPollerLate: what is found after a time in which this process may not have run has
+// bounds; what comes later has none.
+func TestPollerLate(t *testing.T) {
+	for name, before := range map[string]func(*Poller){
+		"nothing":           func(*Poller) {},
+		"interrupted":       func(l *Poller) { l.disturbed = true },
+		"not run":           func(l *Poller) { l.awake = l.awake.Add(-time.Hour) },
+		"the machine slept": func(l *Poller) { l.slept -= time.Hour },
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newPoller(t)
+			for i, late := range []bool{name != "nothing", false} {
+				c := start(t, "exit:0")
+				if err := l.Add(open(t, c.pid()), uint64(i)); err != nil {
+					t.Fatal(err)
+				}
+				if !late {
+					l.isAwake()
+				}
+				c.end(t, unix.SIGKILL)
+				if late {
+					before(l)
+				}
+				awake := l.awake
+				ends, err := l.Wait(nil)
+				if err != nil || len(ends) == 0 {
+					t.Fatal(ends, err)
+				}
+				if got := ends[0].Since; late && !got.Equal(awake) || !late && !got.IsZero() {
+					t.Errorf("%d: since %v, late %v", i, got, late)
+				}
+				c.Wait()
+			}
+		})
 	}
 }

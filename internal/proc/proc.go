@@ -10,6 +10,7 @@ import (
 	"errors"
 	"os"
 	"strings"
+	"time"
 
 	"utmpd.dev/utmpd/internal/session"
 )
@@ -34,6 +35,10 @@ type Leader struct {
 type End struct {
 	Key    uint64 // the key passed to Poller.Add
 	Reaped bool   // the parent has waited for it; Status will not change any more
+
+	// Since is zero if the end was found at once. Else it may have come at any time
+	// after Since.
+	Since time.Time
 }
 
 // nobody reports why the process that has a pid cannot be a session's, as far as the

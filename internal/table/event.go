@@ -39,10 +39,14 @@ type (
 		PID    int32
 		Status session.Status
 	}
-	// Exited reports that a watched process ended, at the time of the event.
+	// Exited reports that a watched process ended: at the time of the event or, if Late,
+	// between that and Since, on Moment.Mono and Moment.Wall, while utmpd did not run.
 	Exited struct {
-		Token  session.Token
-		Status session.Status
+		Token     session.Token
+		Status    session.Status
+		Late      bool
+		Since     time.Duration
+		SinceWall time.Time
 	}
 	// Reaped brings the status of a process that [Exited] without one.
 	Reaped struct {

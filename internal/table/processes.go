@@ -294,12 +294,23 @@ func (t *Table) exited(ev Exited) {
 			// A session that asks gets its own answer, from after the death.
 			if s.proc == p && s.state == watched {
 				s.found = foundGone
-				t.beginGrace(s, true)
+				if ev.Late {
+					s.foundLate(ev)
+				}
+				t.beginGrace(s, !ev.Late)
 			}
 		}
 	}
 	if p.refs == 0 {
 		t.processes.idle[p.token] = p
+	}
+}
+
+// foundLate notes that a death was found when utmpd ran again.
+func (s *entry) foundLate(ev Exited) {
+	s.found = foundAway
+	if since := wallOf(ev.SinceWall); since > s.alive {
+		s.alive, s.last = since, max(s.last, ev.Since)
 	}
 }
 

@@ -92,6 +92,7 @@ const (
 	foundKernel
 	foundSelf
 	foundInit
+	foundAway
 )
 
 func (f finding) String() string {
@@ -100,6 +101,7 @@ func (f finding) String() string {
 		"logind has no session on its display any more", "its record names no process",
 		"its record names no process and is older than this boot", "its record names no process and its user has none",
 		"its pid is a kernel thread's", "its pid is utmpd's own", "its pid is 1",
+		"utmpd did not run when it ended",
 	}[f]
 }
 

@@ -134,6 +134,19 @@ func TestDeath(t *testing.T) {
 			w.pass(retryHidden)
 			w.wantDead(0, died)
 		}},
+		{"utmpd did not run: between then and now, at the latest", func(w *world) {
+			since := w.now
+			w.pass(20 * time.Second)
+			late := Exited{Token: w.procs[100].token, Late: true, Since: since.Mono, SinceWall: since.Wall}
+			died := w.now.Wall
+			delete(w.procs, 100)
+			w.handle(late)
+			w.pass(time.Minute)
+			w.wantDead(0, died)
+			if job := w.cleaned[0]; !job.After.Equal(since.Wall) || job.Found == "" {
+				w.t.Errorf("%+v, want it known alive until %v, and why", job, since.Wall)
+			}
+		}},
 		{"its line cannot be looked up: it stays until that is possible", func(w *world) {
 			w.leaders["pts/0"] = session.Evidence{Unsure: "it hangs"}
 			died := w.now.Wall

@@ -15,12 +15,13 @@ const batchSize = 1024
 
 // loop is the state of Run's goroutine.
 type loop struct {
-	last    session.Token
-	byToken map[session.Token]*watched
-	byPID   map[int32]*watched // those that have not ended
-	polled  int                // how many of byPID have no pidfd
-	events  []Event            // not emitted yet
-	full    bool               // the last attempt to watch found no descriptor left
+	last     session.Token
+	byToken  map[session.Token]*watched
+	byPID    map[int32]*watched // those that have not ended
+	polled   int                // how many of byPID have no pidfd
+	events   []Event            // not emitted yet
+	polledAt time.Time          // when those were looked at last
+	full     bool               // the last attempt to watch found no descriptor left
 }
 
 // watched is a process with a Token. It exists until it is forgotten or reaped.
@@ -74,9 +75,8 @@ func (w *Watcher) watch(pid int32) {
 			w.add(Event{Kind: Alive, PID: pid, Token: it.token, ID: it.id(), Nobody: it.process.Nobody()})
 			return
 		}
-		w.ended() // what the poller reported has the better time
-		if !it.ended {
-			w.exited(it, reaped, w.now())
+		if w.awaitEnd(it); !it.ended {
+			w.exited(it, reaped, w.now(), w.sinceLook(it))
 		}
 	}
 	process, method, err := w.open(pid)
@@ -98,6 +98,25 @@ func (w *Watcher) watch(pid int32) {
 	w.add(Event{Kind: Alive, PID: pid, Token: token, ID: process.ID(), Nobody: process.Nobody()})
 	if token == 0 {
 		w.closeProcess(process)
+	}
+}
+
+// awaitEnd handles what the poller reports until that is the end of a process, which was
+// seen to have ended. The poller knows when that was. It reports at once, but its
+// goroutine may run later than this one.
+func (w *Watcher) awaitEnd(it *watched) {
+	if w.ended(); it.ended || it.polled {
+		return
+	}
+	patience := time.NewTimer(pollPeriod)
+	defer patience.Stop()
+	for !it.ended {
+		select {
+		case <-w.died:
+			w.ended()
+		case <-patience.C:
+			return
+		}
 	}
 }
 
@@ -145,7 +164,9 @@ func (w *Watcher) keep(process Process, how method) session.Token {
 	it := &watched{token: token, process: process, polled: how == byPolling}
 	w.byToken[token], w.byPID[it.id().PID] = it, it
 	if it.polled {
-		w.polled++
+		if w.polled++; w.polled == 1 {
+			w.polledAt = w.now()
+		}
 	}
 	return token
 }
@@ -164,30 +185,30 @@ func (w *Watcher) ended() {
 	for _, batch := range w.takeEnds() {
 		for _, end := range batch.ends {
 			if it := w.byToken[session.Token(end.Key)]; it != nil {
-				w.endOf(it, end.Reaped, batch.at)
+				w.endOf(it, end, batch.at)
 			}
 		}
 	}
 }
 
 // endOf handles what the poller reported of one process at that time.
-func (w *Watcher) endOf(it *watched, reaped bool, at time.Time) {
+func (w *Watcher) endOf(it *watched, end proc.End, at time.Time) {
 	switch {
 	case !it.ended:
-		w.exited(it, reaped, at)
-	case reaped:
+		w.exited(it, end.Reaped, at, end.Since)
+	case end.Reaped:
 		w.add(Event{Kind: Reaped, PID: it.id().PID, Token: it.token, ID: it.id(),
 			Status: it.process.Status(), At: at})
 		w.drop(it)
 	}
 }
 
-// exited reports the end of a process. The pidfd of a zombie stays open until it
+// exited reports the end of a process. It came after since, if that is not zero. The pidfd of a zombie stays open until it
 // is reaped, since the kernel may report the status only then.
-func (w *Watcher) exited(it *watched, reaped bool, at time.Time) {
+func (w *Watcher) exited(it *watched, reaped bool, at, since time.Time) {
 	reaped = reaped || it.polled
 	w.add(Event{Kind: Exited, PID: it.id().PID, Token: it.token, ID: it.id(),
-		Reaped: reaped, Status: it.process.Status(), At: at})
+		Reaped: reaped, Status: it.process.Status(), At: at, Since: since})
 	w.bury(it)
 	if reaped {
 		w.drop(it)
@@ -196,14 +217,28 @@ func (w *Watcher) exited(it *watched, reaped bool, at time.Time) {
 
 // poll checks the processes without a pidfd.
 func (w *Watcher) poll() {
+	defer func() { w.polledAt = w.now() }()
 	for _, it := range w.byPID {
 		if !it.polled {
 			continue
 		}
 		if ended, reaped := it.process.Ended(); ended {
-			w.exited(it, reaped, w.now())
+			w.exited(it, reaped, w.now(), w.sinceLook(it))
 		}
 	}
+}
+
+// sinceLook returns since when a process may have ended that has not been reported: zero
+// if that is now, by and large. A look that comes much later than it should finds what
+// happened since the last one.
+func (w *Watcher) sinceLook(it *watched) time.Time {
+	switch {
+	case !it.polled: // the poller fails
+		return someTime
+	case w.now().Sub(w.polledAt) < pollLate:
+		return time.Time{}
+	}
+	return w.polledAt
 }
 
 // bury removes a process from the living ones.

@@ -20,6 +20,12 @@ import (
 // pollPeriod is the time between two looks at the processes without a pidfd.
 const pollPeriod = time.Second
 
+// pollLate is the time between two looks that shows that utmpd did not run meanwhile.
+const pollLate = 3 * pollPeriod
+
+// someTime is when a process was last known to be alive of which nothing else is known.
+var someTime = time.Unix(0, 1)
+
 // Op is the kind of an order.
 type Op uint8
 
@@ -88,6 +94,7 @@ type Event struct {
 	Reaped    bool // of Exited: no Reaped follows
 	Status    session.Status
 	At        time.Time          // when it was seen, by Options.Now
+	Since     time.Time          // of Exited: zero if it came at At; else it came after this, and utmpd did not run
 	Evidence  []session.Evidence // of Gathered: one for each question of the order
 	Sightings []session.Sighting // of Looked, likewise
 	Nobody    session.Nobody     // of Alive: why the process is nobody's session

@@ -110,10 +110,40 @@ func TestReusedPID(t *testing.T) {
 				k.mu.Unlock()
 				id := known(k.start(7))
 				r.watch(7)
-				r.want(Event{Kind: Exited, PID: 7, Token: 1, ID: old, Reaped: true},
+				var since time.Time
+				if test.noPidfds == nil { // the poller has its time, and nobody else knows when it was
+					time.Sleep(pollPeriod)
+					since = someTime
+				}
+				r.want(Event{Kind: Exited, PID: 7, Token: 1, ID: old, Reaped: true, Since: since},
 					Event{Kind: Alive, PID: 7, Token: 2, ID: id})
 			})
 		})
+	}
+}
+
+// TestLate: an end that the poller found late is reported with its bounds. So is one that
+// a look found which came late.
+func TestLate(t *testing.T) {
+	k := newWorld()
+	inWorld(t, k, 10, func(r *rig) {
+		id := k.start(7)
+		r.watch(7)
+		r.want(Event{Kind: Alive, PID: 7, Token: 1, ID: id})
+		since := time.Now().Add(-time.Hour)
+		k.mu.Lock()
+		k.late = since
+		k.mu.Unlock()
+		k.exit(7)
+		r.want(Event{Kind: Exited, PID: 7, Token: 1, ID: id, Since: since})
+	})
+	l := newLoop()
+	w := &Watcher{loop: l}
+	began := time.Now()
+	w.now = func() time.Time { return began.Add(pollLate) }
+	w.polledAt = began
+	if got := w.sinceLook(&watched{polled: true}); !got.Equal(began) {
+		t.Errorf("a look that comes late finds what happened since %v, want %v", got, began)
 	}
 }
 

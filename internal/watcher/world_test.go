@@ -19,6 +19,7 @@ import (
 
 // world is a simulated Kernel.
 type world struct {
+	late     time.Time // since when ends may have come that the poller reports now; zero: at once
 	mu       sync.Mutex
 	living   map[int32]*life
 	started  uint64
@@ -71,7 +72,7 @@ func (k *world) end(pid int32, reaped bool, status session.Status) {
 		delete(k.living, pid)
 	}
 	for _, key := range it.keys {
-		k.poller.report(proc.End{Key: key, Reaped: reaped})
+		k.poller.report(proc.End{Key: key, Reaped: reaped, Since: k.late})
 	}
 }
 
