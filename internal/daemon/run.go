@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"utmpd.dev/utmpd/internal/cleaner"
@@ -67,6 +68,7 @@ type daemon struct {
 	saver     *saver
 	memory    *memory
 	reading   *reading
+	noNotices atomic.Pointer[string] // why there are no notices of changes; nil: there are
 	sinks     []sink
 
 	table     *table.Table
@@ -148,9 +150,8 @@ func (d *daemon) build() {
 		Notifier: d.on.notifier(d.cfg.UtmpxFile),
 		Period:   d.cfg.ScanPeriod,
 		Emit:     d.scannerEvent,
-		Failed: func(err error) {
-			d.log.Warn("no notification of changes: new logins are found only every SCAN_PERIOD seconds", "error", err)
-		},
+		Look:     d.lookAtUtmpx,
+		Failed:   d.notified,
 	})
 	d.cleaner = cleaner.New(cleaner.Options{
 		File: d.file, Log: openlogins.New(d.cfg.WtmpxFile, logOptions),

@@ -86,13 +86,16 @@ var simKinds = []struct {
 		w.unseenUntil = time.Now().Add(d)
 		w.disturb(d + w.scan) // the next periodic reading asks again
 	}},
-	{"away", 2, func(w *simWorld, e simEvent) { // what ends meanwhile is seen late
+	{"away", 1, func(w *simWorld, e simEvent) { // what ends meanwhile is seen late
+		if time.Now().Before(w.awayUntil) {
+			return
+		}
 		d := time.Duration(e.A%30) * time.Second
 		w.count("utmpd is away")
 		w.awaySince, w.awayUntil = time.Now(), time.Now().Add(d)
 		w.disturb(d)
 	}},
-	{"unnamed", 2, func(w *simWorld, e simEvent) {
+	{"unnamed", 1, func(w *simWorld, e simEvent) {
 		d := time.Duration(e.A%100) * time.Second
 		w.count("names below /dev not to be looked up")
 		w.unnamedUntil = time.Now().Add(d)

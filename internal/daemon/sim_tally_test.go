@@ -54,14 +54,14 @@ var simTroubles = map[string]int{
 	"display shown by nobody": 8, "display shown by an X server": 8, "display shown by logind": 8,
 	"display of another host": 10, "virtual terminal": 10, "marks: a display's, by who spoke for it": 8,
 	"nameless record of nobody; before the boot: true": 20, "nameless record of nobody; before the boot: false": 16,
-	"names below /dev not to be looked up": 10,
-	"utmpd is away":                        10, "ends while utmpd is away": 20,
+	"names below /dev not to be looked up": 20,
+	"utmpd is away":                        20, "ends while utmpd is away": 40,
 	"logind and /proc unreadable": 10, "nameless record of somebody": 16, "marks: nameless": 20,
 	"login in a container, of another user namespace: false": 5, "login in a container, of another user namespace: true": 10,
 	"ut_pid is nobody's session": 10, "terminal taken over by another user": 40, "getty on the line of a session": 30,
 	"login in two seconds": 12, "login's parent outlives it": 12,
 	"record displaced while its process lives": 12, "record marked by its owner, and no logout": 12,
-	"logins of the displaced: judged": 200,
+	"logins of the displaced: judged": 300,
 	"login beyond MAX_FDS":            1, "no descriptors": 10, "request": 10,
 }
 

@@ -26,6 +26,9 @@ func (d *daemon) setStatus(s status.State) {
 		Within: d.cfg.ScanPeriod, Looked: d.reading.looked,
 	}
 	now.LogLines, now.LogError = d.log.failing()
+	if why := d.noNotices.Load(); why != nil {
+		now.NoticeError = *why
+	}
 	now.LastHeartbeat, _ = d.heart.Last()
 	if d.pipe != nil {
 		r := d.pipe.Stats()

@@ -107,6 +107,29 @@ func (d *daemon) scannerEvent(ev scanner.Event) {
 	}
 }
 
+// lookAtUtmpx returns what changes with the utmpx file.
+func (d *daemon) lookAtUtmpx() any {
+	info, err := d.on.files.Lookup(d.cfg.UtmpxFile)
+	if err != nil {
+		return err.Error()
+	}
+	info.Accessed = time.Time{}
+	return info
+}
+
+// notified logs that there are no notices of changes, and why, or that there are again.
+func (d *daemon) notified(err error) {
+	if err == nil {
+		d.noNotices.Store(nil)
+		d.log.Info("notification of changes again")
+	} else {
+		text := err.Error()
+		d.noNotices.Store(&text)
+		d.log.Warn("no notification of changes: utmpd looks each second whether the utmpx file has changed", "error", err)
+	}
+	d.emit(input{at: time.Now()}) // for the status
+}
+
 // cleanJobs gives jobs to the Cleaner, and its results to the table. Logouts that are
 // postponed are saved before their records are marked: if utmpd is killed in between,
 // its next run still knows them.

@@ -33,6 +33,10 @@ const (
 	retryMost  = 30 * time.Second
 )
 
+// While there are no notices, the file is looked at each lookPeriod: whether it is
+// another one, or has changed.
+const lookPeriod = time.Second
+
 // File is the utmpx file; a recfile.File implements it.
 type File interface {
 	Snapshot(prev *snapshot.Snapshot) (*snapshot.Snapshot, error)
@@ -42,7 +46,8 @@ type File interface {
 type Notifier interface {
 	// Run calls notice at its start and after each change. notice does not
 	// block. Run returns when ctx ends, or with an error if it can give no
-	// more notices; the file is then read periodically only.
+	// more notices for now. It is called again at each periodic scan, unless
+	// the error wraps [errors.ErrUnsupported].
 	Run(ctx context.Context, notice func()) error
 
 	// Renew is called before each periodic scan. It makes Run watch the file
@@ -65,7 +70,14 @@ type Options struct {
 	Notifier Notifier      // nil: scan periodically only
 	Period   time.Duration // required, above 0
 	Emit     func(Event)   // required; called for each scan, one at a time; may block
-	Failed   func(error)   // called if the Notifier fails, before Run returns; may be nil
+
+	// Look returns what tells one state of the file from another. It is compared while
+	// the Notifier fails. nil: the file is then read periodically only.
+	Look func() any
+
+	// Failed is called with the error if the Notifier fails, once until it works again, and
+	// then with nil. It is called in turn with Emit. It may be nil.
+	Failed func(error)
 }
 
 // Scanner scans the file. Its methods are safe for concurrent use.
@@ -110,18 +122,13 @@ func (s *Scanner) takePeriod() (d time.Duration, reset bool) {
 
 // Run scans the file at once, and then again when it is due, until ctx ends.
 func (s *Scanner) Run(ctx context.Context) {
-	var notifier sync.WaitGroup
-	defer notifier.Wait()
-	if s.opts.Notifier != nil {
-		notifier.Go(func() {
-			if err := s.opts.Notifier.Run(ctx, s.Rescan); err != nil && ctx.Err() == nil && s.opts.Failed != nil {
-				s.opts.Failed(err)
-			}
-		})
-	}
+	n := newNotices(s)
+	defer n.runs.Wait()
+	n.start(ctx)
 	period, _ := s.takePeriod()
 	ticker := time.NewTicker(period)
 	defer ticker.Stop()
+	defer n.stopLooking()
 	var again retry
 	prev, pause := s.scan(nil, true, &again)
 	for sleep(ctx, pause) {
@@ -131,11 +138,19 @@ func (s *Scanner) Run(ctx context.Context) {
 			return
 		case <-s.wake:
 		case <-again.due:
+		case err := <-n.failed:
+			n.fail(err)
+			continue
+		case <-n.works:
+			n.recover()
+			continue
+		case <-n.due():
+			if !n.changed() {
+				continue
+			}
 		case <-ticker.C:
 			periodic = true
-			if s.opts.Notifier != nil {
-				s.opts.Notifier.Renew()
-			}
+			n.renew(ctx)
 		}
 		if period, reset := s.takePeriod(); reset {
 			ticker.Reset(period)

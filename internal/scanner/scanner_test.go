@@ -172,8 +172,73 @@ func TestNotifierGivesUp(t *testing.T) {
 		if err := <-failed; !errors.Is(err, errors.ErrUnsupported) {
 			t.Error(err)
 		}
-		if n != 4 || q.renewed != 3 {
-			t.Errorf("%d scans and %d renewals in three minutes, want 4 and 3", n, q.renewed)
+		if n != 4 || q.renewed != 0 {
+			t.Errorf("%d scans and %d renewals in three minutes, want 4 and none", n, q.renewed)
 		}
+	})
+}
+
+// flaky is a Notifier that fails as often as said, and then works.
+type flaky struct{ fails, runs int }
+
+func (f *flaky) Run(ctx context.Context, notice func()) error {
+	if f.runs++; f.runs <= f.fails {
+		return errors.New("too many open files")
+	}
+	notice()
+	<-ctx.Done()
+	return nil
+}
+
+func (f *flaky) Renew() {}
+
+// TestNotifierComesBack: while there are no notices, the file is looked at each second. The
+// Notifier is tried again at each periodic scan.
+func TestNotifierComesBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, failed, looks, state := &flaky{fails: 3}, 0, 0, 0
+		back := false
+		scans := 0
+		s := New(Options{
+			File: &file{}, Notifier: n, Period: time.Minute,
+			Emit: func(ev Event) {
+				if !ev.Periodic {
+					scans++
+				}
+			},
+			Look: func() any { looks++; return state },
+			Failed: func(err error) {
+				if back = err == nil; !back {
+					failed++
+				}
+			},
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { s.Run(ctx); close(done) }()
+		time.Sleep(10500 * time.Millisecond)
+		synctest.Wait()
+		if looks < 10 || scans > 1 {
+			t.Errorf("%d looks and %d scans in ten seconds, want 10 and one to be sure", looks, scans)
+		}
+		before := scans
+		state++
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		if scans != before+2 {
+			t.Errorf("%d scans after a change, want it and one to be sure", scans-before)
+		}
+		time.Sleep(3 * time.Minute)
+		synctest.Wait()
+		if n.runs != 4 || failed != 1 || !back {
+			t.Errorf("the Notifier ran %d times, failed %d times for the log, is back: %v", n.runs, failed, back)
+		}
+		looks = 0
+		time.Sleep(time.Minute)
+		if looks != 0 {
+			t.Errorf("%d looks while there are notices", looks)
+		}
+		cancel()
+		<-done
 	})
 }

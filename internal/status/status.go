@@ -43,10 +43,11 @@ type Status struct {
 	Requests    uint64
 	BadRequests uint64
 
-	UtmpxError string // why the utmpx file cannot be read whole, "" if it can
-	Hangs      string // the files whose file system does not answer, and since when; "" if all do
-	LogError   string // why the log's lines go nowhere, "" if they are taken
-	LogLines   string // the last of these lines, each with its newline
+	UtmpxError  string // why the utmpx file cannot be read whole, "" if it can
+	Hangs       string // the files whose file system does not answer, and since when; "" if all do
+	NoticeError string // why there are no notices of changes, "" if there are
+	LogError    string // why the log's lines go nowhere, "" if they are taken
+	LogLines    string // the last of these lines, each with its newline
 }
 
 // State is what the daemon is doing.
@@ -101,6 +102,9 @@ func (s Status) Append(b []byte, now time.Time) []byte {
 	}
 	if s.Hangs != "" {
 		b = appendLine(b, "no answer", s.Hangs)
+	}
+	if s.NoticeError != "" {
+		b = appendLine(b, "notification error", s.NoticeError)
 	}
 	if s.LogError != "" {
 		b = appendLine(b, "log error", s.LogError)
