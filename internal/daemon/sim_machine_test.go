@@ -181,21 +181,22 @@ func (l *simPoller) tell(end proc.End) {
 	if l.simRun.dead {
 		return
 	}
-	wake := func() {
-		select {
-		case l.more <- struct{}{}:
-		default:
-		}
-	}
 	if back := time.Until(l.w.awayUntil); back > 0 { // utmpd is stopped until then
 		l.w.count("ends while utmpd is away")
 		end.Since = l.w.awaySince
 		l.ends = append(l.ends, end)
-		time.AfterFunc(back, wake)
+		time.AfterFunc(back, l.wake)
 		return
 	}
 	l.ends = append(l.ends, end)
-	wake()
+	l.wake()
+}
+
+func (l *simPoller) wake() {
+	select {
+	case l.more <- struct{}{}:
+	default:
+	}
 }
 
 func (l *simPoller) Add(p watcher.Process, key uint64) error {
@@ -220,7 +221,8 @@ func (l *simPoller) Wait(ends []proc.End) ([]proc.End, error) {
 	case <-l.more:
 		l.w.mu.Lock()
 		defer l.w.mu.Unlock()
-		if time.Now().Before(l.w.awayUntil) {
+		if back := time.Until(l.w.awayUntil); back > 0 {
+			time.AfterFunc(back, l.wake)
 			return ends, nil
 		}
 		ends, l.ends = append(ends, l.ends...), nil
