@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -106,6 +107,7 @@ func run(ctx context.Context, f flags, hup <-chan os.Signal, log logger, ready f
 		return err
 	}
 	d.separate()
+	makeThreads(runtime.GOMAXPROCS(0) + spareThreads)
 	if err := d.open(); err != nil {
 		return err
 	}
