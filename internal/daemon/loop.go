@@ -104,6 +104,7 @@ func (d *daemon) handle(ins ...input) {
 	var watch []watcher.Order
 	var questions []session.Question
 	var sights []session.Sight
+	var check, release []uint64
 	var jobs []session.Job
 	reports := make([][]session.Report, len(ins))
 	for i, in := range ins {
@@ -112,6 +113,7 @@ func (d *daemon) handle(ins ...input) {
 		watch = toWatcher(watch, acts)
 		sights = joined(sights, acts.Look)
 		questions = joined(questions, acts.Gather)
+		check, release = joined(check, acts.Check), joined(release, acts.Release)
 		jobs = joined(jobs, acts.Clean)
 		if acts.Pay != nil {
 			d.payDebts(acts.Pay)
@@ -120,11 +122,13 @@ func (d *daemon) handle(ins ...input) {
 			d.scanner.Rescan()
 		}
 	}
-	if sights != nil {
-		watch = append(watch, watcher.Order{Op: watcher.Look, Sights: sights})
-	}
-	if questions != nil {
-		watch = append(watch, watcher.Order{Op: watcher.Gather, Questions: questions})
+	for _, o := range []watcher.Order{
+		{Op: watcher.Look, Sights: sights}, {Op: watcher.Gather, Questions: questions},
+		{Op: watcher.Check, Terminals: check}, {Op: watcher.Release, Terminals: release},
+	} {
+		if o.Sights != nil || o.Questions != nil || o.Terminals != nil {
+			watch = append(watch, o)
+		}
 	}
 	if watch != nil {
 		d.watcher.Do(watch)

@@ -48,6 +48,8 @@ func (k simKernel) Look(sights []session.Sight) []session.Sighting {
 			continue
 		}
 		switch {
+		case q.Led:
+			seen[i].Leads = l == p
 		case l == p || l.below(p):
 			seen[i].Leader = l.id()
 		case p.below(l):
@@ -149,21 +151,6 @@ func (w *simWorld) ghost(which int) {
 	w.write(s, rec, optNoLog)
 }
 
-// takeOver has a process of another user lead a terminal that nobody leads any more.
-// It began while the session on it lived.
-func (w *simWorld) takeOver(s *simSession) {
-	line := s.rec.Line
-	if l := w.terms[line]; !strings.HasPrefix(line, "pts/") || l != nil && !l.ended || s.lives() || s.contained || s.ghost {
-		return
-	}
-	p := w.spawn(w.freshPID())
-	p.uid = mallory
-	p.start = s.proc.start
-	w.terms[line] = p
-	w.count("terminal taken over by another user")
-	w.tell("another user's %v leads line %q", p, line)
-}
-
 // getty has a getty wait on a terminal that nobody leads, as its record says.
 func (w *simWorld) getty(s *simSession) {
 	line := s.rec.Line
@@ -175,6 +162,7 @@ func (w *simWorld) getty(s *simSession) {
 			return
 		}
 		p := w.spawn(w.freshPID())
+		w.tty(line)
 		w.terms[line] = p
 		w.gettys[line] = append(w.gettys[line], p)
 		w.count("getty on the line of a session")

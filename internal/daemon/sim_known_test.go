@@ -125,7 +125,7 @@ func (w *simWorld) taken(s *simSession, noticed time.Time) []*simProc {
 			}
 		}
 	}
-	return procs[len(s.procs()):]
+	return append(procs[len(s.procs()):], w.notItsOwn(s)...)
 }
 
 // bootTime is that of the BOOT_TIME record.
@@ -165,10 +165,10 @@ func (s *simSession) procs() []*simProc {
 
 // last returns when the last of a session's processes ended.
 func (s *simSession) last() (t time.Time) {
-	for _, p := range s.procs() {
-		t = latest(t, p.endAt)
+	if s.leader != nil {
+		t = s.leaderEnd()
 	}
-	return t
+	return latest(t, s.proc.endAt)
 }
 
 func latest(a, b time.Time) time.Time {

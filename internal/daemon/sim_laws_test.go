@@ -92,7 +92,7 @@ func (w *simWorld) marking(s *simSession, t utmpx.Time) {
 	}
 	s.marked = true
 	s.forgotten = s.forgotten || time.Now().Before(w.logAway)
-	prompt := w.calm(s) && s.shown != shownByLogind && !s.nameless // else it is for a scan to find
+	prompt := w.calm(s) && s.shown != shownByLogind && !s.nameless && !s.vanished() // else it is for a scan to find
 	w.markedTime(s, t.Time(), prompt)
 	w.markedLate(s, prompt)
 }
@@ -125,6 +125,9 @@ func (w *simWorld) markedTime(s *simSession, got time.Time, prompt bool) {
 		if p.endAt.Before(earliest) {
 			earliest = p.endAt
 		}
+	}
+	if s.vanished() {
+		deaths[len(deaths)-1] = latest(utmpx.TimeOf(w.wallAt(s.leaderEnd())).Time(), login)
 	}
 	w.markedBetween(s, got, deaths)
 	// What was not seen alive has no time of death but the finding's; and so it
@@ -169,7 +172,7 @@ func (w *simWorld) markedLate(s *simSession, prompt bool) {
 		prompt = false
 		late += w.scan
 	}
-	if s.nameless || s.shown == shownByLogind {
+	if s.nameless || s.shown == shownByLogind || s.vanished() {
 		late += w.scan
 	}
 	from := latest(s.last(), s.began)
@@ -523,7 +526,7 @@ func (w *simWorld) checkEmpty() {
 	d := w.run.d
 	for _, path := range []string{
 		"utmpx.sessions", "utmpx.recheck", "processes.byPID", "processes.byToken", "processes.idle",
-		"grace.heap", "evidence", "waits.byKey", "waits.stored", "debts.owed", "debts.promised",
+		"grace.heap", "evidence", "terminals.followed", "waits.byKey", "waits.stored", "debts.owed", "debts.promised",
 	} {
 		t := reflect.ValueOf(d.table).Elem()
 		for name := range strings.SplitSeq(path, ".") {
@@ -540,7 +543,7 @@ func (w *simWorld) checkEmpty() {
 	if w.polling {
 		own = 0
 	}
-	if w.run.pidfds != own || len(w.run.handles) != 0 {
-		w.broken("5: %d pidfds and %d files are left open", w.run.pidfds-own, len(w.run.handles))
+	if w.run.pidfds != own || w.run.ptys != 0 || len(w.run.handles) != 0 {
+		w.broken("5: %d pidfds, %d terminals and %d files are left open", w.run.pidfds-own, w.run.ptys, len(w.run.handles))
 	}
 }

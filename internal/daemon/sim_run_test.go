@@ -30,6 +30,7 @@ type simRun struct {
 	killAt  int
 	handles map[*simHandle]struct{}
 	pidfds  int
+	ptys    int // terminals in view
 	notice  func()
 	set     func() // tells that the clock was set
 }
@@ -184,8 +185,8 @@ func (w *simWorld) stop() {
 		}
 	}
 	clear(r.handles)
-	if r.pidfds != 0 {
-		w.broken("5: %d pidfds are open at the end", r.pidfds)
+	if r.pidfds != 0 || r.ptys != 0 {
+		w.broken("5: %d pidfds and %d terminals are open at the end", r.pidfds, r.ptys)
 	}
 }
 

@@ -216,9 +216,10 @@ var simKinds = []struct {
 	{"ghost", 1, func(w *simWorld, e simEvent) { w.ghost(e.A) }},
 	{"takeover", 3, func(w *simWorld, e simEvent) {
 		if s := w.pick(e.A); s != nil {
-			w.takeOver(s)
+			w.takeOver(s, e.B%2 == 0)
 		}
 	}},
+	{"vanish", 4, func(w *simWorld, e simEvent) { w.vanish(e.A%3 != 0) }},
 	{"getty", 5, func(w *simWorld, e simEvent) {
 		if s := w.pick(e.A); s != nil && !s.lives() {
 			w.getty(s)
@@ -265,7 +266,7 @@ func (w *simWorld) happen(e simEvent) {
 
 var hookCalls = []simfile.Call{
 	simfile.Open, simfile.Lookup, simfile.Read, simfile.Write, simfile.Append, simfile.Truncate, simfile.TryLock,
-	simfile.Unlock, simfile.Stat, simfile.Sync, simfile.Close, "pidfd", "look", "gather", "epoll", "save",
+	simfile.Unlock, simfile.Stat, simfile.Sync, simfile.Close, "pidfd", "look", "hold", "gather", "epoll", "save",
 }
 
 // writingCalls are those between which a kill leaves work half done.

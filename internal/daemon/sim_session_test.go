@@ -17,6 +17,8 @@ type simSession struct {
 	n       int
 	number  int          // of its line
 	rec     utmpx.Record // as its owner wrote it last, decoded
+	tty     *simTTY      // on which it is, nil if on none
+	heldBy  int          // the run of utmpd that has that in view
 	proc    *simProc     // ut_pid
 	leader  *simProc     // by whom it lives on when proc has ended, nil if nobody
 	parent  *simProc     // who wrote the login to the log, nil if proc did
@@ -60,7 +62,7 @@ func (s *simSession) String() string {
 
 // lives is the truth.
 func (s *simSession) lives() bool {
-	return !s.proc.ended || s.leader != nil && !s.leader.ended
+	return !s.proc.ended || s.leader != nil && !s.leader.ended && !s.vanished()
 }
 
 // logEntry is a record of the wtmpx file, wherever it is now.
@@ -221,6 +223,9 @@ func (w *simWorld) loginProc(kind, opt int) *simProc {
 // lead has a session's process, or a leader of its own, lead the line.
 func (w *simWorld) lead(s *simSession, line string, kind int) {
 	terminal := strings.HasPrefix(line, "pts/")
+	if terminal {
+		s.tty = w.tty(line)
+	}
 	if old := w.terms[line]; terminal && old != nil && !old.ended {
 		s.nested = true // a login within a session
 		if p := s.proc; p != old && p.parent == nil && !old.below(p) {
@@ -296,7 +301,7 @@ func (w *simWorld) write(s *simSession, rec utmpx.Record, opt int) {
 // begins notes that a session's record is there from now on.
 func (s *simSession) begins() {
 	s.began = time.Now()
-	s.readBy, s.seenBy, s.outerSeenBy, s.judgedAt = 0, 0, 0, time.Time{}
+	s.readBy, s.seenBy, s.heldBy, s.outerSeenBy, s.judgedAt = 0, 0, 0, 0, time.Time{}
 }
 
 // slotOf returns the slot of a session's record, -1 if it has none.
@@ -432,7 +437,7 @@ func (w *simWorld) gone(p *simProc, reaped bool) {
 	}
 	for line, leader := range w.terms {
 		if leader == p && len(line)%2 == 1 { // some terminals outlive it
-			delete(w.terms, line)
+			w.hangUp(line)
 		}
 	}
 }

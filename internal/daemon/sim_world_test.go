@@ -49,14 +49,16 @@ type simWorld struct {
 	steps    []clockStep
 	recorded int // of them, by utmpd
 
-	procs   map[int32]*simProc
-	terms   map[string]*simProc   // who leads a terminal, or led it last
-	had     map[int32][]*simProc  // all who had a pid, the last one last
-	led     map[string][]*simProc // all who led a terminal
-	gettys  map[string][]*simProc // those that waited on a terminal
-	lastPID int32
-	inodes  uint64
-	pool    []int32 // pids whose process is gone
+	procs     map[int32]*simProc
+	terms     map[string]*simProc // who leads a terminal, or led it last
+	ttys      map[string]*simTTY
+	strangers map[string][]stranger // who led terminals that were not those of the sessions before
+	had       map[int32][]*simProc  // all who had a pid, the last one last
+	led       map[string][]*simProc // all who led a terminal
+	gettys    map[string][]*simProc // those that waited on a terminal
+	lastPID   int32
+	inodes    uint64
+	pool      []int32 // pids whose process is gone
 
 	sessions []*simSession
 	byRaw    map[string]*simSession // by the bytes of their records
@@ -104,7 +106,7 @@ type hook struct {
 func newSimWorld(s simSettings, log *bytes.Buffer) *simWorld {
 	w := &simWorld{
 		simSettings: s, files: simfile.New(), began: time.Now(), log: log,
-		procs: map[int32]*simProc{}, terms: map[string]*simProc{}, byRaw: map[string]*simSession{}, lastPID: 1000,
+		procs: map[int32]*simProc{}, terms: map[string]*simProc{}, ttys: map[string]*simTTY{}, strangers: map[string][]stranger{}, byRaw: map[string]*simSession{}, lastPID: 1000,
 		had: map[int32][]*simProc{}, led: map[string][]*simProc{}, gettys: map[string][]*simProc{}, tally: simTally{},
 	}
 	var boot []byte

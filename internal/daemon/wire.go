@@ -74,6 +74,8 @@ func (d *daemon) fromWatcher(ev watcher.Event, boot time.Time) table.Event {
 		return table.Reaped{Token: ev.Token, Status: ev.Status}
 	case watcher.Looked:
 		return table.Looked{Sightings: ev.Sightings}
+	case watcher.Checked:
+		return table.Checked{Terminals: ev.Terminals, Gone: ev.Gone}
 	}
 	return table.Gathered{Evidence: ev.Evidence}
 }

@@ -42,6 +42,8 @@ func Look(sights []session.Sight) []session.Sighting {
 		s, err := readStat(q.PID)
 		switch {
 		case err != nil || s.ended():
+		case q.Led:
+			seen[i].Leads = s.session == s.pid && s.tty == tty && !elsewhere(s, contained(s.pid), uint64(t.st.Dev))
 		case s.session == s.pid && s.tty == tty:
 			seen[i].Leader = s.id()
 		default:

@@ -2,20 +2,33 @@
 
 package session
 
+import "strings"
+
 // Sight asks who leads the line of a record that was just seen, as seen from the
 // record's process.
 type Sight struct {
 	Key  uint64 // names the question in its answer
 	Line string // ut_line
-	PID  int32  // ut_pid
+	PID  int32  // ut_pid, or the process that the session was found to live by, if Led
+	Led  bool
+	Hold bool // keep the terminal of the line in view, under Key, until it is released
 }
 
 // Sighting answers a [Sight].
 type Sighting struct {
 	Key    uint64
-	Leader ID // leads the line and is the record's process or descends from it; zero if none does
-	Outer  ID // leads the line and is an ancestor of the record's process; zero if none is
+	Leader ID   // leads the line and is the record's process or descends from it; zero if none does
+	Outer  ID   // leads the line and is an ancestor of the record's process; zero if none is
+	Leads  bool // with Led: the process leads the line, and by its mounts that very terminal
+	Held   bool // the terminal is kept in view from now on
 	Owner  Owner
+}
+
+// PseudoTerminal reports whether a line is the name of a pseudo terminal, such as pts/3,
+// and nothing else.
+func PseudoTerminal(line string) bool {
+	number, is := strings.CutPrefix(line, "pts/")
+	return is && number != "" && strings.Trim(number, "0123456789") == ""
 }
 
 // Owner is the user that a terminal belongs to.
@@ -29,6 +42,7 @@ type Owner struct {
 type Question struct {
 	Key  uint64 // names the question in its answer
 	Line string // ut_line, if its leaders count; else ""
+	Held uint64 // with Line: the [Sight] under whose Key its terminal was kept in view; 0: none
 	PID  int32  // ut_pid, if processes of other pid namespaces count that have this number there; else 0
 	User string // ut_user
 
@@ -40,8 +54,9 @@ type Question struct {
 // Evidence answers a [Question]: facts alone. The table weighs them.
 type Evidence struct {
 	Key       uint64
-	Unsure    string      // why it cannot be known whether the terminal exists; "": it is known
-	Hidden    bool        // the terminal exists, and who leads it cannot be known
+	Gone      bool        // the terminal that was kept in view is gone, whoever has its number now
+	Unsure    string      // why it cannot be known whether a terminal of that name exists; "": it is known
+	Hidden    bool        // a terminal of that name exists, and who leads it cannot be known
 	Blind     bool        // processes of other pid namespaces cannot be known
 	User      Owner       // ut_user, if that name is known here
 	Owner     Owner       // of the terminal, now

@@ -57,6 +57,8 @@ type (
 	Looked struct{ Sightings []session.Sighting }
 	// Gathered answers questions of [Actions.Gather].
 	Gathered struct{ Evidence []session.Evidence }
+	// Checked answers one [Actions.Check]. Of its Terminals, those in Gone are gone.
+	Checked struct{ Terminals, Gone []uint64 }
 	// Cleaned answers one [Actions.Clean], job by job.
 	Cleaned struct{ Results []session.Result }
 	// Paid answers one [Actions.Pay]. Left are the debts that remain, Waiting those that
@@ -81,6 +83,7 @@ func (Exited) event()     {}
 func (Reaped) event()     {}
 func (Looked) event()     {}
 func (Gathered) event()   {}
+func (Checked) event()    {}
 func (Cleaned) event()    {}
 func (Paid) event()       {}
 func (Configured) event() {}
@@ -93,6 +96,8 @@ type Actions struct {
 	Forget  []session.Token    // processes that need not be watched any more
 	Gather  []session.Question // what must be known before records are cleaned; each is answered once
 	Look    []session.Sight    // records just seen: who leads their lines; each is answered once, before what is gathered later
+	Check   []uint64           // terminals: which are gone; answered once. Each has the Key of the Sight that keeps it in view
+	Release []uint64           // terminals that need not be kept in view any more
 	Clean   []session.Job      // records to be marked
 	Pay     []session.Debt     // logouts to be written
 	Rescan  bool               // read the utmpx file now

@@ -35,7 +35,7 @@ func (t *Table) question(s *entry) (q session.Question, any bool) {
 		q.Shown, q.Display, any = true, display, true
 	}
 	if t.asksForLeaders(s) && (!shown || display.VT != 0) {
-		q.Line, any = s.line, true
+		q.Line, q.Held, any = s.line, s.term, true
 	}
 	if !s.fits && !s.onLine() && s.found != foundNoSession {
 		q.PID = s.source.record(s).PID
@@ -105,7 +105,7 @@ func (t *Table) reviewed(s *entry, e session.Evidence) {
 // facts puts together what the machine and the table know of a session.
 func (t *Table) facts(s *entry, e session.Evidence) facts {
 	f := facts{
-		unsure: e.Unsure, hidden: e.Hidden, blind: e.Blind, seen: s.seen, user: e.User, owner: e.Owner,
+		gone: e.Gone, unsure: e.Unsure, hidden: e.Hidden, blind: e.Blind, seen: s.seen, user: e.User, owner: e.Owner,
 		display: t.displayFacts(s, e.Witness),
 	}
 	if s.held != nil {
@@ -280,7 +280,8 @@ func (t *Table) follow(s *entry, v verdict) {
 	t.reportLeft(s, fmt.Sprintf("%s, pid %d", v.reason, v.by.PID))
 	t.unbind(s)
 	t.leave(s)
-	s.led, s.pid, s.id = true, v.by.PID, v.by
+	s.led, s.leads, s.pid, s.id = true, v.leads, v.by.PID, v.by
+	t.followTerminal(s)
 	s.end, s.exact, s.status, s.found, s.hidden = 0, false, session.Status{}, foundGone, false
 	s.left, s.review = false, false
 	t.ask(s)

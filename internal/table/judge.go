@@ -8,6 +8,7 @@ import "utmpd.dev/utmpd/internal/session"
 // is a field of session.Evidence, which proc.Gather fills, a field here, which Table.facts
 // fills, and a case in judge.
 type facts struct {
+	gone      bool          // its terminal, as it was at first sight, is gone
 	unsure    string        // why it cannot be known whether its terminal exists
 	hidden    bool          // who leads its terminal cannot be known
 	blind     bool          // who has its ut_pid in another pid namespace cannot be known
@@ -44,6 +45,7 @@ type candidate struct {
 type verdict struct {
 	what   outcome
 	by     session.ID // of livesOn and heldBy: the process by which the session lives on
+	leads  bool       // of livesOn: that process leads the terminal of the session
 	logind bool       // of livesOn: that process leads logind's session
 	reason string     // why the record stays
 }
@@ -61,8 +63,8 @@ const (
 // judge weighs the facts. It is pure. What shows that the session lives outranks what is
 // unknown, and that outranks what is not there.
 func judge(f facts) verdict {
-	if by, ok := f.leader(); ok {
-		return verdict{what: livesOn, by: by, reason: "its line still has a session leader"}
+	if by, elsewhere, ok := f.leader(); ok {
+		return verdict{what: livesOn, by: by, leads: !elsewhere, reason: "its line still has a session leader"}
 	}
 	if by, ok := f.namesake(false); ok {
 		return verdict{what: livesOn, by: by, reason: "a process of another pid namespace has its number"}
@@ -79,7 +81,7 @@ func judge(f facts) verdict {
 	switch {
 	case f.unsure != "":
 		return verdict{what: unknown, reason: "its terminal cannot be looked up: " + f.unsure}
-	case f.hidden:
+	case f.hidden && !f.gone:
 		return verdict{what: unknown, reason: "its terminal is still there, and /proc hides who leads it"}
 	case f.blind && !f.seen:
 		return verdict{what: unknown, reason: "its process was never seen, and /proc hides those of other pid namespaces"}
@@ -99,19 +101,21 @@ func judgeDisplay(d displayFacts) verdict {
 }
 
 // leader returns the leader of the terminal by which the session lives on. One that was
-// seen below the session's process while that lived is its own, whoever's it is now.
-func (f facts) leader() (session.ID, bool) {
+// seen below the session's process while that lived is its own, whoever's it is now, and
+// in whatever devpts. Once the terminal is gone, whoever leads one with its number here
+// leads another.
+func (f facts) leader() (by session.ID, elsewhere, ok bool) {
 	for _, l := range f.leaders {
 		switch {
-		case !l.earlier:
+		case !l.earlier || f.gone && !l.Elsewhere:
 		case l.own.PID != 0:
-			return l.own, true
+			return l.own, l.Elsewhere, true
 		case l.outer || l.others || l.Elsewhere || l.Foreign:
 		case f.mayKeep(l.UID):
-			return l.ID, true
+			return l.ID, false, true
 		}
 	}
-	return session.ID{}, false
+	return session.ID{}, false, false
 }
 
 // namesake returns the process of another pid namespace by which the session lives on. In

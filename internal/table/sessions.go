@@ -53,6 +53,7 @@ type entry struct {
 
 	sight *session.Sighting // who led the line when the process lived; nil: nobody looked
 	held  *held             // the session stays by a process whose end proves nothing
+	term  uint64            // the Key of the Sight that keeps its terminal in view; 0: none does
 
 	before *utmpx.Record // that this one has displaced, on its line, in the grace of that session
 
@@ -65,6 +66,7 @@ type entry struct {
 	state  state
 	found  finding // what showed that the process is dead
 	hidden bool    // it was reported that /proc hides the leader of its line
+	leads  bool    // with led: pid leads the terminal of its line
 	led    bool    // pid is not the record's: it leads the line, shows its display, or is a namesake
 	left   bool    // left alone: done, and to stay so for these bytes
 	review bool    // though it is left alone, a periodic scan asks again
@@ -93,6 +95,7 @@ const (
 	foundSelf
 	foundInit
 	foundAway
+	foundHungUp
 )
 
 func (f finding) String() string {
@@ -102,6 +105,7 @@ func (f finding) String() string {
 		"its record names no process and is older than this boot", "its record names no process and its user has none",
 		"its pid is a kernel thread's", "its pid is utmpd's own", "its pid is 1",
 		"utmpd did not run when it ended",
+		"its terminal is gone",
 	}[f]
 }
 
@@ -166,6 +170,7 @@ func (t *Table) close(s *entry, byOwner bool) {
 	}
 	t.unbind(s)
 	t.leave(s)
+	t.release(s)
 	t.grace.remove(s)
 	delete(t.evidence, s.key)
 	delete(t.evidence, s.key|reviewKey)
@@ -183,6 +188,7 @@ func (t *Table) leaveAlone(s *entry, recheck bool) {
 	t.setState(s, done)
 	t.unbind(s)
 	t.leave(s)
+	t.release(s)
 	if recheck {
 		t.utmpx.recheckAfter(s, t.now.Mono)
 	}

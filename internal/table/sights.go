@@ -27,17 +27,22 @@ func newSights() sights { return sights{asked: map[uint64]*entry{}} }
 
 // look has the line of a session looked at, and once more a second later.
 func (t *Table) look(s *entry) {
-	if s.sight != nil || s.led || !maybeTerminal(s.line) {
+	if s.sight != nil || !maybeTerminal(s.line) {
 		return
 	}
 	s.sight = &session.Sighting{}
 	t.askSight(s)
+	if s.led {
+		return
+	}
 	t.sights.again = append(t.sights.again, lookAgain{t.now.Mono + lookAgainAfter, s})
 }
 
 func (t *Table) askSight(s *entry) {
 	t.sights.asked[s.key] = s
-	t.out.Look = append(t.out.Look, session.Sight{Key: s.key, Line: s.line, PID: s.pid})
+	t.out.Look = append(t.out.Look, session.Sight{
+		Key: s.key, Line: s.line, PID: s.pid, Led: s.led, Hold: s.term == 0 && session.PseudoTerminal(s.line),
+	})
 }
 
 // lookAgain has those lines looked at again whose time has come.
@@ -67,9 +72,13 @@ func (t *Table) looked(ev Looked) {
 	for _, seen := range ev.Sightings {
 		s := t.sights.asked[seen.Key]
 		if s == nil { // closed meanwhile
+			if seen.Held {
+				t.out.Release = append(t.out.Release, seen.Key)
+			}
 			continue
 		}
 		delete(t.sights.asked, seen.Key)
+		t.sawTerminal(s, seen)
 		if seen.Leader.PID != 0 {
 			s.sight.Leader = seen.Leader
 		}

@@ -18,6 +18,7 @@
 //	processes.go   the processes that sessions live by: questions, answers, deaths
 //	grace.go       the wait between a death and the clean
 //	sights.go      who leads the line of a session whose process lives
+//	terminals.go   the terminals of sessions, as they were at first sight
 //	evidence.go    what is asked about a session whose process has died, and what follows
 //	judge.go       the judgement of that evidence
 //	displays.go    sessions on displays, whose process may only have written the record
@@ -58,6 +59,7 @@ type Table struct {
 	unwatched unwatched
 	grace     grace
 	sights    sights
+	terminals terminals
 	evidence  evidence
 	fresh     []*entry // with a nameless record that was not judged yet
 	log       logHealth
@@ -80,6 +82,7 @@ func New(set Settings) *Table {
 		utmpx:     newUtmpxSource(),
 		processes: newProcesses(),
 		sights:    newSights(),
+		terminals: terminals{followed: map[uint64]*entry{}},
 		evidence:  evidence{},
 		log:       logHealth{failing: -1},
 		debts:     newDebts(),
@@ -123,6 +126,8 @@ func (t *Table) take(ev Event) {
 		t.looked(ev)
 	case Gathered:
 		t.gathered(ev)
+	case Checked:
+		t.checked(ev)
 	case Cleaned:
 		t.cleaned(ev)
 	case Paid:

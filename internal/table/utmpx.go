@@ -79,6 +79,7 @@ func (t *Table) scanned(ev Scanned) {
 		t.earlier = nil // it was about the records that were there at the start
 	}
 	t.awaitStored()
+	t.checkTerminals(ev.Periodic)
 	t.unwatched.scanned(t.counts.Unwatched+t.waits.unwatched, ev.Periodic, t.now.Mono)
 	t.reviewAll(ev.Periodic)
 }

@@ -117,8 +117,11 @@ func (t *Table) outlived(s *entry) {
 	default:
 		return
 	}
+	term := s.term
+	s.term = 0
+	t.terminals.unfollow(term)
 	t.keep(&entry{
-		line: s.line, user: s.user, pid: s.pid, id: s.id, led: s.led, login: s.login,
+		line: s.line, user: s.user, pid: s.pid, id: s.id, led: s.led, leads: s.leads, term: term, login: s.login,
 		seen: s.seen, since: s.since, last: s.last, alive: s.alive, end: s.end, exact: s.exact, status: s.status,
 	}, session.Debt{Login: s.record().Detach()})
 }
@@ -138,6 +141,7 @@ func (t *Table) outlivedJob(j session.Job) {
 // it again many times. Displays are not kept: who shows them cannot be known for sure.
 func (t *Table) keep(s *entry, d session.Debt) {
 	if len(t.waits.byKey) >= OwedMost || d.Of.Line == "" && t.keptAlready(s, d) {
+		t.release(s)
 		return
 	}
 	t.opened++
@@ -145,8 +149,10 @@ func (t *Table) keep(s *entry, d session.Debt) {
 	t.waits.byKey[s.key] = &waiting{s, d}
 	if _, shown := s.display(); d.Of.Line == "" && (shown || s.line == "") {
 		delete(t.waits.byKey, s.key)
+		t.release(s)
 		return
 	}
+	t.followTerminal(s)
 	if d.Of.Line != "" {
 		t.waits.owing++
 	} else {
@@ -249,6 +255,7 @@ func (t *Table) settle(s *entry) {
 func (t *Table) giveUp(s *entry) {
 	t.unbind(s)
 	t.leave(s)
+	t.release(s)
 	t.setState(s, done)
 	t.waits.remove(s)
 }

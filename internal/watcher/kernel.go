@@ -27,6 +27,15 @@ type Kernel interface {
 
 	// Look tells who leads the lines of records just seen, as proc.Look does.
 	Look(sights []session.Sight) []session.Sighting
+
+	// Hold keeps the pseudo terminal of a line in view, as proc.HoldTerminal does.
+	Hold(line string) (Terminal, error)
+}
+
+// Terminal is a pseudo terminal; see proc.Terminal.
+type Terminal interface {
+	Gone() bool
+	io.Closer
 }
 
 // Opener finds the process that has a pid, also if it is a zombie. The error
@@ -103,6 +112,14 @@ func (system) NewPoller() (Poller, error) {
 
 func (system) Look(sights []session.Sight) []session.Sighting  { return proc.Look(sights) }
 func (system) Gather(qs []session.Question) []session.Evidence { return proc.Gather(qs) }
+
+func (system) Hold(line string) (Terminal, error) {
+	t, err := proc.HoldTerminal(line)
+	if err != nil {
+		return nil, err
+	}
+	return t, nil
+}
 
 type poller struct{ *proc.Poller }
 

@@ -22,6 +22,7 @@ type loop struct {
 	events   []Event            // not emitted yet
 	polledAt time.Time          // when those were looked at last
 	full     bool               // the last attempt to watch found no descriptor left
+	terminals
 }
 
 // watched is a process with a Token. It exists until it is forgotten or reaped.
@@ -35,7 +36,7 @@ type watched struct {
 func (it *watched) id() session.ID { return it.process.ID() }
 
 func newLoop() loop {
-	return loop{byToken: make(map[session.Token]*watched), byPID: make(map[int32]*watched)}
+	return loop{byToken: make(map[session.Token]*watched), byPID: make(map[int32]*watched), terminals: newTerminals()}
 }
 
 // method is how the end of a process is found.
@@ -57,9 +58,13 @@ func (w *Watcher) carryOut(orders []Order) {
 				w.drop(it)
 			}
 		case Look:
-			w.add(Event{Kind: Looked, Sightings: w.kernel.Look(order.Sights)})
+			w.add(Event{Kind: Looked, Sightings: w.look(order.Sights)})
 		case Gather:
-			w.add(Event{Kind: Gathered, Evidence: w.kernel.Gather(order.Questions)})
+			w.add(Event{Kind: Gathered, Evidence: w.gather(order.Questions)})
+		case Check:
+			w.add(Event{Kind: Checked, Terminals: order.Terminals, Gone: w.gone(order.Terminals)})
+		case Release:
+			w.release(order.Terminals)
 		}
 		if len(w.events) >= batchSize {
 			w.flush()
@@ -125,6 +130,9 @@ func (w *Watcher) open(pid int32) (Process, method, error) {
 	how := byPolling
 	if w.poller != nil {
 		process, err := w.kernel.Open(pid)
+		for isFull(err) && w.giveUpTerminal() {
+			process, err = w.kernel.Open(pid)
+		}
 		switch {
 		case err == nil:
 			return process, byPidfd, nil
@@ -149,6 +157,9 @@ func (w *Watcher) keep(process Process, how method) session.Token {
 	w.mu.Lock()
 	limit := w.stats.limit
 	w.mu.Unlock()
+	if how == byPidfd && len(w.byToken)+len(w.held) >= limit {
+		w.giveUpTerminal()
+	}
 	if how == notWatched || len(w.byToken) >= limit {
 		return 0
 	}
@@ -267,6 +278,7 @@ func (w *Watcher) closeProcess(process Process) {
 }
 
 func (w *Watcher) closeAll() {
+	w.releaseAll()
 	for _, it := range w.byToken {
 		w.drop(it)
 	}

@@ -45,6 +45,12 @@ const (
 
 	// Gather gathers evidence about sessions. The answer is Gathered.
 	Gather
+
+	// Check looks which terminals are gone. The answer is Checked.
+	Check
+
+	// Release lets go of terminals. There is no answer.
+	Release
 )
 
 // Order is one order to a Watcher.
@@ -54,6 +60,7 @@ type Order struct {
 	Token     session.Token      // for Forget
 	Questions []session.Question // for Gather; the Watcher does not write to them
 	Sights    []session.Sight    // for Look, likewise
+	Terminals []uint64           // for Check and Release, likewise: the Keys of their Sights
 }
 
 // Kind is the kind of an event.
@@ -83,6 +90,9 @@ const (
 
 	// Gathered is the answer to Gather.
 	Gathered
+
+	// Checked is the answer to Check.
+	Checked
 )
 
 // Event is what a Watcher reports.
@@ -98,12 +108,14 @@ type Event struct {
 	Evidence  []session.Evidence // of Gathered: one for each question of the order
 	Sightings []session.Sighting // of Looked, likewise
 	Nobody    session.Nobody     // of Alive: why the process is nobody's session
+	Terminals []uint64           // of Checked: those that were checked
+	Gone      []uint64           // of Checked: those of them that are gone
 }
 
 // Options configure a Watcher.
 type Options struct {
 	Kernel Kernel           // System() if nil
-	Limit  int              // how many processes to watch at most; each costs a descriptor
+	Limit  int              // how many processes and terminals to watch at most; each costs a descriptor
 	Emit   func([]Event)    // required; see New
 	Log    *slog.Logger     // discards if nil
 	Now    func() time.Time // the wall clock; time.Now if nil
@@ -188,7 +200,7 @@ func signal(c chan<- struct{}) {
 	}
 }
 
-// SetLimit changes how many processes to watch at most. Processes that are
+// SetLimit changes how many processes and terminals to watch at most. Those that are
 // watched already stay watched.
 func (w *Watcher) SetLimit(n int) {
 	w.mu.Lock()

@@ -116,6 +116,8 @@ func (k *world) NewPoller() (Poller, error) {
 
 func (k *world) Look([]session.Sight) []session.Sighting { return nil }
 
+func (k *world) Hold(string) (Terminal, error) { return nil, proc.ErrGone }
+
 func (k *world) Gather([]session.Question) []session.Evidence {
 	time.Sleep(k.slow)
 	return k.evidence

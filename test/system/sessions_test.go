@@ -241,11 +241,13 @@ func loginVsftpd(t *testing.T) *session {
 }
 
 // loginC: a C program with pututxline is ut_pid; its child is the shell.
-func loginC(t *testing.T) *session {
+func loginC(t *testing.T) *session { return loginCAs(t, "alice") }
+
+func loginCAs(t *testing.T, user string) *session {
 	program := compile(t, "session")
 	before := entries(t)
 	tm := openTerminal(t)
-	cmd := exec.Command(program, tm.line, "alice")
+	cmd := exec.Command(program, tm.line, user)
 	cmd.Stdout, cmd.Stderr = t.Output(), t.Output()
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)

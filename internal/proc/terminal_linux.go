@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package proc
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"golang.org/x/sys/unix"
+)
+
+// Terminal is a pseudo terminal as it was when it was opened, whoever has its number
+// now. It does not open the terminal as a program does that uses it. It is not safe for
+// concurrent use.
+type Terminal struct{ fd int }
+
+// HoldTerminal opens the pseudo terminal of a line, as session.PseudoTerminal knows it,
+// whoever may read or write it. It holds one descriptor until Close. The error is the
+// kernel's, or wraps fs.ErrNotExist if no devpts has that name.
+//
+// Source: O_PATH in open(2). A number that is given out again has the same inode number.
+func HoldTerminal(line string) (*Terminal, error) {
+	path, ok := linePath(line)
+	if !ok {
+		return nil, fmt.Errorf("proc: hold %q: %w", line, fs.ErrInvalid)
+	}
+	fd, err := unix.Open(path, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("proc: hold %s: %w", path, err)
+	}
+	var on unix.Statfs_t
+	if err := unix.Fstatfs(fd, &on); err != nil || int64(on.Type) != unix.DEVPTS_SUPER_MAGIC {
+		// Elsewhere a name may be removed while the terminal is in use.
+		unix.Close(fd)
+		return nil, fmt.Errorf("proc: hold %s: %w", path, errors.Join(err, fs.ErrNotExist))
+	}
+	return &Terminal{fd}, nil
+}
+
+// Gone reports whether the terminal is gone for good: its other side was closed. It does
+// not block.
+func (t *Terminal) Gone() bool {
+	var st unix.Stat_t
+	return unix.Fstat(t.fd, &st) == nil && st.Nlink == 0
+}
+
+// Close closes the descriptor.
+func (t *Terminal) Close() error {
+	if err := unix.Close(t.fd); err != nil {
+		return fmt.Errorf("proc: close a terminal: %w", err)
+	}
+	return nil
+}
