@@ -5,7 +5,6 @@ package proc
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 
 	"golang.org/x/sys/unix"
 )
@@ -17,23 +16,19 @@ type Terminal struct{ fd int }
 
 // HoldTerminal opens the pseudo terminal of a line, as session.PseudoTerminal knows it,
 // whoever may read or write it. It holds one descriptor until Close. The error is the
-// kernel's, or wraps fs.ErrNotExist if no devpts has that name.
+// kernel's, or that the line names no pseudo terminal.
 //
 // Source: O_PATH in open(2). A number that is given out again has the same inode number.
 func HoldTerminal(line string) (*Terminal, error) {
-	path, ok := linePath(line)
-	if !ok {
-		return nil, fmt.Errorf("proc: hold %q: %w", line, fs.ErrInvalid)
-	}
-	fd, err := unix.Open(path, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	fd, _, err := openLine(line)
 	if err != nil {
-		return nil, fmt.Errorf("proc: hold %s: %w", path, err)
+		return nil, fmt.Errorf("proc: hold %w", err)
 	}
 	var on unix.Statfs_t
 	if err := unix.Fstatfs(fd, &on); err != nil || int64(on.Type) != unix.DEVPTS_SUPER_MAGIC {
 		// Elsewhere a name may be removed while the terminal is in use.
 		unix.Close(fd)
-		return nil, fmt.Errorf("proc: hold %s: %w", path, errors.Join(err, fs.ErrNotExist))
+		return nil, fmt.Errorf("proc: hold %s: %w", line, errors.Join(err, errNoLine))
 	}
 	return &Terminal{fd}, nil
 }

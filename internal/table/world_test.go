@@ -29,6 +29,9 @@ type world struct {
 	procs     map[int32]*proc
 	leaders   map[string]session.Evidence // by line
 	sights    map[int32]session.Sighting  // by ut_pid
+	inView    map[uint64]string           // lines of terminals that are kept in view, by the Keys of their sights
+	gone      map[string]bool             // lines whose terminal of first sight is gone
+	unseen    bool                        // no terminal can be kept in view
 	nobody    map[int32]session.Nobody
 	witnesses map[string]session.Witness // by the display
 	asked     int                        // how often for a witness
@@ -64,7 +67,7 @@ func newWorld(t *testing.T) *world {
 	return &world{
 		t: t, table: New(Settings{Grace: time.Second, KeepBusyLines: true}),
 		now: Moment{Mono: time.Second, Up: 24 * time.Hour, Wall: epoch}, gen: 1, layout: utmpx.Glibc384LE,
-		procs: map[int32]*proc{}, leaders: map[string]session.Evidence{}, sights: map[int32]session.Sighting{}, nobody: map[int32]session.Nobody{}, witnesses: map[string]session.Witness{}, working: map[string]bool{}, maxFDs: 100, kept: map[session.Token]int32{}, twins: map[*Table]*Table{},
+		procs: map[int32]*proc{}, leaders: map[string]session.Evidence{}, sights: map[int32]session.Sighting{}, inView: map[uint64]string{}, gone: map[string]bool{}, nobody: map[int32]session.Nobody{}, witnesses: map[string]session.Witness{}, working: map[string]bool{}, maxFDs: 100, kept: map[session.Token]int32{}, twins: map[*Table]*Table{},
 		boot: epoch.Add(-24 * time.Hour),
 	}
 }
@@ -103,7 +106,10 @@ func (w *world) looked(sights []session.Sight) Looked {
 	var ev Looked
 	for _, q := range sights {
 		seen := w.sights[q.PID]
-		seen.Key = q.Key
+		seen.Key, seen.Held = q.Key, q.Hold && !w.unseen
+		if seen.Held {
+			w.inView[q.Key] = q.Line
+		}
 		ev.Sightings = append(ev.Sightings, seen)
 	}
 	return ev
@@ -114,7 +120,7 @@ func (w *world) gathered(questions []session.Question) Gathered {
 	var ev Gathered
 	for _, q := range questions {
 		e := w.leaders[q.Line]
-		e.Key = q.Key
+		e.Key, e.Gone = q.Key, w.gone[w.inView[q.Held]]
 		if q.Shown {
 			e.Witness = w.witnesses[q.Display.String()]
 			w.asked++
@@ -123,6 +129,28 @@ func (w *world) gathered(questions []session.Question) Gathered {
 		ev.Evidence = append(ev.Evidence, e)
 	}
 	return ev
+}
+
+// checked tells which terminals are gone.
+func (w *world) checked(keys []uint64) Checked {
+	ev := Checked{Terminals: keys}
+	for _, key := range keys {
+		if w.gone[w.inView[key]] {
+			ev.Gone = append(ev.Gone, key)
+		}
+	}
+	return ev
+}
+
+// release lets go of terminals, each once.
+func (w *world) release(keys []uint64) {
+	w.t.Helper()
+	for _, key := range keys {
+		if w.inView[key] == "" {
+			w.t.Errorf("terminal %d is not in view", key)
+		}
+		delete(w.inView, key)
+	}
 }
 
 // suspend lets time go by in which the machine sleeps.
@@ -212,6 +240,10 @@ func (w *world) handle(ev Event) {
 	if acts.Gather != nil {
 		w.handle(w.gathered(acts.Gather))
 	}
+	if acts.Check != nil {
+		w.handle(w.checked(acts.Check))
+	}
+	w.release(acts.Release)
 	if acts.Clean != nil {
 		w.inFlight = append(w.inFlight, acts.Clean...)
 		if !w.hold {
@@ -345,6 +377,9 @@ func (w *world) wantEmpty() {
 	if n := len(slices.Collect(t.utmpx.each())) + len(t.processes.byPID) + len(t.processes.byToken) + len(t.processes.idle) + len(t.grace.heap) + len(t.evidence) + len(t.fresh); n != 0 || len(w.kept) != 0 {
 		w.t.Errorf("left over: sessions %d groups %d procs %d orphans %d due %d asked %d, watched %d",
 			len(slices.Collect(t.utmpx.each())), len(t.processes.byPID), len(t.processes.byToken), len(t.processes.idle), len(t.grace.heap), len(t.evidence), len(w.kept))
+	}
+	if len(w.inView) != 0 || len(t.terminals.followed) != 0 {
+		w.t.Errorf("%d terminals in view, %d followed", len(w.inView), len(t.terminals.followed))
 	}
 	if c := t.Counts(); c.Sessions != 0 || c.Watched != 0 || c.Unwatched != 0 || c.Dying != 0 {
 		w.t.Errorf("counts of an empty table: %+v", c)

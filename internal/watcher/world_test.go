@@ -30,7 +30,8 @@ type world struct {
 	findErr  error // returned by Find if not nil
 	polls    int   // calls of Ended
 	evidence []session.Evidence
-	slow     time.Duration // how long Gather takes
+	hungUp   map[string]bool // lines
+	slow     time.Duration   // how long Gather takes
 	poller   *simPoller
 }
 
@@ -114,9 +115,43 @@ func (k *world) NewPoller() (Poller, error) {
 	return k.poller, nil
 }
 
-func (k *world) Look([]session.Sight) []session.Sighting { return nil }
+func (k *world) Look(sights []session.Sight) []session.Sighting {
+	seen := make([]session.Sighting, len(sights))
+	for i, q := range sights {
+		seen[i].Key = q.Key
+	}
+	return seen
+}
 
-func (k *world) Hold(string) (Terminal, error) { return nil, proc.ErrGone }
+// Hold finds each pseudo terminal, as long as nobody has hung it up.
+func (k *world) Hold(line string) (Terminal, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.openErr != nil {
+		return nil, k.openErr
+	}
+	k.handles++
+	return &simTerminal{world: k, line: line}, nil
+}
+
+// simTerminal is a terminal in view.
+type simTerminal struct {
+	world *world
+	line  string
+}
+
+func (s *simTerminal) Gone() bool {
+	s.world.mu.Lock()
+	defer s.world.mu.Unlock()
+	return s.world.hungUp[s.line]
+}
+
+func (s *simTerminal) Close() error {
+	s.world.mu.Lock()
+	defer s.world.mu.Unlock()
+	s.world.handles--
+	return nil
+}
 
 func (k *world) Gather([]session.Question) []session.Evidence {
 	time.Sleep(k.slow)
