@@ -132,3 +132,17 @@ func TestTerminalOfALostRecord(t *testing.T) {
 		t.Errorf("in view: %v; paid: %v", w.inView, w.paid)
 	}
 }
+
+// TestTerminalOfARecordThatIsGone: the file holds the record no more, though its process
+// lives.
+func TestTerminalOfARecordThatIsGone(t *testing.T) {
+	w := newWorld(t)
+	w.start(100)
+	w.put(0, w.login("pts/0", 100))
+	w.scan()
+	w.pass(time.Minute)
+	w.file = nil
+	w.scan()
+	w.pass(time.Minute)
+	w.wantEmpty()
+}
