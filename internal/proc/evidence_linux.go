@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/user"
+	"slices"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -17,7 +18,8 @@ import (
 )
 
 const (
-	// maxCandidates is how many leaders or namesakes are told of one record.
+	// maxCandidates is how many leaders or namesakes are told of one record. An ordinary
+	// user can have any number of processes that lead a terminal with its number.
 	maxCandidates = 64
 	// maxAbove is how many ancestors of a process are told.
 	maxAbove = 64
@@ -38,8 +40,9 @@ func Gather(questions []session.Question) []session.Evidence {
 		if err := eachStat(g.look); err != nil || hidesOthers() {
 			g.hide()
 		}
-		g.setAbove()
 		g.setUsers(questions)
+		g.tell(questions)
+		g.setAbove()
 	}
 	gatherDisplays(questions, g.evidence)
 	gatherIdle(questions, g.evidence)
@@ -52,6 +55,9 @@ type gathering struct {
 	onTTY    map[uint32][]int // questions by the device of their terminal
 	devices  map[uint32]uint64
 	byNumber map[int32][]int // questions by ut_pid
+	leaders  map[uint32][]session.Candidate
+	named    map[int32][]session.Candidate
+	strange  int // how many leaders are of other user namespaces
 	parents  map[int32]kin
 	uidMap   []byte // of utmpd
 }
@@ -66,7 +72,7 @@ func newGathering(questions []session.Question) *gathering {
 	g := &gathering{
 		evidence: make([]session.Evidence, len(questions)),
 		onTTY:    map[uint32][]int{}, devices: map[uint32]uint64{}, byNumber: map[int32][]int{},
-		parents: map[int32]kin{},
+		leaders: map[uint32][]session.Candidate{}, named: map[int32][]session.Candidate{}, parents: map[int32]kin{},
 	}
 	var names []string
 	var of []int
@@ -97,16 +103,83 @@ func newGathering(questions []session.Question) *gathering {
 // setUsers looks up the users of records for which somebody may speak.
 func (g *gathering) setUsers(questions []session.Question) {
 	users := map[string]session.Owner{}
-	for i, q := range questions {
-		e := &g.evidence[i]
-		if len(e.Leaders) == 0 && len(e.Namesakes) == 0 {
-			continue
+	set := func(i int) {
+		name := questions[i].User
+		if _, known := users[name]; !known {
+			users[name] = lookUp(name)
 		}
-		if _, known := users[q.User]; !known {
-			users[q.User] = lookUp(q.User)
-		}
-		e.User = users[q.User]
+		g.evidence[i].User = users[name]
 	}
+	for tty := range g.leaders {
+		for _, i := range g.onTTY[tty] {
+			set(i)
+		}
+	}
+	for number := range g.named {
+		for _, i := range g.byNumber[number] {
+			set(i)
+		}
+	}
+}
+
+// tell gives each question its candidates. If there are too many that may keep its record,
+// it cannot be known whether the session lives.
+func (g *gathering) tell(questions []session.Question) {
+	for tty, all := range g.leaders {
+		for _, i := range g.onTTY[tty] {
+			e, q, crowded := &g.evidence[i], questions[i], false
+			owner := q.Owner
+			if !owner.Known {
+				owner = e.Owner
+			}
+			e.Leaders, crowded = choose(all, func(c session.Candidate) bool {
+				return g.below(c.ID, q.Own) || !c.Foreign && !c.Elsewhere && session.MayKeep(c.UID, e.User, owner)
+			})
+			e.Hidden = e.Hidden || crowded
+		}
+	}
+	for number, all := range g.named {
+		for _, i := range g.byNumber[number] {
+			e, crowded := &g.evidence[i], false
+			e.Namesakes, crowded = choose(all, func(c session.Candidate) bool {
+				return session.MayKeep(c.UID, e.User, e.Owner)
+			})
+			e.Blind = e.Blind || crowded
+		}
+	}
+}
+
+// choose returns all if they are few, and else those that matter. crowded says that some
+// of these are left out.
+func choose(all []session.Candidate, matters func(session.Candidate) bool) (some []session.Candidate, crowded bool) {
+	if len(all) <= maxCandidates {
+		return slices.Clone(all), false
+	}
+	for _, c := range all {
+		switch {
+		case !matters(c):
+		case len(some) == maxCandidates:
+			return some, true
+		default:
+			some = append(some, c)
+		}
+	}
+	return some, false
+}
+
+// below reports whether a process is that one, or descends from it.
+func (g *gathering) below(id, top session.ID) bool {
+	for range maxAbove {
+		switch {
+		case top.PID == 0 || id.PID <= 0:
+			return false
+		case id.Same(top):
+			return true
+		}
+		id.PID = g.parents[id.PID].parent
+		id.Start = g.parents[id.PID].start
+	}
+	return false
 }
 
 // lookUp returns a user by name. Without cgo, only those in /etc/passwd are known.
@@ -127,41 +200,32 @@ func (g *gathering) look(s stat) {
 	if s.ended() || s.kernelThread() {
 		return
 	}
-	var leads, named []int
-	if s.session == s.pid && s.tty != 0 {
-		leads = g.onTTY[s.tty]
-	}
-	if len(leads) == 0 && len(g.byNumber) == 0 {
+	leads := s.session == s.pid && s.tty != 0 && len(g.onTTY[s.tty]) > 0
+	if !leads && len(g.byNumber) == 0 {
 		return
 	}
 	about, ok := readStatus(s.pid)
 	if !ok { // it is gone, or hidden as all others are
 		return
 	}
-	if about.contained {
-		named = g.byNumber[about.number]
-	}
-	if len(leads) == 0 && len(named) == 0 {
+	named := about.contained && len(g.byNumber[about.number]) > 0
+	if !leads && !named {
 		return
 	}
 	c := session.Candidate{ID: session.ID{PID: s.pid, Start: s.start}, UID: about.uid, Foreign: g.foreign(s.pid)}
-	for _, i := range named {
-		g.evidence[i].Namesakes = add(g.evidence[i].Namesakes, c)
+	if named {
+		g.named[about.number] = append(g.named[about.number], c)
 	}
-	if len(leads) == 0 {
+	if !leads {
 		return
 	}
-	c.Elsewhere = elsewhere(s, about.contained, g.devices[s.tty])
-	for _, i := range leads {
-		g.evidence[i].Leaders = add(g.evidence[i].Leaders, c)
+	if c.Foreign { // whose mounts may be many, as he likes
+		g.strange++
 	}
-}
-
-func add(all []session.Candidate, c session.Candidate) []session.Candidate {
-	if len(all) >= maxCandidates {
-		return all
+	if !c.Foreign || g.strange <= maxCandidates {
+		c.Elsewhere = elsewhere(s, about.contained, g.devices[s.tty])
 	}
-	return append(all, c)
+	g.leaders[s.tty] = append(g.leaders[s.tty], c)
 }
 
 // hide notes that others' processes may be missing.

@@ -5,6 +5,7 @@ package proc
 import (
 	"os"
 	"os/exec"
+	"slices"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -133,5 +134,29 @@ func TestGatherUnsure(t *testing.T) {
 		if (got[i].Unsure != "") != unsure {
 			t.Errorf("%d: %+v", i, got[i])
 		}
+	}
+}
+
+// TestChoose: somebody has so many processes that the one that matters would be left out.
+func TestChoose(t *testing.T) {
+	of := func(n int, c session.Candidate) []session.Candidate { return slices.Repeat([]session.Candidate{c}, n) }
+	others, own := session.Candidate{UID: 1}, session.Candidate{UID: 2}
+	for _, c := range []struct {
+		name    string
+		all     []session.Candidate
+		want    int
+		crowded bool
+	}{
+		{"few", append(of(maxCandidates-1, others), own), maxCandidates, false},
+		{"many others", append(of(10*maxCandidates, others), own), 1, false},
+		{"many of its own", append(of(10*maxCandidates, others), of(maxCandidates, own)...), maxCandidates, false},
+		{"too many of its own", of(maxCandidates+1, own), maxCandidates, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got, crowded := choose(c.all, func(c session.Candidate) bool { return c.UID == own.UID })
+			if len(got) != c.want || crowded != c.crowded || got[len(got)-1].UID != own.UID {
+				t.Errorf("%d, %v, want %d, %v", len(got), crowded, c.want, c.crowded)
+			}
+		})
 	}
 }

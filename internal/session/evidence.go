@@ -37,6 +37,13 @@ type Owner struct {
 	UID   uint32
 }
 
+// MayKeep reports whether a process of that real uid may keep a record: root's, the
+// user's, or that of the owner whom the terminal had at first sight. A user whose name is
+// not known here may be anybody.
+func MayKeep(uid uint32, user, owner Owner) bool {
+	return uid == 0 || !user.Known || uid == user.UID || owner.Known && uid == owner.UID
+}
+
 // Question asks what the machine knows of a session whose record is about to be
 // cleaned.
 type Question struct {
@@ -45,6 +52,11 @@ type Question struct {
 	Held uint64 // with Line: the [Sight] under whose Key its terminal was kept in view; 0: none
 	PID  int32  // ut_pid, if processes of other pid namespaces count that have this number there; else 0
 	User string // ut_user
+
+	// Who may keep the record, beside root and the user: the owner of the terminal at
+	// first sight, and whoever is or descends from the leader that was seen then.
+	Owner Owner
+	Own   ID
 
 	Shown   bool    // who shows the session on Display is asked
 	Display Display // with Shown
@@ -60,7 +72,7 @@ type Evidence struct {
 	Blind     bool        // processes of other pid namespaces cannot be known
 	User      Owner       // ut_user, if that name is known here
 	Owner     Owner       // of the terminal, now
-	Leaders   []Candidate // the processes that lead the terminal
+	Leaders   []Candidate // the processes that lead the terminal; of very many, those that may keep the record
 	Namesakes []Candidate // those whose number in their own pid namespace is ut_pid
 
 	Witness Witness

@@ -36,6 +36,9 @@ func (t *Table) question(s *entry) (q session.Question, any bool) {
 	}
 	if t.asksForLeaders(s) && (!shown || display.VT != 0) {
 		q.Line, q.Held, any = s.line, s.term, true
+		if s.sight != nil {
+			q.Owner, q.Own = s.sight.Owner, s.sight.Leader
+		}
 	}
 	if !s.fits && !s.onLine() && s.found != foundNoSession {
 		q.PID = s.source.record(s).PID

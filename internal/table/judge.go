@@ -133,5 +133,5 @@ func (f facts) namesake(foreign bool) (session.ID, bool) {
 // record's user's or that of the terminal's owner. If the user's name is not known here
 // it may be anybody's.
 func (f facts) mayKeep(uid uint32) bool {
-	return uid == 0 || !f.user.Known || uid == f.user.UID || f.owner.Known && uid == f.owner.UID
+	return session.MayKeep(uid, f.user, f.owner)
 }

@@ -113,6 +113,11 @@ func (i *impostor) end(t *testing.T) {
 		syscall.Kill(i.leader, syscall.SIGKILL)
 	}
 	i.cmd.Process.Kill()
+	if i.cmd.SysProcAttr != nil { // all that is mallory's, also what does not show itself
+		all := exec.Command("/bin/sh", "-c", "kill -KILL -1")
+		all.SysProcAttr = i.cmd.SysProcAttr
+		all.Run()
+	}
 	i.cmd.Wait()
 	if i.leader != 0 {
 		waitFor(t, generous, "the impostor's end", func() bool { return !alive(i.leader) })
@@ -144,6 +149,24 @@ func TestImpostorEnds(t *testing.T) {
 			p.mustEnd(t, s, outlivedShell)
 		})
 	}
+}
+
+// TestCrowdOfImpostors: a hundred impostors were there before the session, so that it is the
+// last of all that seem to lead its terminal.
+func TestCrowdOfImpostors(t *testing.T) {
+	if !enter(t, bookworm) {
+		return
+	}
+	d, p := startUtmpd(t), &program{}
+	i := newImpostor(t, "crowd", "pts/0")
+	s := loginC(t)
+	if s.entry.Line != "pts/0" {
+		t.Fatalf("the session is on %s", s.entry.Line)
+	}
+	s.shell = childOf(t, s.server) // not the first that seems to lead the line
+	i.leads(t, s.entry.Line)
+	p.mustOutlive(t, d, s, kill("its ut_pid", server))
+	p.mustEnd(t, s, outlivedShell)
 }
 
 // wholly ends a session whose terminal stays.

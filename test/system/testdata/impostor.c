@@ -6,6 +6,7 @@
 //	container  in a user namespace with a devpts of its own
 //	handed     of such a devpts, but the leader is outside: the terminal was handed to it
 //	chroot     in the directory ROOT, which has a devpts of its own
+//	crowd      as handed, a hundred times; the last one prints its pid last
 //	take       of the machine's, as soon as the number is free. The leader begins at once,
 //	           and says so with "ready"; it waits for a line on its standard input
 #define _GNU_SOURCE
@@ -154,6 +155,27 @@ static void handed(int number)
 	pass(ends[1], terminal(number));
 }
 
+// crowd begins the next one when the last one leads.
+static void crowd(int number)
+{
+	int ends[2], out = dup(1), i;
+	char line[16];
+
+	for (i = 0; i < 100; i++) {
+		if (pipe(ends) < 0)
+			die("pipe");
+		if (fork() == 0) {
+			dup2(i < 99 ? ends[1] : out, 1);
+			handed(number);
+			for (;;)
+				pause();
+		}
+		close(ends[1]);
+		if (i < 99 && read(ends[0], line, sizeof line) <= 0)
+			exit(1);
+	}
+}
+
 static void take(int number)
 {
 	int ends[2], fd;
@@ -198,6 +220,8 @@ int main(int argc, char **argv)
 			lead(terminal(number));
 	} else if (strcmp(argv[1], "handed") == 0) {
 		handed(number);
+	} else if (strcmp(argv[1], "crowd") == 0) {
+		crowd(number);
 	} else {
 		take(number);
 	}
