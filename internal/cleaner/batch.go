@@ -250,7 +250,8 @@ func (c *Cleaner) settleAll(ctx context.Context, wait time.Duration, l logins) e
 // Logout is Appended then. It holds no lock.
 func (c *Cleaner) confirm(l logins) (some bool) {
 	snap, err := c.opts.File.Snapshot(nil)
-	unread := snap == nil && !errors.Is(err, fs.ErrNotExist)
+	// A file that is missing, or shorter than a record, holds none.
+	unread := snap == nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, recfile.ErrTorn)
 	for i := range l.of {
 		if l.of[i].Logout != session.LogoutOwed {
 			continue

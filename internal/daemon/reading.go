@@ -43,6 +43,9 @@ func (d *daemon) scanned(ev scanner.Event) error {
 // what is known of its records stays in use.
 func (d *daemon) takeScan(ev scanner.Event) {
 	if !d.reading.take(ev) {
+		if ev.Periodic {
+			d.handleNow(table.NotRead{})
+		}
 		return
 	}
 	began := ev.Began.Sub(d.started) // not moment's, which is never before the last event

@@ -66,12 +66,17 @@ const retryUnnamed = 6 * time.Second
 // unnamed reports whether lines cannot be looked up just now.
 func (w *simWorld) unnamed() bool { return time.Now().Before(w.unnamedUntil) }
 
-// noteOuter notes that utmpd has seen in whose session a process runs.
+// noteOuter notes that utmpd has seen in whose session a process runs. Of a session whose
+// leader that is, and whose pid became the process's before utmpd looked, nobody could tell
+// that the two are not one.
 func (w *simWorld) noteOuter(p, leader *simProc) {
 	for _, s := range w.sessions {
-		if s.proc == p {
+		switch {
+		case s.proc == p:
 			s.outerSeenBy = w.run.n
 			s.outers = append(s.outers, leader)
+		case s.leader == leader && s.rec.PID == p.pid && s.seenBy != w.run.n && !w.proven(s, p):
+			s.outerOfNext = w.run.n
 		}
 	}
 }

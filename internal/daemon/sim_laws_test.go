@@ -463,6 +463,9 @@ func (w *simWorld) checkLog() {
 		case e.of.forgotten:
 			w.count("logins of the marked: not judged, without a log or a state")
 			continue
+		case w.utmpxTorn():
+			w.count("logins of the marked: not judged, the utmpx file cannot be read")
+			continue // a logout in doubt waits until it can
 		case !w.plain(e):
 			w.count("logins of the marked: not judged, of a login before the present one, or in doubt")
 			continue // in doubt nothing is appended
@@ -474,11 +477,17 @@ func (w *simWorld) checkLog() {
 	}
 }
 
+// utmpxTorn reports whether the utmpx file has been cut to less than a record.
+func (w *simWorld) utmpxTorn() bool {
+	size := len(w.files.ReadFile(utmpName))
+	return size > 0 && size < simLayout.Size()
+}
+
 // mustClose reports whether utmpd must have closed a login whose session has lost its
 // record: it knew of it all the time, and nothing stood in its way.
 func (w *simWorld) mustClose(e logEntry) bool {
 	s := e.of
-	for _, trouble := range []string{"utmp cut", "utmp replaced", "utmp away", "wtmp away"} {
+	for _, trouble := range []string{"utmp cut", "utmp replaced", "utmp away", "wtmp away", "wtmp fails"} { // with the last, the login of the next may be missing
 		if w.tally[trouble] > 0 {
 			return false
 		}

@@ -37,6 +37,7 @@ type simSession struct {
 	ghost       bool       // dead before its record was written
 	outerSeenBy int        // the run of utmpd that has seen in whose session proc runs
 	outers      []*simProc // whom it saw then
+	outerOfNext int        // the run that saw the next process with its pid below its leader
 
 	disturbed int           // as the world was when it began
 	began     time.Time     // when its record was written last

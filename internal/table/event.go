@@ -21,6 +21,10 @@ type (
 		Began    time.Duration
 		Periodic bool
 	}
+	// NotRead: the periodic reading of the utmpx file has failed. What is known of its
+	// records stays in use.
+	NotRead struct{}
+
 	// Requested asks to look at these processes and their records now.
 	Requested struct{ PIDs []int32 }
 	// Alive answers one pid of [Actions.Watch]: a process has it. The process is watched
@@ -76,6 +80,7 @@ type (
 )
 
 func (Scanned) event()    {}
+func (NotRead) event()    {}
 func (Requested) event()  {}
 func (Alive) event()      {}
 func (Gone) event()       {}

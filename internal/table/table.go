@@ -112,6 +112,8 @@ func (t *Table) take(ev Event) {
 	switch ev := ev.(type) {
 	case Scanned:
 		t.scanned(ev)
+	case NotRead:
+		t.notRead()
 	case Requested:
 		t.requested(ev)
 	case Alive:

@@ -84,6 +84,11 @@ func (t *Table) scanned(ev Scanned) {
 	t.reviewAll(ev.Periodic)
 }
 
+// notRead asks again about the processes that are not watched, as a scan would.
+func (t *Table) notRead() {
+	t.unwatched.scanned(t.counts.Unwatched+t.waits.unwatched, true, t.now.Mono)
+}
+
 // reviewAll judges nameless records when they are new, and, at a periodic scan, all that
 // were left alone and may not stay so.
 func (t *Table) reviewAll(periodic bool) {

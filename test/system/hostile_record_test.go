@@ -117,9 +117,10 @@ func TestHostileTexts(t *testing.T) {
 			lives := []*dweller{dwell(t, "x/1"), dwell(t, "x/2"), dwell(t, "x/3"), dwell(t, "x/4"), dwell(t, "x/5")}
 			shown, stop := way.run(t)
 			first := len(records(t, utmpFile))
-			sleep := sleeper(t, exec.Command("sleep", "infinity"))
+			// The ends of one process have ten lines at most.
+			sleeps := []*exec.Cmd{sleeper(t, exec.Command("sleep", "infinity")), sleeper(t, exec.Command("sleep", "infinity"))}
 			for i, text := range hostileTexts {
-				r := user(text, sleep.Process.Pid)
+				r := user(text, sleeps[i%len(sleeps)].Process.Pid)
 				r.ID = fmt.Sprint(i)
 				r.User, r.Host = text, text
 				write(t, utmpFile, -1, encode(t, r))
@@ -127,7 +128,9 @@ func TestHostileTexts(t *testing.T) {
 			waitFor(t, generous, "the status to show all sessions", func() bool {
 				return bytes.Contains(readFile(t, "/run/utmpd/status"), fmt.Appendf(nil, "\nwatched: %d\n", len(lives)+len(hostileTexts)))
 			})
-			sleep.Process.Kill()
+			for _, sleep := range sleeps {
+				sleep.Process.Kill()
+			}
 			for i := range hostileTexts {
 				mustDie(t, first+i)
 			}
