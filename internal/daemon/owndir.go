@@ -51,13 +51,9 @@ const maxLinks = 40
 // else in the place of what is on the way. What is missing, and what may not be looked
 // at, shows when it is used.
 func (o ownDirs) check(key, dir string) error {
-	blame := func(at, why string, args ...any) error {
-		return &ForeignDirError{key, dir, at, fmt.Sprintf(why, args...)}
-	}
-	rest := split(dir)
-	at, shared := "/", false // shared: others may make entries in it
-	for links := 0; ; {
-		info, err := os.Lstat(at)
+	w := walk{ownDirs: o, at: "/", rest: split(dir)}
+	for {
+		info, err := os.Lstat(w.at)
 		if err != nil {
 			return nil
 		}
@@ -65,33 +61,61 @@ func (o ownDirs) check(key, dir string) error {
 		if !ok {
 			return nil
 		}
-		last := len(rest) == 0
+		var why string
 		if info.Mode()&fs.ModeSymlink != 0 {
-			if links++; shared && !o.trusts(st.Uid) || links > maxLinks {
-				return blame(at, "a symbolic link of uid %d; name the directory", st.Uid)
-			}
-			to, err := os.Readlink(at)
-			if err != nil {
-				return nil
-			}
-			if !filepath.IsAbs(to) {
-				to = filepath.Join(filepath.Dir(at), to)
-			}
-			rest, at, shared = append(split(to), rest...), "/", false
-			continue
+			why, ok = w.follow(st)
+		} else {
+			why, ok = w.enter(info.Mode(), st)
 		}
-		if !o.trusts(st.Uid) && (!o.anyUser || shared || !last) {
-			return blame(at, "belongs to uid %d, who could replace what is in it: change its owner, or name another directory", st.Uid)
-		}
-		shared = o.shared(info.Mode(), st.Gid)
-		if shared && (last || info.Mode()&fs.ModeSticky == 0) {
-			return blame(at, "others may write it (mode %04o, gid %d), and replace what is in it: chmod go-w, or name another directory", info.Mode().Perm(), st.Gid)
-		}
-		if last {
+		switch {
+		case why != "":
+			return &ForeignDirError{key, dir, w.at, why}
+		case !ok:
 			return nil
 		}
-		at, rest = filepath.Join(at, rest[0]), rest[1:]
 	}
+}
+
+// walk is the way along a path.
+type walk struct {
+	ownDirs
+	at     string   // where it is
+	rest   []string // names that are still to come
+	shared bool     // others may make entries in the directory that holds at
+	links  int      // followed so far
+}
+
+// follow goes on at the target of a symbolic link, or says why not.
+func (w *walk) follow(st *syscall.Stat_t) (why string, ok bool) {
+	if w.links++; w.shared && !w.trusts(st.Uid) || w.links > maxLinks {
+		return fmt.Sprintf("a symbolic link of uid %d; name the directory", st.Uid), false
+	}
+	to, err := os.Readlink(w.at)
+	if err != nil {
+		return "", false
+	}
+	if !filepath.IsAbs(to) {
+		to = filepath.Join(filepath.Dir(w.at), to)
+	}
+	w.rest, w.at, w.shared = append(split(to), w.rest...), "/", false
+	return "", true
+}
+
+// enter goes on at the next name in a directory, if there is one, or says why not.
+func (w *walk) enter(mode fs.FileMode, st *syscall.Stat_t) (why string, ok bool) {
+	last := len(w.rest) == 0
+	if !w.trusts(st.Uid) && (!w.anyUser || w.shared || !last) {
+		return fmt.Sprintf("belongs to uid %d, who could replace what is in it: change its owner, or name another directory", st.Uid), false
+	}
+	w.shared = w.mayBeWritten(mode, st.Gid)
+	if w.shared && (last || mode&fs.ModeSticky == 0) {
+		return fmt.Sprintf("others may write it (mode %04o, gid %d), and replace what is in it: chmod go-w, or name another directory", mode.Perm(), st.Gid), false
+	}
+	if last {
+		return "", false
+	}
+	w.at, w.rest = filepath.Join(w.at, w.rest[0]), w.rest[1:]
+	return "", true
 }
 
 // trusts reports whether a user may own what is on the way.
@@ -99,8 +123,8 @@ func (o ownDirs) trusts(uid uint32) bool {
 	return uid == 0 || int(uid) == o.user || uid == overflowUID && unmapped()
 }
 
-// shared reports whether others may write a directory of that mode.
-func (o ownDirs) shared(mode fs.FileMode, gid uint32) bool {
+// mayBeWritten reports whether others may write a directory of that mode.
+func (o ownDirs) mayBeWritten(mode fs.FileMode, gid uint32) bool {
 	return mode&0o002 != 0 || mode&0o020 != 0 && gid != 0 && (!o.private || int(gid) != o.user)
 }
 

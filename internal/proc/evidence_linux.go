@@ -216,14 +216,18 @@ func (g *gathering) look(s stat) {
 	if named {
 		g.named[about.number] = append(g.named[about.number], c)
 	}
-	if !leads {
-		return
+	if leads {
+		g.addLeader(s, c, about.contained)
 	}
+}
+
+// addLeader takes in a process that leads a terminal.
+func (g *gathering) addLeader(s stat, c session.Candidate, contained bool) {
 	if c.Foreign { // whose mounts may be many, as he likes
 		g.strange++
 	}
 	if !c.Foreign || g.strange <= maxCandidates {
-		c.Elsewhere = elsewhere(s, about.contained, g.devices[s.tty])
+		c.Elsewhere = elsewhere(s, contained, g.devices[s.tty])
 	}
 	g.leaders[s.tty] = append(g.leaders[s.tty], c)
 }

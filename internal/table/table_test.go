@@ -394,6 +394,20 @@ func TestUnwatchedAreWatchedWhenThereIsRoom(t *testing.T) {
 	}
 }
 
+func TestUnwatchedWhenTheFileCannotBeRead(t *testing.T) {
+	w := newWorld(t)
+	w.maxFDs = 0
+	w.start(100)
+	w.put(0, w.login("pts/0", 100))
+	w.scan()
+	w.pass(time.Minute)
+	w.kill(100, session.Status{})
+	found := w.now.Wall
+	w.handle(NotRead{})
+	w.pass(time.Second)
+	w.wantDead(0, found)
+}
+
 func TestRequest(t *testing.T) {
 	w := newWorld(t)
 	w.maxFDs = 0
