@@ -100,6 +100,7 @@ type History struct {
 	last  utmpx.Time // of the last record in the boot
 	most  utmpx.Time // the latest time in the boot since the clock was set
 	init  utmpx.Time // of the last Init record, if no other record followed it; else zero
+	apart bool       // the Init records up to that one are by two clocks
 	old   time.Time  // of an OLD_TIME without its NEW_TIME; else zero
 	found bool
 }
@@ -178,6 +179,7 @@ func (h *History) seen(at utmpx.Time) {
 func (h *History) byInit(at utmpx.Time) {
 	h.found = true
 	if at.Sec > 0 && h.open() != nil {
+		h.apart = h.apart || h.init != (utmpx.Time{}) && h.init.Time().Sub(at.Time()).Abs() > Late
 		h.init = at
 	}
 }
@@ -187,7 +189,7 @@ func (h *History) byInit(at utmpx.Time) {
 func (h *History) keepInit() {
 	if h.init != (utmpx.Time{}) {
 		h.seen(h.init)
-		h.init = utmpx.Time{}
+		h.init, h.apart = utmpx.Time{}, false
 	}
 }
 
@@ -258,8 +260,8 @@ func (h *History) beganEarlier(at utmpx.Time) {
 // began adds a Began record. The Init records before it are of this boot.
 func (h *History) began(at utmpx.Time) {
 	// Init records of another time are of another boot, though both began at one second.
-	other := h.init != (utmpx.Time{}) && h.init.Time().Sub(at.Time()).Abs() > Late
-	h.init = utmpx.Time{}
+	other := h.apart || h.init != (utmpx.Time{}) && h.init.Time().Sub(at.Time()).Abs() > Late
+	h.init, h.apart = utmpx.Time{}, false
 	if b := h.open(); b != nil {
 		again := same(at.Time(), b.From) && !b.From.Before(earliest) && !other
 		switch {

@@ -3,6 +3,7 @@
 package boots
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -116,11 +117,12 @@ func TestWentOn(t *testing.T) {
 // between them by a clock that was set.
 func TestSameSecond(t *testing.T) {
 	for _, tt := range []struct {
-		init string
+		init []utmpx.Record
 		n    int
-	}{{"08:00:01", 1}, {"21:12", 2}} {
-		if all := historyOf(boot("08:00:00"), ended(tt.init), boot("08:00:01"), login("pts/0", "22:00")).Boots(); len(all) != tt.n {
-			t.Errorf("init at %s: %v, want %d", tt.init, inShort(all), tt.n)
+	}{{[]utmpx.Record{ended("08:00:01")}, 1}, {[]utmpx.Record{ended("21:12")}, 2}, {[]utmpx.Record{ended("21:12"), ended("08:00:01")}, 2}} {
+		recs := slices.Concat([]utmpx.Record{boot("08:00:00")}, tt.init, []utmpx.Record{boot("08:00:01"), login("pts/0", "22:00")})
+		if all := historyOf(recs...).Boots(); len(all) != tt.n {
+			t.Errorf("init at %v: %v, want %d", tt.init, inShort(all), tt.n)
 		}
 	}
 }
