@@ -99,9 +99,17 @@ func contradicts(b Boot, p Past) bool {
 	return b.End != p.End || b.Exact.Known && p.Exact.Known && apart > sameMoment
 }
 
+// setBackUnder reports whether the last record of b, which is later than the end of p, is by
+// the clock before p had it set back: the log has lost the records of that.
+func (p Past) setBackUnder(b Boot) bool {
+	set := b.From.Add(b.stepped).Sub(p.Began())
+	return b.Recorded && p.Up > 0 && set > lateRecord && b.To.Sub(b.From) <= p.Up
+}
+
 // amended returns b with what p knows besides.
 func (b Boot) amended(p Past) Boot {
-	if b.Slept, b.SleptKnown = p.slept(); b.To.Sub(p.To) > unseen {
+	setBack := p.setBackUnder(b)
+	if b.Slept, b.SleptKnown = p.slept(); !setBack && b.To.Sub(p.To) > unseen {
 		b.Slept, b.SleptKnown = 0, false // the log knows that it went on
 	}
 	if !b.Recorded && !p.Began().IsZero() {
@@ -111,7 +119,7 @@ func (b Boot) amended(p Past) Boot {
 		b.stepped = began.Sub(b.From) // the clock was set, and the kernel counted on
 		b.clock.wrong, b.clock.early = false, b.stepped
 	}
-	if !b.EndRecorded && !p.To.Before(b.To.Add(-sameMoment)) {
+	if !b.EndRecorded && (!p.To.Before(b.To.Add(-sameMoment)) || setBack) {
 		b.To, b.End, b.Exact, b.By, b.Ledger = p.To, p.End, p.Exact, p.By, true
 	}
 	return b

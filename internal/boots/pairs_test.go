@@ -84,6 +84,16 @@ func TestSetBack(t *testing.T) {
 	}
 }
 
+// TestSetBackUnseen: the last record of a boot by a clock that was set back after it, of
+// which the log says nothing, does not make the boot longer than the kernel counted.
+func TestSetBackUnseen(t *testing.T) {
+	past := Past{Boot: "a", From: at("10:00"), To: at("19:37"), Up: 11*time.Hour + 37*time.Minute, End: Crashed, By: FromHeartbeat, Exact: Exactness{true, time.Minute}}
+	all, _ := Amend(historyOf(boot("10:00"), login("pts/0", "20:26"), boot("23:00")).Boots(), []Past{past}, nil)
+	if up, ok := all[0].Up(); !ok || up != past.Up || !all[0].To.Equal(past.To) {
+		t.Errorf("up %v, %+v", up, all[0])
+	}
+}
+
 // TestUnseenSuspend: of a time without the daemon it is not known whether the system was
 // suspended.
 func TestUnseenSuspend(t *testing.T) {
