@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"utmpd.dev/utmpd/utmpx"
 )
@@ -61,6 +62,7 @@ func daemon(t *testing.T, name string, args ...string) int {
 	t.Helper()
 	cmd := exec.Command(name, args...)
 	cmd.Stdout, cmd.Stderr = t.Output(), t.Output()
+	cmd.WaitDelay = time.Second // a server that it started may have its output, and live on
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
