@@ -66,8 +66,11 @@ func (b *boot) works() {
 	b.waitFor("utmpd", "systemctl is-active -q utmpd && test -e /run/utmp")
 	b.is("the units", "systemctl show -p ActiveState --value utmpd utmpd-boot utmpd-shutdown | paste -sd ' '", "active  active  active")
 	b.is("its user and groups", "ps -o user=,group=,supgrp= -p $(systemctl show -p MainPID --value utmpd) | tr -s ' '", "utmpd utmpd utmp,utmpd")
-	b.is("its capabilities", "grep -E 'Cap(Prm|Eff|Bnd|Amb)|NoNewPrivs|Seccomp:' /proc/$(systemctl show -p MainPID --value utmpd)/status | tr -s '\\t' ' '",
-		"CapPrm: 0000000000000008\nCapEff: 0000000000000008\nCapBnd: 0000000000000008\nCapAmb: 0000000000000008\nNoNewPrivs: 1\nSeccomp: 2")
+	caps := "grep -E 'Cap(Prm|Eff|Bnd|Amb)|NoNewPrivs|Seccomp:' /proc/%s/status | tr -s '\\t' ' '"
+	b.is("its capabilities", fmt.Sprintf(caps, "$(systemctl show -p MainPID --value utmpd)"),
+		"CapPrm: 0000000000000000\nCapEff: 0000000000000000\nCapBnd: 0000000000000008\nCapAmb: 0000000000000000\nNoNewPrivs: 1\nSeccomp: 2")
+	b.is("those of its process for the access time", fmt.Sprintf(caps, "$(pgrep -P $(systemctl show -p MainPID --value utmpd))"),
+		"CapPrm: 0000000000000008\nCapEff: 0000000000000008\nCapBnd: 0000000000000008\nCapAmb: 0000000000000000\nNoNewPrivs: 1\nSeccomp: 2")
 	b.is("its files", "stat -c '%A %U:%G %n' /run/utmp /var/log/wtmp /run/utmpd /var/lib/utmpd",
 		"-rw-rw-r-- root:utmp /run/utmp\n-rw-rw-r-- root:utmp /var/log/wtmp\ndrwxr-xr-x utmpd:utmpd /run/utmpd\ndrwxr-xr-x utmpd:utmpd /var/lib/utmpd")
 	if log := b.sh("journalctl -u utmpd -u utmpd-boot -b -o cat --no-pager"); strings.Contains(log, "level=WARN") ||
