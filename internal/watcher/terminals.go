@@ -64,8 +64,11 @@ func (w *Watcher) hold(q session.Sight) bool {
 // logNone logs that no terminal can be held, once until one can be again.
 func (w *Watcher) logNone(err error) {
 	if !w.none {
-		w.log.Warn("cannot keep more terminals in view, a session may be kept by whoever gets the number of its terminal",
-			"terminals", len(w.held), "watched", len(w.byToken), "error", err)
+		args := []any{"terminals", len(w.held), "watched", len(w.byToken)}
+		if err != nil {
+			args = append(args, "error", err)
+		}
+		w.log.Warn("cannot keep more terminals in view, a session may be kept by whoever gets the number of its terminal", args...)
 	}
 	w.none = true
 }
