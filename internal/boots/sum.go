@@ -205,8 +205,7 @@ func window(ps []Period, since, until time.Time, present *Present) *windowed {
 		if p.UpKnown {
 			from = p.start()
 		}
-		// A clock that was not set tells of no time that can be part of a sum.
-		if unset(w.From) || from.Before(w.From) && !unset(from) {
+		if w.From.IsZero() || from.Before(w.From) {
 			w.From = from
 		}
 		if p.To.After(w.To) {
@@ -270,9 +269,7 @@ func (w *windowed) add(p *Period) {
 	}
 	w.Unknown += w.part(p.To, sure)
 	w.Down += w.part(sure, back)
-	if w.limits {
-		p.DownFor = w.part(p.To, back)
-	}
+	p.DownFor = w.part(p.To, back) // the next boot may have begun by a clock beyond all that is known
 }
 
 // goesOn makes p what it was at a time before its end: running.

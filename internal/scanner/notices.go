@@ -37,12 +37,9 @@ func (n *notices) start(ctx context.Context) {
 	}
 	n.running = true
 	n.runs.Go(func() {
-		first := true
+		var first sync.Once
 		err := n.opts.Notifier.Run(ctx, func() {
-			if first {
-				first = false
-				n.works <- struct{}{}
-			}
+			first.Do(func() { n.works <- struct{}{} })
 			n.Rescan()
 		})
 		if err != nil && ctx.Err() == nil {
