@@ -53,16 +53,23 @@ type Log interface {
 	Sync() error
 }
 
-// Options configure a Cleaner. All but DryRun and Hangs are required.
+// Options configure a Cleaner. All but DryRun, Opened and Hangs are required.
 type Options struct {
 	File   File
 	Log    Log
 	Gone   func(pid int32) bool // no living process has that pid
+	Opened func(OpenLogins)     // called in Run's goroutine; may block; nil: nobody wants to know
 	DryRun bool                 // judge, but write nothing
 	// Hangs is told that a file, "utmpx" or "wtmpx", has not answered since then, and,
 	// with a zero time, that it has. Run's goroutine calls it.
 	Hangs  func(file string, since time.Time)
 	Logger *slog.Logger
+}
+
+// OpenLogins are logins that are open in the wtmpx file, the oldest first.
+type OpenLogins struct {
+	Logins []session.OpenLogin
+	All    bool // all that are open, else those that have come since
 }
 
 // Cleaner cleans in the goroutine of [Cleaner.Run]. Make one with [New].
@@ -72,6 +79,10 @@ type Cleaner struct {
 
 	mu    sync.Mutex
 	queue []order
+	look  bool // Look was called
+
+	told  *openlogins.Logins // of which Opened has had the first logins,
+	nTold uint64             // so many
 
 	file, log  desk        // all calls on the two files
 	wroteLog   atomic.Bool // and not yet synced
@@ -132,10 +143,23 @@ func (c *Cleaner) Pay(debts []session.Debt, paid func(Payment, error)) {
 	c.enqueue(order{debts: debts, paid: paid})
 }
 
+// Look has Run read what was appended to the log, and tell which logins are open that
+// were not told yet. It does not block. It costs a look at the file if nothing was.
+func (c *Cleaner) Look() {
+	c.mu.Lock()
+	c.look = true
+	c.mu.Unlock()
+	c.signal()
+}
+
 func (c *Cleaner) enqueue(o order) {
 	c.mu.Lock()
 	c.queue = append(c.queue, o)
 	c.mu.Unlock()
+	c.signal()
+}
+
+func (c *Cleaner) signal() {
 	select {
 	case c.wake <- struct{}{}:
 	default:
@@ -148,24 +172,46 @@ func (c *Cleaner) enqueue(o order) {
 func (c *Cleaner) Run(ctx context.Context) {
 	defer c.sync()
 	// Read the log's history now, so that the first death does not wait for it.
-	_ = c.log.call(0, func() { _, _ = c.opts.Log.Read(ctx) })
+	c.tell(ctx)
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-c.wake:
 		}
-		c.carryOut(ctx, c.take())
+		orders, look := c.take()
+		c.carryOut(ctx, orders)
+		if look {
+			c.tell(ctx)
+		}
 	}
 }
 
 // take empties the queue and returns its orders.
-func (c *Cleaner) take() []order {
+func (c *Cleaner) take() (orders []order, look bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	orders := c.queue
-	c.queue = nil
-	return orders
+	orders, look = c.queue, c.look
+	c.queue, c.look = nil, false
+	return orders, look
+}
+
+// tell tells which logins are open that were not told yet. A log that cannot be read is
+// read again at the next look.
+func (c *Cleaner) tell(ctx context.Context) {
+	var open *openlogins.Logins
+	var err error
+	if hung := c.log.call(0, func() { open, err = c.opts.Log.Read(ctx) }); hung != nil || err != nil || c.opts.Opened == nil {
+		return
+	}
+	all := open != c.told // it was read anew, as after a rotation
+	if all {
+		c.told, c.nTold = open, 0
+	}
+	var logins []session.OpenLogin
+	if logins, c.nTold = open.Since(c.nTold); len(logins) > 0 {
+		c.opts.Opened(OpenLogins{Logins: logins, All: all})
+	}
 }
 
 // carryOut cleans for all orders together. Many sessions that ended while the last

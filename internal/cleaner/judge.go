@@ -23,6 +23,9 @@ func judge(logins *openlogins.Logins, d session.Debt) (session.Logout, session.L
 		return session.Closed, session.Login{}
 	}
 	r := d.Login
+	if d.Alone {
+		return judgeAlone(logins, d), session.Login{}
+	}
 	if !logins.Knows(r.Line) {
 		if names, ok := elsewhere(logins, d); ok {
 			return session.LogoutOwed, names
@@ -45,6 +48,15 @@ func judge(logins *openlogins.Logins, d session.Debt) (session.Logout, session.L
 		return session.Closed, session.Login{}
 	}
 	return session.NoLogout, session.Login{}
+}
+
+// judgeAlone decides for a login that stands in the log alone: it is known which one it is.
+func judgeAlone(logins *openlogins.Logins, d session.Debt) session.Logout {
+	login, open := logins.On(d.Login.Line)
+	if open && written(login, d.Login, earliest(d)) {
+		return session.Appended
+	}
+	return session.Closed
 }
 
 // elsewhere returns the login of a session that a program recorded under another line in

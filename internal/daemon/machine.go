@@ -22,6 +22,7 @@ type machine struct {
 	files    sysfile.System
 	procs    watcher.Kernel
 	notifier func(file string) scanner.Notifier
+	appends  func(log string) scanner.Notifier
 	systemd  *sdnotify.Notifier
 
 	wall func(at time.Time) time.Time     // what the wall clock showed at a moment
@@ -43,6 +44,7 @@ func thisMachine() machine {
 		files:      sysfile.Kernel(),
 		procs:      watcher.System(),
 		notifier:   func(file string) scanner.Notifier { return notify.NewInotify(file) },
+		appends:    func(log string) scanner.Notifier { return notify.NewAppends(log) },
 		systemd:    sdnotify.New(os.Getenv),
 		wall:       func(at time.Time) time.Time { return at.Round(0) },
 		up:         func(at time.Time) time.Duration { return at.Sub(proc.Boot(time.Now())) },

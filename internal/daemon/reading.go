@@ -36,6 +36,9 @@ func (d *daemon) scanned(ev scanner.Event) error {
 		return err
 	}
 	d.takeScan(ev)
+	if ev.Periodic {
+		d.logins.periodic()
+	}
 	return d.displaced(ev)
 }
 

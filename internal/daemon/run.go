@@ -57,6 +57,7 @@ type daemon struct {
 	watcher *watcher.Watcher
 	scanner *scanner.Scanner
 	cleaner *cleaner.Cleaner
+	logins  *logWatch
 	heart   *heartbeat.Heartbeat
 	before  heartbeat.Note // of an earlier run in this boot; else empty
 	clock   *clock.Watch
@@ -158,12 +159,14 @@ func (d *daemon) build() {
 	d.cleaner = cleaner.New(cleaner.Options{
 		File: d.file, Log: openlogins.New(d.cfg.WtmpxFile, logOptions),
 		Gone:   func(pid int32) bool { return watcher.Dead(d.on.procs, pid) },
+		Opened: d.loginsOpened,
 		DryRun: d.flags.dryRun, Logger: d.log.Logger,
 		Hangs: func(file string, since time.Time) {
 			d.hangs.set(file, since)
 			d.emit(input{at: time.Now()}) // for the status
 		},
 	})
+	d.logins = d.newLogWatch()
 	d.before = d.noteBefore()
 	d.heart = heartbeat.New(d.heartbeatOptions())
 	d.clock = clock.NewWatch(d.clockOptions())
@@ -224,6 +227,8 @@ func (d *daemon) startRooms(ctx context.Context) (failed <-chan error) {
 	})
 	start("cleaner", d.cleaner.Run)
 	start("scanner", d.scanner.Run)
+	start("logins", d.logins.run)
+	start("logins", d.logins.pass)
 	if !d.flags.dryRun { // which touches nothing
 		start("heartbeat", d.heart.Run)
 		start("clock", d.clock.Run)

@@ -313,6 +313,9 @@ func (w *simWorld) logout(r utmpx.Record, log []logEntry) {
 	case !ok:
 		w.broken("2: a logout of line %q, which is not open", r.Line)
 		return
+	case log[at].alone != nil:
+		w.aloneLogout(r, log[at])
+		return
 	case log[at].of == nil:
 		w.broken("2: a logout after the login of %v", log[at].rec)
 		return
@@ -445,6 +448,7 @@ func (p *simProc) foreignKnown() bool { return p.foreign && (p.seenBy != 0 || p.
 func (w *simWorld) checkLog() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.checkAlone()
 	for i, e := range w.history {
 		if e.of != nil && i >= w.lost && w.mustClose(e) {
 			w.count("logins of the displaced: judged")
@@ -535,7 +539,8 @@ func (w *simWorld) checkEmpty() {
 	d := w.run.d
 	for _, path := range []string{
 		"utmpx.sessions", "utmpx.recheck", "processes.byPID", "processes.byToken", "processes.idle",
-		"grace.heap", "evidence", "terminals.followed", "waits.byKey", "waits.stored", "debts.owed", "debts.promised",
+		"grace.heap", "evidence", "terminals.followed", "waits.byKey", "waits.stored", "waits.byName", "waits.told", "waits.due",
+		"debts.owed", "debts.promised",
 	} {
 		t := reflect.ValueOf(d.table).Elem()
 		for name := range strings.SplitSeq(path, ".") {

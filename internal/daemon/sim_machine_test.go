@@ -44,6 +44,9 @@ func (w *simWorld) spawn(pid int32) *simProc {
 	for _, s := range w.sessions {
 		s.proc.reused = s.proc.reused || s.proc.pid == pid
 	}
+	for _, a := range w.alone {
+		a.proc.reused = a.proc.reused || a.proc.pid == pid
+	}
 	if had := w.had[pid]; len(had) > 0 {
 		w.count("pid reused")
 		if time.Since(had[len(had)-1].endAt) < 10*time.Millisecond {

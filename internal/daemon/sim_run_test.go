@@ -32,6 +32,7 @@ type simRun struct {
 	pidfds  int
 	ptys    int // terminals in view
 	notice  func()
+	logged  func() // tells that the log was appended to
 	set     func() // tells that the clock was set
 }
 
@@ -46,6 +47,18 @@ func (r *simRun) Run(ctx context.Context, notice func()) error {
 }
 
 func (r *simRun) Renew() {}
+
+// simAppends is the Notifier of the log.
+type simAppends struct{ *simRun }
+
+func (r simAppends) Run(ctx context.Context, notice func()) error {
+	r.w.mu.Lock()
+	r.logged = notice
+	r.w.mu.Unlock()
+	notice()
+	<-ctx.Done()
+	return nil
+}
 
 func (r *simRun) clocks() clock.Reading {
 	r.w.mu.Lock()
@@ -106,6 +119,7 @@ func (w *simWorld) start(back int) {
 	on := machine{
 		files: simFiles{r}, procs: kernel,
 		notifier:   func(string) scanner.Notifier { return r },
+		appends:    func(string) scanner.Notifier { return simAppends{r} },
 		systemd:    sdnotify.New(func(string) string { return "" }),
 		wall:       func(at time.Time) time.Time { w.mu.Lock(); defer w.mu.Unlock(); return w.wallAt(at) },
 		up:         w.up,

@@ -212,6 +212,8 @@ var simKinds = []struct {
 			go d.emit(input{time.Now(), []table.Event{table.Requested{PIDs: []int32{pid}}}})
 		}
 	}},
+	{"alone", 6, func(w *simWorld, e simEvent) { w.aloneLogin(e.A, min(e.B%(alones+3), aloneSu), e.C) }},
+	{"aloneends", 8, func(w *simWorld, e simEvent) { w.aloneEnds(e.A, e.B) }},
 	{"contained", 2, func(w *simWorld, e simEvent) { w.contained(e.A%3 == 0) }},
 	{"ghost", 1, func(w *simWorld, e simEvent) { w.ghost(e.A) }},
 	{"takeover", 3, func(w *simWorld, e simEvent) {
@@ -294,7 +296,7 @@ func newEvent(r *rand.Rand, calm bool) simEvent {
 	}
 	e.After = newPause(r)
 	e.Kind = newKind(r)
-	if calm && !slices.Contains([]string{"login", "hangup", "leave", "reap"}, e.Kind) {
+	if calm && !slices.Contains([]string{"login", "hangup", "leave", "reap", "alone", "aloneends"}, e.Kind) {
 		e.Kind = "exit"
 	}
 	if r.IntN(5) == 0 && !calm && e.Kind != "stop" && e.Kind != "start" {

@@ -70,6 +70,7 @@ func (s *simSession) lives() bool {
 type logEntry struct {
 	rec   utmpx.Record
 	of    *simSession // of a login
+	alone *simAlone   // of a login that stands alone
 	utmpd bool
 }
 

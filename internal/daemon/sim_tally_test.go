@@ -64,7 +64,10 @@ var simTroubles = map[string]int{
 	"login in two seconds":           12, "login's parent outlives it": 12,
 	"record displaced while its process lives": 12, "record marked by its owner, and no logout": 12,
 	"logins of the displaced: judged": 300,
-	"login beyond MAX_FDS":            1, "no descriptors": 10, "request": 10,
+	"login alone":                     12, "login alone, its pid in the line": 12, "login alone, of a writer that ends": 12,
+	"login alone, on the line of a session": 8, "login alone, killed with the session": 25, "login alone, logs out": 16,
+	"logouts: of logins alone": 5, "logins alone: judged": 40, "logins alone: judged, on the line of a session": 200,
+	"login beyond MAX_FDS": 1, "no descriptors": 10, "request": 10,
 }
 
 // simShares are how much of what could be judged must have been, in percent.

@@ -61,6 +61,7 @@ type simWorld struct {
 	pool      []int32 // pids whose process is gone
 
 	sessions []*simSession
+	alone    []*simAlone
 	byRaw    map[string]*simSession // by the bytes of their records
 	history  []logEntry             // all that was ever appended to the wtmpx file
 	lost     int                    // how many of those, from the first, cannot be read any more
@@ -192,10 +193,22 @@ func (w *simWorld) locked(name string, f func()) {
 
 // fileChanged gives notice of a change of the utmpx file, as well as it can.
 func (w *simWorld) fileChanged() {
-	if w.run == nil || w.run.dead || w.run.notice == nil {
+	if w.run != nil && !w.run.dead {
+		w.tellOf(w.run.notice)
+	}
+}
+
+// logChanged does the same for the log.
+func (w *simWorld) logChanged() {
+	if w.run != nil && !w.run.dead {
+		w.tellOf(w.run.logged)
+	}
+}
+
+func (w *simWorld) tellOf(notice func()) {
+	if notice == nil {
 		return
 	}
-	notice := w.run.notice
 	switch w.notices {
 	case 1:
 		w.count("notice lost")

@@ -111,6 +111,7 @@ func (w *simWorld) appendLog(r utmpx.Record, of *simSession) {
 		return append(data, raw...)
 	})
 	w.history = append(w.history, logEntry{rec: simLayout.Decode(string(raw)), of: of})
+	w.logChanged()
 }
 
 // blind reports whether utmpd is between its last look at the log and its

@@ -34,6 +34,7 @@ const climbs = 10
 // directory is missing, it watches the nearest existing one above it.
 type Inotify struct {
 	name string
+	mask uint32 // of the file
 
 	mu        sync.Mutex
 	fd        int    // -1 while Run does not run
@@ -43,7 +44,13 @@ type Inotify struct {
 
 // NewInotify returns a Notifier for the named file.
 func NewInotify(name string) *Inotify {
-	return &Inotify{name: name, fd: -1}
+	return &Inotify{name: name, mask: fileMask, fd: -1}
+}
+
+// NewAppends returns a Notifier for a log. It does not tell when the times of the file are
+// set, as the heartbeat sets them.
+func NewAppends(name string) *Inotify {
+	return &Inotify{name: name, mask: fileMask &^ unix.IN_ATTRIB, fd: -1}
 }
 
 // Run calls notice at the start, and when the file changes or is replaced, until
@@ -120,7 +127,7 @@ func (n *Inotify) add() error {
 	if err := n.addDir(); err != nil {
 		return err
 	}
-	_, err := n.addOne(&n.file, n.name, fileMask)
+	_, err := n.addOne(&n.file, n.name, n.mask)
 	return err
 }
 

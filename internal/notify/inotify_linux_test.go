@@ -14,8 +14,13 @@ import (
 // notice and fails the test without one.
 func noticed(t *testing.T, name string) (n *Inotify, want func(what string)) {
 	t.Helper()
-	notices := make(chan struct{}, 1)
 	n = NewInotify(name)
+	return n, noticedBy(t, n)
+}
+
+func noticedBy(t *testing.T, n *Inotify) (want func(what string)) {
+	t.Helper()
+	notices := make(chan struct{}, 1)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() {
@@ -49,7 +54,32 @@ func noticed(t *testing.T, name string) (n *Inotify, want func(what string)) {
 		}
 	}
 	want("at the start")
-	return n, want
+	return want
+}
+
+// TestAppends: a log that is appended to gives a notice, the heartbeat of its times none.
+func TestAppends(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "wtmp")
+	write(t, name, "1")
+	want := noticedBy(t, NewAppends(name))
+	got := make(chan struct{})
+	go func() { want("the write"); close(got) }()
+	if err := os.Chtimes(name, time.Now(), time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-got:
+		t.Error("a notice of the access time")
+	case <-time.After(100 * time.Millisecond):
+	}
+	write(t, name, "23")
+	<-got
+	if err := os.Rename(name, name+".1"); err != nil {
+		t.Fatal(err)
+	}
+	want("rotated away")
+	write(t, name, "4")
+	want("created again")
 }
 
 func write(t *testing.T, name, text string) {

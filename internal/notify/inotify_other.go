@@ -12,6 +12,9 @@ type Inotify struct{}
 // NewInotify returns a Notifier for the named file.
 func NewInotify(string) *Inotify { return &Inotify{} }
 
+// NewAppends returns a Notifier for a log.
+func NewAppends(string) *Inotify { return &Inotify{} }
+
 // Run calls notice once and returns [ErrUnsupported].
 func (n *Inotify) Run(_ context.Context, notice func()) error {
 	notice()

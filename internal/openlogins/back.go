@@ -146,6 +146,7 @@ func (s *state) openBefore() *Logins {
 		before.gap = gap{from: s.gap.from, file: before.file}
 	}
 	before.file++
+	before.opens = s.opens
 	return before
 }
 

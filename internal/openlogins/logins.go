@@ -3,10 +3,13 @@
 package openlogins
 
 import (
+	"cmp"
 	"maps"
+	"slices"
 	"strings"
 
 	"utmpd.dev/utmpd/internal/boots"
+	"utmpd.dev/utmpd/internal/session"
 	"utmpd.dev/utmpd/utmpx"
 )
 
@@ -42,6 +45,7 @@ type Logins struct {
 	since  utmpx.Time       // time of the first record after the last boot, shutdown or gap
 	latest utmpx.Time       // time of the last record
 	byPID  map[int32]*line  // the open ones, not open for a pid of several; nil until it is asked for
+	opens  uint64           // counts the logins so far
 }
 
 // line is what the records of a line have shown.
@@ -49,7 +53,8 @@ type line struct {
 	name string
 	open bool
 	Login
-	file int // of its last record
+	file int    // of its last record
+	nth  uint64 // of the logins so far, if it is open
 }
 
 // gap is a part of a log that could not be read, from the time of the record
@@ -86,6 +91,27 @@ func (l *Logins) OfProcess(pid int32) (name string, login Login, ok bool) {
 		return "", Login{}, false
 	}
 	return at.name, at.Login, true
+}
+
+// Since returns the logins that are open and came after the first n ones, in their order,
+// and how many have come by now.
+func (l *Logins) Since(n uint64) (opened []session.OpenLogin, now uint64) {
+	if n == l.opens {
+		return nil, n
+	}
+	var lines []*line
+	for _, at := range l.lines {
+		if at.open && at.nth > n {
+			lines = append(lines, at)
+		}
+	}
+	slices.SortFunc(lines, func(a, b *line) int { return cmp.Compare(a.nth, b.nth) })
+	for _, at := range lines {
+		opened = append(opened, session.OpenLogin{
+			Login: session.Login{Line: at.name, PID: at.PID, Time: at.Time}, ID: at.ID, User: at.User,
+		})
+	}
+	return opened, l.opens
 }
 
 // Knows reports whether any record of the line is known.
@@ -181,7 +207,10 @@ func (l *Logins) add(r utmpx.Record) {
 		l.since = r.Time
 	}
 	if at := l.line(r.Line); at != nil {
-		at.add(r, l.file)
+		if at.add(r, l.file) {
+			l.opens++
+			at.nth = l.opens
+		}
 	}
 }
 
@@ -201,17 +230,19 @@ func (l *Logins) line(name string) *line {
 	return at
 }
 
-// add takes the next record of the line.
-func (at *line) add(r utmpx.Record, file int) {
+// add takes the next record of the line, and reports whether it is a login.
+func (at *line) add(r utmpx.Record, file int) bool {
 	first := at.file != file
 	at.file = file
 	switch {
 	case r.Type == utmpx.UserProcess && r.User != "":
 		at.open = true
 		at.Login = Login{PID: r.PID, ID: strings.Clone(r.ID), User: strings.Clone(r.User), Time: r.Time}
+		return true
 	case first, r.Type == utmpx.DeadProcess, isProcess(r.Type) && r.User == "":
 		at.open, at.Login = false, Login{}
 	}
+	return false
 }
 
 func isProcess(t utmpx.Type) bool { return t >= utmpx.InitProcess && t <= utmpx.DeadProcess }

@@ -36,6 +36,13 @@ type Login struct {
 	Time utmpx.Time
 }
 
+// OpenLogin is a login that is open in the wtmpx file.
+type OpenLogin struct {
+	Login
+	ID   string
+	User string
+}
+
 // Outcome is what became of a [Job].
 type Outcome int
 
@@ -85,6 +92,8 @@ type Debt struct {
 	Rivals []utmpx.Record // as in [Job]; not saved
 	Of     Login          // the login in the wtmpx file that is known to be the session's; zero: the judgement finds it
 	By     ID             // utmpd has not marked the record: the process by which the session lives or lived; else zero
+	Alone  bool           // there was no record: the login stands in the wtmpx file alone
+	Since  time.Time      // of Alone: when the process was first seen alive
 }
 
 // Debt returns the logout of the job's session.

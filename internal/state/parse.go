@@ -137,6 +137,9 @@ func (f *fields) owed() session.Debt {
 		d.By = session.ID{PID: f.word("by ").int32(' '), Start: f.word("start ").uint(' ', 64)}
 		d.By.Inode = f.word("inode ").uint(f.endOf("inode "), 64)
 	}
+	if strings.HasPrefix(f.rest, "since ") {
+		d.Alone, d.Since = true, f.word("since ").time(f.endOf("since "))
+	}
 	if f.rest != "" {
 		d.Of = session.Login{Line: f.word("of ").quoted(' '), PID: f.word("pid ").int32(' ')}
 		d.Of.Time.Sec = f.word("at ").int(' ', 64)

@@ -181,6 +181,9 @@ func appendOwed(b []byte, d *session.Debt) []byte {
 		b = appendUint(append(b, " start "...), d.By.Start)
 		b = appendUint(append(b, " inode "...), d.By.Inode)
 	}
+	if d.Alone {
+		b = appendTime(append(b, " since "...), d.Since)
+	}
 	if d.Of.Line != "" {
 		b = strconv.AppendQuote(append(b, " of "...), d.Of.Line)
 		b = strconv.AppendInt(append(b, " pid "...), int64(d.Of.PID), 10)
@@ -223,7 +226,7 @@ func (s *State) check() error {
 
 // storable reports whether a file can hold the logout.
 func storable(d *session.Debt) bool {
-	return inCalendar(d.End) && inCalendar(d.After) && d.Login.Layout() != nil
+	return inCalendar(d.End) && inCalendar(d.After) && inCalendar(d.Since) && d.Login.Layout() != nil
 }
 
 // inCalendar reports whether a file can hold a time: one in the years 0 to 9999.

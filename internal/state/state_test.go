@@ -53,6 +53,13 @@ func unmarked() session.Debt {
 	return d
 }
 
+// alone is a logout of a session whose login stands in the log alone.
+func alone(since time.Time) session.Debt {
+	d := unmarked()
+	d.Alone, d.Since = true, since
+	return d
+}
+
 // example has each field and each kind of line.
 func example() State {
 	id := session.ID{PID: 4711, Start: 8150, Inode: 77}
@@ -74,6 +81,8 @@ func example() State {
 				debt(utmpx.Glibc400LE, session.Status{}),
 				waiting(),
 				unmarked(),
+				alone(at),
+				alone(time.Time{}),
 			},
 		},
 	}

@@ -26,7 +26,7 @@ type earlierSession struct {
 // no record was seen, it is what the earlier run knew.
 func (t *Table) Checkpoint(now Moment) session.Checkpoint {
 	t.dirty = false
-	c := session.Checkpoint{Alive: now.Wall, Owed: append(t.debts.all(), t.waits.all()...)}
+	c := session.Checkpoint{Alive: now.Wall, Owed: append(t.debts.all(), t.waits.all(now)...)}
 	c.Sessions = make([]session.Entry, 0, t.counts.Sessions+len(t.earlier))
 	for _, was := range t.earlier.sorted() { // then there are no others, and all are of one moment
 		c.Alive = was.alive
@@ -94,6 +94,7 @@ func (s *entry) checkpoint(now Moment) session.Entry {
 // and the process with the same identity only.
 func (t *Table) Restore(c session.Checkpoint) {
 	t.earlier = earlierOf(c)
+	t.waits.storedAt = c.Alive
 	for _, d := range c.Owed {
 		if d.Of.Line != "" || d.By.PID > 0 {
 			t.waits.stored = append(t.waits.stored, d)

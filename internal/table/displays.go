@@ -39,7 +39,7 @@ func (t *Table) needsWitness(s *entry, d session.Display) bool {
 // displayFacts puts together what is known of a session on a display.
 func (t *Table) displayFacts(s *entry, w session.Witness) displayFacts {
 	d, shown := s.display()
-	if !shown || !t.needsWitness(s, d) {
+	if !shown || s.alone || !t.needsWitness(s, d) {
 		return displayFacts{}
 	}
 	return displayFacts{

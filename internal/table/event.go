@@ -25,6 +25,12 @@ type (
 	// records stays in use.
 	NotRead struct{}
 
+	// LoggedIn tells which logins are open in the wtmpx file, the oldest first: all of
+	// them, or those that have come since the event before.
+	LoggedIn struct {
+		Logins []session.OpenLogin
+		All    bool
+	}
 	// Requested asks to look at these processes and their records now.
 	Requested struct{ PIDs []int32 }
 	// Alive answers one pid of [Actions.Watch]: a process has it. The process is watched
@@ -81,6 +87,7 @@ type (
 
 func (Scanned) event()    {}
 func (NotRead) event()    {}
+func (LoggedIn) event()   {}
 func (Requested) event()  {}
 func (Alive) event()      {}
 func (Gone) event()       {}

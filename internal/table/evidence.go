@@ -31,6 +31,7 @@ const reviewKey = 1 << 63
 func (t *Table) question(s *entry) (q session.Question, any bool) {
 	q = session.Question{Key: s.key, User: s.user}
 	display, shown := s.display()
+	shown = shown && !s.alone
 	if shown && t.needsWitness(s, display) {
 		q.Shown, q.Display, any = true, display, true
 	}
@@ -109,7 +110,7 @@ func (t *Table) reviewed(s *entry, e session.Evidence) {
 func (t *Table) facts(s *entry, e session.Evidence) facts {
 	f := facts{
 		gone: e.Gone, unsure: e.Unsure, hidden: e.Hidden, blind: e.Blind, seen: s.seen, user: e.User, owner: e.Owner,
-		display: t.displayFacts(s, e.Witness),
+		display: t.displayFacts(s, e.Witness), anyone: s.alone,
 	}
 	if s.held != nil {
 		f.seen = s.held.seen
@@ -122,7 +123,7 @@ func (t *Table) facts(s *entry, e session.Evidence) facts {
 			continue
 		}
 		c := t.candidate(s, l)
-		c.own, c.outer = s.sawOn(l)
+		c.own, c.outer = s.sawOn(l) // of a login in the log alone there was no look
 		c.others = t.ownsLine(l, s)
 		f.leaders = append(f.leaders, c)
 	}
@@ -214,6 +215,10 @@ func (t *Table) noLonger(s *entry) {
 // stayHidden has a session wait for as long as it cannot be known whether it lives, and
 // reports that once.
 func (t *Table) stayHidden(s *entry, reason string) {
+	if s.alone {
+		t.park(s) // until the next reading
+		return
+	}
 	if !s.hidden {
 		s.hidden = true
 		t.reportLeft(s, reason)
@@ -238,7 +243,7 @@ func (t *Table) ownsLine(l session.Candidate, s *entry) bool {
 			continue
 		}
 		for o := g.first; o != nil; o = o.next {
-			if o != s && o.line == s.line && o.owns(id) && !t.waits.sharesLeader(o, s) {
+			if o != s && o.line == s.line && !o.alone && o.owns(id) && !t.waits.sharesLeader(o, s) {
 				return true
 			}
 		}

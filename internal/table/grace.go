@@ -40,6 +40,16 @@ func (t *Table) wait(s *entry, due time.Duration) {
 
 // graceOver goes on with a session that has waited long enough.
 func (t *Table) graceOver(s *entry) {
+	if s.alone {
+		t.waits.due = append(t.waits.due, s)
+		return
+	}
+	t.goOnDead(s)
+}
+
+// goOnDead asks for the evidence about a session, or cleans it if there is none to ask
+// for.
+func (t *Table) goOnDead(s *entry) {
 	if q, any := t.question(s); any {
 		t.gather(s, q)
 		return

@@ -15,6 +15,7 @@ type facts struct {
 	seen      bool          // the process of its record was seen alive
 	user      session.Owner // of the record
 	owner     session.Owner // of the terminal, when it was first looked at
+	anyone    bool          // whoever leads the terminal keeps the session
 	leaders   []candidate   // of the terminal
 	namesakes []candidate   // those whose number in another pid namespace is ut_pid
 	display   displayFacts
@@ -133,5 +134,5 @@ func (f facts) namesake(foreign bool) (session.ID, bool) {
 // record's user's or that of the terminal's owner. If the user's name is not known here
 // it may be anybody's.
 func (f facts) mayKeep(uid uint32) bool {
-	return session.MayKeep(uid, f.user, f.owner)
+	return f.anyone || session.MayKeep(uid, f.user, f.owner)
 }

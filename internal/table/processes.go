@@ -155,10 +155,13 @@ func (t *Table) alive(ev Alive) {
 			t.foundDead(s, foundGone)
 		case s.id.PID != 0 && !s.id.Same(ev.ID):
 			t.foundDead(s, foundOther)
+		case s.id.PID == 0 && t.startedLater(s, ev) && s.alone: // its own was never seen
+			t.giveUp(s)
 		case s.id.PID == 0 && t.startedLater(s, ev):
 			t.foundDead(s, foundLater)
 		default:
 			t.lives(s, p, ev)
+			t.livesAlone(s)
 		}
 	}
 }

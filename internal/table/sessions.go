@@ -77,6 +77,7 @@ type entry struct {
 	seen   bool    // the process was seen alive
 	exact  bool    // end is the time of the death, not of the finding
 	summed bool
+	alone  bool // it has no record: its login stands in the wtmpx file alone
 	fits   bool // the process began when one of this login would have
 }
 

@@ -27,7 +27,7 @@ func newSights() sights { return sights{asked: map[uint64]*entry{}} }
 
 // look has the line of a session looked at, and once more a second later.
 func (t *Table) look(s *entry) {
-	if s.sight != nil || !maybeTerminal(s.line) {
+	if s.sight != nil || s.alone || !maybeTerminal(s.line) {
 		return
 	}
 	s.sight = &session.Sighting{}

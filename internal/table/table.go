@@ -26,6 +26,7 @@
 //	cleaning.go    orders to clean a record, and what became of them
 //	debts.go       logouts that wait for the wtmpx file
 //	waits.go       logouts that wait for a process
+//	alone.go       logins that stand in the wtmpx file alone
 //	checkpoint.go  what a later run must know
 package table
 
@@ -114,6 +115,8 @@ func (t *Table) take(ev Event) {
 		t.scanned(ev)
 	case NotRead:
 		t.notRead()
+	case LoggedIn:
+		t.loggedIn(ev)
 	case Requested:
 		t.requested(ev)
 	case Alive:
@@ -146,6 +149,7 @@ func (t *Table) takeDue() {
 	for s := t.grace.pop(t.now.Mono); s != nil; s = t.grace.pop(t.now.Mono) {
 		t.graceOver(s)
 	}
+	t.judgeAlone()
 	t.lookAgain()
 	if t.unwatched.due && t.unwatched.next <= t.now.Mono {
 		t.askUnwatched()

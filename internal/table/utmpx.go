@@ -80,6 +80,7 @@ func (t *Table) scanned(ev Scanned) {
 	}
 	t.awaitStored()
 	t.checkTerminals(ev.Periodic)
+	t.scannedAlone(prev != next || ev.Periodic)
 	t.unwatched.scanned(t.counts.Unwatched+t.waits.unwatched, ev.Periodic, t.now.Mono)
 	t.reviewAll(ev.Periodic)
 }
@@ -127,6 +128,7 @@ func (t *Table) changed(prev, next *snapshot.Snapshot) {
 				r := s.record().Detach()
 				before[slot] = &r
 			}
+			t.overOn(s)
 			t.close(s, byOwner)
 		}
 		delete(u.recheck, slot)
@@ -213,6 +215,7 @@ func (t *Table) readSlot(slot int) {
 		s := t.newEntry(u, int32(slot), r)
 		u.put(s)
 		t.open(s, r.Raw())
+		t.recorded(s, r)
 	}
 }
 

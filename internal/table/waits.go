@@ -12,13 +12,15 @@ import (
 )
 
 // waits are the logouts that wait for a process. It is a source of sessions: each lives
-// by that process, and is cleaned by its logout alone. There are two kinds.
+// by that process, and is cleaned by its logout alone. There are three kinds.
 //
 // The open login names another process than the record did: while that lives, the login
 // may be another session's.
 //
 // The record is not the session's any more: its owner has marked it, or another one has
 // taken its place while its process lived. Its owner has the grace to write the logout.
+//
+// There never was a record: the login stands in the log alone, see alone.go.
 //
 // They are not sessions of the utmpx file, so no count has them. Those of the first kind
 // count as logouts that wait.
@@ -30,12 +32,15 @@ type waits struct {
 	// and go between two readings.
 	unwatched int
 	stored    []session.Debt // of an earlier run, until the first reading
+	storedAt  time.Time      // when that run has saved them
+	logins
 }
 
 // waiting is one of them.
 type waiting struct {
 	entry *entry
 	debt  session.Debt // Of is set in the first kind
+	login              // of the third kind
 }
 
 // ownerWrites is how long an owner has at least to write its logout after it has marked
@@ -43,7 +48,7 @@ type waiting struct {
 const ownerWrites = time.Second
 
 func newWaits() waits {
-	return waits{byKey: map[uint64]*waiting{}, byLine: map[string][]*waiting{}}
+	return waits{byKey: map[uint64]*waiting{}, byLine: map[string][]*waiting{}, logins: newLogins()}
 }
 
 func (w *waits) record(s *entry) utmpx.Record { return w.byKey[s.key].debt.Login }
@@ -69,7 +74,7 @@ func (w *waits) each() iter.Seq[*entry] {
 }
 
 // all returns the debts, which a later run must know.
-func (w *waits) all() []session.Debt {
+func (w *waits) all(now Moment) []session.Debt {
 	all := slices.Clone(w.stored)
 	for _, key := range sortedKeys(w.byKey) {
 		at := w.byKey[key]
@@ -77,6 +82,14 @@ func (w *waits) all() []session.Debt {
 		if d.Of.Line == "" {
 			d.By, d.End = at.entry.id, at.entry.end.time()
 			d.By.PID = at.entry.pid
+		}
+		if at.entry.alone {
+			if at.entry.id.PID == 0 {
+				continue // a later run finds it in the log
+			}
+			if d.Since = at.entry.seenSince(now); !d.End.IsZero() && !at.entry.exact {
+				d.After = at.entry.aliveUntil()
+			}
 		}
 		all = append(all, d)
 	}
@@ -88,6 +101,8 @@ func (t *Table) await(d session.Debt) {
 	d.Login = d.Login.Detach()
 	t.dirty = true
 	switch {
+	case d.Alone:
+		t.awaitAlone(d)
 	case d.Of.Line == "":
 		t.keep(&entry{
 			line: d.Login.Line, user: d.Login.User, pid: d.By.PID, id: d.By, login: d.Login.Time, end: wallOf(d.End), exact: d.After.IsZero(),
@@ -146,7 +161,7 @@ func (t *Table) keep(s *entry, d session.Debt) {
 	}
 	t.opened++
 	s.key, s.source, s.index = t.opened, &t.waits, -1
-	t.waits.byKey[s.key] = &waiting{s, d}
+	t.waits.byKey[s.key] = &waiting{entry: s, debt: d}
 	if _, shown := s.display(); d.Of.Line == "" && (shown || s.line == "") {
 		delete(t.waits.byKey, s.key)
 		t.release(s)
@@ -175,6 +190,11 @@ func (w *waits) remove(s *entry) {
 		w.owing--
 		return
 	}
+	if s.alone {
+		w.removeAlone(at)
+		return
+	}
+	w.review = true // of those that waited for this one
 	rest := slices.DeleteFunc(w.byLine[s.line], func(o *waiting) bool { return o == at })
 	if w.byLine[s.line] = rest; len(rest) == 0 {
 		delete(w.byLine, s.line)
@@ -203,7 +223,7 @@ func (t *Table) keptAlready(s *entry, d session.Debt) bool {
 		return false
 	}
 	for o := g.first; o != nil; o = o.next {
-		if o.source == &t.waits && o.line == s.line && o.user == s.user {
+		if o.source == &t.waits && !o.alone && o.line == s.line && o.user == s.user {
 			t.waits.byKey[o.key].debt.Login, o.login = d.Login, s.login
 			return true
 		}
@@ -236,6 +256,7 @@ func (t *Table) settle(s *entry) {
 	}
 	switch end := s.end.time(); {
 	case d.Of.Line == "":
+		t.waits.over(s)
 		d.By, d.End, d.Status = s.id, end, s.status
 		d.By.PID = s.pid
 		if login := s.login.Time(); end.Before(login) {
@@ -243,6 +264,9 @@ func (t *Table) settle(s *entry) {
 		}
 		if !s.exact {
 			d.After = s.aliveUntil()
+		}
+		if s.alone {
+			d.Since = s.seenSince(t.now)
 		}
 	case s.seen && d.End.Before(end): // it has outlived the session's own process
 		d.End = end
@@ -253,6 +277,8 @@ func (t *Table) settle(s *entry) {
 
 // giveUp forgets one that waits.
 func (t *Table) giveUp(s *entry) {
+	t.grace.remove(s)
+	delete(t.evidence, s.key)
 	t.unbind(s)
 	t.leave(s)
 	t.release(s)

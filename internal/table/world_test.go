@@ -49,6 +49,7 @@ type world struct {
 	cleaned   []session.Job
 	doubt     session.Login // the open login, which may be another session's
 	paid      []session.Debt
+	inLog     session.OpenLogin // the last one that was appended
 	log       []string
 	forgotten []session.Token
 	twins     map[*Table]*Table

@@ -42,3 +42,65 @@ func TestLoginOnAnotherLine(t *testing.T) {
 		})
 	}
 }
+
+// TestLoginInWtmpAlone has FTP servers that leave utmp out.
+func TestLoginInWtmpAlone(t *testing.T) {
+	for _, test := range []struct{ name, line string }{{"ftpd", "ftpd%d"}, {"vsftpd", "vsftpd:%d"}} {
+		for _, late := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, while utmpd runs: %v", test.name, late), func(t *testing.T) {
+				if !enter(t) {
+					return
+				}
+				session, start := sleeper(t), boot(machineBoot(t))
+				pid := session.Process.Pid
+				line := fmt.Sprintf(test.line, pid)
+				in := login("upload", line, pid, time.Now()).withID("")
+				w := newWorld(t, x86.bytes(start), x86.bytes(start))
+				if late {
+					w.start(t)
+				}
+				w.add(t, in, w.wtmp)
+				if !late {
+					w.start(t)
+				}
+				w.judged(t)
+				w.open(t, pid, line)
+				end(t, session)
+				if out := w.loggedOut(t, line); out.pid != int32(pid) {
+					t.Errorf("the logout is of %d, not %d: %v", out.pid, pid, out)
+				}
+			})
+		}
+	}
+}
+
+// TestSuWithinSession has su with pam_lastlog, whose login stands in wtmp alone, on the
+// line of the session.
+func TestSuWithinSession(t *testing.T) {
+	if !enter(t) {
+		return
+	}
+	alice, su := newTerminal(t), sleeper(t)
+	now, start := time.Now(), boot(machineBoot(t))
+	file := x86.bytes(start, login("alice", alice.line, alice.sshd.Process.Pid, now).withID("ts/"+alice.id()))
+	w := newWorld(t, file, file)
+	w.start(t)
+	w.add(t, login("root", alice.line, su.Process.Pid, time.Now()).withID(""), w.wtmp)
+	end(t, su) // its shell may go on
+	w.judged(t)
+	w.open(t, su.Process.Pid, alice.line)
+	end(t, alice.sshd)
+	if out := w.loggedOut(t, alice.line); out.pid != int32(su.Process.Pid) {
+		t.Errorf("the logout is of %d, not of su, %d: %v", out.pid, su.Process.Pid, out)
+	}
+}
+
+// open checks that wtmp has no logout of a process on a line.
+func (w world) open(t *testing.T, pid int, line string) {
+	t.Helper()
+	for _, r := range records(t, w.wtmp) {
+		if r.typ == typeDead && r.line == line && r.pid == int32(pid) {
+			t.Errorf("wtmp has a logout: %v", r)
+		}
+	}
+}
