@@ -44,6 +44,7 @@ type Logins struct {
 	capped bool             // a bound was met, so lines without an entry are unknown
 	since  utmpx.Time       // time of the first record after the last boot, shutdown or gap
 	latest utmpx.Time       // time of the last record
+	unused []line           // memory for lines; no two Logins share it
 	byPID  map[int32]*line  // the open ones, not open for a pid of several; nil until it is asked for
 	opens  uint64           // counts the logins so far
 }
@@ -168,9 +169,9 @@ func (l *Logins) clone() *Logins {
 	c := *l
 	c.byPID = nil
 	c.lines = maps.Clone(l.lines)
-	for name, at := range c.lines {
-		at := *at
-		c.lines[name] = &at
+	c.unused = make([]line, len(l.lines))
+	for name, at := range l.lines {
+		c.lines[name] = c.newLine(*at)
 	}
 	return &c
 }
@@ -225,9 +226,20 @@ func (l *Logins) line(name string) *line {
 		l.capped = true
 		return nil
 	}
-	at = &line{name: strings.Clone(name)}
+	at = l.newLine(line{name: strings.Clone(name)})
 	l.lines[at.name] = at
 	return at
+}
+
+// newLine returns memory for a line. It takes some at once: a log has many.
+func (l *Logins) newLine(at line) *line {
+	if len(l.unused) == 0 {
+		l.unused = make([]line, 16)
+	}
+	p := &l.unused[0]
+	l.unused = l.unused[1:]
+	*p = at
+	return p
 }
 
 // add takes the next record of the line, and reports whether it is a login.

@@ -52,7 +52,7 @@ func recordOf(j session.Job) jobRecord { return jobRecord{j.Generation, j.Slot, 
 func (d *debts) leftOut(j session.Job) {
 	out := d.promised[recordOf(j)].jobs
 	debt := j.Debt()
-	debt.Login, debt.Of = j.Record.Detach(), j.Login
+	debt.Login, debt.Of, debt.Rivals = j.Record.Detach(), j.Login, nil
 	d.promised[recordOf(j)] = promisedDebt{debt, out + 1}
 }
 
@@ -162,6 +162,9 @@ func (d *debts) waited() map[session.Login]bool {
 func (d *debts) paid(left []session.Debt, now time.Duration) int {
 	n := d.tried - len(left)
 	d.owed = append(slices.Clone(left), d.owed[d.tried:]...)
+	for i := range left {
+		d.owed[i].Rivals = nil // which are looked for again
+	}
 	d.out, d.tried, d.next = false, 0, now+owedEvery
 	return n
 }

@@ -51,9 +51,10 @@ type entry struct {
 	due    time.Duration // Moment.Mono when the wait ends; of one being cleaned, when that was ordered
 	sum    [16]byte      // of the record, if summed
 
-	sight *session.Sighting // who led the line when the process lived; nil: nobody looked
-	held  *held             // the session stays by a process whose end proves nothing
-	term  uint64            // the Key of the Sight that keeps its terminal in view; 0: none does
+	sight  *session.Sighting // who led the line when the process lived; nil: nobody looked
+	seenOn session.Sighting  // the memory of sight: nearly all have one
+	held   *held             // the session stays by a process whose end proves nothing
+	term   uint64            // the Key of the Sight that keeps its terminal in view; 0: none does
 
 	before *utmpx.Record // that this one has displaced, on its line, in the grace of that session
 

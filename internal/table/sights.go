@@ -30,7 +30,7 @@ func (t *Table) look(s *entry) {
 	if s.sight != nil || s.alone || !maybeTerminal(s.line) {
 		return
 	}
-	s.sight = &session.Sighting{}
+	s.sight = &s.seenOn
 	t.askSight(s)
 	if s.led {
 		return

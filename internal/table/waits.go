@@ -26,8 +26,9 @@ import (
 // count as logouts that wait.
 type waits struct {
 	byKey  map[uint64]*waiting
-	byLine map[string][]*waiting // those of the second kind
-	owing  int                   // those of the first kind
+	byLine map[string][]*waiting     // those of the second kind
+	shared map[string][]utmpx.Record // what rivals has returned of a line, until that changes
+	owing  int                       // those of the first kind
 	// unwatched is how many live and are not watched. Counted, as owing: many may come
 	// and go between two readings.
 	unwatched int
@@ -48,7 +49,7 @@ type waiting struct {
 const ownerWrites = time.Second
 
 func newWaits() waits {
-	return waits{byKey: map[uint64]*waiting{}, byLine: map[string][]*waiting{}, logins: newLogins()}
+	return waits{byKey: map[uint64]*waiting{}, byLine: map[string][]*waiting{}, shared: map[string][]utmpx.Record{}, logins: newLogins()}
 }
 
 func (w *waits) record(s *entry) utmpx.Record { return w.byKey[s.key].debt.Login }
@@ -98,7 +99,7 @@ func (w *waits) all(now Moment) []session.Debt {
 
 // await has a logout wait for a process: the one that its login names, or the session's.
 func (t *Table) await(d session.Debt) {
-	d.Login = d.Login.Detach()
+	d.Login, d.Rivals = d.Login.Detach(), nil // which are looked for when it is paid
 	t.dirty = true
 	switch {
 	case d.Alone:
@@ -172,6 +173,7 @@ func (t *Table) keep(s *entry, d session.Debt) {
 		t.waits.owing++
 	} else {
 		t.waits.byLine[s.line] = append(t.waits.byLine[s.line], t.waits.byKey[s.key])
+		delete(t.waits.shared, s.line)
 	}
 	t.ask(s)
 }
@@ -195,6 +197,7 @@ func (w *waits) remove(s *entry) {
 		return
 	}
 	w.review = true // of those that waited for this one
+	delete(w.shared, s.line)
 	rest := slices.DeleteFunc(w.byLine[s.line], func(o *waiting) bool { return o == at })
 	if w.byLine[s.line] = rest; len(rest) == 0 {
 		delete(w.byLine, s.line)
@@ -209,12 +212,18 @@ func (w *waits) sharesLeader(o, s *entry) bool {
 }
 
 // rivals returns the records of the sessions of a line that have lost theirs: the login
-// in the log may be theirs, and they are judged by themselves.
-func (w *waits) rivals(line string) (recs []utmpx.Record) {
-	for _, at := range w.byLine[line] {
-		recs = append(recs, at.debt.Login)
+// in the log may be theirs, and they are judged by themselves. Those who ask share what
+// is returned: of many sessions of one line, each asks.
+func (w *waits) rivals(line string) []utmpx.Record {
+	all := w.byLine[line]
+	if len(all) > 0 && w.shared[line] == nil {
+		recs := make([]utmpx.Record, len(all))
+		for i, at := range all {
+			recs[i] = at.debt.Login
+		}
+		w.shared[line] = recs
 	}
-	return recs
+	return slices.Clip(w.shared[line])
 }
 
 func (t *Table) keptAlready(s *entry, d session.Debt) bool {
@@ -225,6 +234,7 @@ func (t *Table) keptAlready(s *entry, d session.Debt) bool {
 	for o := g.first; o != nil; o = o.next {
 		if o.source == &t.waits && !o.alone && o.line == s.line && o.user == s.user {
 			t.waits.byKey[o.key].debt.Login, o.login = d.Login, s.login
+			delete(t.waits.shared, o.line)
 			return true
 		}
 	}

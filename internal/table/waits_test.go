@@ -3,6 +3,7 @@
 package table
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -218,5 +219,46 @@ func TestWaitedInVain(t *testing.T) {
 	acts := w.table.Handle(w.now, Paid{Waiting: []session.Debt{debt}})
 	if next, ok := w.table.Next(); len(acts.Watch) != 0 || len(acts.Pay) != 0 || !ok || next != w.now.Mono+owedEvery {
 		t.Errorf("%+v, next %v %v: it is not tried again after a pause", acts, next, ok)
+	}
+}
+
+// TestRivals: the sessions of a line share the records that it has lost, and each change
+// of them shows.
+func TestRivals(t *testing.T) {
+	table := New(Settings{})
+	lost := func(pid int32, user string, sec int64) {
+		login := utmpx.Record{Line: "pts/1", PID: pid, User: user, Time: utmpx.Time{Sec: sec}}
+		table.keep(&entry{line: "pts/1", pid: pid, user: user, login: login.Time}, session.Debt{Login: login})
+	}
+	secs := func() (all []int64) {
+		for _, r := range table.waits.rivals("pts/1") {
+			all = append(all, r.Time.Sec)
+		}
+		return all
+	}
+	want := func(what string, want ...int64) {
+		t.Helper()
+		if got := secs(); !slices.Equal(got, want) {
+			t.Errorf("%s: %v, want %v", what, got, want)
+		}
+	}
+	want("none")
+	lost(1, "alice", 1)
+	want("one", 1)
+	lost(2, "alice", 2)
+	want("two", 1, 2)
+	lost(2, "alice", 3)
+	want("the later record of one", 1, 3)
+	a, b := table.waits.rivals("pts/1"), table.waits.rivals("pts/1")
+	if &a[0] != &b[0] || cap(a) != len(a) {
+		t.Error("they are not shared, or can be appended to")
+	}
+	for s := range table.waits.each() {
+		table.giveUp(s)
+		break
+	}
+	want("one less", 3)
+	if len(a) != 2 || a[0].Time.Sec != 1 {
+		t.Errorf("what was returned has changed: %v", a)
 	}
 }

@@ -4,6 +4,7 @@ package watcher
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"utmpd.dev/utmpd/internal/proc"
@@ -48,7 +49,11 @@ const (
 	notWatched // no descriptor left
 )
 
+// carryOut carries out orders in turn, but gathers evidence last, for all of them
+// together: it takes one pass over /proc however much is asked, and newer evidence is
+// better.
 func (w *Watcher) carryOut(orders []Order) {
+	gather, questions := false, []session.Question(nil)
 	for _, order := range orders {
 		switch order.Op {
 		case Watch:
@@ -60,7 +65,11 @@ func (w *Watcher) carryOut(orders []Order) {
 		case Look:
 			w.add(Event{Kind: Looked, Sightings: w.look(order.Sights)})
 		case Gather:
-			w.add(Event{Kind: Gathered, Evidence: w.gather(order.Questions)})
+			if gather = true; questions == nil {
+				questions = slices.Clip(order.Questions)
+				continue
+			}
+			questions = append(questions, order.Questions...)
 		case Check:
 			w.add(Event{Kind: Checked, Terminals: order.Terminals, Gone: w.gone(order.Terminals)})
 		case Release:
@@ -69,6 +78,10 @@ func (w *Watcher) carryOut(orders []Order) {
 		if len(w.events) >= batchSize {
 			w.flush()
 		}
+	}
+	if gather {
+		w.flush() // the other answers do not wait for it
+		w.add(Event{Kind: Gathered, Evidence: w.gather(questions)})
 	}
 }
 

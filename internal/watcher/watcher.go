@@ -43,7 +43,8 @@ const (
 	// Look looks who leads the lines of records just seen. The answer is Looked.
 	Look
 
-	// Gather gathers evidence about sessions. The answer is Gathered.
+	// Gather gathers evidence about sessions. The answer is Gathered, one for all that
+	// wait together. It comes after the answers to the other orders that wait then.
 	Gather
 
 	// Check looks which terminals are gone. The answer is Checked.
@@ -105,7 +106,7 @@ type Event struct {
 	Status    session.Status
 	At        time.Time          // when it was seen, by Options.Now
 	Since     time.Time          // of Exited: zero if it came at At; else it came after this, and utmpd did not run
-	Evidence  []session.Evidence // of Gathered: one for each question of the order
+	Evidence  []session.Evidence // of Gathered: one for each question
 	Sightings []session.Sighting // of Looked, likewise
 	Nobody    session.Nobody     // of Alive: why the process is nobody's session
 	Terminals []uint64           // of Checked: those that were checked

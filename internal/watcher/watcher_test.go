@@ -239,6 +239,33 @@ func TestGather(t *testing.T) {
 	})
 }
 
+// TestGatherTogether checks that evidence that is asked for while other evidence is
+// gathered takes one pass, however often it is asked for, after all other orders.
+func TestGatherTogether(t *testing.T) {
+	k := newWorld()
+	k.slow = time.Second
+	inWorld(t, k, 10, func(r *rig) {
+		k.start(7)
+		gather := Order{Op: Gather, Questions: []session.Question{{Key: 9}}}
+		r.Do([]Order{gather})
+		synctest.Wait()
+		for range 5 {
+			r.Do([]Order{gather, {Op: Watch, PID: 7}})
+		}
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		events := r.take()
+		var kinds []Kind
+		for _, event := range events {
+			kinds = append(kinds, event.Kind)
+		}
+		want := []Kind{Gathered, Alive, Alive, Alive, Alive, Alive, Gathered}
+		if diff := cmp.Diff(want, kinds); diff != "" || k.passes != 2 {
+			t.Errorf("%d passes, want 2; events (-want +got):\n%s", k.passes, diff)
+		}
+	})
+}
+
 // TestMassDeath checks that of many simultaneous deaths each is reported once,
 // Exited first.
 func TestMassDeath(t *testing.T) {
@@ -396,7 +423,9 @@ func TestTimesWhileGathering(t *testing.T) {
 		}
 		r.watch(7, 8, 9)
 		r.take()
-		r.Do([]Order{{Op: Gather}, {Op: Watch, PID: 9}})
+		r.Do([]Order{{Op: Gather}})
+		synctest.Wait()
+		r.Do([]Order{{Op: Watch, PID: 9}})
 		var want []time.Time
 		for pid := int32(7); pid <= 9; pid++ {
 			time.Sleep(time.Second)

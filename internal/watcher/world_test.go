@@ -32,6 +32,7 @@ type world struct {
 	evidence []session.Evidence
 	hungUp   map[string]bool // lines
 	slow     time.Duration   // how long Gather takes
+	passes   int             // calls of Gather
 	poller   *simPoller
 }
 
@@ -154,6 +155,7 @@ func (s *simTerminal) Close() error {
 }
 
 func (k *world) Gather([]session.Question) []session.Evidence {
+	k.passes++
 	time.Sleep(k.slow)
 	return k.evidence
 }
