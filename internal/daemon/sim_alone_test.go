@@ -67,8 +67,9 @@ func (w *simWorld) aloneLogin(n, kind, opt int) {
 		}
 		a.rec.Time = utmpx.TimeOf(w.wallAt(time.Now()))
 		w.tell("root logs in on line %q in the log alone, %v", a.rec.Line, a.proc)
+		n := len(w.history)
 		w.appendLog(a.rec, nil)
-		if n := len(w.history) - 1; w.history[n].rec.User == a.rec.User && w.history[n].rec.Time == a.rec.Time { // the log did not fail
+		if len(w.history) > n { // the log did not fail
 			w.history[n].alone = a
 		}
 	})

@@ -219,14 +219,18 @@ func (w *waits) takeAlone() (due []*entry) {
 	return due
 }
 
-// judgeOne goes on with a login whose line and process no session has.
+// judgeOne goes on with a login whose line and process no session has. While the utmpx file
+// has no records, it shows neither that a session has ended nor that none has the line.
 func (t *Table) judgeOne(s *entry, over map[string]wallTime) {
-	switch at := t.waits.byKey[s.key]; {
-	case t.mayClose(s, over):
-		t.goOnDead(s)
-	case t.utmpx.snap.Len() == 0 && !at.waited: // the file may come back
+	at := t.waits.byKey[s.key]
+	byItself := at.pid || s.seenFor(aloneAge)
+	blind := !byItself && t.utmpx.snap.Len() == 0
+	switch {
+	case blind && !at.waited: // the file may come back
 		at.waited = true
 		t.wait(s, t.now.Mono+fileBack)
+	case !blind && t.mayClose(s, over):
+		t.goOnDead(s)
 	default:
 		t.giveUp(s)
 	}

@@ -241,6 +241,28 @@ func TestAloneOnLine(t *testing.T) {
 			w.kill(user, session.Status{})
 			return died
 		}},
+		{"one of two sessions of the line has ended, and the file is away", func(w *world) time.Time {
+			w.start(300)
+			r := w.login("pts/0", 300)
+			r.ID = "/0"
+			w.put(1, r)
+			w.scan()
+			w.kill(user, session.Status{})
+			w.kill(su, session.Status{})
+			died := w.now.Wall
+			w.pass(time.Minute)
+			file := w.file
+			w.file = nil
+			w.scan()
+			w.pass(time.Second)
+			w.wantUnpaid()
+			w.file = file
+			w.scan()
+			w.pass(time.Minute)
+			w.wantUnpaid()
+			w.kill(300, session.Status{})
+			return died
+		}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
