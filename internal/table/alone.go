@@ -13,8 +13,9 @@ import (
 )
 
 // aloneAge is how long the process of a login in the log alone must have been seen alive
-// before its death counts: some programs name one that ends at once.
-const aloneAge = time.Minute
+// before its death counts: some programs name one that ends at once. It is a minute, and a
+// second by which a death is found late where processes are polled.
+const aloneAge = time.Minute + time.Second
 
 // fileBack is how long a login waits for a utmpx file without records to have them again.
 const fileBack = time.Minute

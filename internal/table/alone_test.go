@@ -55,23 +55,23 @@ func TestAlone(t *testing.T) {
 		{"any line, for a minute", "ftp", func(w *world, line string) {
 			w.start(pid)
 			w.loggedIn(line, pid)
-			w.pass(time.Minute)
+			w.pass(aloneAge)
 		}, true},
 		{"any line, for less", "ftp", func(w *world, line string) {
 			w.start(pid)
 			w.loggedIn(line, pid)
-			w.pass(time.Minute - 1)
+			w.pass(aloneAge - 1)
 		}, false},
 		{"any line, for a minute, but for a restart", "ftp", func(w *world, line string) {
 			w.start(pid)
 			w.loggedIn(line, pid)
-			w.pass(time.Minute / 2)
+			w.pass(aloneAge / 2)
 			w.restart()
 			w.scan()
 			w.handle(LoggedIn{All: true, Logins: []session.OpenLogin{{
 				Login: session.Login{Line: line, PID: pid, Time: utmpx.TimeOf(w.now.Wall.Add(-time.Minute / 2))}, User: "root",
 			}}})
-			w.pass(time.Minute / 2)
+			w.pass(aloneAge / 2)
 		}, true},
 		{"a display, for an hour", ":1", func(w *world, line string) {
 			w.start(pid)
