@@ -5,6 +5,7 @@ package daemon
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"utmpd.dev/utmpd/internal/cleaner"
@@ -45,11 +46,14 @@ func (d *daemon) newLogWatch() *logWatch {
 func (l *logWatch) run(ctx context.Context) {
 	failing := false
 	for {
+		var first sync.Once
 		err := l.notifier.Run(ctx, func() {
-			if failing {
-				l.failed(nil)
-			}
-			failing = false
+			first.Do(func() {
+				if failing {
+					l.failed(nil)
+				}
+				failing = false
+			})
 			l.notice()
 		})
 		if err == nil || ctx.Err() != nil {

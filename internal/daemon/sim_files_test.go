@@ -111,7 +111,7 @@ type simHandle struct {
 	name   string
 	locked bool          // for writing
 	read   bool          // locked for reading
-	blind  bool          // is locked and has looked how long the file is: what comes now is not seen before it writes
+	blind  bool          // is locked and has looked at the file: what comes now is not seen before it writes
 	wrote  bool          // what it was locked for
 	reads  int           // under no lock
 	found  []*simSession // by the last of them
@@ -135,6 +135,7 @@ func (h *simHandle) ReadAt(p []byte, off int64) (n int, err error) {
 	err = h.do(simfile.Read, func() error {
 		n, err = h.h.ReadAt(p, off)
 		h.w.noteRead(h, p[:n], off)
+		h.blind = h.blind || h.locked && h.name == utmpName
 		return err
 	})
 	return n, err
@@ -144,6 +145,7 @@ func (h *simHandle) WriteAt(p []byte, off int64) (n int, err error) {
 	err = h.do(simfile.Write, func() error {
 		h.w.guardWrite(h, p, off)
 		n, err = h.h.WriteAt(p, off)
+		h.blind = false
 		h.w.fileChanged()
 		return err
 	})
@@ -216,7 +218,7 @@ func (h *simHandle) Lock(kind sysfile.LockKind) error {
 }
 
 func (h *simHandle) Unlock() error {
-	return h.do(simfile.Unlock, func() error { h.locked, h.read = false, false; return h.h.Unlock() })
+	return h.do(simfile.Unlock, func() error { h.locked, h.read, h.blind = false, false, false; return h.h.Unlock() })
 }
 
 func (h *simHandle) Holder(kind sysfile.LockKind) (pid int32, found bool, err error) {

@@ -142,7 +142,7 @@ var simKinds = []struct {
 	{"replace", 2, func(w *simWorld, e simEvent) { w.replace(e.A%2 == 0, e.B%4 == 0) }},
 	{"cut", 1, func(w *simWorld, e simEvent) {
 		w.disturb(0)
-		if w.exists(utmpName) && e.At != simfile.Write { // between two instructions: nobody can help it
+		if w.exists(utmpName) && e.At != simfile.Write && !w.blind(utmpName) { // between two instructions: nobody can help it
 			w.count("utmp cut")
 			w.files.Change(utmpName, func(data []byte) []byte { return data[:len(data)*(e.A%4)/4] })
 			w.fileChanged()

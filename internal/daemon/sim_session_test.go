@@ -291,7 +291,7 @@ func (w *simWorld) write(s *simSession, rec utmpx.Record, opt int) {
 				w.appendLog(s.rec, s)
 			}
 		}
-		if opt&optNoLock != 0 && !w.blind() {
+		if opt&optNoLock != 0 && !w.blind(wtmpName) {
 			w.count("wtmp appended to without a lock")
 			add()
 		} else {

@@ -114,12 +114,12 @@ func (w *simWorld) appendLog(r utmpx.Record, of *simSession) {
 	w.logChanged()
 }
 
-// blind reports whether utmpd is between its last look at the log and its
+// blind reports whether utmpd is between its last look at a file and its
 // write. A writer that takes no lock and writes just then cannot be helped.
-func (w *simWorld) blind() bool {
+func (w *simWorld) blind(name string) bool {
 	if w.run != nil {
 		for h := range w.run.handles {
-			if h.blind && h.name == wtmpName {
+			if h.blind && h.name == name {
 				return true
 			}
 		}
@@ -130,7 +130,7 @@ func (w *simWorld) blind() bool {
 // appendTorn appends a record of a line of its own in two parts, without a lock.
 // There is no second one if the writer dies.
 func (w *simWorld) appendTorn(dies bool) {
-	if w.blind() || w.tornLog != nil || !w.exists(wtmpName) || time.Now().Before(w.logFailsUntil) {
+	if w.blind(wtmpName) || w.tornLog != nil || !w.exists(wtmpName) || time.Now().Before(w.logFailsUntil) {
 		return
 	}
 	raw, _ := simLayout.Encode(utmpx.Record{Type: utmpx.UserProcess, Line: "hvc0", ID: "hvc0", User: "carol", PID: 77,

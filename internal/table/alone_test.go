@@ -69,7 +69,7 @@ func TestAlone(t *testing.T) {
 			w.restart()
 			w.scan()
 			w.handle(LoggedIn{All: true, Logins: []session.OpenLogin{{
-				Login: session.Login{Line: line, PID: pid, Time: utmpx.TimeOf(w.now.Wall.Add(-time.Minute / 2))}, User: "root",
+				Login: session.Login{Line: line, PID: pid, Time: utmpx.TimeOf(w.now.Wall.Add(-aloneAge / 2))}, User: "root",
 			}}})
 			w.pass(aloneAge / 2)
 		}, true},
