@@ -43,8 +43,8 @@ func (k simKernel) Look(sights []session.Sight) []session.Sighting {
 	seen := make([]session.Sighting, len(sights))
 	for i, q := range sights {
 		seen[i].Key = q.Key
-		p, l := k.w.procs[q.PID], k.w.terms[q.Line]
-		if p == nil || p.ended || l == nil || l.ended || k.w.unnamed() {
+		p, l := k.w.procs[q.ID.PID], k.w.terms[q.Line]
+		if p == nil || p.ended || !q.ID.Same(p.id()) || l == nil || l.ended || k.w.unnamed() {
 			continue
 		}
 		switch {

@@ -29,23 +29,24 @@ func TestLook(t *testing.T) {
 		t.Fatal("the leader has no child")
 	}
 	one := []session.Sight{
-		{Key: 1, Line: line, PID: int32(os.Getpid())},
-		{Key: 2, Line: line, PID: leader.PID},
-		{Key: 3, Line: line, PID: member},
-		{Key: 4, Line: "pts/999999", PID: leader.PID},
+		{Key: 1, Line: line, ID: session.ID{PID: int32(os.Getpid())}},
+		{Key: 2, Line: line, ID: leader},
+		{Key: 3, Line: line, ID: session.ID{PID: member}},
+		{Key: 4, Line: line, ID: session.ID{PID: member, Start: 1}}, // that had the pid before
+		{Key: 5, Line: "pts/999999", ID: leader},
 	}
 	many := one
 	for range maxWalks {
-		many = append(many, session.Sight{Key: 1, Line: line, PID: int32(os.Getpid())})
+		many = append(many, session.Sight{Key: 1, Line: line, ID: session.ID{PID: int32(os.Getpid())}})
 	}
 	for name, sights := range map[string][]session.Sight{"one by one": one, "in one pass": many} {
 		seen := Look(sights)
-		for i, want := range []session.Sighting{{Leader: leader}, {Leader: leader}, {Outer: leader}, {}} {
+		for i, want := range []session.Sighting{{Leader: leader}, {Leader: leader}, {Outer: leader}, {}, {}} {
 			got := seen[i]
 			if got.Key != sights[i].Key || got.Leader != want.Leader || got.Outer != want.Outer {
 				t.Errorf("%s: %d: %+v, want %+v", name, i, got, want)
 			}
-			if known := i < 3; got.Owner.Known != known || known && got.Owner.UID != uint32(os.Geteuid()) {
+			if known := i < 4; got.Owner.Known != known || known && got.Owner.UID != uint32(os.Geteuid()) {
 				t.Errorf("%s: %d: the terminal's owner is %+v", name, i, got.Owner)
 			}
 		}

@@ -39,9 +39,9 @@ func Look(sights []session.Sight) []session.Sighting {
 			continue
 		}
 		seen[i].Owner = session.Owner{Known: true, UID: t.st.Uid}
-		s, err := readStat(q.PID)
+		s, err := readStat(q.ID.PID)
 		switch {
-		case err != nil || s.ended():
+		case err != nil || s.ended() || !q.ID.Same(s.id()):
 		case q.Led:
 			seen[i].Leads = s.session == s.pid && s.tty == tty && !elsewhere(s, contained(s.pid), uint64(t.st.Dev))
 		case s.session == s.pid && s.tty == tty:
@@ -49,7 +49,7 @@ func Look(sights []session.Sight) []session.Sighting {
 		default:
 			seen[i].Outer = ancestorOn(tty, s)
 			if s.tty != tty {
-				below = append(below, descent{i, q.PID, tty})
+				below = append(below, descent{i, s.pid, tty})
 			}
 		}
 	}

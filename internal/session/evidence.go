@@ -9,7 +9,7 @@ import "strings"
 type Sight struct {
 	Key  uint64 // names the question in its answer
 	Line string // ut_line
-	PID  int32  // ut_pid, or the process that the session was found to live by, if Led
+	ID   ID     // of ut_pid, or of the process that the session was found to live by, if Led; without a Start if it is unknown
 	Led  bool
 	Hold bool // keep the terminal of the line in view, under Key, until it is released
 }

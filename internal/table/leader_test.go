@@ -43,6 +43,26 @@ func TestLeaderOfAnotherRecord(t *testing.T) {
 	w.wantAlive(1)
 }
 
+// TestTwins: of two records that name one pid and one line, the process is one's at most,
+// and the leader above it may be the other's shell.
+func TestTwins(t *testing.T) {
+	w := newWorld(t)
+	w.start(100)
+	w.start(101)
+	w.put(0, w.login("pts/0", 100))
+	second := w.login("pts/0", 100)
+	second.ID = "/0"
+	w.put(1, second)
+	w.sights[100] = session.Sighting{Outer: w.procs[101].id}
+	w.leaders["pts/0"] = ledBy(w.procs[101].id)
+	w.scan()
+	w.pass(time.Minute)
+	w.kill(100, session.Status{})
+	w.pass(time.Minute)
+	w.wantAlive(0)
+	w.wantAlive(1)
+}
+
 // TestLeaderFoundTooEarly: what was found on a line before a session asked says
 // nothing of it. Its leader may have come since.
 func TestLeaderFoundTooEarly(t *testing.T) {

@@ -41,8 +41,16 @@ func (t *Table) look(s *entry) {
 func (t *Table) askSight(s *entry) {
 	t.sights.asked[s.key] = s
 	t.out.Look = append(t.out.Look, session.Sight{
-		Key: s.key, Line: s.line, PID: s.pid, Led: s.led, Hold: s.term == 0 && session.PseudoTerminal(s.line),
+		Key: s.key, Line: s.line, ID: s.process(), Led: s.led, Hold: s.term == 0 && session.PseudoTerminal(s.line),
 	})
+}
+
+// process returns what is known of the process by which a session lives.
+func (s *entry) process() session.ID {
+	if s.id.PID != s.pid {
+		return session.ID{PID: s.pid}
+	}
+	return s.id
 }
 
 // lookAgain has those lines looked at again whose time has come.

@@ -106,7 +106,7 @@ func ledBy(id session.ID) session.Evidence {
 func (w *world) looked(sights []session.Sight) Looked {
 	var ev Looked
 	for _, q := range sights {
-		seen := w.sights[q.PID]
+		seen := w.sights[q.ID.PID]
 		seen.Key, seen.Held = q.Key, q.Hold && !w.unseen
 		if seen.Held {
 			w.inView[q.Key] = q.Line
