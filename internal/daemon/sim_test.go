@@ -82,7 +82,7 @@ func (w *simWorld) finish() {
 	w.files.Change(utmpName, func(data []byte) []byte { return data[:len(data)/simLayout.Size()*simLayout.Size()] })
 	w.fileChanged()
 	w.mu.Unlock()
-	time.Sleep(w.scan + time.Minute)
+	time.Sleep(w.scan + 3*time.Minute) // logins alone wait for a file without records to have them again
 	synctest.Wait()
 	w.mu.Lock()
 	w.checkEmpty()
