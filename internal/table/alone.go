@@ -316,10 +316,7 @@ func (s *entry) seenSince(now Moment) time.Time {
 	if !s.seen {
 		return time.Time{}
 	}
-	if s.state == watched {
-		s.last = now.Mono
-	}
-	return now.Wall.Add(s.since - s.last)
+	return now.Wall.Add(-s.knownFor(now))
 }
 
 // claims are the sessions to which lines or processes belong.

@@ -115,6 +115,17 @@ func TestAlone(t *testing.T) {
 				w.t.Errorf("%d are kept", n)
 			}
 		}, false},
+		{"any line, for less, found when utmpd runs again and has saved the table", "ftp", func(w *world, line string) {
+			w.start(pid)
+			w.loggedIn(line, pid)
+			w.pass(time.Second)
+			since := w.now
+			w.pass(time.Hour)
+			w.table.Checkpoint(w.now)
+			late := Exited{Token: w.procs[pid].token, Late: true, Since: since.Mono, SinceWall: since.Wall}
+			delete(w.procs, pid)
+			w.handle(late)
+		}, false},
 		{"a later login on the line", "ftp", func(w *world, line string) {
 			w.start(pid)
 			w.start(201)

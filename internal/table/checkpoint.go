@@ -68,16 +68,22 @@ func byProcess(a, b session.ID) int {
 	return cmp.Compare(a.Inode, b.Inode)
 }
 
+// knownFor returns for how long the process has been known to be alive, by the present
+// moment. Of one that is watched no end has been reported so far.
+func (s *entry) knownFor(now Moment) time.Duration {
+	if s.state == watched {
+		return now.Mono - s.since
+	}
+	return s.last - s.since
+}
+
 // checkpoint returns what a later run must know of a session.
 func (s *entry) checkpoint(now Moment) session.Entry {
 	if !s.summed {
 		s.sum, s.summed = s.source.sum(s), true
 	}
-	if s.state == watched {
-		s.last = now.Mono
-	}
 	e := session.Entry{
-		Slot: int(s.place), Sum: s.sum, ID: s.id, Led: s.led, Sight: s.sight, Fits: s.fits, Logind: s.logind, Since: now.Wall.Add(s.since - s.last),
+		Slot: int(s.place), Sum: s.sum, ID: s.id, Led: s.led, Sight: s.sight, Fits: s.fits, Logind: s.logind, Since: now.Wall.Add(-s.knownFor(now)),
 	}
 	if s.state == asking || s.state == watched || s.state == unwatchedNow {
 		return e
