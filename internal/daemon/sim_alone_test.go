@@ -178,6 +178,6 @@ func (w *simWorld) mustCloseAlone(a *simAlone) bool {
 		known := a.rec.Time.Time().Add(1200 * time.Millisecond)
 		return w.runs == 1 && a.on.proc.endAt.After(known) && a.on.lost == 0 && !a.on.flipping && (w.slotOf(a.on) >= 0 || a.on.marked || a.on.cleaned)
 	}
-	seen := w.runs == 1 && a.proc.endAt.Sub(a.rec.Time.Time()) >= 63*time.Second
+	seen := w.runs == 1 && a.proc.known.Sub(a.rec.Time.Time()) >= 63*time.Second
 	return strings.Contains(a.rec.Line, fmt.Sprint(a.rec.PID)) || seen
 }

@@ -182,7 +182,7 @@ func latest(a, b time.Time) time.Time {
 // oldDisplay reports whether a display's process was surely watched for a
 // minute by the present run. Otherwise its record stays.
 func (w *simWorld) oldDisplay(s *simSession) bool {
-	return s.seenBy == w.run.n && s.proc.endAt.Sub(s.seenSince) > 61*time.Second && w.maxFDs > 100 && !w.wasFull &&
+	return s.seenBy == w.run.n && s.proc.known.Sub(s.seenSince) > 61*time.Second && w.maxFDs > 100 && !w.wasFull &&
 		!w.misdated(s)
 }
 

@@ -26,6 +26,7 @@ type simProc struct {
 	nobody        session.Nobody
 	ended, reaped bool
 	endAt         time.Time
+	known         time.Time // until when utmpd can know that it lived
 	status        session.Status
 	watch         []watchKey
 	seenBy        int  // the last run of utmpd that looked at it while it lived
@@ -71,6 +72,9 @@ func (w *simWorld) end(p *simProc, reaped bool) {
 	}
 	if !p.ended {
 		p.ended, p.endAt = true, time.Now()
+		if p.known = p.endAt; p.endAt.Before(w.awayUntil) {
+			p.known = w.awaySince
+		}
 	}
 	if reaped {
 		p.reaped, p.status = true, session.Status{Known: true, Wait: p.pid % 7 << 8}
