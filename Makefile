@@ -9,7 +9,7 @@ BIN     ?= bin
 export PREFIX DESTDIR INIT BIN
 export CGO_ENABLED ?= 0
 
-.PHONY: build demo test test-unit test-system test-race test-arch test-long sim sim-ci sim-boots mutants fuzz bench bench-readme benchstat install uninstall packages dist test-packages check cross clean
+.PHONY: build demo test test-unit test-system test-race test-arch test-long sim sim-ci sim-boots mutants fuzz bench bench-readme benchstat install uninstall packages dist test-packages check vulncheck cross clean
 
 build:
 	$(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o $(BIN)/ ./cmd/...
@@ -119,6 +119,10 @@ check:
 	$(GO) vet -tags system ./...
 	$(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
 	$(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2 -tags system ./...
+
+# Known vulnerabilities in what the programs call, if the database can be had.
+vulncheck:
+	test/vulncheck.sh
 
 PLATFORMS = linux/amd64 linux/arm64 linux/386 linux/s390x illumos/amd64 solaris/amd64
 

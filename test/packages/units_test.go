@@ -18,7 +18,11 @@ func TestUnits(t *testing.T) {
 		t.Run(root, func(t *testing.T) {
 			m := newMachine(t, root)
 			m.sh("dpkg -i /packages/dist/utmpd_*_amd64.deb")
-			m.is("systemd-analyze verify", "systemd-analyze verify --man=no utmpd.service utmpd-boot.service utmpd-shutdown.service 2>&1", "")
+			verify := "systemd-analyze verify --man=no utmpd.service utmpd-boot.service utmpd-shutdown.service 2>&1"
+			if root == debian12 { // whose systemd is older than these keys
+				verify += ` | sed "/Unknown key name 'Restart\(Steps\|MaxDelaySec\)' in section 'Service', ignoring\.$/d"`
+			}
+			m.is("systemd-analyze verify", verify, "")
 			for unit, most := range map[string]float64{"utmpd": 1.5, "utmpd-boot": 1.5, "utmpd-shutdown": 1.5} {
 				out := m.sh("systemd-analyze security --no-pager --offline=true /usr/lib/systemd/system/" + unit + ".service")
 				found := regexp.MustCompile(`Overall exposure level for \S+: ([0-9.]+)`).FindStringSubmatch(out)
