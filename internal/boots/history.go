@@ -179,6 +179,9 @@ func (h *History) seen(at utmpx.Time) {
 func (h *History) byInit(at utmpx.Time) {
 	h.found = true
 	if at.Sec > 0 && h.open() != nil {
+		if h.init != (utmpx.Time{}) && unset(at.Time()) && !unset(h.init.Time()) {
+			h.keepInit() // a clock begins anew with a boot: those before are the last one's
+		}
 		h.apart = h.apart || h.init != (utmpx.Time{}) && h.init.Time().Sub(at.Time()).Abs() > Late
 		h.init = at
 	}

@@ -137,6 +137,15 @@ func TestSameSecond(t *testing.T) {
 	}
 }
 
+// TestInitByTwoClocks: a clock that begins in 1970 begins anew with each boot. What init
+// recorded by a clock that had been set is the last boot's.
+func TestInitByTwoClocks(t *testing.T) {
+	all := historyOf(boot("1970-01-01 00:00:03"), ended("08:00"), initRec("1970-01-01 00:00:05"), boot("1970-01-01 00:00:05")).Boots()
+	if len(all) != 2 || !all[0].To.Equal(at("08:00")) {
+		t.Errorf("%v", inShort(all))
+	}
+}
+
 // TestSetLater: the clock of a boot that is set much later may have been wrong at its
 // beginning; so the time down before it has bounds.
 func TestSetLater(t *testing.T) {

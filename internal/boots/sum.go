@@ -208,8 +208,8 @@ func window(ps []Period, since, until time.Time, present *Present) *windowed {
 		if w.From.IsZero() || from.Before(w.From) {
 			w.From = from
 		}
-		if p.To.After(w.To) {
-			w.To = p.To
+		if end := p.To.Add(p.DownFor); end.After(w.To) { // the next boot's own end may not count
+			w.To = end
 		}
 	}
 	if since.After(w.From) {
@@ -269,7 +269,9 @@ func (w *windowed) add(p *Period) {
 	}
 	w.Unknown += w.part(p.To, sure)
 	w.Down += w.part(sure, back)
-	p.DownFor = w.part(p.To, back) // the next boot may have begun by a clock beyond all that is known
+	if w.limits {
+		p.DownFor = w.part(p.To, back)
+	}
 }
 
 // goesOn makes p what it was at a time before its end: running.

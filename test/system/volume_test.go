@@ -80,7 +80,7 @@ func TestVolume(t *testing.T) {
 	if !enterAlone(t, bookworm) {
 		return
 	}
-	const workers, lines, slack = 4, 80, 16 << 20
+	const workers, lines, slack = 4, 240, 16 << 20
 	sessions := 20_000
 	if long() {
 		sessions = 1_000_000
