@@ -496,13 +496,16 @@ func (w *simWorld) mustClose(e logEntry) bool {
 			return false
 		}
 	}
-	return s.lost == w.run.n && !s.lives() && !s.marked && !s.display && !s.proc.foreign && e.rec.Line != "" && len(w.steps) == 0 &&
+	return s.lost == w.run.n && e.rec.Line == s.rec.Line && !s.lives() && !s.marked && !s.display && !s.proc.foreign && e.rec.Line != "" && len(w.steps) == 0 &&
 		w.maxFDs > 100 && !w.wasFull && w.plain(e) && !slices.ContainsFunc(w.taken(s, time.Now()), func(p *simProc) bool { return !p.ended })
 }
 
 // plain reports whether a login in the log is beyond doubt that of its session's record.
 func (w *simWorld) plain(e logEntry) bool {
 	same := e.rec.PID == e.of.rec.PID && e.rec.Time == e.of.rec.Time
+	if e.rec.Line != e.of.rec.Line && (e.rec.Time.Sec != e.of.rec.Time.Sec || w.sharesPID(e) || w.alivePID(e.rec.PID) || !w.sawEnd(e.of)) {
+		return false // of which session it is does not show
+	}
 	if e.of.parent != nil && !e.of.parent.ended {
 		return false // its writer lives
 	}
@@ -517,6 +520,18 @@ func (w *simWorld) plain(e logEntry) bool {
 	}
 	before := e.rec.Time.Time().Before(e.of.rec.Time.Time()) && (e.rec.Time.Usec != 0 || e.rec.Time.Sec < e.of.rec.Time.Sec)
 	return before && simNear(e.rec, e.of.rec) && !w.rivaled(e)
+}
+
+// sawEnd reports whether utmpd surely saw the process of a session live and end.
+func (w *simWorld) sawEnd(s *simSession) bool {
+	return s.seenBy == w.run.n && s.proc.known.After(s.seenSince) && w.maxFDs > 100 && !w.wasFull
+}
+
+// sharesPID reports whether another login in the log has the pid of one.
+func (w *simWorld) sharesPID(e logEntry) bool {
+	return slices.ContainsFunc(w.history, func(o logEntry) bool {
+		return o.rec.PID == e.rec.PID && o.rec.Type == utmpx.UserProcess && o.rec != e.rec
+	})
 }
 
 func simNear(a, b utmpx.Record) bool {

@@ -288,7 +288,7 @@ func (w *simWorld) write(s *simSession, rec utmpx.Record, opt int) {
 		}
 		add := func() {
 			if !s.proc.ended {
-				w.appendLog(s.rec, s)
+				w.appendLog(w.logged(s), s)
 			}
 		}
 		if opt&optNoLock != 0 && !w.blind(wtmpName) {
@@ -298,6 +298,17 @@ func (w *simWorld) write(s *simSession, rec utmpx.Record, opt int) {
 			w.locked(wtmpName, add)
 		}
 	})
+}
+
+// logged returns the record of a session for the log. That of some without a line has the
+// name of a display there, as with xrdp.
+func (w *simWorld) logged(s *simSession) utmpx.Record {
+	r := s.rec
+	if r.Line == "" && r.PID != 0 && s.n%2 == 0 {
+		w.count("login under another line in the log")
+		r.Line = fmt.Sprintf(":1%d", s.n)
+	}
+	return r
 }
 
 // begins notes that a session's record is there from now on.

@@ -142,6 +142,8 @@ func (k simKernel) Hold(line string) (watcher.Terminal, error) {
 	switch {
 	case time.Now().Before(k.w.fullUntil):
 		return nil, syscall.EMFILE
+	case k.w.unnamed():
+		return nil, syscall.EAGAIN
 	case at == nil || at.gone:
 		return nil, proc.ErrGone
 	}

@@ -43,7 +43,7 @@ func TestSuWithinSession(t *testing.T) {
 			}
 			if test.restart {
 				d.stop(t)
-				d = startUtmpd(t)
+				startUtmpd(t)
 			}
 			died := death{from: time.Now()}
 			for _, pid := range append(children(int(in.PID)), int(in.PID), s.shell, s.server) {
