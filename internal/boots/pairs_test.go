@@ -160,9 +160,12 @@ func TestSetLater(t *testing.T) {
 // TestClockBehindNow: a boot that ended after the present, by the clock, was still up as
 // long as it was; nothing is known of the time after it.
 func TestClockBehindNow(t *testing.T) {
-	for _, now := range []string{"07:00", "1970-01-01 00:10"} {
+	for now, sum := range map[string][2]string{"07:00": {"06:59", "07:00"}, "1970-01-01 00:10": {"02:00", "08:00"}} {
 		present := &Present{Now: at(now), Uptime: time.Minute, Is: func(b Boot) bool { return b.From.Equal(at(now)) }}
-		ps, _ := Periods(historyOf(boot("02:00"), shutdown("08:00"), boot(now)).Boots(), time.Time{}, time.Time{}, present)
+		ps, s := Periods(historyOf(boot("02:00"), shutdown("08:00"), boot(now)).Boots(), time.Time{}, time.Time{}, present)
+		if !s.From.Equal(at(sum[0])) || !s.To.Equal(at(sum[1])) {
+			t.Errorf("now %s: the sum is over %v to %v, want %v", now, s.From, s.To, sum)
+		}
 		if ps[0].AwakeFor != 6*time.Hour || ps[0].DownKnown || ps[1].AwakeFor != time.Minute {
 			t.Errorf("now %s: %+v", now, ps)
 		}
