@@ -5,6 +5,7 @@ package daemon
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -31,9 +32,9 @@ func (n *failingNotifier) Renew() {}
 func TestLogNotifierFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var told []string
-		looks := 0
+		var looks atomic.Int64
 		l := &logWatch{
-			notifier: &failingNotifier{3}, look: func() { looks++ },
+			notifier: &failingNotifier{3}, look: func() { looks.Add(1) },
 			notices: make(chan struct{}, 1), again: make(chan struct{}, 1),
 			failed: func(err error) {
 				if err == nil {
@@ -50,11 +51,12 @@ func TestLogNotifierFails(t *testing.T) {
 			l.periodic()
 		}
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		if diff := cmp.Diff([]string{"too many open files", "again"}, told); diff != "" {
 			t.Errorf("(-want +got)\n%s", diff)
 		}
-		if looks != 4 {
-			t.Errorf("looked %d times, want 4: three readings and a notice", looks)
+		if n := looks.Load(); n != 4 {
+			t.Errorf("looked %d times, want 4: three readings and a notice", n)
 		}
 		cancel()
 		synctest.Wait()

@@ -5,6 +5,7 @@ package proc
 import (
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
 	"testing/synctest"
 )
@@ -14,9 +15,17 @@ import (
 func TestLookupsGiveUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		kernel := make(chan struct{})
+		var mu sync.Mutex
 		asked := map[string]int{}
+		times := func(line string) int {
+			mu.Lock()
+			defer mu.Unlock()
+			return asked[line]
+		}
 		l := newLookups(func(line string) terminal {
+			mu.Lock()
 			asked[line]++
+			mu.Unlock()
 			if line[0] == 'h' {
 				<-kernel
 			}
@@ -41,8 +50,8 @@ func TestLookupsGiveUp(t *testing.T) {
 		}
 		check([]string{"a", "h1", "b", "h1"}, "found", "hangs", "found", "hangs")
 		check([]string{"h1", "c"}, "hangs", "found")
-		if asked["h1"] != 1 {
-			t.Errorf("the line that hangs was looked up %d times", asked["h1"])
+		if n := times("h1"); n != 1 {
+			t.Errorf("the line that hangs was looked up %d times", n)
 		}
 		var many []string
 		var wants []string
@@ -53,8 +62,8 @@ func TestLookupsGiveUp(t *testing.T) {
 		close(kernel)
 		synctest.Wait()
 		check([]string{"h1", "a", "h0"}, "found", "found", "found")
-		if asked["h1"] != 2 {
-			t.Errorf("the line that hung was looked up %d times", asked["h1"])
+		if n := times("h1"); n != 2 {
+			t.Errorf("the line that hung was looked up %d times", n)
 		}
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io/fs"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -196,20 +197,20 @@ func (f *flaky) Renew() {}
 // Notifier is tried again at each periodic scan.
 func TestNotifierComesBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		n, failed, looks, state := &flaky{fails: 3}, 0, 0, 0
-		back := false
-		scans := 0
+		n := &flaky{fails: 3}
+		var looks, state, scans, failed atomic.Int64
+		var back atomic.Bool
 		s := New(Options{
 			File: &file{}, Notifier: n, Period: time.Minute,
 			Emit: func(ev Event) {
 				if !ev.Periodic {
-					scans++
+					scans.Add(1)
 				}
 			},
-			Look: func() any { looks++; return state },
+			Look: func() any { looks.Add(1); return state.Load() },
 			Failed: func(err error) {
-				if back = err == nil; !back {
-					failed++
+				if back.Store(err == nil); err != nil {
+					failed.Add(1)
 				}
 			},
 		})
@@ -218,25 +219,25 @@ func TestNotifierComesBack(t *testing.T) {
 		go func() { s.Run(ctx); close(done) }()
 		time.Sleep(10500 * time.Millisecond)
 		synctest.Wait()
-		if looks < 10 || scans > 1 {
-			t.Errorf("%d looks and %d scans in ten seconds, want 10 and one to be sure", looks, scans)
+		if n := looks.Load(); n < 10 || scans.Load() > 1 {
+			t.Errorf("%d looks and %d scans in ten seconds, want 10 and one to be sure", n, scans.Load())
 		}
-		before := scans
-		state++
+		before := scans.Load()
+		state.Add(1)
 		time.Sleep(5 * time.Second)
 		synctest.Wait()
-		if scans != before+2 {
-			t.Errorf("%d scans after a change, want it and one to be sure", scans-before)
+		if n := scans.Load() - before; n != 2 {
+			t.Errorf("%d scans after a change, want it and one to be sure", n)
 		}
 		time.Sleep(3 * time.Minute)
 		synctest.Wait()
-		if n.runs != 4 || failed != 1 || !back {
-			t.Errorf("the Notifier ran %d times, failed %d times for the log, is back: %v", n.runs, failed, back)
+		if n.runs != 4 || failed.Load() != 1 || !back.Load() {
+			t.Errorf("the Notifier ran %d times, failed %d times for the log, is back: %v", n.runs, failed.Load(), back.Load())
 		}
-		looks = 0
+		looks.Store(0)
 		time.Sleep(time.Minute)
-		if looks != 0 {
-			t.Errorf("%d looks while there are notices", looks)
+		if n := looks.Load(); n != 0 {
+			t.Errorf("%d looks while there are notices", n)
 		}
 		cancel()
 		<-done
