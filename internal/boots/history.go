@@ -180,7 +180,7 @@ func (h *History) byInit(at utmpx.Time) {
 	h.found = true
 	if at.Sec > 0 && h.open() != nil {
 		if h.init != (utmpx.Time{}) && unset(at.Time()) && !unset(h.init.Time()) {
-			h.keepInit() // a clock begins anew with a boot: those before are the last one's
+			h.keepInit() // such a clock starts at its first second at each boot: those before are the last one's
 		}
 		h.apart = h.apart || h.init != (utmpx.Time{}) && h.init.Time().Sub(at.Time()).Abs() > Late
 		h.init = at

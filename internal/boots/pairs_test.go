@@ -137,8 +137,8 @@ func TestSameSecond(t *testing.T) {
 	}
 }
 
-// TestInitByTwoClocks: a clock that begins in 1970 begins anew with each boot. What init
-// recorded by a clock that had been set is the last boot's.
+// TestInitByTwoClocks: a clock that starts in 1970 does so at each boot. What init recorded
+// by a clock that had been set is the last boot's.
 func TestInitByTwoClocks(t *testing.T) {
 	all := historyOf(boot("1970-01-01 00:00:03"), ended("08:00"), initRec("1970-01-01 00:00:05"), boot("1970-01-01 00:00:05")).Boots()
 	if len(all) != 2 || !all[0].To.Equal(at("08:00")) {

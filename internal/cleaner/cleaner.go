@@ -204,7 +204,7 @@ func (c *Cleaner) tell(ctx context.Context) {
 	if hung := c.log.call(0, func() { open, err = c.opts.Log.Read(ctx) }); hung != nil || err != nil || c.opts.Opened == nil {
 		return
 	}
-	all := open != c.told // it was read anew, as after a rotation
+	all := open != c.told // the log was read from its start, as after a rotation
 	if all {
 		c.told, c.nTold = open, 0
 	}

@@ -44,7 +44,7 @@ type logins struct {
 // login is what belongs to one of them.
 type login struct {
 	pid    bool     // the line contains the pid
-	fresh  bool     // it was appended a moment before it was told
+	fresh  bool     // it was appended a moment before utmpd read it
 	parked bool     // it waits for the end of a session of its line
 	waited bool     // it has waited for the records of the utmpx file to come back
 	ended  wallTime // when the session of its line has ended, if that was seen

@@ -394,33 +394,28 @@ func TestUnwatchedAreWatchedWhenThereIsRoom(t *testing.T) {
 	}
 }
 
-func TestUnwatchedWhenTheFileCannotBeRead(t *testing.T) {
-	w := newWorld(t)
-	w.maxFDs = 0
-	w.start(100)
-	w.put(0, w.login("pts/0", 100))
-	w.scan()
-	w.pass(time.Minute)
-	w.kill(100, session.Status{})
-	found := w.now.Wall
-	w.handle(NotRead{})
-	w.pass(time.Second)
-	w.wantDead(0, found)
-}
-
-func TestRequest(t *testing.T) {
-	w := newWorld(t)
-	w.maxFDs = 0
-	w.start(100)
-	w.put(0, w.login("pts/0", 100))
-	w.scan()
-	w.pass(time.Minute)
-	w.scan() // so that the next look at the unwatched is not yet due
-	w.kill(100, session.Status{})
-	found := w.now.Wall
-	w.handle(Requested{PIDs: []int32{100, 7, -1}})
-	w.pass(time.Second)
-	w.wantDead(0, found)
+// TestUnwatchedAreAskedAgain: a request asks about a process that is not watched, and so
+// does the period, also if the file cannot be read.
+func TestUnwatchedAreAskedAgain(t *testing.T) {
+	for name, ev := range map[string]Event{
+		"request":               Requested{PIDs: []int32{100, 7, -1}},
+		"the file was not read": NotRead{},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.maxFDs = 0
+			w.start(100)
+			w.put(0, w.login("pts/0", 100))
+			w.scan()
+			w.pass(time.Minute)
+			w.scan() // so that the next look at the unwatched is not yet due
+			w.kill(100, session.Status{})
+			found := w.now.Wall
+			w.handle(ev)
+			w.pass(time.Second)
+			w.wantDead(0, found)
+		})
+	}
 }
 
 func TestRestart(t *testing.T) {
