@@ -4,10 +4,12 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
 	"utmpd.dev/utmpd/internal/logging"
+	"utmpd.dev/utmpd/internal/recfile"
 	"utmpd.dev/utmpd/internal/session"
 	"utmpd.dev/utmpd/utmpx"
 )
@@ -32,7 +34,7 @@ type owner struct {
 }
 
 const (
-	// limitPeriod is the time in which one delayed cleaning is logged,
+	// limitPeriod is the time in which one delayed cleaning is logged, more while it lasts,
 	limitPeriod = 10 * time.Second
 	// and hourPeriod the one in which leftMost records that are left alone are logged,
 	// leftOften of them of one record: whoever may write the utmpx file could fill the
@@ -46,7 +48,7 @@ const (
 func newLogSink(log *slog.Logger) *logSink {
 	return &logSink{
 		log: log, ends: newEndLog(log), holders: newHolders(log), lost: logging.NewLimiter(log, leftMost, hourPeriod),
-		delayed: logging.NewLimiter(log, 1, limitPeriod), left: logging.NewLimiter(log, leftMost, hourPeriod),
+		delayed: logging.NewGrowing(log, 1, limitPeriod, hourPeriod), left: logging.NewLimiter(log, leftMost, hourPeriod),
 		toggles: logging.NewLimiter(log, toggleMost, hourPeriod), often: make(map[owner]int),
 	}
 }
@@ -94,13 +96,21 @@ func (s *logSink) report(r session.Report) {
 	case session.Unwatched:
 		s.unwatched(r.Sessions)
 	case session.Delayed:
-		s.delayed.Log(slog.LevelWarn, "delayed", "cleaning waits", append([]any{"sessions", r.Sessions, "error", r.Err}, holderAttrs(r.Err)...)...)
+		s.delayed.Log(slog.LevelWarn, delayedBy(r.Err), "cleaning waits", append([]any{"sessions", r.Sessions, "error", r.Err}, holderAttrs(r.Err)...)...)
 		s.holders.look(r.Err)
 	case session.DebtsPaid:
 		s.log.Info("pending logouts are written to the wtmpx file", "logouts", r.Logouts)
 	case session.DebtLost:
 		s.lost.Log(slog.LevelError, "lost", "a logout is lost: too many wait for the wtmpx file", endAttrs(r.Debt.Login, r.Debt.End, r.Debt.Status)...)
 	}
+}
+
+// delayedBy tells locks, which come and go, from errors that may stay for days.
+func delayedBy(err error) string {
+	if errors.As(err, new(*recfile.LockedError)) {
+		return "locked"
+	}
+	return "failing"
 }
 
 // debug logs a line about a session, with its end unless that is zero. It costs

@@ -19,10 +19,18 @@ type Limiter struct {
 	log    *slog.Logger
 	lines  int
 	period time.Duration
+	most   time.Duration // of a period; 0: they do not grow
 
 	mu     sync.Mutex
 	keys   map[string]*window
+	grown  map[string]growth // of keys that have suppressed lines
 	closed bool
+}
+
+// growth is the next period of a key, unless it is silent for so long.
+type growth struct {
+	period time.Duration
+	ended  time.Time // when the last one was over
 }
 
 // window is a period that began with a key's first line.
@@ -31,6 +39,7 @@ type window struct {
 	suppressed int
 	level      slog.Level
 	msg        string // of the last suppressed line
+	period     time.Duration
 	timer      *time.Timer
 }
 
@@ -38,6 +47,15 @@ type window struct {
 // period. It must be closed.
 func NewLimiter(log *slog.Logger, lines int, period time.Duration) *Limiter {
 	return &Limiter{log: log, lines: lines, period: period, keys: make(map[string]*window)}
+}
+
+// NewGrowing returns a Limiter whose period is doubled, up to most, each time that lines of a
+// key were suppressed in it: what goes on for days is then logged a few times a day. It must
+// be closed.
+func NewGrowing(log *slog.Logger, lines int, period, most time.Duration) *Limiter {
+	l := NewLimiter(log, lines, period)
+	l.most, l.grown = most, make(map[string]growth)
+	return l
 }
 
 // Log logs the event and returns true, or, if key has reached its limit, counts
@@ -67,8 +85,8 @@ func (l *Limiter) allow(level slog.Level, key, msg string) bool {
 		w = l.keys[key]
 	}
 	if w == nil {
-		w = &window{}
-		w.timer = time.AfterFunc(l.period, func() { l.end(key, w) })
+		w = &window{period: l.next(key)}
+		w.timer = time.AfterFunc(w.period, func() { l.end(key, w) })
 		l.keys[key] = w
 	}
 	if w.lines < l.lines {
@@ -80,6 +98,16 @@ func (l *Limiter) allow(level slog.Level, key, msg string) bool {
 	return false
 }
 
+// next returns the period of a window that begins.
+func (l *Limiter) next(key string) time.Duration {
+	g, grown := l.grown[key]
+	delete(l.grown, key)
+	if !grown || time.Since(g.ended) > g.period {
+		return l.period
+	}
+	return g.period
+}
+
 // end closes a window and logs how many lines it suppressed.
 func (l *Limiter) end(key string, w *window) {
 	l.mu.Lock()
@@ -88,6 +116,9 @@ func (l *Limiter) end(key string, w *window) {
 		return
 	}
 	delete(l.keys, key)
+	if l.most > 0 && w.suppressed > 0 && len(l.grown) < maxKeys {
+		l.grown[key] = growth{min(2*w.period, l.most), time.Now()}
+	}
 	l.mu.Unlock()
 	l.report(w)
 }

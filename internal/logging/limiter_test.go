@@ -108,3 +108,36 @@ func TestLimiterIsBounded(t *testing.T) {
 		}
 	})
 }
+
+// TestGrowingLimiter: what goes on for a day has a few lines, and after a silence the
+// first is logged at once again.
+func TestGrowingLimiter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var b lineBuffer
+		l := NewGrowing(NewForeground(&b, slog.LevelInfo, true), 1, 10*time.Second, time.Hour)
+		defer l.Close()
+		for range 24 * 60 * 60 / 2 {
+			l.Log(slog.LevelWarn, "disk", "waits")
+			time.Sleep(2 * time.Second)
+		}
+		lines := b.take()
+		if n := len(lines); n < 48 || n > 80 {
+			t.Errorf("%d lines a day, want two an hour, and some more at first", n)
+		}
+		if !l.Log(slog.LevelWarn, "lock", "waits") {
+			t.Error("what is new is not logged")
+		}
+		time.Sleep(3 * time.Hour)
+		b.take()
+		for i := range 2 {
+			if got := l.Log(slog.LevelWarn, "disk", "waits"); got != (i == 0) {
+				t.Errorf("after a silence: line %d: %v", i, got)
+			}
+		}
+		time.Sleep(11 * time.Second)
+		synctest.Wait()
+		if !l.Log(slog.LevelWarn, "disk", "waits") {
+			t.Error("the period is not the first one again")
+		}
+	})
+}
