@@ -87,6 +87,7 @@ type daemon struct {
 	rooms  sync.WaitGroup
 	atWork working // of rooms
 	hangs  hangs
+	pace   pace
 }
 
 // run is the daemon from its start to its end. It calls ready once it works.
@@ -166,6 +167,7 @@ func (d *daemon) build() {
 			d.emit(input{at: time.Now()}) // for the status
 		},
 	})
+	d.pace.rooms = []paced{{"reading the utmpx file", d.scanner.Busy}, {"asking about processes and terminals", d.watcher.Busy}}
 	d.logins = d.newLogWatch()
 	d.before = d.noteBefore()
 	d.heart = heartbeat.New(d.heartbeatOptions())

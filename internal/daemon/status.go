@@ -21,7 +21,7 @@ func (d *daemon) setStatus(s status.State) {
 		Backend:  d.backend(),
 		LastScan: d.reading.last, LastClean: d.lastClean,
 		UtmpxError: d.reading.err,
-		Hangs:      d.hangs.String(),
+		Hangs:      joinNonEmpty(d.hangs.String(), d.checkPace()),
 		DryRun:     d.flags.dryRun, WouldClean: d.wouldClean,
 		Within: d.cfg.ScanPeriod, Looked: d.reading.looked,
 	}

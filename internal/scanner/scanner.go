@@ -12,6 +12,7 @@ import (
 	"errors"
 	"io/fs"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"utmpd.dev/utmpd/internal/snapshot"
@@ -84,6 +85,8 @@ type Options struct {
 type Scanner struct {
 	opts   Options
 	wake   chan struct{}
+	began  time.Time    // by the monotonic clock, too
+	busy   atomic.Int64 // since how many ns after began the file is read; 0 if it is not
 	mu     sync.Mutex
 	period time.Duration
 	reset  bool
@@ -91,7 +94,7 @@ type Scanner struct {
 
 // New returns a Scanner that does nothing until [Scanner.Run].
 func New(opts Options) *Scanner {
-	return &Scanner{opts: opts, wake: make(chan struct{}, 1), period: opts.Period}
+	return &Scanner{opts: opts, began: time.Now(), wake: make(chan struct{}, 1), period: opts.Period}
 }
 
 // Rescan requests a scan. Several requests before that scan count as one. It
@@ -110,6 +113,14 @@ func (s *Scanner) SetPeriod(d time.Duration) {
 	s.period, s.reset = d, true
 	s.mu.Unlock()
 	s.Rescan()
+}
+
+// Busy returns since when the file is being read; zero if it is not.
+func (s *Scanner) Busy() time.Time {
+	if since := s.busy.Load(); since != 0 {
+		return s.began.Add(time.Duration(since))
+	}
+	return time.Time{}
 }
 
 func (s *Scanner) takePeriod() (d time.Duration, reset bool) {
@@ -163,7 +174,9 @@ func (s *Scanner) Run(ctx context.Context) {
 // scan.
 func (s *Scanner) scan(prev *snapshot.Snapshot, periodic bool, again *retry) (*snapshot.Snapshot, time.Duration) {
 	began := time.Now()
+	s.busy.Store(max(1, int64(began.Sub(s.began))))
 	snap, err := s.opts.File.Snapshot(prev)
+	s.busy.Store(0)
 	ev := Event{Snapshot: snap, Err: err, Began: began, Took: time.Since(began), Periodic: periodic}
 	again.after(err)
 	s.opts.Emit(ev)

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"utmpd.dev/utmpd/internal/proc"
@@ -138,6 +139,9 @@ type Watcher struct {
 	closed bool
 	stats  stats
 
+	began time.Time    // by the monotonic clock, too
+	busy  atomic.Int64 // since how many ns after began Run's goroutine is at work; 0 if it waits
+
 	loop // only Run's goroutine uses it
 }
 
@@ -159,6 +163,7 @@ func New(options Options) *Watcher {
 		emit:   options.Emit,
 		log:    options.Log,
 		now:    options.Now,
+		began:  time.Now(),
 		wake:   make(chan struct{}, 1),
 		died:   make(chan struct{}, 1),
 		stats:  stats{limit: options.Limit, backend: "pidfd"},
@@ -241,14 +246,29 @@ func (w *Watcher) Run(ctx context.Context) error {
 		case err := <-failed:
 			return err
 		case <-w.died:
+			w.begin()
 			w.ended()
 		case <-w.wake:
+			w.begin()
 			w.carryOut(w.takeOrders())
 		case <-w.tick(ticker):
+			w.begin()
 			w.poll()
 		}
 		w.flush()
+		w.busy.Store(0)
 	}
+}
+
+func (w *Watcher) begin() { w.busy.Store(max(1, int64(time.Since(w.began)))) }
+
+// Busy returns since when the Watcher has been at work without a pause: zero if it waits for
+// orders and ends. What takes long is the kernel, which does not answer.
+func (w *Watcher) Busy() time.Time {
+	if since := w.busy.Load(); since != 0 {
+		return w.began.Add(time.Duration(since))
+	}
+	return time.Time{}
 }
 
 // ends is the result of one Wait and when it returned.
