@@ -5,6 +5,7 @@ package daemon
 import (
 	"errors"
 	"io/fs"
+	"os"
 
 	"golang.org/x/sys/unix"
 
@@ -33,6 +34,9 @@ func ownerOf(name string) error {
 // kernelLacks names what the kernel does not report about processes.
 func kernelLacks() []string {
 	var missing []string
+	if _, err := os.Stat("/proc/self/stat"); err != nil {
+		missing = append(missing, "see in /proc who leads a terminal: such sessions stay")
+	}
 	inode, exit := proc.Supports()
 	if !inode {
 		missing = append(missing, "know a process by more than its start time (Linux 6.9)")
