@@ -131,6 +131,9 @@ func (r *stepRecords) recordedByOthers(ctx context.Context, log *logs.Log, at ti
 	mark := recfile.Mark{Generation: f.Generation(), Size: f.Size()}
 	n := 0
 	for e, err := range f.Reuse().Backward(f.End()) {
+		if logs.IsDamage(err) {
+			continue // what is around it is read
+		}
 		if err != nil {
 			return mark, false, err
 		}

@@ -32,13 +32,16 @@ func TestStepRecords(t *testing.T) {
 		log   []utmpx.Record
 		steps []clock.Step
 		want  []string // OLD_TIME and NEW_TIME that were appended
+		torn  []byte   // at the end of the log
 	}{
-		{"empty log", nil, []clock.Step{step(0, time.Hour)}, []string{"| 12:00", "{ 13:00"}},
-		{"a login", []utmpx.Record{at(login, 0)}, []clock.Step{step(0, -time.Hour)}, []string{"| 12:00", "{ 11:00"}},
-		{"recorded by another", []utmpx.Record{at(theirs, time.Hour-time.Second), at(login, 0)}, []clock.Step{step(0, time.Hour)}, nil},
-		{"another's of long ago", []utmpx.Record{at(theirs, 30*time.Minute)}, []clock.Step{step(0, time.Hour)}, []string{"| 12:00", "{ 13:00"}},
+		{name: "empty log", steps: []clock.Step{step(0, time.Hour)}, want: []string{"| 12:00", "{ 13:00"}},
+		{"damaged log", []utmpx.Record{at(login, 0)}, []clock.Step{step(0, time.Hour)}, []string{"| 12:00", "{ 13:00"}, []byte("torn")},
+		{"damaged log, recorded by another", []utmpx.Record{at(theirs, time.Hour-time.Second)}, []clock.Step{step(0, time.Hour)}, nil, []byte("torn")},
+		{"a login", []utmpx.Record{at(login, 0)}, []clock.Step{step(0, -time.Hour)}, []string{"| 12:00", "{ 11:00"}, nil},
+		{"recorded by another", []utmpx.Record{at(theirs, time.Hour-time.Second), at(login, 0)}, []clock.Step{step(0, time.Hour)}, nil, nil},
+		{"another's of long ago", []utmpx.Record{at(theirs, 30*time.Minute)}, []clock.Step{step(0, time.Hour)}, []string{"| 12:00", "{ 13:00"}, nil},
 		{"two, near to each other", nil, []clock.Step{step(0, time.Hour), step(time.Hour, time.Hour+30*time.Second)},
-			[]string{"| 12:00", "{ 13:00", "| 13:00", "{ 13:00"}},
+			[]string{"| 12:00", "{ 13:00", "| 13:00", "{ 13:00"}, nil},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -51,6 +54,7 @@ func TestStepRecords(t *testing.T) {
 				}
 				b = append(b, p...)
 			}
+			b = append(b, tt.torn...)
 			if err := os.WriteFile(name, b, 0o600); err != nil {
 				t.Fatal(err)
 			}
@@ -65,6 +69,9 @@ func TestStepRecords(t *testing.T) {
 			var got []string
 			n := 0
 			for e, err := range log.Forward(t.Context()) {
+				if logs.IsDamage(err) {
+					continue
+				}
 				if err != nil {
 					t.Fatal(err)
 				}

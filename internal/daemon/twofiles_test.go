@@ -51,6 +51,10 @@ func TestLogIsNoUtmpx(t *testing.T) {
 	dead.Type, dead.User, dead.Time.Sec = utmpx.DeadProcess, "", ssh.Time.Sec+60
 	stale := ssh
 	stale.PID, stale.Time.Sec = 39, ssh.Time.Sec-1000
+	bare := dead
+	bare.ID = ""
+	elsewhere := bare
+	elsewhere.Line = "pts/8"
 	for _, tt := range []struct {
 		name string
 		file string // "" is utmp
@@ -65,6 +69,8 @@ func TestLogIsNoUtmpx(t *testing.T) {
 		{"empty", "", nil, ""},
 		{"two boots", "", []utmpx.Record{aBoot, aLevel, aBoot}, "slots 0 and 2 both have a BOOT_TIME"},
 		{"a login and its logout", "", []utmpx.Record{aBoot, ssh, dead}, `slots 1 and 2 are both of the session "pts/0"`},
+		{"a login, and its logout without an id, as logwtmp(3) writes it", "", []utmpx.Record{aBoot, ssh, bare}, `slots 1 and 2 are both of the session "pts/0"`},
+		{"a record without an id on another line", "", []utmpx.Record{aBoot, ssh, elsewhere}, ""},
 		{"logins of one line", "", []utmpx.Record{ssh, stale, ssh, stale}, `are both of the session "pts/0"`},
 		{"name of the log", "wtmp", nil, "wtmp is the name of a log"},
 		{"name of a rotated log", "wtmp.1", nil, "is the name of a log"},

@@ -92,7 +92,7 @@ const fewTwins = 2
 // pututxline(3) would have written the later one over the earlier one.
 func logLike(snap *snapshot.Snapshot) (why string) {
 	boot, twins := -1, 0
-	byID, byLine := map[string]int{}, map[string]int{}
+	seen := newSlots()
 	for slot, r := range snap.All() {
 		if r.Type == utmpx.BootTime {
 			if boot >= 0 {
@@ -103,13 +103,8 @@ func logLike(snap *snapshot.Snapshot) (why string) {
 		if r.Type < utmpx.InitProcess || r.Type > utmpx.DeadProcess {
 			continue
 		}
-		before, ok := -1, false
-		if r.ID != "" {
-			before, ok = lookUpSlot(byID, r.ID, slot)
-		} else if r.Line != "" {
-			before, ok = lookUpSlot(byLine, r.Line, slot)
-		}
-		if !ok {
+		before := seen.add(slot, r)
+		if before < 0 {
 			continue
 		}
 		twins++
@@ -120,11 +115,35 @@ func logLike(snap *snapshot.Snapshot) (why string) {
 	return ""
 }
 
-// lookUpSlot returns the last slot under a key, and puts another one in its place.
-func lookUpSlot(slots map[string]int, key string, slot int) (before int, ok bool) {
-	before, ok = slots[key]
-	slots[key] = slot
-	return before, ok
+// slots has the last slots of records, by what pututxline(3) compares: ut_id, or ut_line
+// where one of two records has no ut_id.
+type slots struct {
+	byID   map[string]int
+	byLine map[string]int
+	noID   map[string]int // by ut_line, those without a ut_id
+}
+
+func newSlots() slots { return slots{map[string]int{}, map[string]int{}, map[string]int{}} }
+
+// add takes in a record, and returns the slot of the last one that it would have replaced;
+// -1 if there is none.
+func (s slots) add(slot int, r utmpx.Record) (before int) {
+	last := func(in map[string]int, key string) int {
+		if at, ok := in[key]; ok && key != "" {
+			return at
+		}
+		return -1
+	}
+	if r.ID != "" {
+		before = max(last(s.byID, r.ID), last(s.noID, r.Line))
+		s.byID[r.ID] = slot
+		delete(s.noID, r.Line)
+	} else {
+		before = last(s.byLine, r.Line)
+		s.noID[r.Line] = slot
+	}
+	s.byLine[r.Line] = slot
+	return before
 }
 
 // logout reports whether r is the logout of a login.
