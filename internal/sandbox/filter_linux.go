@@ -17,6 +17,7 @@ type machine struct {
 	// Go creates sockets with socketcall(2), whose arguments a filter cannot
 	// read. The filter then allows all networks, and only Landlock denies some.
 	needsSocketcall bool
+	cloneFlags      uint32 // which argument of clone(2) has the flags
 }
 
 var machines = map[string]machine{
@@ -27,7 +28,7 @@ var machines = map[string]machine{
 	"loong64": {audit: unix.AUDIT_ARCH_LOONGARCH64},
 	"ppc64le": {audit: unix.AUDIT_ARCH_PPC64LE, socketcall: 102},
 	"riscv64": {audit: unix.AUDIT_ARCH_RISCV64},
-	"s390x":   {audit: unix.AUDIT_ARCH_S390X, socketcall: 102, needsSocketcall: true},
+	"s390x":   {audit: unix.AUDIT_ARCH_S390X, socketcall: 102, needsSocketcall: true, cloneFlags: 1},
 }
 
 // Offsets into struct seccomp_data.
@@ -43,7 +44,7 @@ const (
 const x32 = 0x40000000
 
 // program returns the filter. It denies execve(2) and execveat(2), the calls of owners
-// and roots, ioctl(2) but for pidfds, sockets other than AF_UNIX, io_uring, whose
+// and roots, ioctl(2) but for pidfds, new namespaces, sockets other than AF_UNIX, io_uring, whose
 // operations a filter does not see, and all calls of other ABIs than the program's own.
 func program(arch string) ([]unix.SockFilter, error) {
 	m, ok := machines[arch]
@@ -61,6 +62,8 @@ func program(arch string) ([]unix.SockFilter, error) {
 	return slices.Concat(prog,
 		only(unix.SYS_IOCTL, load(argument(1)), and(0xff00), skipIf(unix.BPF_JEQ, pidfdIoctl), denied, allowed),
 		only(unix.SYS_UTIMENSAT, openFileOnly()...),
+		only(unix.SYS_CLONE, load(argument(m.cloneFlags)), and(namespaces), skipIf(unix.BPF_JEQ, 0), denied, allowed),
+		only(unix.SYS_CLONE3, ret(unix.SECCOMP_RET_ERRNO|uint32(unix.ENOSYS))), // its flags are in memory; a libc then uses clone
 		only(unix.SYS_SOCKET, load(argument(0)), skipIf(unix.BPF_JEQ, unix.AF_UNIX),
 			ret(unix.SECCOMP_RET_ERRNO|uint32(unix.EAFNOSUPPORT)), allowed),
 		[]unix.SockFilter{allowed}), nil
@@ -71,6 +74,11 @@ func program(arch string) ([]unix.SockFilter, error) {
 //
 // Source: linux/pidfd.h.
 const pidfdIoctl = 0xff00
+
+// namespaces are the flags of clone(2) that make one. In a user namespace of its own a
+// process has all capabilities.
+const namespaces = unix.CLONE_NEWNS | unix.CLONE_NEWCGROUP | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC |
+	unix.CLONE_NEWUSER | unix.CLONE_NEWPID | unix.CLONE_NEWNET
 
 // begin denies the calls of other ABIs, and loads the number of the call.
 func begin(arch string, m machine) []unix.SockFilter {

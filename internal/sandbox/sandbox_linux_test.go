@@ -114,6 +114,9 @@ func deny([]string) error {
 			{"setxattr", unix.Setxattr("/proc/self/exe", "user.x", nil, 0), unix.EPERM},
 			{"set flags", call(unix.SYS_IOCTL, 0, unix.FS_IOC_SETFLAGS), unix.EPERM},
 			{"times of a name", os.Chtimes("/proc/self/exe", time.Time{}, time.Now()), unix.EPERM},
+			{"a user namespace", cloneWith(unix.CLONE_NEWUSER | unix.CLONE_FS), unix.EPERM}, // without a filter EINVAL
+			{"a mount namespace", cloneWith(unix.CLONE_NEWNS | unix.CLONE_FS), unix.EPERM},
+			{"clone3", call(unix.SYS_CLONE3, 0, 0), unix.ENOSYS},
 			{"ptrace", call(unix.SYS_PTRACE, unix.PTRACE_ATTACH, 1), unix.EPERM},
 		} {
 			if !errors.Is(c.err, c.want) {
@@ -125,6 +128,13 @@ func deny([]string) error {
 		}
 		return nil
 	})
+}
+
+// cloneWith calls clone(2) with flags that the kernel does not take together.
+func cloneWith(flags uintptr) error {
+	args := [2]uintptr{}
+	args[machines[runtime.GOARCH].cloneFlags] = flags
+	return call(unix.SYS_CLONE, args[0], args[1])
 }
 
 // highBits are bits of an argument that the kernel ignores.
