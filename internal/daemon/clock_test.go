@@ -3,6 +3,7 @@
 package daemon
 
 import (
+	"bytes"
 	"errors"
 	"io/fs"
 	"os"
@@ -32,11 +33,11 @@ func TestStepRecords(t *testing.T) {
 		log   []utmpx.Record
 		steps []clock.Step
 		want  []string // OLD_TIME and NEW_TIME that were appended
-		torn  []byte   // at the end of the log
+		torn  []byte   // at its start
 	}{
 		{name: "empty log", steps: []clock.Step{step(0, time.Hour)}, want: []string{"| 12:00", "{ 13:00"}},
-		{"damaged log", []utmpx.Record{at(login, 0)}, []clock.Step{step(0, time.Hour)}, []string{"| 12:00", "{ 13:00"}, []byte("torn")},
-		{"damaged log, recorded by another", []utmpx.Record{at(theirs, time.Hour-time.Second)}, []clock.Step{step(0, time.Hour)}, nil, []byte("torn")},
+		{"damaged log", []utmpx.Record{at(login, 0)}, []clock.Step{step(0, time.Hour)}, []string{"| 12:00", "{ 13:00"}, bytes.Repeat([]byte{0xff}, 100)},
+		{"damaged log, recorded by another", []utmpx.Record{at(theirs, time.Hour-time.Second)}, []clock.Step{step(0, time.Hour)}, nil, bytes.Repeat([]byte{0xff}, 100)},
 		{"a login", []utmpx.Record{at(login, 0)}, []clock.Step{step(0, -time.Hour)}, []string{"| 12:00", "{ 11:00"}, nil},
 		{"recorded by another", []utmpx.Record{at(theirs, time.Hour-time.Second), at(login, 0)}, []clock.Step{step(0, time.Hour)}, nil, nil},
 		{"another's of long ago", []utmpx.Record{at(theirs, 30*time.Minute)}, []clock.Step{step(0, time.Hour)}, []string{"| 12:00", "{ 13:00"}, nil},
@@ -54,7 +55,7 @@ func TestStepRecords(t *testing.T) {
 				}
 				b = append(b, p...)
 			}
-			b = append(b, tt.torn...)
+			b = append(tt.torn, b...)
 			if err := os.WriteFile(name, b, 0o600); err != nil {
 				t.Fatal(err)
 			}

@@ -65,7 +65,7 @@ type endLog struct {
 type ends struct {
 	lines     int
 	ofUser    map[string]int
-	ofLine    map[string]int
+	ofLine    map[onLine]int
 	ofProcess map[int32]int
 	left      int // that are in no sum yet
 	msg       string
@@ -100,7 +100,7 @@ func (l *endLog) take(msg string, j *session.Job) bool {
 	}
 	e := l.kinds[kind]
 	if e == nil {
-		e = &ends{ofUser: make(map[string]int), ofLine: make(map[string]int), ofProcess: make(map[int32]int), whose: make(map[string]int)}
+		e = &ends{ofUser: make(map[string]int), ofLine: make(map[onLine]int), ofProcess: make(map[int32]int), whose: make(map[string]int)}
 		l.kinds[kind] = e
 	}
 	if e.take(kind, j) {
@@ -121,6 +121,10 @@ func (l *endLog) take(msg string, j *session.Job) bool {
 	return false
 }
 
+// onLine is whose ends share the bound of a line. Those of an account are its own: others
+// on the same terminal take nothing from it.
+type onLine struct{ line, account string }
+
 // take reports whether the end is within the bounds. Each account has a line, however
 // many there are.
 func (e *ends) take(kind endKind, j *session.Job) bool {
@@ -129,17 +133,18 @@ func (e *ends) take(kind endKind, j *session.Job) bool {
 	if kind.seen {
 		most, ofUser = endsSeen, endsAccount
 	}
+	on := onLine{line: r.Line}
 	if kind.account {
-		ofUser = endsAccount
+		ofUser, on.account = endsAccount, r.User
 	}
 	first := kind.account && e.ofUser[r.User] == 0
-	if e.lines >= most && !first || e.ofUser[r.User] >= ofUser || e.ofLine[r.Line] >= endsLine ||
-		kind.seen && e.ofProcess[r.PID] >= endsProcess {
+	if !first && (e.lines >= most || e.ofUser[r.User] >= ofUser || e.ofLine[on] >= endsLine ||
+		kind.seen && e.ofProcess[r.PID] >= endsProcess) {
 		return false
 	}
 	e.lines++
 	e.ofUser[r.User]++
-	e.ofLine[r.Line]++
+	e.ofLine[on]++
 	e.ofProcess[r.PID]++
 	return true
 }

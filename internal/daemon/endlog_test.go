@@ -48,6 +48,14 @@ func TestEndsAreFair(t *testing.T) {
 				ended(s, fmt.Sprint("x", i), "x/0", i, false)
 			}
 		}, endsLine, many},
+		{"of another user, on the lines of the real ones, who were there before", func(s *logSink) {
+			ended(s, "alice", "x/0", 1, true)
+			ended(s, "bob", "x/1", 2, false)
+			for i := range many {
+				ended(s, "user1", fmt.Sprint("pts/", i%2), i, true)
+				ended(s, "user1", fmt.Sprint("pts/", i%2), i, false)
+			}
+		}, 4*endsLine + 4, 2*many + 2},
 		{"all of one living process", func(s *logSink) {
 			for i := range many {
 				ended(s, fmt.Sprint("x", i), fmt.Sprint("x/", i), 7, true)
@@ -84,7 +92,7 @@ func TestEndsAreFair(t *testing.T) {
 				s.close()
 				text := out.String()
 				for _, line := range []string{"pts/0", "pts/1"} {
-					if strings.Count(text, "line="+line+" ") != 1 {
+					if n := strings.Count(text, "line="+line+" user=alice ") + strings.Count(text, "line="+line+" user=bob "); n != 1 {
 						t.Errorf("the real session on %s has no line", line)
 					}
 				}
