@@ -3,6 +3,7 @@
 package daemon
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,12 +13,13 @@ import (
 	"utmpd.dev/utmpd/internal/pidfile"
 	"utmpd.dev/utmpd/internal/proc"
 	"utmpd.dev/utmpd/internal/receiver"
+	"utmpd.dev/utmpd/internal/status"
 )
 
 // open opens utmpd's own files: the directories, the pid file, which is the right
 // to run, the pipe, and the table of an earlier run. Only another running utmpd
-// is an error, and a directory that others may write. If anything else is missing, open logs it and the daemon continues
-// without it.
+// is an error, and a directory that others may write. If anything else is missing, open
+// logs it and the daemon continues without it.
 func (d *daemon) open() error {
 	id, err := proc.BootID()
 	if err != nil {
@@ -28,7 +30,8 @@ func (d *daemon) open() error {
 	var foreign *ForeignDirError
 	switch err := d.openRunDir(); {
 	case errors.As(err, &running) && proc.Leaving(running.PID):
-		return fmt.Errorf("%w: it is ending, and a file system that does not answer holds it up", err)
+		return fmt.Errorf("%w: it is ending, and a file system that does not answer holds it up: %s", err,
+			cmp.Or(status.NoAnswer(filepath.Join(d.runDir, "status")), "the status does not say which"))
 	case errors.As(err, &running), errors.As(err, &foreign):
 		return err
 	case err != nil:

@@ -6,6 +6,7 @@ package status
 
 import (
 	"fmt"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -113,6 +114,18 @@ func (s Status) Append(b []byte, now time.Time) []byte {
 		}
 	}
 	return b
+}
+
+// NoAnswer returns what the daemon that wrote the file name waited for then; "" if that was
+// nothing, or the file cannot be read.
+func NoAnswer(name string) string {
+	b, _ := os.ReadFile(name)
+	for line := range strings.Lines(string(b)) {
+		if what, ok := strings.CutPrefix(line, "no answer: "); ok {
+			return strings.TrimSpace(what)
+		}
+	}
+	return ""
 }
 
 func (s Status) mode() string {

@@ -145,3 +145,19 @@ func TestWrite(t *testing.T) {
 		t.Errorf("no directory: %v", err)
 	}
 }
+
+// TestNoAnswer: a successor reads what the one that it waits for waits for itself.
+func TestNoAnswer(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "status")
+	if got := NoAnswer(name); got != "" {
+		t.Errorf("no file: %q", got)
+	}
+	for _, want := range []string{"", "/var/log/wtmp since 2026-07-01T12:00:00Z"} {
+		if err := Write(name, Status{State: Ended, Hangs: want}, time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		if got := NoAnswer(name); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
