@@ -5,6 +5,7 @@ package daemon
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -33,10 +34,10 @@ func (d *daemon) newLogWatch() *logWatch {
 		notices: make(chan struct{}, 1), again: make(chan struct{}, 1),
 		failed: func(err error) {
 			if err == nil {
-				d.log.Info("notification of logins again", "file", d.cfg.WtmpxFile)
+				d.reading.toggles.Log(slog.LevelInfo, "logins", "notification of logins again", "file", d.cfg.WtmpxFile)
 				return
 			}
-			d.log.Warn("no notification of logins: those in the wtmpx file alone are found only every SCAN_PERIOD seconds", "file", d.cfg.WtmpxFile, "error", err)
+			d.reading.toggles.Log(slog.LevelWarn, "no logins", "no notification of logins: those in the wtmpx file alone are found only every SCAN_PERIOD seconds", "file", d.cfg.WtmpxFile, "error", err)
 		},
 	}
 }

@@ -105,12 +105,14 @@ func (s *logSink) report(r session.Report) {
 	}
 }
 
-// delayedBy tells locks, which come and go, from errors that may stay for days.
+// delayedBy tells locks, which come and go, by the user that holds them, and errors, which
+// may stay for days.
 func delayedBy(err error) string {
-	if errors.As(err, new(*recfile.LockedError)) {
-		return "locked"
+	var locked *recfile.LockedError
+	if !errors.As(err, &locked) {
+		return "failing"
 	}
-	return "failing"
+	return "locked by " + userOf(locked.PID)
 }
 
 // debug logs a line about a session, with its end unless that is zero. It costs

@@ -5,6 +5,7 @@ package daemon
 import (
 	"errors"
 	"io/fs"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -123,11 +124,11 @@ func (d *daemon) lookAtUtmpx() any {
 func (d *daemon) notified(err error) {
 	if err == nil {
 		d.noNotices.Store(nil)
-		d.log.Info("notification of changes again")
+		d.reading.toggles.Log(slog.LevelInfo, "notices", "notification of changes again")
 	} else {
 		text := err.Error()
 		d.noNotices.Store(&text)
-		d.log.Warn("no notification of changes: utmpd looks each second whether the utmpx file has changed", "error", err)
+		d.reading.toggles.Log(slog.LevelWarn, "no notices", "no notification of changes: utmpd looks each second whether the utmpx file has changed", "error", err)
 	}
 	d.emit(input{at: time.Now()}) // for the status
 }
