@@ -51,8 +51,12 @@ func (d *daemon) logDamage() {
 	defer f.Close()
 	left := damageWithin
 	for _, err := range f.Reuse().Backward(f.End()) {
+		if logs.IsDamage(err) {
+			d.log.Warn("the wtmpx file is damaged; what is around the damage is read, nothing needs to be done", "error", err)
+			return
+		}
 		if err != nil {
-			d.log.Warn("the wtmpx file is damaged; what is around the damage is read", "error", err)
+			d.log.Warn("the wtmpx file cannot be read", "error", err)
 			return
 		}
 		if left--; left == 0 {
