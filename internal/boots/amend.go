@@ -150,7 +150,7 @@ func insert(all []Boot, p Past) []Boot {
 	if i == 0 && len(all) > 0 && !all[0].whole {
 		return all // before the log begins
 	}
-	if i > 0 && (all[i-1].End == Open || began.Before(all[i-1].To.Add(-sameMoment))) ||
+	if i > 0 && (all[i-1].End == Open && !all[i-1].Damaged || began.Before(all[i-1].To.Add(-sameMoment))) ||
 		i < len(all) && all[i].notBefore().Before(p.To.Add(-Late)) {
 		return all
 	}

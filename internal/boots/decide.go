@@ -59,6 +59,10 @@ type Verdict struct {
 	By          Source
 	ClockBehind bool // the present clock is behind At, so the downtime is unknown
 
+	// InDamage: the end of the log's last boot is not recorded, since its record may be in
+	// a damaged part of the log.
+	InDamage bool
+
 	// Missed are the boots after the last one in the log that it lacks, oldest
 	// first. Their beginnings and ends are to be recorded after it.
 	Missed []Past
@@ -96,6 +100,9 @@ func Decide(ev Evidence) Verdict {
 		return Verdict{}
 	}
 	v := ev.when(last, note)
+	if last.Damaged && v.End == Crashed && !v.Exact.Known {
+		return Verdict{InDamage: true}
+	}
 	v.Write = true
 	return ev.notAfterBoot(v, last)
 }

@@ -45,6 +45,7 @@ type Boot struct {
 	By          Source        // of To; empty for a recorded shutdown and while Open
 	EndRecorded bool          // its end has a record
 	Ledger      bool          // a ledger told what the log does not
+	Damaged     bool          // the record of its end may have been in a damaged part of the log
 	Slept       time.Duration // how long it was suspended
 	SleptKnown  bool
 	stepped     time.Duration // the sum of the recorded steps of the clock
@@ -102,18 +103,23 @@ type History struct {
 	init  utmpx.Time // of the last Init record, if no other record followed it; else zero
 	apart bool       // the Init records up to that one are by two clocks
 	old   time.Time  // of an OLD_TIME without its NEW_TIME; else zero
+	hole  bool       // a damaged part of the log follows the boot's records
 	found bool
 }
 
 // Boots returns all boots, oldest first. The last one may be Open.
 func (h *History) Boots() []Boot {
 	if b := h.open(); b != nil {
-		b.To = h.alive()
+		b.To, b.Damaged = h.alive(), h.hole
 	}
 	markRestarts(h.boots)
 	markAhead(h.boots)
 	return h.boots
 }
+
+// Damage notes that the log is damaged between the records added before and after. If no
+// record shows that the boot went on, its end may have been there.
+func (h *History) Damage() { h.hole = h.open() != nil }
 
 // Found reports whether any record was added.
 func (h *History) Found() bool { return h.found }
@@ -161,6 +167,7 @@ func (h *History) ordinary(at utmpx.Time, login, prompt bool) {
 	}
 	if prompt {
 		h.open().setBack(at)
+		h.hole = false
 	}
 	h.seen(at)
 }
@@ -275,8 +282,12 @@ func (h *History) began(at utmpx.Time) {
 			h.ordinary(at, false, false)
 			return
 		}
-		b.End, b.To, b.By = Crashed, h.alive(), FromRecords
+		b.To = h.alive()
+		if b.Damaged = h.hole; !b.Damaged {
+			b.End, b.By = Crashed, FromRecords
+		}
 	}
+	h.hole = false
 	b := Boot{From: at.Time(), To: at.Time(), Recorded: true}
 	if n := len(h.boots); n > 0 {
 		b.clock.ended = utmpx.TimeOf(h.boots[n-1].To)
@@ -291,6 +302,7 @@ func same(a, b time.Time) bool { return a.Sub(b).Abs() <= sameMoment }
 // ended adds the record of an end. Of several in one boot the last one counts:
 // init records the change of the run level before the end of the system.
 func (h *History) ended(r utmpx.Record) {
+	h.hole = false
 	e, by, crash := ParseCrash(r)
 	n := len(h.boots)
 	if n == 0 {

@@ -179,3 +179,38 @@ func FuzzHistory(f *testing.F) {
 		}
 	})
 }
+
+// TestDamagedEnd: where the log is damaged, the record of a shutdown may have been. A boot
+// that went on after the damage did not end there.
+func TestDamagedEnd(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		after []utmpx.Record // the damage
+		want  End
+	}{
+		{"nothing but the next boot", nil, Open},
+		{"a logout of before", []utmpx.Record{logout("pts/0", "09:30")}, Open},
+		{"a login", []utmpx.Record{login("pts/1", "10:00")}, Crashed},
+		{"a shutdown", []utmpx.Record{shutdown("10:00")}, ShutDown},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var h History
+			h.Add(boot("08:00"))
+			h.Add(login("pts/0", "09:00"))
+			h.Damage()
+			for _, r := range tt.after {
+				h.Add(r)
+			}
+			open := h.Boots()
+			v := Decide(evidence(func(ev *Evidence) { ev.Boots, ev.Stamp, ev.Note = open, &Stamp{"b", at("08:00")}, nil }))
+			if v.InDamage != (tt.want == Open) || v.Write != (tt.want == Crashed) {
+				t.Errorf("%+v", v)
+			}
+			h.Add(boot("12:00"))
+			all := h.Boots()
+			if all[0].End != tt.want || all[0].Damaged != (tt.want == Open) {
+				t.Errorf("%+v", all[0])
+			}
+		})
+	}
+}

@@ -184,6 +184,9 @@ func (b *booting) reportEnding(v boots.Verdict) {
 		}
 		b.tell(b.cfg.WtmpxFile + " already has the record of this boot, so the end of the last one cannot be recorded there; " + only + "run utmpctl boot earlier")
 	}
+	if v.InDamage {
+		b.tell(b.cfg.WtmpxFile + " is damaged where the end of the last boot may have been recorded, so no end is recorded")
+	}
 	last, known := boots.Past{End: v.End, To: v.At, Exact: v.Exact, By: v.By}, v.Write
 	if n := len(v.Missed); n > 0 {
 		last, known = v.Missed[n-1], true

@@ -314,6 +314,8 @@ func exact(p boots.Period) string {
 
 func exactness(p boots.Period) string {
 	switch {
+	case p.End == boots.Open && p.Damaged && !p.Running:
+		return "no: the log is damaged"
 	case p.End == boots.Open:
 		return ""
 	case !p.Exact.Known:

@@ -29,6 +29,7 @@ func scan(ctx context.Context, log *logs.Log, name string, h *boots.History) err
 	var damage damages
 	for record, err := range f.Raw(0) {
 		if damage.add(err) {
+			h.Damage()
 			continue
 		}
 		if err != nil {
@@ -135,6 +136,7 @@ type item struct {
 	at     utmpx.Time
 	typ    utmpx.Type
 	record *utmpx.Record
+	damage bool // it is a damaged part, and no record
 }
 
 func itemOf(r utmpx.Record) (item, boots.Kind) {
@@ -169,6 +171,7 @@ func (t *tail) read(ctx context.Context, log *logs.Log, name string) (recfile.Ma
 	mark := recfile.Mark{Generation: f.Generation(), Size: f.Size()}
 	for e, err := range f.Reuse().Backward(f.End()) {
 		if t.damage.add(err) {
+			t.items = append(t.items, item{damage: true})
 			continue
 		}
 		if err != nil {
@@ -184,11 +187,14 @@ func (t *tail) read(ctx context.Context, log *logs.Log, name string) (recfile.Ma
 func (t *tail) history() []boots.Boot {
 	var h boots.History
 	for _, it := range slices.Backward(t.items) {
-		if it.record == nil {
+		switch {
+		case it.damage:
+			h.Damage()
+		case it.record == nil:
 			h.Ordinary(it.at, it.typ)
-			continue
+		default:
+			h.Add(*it.record)
 		}
-		h.Add(*it.record)
 	}
 	return h.Boots()
 }
