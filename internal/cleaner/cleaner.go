@@ -62,7 +62,7 @@ type Options struct {
 	DryRun bool                 // judge, but write nothing
 	// Hangs is told that a file, "utmpx" or "wtmpx", has not answered since then, and,
 	// with a zero time, that it has. Run's goroutine calls it.
-	Hangs  func(file string, since time.Time)
+	Hangs  func(file string, since time.Time, until string)
 	Logger *slog.Logger
 }
 
@@ -119,13 +119,8 @@ func New(opts Options) *Cleaner {
 
 // hangs passes on that a file does not answer, or does again.
 func (c *Cleaner) hangs(file string, since time.Time, until string) {
-	if since.IsZero() {
-		c.opts.Logger.Info("the file system answers again", "file", file)
-	} else {
-		c.opts.Logger.Warn("the file system does not answer: "+until, "file", file, "since", since)
-	}
 	if c.opts.Hangs != nil {
-		c.opts.Hangs(file, since)
+		c.opts.Hangs(file, since, until)
 	}
 }
 

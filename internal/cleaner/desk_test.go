@@ -145,7 +145,7 @@ type running struct {
 // runs runs the Cleaner until the test ends.
 func (w *world) runs(t *testing.T) *running {
 	run := &running{c: w.c}
-	w.c.opts.Hangs = func(_ string, since time.Time) { run.told = append(run.told, !since.IsZero()) }
+	w.c.opts.Hangs = func(_ string, since time.Time, _ string) { run.told = append(run.told, !since.IsZero()) }
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() {

@@ -3,6 +3,7 @@
 package daemon
 
 import (
+	"log/slog"
 	"maps"
 	"slices"
 	"strings"
@@ -68,6 +69,18 @@ func (h *hangs) set(file string, since time.Time) {
 	if h.files[file] = since; since.IsZero() {
 		delete(h.files, file)
 	}
+}
+
+// fileHangs logs that a file does not answer, and what that means until it does, or that it
+// answers again.
+func (d *daemon) fileHangs(file string, since time.Time, until string) {
+	if since.IsZero() {
+		d.reading.toggles.Log(slog.LevelInfo, "answers "+file, "the file system answers again", "file", file)
+	} else {
+		d.reading.toggles.Log(slog.LevelWarn, "hangs "+file, "the file system does not answer: "+until, "file", file, "since", since)
+	}
+	d.hangs.set(file, since)
+	d.emit(input{at: time.Now()}) // for the status
 }
 
 func (h *hangs) String() string {

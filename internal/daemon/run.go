@@ -162,10 +162,7 @@ func (d *daemon) build() {
 		Gone:   func(pid int32) bool { return watcher.Dead(d.on.procs, pid) },
 		Opened: d.loginsOpened,
 		DryRun: d.flags.dryRun, Logger: d.log.Logger,
-		Hangs: func(file string, since time.Time) {
-			d.hangs.set(file, since)
-			d.emit(input{at: time.Now()}) // for the status
-		},
+		Hangs: d.fileHangs,
 	})
 	d.pace.rooms = []paced{{"reading the utmpx file", d.scanner.Busy}, {"asking about processes and terminals", d.watcher.Busy}}
 	d.logins = d.newLogWatch()
