@@ -9,6 +9,7 @@ import (
 	"utmpd.dev/utmpd/internal/config"
 	"utmpd.dev/utmpd/internal/sandbox"
 	"utmpd.dev/utmpd/internal/scanner"
+	"utmpd.dev/utmpd/internal/toucher"
 )
 
 // logindSessions is where logind and elogind keep a file for each session. The rule is
@@ -26,7 +27,8 @@ func (d *daemon) confine() {
 }
 
 // reach returns the directories that utmpd needs once it works. The pipe, standard error and the pid
-// file are open; sockets and the terminals, which are only looked at, need no rule.
+// file are open; sockets and the terminals, which are only looked at, need no rule. With a
+// helper, the directories of the two files, which hold others' files, can only be listed.
 func (d *daemon) reach() sandbox.Dirs {
 	dirs := sandbox.Dirs{Read: []string{
 		"/proc",                    // start times, exit statuses, session leaders
@@ -39,7 +41,13 @@ func (d *daemon) reach() sandbox.Dirs {
 	} {
 		dirs.Read = append(dirs.Read, sandbox.OfFile(name)...)
 	}
-	dirs.Write = slices.Concat(sandbox.OfFile(d.cfg.UtmpxFile), sandbox.OfFile(d.cfg.WtmpxFile))
+	both := slices.Concat(sandbox.OfFile(d.cfg.UtmpxFile), sandbox.OfFile(d.cfg.WtmpxFile))
+	if d.helped == nil {
+		dirs.Write = both
+	} else {
+		dirs.List = both // for the names of rotated files
+		dirs.Files = []string{d.cfg.UtmpxFile, d.cfg.WtmpxFile}
+	}
 	for _, dir := range []string{d.runDir, d.stateDir} {
 		if dir != "" {
 			dirs.Change = append(dirs.Change, dir)
@@ -60,6 +68,9 @@ func (d *daemon) displaced(ev scanner.Event) error {
 		if err := d.lock.Check(); err != nil {
 			return err
 		}
+	}
+	if d.helped != nil && d.helped.ended() {
+		return toucher.ErrNobody
 	}
 	return d.box.Check()
 }

@@ -49,6 +49,7 @@ type daemon struct {
 	store    store              // nil without a RUN_DIR
 	box      *sandbox.Box       // nil without one
 	toucher  *toucher.Remote    // nil if this process sets the access time itself
+	helped   *helped            // nil if this process opens what replaces the two files itself
 	pipe     *receiver.Receiver // nil without a pipe
 
 	files   *twoFiles

@@ -16,13 +16,18 @@ type distant struct {
 
 func (d distant) ReadOne() error { return d.log.ReadOne() }
 
-// separate hands the right to set the access time to a process of its own.
+// separate hands the right to set the access time to a process of its own, which also
+// opens the files that come later.
 func (d *daemon) separate() {
-	r, err := giveUpFowner(d.cfg.WtmpxFile, !d.flags.dryRun)
+	r, openers, err := giveUpFowner(d.cfg.UtmpxFile, d.cfg.WtmpxFile, !d.flags.dryRun)
 	if err != nil {
 		d.log.Warn("no process to set the access time of wtmpx: the time of a crash is known from the heartbeat's note alone", "error", err)
 	}
 	d.toucher = r
+	if openers != nil {
+		d.helped = &helped{d.on.files, openers}
+		d.on.files = d.helped
+	}
 }
 
 // touched is what the heartbeat sets the access time of.

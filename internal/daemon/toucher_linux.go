@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -16,61 +17,77 @@ import (
 	"utmpd.dev/utmpd/internal/toucher"
 )
 
-// toucherEnv makes this program the process that sets the access time of the file in
-// the variable.
-const toucherEnv = "UTMPD_TOUCHER"
+// These make this program the process that sets the access time of the wtmpx file in the
+// one variable, and opens that file and the utmpx file in the other.
+const (
+	toucherEnv      = "UTMPD_TOUCHER"
+	toucherUtmpxEnv = "UTMPD_TOUCHER_UTMPX"
+)
 
 // giveUpFowner starts the toucher, if this process may act as the owner of files, and
 // gives up all capabilities. Root has other means and keeps them. The Remote is nil if
 // there is no toucher.
-func giveUpFowner(wtmpx string, touches bool) (*toucher.Remote, error) {
+func giveUpFowner(utmpx, wtmpx string, touches bool) (*toucher.Remote, map[string]opener, error) {
 	if unix.Geteuid() == 0 || !hasCap(unix.CAP_FOWNER) {
-		return nil, nil
+		return nil, nil, nil
 	}
 	var r *toucher.Remote
+	var openers map[string]opener
 	var err error
 	if touches {
-		r, err = startToucher(wtmpx)
+		r, openers, err = startToucher(utmpx, wtmpx)
 	}
-	return r, errors.Join(err, keepOnly(0))
+	return r, openers, errors.Join(err, keepOnly(0))
 }
 
-func startToucher(wtmpx string) (*toucher.Remote, error) {
-	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return nil, os.NewSyscallError("socketpair", err)
-	}
-	theirs := os.NewFile(uintptr(fds[1]), "toucher")
-	defer theirs.Close()
-	if err := unix.SetNonblock(fds[0], true); err != nil {
-		unix.Close(fds[0])
-		return nil, os.NewSyscallError("fcntl", err)
-	}
-	ours := os.NewFile(uintptr(fds[0]), "toucher")
+// The descriptors of the toucher: sockets to the daemon.
+const (
+	touchFD = 3 + iota
+	utmpxFD
+	wtmpxFD
+)
+
+func startToucher(utmpx, wtmpx string) (*toucher.Remote, map[string]opener, error) {
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
-		ours.Close()
-		return nil, err
+		return nil, nil, err
 	}
-	defer null.Close()
-	// It makes no garbage, and needs one thread at a time: this keeps it small.
-	env := []string{toucherEnv + "=" + wtmpx, "GOGC=off", "GOMAXPROCS=1"}
+	theirs, ours := []*os.File{null, null, null}, []*os.File(nil)
+	closeAll := func(files []*os.File) {
+		for _, f := range files {
+			f.Close()
+		}
+	}
+	defer func() { closeAll(theirs) }()
+	for range wtmpxFD - touchFD + 1 {
+		// Messages stay apart.
+		fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+		if err != nil {
+			closeAll(ours)
+			return nil, nil, os.NewSyscallError("socketpair", err)
+		}
+		ours = append(ours, os.NewFile(uintptr(fds[0]), "toucher"))
+		theirs = append(theirs, os.NewFile(uintptr(fds[1]), "toucher"))
+	}
+	// It makes little garbage, and needs one thread at a time: this keeps it small.
+	env := []string{toucherEnv + "=" + wtmpx, toucherUtmpxEnv + "=" + utmpx, "GOGC=off", "GOMAXPROCS=1"}
 	p, err := os.StartProcess("/proc/self/exe", []string{"utmpd", "(access time)", wtmpx}, &os.ProcAttr{
-		Dir: "/", Env: env, Files: []*os.File{null, null, null, theirs},
+		Dir: "/", Env: env, Files: theirs,
 		Sys: &syscall.SysProcAttr{AmbientCaps: []uintptr{unix.CAP_FOWNER}},
 	})
 	if err != nil {
-		ours.Close()
-		return nil, err
+		closeAll(ours)
+		return nil, nil, err
 	}
-	return toucher.NewRemote(ours, func() { _, _ = p.Wait() }), nil
+	return toucher.NewRemote(ours[0], func() { _, _ = p.Wait() }),
+		map[string]opener{utmpx: toucher.NewFiles(utmpx, ours[1]), wtmpx: toucher.NewFiles(wtmpx, ours[2])}, nil
 }
 
 // beToucher is the toucher's life, if this process is one. It ends with the daemon,
-// whose end of the socket is then closed.
+// whose ends of the sockets are then closed.
 func beToucher() (status int, ok bool) {
-	wtmpx := os.Getenv(toucherEnv)
-	if wtmpx == "" {
+	wtmpx, utmpx := os.Getenv(toucherEnv), os.Getenv(toucherUtmpxEnv)
+	if wtmpx == "" || utmpx == "" {
 		return 0, false
 	}
 	// A service manager and a terminal send these to the daemon and to this process.
@@ -81,7 +98,26 @@ func beToucher() (status int, ok bool) {
 	}
 	// Without a part of the sandbox, which an old kernel lacks, it does its work too. The
 	// daemon reports the same part.
-	_ = sandbox.EnterFew(sandbox.Dirs{Read: sandbox.OfFile(wtmpx)})
-	toucher.Serve(os.NewFile(3, "daemon"), recfile.NewLog(wtmpx, recfile.Options{System: sysfile.Kernel()}).Touch)
+	_ = sandbox.EnterFew(sandbox.Dirs{Write: slices.Concat(sandbox.OfFile(utmpx), sandbox.OfFile(wtmpx))})
+	for fd, open := range map[uintptr]func(string, sysfile.OpenMode) (*os.File, error){
+		utmpxFD: func(ending string, mode sysfile.OpenMode) (*os.File, error) {
+			if ending != "" {
+				return nil, syscall.EINVAL // it is not rotated
+			}
+			return sysfile.OpenFile(utmpx, mode)
+		},
+		wtmpxFD: func(ending string, mode sysfile.OpenMode) (*os.File, error) {
+			return sysfile.OpenFile(wtmpx+ending, mode)
+		},
+	} {
+		go toucher.ServeFiles(socket(fd), open)
+	}
+	toucher.Serve(socket(touchFD), recfile.NewLog(wtmpx, recfile.Options{System: sysfile.Kernel()}).Touch)
 	return exitOK, true
+}
+
+// socket is an end of a socket that was inherited. To wait for it takes no thread.
+func socket(fd uintptr) *os.File {
+	_ = unix.SetNonblock(int(fd), true)
+	return os.NewFile(fd, "daemon")
 }

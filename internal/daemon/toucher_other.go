@@ -7,6 +7,8 @@ package daemon
 import "utmpd.dev/utmpd/internal/toucher"
 
 // giveUpFowner is for Linux alone, whose root can be given away in parts.
-func giveUpFowner(string, bool) (*toucher.Remote, error) { return nil, nil }
+func giveUpFowner(string, string, bool) (*toucher.Remote, map[string]opener, error) {
+	return nil, nil, nil
+}
 
 func beToucher() (status int, ok bool) { return 0, false }

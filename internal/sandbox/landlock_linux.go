@@ -17,7 +17,8 @@ import (
 
 // Access rights that a rule grants in a directory.
 const (
-	read   = unix.LANDLOCK_ACCESS_FS_READ_FILE | unix.LANDLOCK_ACCESS_FS_READ_DIR
+	list   = unix.LANDLOCK_ACCESS_FS_READ_DIR
+	read   = unix.LANDLOCK_ACCESS_FS_READ_FILE | list
 	write  = read | unix.LANDLOCK_ACCESS_FS_WRITE_FILE | unix.LANDLOCK_ACCESS_FS_TRUNCATE
 	change = write | unix.LANDLOCK_ACCESS_FS_MAKE_REG | unix.LANDLOCK_ACCESS_FS_REMOVE_FILE
 )
@@ -46,7 +47,7 @@ const complete = 5
 
 var errHidden = errors.New("not restricted: /proc is mounted with hidepid, and Landlock would hide the processes of other users from utmpd")
 
-// restrictFiles enters Landlock with a rule for each directory. It needs
+// restrictFiles enters Landlock with a rule for each directory and file. It needs
 // no_new_privs.
 //
 // Source: landlock(7).
@@ -79,38 +80,49 @@ func restrictFiles(dirs Dirs) (*Box, error) {
 	return box, nil
 }
 
-// addRules adds a rule for each directory that exists.
+// addRules adds a rule for each directory and file that exists, and returns the
+// directories.
 func addRules(rules int, dirs Dirs, handled uint64) ([]held, error) {
 	var added []held
 	for _, g := range []struct {
 		names  []string
 		access uint64
-	}{{dirs.Read, read}, {dirs.Write, write}, {dirs.Change, change}} {
+		flag   int
+	}{
+		{dirs.List, list, unix.O_DIRECTORY}, {dirs.Read, read, unix.O_DIRECTORY},
+		{dirs.Write, write, unix.O_DIRECTORY}, {dirs.Change, change, unix.O_DIRECTORY},
+		{dirs.Files, write &^ list, 0},
+	} {
 		for _, name := range g.names {
-			h, err := addRule(rules, name, g.access&handled)
+			h, err := addRule(rules, name, g.access&handled, g.flag)
 			if errors.Is(err, fs.ErrNotExist) {
 				continue
 			}
 			if err != nil {
 				return nil, err
 			}
-			added = append(added, h)
+			if g.flag != 0 {
+				added = append(added, h)
+			}
 		}
 	}
 	return added, nil
 }
 
-func addRule(rules int, name string, access uint64) (held, error) {
-	dir, err := os.OpenFile(name, unix.O_PATH|unix.O_DIRECTORY, 0)
+func addRule(rules int, name string, access uint64, flag int) (held, error) {
+	f, err := os.OpenFile(name, unix.O_PATH|flag, 0)
 	if err != nil {
 		return held{}, err
 	}
-	defer dir.Close()
-	info, err := dir.Stat()
+	defer f.Close()
+	info, err := f.Stat()
 	if err != nil {
 		return held{}, err
 	}
-	rule := unix.LandlockPathBeneathAttr{Allowed_access: access, Parent_fd: int32(dir.Fd())}
+	if flag == 0 && !info.Mode().IsRegular() {
+		return held{name, info}, nil // it is neither read nor written
+	}
+	rule := unix.LandlockPathBeneathAttr{Allowed_access: access, Parent_fd: int32(f.Fd())}
 	_, _, errno := unix.Syscall6(unix.SYS_LANDLOCK_ADD_RULE, uintptr(rules), unix.LANDLOCK_RULE_PATH_BENEATH,
 		uintptr(unsafe.Pointer(&rule)), 0, 0, 0)
 	if errno != 0 {

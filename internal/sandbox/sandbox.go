@@ -21,13 +21,15 @@ import (
 	"slices"
 )
 
-// Dirs are the directories that stay accessible, with everything below them. Each
-// rule is for a directory, never for a file, since files are replaced: a log by
-// rotation, /etc/passwd by useradd(8).
+// Dirs are the directories that stay accessible, with everything below them. Files are
+// replaced, a log by rotation, /etc/passwd by useradd(8), and a rule for a file does not
+// follow its name: a process with rules for Files has what replaces them opened elsewhere.
 type Dirs struct {
+	List   []string // names may be listed
 	Read   []string // files may be read
 	Write  []string // files may be read and written, but not created, removed or renamed
 	Change []string // files may also be created, removed, and renamed within a directory
+	Files  []string // these files may be read and written
 }
 
 // Box is a sandbox that was entered.

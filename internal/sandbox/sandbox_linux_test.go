@@ -213,23 +213,31 @@ func keep(args []string) error {
 // can be done outside them. That stays so after a file is renamed.
 func TestFiles(t *testing.T) {
 	var dirs []string
-	for range 4 {
+	for range 5 {
 		dir := t.TempDir()
 		dirs = append(dirs, dir)
-		if err := os.WriteFile(filepath.Join(dir, "file"), []byte("text"), 0o600); err != nil {
-			t.Fatal(err)
+		for _, name := range []string{"file", "beside"} {
+			if err := os.WriteFile(filepath.Join(dir, name), []byte("text"), 0o600); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 	inBox(t, "files", dirs...)
 }
 
 func files(dirs []string) error {
-	read, write, change, other := dirs[0], dirs[1], dirs[2], dirs[3]
-	_, onThreads, err := whole(Dirs{Read: []string{read}, Write: []string{write}, Change: []string{change}})
+	read, write, change, other, one := dirs[0], dirs[1], dirs[2], dirs[3], dirs[4]
+	_, onThreads, err := whole(Dirs{
+		Read: []string{read}, Write: []string{write}, Change: []string{change},
+		List: []string{one}, Files: []string{filepath.Join(one, "file"), filepath.Join(one, "missing")},
+	})
 	if err != nil {
 		return err
 	}
 	return onThreads(func() error {
+		if err := open(filepath.Join(one, "beside"), os.O_RDONLY); !refused(err) {
+			return fmt.Errorf("open a file beside the one with a rule: %v", err)
+		}
 		for _, c := range []struct {
 			dir                        string
 			reads, writes, makes, cuts bool
@@ -238,6 +246,7 @@ func files(dirs []string) error {
 			{write, true, true, false, true},
 			{change, true, true, true, true},
 			{other, false, false, false, false},
+			{one, true, true, false, true},
 		} {
 			name := filepath.Join(c.dir, "file")
 			fresh := filepath.Join(c.dir, "fresh")
@@ -352,7 +361,11 @@ func TestFewOfEveryMachine(t *testing.T) {
 		}{
 			{"read", unix.SYS_READ, nil, unix.SECCOMP_RET_ALLOW},
 			{"open to read", unix.SYS_OPENAT, []uint64{0, 1, unix.O_RDONLY | unix.O_NOATIME | unix.O_CLOEXEC}, unix.SECCOMP_RET_ALLOW},
-			{"open to write", unix.SYS_OPENAT, []uint64{0, 1, unix.O_WRONLY}, eperm},
+			{"open to read and write", unix.SYS_OPENAT, []uint64{0, 1, unix.O_RDWR | unix.O_APPEND}, unix.SECCOMP_RET_ALLOW},
+			{"open to write alone", unix.SYS_OPENAT, []uint64{0, 1, unix.O_WRONLY}, eperm},
+			{"cut", unix.SYS_OPENAT, []uint64{0, 1, unix.O_RDWR | unix.O_TRUNC}, eperm},
+			{"create without a name", unix.SYS_OPENAT, []uint64{0, 1, unix.O_RDWR | unix.O_TMPFILE}, eperm},
+			{"hand on", unix.SYS_SENDMSG, nil, unix.SECCOMP_RET_ALLOW},
 			{"create", unix.SYS_OPENAT, []uint64{0, 1, unix.O_RDONLY | unix.O_CREAT}, eperm},
 			{"times of an open file", unix.SYS_UTIMENSAT, []uint64{3, 0}, unix.SECCOMP_RET_ALLOW},
 			{"times of a name", unix.SYS_UTIMENSAT, []uint64{3, 1}, eperm},

@@ -20,11 +20,25 @@ type kernel struct{}
 // maxLinks bounds a chain of symbolic links.
 const maxLinks = 8
 
-// Open checks the file before it opens it, since opening alone can have effects (a
+func (kernel) Open(name string, mode OpenMode) (Handle, error) {
+	f, err := OpenFile(name, mode)
+	if err != nil {
+		return nil, err
+	}
+	return Opened(f, name), nil
+}
+
+// Opened returns the handle of a file that was opened by [OpenFile], here or in another
+// process. It is the caller's to close.
+func Opened(f *os.File, name string) Handle { return &kernelHandle{File: f, name: name} }
+
+// OpenFile opens a regular file of the kernel's, as [System.Open] describes.
+//
+// It checks the file before it opens it, since opening alone can have effects (a
 // tape rewinds, a FIFO's writer continues), and again afterwards, since the name
 // may have changed in between. It resolves symbolic links itself, to follow only
 // root's.
-func (kernel) Open(name string, mode OpenMode) (Handle, error) {
+func OpenFile(name string, mode OpenMode) (*os.File, error) {
 	path := name
 	for range maxLinks {
 		fi, err := os.Lstat(path)
@@ -32,7 +46,7 @@ func (kernel) Open(name string, mode OpenMode) (Handle, error) {
 			return nil, err
 		}
 		if fi.Mode()&fs.ModeSymlink == 0 {
-			return openRegular(name, path, fi, mode)
+			return openRegular(path, fi, mode)
 		}
 		if uid := infoOf(fi).UID; uid != 0 {
 			return nil, fmt.Errorf("%w, but user %d's", ErrSymlink, uid)
@@ -50,7 +64,7 @@ func (kernel) Open(name string, mode OpenMode) (Handle, error) {
 	return nil, errors.New("too many symbolic links")
 }
 
-func openRegular(name, path string, fi fs.FileInfo, mode OpenMode) (Handle, error) {
+func openRegular(path string, fi fs.FileInfo, mode OpenMode) (*os.File, error) {
 	if !fi.Mode().IsRegular() {
 		return nil, notRegular(fi.Mode())
 	}
@@ -66,7 +80,7 @@ func openRegular(name, path string, fi fs.FileInfo, mode OpenMode) (Handle, erro
 		f.Close()
 		return nil, err
 	}
-	return &kernelHandle{File: f, name: name}, nil
+	return f, nil
 }
 
 // openFile opens the file so that reading it leaves the access time as it is,

@@ -2,8 +2,12 @@
 
 // Package toucher is a process of its own that sets the wtmpx file's access time. It
 // alone keeps CAP_FOWNER, with which code could change any file's mode. It learns the
-// file's name when it is started. From then on it takes one byte, which says no more
+// names of utmpd's two files when it is started. From then on it takes one byte, which says no more
 // than that it is time, and answers one.
+//
+// On Linux it also opens what has come to these names since the sandbox was entered, and
+// hands it on: utmpd itself can open no other files in their directories, which hold the
+// group's other logs.
 package toucher
 
 import (
@@ -52,6 +56,10 @@ var (
 	ErrEnded = errors.New("toucher: the process that sets the access time of wtmpx has ended; until a restart, the time of a crash is known from the heartbeat's note alone")
 	ErrSlow  = fmt.Errorf("toucher: the process that sets the access time of wtmpx has not answered for %v", patience)
 )
+
+// ErrNobody is the error where a file is to be opened that has come to its name since the
+// sandbox was entered.
+var ErrNobody = errors.New("toucher: the process that opens new files has ended: utmpd must be started again")
 
 // Remote is the other end of the process. One goroutine may use it.
 type Remote struct {

@@ -157,10 +157,11 @@ const (
 	rootShell = "/usr/local/bin/shell"
 	unit      = "/run/x.conf"
 	failed    = "/var/log/btmp"
+	lastLogin = "/var/log/lastlog"
 	control   = "/run/control"
 )
 
-var victims = []string{rootShell, unit, failed, control, "/etc/shadow", "/run", "/var/log", "/etc"}
+var victims = []string{rootShell, unit, failed, lastLogin, control, "/etc/shadow", "/run", "/var/log", "/etc"}
 
 // call returns an attempt with a path as its first argument.
 func named(nr int, name string, args ...uint64) func(in *intruder) int64 {
@@ -200,7 +201,7 @@ var attempts = []attempt{
 	{"chmod a shell by fchmodat", true, at(unix.SYS_FCHMODAT, rootShell, 0o4755)},
 	{"chmod a shell by fchmodat2", true, at(unix.SYS_FCHMODAT2, rootShell, 0o4755, 0)},
 	{"chmod /run", true, named(unix.SYS_CHMOD, "/run", 0o777)},
-	{"chmod a directory's log", true, named(unix.SYS_CHMOD, failed, 0o666)},
+	{"chmod the log of failures", true, named(unix.SYS_CHMOD, failed, 0o666)},
 	{"chmod a socket", true, named(unix.SYS_CHMOD, control, 0o666)},
 	{"chmod wtmp", true, onLog(unix.SYS_FCHMOD, numbers(0o666))},
 	{"chown", true, named(unix.SYS_CHOWN, rootShell, ownUID, ownUID)},
@@ -236,7 +237,10 @@ var attempts = []attempt{
 	{"write a shell", true, func(in *intruder) int64 { return in.open(rootShell, unix.O_WRONLY) }},
 	{"write in /etc", true, func(in *intruder) int64 { return in.open("/etc/passwd", unix.O_WRONLY) }},
 	{"write in /run", false, func(in *intruder) int64 { return in.open(unit, unix.O_WRONLY) }},
-	{"write another log", false, func(in *intruder) int64 { return in.open(failed, unix.O_WRONLY) }},
+	{"write the group's log of failures", false, func(in *intruder) int64 { return in.open(failed, unix.O_WRONLY) }},
+	{"read the group's log of failures", false, func(in *intruder) int64 { return in.open(failed, unix.O_RDONLY) }},
+	{"cut the group's log of failures", false, named(unix.SYS_TRUNCATE, failed, 0)},
+	{"write the group's log of last logins", false, func(in *intruder) int64 { return in.open(lastLogin, unix.O_WRONLY) }},
 	{"make a file in /run", true, func(in *intruder) int64 { return in.open("/run/new.conf", unix.O_WRONLY|unix.O_CREAT) }},
 	{"make a file in /var/log", true, func(in *intruder) int64 { return in.open("/var/log/new", unix.O_WRONLY|unix.O_CREAT) }},
 	{"make a file in /tmp", true, func(in *intruder) int64 { return in.open("/tmp/new", unix.O_WRONLY|unix.O_CREAT) }},
@@ -348,11 +352,17 @@ func intrudeInto(t *testing.T, d *utmpd) (results []int) {
 // makeVictims makes the files that intruders try to change.
 func makeVictims(t *testing.T) {
 	t.Helper()
-	for name, mode := range map[string]os.FileMode{rootShell: 0o755, unit: 0o644, failed: 0o600, "/etc/shadow": 0o600} {
-		if err := os.WriteFile(name, []byte("root's\n"), mode); err != nil {
+	for name, f := range map[string]struct {
+		gid  int
+		mode os.FileMode
+	}{
+		rootShell: {0, 0o755}, unit: {0, 0o644}, "/etc/shadow": {0, 0o600},
+		failed: {utmpGroup, 0o660}, lastLogin: {utmpGroup, 0o664}, // as Debian has them
+	} {
+		if err := os.WriteFile(name, []byte("root's\n"), f.mode); err != nil {
 			t.Fatal(err)
 		}
-		if err := errors.Join(os.Chown(name, 0, 0), os.Chmod(name, mode)); err != nil {
+		if err := errors.Join(os.Chown(name, 0, f.gid), os.Chmod(name, f.mode)); err != nil {
 			t.Fatal(err)
 		}
 	}

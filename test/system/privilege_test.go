@@ -168,7 +168,7 @@ func TestToucherDies(t *testing.T) {
 		return
 	}
 	makeUser(t)
-	p := beside(t, "RUN_AS="+ownUser, "WTMPX_UPDATE_FREQ=1")
+	p := beside(t, "RUN_AS="+ownUser, "WTMPX_UPDATE_FREQ=1", "SCAN_PERIOD=1")
 	beats(t)
 	if err := syscall.Kill(toucherOf(t, p.d), syscall.SIGKILL); err != nil {
 		t.Fatal(err)
@@ -185,7 +185,17 @@ func TestToucherDies(t *testing.T) {
 			t.Errorf("process %d, state %s, is left", c.pid, c.state)
 		}
 	}
-	p.d.stop(t)
+	// What comes to a file's name now is out of reach, which a restart mends.
+	rotate(t, wtmpFile)
+	dwell(t, "x/7").kill(t)
+	select {
+	case <-p.d.done:
+	case <-time.After(generous):
+		t.Fatal("utmpd goes on, and cannot open wtmp")
+	}
+	if p.d.err == nil || !strings.Contains(p.d.logged(), "the process that opens new files has ended") {
+		t.Errorf("utmpd ended: %v", p.d.err)
+	}
 }
 
 // TestToucherEnds checks that the process that sets the access time ends with utmpd,
