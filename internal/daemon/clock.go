@@ -54,7 +54,9 @@ func (d *daemon) stepped(ctx context.Context, s clock.Step) {
 	ctx, cancel := context.WithTimeout(ctx, stepPatience)
 	defer cancel()
 	log := logs.New(d.cfg.WtmpxFile, logs.Options{System: d.on.files, Detector: d.wtmpx.Detector()})
+	done := d.pace.begin("recording a step of the clock in wtmpx", stepPatience+slow)
 	wrote, err := d.steps.append(ctx, d.wtmpx, log, s)
+	done()
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		d.log.Info("the clock was stepped", "by", s.By(), "recorded", "no: wtmpx is missing")

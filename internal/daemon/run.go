@@ -148,6 +148,7 @@ func (d *daemon) build() {
 	d.memory = newMemory(d.on.collector)
 	d.reading = &reading{log: d.log.Logger, toggles: logging.NewLimiter(d.log.Logger, toggleMost, hourPeriod), file: d.cfg.UtmpxFile}
 	d.saver = newSaver(d.store, d.log.Logger)
+	d.saver.begin = func() func() { return d.pace.begin("saving the table", slow) }
 	d.watchdog = newWatchdog(d.systemd)
 	d.watcher = watcher.New(watcher.Options{Kernel: d.on.procs, Limit: d.watchLimit(), Emit: d.watcherEvents, Log: d.log.Logger})
 	d.scanner = scanner.New(scanner.Options{
@@ -165,6 +166,7 @@ func (d *daemon) build() {
 		DryRun: d.flags.dryRun, Logger: d.log.Logger,
 		Hangs: d.fileHangs,
 	})
+	d.pace.news = func() { d.emit(input{at: time.Now()}) }
 	d.pace.rooms = []paced{{"reading the utmpx file", d.scanner.Busy}, {"asking about processes and terminals", d.watcher.Busy}}
 	d.logins = d.newLogWatch()
 	d.before = d.noteBefore()
@@ -183,6 +185,7 @@ func (d *daemon) heartbeatOptions() heartbeat.Options {
 		Now:    d.on.now,
 		Clocks: d.on.clocks,
 		Before: d.before,
+		Begin:  func(what string) func() { return d.pace.begin(what, slow) },
 		Beaten: func() {
 			d.clock.Look()
 			d.emit(input{at: time.Now()}) // for the status

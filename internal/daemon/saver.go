@@ -18,7 +18,8 @@ const saveEvery = time.Second
 type saver struct {
 	store store // nil: nothing is written
 	log   *slog.Logger
-	next  chan saving // holds one, the newest
+	begin func() (done func()) // around each save
+	next  chan saving          // holds one, the newest
 
 	// Of the loop's goroutine.
 	due       *time.Timer // fires when a scheduled save is due
@@ -36,6 +37,7 @@ type saving struct {
 
 func newSaver(to store, log *slog.Logger) *saver {
 	s := &saver{store: to, log: log, next: make(chan saving, 1), due: time.NewTimer(time.Hour)}
+	s.begin = func() func() { return func() {} }
 	s.due.Stop()
 	return s
 }
@@ -80,6 +82,8 @@ func (s *saver) run(ctx context.Context) {
 
 // write writes a state, and logs the first error of a series.
 func (s *saver) write(st state.State) {
+	done := s.begin()
+	defer done()
 	err := s.store.Save(st)
 	if err != nil && !s.failing {
 		s.log.Warn("cannot save the table: a restart will not recognise the processes", "error", err)

@@ -49,5 +49,7 @@ func (d *daemon) writeStatus(s status.Status) error {
 	if d.runDir == "" {
 		return nil
 	}
+	done := d.pace.begin("writing the status", slow)
+	defer done()
 	return status.Write(filepath.Join(d.runDir, "status"), s, time.Now())
 }

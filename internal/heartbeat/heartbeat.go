@@ -39,6 +39,10 @@ type Options struct {
 	Before   Note                 // of an earlier run in this boot; may be empty
 	Logger   *slog.Logger         // nil: slog.Default()
 	Beaten   func()               // called after each beat; may be nil
+
+	// Begin is called before what may wait for the disk, and what it returns afterwards;
+	// may be nil.
+	Begin func(what string) (done func())
 }
 
 // Heartbeat beats while Run runs.
@@ -53,6 +57,7 @@ type Heartbeat struct {
 	note     failures
 	logger   *slog.Logger
 	beaten   func()
+	begin    func(what string) (done func())
 
 	changed chan struct{} // signals a new period; has a buffer of one
 
@@ -80,6 +85,7 @@ func New(o Options) *Heartbeat {
 		noted:    clock.Reading{Wall: o.Before.Time, Up: o.Before.Up},
 		logger:   o.Logger,
 		beaten:   o.Beaten,
+		begin:    o.Begin,
 		changed:  make(chan struct{}, 1),
 		period:   atLeastASecond(o.Period),
 	}
@@ -91,6 +97,9 @@ func New(o Options) *Heartbeat {
 	}
 	if h.logger == nil {
 		h.logger = slog.Default()
+	}
+	if h.begin == nil {
+		h.begin = func(string) func() { return func() {} }
 	}
 	return h
 }
@@ -164,7 +173,9 @@ func (h *Heartbeat) beat() {
 
 func (h *Heartbeat) beatFile() {
 	t := h.now()
+	done := h.begin("setting the access time of wtmpx")
 	err := h.log.Touch(t)
+	done()
 	moved := err == nil
 	switch {
 	case err == nil:
@@ -255,6 +266,7 @@ func (h *Heartbeat) writeNote(state State) {
 		return // that was the last one
 	}
 	h.state = state
+	defer h.begin("writing the heartbeat's note")()
 	now := h.clocks()
 	h.addStep(now)
 	err := WriteNote(h.notePath, Note{BootID: h.bootID, Init: h.init, Time: now.Wall, Up: now.Up, Slept: now.Slept,

@@ -21,18 +21,30 @@ const (
 // errHangs is the error of a look-up that was given up.
 var errHangs = errors.New("the look-up of its line hangs")
 
-// lines looks up the lines of records, for the whole process: what hangs there hangs in
-// the kernel.
-var lines = newLookups(findTerminal)
+// hanging are the look-ups of the whole process that were given up: what hangs there hangs
+// in the kernel.
+var hanging given
+
+// lines looks up the lines of records, and holds the terminals of some.
+var (
+	lines = &lookups[terminal]{find: findTerminal, failed: noTerminal, drop: func(terminal) {}, given: &hanging}
+	holds = &lookups[holding]{find: openTerminal, failed: noHold, drop: holding.drop, given: &hanging}
+)
 
 // lookups looks up lines in goroutines that are given up if the kernel does not answer.
 // openLine goes nowhere where that can happen, but root can mount anything. The number of
 // those given up is bounded. Its methods are safe for concurrent use.
-type lookups struct {
-	find func(line string) terminal
+type lookups[T any] struct {
+	find   func(line string) T
+	failed func(err error) T
+	drop   func(T) // takes an answer that comes too late
+	given  *given
+}
 
+// given are the lines whose look-up was given up and has not come back.
+type given struct {
 	mu      sync.Mutex
-	hanging map[string]bool // lines whose look-up was given up and has not come back
+	hanging map[string]bool
 }
 
 // terminal is what was found under a line.
@@ -42,19 +54,17 @@ type terminal struct {
 	err error       // why there is none; errNoLine: there surely is none
 }
 
-func newLookups(find func(string) terminal) *lookups {
-	return &lookups{find: find, hanging: map[string]bool{}}
-}
+func noTerminal(err error) terminal { return terminal{err: err} }
 
 // look returns the terminal of each line, in their order, at the latest a second after
 // the kernel has stopped answering. A line whose look-up was given up is not looked up
 // again before that has come back.
-func (l *lookups) look(lines []string) []terminal {
-	found := make([]terminal, 0, len(lines))
-	var run *lookup
+func (l *lookups[T]) look(lines []string) []T {
+	found := make([]T, 0, len(lines))
+	var run *lookup[T]
 	for _, line := range lines {
-		if err := l.refuse(line); err != nil {
-			found = append(found, terminal{err: err})
+		if err := l.given.refuse(line); err != nil {
+			found = append(found, l.failed(err))
 			continue
 		}
 		if run == nil {
@@ -63,7 +73,7 @@ func (l *lookups) look(lines []string) []terminal {
 		t, ok := run.look(line)
 		if !ok {
 			l.giveUp(line, run)
-			t.err, run = errHangs, nil
+			t, run = l.failed(errHangs), nil
 		}
 		found = append(found, t)
 	}
@@ -74,42 +84,49 @@ func (l *lookups) look(lines []string) []terminal {
 }
 
 // refuse returns why a line is not looked up now, if it is not.
-func (l *lookups) refuse(line string) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+func (g *given) refuse(line string) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	switch {
-	case l.hanging[line]:
+	case g.hanging[line]:
 		return errHangs
-	case len(l.hanging) >= maxHanging:
-		return fmt.Errorf("%d look-ups of other lines hang", len(l.hanging))
+	case len(g.hanging) >= maxHanging:
+		return fmt.Errorf("%d look-ups of other lines hang", len(g.hanging))
 	}
 	return nil
 }
 
+func (g *given) set(line string, hangs bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.hanging == nil {
+		g.hanging = map[string]bool{}
+	}
+	if g.hanging[line] = hangs; !hangs {
+		delete(g.hanging, line)
+	}
+}
+
 // giveUp leaves a look-up to itself. Its late answer is dropped: the next question gets
 // a new one.
-func (l *lookups) giveUp(line string, run *lookup) {
-	l.mu.Lock()
-	l.hanging[line] = true
-	l.mu.Unlock()
+func (l *lookups[T]) giveUp(line string, run *lookup[T]) {
+	l.given.set(line, true)
 	close(run.lines)
 	go func() {
-		<-run.found
-		l.mu.Lock()
-		delete(l.hanging, line)
-		l.mu.Unlock()
+		l.drop(<-run.found)
+		l.given.set(line, false)
 	}()
 }
 
 // lookup is a goroutine that looks up one line after the other.
-type lookup struct {
+type lookup[T any] struct {
 	lines chan string
-	found chan terminal // has a buffer of one: nobody may wait any more
+	found chan T // has a buffer of one: nobody may wait any more
 	timer *time.Timer
 }
 
-func newLookup(find func(string) terminal) *lookup {
-	run := &lookup{lines: make(chan string), found: make(chan terminal, 1), timer: time.NewTimer(patience)}
+func newLookup[T any](find func(string) T) *lookup[T] {
+	run := &lookup[T]{lines: make(chan string), found: make(chan T, 1), timer: time.NewTimer(patience)}
 	go func() {
 		for line := range run.lines {
 			run.found <- find(line)
@@ -119,7 +136,7 @@ func newLookup(find func(string) terminal) *lookup {
 }
 
 // look returns ok false if the answer takes too long.
-func (r *lookup) look(line string) (t terminal, ok bool) {
+func (r *lookup[T]) look(line string) (t T, ok bool) {
 	r.timer.Reset(patience)
 	r.lines <- line
 	select {

@@ -10,6 +10,32 @@ import (
 	"testing/synctest"
 )
 
+// TestHoldGivesUp: a terminal whose look-up hangs is not waited for, and not kept open once
+// it has come.
+func TestHoldGivesUp(t *testing.T) {
+	was := holds
+	t.Cleanup(func() { holds = was })
+	synctest.Test(t, func(t *testing.T) {
+		kernel := make(chan struct{})
+		late := &Terminal{fd: -1}
+		closed := false
+		holds = &lookups[holding]{
+			find:   func(string) holding { <-kernel; return holding{terminal: late} },
+			failed: noHold,
+			drop:   func(h holding) { closed = h.terminal == late },
+			given:  &given{},
+		}
+		if held, err := HoldTerminal("pts/1"); !errors.Is(err, errHangs) {
+			t.Errorf("HoldTerminal: %v, %v; want %v", held, err, errHangs)
+		}
+		close(kernel)
+		synctest.Wait()
+		if !closed {
+			t.Error("the terminal that came late stays open")
+		}
+	})
+}
+
 // TestLookupsGiveUp: a look-up that hangs is given up, costs the others nothing, and is
 // done again once it has come back. So many hang at most.
 func TestLookupsGiveUp(t *testing.T) {
@@ -22,7 +48,8 @@ func TestLookupsGiveUp(t *testing.T) {
 			defer mu.Unlock()
 			return asked[line]
 		}
-		l := newLookups(func(line string) terminal {
+		dropped := 0
+		l := &lookups[terminal]{failed: noTerminal, given: &given{}, find: func(line string) terminal {
 			mu.Lock()
 			asked[line]++
 			mu.Unlock()
@@ -30,7 +57,11 @@ func TestLookupsGiveUp(t *testing.T) {
 				<-kernel
 			}
 			return terminal{tty: 7}
-		})
+		}, drop: func(terminal) {
+			mu.Lock()
+			dropped++
+			mu.Unlock()
+		}}
 		check := func(lines []string, wants ...string) {
 			t.Helper()
 			for i, found := range l.look(lines) {
@@ -61,6 +92,9 @@ func TestLookupsGiveUp(t *testing.T) {
 		check(append(many, "h0", "a"), append(wants, "refused", "refused")...)
 		close(kernel)
 		synctest.Wait()
+		if dropped != maxHanging {
+			t.Errorf("%d late answers of %d were let go", dropped, maxHanging)
+		}
 		check([]string{"h1", "a", "h0"}, "found", "found", "found")
 		if n := times("h1"); n != 2 {
 			t.Errorf("the line that hung was looked up %d times", n)

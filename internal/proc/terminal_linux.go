@@ -18,19 +18,43 @@ type Terminal struct{ fd int }
 // whoever may read or write it. It holds one descriptor until Close. The error is the
 // kernel's, or that the line names no pseudo terminal.
 //
+// It gives up after a second if the kernel does not answer.
+//
 // Source: O_PATH in open(2). A number that is given out again has the same inode number.
 func HoldTerminal(line string) (*Terminal, error) {
+	h := holds.look([]string{line})[0]
+	if h.err != nil {
+		return nil, fmt.Errorf("proc: hold %w", h.err)
+	}
+	return h.terminal, nil
+}
+
+// holding is a terminal that was opened, or why it was not.
+type holding struct {
+	terminal *Terminal
+	err      error
+}
+
+func noHold(err error) holding { return holding{err: err} }
+
+func (h holding) drop() {
+	if h.err == nil {
+		_ = h.terminal.Close()
+	}
+}
+
+func openTerminal(line string) holding {
 	fd, _, err := openLine(line)
 	if err != nil {
-		return nil, fmt.Errorf("proc: hold %w", err)
+		return noHold(err)
 	}
 	var on unix.Statfs_t
 	if err := unix.Fstatfs(fd, &on); err != nil || int64(on.Type) != unix.DEVPTS_SUPER_MAGIC {
 		// Elsewhere a name may be removed while the terminal is in use.
 		unix.Close(fd)
-		return nil, fmt.Errorf("proc: hold %s: %w", line, errors.Join(err, errNoLine))
+		return noHold(fmt.Errorf("%s: %w", line, errors.Join(err, errNoLine)))
 	}
-	return &Terminal{fd}, nil
+	return holding{terminal: &Terminal{fd}}
 }
 
 // Gone reports whether the terminal is gone for good: its other side was closed. It does

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"utmpd.dev/utmpd/internal/clock"
+	"utmpd.dev/utmpd/internal/config"
+	"utmpd.dev/utmpd/internal/proc"
+	"utmpd.dev/utmpd/internal/scanner"
+	"utmpd.dev/utmpd/internal/sdnotify"
+	"utmpd.dev/utmpd/internal/simfile"
+	"utmpd.dev/utmpd/internal/state"
+	"utmpd.dev/utmpd/internal/watcher"
+)
+
+// TestFrozenAtRest checks that on a machine where nothing happens, and with no watchdog, a
+// file system that does not answer is named in the log and in the status, which is on
+// another one.
+func TestFrozenAtRest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		runDir := t.TempDir()
+		thaw := make(chan struct{})
+		files := simfile.New()
+		files.WriteFile("/utmp", nil)
+		files.WriteFile("/wtmp", nil)
+		files.Inject(func(op simfile.Op) *simfile.Fault {
+			if op.Call == simfile.Utime {
+				<-thaw
+			}
+			return nil
+		})
+		var log lockedBuffer
+		cfg := config.Config{
+			Reloadable: config.Reloadable{ScanPeriod: time.Hour, MaxFDs: 10, WtmpxUpdateFreq: time.Minute},
+			Fixed:      config.Fixed{UtmpxFile: "/utmp", WtmpxFile: "/wtmp", RunDir: runDir},
+		}
+		d := newDaemon(flags{}, cfg, logger{slog.New(slog.NewTextHandler(&log, nil)), io.NopCloser(nil)}, func() {}, machine{
+			files: files, procs: watcher.Polling(emptyKernel{}),
+			notifier:   func(string) scanner.Notifier { return silent{} },
+			appends:    func(string) scanner.Notifier { return silent{} },
+			systemd:    sdnotify.New(func(string) string { return "" }),
+			wall:       func(at time.Time) time.Time { return at },
+			up:         func(time.Time) time.Duration { return time.Hour },
+			clocks:     func() clock.Reading { return clock.Reading{Wall: time.Now(), Up: time.Hour} },
+			clockSet:   func(ctx context.Context, _ func()) error { <-ctx.Done(); return nil },
+			raiseLimit: func(want int) (int, error) { return want, nil },
+			missing:    func(config.Fixed, bool, bool) []string { return nil },
+		})
+		d.store = frozenStore{thaw}
+		d.build()
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- d.live(ctx, nil) }()
+		synctest.Wait()
+		d.saver.next <- saving{}
+
+		// In a moment of the bubble, whose clock waits for no file of the kernel's.
+		statusText := func() string {
+			synctest.Wait()
+			b, _ := os.ReadFile(filepath.Join(runDir, "status"))
+			return string(b)
+		}
+		time.Sleep(slow + 2*time.Second)
+		for _, want := range []string{"setting the access time of wtmpx since", "saving the table since"} {
+			if got := statusText(); !strings.Contains(got, want) {
+				t.Errorf("the status lacks %q:\n%s", want, got)
+			}
+			if got := log.String(); !strings.Contains(got, want) {
+				t.Errorf("the log lacks %q:\n%s", want, got)
+			}
+		}
+		close(thaw)
+		time.Sleep(2 * time.Second)
+		if got := statusText(); strings.Contains(got, "no answer") {
+			t.Errorf("after the thaw:\n%s", got)
+		}
+		if got := log.String(); !strings.Contains(got, "the system answers again") {
+			t.Errorf("after the thaw:\n%s", got)
+		}
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// silent is a Notifier that gives one notice.
+type silent struct{}
+
+func (silent) Run(ctx context.Context, notice func()) error {
+	notice()
+	<-ctx.Done()
+	return nil
+}
+
+func (silent) Renew() {}
+
+// frozenStore saves nothing before the thaw.
+type frozenStore struct{ thaw chan struct{} }
+
+func (frozenStore) Load() (state.State, error) { return state.State{}, fs.ErrNotExist }
+func (f frozenStore) Save(state.State) error   { <-f.thaw; return nil }
+
+// emptyKernel has no processes.
+type emptyKernel struct{ watcher.Kernel }
+
+func (emptyKernel) Find(pid int32) (watcher.Process, error) {
+	return nil, fmt.Errorf("process %d: %w", pid, proc.ErrGone)
+}
