@@ -10,3 +10,9 @@ var wideCalls = []uint32{
 	unix.SYS_UTIME, unix.SYS_STIME, unix.SYS_CHOWN32, unix.SYS_FCHOWN32, unix.SYS_LCHOWN32,
 	unix.SYS_UTIMENSAT_TIME64, unix.SYS_CLOCK_SETTIME64, unix.SYS_CLOCK_ADJTIME64,
 }
+
+// rootsHere are roots that not all architectures have: ports, segments, old names.
+var rootsHere = []uint32{
+	unix.SYS_IOPL, unix.SYS_IOPERM, unix.SYS_MODIFY_LDT, unix.SYS_VM86, unix.SYS_VM86OLD,
+	unix.SYS_UMOUNT, unix.SYS_USELIB, unix.SYS__SYSCTL,
+}

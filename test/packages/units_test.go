@@ -18,7 +18,9 @@ func TestUnits(t *testing.T) {
 		t.Run(root, func(t *testing.T) {
 			m := newMachine(t, root)
 			m.sh("dpkg -i /packages/dist/utmpd_*_amd64.deb")
-			verify := "systemd-analyze verify --man=no utmpd.service utmpd-boot.service utmpd-shutdown.service 2>&1"
+			// Calls that are younger than this systemd. It takes the unit all the same.
+			verify := "systemd-analyze verify --man=no utmpd.service utmpd-boot.service utmpd-shutdown.service 2>&1 | " +
+				`sed -E "/[Ss]ystem call,? .*(setxattrat|removexattrat|file_setattr|fchmodat2)|System call file_setattr is not known/d"`
 			if root == debian12 { // whose systemd is older than these keys
 				verify += ` | sed "/Unknown key 'Restart\(Steps\|MaxDelaySec\)' in section/d"`
 			}

@@ -62,6 +62,9 @@ type guestSpec struct {
 	HostNamespaces map[string]string
 }
 
+// unitEnv holds the shipped unit, for the tests in a guest.
+const unitEnv = "UTMPD_SYSTEM_UNIT"
+
 // guest is set only inside a guest.
 var guest *guestSpec
 
@@ -160,11 +163,16 @@ func runGuest(s suite, args ...string) (printed string, reported []byte, err err
 		return "", nil, err
 	}
 	defer r.Close()
+	unit, err := os.ReadFile("../../init/systemd/utmpd.service")
+	if err != nil {
+		return "", nil, err
+	}
 	var out bytes.Buffer
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Env = []string{
 		guestEnv + "=" + string(env),
 		longEnv + "=" + os.Getenv(longEnv),
+		unitEnv + "=" + string(unit),
 		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 		"HOME=/root", "TERM=xterm", "LC_ALL=C.UTF-8", "TZ=UTC",
 	}

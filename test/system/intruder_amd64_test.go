@@ -254,6 +254,16 @@ var attempts = []attempt{
 	{"make a link", true, func(in *intruder) int64 {
 		return in.call(unix.SYS_SYMLINK, in.path("/etc/shadow"), in.path("/run/utmpd/l"))
 	}},
+	{"set the level of ports", false, func(in *intruder) int64 { return in.call(unix.SYS_IOPL, 0) }},
+	{"set rights for a port", false, func(in *intruder) int64 { return in.call(unix.SYS_IOPERM, 0x80, 1, 0) }},
+	{"clone a tree of mounts", true, func(in *intruder) int64 {
+		return in.call(unix.SYS_OPEN_TREE, here, in.path("/etc"), unix.OPEN_TREE_CLONE)
+	}},
+	{"watch all files", false, func(in *intruder) int64 { return in.call(unix.SYS_FANOTIFY_INIT, 0x1|0x200, 0) }},
+	{"make a user namespace", true, func(in *intruder) int64 { return in.call(unix.SYS_UNSHARE, unix.CLONE_NEWUSER) }},
+	{"make a process in a user namespace", true, func(in *intruder) int64 {
+		return in.call(unix.SYS_CLONE, unix.CLONE_NEWUSER|unix.CLONE_FS) // without a filter EINVAL, and no process
+	}},
 	{"mount", true, func(in *intruder) int64 {
 		return in.call(unix.SYS_MOUNT, in.path("none"), in.path("/etc"), in.path("tmpfs"), 0, 0)
 	}},
@@ -304,6 +314,9 @@ func TestIntruder(t *testing.T) {
 			d := c.start(t)
 			w := dwell(t, "x/1")
 			w.watched(t, d)
+			if !c.root {
+				mustTouch(t, toucherOf(t, d))
+			}
 			before := inodes(t, victims)
 			mode := stat(t, wtmpFile).Mode
 			for i, got := range intrudeInto(t, d) {
@@ -382,8 +395,42 @@ func makeVictims(t *testing.T) {
 	}
 }
 
+// calls are those that the unit denies by name.
+var calls = map[string]uint32{
+	"chmod": unix.SYS_CHMOD, "fchmod": unix.SYS_FCHMOD, "fchmodat": unix.SYS_FCHMODAT, "fchmodat2": unix.SYS_FCHMODAT2,
+	"setxattr": unix.SYS_SETXATTR, "lsetxattr": unix.SYS_LSETXATTR, "fsetxattr": unix.SYS_FSETXATTR, "setxattrat": unix.SYS_SETXATTRAT,
+	"removexattr": unix.SYS_REMOVEXATTR, "lremovexattr": unix.SYS_LREMOVEXATTR, "fremovexattr": unix.SYS_FREMOVEXATTR,
+	"removexattrat": unix.SYS_REMOVEXATTRAT, "file_setattr": unix.SYS_FILE_SETATTR,
+}
+
+// deniedByUnit returns the calls that the unit denies by their names. Its groups, and its
+// file systems, are systemd's to build.
+func deniedByUnit(t *testing.T) (refused []refusal) {
+	t.Helper()
+	for line := range strings.Lines(os.Getenv(unitEnv)) {
+		names, ok := strings.CutPrefix(strings.TrimSpace(line), "SystemCallFilter=~")
+		if !ok {
+			continue
+		}
+		for name := range strings.FieldsSeq(names) {
+			nr, known := calls[name]
+			switch {
+			case known:
+				refused = append(refused, refusal{First: nr, Last: nr, Errno: unix.EPERM})
+			case name[0] != '@':
+				t.Fatalf("the unit denies %s, whose number the test does not know", name)
+			}
+		}
+	}
+	if len(refused) != len(calls) {
+		t.Fatalf("the unit denies %d calls of %d", len(refused), len(calls))
+	}
+	return refused
+}
+
 // startAsUnit starts utmpd as the shipped unit does: as its own user, in the group
-// utmp, with CAP_FOWNER as an ambient capability and its directories made.
+// utmp, with CAP_FOWNER as an ambient capability, its directories made, no new privileges,
+// and without the calls that the unit denies by name.
 func startAsUnit(t *testing.T) *utmpd {
 	t.Helper()
 	for _, dir := range []string{"/run/utmpd", "/var/lib/utmpd"} {
@@ -395,8 +442,11 @@ func startAsUnit(t *testing.T) *utmpd {
 		}
 	}
 	configure(t)
-	cmd := utmpdCommand(&syscall.Credential{Uid: ownUID, Gid: ownUID, Groups: []uint32{utmpGroup}})
-	cmd.SysProcAttr.AmbientCaps = []uintptr{unix.CAP_FOWNER}
+	cmd := refusedCommand(t, deniedByUnit(t))
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Credential:  &syscall.Credential{Uid: ownUID, Gid: ownUID, Groups: []uint32{utmpGroup}},
+		AmbientCaps: []uintptr{unix.CAP_FOWNER},
+	}
 	return startUtmpdBy(t, cmd)
 }
 

@@ -38,6 +38,9 @@ func execRefused() {
 	if err == nil {
 		os.Unsetenv(refusedEnv)
 		runtime.LockOSThread() // a filter belongs to the thread and to what it executes
+		if os.Getuid() != 0 {
+			_ = unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) // without which only root may
+		}
 		err = install(filter(refused))
 	}
 	if err == nil {
@@ -91,13 +94,18 @@ func install(program []unix.SockFilter) error {
 // configured keys.
 func startUtmpdRefused(t *testing.T, refused []refusal) *utmpd {
 	t.Helper()
+	return startUtmpdBy(t, refusedCommand(t, refused))
+}
+
+func refusedCommand(t *testing.T, refused []refusal) *exec.Cmd {
+	t.Helper()
 	rules, err := json.Marshal(refused)
 	if err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(testBinary, utmpdBinary, "-foreground", "-config", configFile)
 	cmd.Env = append(os.Environ(), refusedEnv+"="+string(rules))
-	return startUtmpdBy(t, cmd)
+	return cmd
 }
 
 // The calls that older kernels lack, with the errors that they return.
