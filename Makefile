@@ -63,7 +63,8 @@ test-arch:
 test-vm:
 	cd test/vm && $(GO) test -tags system -count=1 -parallel 5 -timeout 3h -v
 
-# Every fault of test/faults, and a million sessions. Takes hours.
+# Every fault of test/faults, a million sessions, and an hour of everything at once (or
+# UTMPD_TEST_SOAK=5m). Takes hours.
 test-long:
 	cd test/faults && $(GO) test -tags system -count=1 -long -timeout 3h -v
 	cd test/system && UTMPD_TEST_LONG=1 $(GO) test -tags system -count=1 -timeout 3h

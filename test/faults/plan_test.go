@@ -94,7 +94,7 @@ func TestKilledAnywhere(t *testing.T) {
 }
 
 // errnos are the errors that the calls are made to return.
-var errnos = []unix.Errno{unix.EIO, unix.ENOSPC, unix.EINTR, unix.EAGAIN, unix.EMFILE, unix.ENOMEM}
+var errnos = []unix.Errno{unix.EIO, unix.ENOSPC, unix.EINTR, unix.EAGAIN, unix.EMFILE, unix.ENOMEM, unix.ESTALE}
 
 // TestErrorsAnywhere makes the daemon's calls fail, one in each life.
 func TestErrorsAnywhere(t *testing.T) {

@@ -44,10 +44,11 @@ func long() bool { return os.Getenv(longEnv) == "1" }
 
 // guestLimit is how long one guest may run. A guest that hangs reports where.
 func guestLimit() time.Duration {
+	limit := 2 * time.Minute
 	if long() {
-		return time.Hour
+		limit = time.Hour
 	}
-	return 2 * time.Minute
+	return limit + soakLength()
 }
 
 // guestSpec passes the outside's choices to the guest.
@@ -171,12 +172,16 @@ func runGuest(s suite, args ...string) (printed string, reported []byte, err err
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Env = []string{
 		guestEnv + "=" + string(env),
-		longEnv + "=" + os.Getenv(longEnv),
+		longEnv + "=" + os.Getenv(longEnv), soakEnv + "=" + os.Getenv(soakEnv), soakSeedEnv + "=" + os.Getenv(soakSeedEnv),
 		unitEnv + "=" + string(unit),
 		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 		"HOME=/root", "TERM=xterm", "LC_ALL=C.UTF-8", "TZ=UTC",
 	}
 	cmd.Stdout, cmd.Stderr = &out, &out
+	if os.Getenv(soakEnv) != "" { // show what happens while it happens
+		both := io.MultiWriter(&out, os.Stderr)
+		cmd.Stdout, cmd.Stderr = both, both
+	}
 	cmd.ExtraFiles = []*os.File{w}
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWPID | syscall.CLONE_NEWUTS | syscall.CLONE_NEWIPC | syscall.CLONE_NEWNET,
