@@ -294,7 +294,7 @@ type logouts struct {
 func (l *logouts) add(open *openlogins.Logins, d session.Debt) (session.Logout, session.Login) {
 	logout, doubt := judge(open, d)
 	if logout == session.Appended {
-		logout = l.addRecord(Dead(d.Login, d.End, d.Status.Exit()))
+		logout = l.addRecord(Logout(d))
 	}
 	return logout, doubt
 }
@@ -304,7 +304,7 @@ func (l *logouts) addOf(open *openlogins.Logins, d session.Debt, login session.L
 	if !isOpen(open, login) {
 		return session.Closed
 	}
-	r := Dead(d.Login, d.End, d.Status.Exit())
+	r := Logout(d)
 	r.Line = login.Line
 	return l.addRecord(r)
 }

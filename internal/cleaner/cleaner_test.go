@@ -159,8 +159,12 @@ func TestLogout(t *testing.T) {
 			if tt.want == session.Appended {
 				want++
 			}
-			if recs := w.records(wtmpName); len(recs) != want {
+			recs := w.records(wtmpName)
+			if len(recs) != want {
 				t.Errorf("wtmp holds %s, want %d records", brief(recs), want)
+			}
+			if last := len(recs) - 1; tt.want == session.Appended && recs[last].Host != "utmpd" {
+				t.Errorf("the logout has the host %q", recs[last].Host)
 			}
 			dead := utmpx.Record{
 				Type: utmpx.DeadProcess, Line: tt.session.Line, ID: tt.session.ID, PID: tt.session.PID,

@@ -151,8 +151,16 @@ func names(r utmpx.Record, login session.Login) bool {
 
 func apart(a, b utmpx.Time) time.Duration { return a.Time().Sub(b.Time()).Abs() }
 
-// Dead returns the record of a session after its end, for the utmpx file and as
-// the logout in the wtmpx file. It keeps the other fields.
+// Logout returns the record that closes a session's login in the wtmpx file: that of the
+// utmpx file after its end, with the mark of who wrote it as its host.
+func Logout(d session.Debt) utmpx.Record {
+	r := Dead(d.Login, d.End, d.Status.Exit())
+	r.Host = session.Mark(d.End, d.After)
+	return r
+}
+
+// Dead returns the record of a session after its end, for the utmpx file. It keeps the
+// other fields.
 func Dead(r utmpx.Record, end time.Time, exit utmpx.Exit) utmpx.Record {
 	r.Type, r.Time, r.Exit = utmpx.DeadProcess, utmpx.TimeOf(end), exit
 	blank(&r)

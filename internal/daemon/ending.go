@@ -124,12 +124,13 @@ func (d *daemon) drain() bool {
 	}
 }
 
-// takeResults has the table take in what became of orders. The rooms take no new ones.
+// takeResults has the table take in what became of orders, and who has ended, so that
+// nobody is saved as alive who is not. The rooms take no new orders.
 func (d *daemon) takeResults(ins []input) {
 	for _, in := range ins {
 		for _, ev := range in.events {
 			switch ev.(type) {
-			case table.Cleaned, table.Paid:
+			case table.Cleaned, table.Paid, table.Exited:
 				acts := d.table.Handle(d.moment(in.at), ev)
 				d.report(in.at, acts.Reports)
 			}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"utmpd.dev/utmpd/internal/session"
 	"utmpd.dev/utmpd/utmpx"
 )
 
@@ -342,7 +343,45 @@ func (w *simWorld) judgeLogout(r utmpx.Record, last logEntry) {
 		w.broken("2: a logout of pid %d after the login of %v", r.PID, last.of)
 	default:
 		w.count("logouts: judged")
+		w.markedLogout(r, last.of)
 	}
+}
+
+// markedLogout checks that a logout bears the mark of utmpd, whose bounds hold.
+func (w *simWorld) markedLogout(r utmpx.Record, s *simSession) {
+	within, ok := session.ParseMark(r)
+	switch ended := latest(w.wallAt(s.last()), s.rec.Time.Time()); {
+	case !ok:
+		w.broken("2: a logout with the host %q", r.Host)
+	case !w.boundsKnown(r, s):
+		w.count("logouts: bounds not judged")
+	case within == 0 && !w.endsAt(s, r.Time.Time()):
+		w.broken("7: %v ended at %v, and its logout says exactly %v", s, ended, r.Time.Time())
+	case within == 0:
+		w.count("logouts: exact")
+	case r.Time.Time().Add(-within).After(ended):
+		w.broken("7: %v ended at %v, and its logout at %v says within %v", s, ended, r.Time.Time(), within)
+	default:
+		w.count("logouts: in bounds")
+	}
+}
+
+// endsAt reports whether one of a session's processes ended at a time, or at most so much
+// before that polling saw it then.
+func (w *simWorld) endsAt(s *simSession, at time.Time) bool {
+	near := func(end time.Time) bool {
+		late := at.Sub(latest(w.wallAt(end), s.rec.Time.Time()))
+		return late >= -time.Microsecond && late < 2*time.Second
+	}
+	return s.vanished() && near(s.tty.goneAt) || slices.ContainsFunc(s.procs(), func(p *simProc) bool { return near(p.endAt) })
+}
+
+// boundsKnown reports whether a logout's bounds are those of the session's processes: not
+// those of another process or terminal by which its login stayed open. A getty's may be
+// taken for it until its record is read.
+func (w *simWorld) boundsKnown(r utmpx.Record, s *simSession) bool {
+	own := r.PID == s.rec.PID && w.slotOf(s) >= 0 && !s.nameless && !s.display && s.witness == nil
+	return own && len(w.gettys[s.rec.Line]) == 0 && len(w.steps) == s.steps && !w.unfollowed(s) && len(w.taken(s, time.Now())) == 0
 }
 
 // writerLives reports whether the process lives that wrote the login to the log alone.

@@ -229,13 +229,24 @@ func (l *simPoller) Wait(ends []proc.End) ([]proc.End, error) {
 		l.w.mu.Lock()
 		defer l.w.mu.Unlock()
 		if back := time.Until(l.w.awayUntil); back > 0 {
+			for i := range l.ends { // what came just before it was stopped is found late too
+				if l.ends[i].Since.IsZero() {
+					l.ends[i].Since = l.w.awaySince.Add(-10 * time.Millisecond)
+				}
+			}
 			time.AfterFunc(back, l.wake)
 			return ends, nil
 		}
 		ends, l.ends = append(ends, l.ends...), nil
 		return ends, nil
 	case <-l.closed:
-		return ends, os.ErrClosed
+		l.w.mu.Lock()
+		defer l.w.mu.Unlock()
+		if len(l.ends) == 0 {
+			return ends, os.ErrClosed
+		}
+		ends, l.ends = append(ends, l.ends...), nil
+		return ends, nil
 	}
 }
 

@@ -79,6 +79,8 @@ var simShares = []struct {
 	{"marks: time judged exactly", "marks", 20},
 	{"dead when left alone: judged", "dead when left alone", 70},
 	{"logouts: judged", "logouts", 90},
+	{"logouts: exact", "logouts: judged", 20},
+	{"logouts: in bounds", "logouts: judged", 5},
 	{"logins of the marked: judged", "logins of the marked", 80},
 }
 

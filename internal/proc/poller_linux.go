@@ -36,6 +36,7 @@ type Poller struct {
 	awake     time.Time     // no process had ended then that was not reported
 	slept     time.Duration // how long the machine had slept then
 	disturbed bool          // the wait since then was interrupted
+	last      []End         // that had come when it was closed
 }
 
 // NewPoller returns a Poller without processes. It holds one descriptor until
@@ -79,7 +80,8 @@ func (l *Poller) add(fd int, key uint64) error {
 }
 
 // Wait blocks until at least one process has ended and appends the ends, at most
-// 1024, to ends. It occupies a thread. After Close the error wraps os.ErrClosed.
+// 1024, to ends. It occupies a thread. After Close it reports the ends that came before,
+// and then an error that wraps os.ErrClosed.
 //
 // An end was found late if this process may not have run when it came: it was stopped,
 // frozen or starved, or the machine slept. A wait that a stop or a freeze interrupts
@@ -112,6 +114,10 @@ func (l *Poller) Wait(ends []End) ([]End, error) {
 		if ends = l.take(ends, n, since); len(ends) > 0 {
 			return ends, nil
 		}
+	}
+	if last := l.last; len(last) > 0 {
+		l.last = nil
+		return append(ends, last...), nil
 	}
 	return ends, fmt.Errorf("proc: wait: %w", os.ErrClosed)
 }
@@ -153,6 +159,15 @@ func (l *Poller) Close() error {
 	}
 	l.use.Lock()
 	defer l.use.Unlock()
+	since := time.Time{}
+	if l.late() {
+		since = l.awake
+	}
+	for n := len(l.events); n == len(l.events); {
+		if n, err = retry(func() (int, error) { return unix.EpollWait(l.fd, l.events[:], 0) }); err == nil {
+			l.last = l.take(l.last, n, since)
+		}
+	}
 	return unix.Close(l.fd)
 }
 

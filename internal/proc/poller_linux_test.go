@@ -94,6 +94,25 @@ func TestPollerClose(t *testing.T) {
 	}
 }
 
+// What has ended when a Poller is closed is reported all the same.
+func TestPollerReportsLast(t *testing.T) {
+	l := newPoller(t)
+	c := start(t, "exit:0")
+	if err := l.Add(open(t, c.pid()), 1); err != nil {
+		t.Fatal(err)
+	}
+	c.end(t, unix.SIGKILL)
+	c.Wait()
+	l.Close()
+	got, err := l.Wait(nil)
+	if err != nil || len(got) != 1 || got[0].Key != 1 {
+		t.Errorf("Wait: %v, %v", got, err)
+	}
+	if _, err := l.Wait(nil); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("Wait: %v, want %v", err, os.ErrClosed)
+	}
+}
+
 func TestPollerAddFound(t *testing.T) {
 	p, err := Find(int32(os.Getpid()))
 	if err != nil {

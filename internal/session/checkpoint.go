@@ -20,6 +20,7 @@ type Entry struct {
 	Led    bool      // that process is the session leader of the record's line, or shows its display
 	Logind bool      // with Led: it leads logind's session on the display
 	Since  time.Time // the process was seen alive from then until Alive
+	Alive  time.Time // zero: as long as all was known to be so
 	End    time.Time // when it ended; zero while it lives
 	Exact  bool      // End is when it died, not when it was found dead
 	Status Status

@@ -95,14 +95,18 @@ func (s *State) line(n int, line string, proc *session.Entry) error {
 
 // proc reads a process: what its sessions have in common.
 func (f *fields) proc() session.Entry {
-	return session.Entry{
+	s := session.Entry{
 		ID: session.ID{
 			PID:   int32(f.word("proc ").uint(' ', 31)),
 			Start: f.word("start ").uint(' ', 64),
 			Inode: f.word("inode ").uint(' ', 64),
 		},
-		Since: f.word("since ").time('\n'),
+		Since: f.word("since ").time(f.endOf("since ")),
 	}
+	if f.rest != "" {
+		s.Alive = f.word("alive ").time('\n')
+	}
+	return s
 }
 
 // record reads a session of the process in s.

@@ -140,13 +140,18 @@ func (s State) MarshalBinary() ([]byte, error) {
 }
 
 // sameProc reports whether one proc line serves two sessions.
-func sameProc(a, b *session.Entry) bool { return a.ID == b.ID && a.Since.Equal(b.Since) }
+func sameProc(a, b *session.Entry) bool {
+	return a.ID == b.ID && a.Since.Equal(b.Since) && a.Alive.Equal(b.Alive)
+}
 
 func appendProc(b []byte, s *session.Entry) []byte {
 	b = strconv.AppendInt(append(b, "proc "...), int64(s.ID.PID), 10)
 	b = appendUint(append(b, " start "...), s.ID.Start)
 	b = appendUint(append(b, " inode "...), s.ID.Inode)
 	b = appendTime(append(b, " since "...), s.Since)
+	if !s.Alive.IsZero() {
+		b = appendTime(append(b, " alive "...), s.Alive)
+	}
 	return append(b, '\n')
 }
 
@@ -216,7 +221,7 @@ func (s *State) check() error {
 	ok := len(s.BootID) <= MaxString && inCalendar(s.Alive) && len(s.Sessions) <= MaxSessions && len(s.Owed) <= MaxOwed
 	for i := range s.Sessions {
 		p := &s.Sessions[i]
-		ok = ok && p.ID.PID > 0 && p.Slot >= 0 && p.Slot <= math.MaxInt32 && inCalendar(p.Since) && inCalendar(p.End)
+		ok = ok && p.ID.PID > 0 && p.Slot >= 0 && p.Slot <= math.MaxInt32 && inCalendar(p.Since) && inCalendar(p.Alive) && inCalendar(p.End)
 	}
 	if !ok {
 		return errors.New("beyond its limits")

@@ -146,8 +146,12 @@ func (t *Table) awaitAlone(d session.Debt) {
 		led: d.By.PID != d.Login.PID, fits: true,
 	}
 	if !d.Since.IsZero() {
-		s.seen, s.last, s.alive = true, t.now.Mono, wallOf(t.waits.storedAt)
-		s.since = s.last - t.waits.storedAt.Sub(d.Since)
+		alive := d.After
+		if alive.IsZero() {
+			alive = t.waits.storedAt
+		}
+		s.seen, s.last, s.alive = true, t.now.Mono, wallOf(alive)
+		s.since = s.last - alive.Sub(d.Since)
 	}
 	d.By, d.End, d.After, d.Status, d.Since = session.ID{}, time.Time{}, time.Time{}, session.Status{}, time.Time{}
 	t.addAlone(s, d, false)

@@ -18,7 +18,15 @@ type earlier map[[16]byte]earlierSession
 
 type earlierSession struct {
 	session.Entry
-	alive time.Time // when it was all true
+	saved time.Time // when it was all true
+}
+
+// alive returns when the session was last known alive.
+func (s earlierSession) alive() time.Time {
+	if s.Alive.IsZero() {
+		return s.saved
+	}
+	return s.Alive
 }
 
 // Checkpoint returns what a later run must know, and the table is no longer
@@ -29,7 +37,7 @@ func (t *Table) Checkpoint(now Moment) session.Checkpoint {
 	c := session.Checkpoint{Alive: now.Wall, Owed: append(t.debts.all(), t.waits.all(now)...)}
 	c.Sessions = make([]session.Entry, 0, t.counts.Sessions+len(t.earlier))
 	for _, was := range t.earlier.sorted() { // then there are no others, and all are of one moment
-		c.Alive = was.alive
+		c.Alive = was.saved
 		c.Sessions = append(c.Sessions, was.Entry)
 	}
 	for _, s := range t.identified() {
@@ -84,6 +92,10 @@ func (s *entry) checkpoint(now Moment) session.Entry {
 	}
 	e := session.Entry{
 		Slot: int(s.place), Sum: s.sum, ID: s.id, Led: s.led, Sight: s.sight, Fits: s.fits, Logind: s.logind, Since: now.Wall.Add(-s.knownFor(now)),
+	}
+	if s.state != watched && s.alive != 0 {
+		e.Alive = s.aliveUntil()
+		e.Since = e.Alive.Add(-s.knownFor(now))
 	}
 	if s.state == asking || s.state == watched || s.state == unwatchedNow {
 		return e
@@ -142,8 +154,8 @@ func (m earlier) restore(s *entry, raw string, now Moment) {
 	s.sight, s.fits = was.Sight, was.Fits
 	// The clock may have been set between the runs. Within one run its spans count.
 	s.seen, s.last = true, now.Mono
-	s.since = s.last - was.alive.Sub(was.Since)
-	s.alive, s.end, s.exact, s.status = wallOf(was.alive), wallOf(was.End), was.Exact, was.Status
+	s.since = s.last - was.alive().Sub(was.Since)
+	s.alive, s.end, s.exact, s.status = wallOf(was.alive()), wallOf(was.End), was.Exact, was.Status
 }
 
 // sorted returns all, in the order of their processes.

@@ -64,6 +64,26 @@ func TestRestartTwiceAlive(t *testing.T) {
 	}
 }
 
+// TestRestartUnwatched: a process that is not watched was known to live when it was looked
+// at, and not when the table was saved.
+func TestRestartUnwatched(t *testing.T) {
+	w := newWorld(t)
+	w.maxFDs = 0
+	w.start(100)
+	w.put(0, w.login("pts/0", 100))
+	w.scan()
+	alive := w.now.Wall
+	w.pass(time.Minute)
+	w.kill(100, session.Status{})
+	w.pass(time.Minute)
+	w.restart()
+	w.scan()
+	w.pass(time.Second)
+	if got := w.cleaned[0].After; !got.Equal(alive) {
+		t.Errorf("known alive until %v, want %v", got, alive)
+	}
+}
+
 // restart has another run take over what this one saves.
 func (w *world) restart() {
 	st := w.table.Checkpoint(w.now)

@@ -83,13 +83,17 @@ func (w *waits) all(now Moment) []session.Debt {
 		if d.Of.Line == "" {
 			d.By, d.End = at.entry.id, at.entry.end.time()
 			d.By.PID = at.entry.pid
+			if at.entry.state != watched && at.entry.alive != 0 && (d.End.IsZero() || !at.entry.exact) {
+				d.After = at.entry.aliveUntil()
+			}
 		}
 		if at.entry.alone {
 			if at.entry.id.PID == 0 {
 				continue // a later run finds it in the log
 			}
-			if d.Since = at.entry.seenSince(now); !d.End.IsZero() && !at.entry.exact {
-				d.After = at.entry.aliveUntil()
+			d.Since = at.entry.seenSince(now)
+			if at.entry.seen && !d.After.IsZero() {
+				d.Since = d.After.Add(-at.entry.knownFor(now))
 			}
 		}
 		all = append(all, d)
@@ -106,7 +110,7 @@ func (t *Table) await(d session.Debt) {
 		t.awaitAlone(d)
 	case d.Of.Line == "":
 		t.keep(&entry{
-			line: d.Login.Line, user: d.Login.User, pid: d.By.PID, id: d.By, login: d.Login.Time, end: wallOf(d.End), exact: d.After.IsZero(),
+			line: d.Login.Line, user: d.Login.User, pid: d.By.PID, id: d.By, login: d.Login.Time, end: wallOf(d.End), exact: d.After.IsZero(), alive: wallOf(d.After),
 		}, d)
 	case t.debts.len()+len(t.waits.byKey) >= OwedMost:
 		t.report(session.DebtLost{Debt: d})

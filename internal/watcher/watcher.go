@@ -222,8 +222,8 @@ func (w *Watcher) Stats() (watched int, backend string) {
 	return w.stats.watched, w.stats.backend
 }
 
-// Run carries out orders and emits events until ctx ends. It then closes every
-// descriptor and returns nil. After an error nothing is watched any more. Run
+// Run carries out orders and emits events until ctx ends. It then reports the ends that
+// came before, closes every descriptor and returns nil. After an error nothing is watched any more. Run
 // must be called only once.
 func (w *Watcher) Run(ctx context.Context) error {
 	failed := make(chan error, 1)
@@ -233,9 +233,11 @@ func (w *Watcher) Run(ctx context.Context) error {
 		waiter.Go(func() { failed <- w.wait(done) })
 	}
 	defer func() {
-		w.close()
+		w.stop()
 		close(done)
 		waiter.Wait()
+		w.lastEnds()
+		w.closeAll()
 	}()
 	ticker := time.NewTicker(pollPeriod)
 	defer ticker.Stop()
@@ -340,8 +342,8 @@ func (w *Watcher) takeEnds() []ends {
 	return ends
 }
 
-// close drops the orders and closes all descriptors.
-func (w *Watcher) close() {
+// stop drops the orders and closes the poller.
+func (w *Watcher) stop() {
 	w.mu.Lock()
 	w.closed, w.orders = true, nil
 	w.stats.watched = 0
@@ -349,7 +351,13 @@ func (w *Watcher) close() {
 	if w.poller != nil {
 		w.poller.Close()
 	}
-	w.closeAll()
+}
+
+// lastEnds reports what has ended before Run does: whoever is not among them was alive.
+func (w *Watcher) lastEnds() {
+	w.ended()
+	w.poll()
+	w.flush()
 }
 
 // fallBack switches to polling and logs that once.

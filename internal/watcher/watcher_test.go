@@ -45,6 +45,23 @@ func TestReapedAtOnce(t *testing.T) {
 	})
 }
 
+// An end that came before Run was to end is reported: whoever is not is taken for alive.
+func TestEndsBeforeTheEnd(t *testing.T) {
+	k := newWorld()
+	var r *rig
+	inWorld(t, k, 10, func(in *rig) {
+		r = in
+		id := k.start(7)
+		r.watch(7)
+		r.want(Event{Kind: Alive, PID: 7, Token: 1, ID: id})
+		k.poller.held = true
+		k.exit(7)
+	})
+	if len(r.events) != 1 || r.events[0].Kind != Exited || r.events[0].PID != 7 {
+		t.Errorf("at the end: %+v", r.events)
+	}
+}
+
 func TestForget(t *testing.T) {
 	k := newWorld()
 	inWorld(t, k, 10, func(r *rig) {

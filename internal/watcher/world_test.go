@@ -202,7 +202,8 @@ type simPoller struct {
 	world  *world
 	mu     sync.Mutex
 	ends   []proc.End
-	fails  int // how many calls of Wait fail
+	fails  int  // how many calls of Wait fail
+	held   bool // who waits does not run
 	more   chan struct{}
 	closed chan struct{}
 }
@@ -211,6 +212,9 @@ func (l *simPoller) report(end proc.End) {
 	l.mu.Lock()
 	l.ends = append(l.ends, end)
 	l.mu.Unlock()
+	if l.held {
+		return
+	}
 	select {
 	case l.more <- struct{}{}:
 	default:
@@ -243,7 +247,13 @@ func (l *simPoller) Wait(ends []proc.End) ([]proc.End, error) {
 		ends, l.ends = append(ends, l.ends...), nil
 		return ends, nil
 	case <-l.closed:
-		return ends, os.ErrClosed
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if len(l.ends) == 0 {
+			return ends, os.ErrClosed
+		}
+		ends, l.ends = append(ends, l.ends...), nil
+		return ends, nil
 	}
 }
 
