@@ -350,7 +350,11 @@ func (w *simWorld) judgeLogout(r utmpx.Record, last logEntry) {
 // markedLogout checks that a logout bears the mark of utmpd, whose bounds hold.
 func (w *simWorld) markedLogout(r utmpx.Record, s *simSession) {
 	within, ok := session.ParseMark(r)
-	switch ended := latest(w.wallAt(s.last()), s.rec.Time.Time()); {
+	ended := latest(w.wallAt(s.last()), s.rec.Time.Time())
+	if w.polling { // which sees an end up to a second late
+		ended = ended.Add(time.Second)
+	}
+	switch {
 	case !ok:
 		w.broken("2: a logout with the host %q", r.Host)
 	case !w.boundsKnown(r, s):
@@ -376,12 +380,28 @@ func (w *simWorld) endsAt(s *simSession, at time.Time) bool {
 	return s.vanished() && near(s.tty.goneAt) || slices.ContainsFunc(s.procs(), func(p *simProc) bool { return near(p.endAt) })
 }
 
+// simAway is when a run of utmpd was stopped. Its table may be saved then all the same, as
+// in the instant in which it goes on.
+type simAway struct {
+	since, until time.Time
+}
+
+// endedAway reports whether a process of a session ended while a run of utmpd was
+// stopped.
+func (w *simWorld) endedAway(s *simSession) bool {
+	return slices.ContainsFunc(w.aways, func(a simAway) bool {
+		return slices.ContainsFunc(s.procs(), func(p *simProc) bool {
+			return !p.endAt.Before(a.since.Add(-10*time.Millisecond)) && p.endAt.Before(a.until.Add(10*time.Millisecond))
+		})
+	})
+}
+
 // boundsKnown reports whether a logout's bounds are those of the session's processes: not
 // those of another process or terminal by which its login stayed open. A getty's may be
 // taken for it until its record is read.
 func (w *simWorld) boundsKnown(r utmpx.Record, s *simSession) bool {
 	own := r.PID == s.rec.PID && w.slotOf(s) >= 0 && !s.nameless && !s.display && s.witness == nil
-	return own && len(w.gettys[s.rec.Line]) == 0 && len(w.steps) == s.steps && !w.unfollowed(s) && len(w.taken(s, time.Now())) == 0
+	return own && len(w.gettys[s.rec.Line]) == 0 && !w.endedAway(s) && len(w.steps) == s.steps && !w.unfollowed(s) && len(w.taken(s, time.Now())) == 0
 }
 
 // writerLives reports whether the process lives that wrote the login to the log alone.

@@ -93,6 +93,7 @@ var simKinds = []struct {
 		d := time.Duration(e.A%30) * time.Second
 		w.count("utmpd is away")
 		w.awaySince, w.awayUntil = time.Now(), time.Now().Add(d)
+		w.aways = append(w.aways, simAway{w.awaySince, w.awayUntil})
 		w.disturb(d)
 	}},
 	{"unnamed", 1, func(w *simWorld, e simEvent) {

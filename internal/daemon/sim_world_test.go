@@ -81,6 +81,7 @@ type simWorld struct {
 	logFailsUntil, fileFailsUntil, fullUntil time.Time
 	unseenUntil, unnamedUntil                time.Time
 	awaySince, awayUntil                     time.Time
+	aways                                    []simAway
 	logError                                 error
 	partial                                  bool
 	holders                                  []io.Closer

@@ -70,7 +70,8 @@ func (s *entry) ledAlive() bool { return s.led && (s.state == watched || s.state
 func (t *Table) judgeLogind(s *entry, w session.Witness) {
 	switch {
 	case w.Logind && w.ID.Same(s.id):
-		s.logind, s.alive = true, wallOf(t.now.Wall)
+		s.logind = true
+		s.aliveAt(t.now.Mono, t.now.Wall)
 	case s.logind && !w.Logind && !w.Unknown:
 		t.foundDead(s, foundNoSession)
 	}

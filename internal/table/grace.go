@@ -26,6 +26,7 @@ func (t *Table) beginGrace(s *entry, seen bool) {
 	}
 	if s.end == 0 {
 		s.end, s.exact = wallOf(t.now.Wall), seen
+		s.relabel(t.now)
 	}
 	t.report(session.Dying{Record: s.record(), End: s.end.time()})
 	t.wait(s, t.now.Mono+t.set.Grace)

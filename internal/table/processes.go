@@ -262,7 +262,7 @@ func (t *Table) lives(s *entry, p *process, ev Alive) {
 	if !s.seen {
 		s.seen, s.since = true, t.now.Mono
 	}
-	s.last, s.alive = t.now.Mono, wallOf(t.now.Wall)
+	s.aliveAt(t.now.Mono, t.now.Wall)
 	s.end, s.found, s.hidden = 0, foundGone, false
 	t.look(s)
 	if p == nil {
@@ -312,8 +312,8 @@ func (t *Table) exited(ev Exited) {
 // foundLate notes that a death was found when utmpd ran again.
 func (s *entry) foundLate(ev Exited) {
 	s.found = foundAway
-	if since := wallOf(ev.SinceWall); since > s.alive {
-		s.alive, s.last = since, max(s.last, ev.Since)
+	if ev.Since > s.last {
+		s.aliveAt(ev.Since, ev.SinceWall)
 	}
 }
 

@@ -76,6 +76,7 @@ type entry struct {
 	twin   bool    // another record of its line named its pid, see markTwins
 	joined bool    // in its pid's group
 	seen   bool    // the process was seen alive
+	looked bool    // last is of this run, not of the one before
 	exact  bool    // end is the time of the death, not of the finding
 	summed bool
 	alone  bool // it has no record: its login stands in the wtmpx file alone
@@ -238,6 +239,19 @@ func (t *Table) reportLeft(s *entry, reason string) {
 // seenFor reports whether the process was seen alive for that long. That it was found
 // dead later than that proves nothing.
 func (s *entry) seenFor(d time.Duration) bool { return s.seen && s.last-s.since >= d }
+
+// aliveAt notes that a session was alive at a moment of this run.
+func (s *entry) aliveAt(mono time.Duration, wall time.Time) {
+	s.last, s.alive, s.looked = mono, wallOf(wall), true
+}
+
+// relabel gives the moment at which a session was last known alive by the present clock,
+// which may have been set since.
+func (s *entry) relabel(now Moment) {
+	if s.looked {
+		s.alive = wallOf(now.Wall.Add(s.last - now.Mono))
+	}
+}
 
 // aliveUntil returns when the session was last known alive: when its process was, or
 // at its login.

@@ -78,6 +78,6 @@ func (t *Table) checked(ev Checked) {
 			t.foundDead(s, foundHungUp)
 			continue
 		}
-		s.last, s.alive = t.now.Mono, wallOf(t.now.Wall)
+		s.aliveAt(t.now.Mono, t.now.Wall)
 	}
 }
