@@ -84,6 +84,27 @@ func TestRestartUnwatched(t *testing.T) {
 	}
 }
 
+// TestAliveByOneClock: the clock is set back, and when a session was last alive and when it
+// was found dead are as far apart as they were.
+func TestAliveByOneClock(t *testing.T) {
+	w := newWorld(t)
+	w.maxFDs = 0
+	w.start(100)
+	w.put(0, w.login("pts/0", 100))
+	w.pass(2 * time.Hour)
+	w.scan()
+	alive := w.now.Mono
+	w.pass(time.Minute)
+	w.kill(100, session.Status{})
+	w.now.Wall = w.now.Wall.Add(-time.Hour)
+	w.scan()
+	found := w.now.Mono
+	w.pass(time.Second)
+	if j := w.cleaned[0]; j.End.Sub(j.After) != found-alive {
+		t.Errorf("alive until %v, found dead at %v, want %v between them", j.After, j.End, found-alive)
+	}
+}
+
 // restart has another run take over what this one saves.
 func (w *world) restart() {
 	st := w.table.Checkpoint(w.now)
