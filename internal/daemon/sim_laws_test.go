@@ -351,6 +351,9 @@ func (w *simWorld) judgeLogout(r utmpx.Record, last logEntry) {
 func (w *simWorld) markedLogout(r utmpx.Record, s *simSession) {
 	within, ok := session.ParseMark(r)
 	ended := latest(w.wallAt(s.last()), s.rec.Time.Time())
+	if s.parent != nil {
+		ended = latest(ended, latest(w.wallAt(s.parent.endAt), s.rec.Time.Time()))
+	}
 	if w.polling { // which sees an end up to a second late
 		ended = ended.Add(time.Second)
 	}
@@ -376,6 +379,9 @@ func (w *simWorld) endsAt(s *simSession, at time.Time) bool {
 	near := func(end time.Time) bool {
 		late := at.Sub(latest(w.wallAt(end), s.rec.Time.Time()))
 		return late >= -time.Microsecond && late < 2*time.Second
+	}
+	if s.parent != nil && near(s.parent.endAt) { // the login is over when its writer is gone, too
+		return true
 	}
 	return s.vanished() && near(s.tty.goneAt) || slices.ContainsFunc(s.procs(), func(p *simProc) bool { return near(p.endAt) })
 }
