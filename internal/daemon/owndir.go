@@ -107,9 +107,10 @@ func (w *walk) enter(mode fs.FileMode, st *syscall.Stat_t) (why string, ok bool)
 	if !w.trusts(st.Uid) && (!w.anyUser || w.shared || !last) {
 		return fmt.Sprintf("belongs to uid %d, who could replace what is in it: change its owner, or name another directory", st.Uid), false
 	}
-	w.shared = w.mayBeWritten(mode, st.Gid)
+	others, remedy := w.writers(mode, st.Gid)
+	w.shared = others != ""
 	if w.shared && (last || mode&fs.ModeSticky == 0) {
-		return fmt.Sprintf("others may write it (mode %04o, gid %d), and replace what is in it: chmod go-w, or name another directory", mode.Perm(), st.Gid), false
+		return fmt.Sprintf("others may write it (%s), and replace what is in it: %s, or name another directory", others, remedy), false
 	}
 	if last {
 		return "", false
@@ -123,9 +124,23 @@ func (o ownDirs) trusts(uid uint32) bool {
 	return uid == 0 || int(uid) == o.user || uid == overflowUID && unmapped()
 }
 
-// mayBeWritten reports whether others may write a directory of that mode.
-func (o ownDirs) mayBeWritten(mode fs.FileMode, gid uint32) bool {
-	return mode&0o002 != 0 || mode&0o020 != 0 && gid != 0 && (!o.private || int(gid) != o.user)
+// writers says who else may write the directory that the walk is at, "" if nobody, and what
+// changes that. With an access control list the group's bits of the mode are no group's.
+func (w *walk) writers(mode fs.FileMode, gid uint32) (others, remedy string) {
+	who, listed := w.aclOthers(w.at, gid)
+	switch {
+	case mode&0o002 != 0, !listed && mode&0o020 != 0 && w.othersGroup(gid):
+		return fmt.Sprintf("mode %04o, gid %d", mode.Perm(), gid), "chmod go-w"
+	case who != "":
+		return "access control list: " + who, "setfacl -b"
+	}
+	return "", ""
+}
+
+// othersGroup reports whether a group has others in it than root and the user that utmpd
+// runs as.
+func (o ownDirs) othersGroup(gid uint32) bool {
+	return gid != 0 && (!o.private || int(gid) != o.user)
 }
 
 func split(path string) []string {
