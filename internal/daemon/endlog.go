@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"utmpd.dev/utmpd/internal/session"
+	"utmpd.dev/utmpd/utmpx"
 )
 
 // Whoever may write the utmpx file can make up records by the ten thousand, and each is
@@ -29,9 +30,22 @@ const (
 	endsLine    = 10    // of one line
 	endsProcess = 10    // of one process
 
+	// Of records that are left alone, much fewer.
+	leftMost    = 100 // of those that were seen to live, and of the others
+	leftAccount = 20  // of a user in /etc/passwd
+	leftNobody  = 10  // of another name, of one line, and of one process
+
 	sumDelay = time.Minute // from the first end that is not logged to the sum
 	sumUsers = 10          // that a sum names
 	sumKnown = 100         // of which it knows the number
+)
+
+// endBounds are how many lines there are in an hour.
+type endBounds struct{ seen, found, account, nobody, line, process int }
+
+var (
+	boundsOfEnds = endBounds{endsSeen, endsFound, endsAccount, endsNobody, endsLine, endsProcess}
+	boundsOfLeft = endBounds{leftMost, leftMost, leftAccount, leftNobody, leftNobody, leftNobody}
 )
 
 // endKind is what competes for lines of the log.
@@ -48,8 +62,9 @@ func (k endKind) String() string {
 	return seen + ", " + account
 }
 
-// endLog logs the ends of sessions.
+// endLog logs the ends of sessions, or those that are left alone.
 type endLog struct {
+	bounds   endBounds
 	log      *slog.Logger
 	accounts func() map[string]bool // names of users
 
@@ -72,19 +87,20 @@ type ends struct {
 	whose     map[string]int
 }
 
-func newEndLog(log *slog.Logger) *endLog {
-	return &endLog{log: log, accounts: readAccounts}
+func newEndLog(log *slog.Logger, bounds endBounds) *endLog {
+	return &endLog{log: log, bounds: bounds, accounts: readAccounts}
 }
 
 // report logs the end of a session, or counts it for the sum.
 func (l *endLog) report(msg string, j *session.Job, logout string) {
-	if l.take(msg, j) {
+	if l.take(msg, j.Record, j.After.IsZero() || !j.After.Equal(j.Record.Time.Time())) {
 		l.log.Info(msg, jobAttrs(*j, logout)...)
 	}
 }
 
-// take reports whether the end has a line, else it counts it.
-func (l *endLog) take(msg string, j *session.Job) bool {
+// take reports whether the end has a line, else it counts it. seen says that the session
+// was seen to live.
+func (l *endLog) take(msg string, r utmpx.Record, seen bool) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
@@ -94,22 +110,19 @@ func (l *endLog) take(msg string, j *session.Job) bool {
 		l.sum()
 		l.since, l.known, l.kinds = now, l.accounts(), make(map[endKind]*ends)
 	}
-	kind := endKind{
-		seen:    j.After.IsZero() || !j.After.Equal(j.Record.Time.Time()),
-		account: l.known[j.Record.User],
-	}
+	kind := endKind{seen: seen, account: l.known[r.User]}
 	e := l.kinds[kind]
 	if e == nil {
 		e = &ends{ofUser: make(map[string]int), ofLine: make(map[onLine]int), ofProcess: make(map[int32]int), whose: make(map[string]int)}
 		l.kinds[kind] = e
 	}
-	if e.take(kind, j) {
+	if e.take(l.bounds, kind, r) {
 		return true
 	}
 	e.left++
 	e.msg = msg
-	if _, ok := e.whose[j.Record.User]; ok || len(e.whose) < sumKnown {
-		e.whose[j.Record.User]++
+	if _, ok := e.whose[r.User]; ok || len(e.whose) < sumKnown {
+		e.whose[r.User]++
 	}
 	if l.timer == nil {
 		l.timer = time.AfterFunc(sumDelay, func() {
@@ -127,19 +140,18 @@ type onLine struct{ line, account string }
 
 // take reports whether the end is within the bounds. Each account has a line, however
 // many there are.
-func (e *ends) take(kind endKind, j *session.Job) bool {
-	r := j.Record
-	most, ofUser := endsFound, endsNobody
+func (e *ends) take(of endBounds, kind endKind, r utmpx.Record) bool {
+	most, ofUser := of.found, of.nobody
 	if kind.seen {
-		most, ofUser = endsSeen, endsAccount
+		most, ofUser = of.seen, of.account
 	}
 	on := onLine{line: r.Line}
 	if kind.account {
-		ofUser, on.account = endsAccount, r.User
+		ofUser, on.account = of.account, r.User
 	}
 	first := kind.account && e.ofUser[r.User] == 0
-	if !first && (e.lines >= most || e.ofUser[r.User] >= ofUser || e.ofLine[on] >= endsLine ||
-		kind.seen && e.ofProcess[r.PID] >= endsProcess) {
+	if !first && (e.lines >= most || e.ofUser[r.User] >= ofUser || e.ofLine[on] >= of.line ||
+		kind.seen && e.ofProcess[r.PID] >= of.process) {
 		return false
 	}
 	e.lines++

@@ -20,7 +20,7 @@ type logSink struct {
 	ends    *endLog
 	holders *holders
 	delayed *logging.Limiter
-	left    *logging.Limiter
+	left    *endLog
 	toggles *logging.Limiter
 	lost    *logging.Limiter
 	often   map[owner]int // how often a record was logged as left alone
@@ -36,19 +36,19 @@ type owner struct {
 const (
 	// limitPeriod is the time in which one delayed cleaning is logged, more while it lasts,
 	limitPeriod = 10 * time.Second
-	// and hourPeriod the one in which leftMost records that are left alone are logged,
-	// leftOften of them of one record: whoever may write the utmpx file could fill the
-	// log with them. What changes to and fro is logged toggleMost times in it.
+	// and hourPeriod the one in which leftOften lines are logged of one record that is left
+	// alone. What changes to and fro is logged toggleMost times in it, and lostMost
+	// logouts that are lost.
 	hourPeriod = time.Hour
-	leftMost   = 100
 	leftOften  = 3
 	toggleMost = 10
+	lostMost   = 100
 )
 
 func newLogSink(log *slog.Logger) *logSink {
 	return &logSink{
-		log: log, ends: newEndLog(log), holders: newHolders(log), lost: logging.NewLimiter(log, leftMost, hourPeriod),
-		delayed: logging.NewGrowing(log, 1, limitPeriod, hourPeriod), left: logging.NewLimiter(log, leftMost, hourPeriod),
+		log: log, ends: newEndLog(log, boundsOfEnds), holders: newHolders(log), lost: logging.NewLimiter(log, lostMost, hourPeriod),
+		delayed: logging.NewGrowing(log, 1, limitPeriod, hourPeriod), left: newEndLog(log, boundsOfLeft),
 		toggles: logging.NewLimiter(log, toggleMost, hourPeriod), often: make(map[owner]int),
 	}
 }
@@ -58,12 +58,13 @@ func (s *logSink) close() {
 	s.holders.close()
 	s.lost.Close()
 	s.delayed.Close()
-	s.left.Close()
+	s.left.close()
 	s.toggles.Close()
 }
 
 // leftAlone logs a session that is left alone, unless its record was logged often enough in
-// the last hour.
+// the last hour. Whoever may write the utmpx file could fill the log with such records, and
+// push others' out of it: the bounds are those of ends.
 func (s *logSink) leftAlone(r session.LeftAlone) {
 	if now := time.Now(); now.Sub(s.since) > hourPeriod {
 		clear(s.often)
@@ -74,8 +75,9 @@ func (s *logSink) leftAlone(r session.LeftAlone) {
 		s.debug("session left alone", r.Record, time.Time{})
 		return
 	}
-	if s.left.Log(slog.LevelInfo, "left", "session left alone", append(recordAttrs(r.Record), "reason", r.Reason)...) {
-		s.often[who]++ // at most leftMost keys
+	if s.left.take("session left alone", r.Record, r.Seen) {
+		s.log.Info("session left alone", append(recordAttrs(r.Record), "reason", r.Reason)...)
+		s.often[who]++ // at most as many keys as there are lines
 	}
 }
 

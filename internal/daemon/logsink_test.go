@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"utmpd.dev/utmpd/internal/recfile"
 	"utmpd.dev/utmpd/internal/session"
 	"utmpd.dev/utmpd/utmpx"
 )
@@ -73,10 +75,10 @@ func TestLeftAloneIsBounded(t *testing.T) {
 	}
 	p.report(session.Ended{Job: session.Job{Record: utmpx.Record{Line: "pts/1"}}})
 	p.close()
-	if got := strings.Count(out.String(), "\n"); got != leftMost+2 {
+	if got := strings.Count(out.String(), "\n"); got != leftNobody+2 {
 		t.Errorf("%d lines", got)
 	}
-	for _, want := range []string{"suppressed=900", `"session ended"`} {
+	for _, want := range []string{"one by one\" sessions=990", `"session ended"`} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("nothing with %s", want)
 		}
@@ -107,7 +109,7 @@ func TestLogSinkBounds(t *testing.T) {
 			t.Errorf("%d lines of what is watched in an hour, want %d", n, 2*toggleMost)
 		}
 		for i := range 200 {
-			s.report(session.LeftAlone{Record: utmpx.Record{Line: fmt.Sprintf("pts/%d", i+1)}})
+			s.report(session.LeftAlone{Record: utmpx.Record{Line: fmt.Sprintf("pts/%d", i+1), User: fmt.Sprint(i)}})
 		}
 		if n := lines("session left alone"); n != leftMost {
 			t.Errorf("%d lines of records left alone in an hour, want %d", n, leftMost)
@@ -136,4 +138,61 @@ func (b *lockedBuffer) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.buf.String()
+}
+
+// TestLeftAloneIsFair: floods of made-up records that are left alone, with the names of
+// users and lines of the real ones too, take no line from those of real ones.
+func TestLeftAloneIsFair(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out lockedBuffer
+		s := newLogSink(slog.New(slog.NewTextHandler(&out, nil)))
+		s.left.accounts = func() map[string]bool { return map[string]bool{"alice": true, "bob": true} }
+		left := func(user, line string, pid int, seen bool) {
+			s.report(session.LeftAlone{Record: utmpx.Record{User: user, Line: line, PID: int32(pid)}, Reason: "it leads through a link", Seen: seen})
+		}
+		const many = 10000
+		for i := range many {
+			left(fmt.Sprint("x", i), fmt.Sprint("shm/", i), i, false)
+			left("alice", "pts/0", i, false)
+			left("mallory", "pts/0", i, true)
+		}
+		left("alice", "pts/0", 1<<20, true)
+		left("bob", "pts/0", 1<<21, false)
+		s.close()
+		for _, real := range []string{`line=pts/0 user=alice pid=1048576 `, `line=pts/0 user=bob `} {
+			if !strings.Contains(out.String(), real) {
+				t.Errorf("nothing of %s", real)
+			}
+		}
+		lines, summed := 0, 0
+		for line := range strings.Lines(out.String()) {
+			if n := 0; strings.Contains(line, "more than are logged") {
+				fmt.Sscanf(line[strings.Index(line, "sessions="):], "sessions=%d", &n)
+				summed += n
+			} else {
+				lines++
+			}
+		}
+		if lines > 4*leftMost || lines+summed != 3*many+2 {
+			t.Errorf("%d lines and %d in sums of %d", lines, summed, 3*many+2)
+		}
+	})
+}
+
+// TestHoldersOfAllUsersAreNamed: one who holds a lock on and off for hours takes no line from
+// another who does.
+func TestHoldersOfAllUsersAreNamed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out lockedBuffer
+		s := newLogSink(slog.New(slog.NewTextHandler(&out, nil)))
+		defer s.close()
+		for range 1000 {
+			s.report(session.Delayed{Sessions: 1, Err: &recfile.LockedError{Name: "/wtmp", PID: 1<<31 - 1}}) // whose user is unknown
+			time.Sleep(10 * time.Second)
+		}
+		s.report(session.Delayed{Sessions: 1, Err: &recfile.LockedError{Name: "/wtmp", PID: int32(os.Getpid())}})
+		if want := fmt.Sprintf("holder=%d", os.Getpid()); !strings.Contains(out.String(), want) {
+			t.Errorf("nothing with %s", want)
+		}
+	})
 }

@@ -40,6 +40,7 @@ type (
 	LeftAlone struct {
 		Record utmpx.Record
 		Reason string
+		Seen   bool // its process was seen to live
 	}
 
 	// EndedByOwner reports that the owner has cleaned a session's record.

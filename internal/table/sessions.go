@@ -233,7 +233,7 @@ func (t *Table) reportLeft(s *entry, reason string) {
 	if s.source == &t.waits {
 		return // it has no record that stays
 	}
-	t.report(session.LeftAlone{Record: s.record(), Reason: reason})
+	t.report(session.LeftAlone{Record: s.record(), Reason: reason, Seen: s.seen})
 }
 
 // seenFor reports whether the process was seen alive for that long. That it was found
