@@ -23,28 +23,30 @@ const (
 // working has the rooms that have not ended.
 type working struct {
 	mu    sync.Mutex
-	rooms map[string]bool
+	rooms map[string]int // how many goroutines
 }
 
 func (w *working) begin(room string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.rooms == nil {
-		w.rooms = map[string]bool{}
+		w.rooms = map[string]int{}
 	}
-	w.rooms[room] = true
+	w.rooms[room]++
 }
 
 func (w *working) end(room string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	delete(w.rooms, room)
+	if w.rooms[room]--; w.rooms[room] == 0 {
+		delete(w.rooms, room)
+	}
 }
 
 func (w *working) has(room string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.rooms[room]
+	return w.rooms[room] > 0
 }
 
 func (w *working) String() string {

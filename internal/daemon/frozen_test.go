@@ -64,6 +64,15 @@ func TestFrozenAtRest(t *testing.T) {
 		ended := make(chan error)
 		go func() { ended <- d.live(ctx, nil) }()
 		synctest.Wait()
+		rooms := 2 // those of the pipe and of memory, which are not needed here
+		d.atWork.mu.Lock()
+		for _, n := range d.atWork.rooms {
+			rooms += n
+		}
+		d.atWork.mu.Unlock()
+		if rooms != roomThreads {
+			t.Errorf("%d rooms are at work, %s, and there are threads for %d", rooms, d.atWork.String(), roomThreads)
+		}
 		d.saver.next <- saving{}
 
 		// In a moment of the bubble, whose clock waits for no file of the kernel's.

@@ -5,12 +5,27 @@ package daemon
 import (
 	"runtime"
 	"sync"
+
+	"utmpd.dev/utmpd/internal/proc"
+	"utmpd.dev/utmpd/internal/recfile"
 )
 
-// spareThreads is how many threads are made besides those that run Go code at once. Each
-// of them may wait in the kernel: one for each room, one for the log, and those that wait
-// for the locks of both files and of those before a rotation.
-const spareThreads = 20
+// The threads that may wait in the kernel at once.
+const (
+	// lockThreads wait for locks: of the utmpx file, of the wtmpx file as the Cleaner has it,
+	// and as the clock's steps are recorded in it.
+	lockThreads = 3 * recfile.MaxWaiters
+	// roomThreads are one for each room, at a file.
+	roomThreads = 11
+	// deskThreads are the Cleaner's calls on the two files, which it may give up.
+	deskThreads = 2
+	// otherThreads: a look-up of a line that is not given up yet, the search for who holds a
+	// lock, the log.
+	otherThreads = 3
+
+	// spareThreads is how many threads are made besides those that run Go code at once.
+	spareThreads = lockThreads + proc.MaxHanging + roomThreads + deskThreads + otherThreads
+)
 
 // makeThreads makes the threads that utmpd may need, before it needs them. Go makes a
 // thread when one waits in the kernel, and ends the program if the system refuses that,

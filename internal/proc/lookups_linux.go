@@ -11,12 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const (
-	// patience is how long the look-up of one line may take.
-	patience = time.Second
-	// maxHanging is how many look-ups may hang. Each costs a thread.
-	maxHanging = 8
-)
+// patience is how long the look-up of one line may take.
+const patience = time.Second
 
 // errHangs is the error of a look-up that was given up.
 var errHangs = errors.New("the look-up of its line hangs")
@@ -90,7 +86,7 @@ func (g *given) refuse(line string) error {
 	switch {
 	case g.hanging[line]:
 		return errHangs
-	case len(g.hanging) >= maxHanging:
+	case len(g.hanging) >= MaxHanging:
 		return fmt.Errorf("%d look-ups of other lines hang", len(g.hanging))
 	}
 	return nil

@@ -86,14 +86,14 @@ func TestLookupsGiveUp(t *testing.T) {
 		}
 		var many []string
 		var wants []string
-		for i := range maxHanging {
+		for i := range MaxHanging {
 			many, wants = append(many, fmt.Sprintf("h%d", i+1)), append(wants, "hangs")
 		}
 		check(append(many, "h0", "a"), append(wants, "refused", "refused")...)
 		close(kernel)
 		synctest.Wait()
-		if dropped != maxHanging {
-			t.Errorf("%d late answers of %d were let go", dropped, maxHanging)
+		if dropped != MaxHanging {
+			t.Errorf("%d late answers of %d were let go", dropped, MaxHanging)
 		}
 		check([]string{"h1", "a", "h0"}, "found", "found", "found")
 		if n := times("h1"); n != 2 {

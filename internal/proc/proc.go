@@ -24,6 +24,9 @@ var (
 	ErrNoPidfd = errors.New("no pidfd")
 )
 
+// MaxHanging is how many look-ups of lines may hang in the kernel. Each costs a thread.
+const MaxHanging = 4
+
 // Leader describes a terminal line and the leader of the session on it.
 type Leader struct {
 	Exists bool       // the terminal exists

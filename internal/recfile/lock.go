@@ -12,14 +12,14 @@ import (
 	"utmpd.dev/utmpd/internal/sysfile"
 )
 
-const (
-	// maxWaiters bounds the threads that wait in the kernel for the locks of one
-	// name: one for each file that the name led to, and kind of lock.
-	maxWaiters = 8
-	// recheck is how often a waiting call checks whether the name still leads to
-	// the file that it waits for.
-	recheck = time.Second
-)
+// MaxWaiters bounds the threads that wait in the kernel for the locks of one [File] or
+// [Log]: one for each file that the name led to, and kind of lock. Where there are as many,
+// a lock is tried without waiting in the kernel's queue.
+const MaxWaiters = 4
+
+// recheck is how often a waiting call checks whether the name still leads to the file that
+// it waits for.
+const recheck = time.Second
 
 // gate takes the locks of one name. With sys and name set it is ready for use, by
 // many goroutines.
@@ -120,7 +120,7 @@ func (g *gate) claim(h sysfile.Handle, key waitKey) *waiter {
 		h.Close()
 		return w
 	}
-	if len(g.waiting) >= maxWaiters {
+	if len(g.waiting) >= MaxWaiters {
 		return nil
 	}
 	w := &waiter{h: h, done: make(chan struct{}), claims: 1}

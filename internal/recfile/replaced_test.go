@@ -92,13 +92,13 @@ func TestWaitersAreBounded(t *testing.T) {
 			if !errors.Is(err, sysfile.ErrLocked) {
 				t.Fatalf("Put: %v", err)
 			}
-			if gave := time.Since(began) == 0; gave != (i >= 8) {
+			if gave := time.Since(began) == 0; gave != (i >= recfile.MaxWaiters) {
 				t.Errorf("file %d: gave up at once: %v", i, gave)
 			}
 			s.WriteFile("/utmp", nil)
 		}
-		if n := s.OpenHandles() - len(held); n != 8 {
-			t.Errorf("%d wait, want 8", n)
+		if n := s.OpenHandles() - len(held); n != recfile.MaxWaiters {
+			t.Errorf("%d wait, want %d", n, recfile.MaxWaiters)
 		}
 		for _, h := range held {
 			h.Close()

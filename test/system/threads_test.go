@@ -8,12 +8,78 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
+
+// TestLocksOfManyFiles checks that utmpd works on where the system lets it make no more
+// threads, and as many of them as may wait for locks do: both files are locked and replaced
+// again and again.
+func TestLocksOfManyFiles(t *testing.T) {
+	if !enter(t, bookworm) {
+		return
+	}
+	makeUser(t)
+	d := startUtmpd(t, "RUN_AS="+ownUser, "WTMPX_UPDATE_FREQ=1", "SCAN_PERIOD=1", "GRACE_PERIOD=0")
+	noMoreThreads(t, d)
+	var unlock []func()
+	lock := func(name string) {
+		f, err := os.OpenFile(name, os.O_RDWR, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l := unix.Flock_t{Type: unix.F_WRLCK}
+		if err := unix.FcntlFlock(f.Fd(), unix.F_OFD_SETLK, &l); err != nil {
+			t.Fatal(err)
+		}
+		unlock = append(unlock, func() { f.Close() })
+	}
+	const rounds = 6 // more than there may be waiters
+	for i := range rounds {
+		w := dwell(t, fmt.Sprintf("x/%d", i))
+		w.watched(t, d)
+		lock(utmpFile)
+		lock(wtmpFile)
+		before := lockWaiters(t)
+		w.kill(t)
+		if i < 3 { // two files, and two kinds of lock of utmp
+			waitFor(t, generous, "utmpd to wait for a lock", func() bool { return lockWaiters(t) > before })
+		}
+		copyOver(t, utmpFile)
+		copyOver(t, wtmpFile)
+	}
+	last := dwell(t, "x/9")
+	last.watched(t, d)
+	last.mustGo(t, last.kill(t))
+	for _, f := range unlock {
+		f()
+	}
+	for i := range rounds {
+		line := fmt.Sprintf("x/%d", i)
+		waitFor(t, generous, "who to stop showing "+line, func() bool { return !whoShows(t, line) })
+	}
+	d.stop(t)
+}
+
+// lockWaiters returns how many threads wait for locks of files.
+func lockWaiters(t *testing.T) int {
+	t.Helper()
+	return strings.Count(string(readFile(t, "/proc/locks")), "->")
+}
+
+// noMoreThreads has the system refuse utmpd's user another process or thread.
+func noMoreThreads(t *testing.T, d *utmpd) {
+	t.Helper()
+	limit := exec.Command("prlimit", "--pid", fmt.Sprint(d.cmd.Process.Pid), "--nproc=1:1")
+	limit.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: ownUID, Gid: ownUID}}
+	if out, err := limit.CombinedOutput(); err != nil {
+		t.Fatalf("%v %s", err, out)
+	}
+}
 
 // TestNoMoreThreads checks that utmpd works on where the system lets it make no more
 // threads, while both files are locked and sessions end.
@@ -29,11 +95,7 @@ func TestNoMoreThreads(t *testing.T) {
 		w.watched(t, d)
 		all = append(all, w)
 	}
-	limit := exec.Command("prlimit", "--pid", fmt.Sprint(d.cmd.Process.Pid), "--nproc=1:1")
-	limit.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: ownUID, Gid: ownUID}}
-	if out, err := limit.CombinedOutput(); err != nil {
-		t.Fatalf("%v %s", err, out)
-	}
+	noMoreThreads(t, d)
 	var unlock []func()
 	for _, name := range []string{utmpFile, wtmpFile} {
 		f, err := os.Open(name)
