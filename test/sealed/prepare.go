@@ -6,17 +6,21 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 )
 
 // Build builds programs of this module, such as cmd/utmpd, in a directory, as packages
 // have them: without cgo.
-func Build(dir string, programs ...string) error {
-	args := []string{"build", "-o", dir}
+func Build(dir string, programs ...string) error { return BuildFor(dir, runtime.GOARCH, programs...) }
+
+// BuildFor is Build for another architecture.
+func BuildFor(dir, arch string, programs ...string) error {
+	args := []string{"build", "-o", dir + "/"}
 	for _, p := range programs {
 		args = append(args, "utmpd.dev/utmpd/"+p)
 	}
 	cmd := exec.Command("go", args...)
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOARCH="+arch)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("go build %v: %v\n%s", programs, err, out)
 	}

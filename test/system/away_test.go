@@ -20,22 +20,31 @@ func TestAway(t *testing.T) {
 		return
 	}
 	d := startUtmpd(t)
+	pid := d.cmd.Process.Pid
+	stopped := func() bool { p, _ := readProcess(pid); return p.state == "T" }
+	away(t, d, func() {
+		d.cmd.Process.Signal(syscall.SIGSTOP)
+		waitFor(t, generous, "utmpd to be stopped", stopped)
+	}, stopped, func() { d.cmd.Process.Signal(syscall.SIGCONT) })
+}
+
+// away has sessions die while utmpd is halted.
+func away(t *testing.T, d *utmpd, halt func(), halted func() bool, resume func()) {
+	t.Helper()
 	const n = 5
 	var all []*dweller
 	for i := range n {
 		all = append(all, dwell(t, fmt.Sprintf("x/%d", i)))
 		all[i].watched(t, d)
 	}
-	pid := d.cmd.Process.Pid
-	d.cmd.Process.Signal(syscall.SIGSTOP)
-	waitFor(t, generous, "utmpd to be stopped", func() bool { p, _ := readProcess(pid); return p.state == "T" })
+	halt()
 	var died []death
 	for _, w := range all {
 		died = append(died, w.kill(t))
 	}
-	holds(t, 3*time.Second, "utmpd is stopped", func() bool { p, _ := readProcess(pid); return p.state == "T" })
+	holds(t, 3*time.Second, "utmpd is halted", halted)
 	back := time.Now().Truncate(time.Millisecond) // as the log has it
-	d.cmd.Process.Signal(syscall.SIGCONT)
+	resume()
 	for i, w := range all {
 		line := d.waitLog(t, "session ended", "line="+w.entry.Line)
 		end := timeIn(t, line, "end")

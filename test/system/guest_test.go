@@ -58,6 +58,7 @@ type guestSpec struct {
 	Judge          string // Debian 12's, for who and last
 	Test           string // the test binary, on the machine
 	Utmpd, Utmpctl string // the programs under test, there
+	Utmpd386       string // the same for 32 bits; "" where it was not built
 	Base           string // a directory on the machine that the guest mounts over
 	Args           []string
 	HostNamespaces map[string]string
@@ -152,6 +153,9 @@ func runGuest(s suite, args ...string) (printed string, reported []byte, err err
 		Suite: s, Root: host.roots[s], Judge: host.roots[bookworm], Test: self, Utmpd: host.utmpd, Utmpctl: host.utmpctl,
 		Base: base, Args: args, HostNamespaces: make(map[string]string),
 	}
+	if other := filepath.Join(host.dir, "386", "utmpd"); exists(other) {
+		spec.Utmpd386 = other
+	}
 	for _, ns := range []string{"mnt", "pid", "uts", "ipc", "net"} {
 		spec.HostNamespaces[ns], _ = os.Readlink("/proc/self/ns/" + ns)
 	}
@@ -199,4 +203,9 @@ func runGuest(s suite, args ...string) (printed string, reported []byte, err err
 	reported, _ = io.ReadAll(r) // until the guest is gone
 	err = cmd.Wait()
 	return out.String(), reported, err
+}
+
+func exists(name string) bool {
+	_, err := os.Stat(name)
+	return err == nil
 }

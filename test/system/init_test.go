@@ -22,12 +22,13 @@ import (
 
 // Paths inside a guest.
 const (
-	testBinary    = "/usr/local/bin/system.test"
-	utmpdBinary   = "/usr/local/bin/utmpd"
-	utmpctlBinary = "/usr/local/bin/utmpctl"
-	judgeRoot     = "/judge" // Debian 12, with the guest's own /run, /var/log and /proc
-	utmpFile      = "/run/utmp"
-	wtmpFile      = "/var/log/wtmp"
+	testBinary     = "/usr/local/bin/system.test"
+	utmpdBinary    = "/usr/local/bin/utmpd"
+	utmpd386Binary = "/usr/local/bin/utmpd-386" // the same for 32 bits
+	utmpctlBinary  = "/usr/local/bin/utmpctl"
+	judgeRoot      = "/judge" // Debian 12, with the guest's own /run, /var/log and /proc
+	utmpFile       = "/run/utmp"
+	wtmpFile       = "/var/log/wtmp"
 )
 
 // guestInit is process 1 of a guest. It sets up the guest's file systems, starts
@@ -138,6 +139,9 @@ func makeWorld(spec *guestSpec) error {
 	makeDevices(w, root+"/dev")
 	w.bind(spec.Test, root+testBinary, true)
 	w.bind(spec.Utmpd, root+utmpdBinary, true)
+	if spec.Utmpd386 != "" {
+		w.bind(spec.Utmpd386, root+utmpd386Binary, true)
+	}
 	w.bind(spec.Utmpctl, root+utmpctlBinary, true)
 	w.bind(spec.Judge, root+judgeRoot, true)
 	for _, dir := range []string{"/run", "/var/log", "/proc"} {

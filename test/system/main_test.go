@@ -55,7 +55,8 @@ func runOnHost(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	if err := sealed.Build(dir, "cmd/utmpd", "cmd/utmpctl"); err != nil {
+	err = errors.Join(sealed.Build(dir, "cmd/utmpd", "cmd/utmpctl"), sealed.BuildFor(filepath.Join(dir, "386"), "386", "cmd/utmpd"))
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.RemoveAll(dir)
 		return 1
