@@ -13,7 +13,6 @@ package cleaner
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -87,8 +86,8 @@ type Cleaner struct {
 	file, log  desk        // all calls on the two files
 	wroteLog   atomic.Bool // and not yet synced
 	wroteFile  bool        // likewise
-	syncFailed bool        // the last time
-	refused    bool        // the log took no records the last time
+	syncFailed syncFailure
+	refused    bool // the log took no records the last time
 }
 
 // order is one call of Clean or Pay.
@@ -165,7 +164,7 @@ func (c *Cleaner) signal() {
 // syncs what it wrote before it returns. A log that does not answer delays it by some
 // seconds, a utmpx file that does not without limit.
 func (c *Cleaner) Run(ctx context.Context) {
-	defer c.sync()
+	defer c.finish()
 	// Read the log's history now, so that the first death does not wait for it.
 	c.tell(ctx)
 	for {
@@ -192,8 +191,14 @@ func (c *Cleaner) take() (orders []order, look bool) {
 }
 
 // tell tells which logins are open that were not told yet. A log that cannot be read is
-// read again at the next look.
+// read again at the next look, and one that is being synced after that.
 func (c *Cleaner) tell(ctx context.Context) {
+	if c.log.busy() {
+		c.mu.Lock()
+		c.look = true
+		c.mu.Unlock()
+		return
+	}
 	var open *openlogins.Logins
 	var err error
 	if hung := c.log.call(0, func() { open, err = c.opts.Log.Read(ctx) }); hung != nil || err != nil || c.opts.Opened == nil {
@@ -236,28 +241,46 @@ func (c *Cleaner) carryOut(ctx context.Context, orders []order) {
 	c.sync()
 }
 
-// sync makes durable what was written. It holds no lock.
+// sync begins to make durable what was written. It holds no lock. A slow disk delays only
+// what is written to the same file meanwhile.
 func (c *Cleaner) sync() {
-	var errs []error
 	if c.wroteLog.Swap(false) {
-		errs = append(errs, c.syncLog())
+		if err := c.log.begin(func() { c.synced("wtmpx", c.opts.Log.Sync()) }, c.signal); err != nil {
+			c.wroteLog.Store(true) // the next sync is for this one too
+			c.synced("wtmpx", err)
+		}
 	}
 	if c.wroteFile {
-		_ = c.file.call(0, func() { errs = append(errs, c.opts.File.Sync()) })
+		_ = c.file.begin(func() { c.synced("utmpx", c.opts.File.Sync()) }, c.signal)
 	}
 	c.wroteFile = false
-	err := errors.Join(errs...)
-	if err != nil && !c.syncFailed {
-		c.opts.Logger.Warn("cannot sync the written records to disk", "error", err)
-	}
-	c.syncFailed = err != nil
 }
 
-func (c *Cleaner) syncLog() error {
-	synced := make(chan error, 1)
-	if err := c.log.call(0, func() { synced <- c.opts.Log.Sync() }); err != nil {
-		c.wroteLog.Store(true) // the next sync is for this one too
-		return err
+// finish syncs, and waits for that.
+func (c *Cleaner) finish() {
+	c.sync()
+	if err := c.log.settle(); err != nil {
+		c.synced("wtmpx", err)
 	}
-	return <-synced
+	_ = c.file.settle()
+}
+
+// syncFailure is the files that were not synced the last time.
+type syncFailure struct {
+	mu    sync.Mutex
+	files map[string]bool
+}
+
+// synced logs the first of several failures to sync a file.
+func (c *Cleaner) synced(file string, err error) {
+	f := &c.syncFailed
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.files == nil {
+		f.files = map[string]bool{}
+	}
+	if err != nil && !f.files[file] {
+		c.opts.Logger.Warn("cannot sync the written records to disk", "error", err)
+	}
+	f.files[file] = err != nil
 }

@@ -35,13 +35,51 @@ func (d *desk) call(wait time.Duration, f func()) error {
 	if err := d.wait(limit.C); err != nil {
 		return err
 	}
+	d.send(f)
+	return d.wait(limit.C)
+}
+
+// begin has f run and does not wait for it. The next call does. back is called once f is
+// back.
+func (d *desk) begin(f, back func()) error {
+	if err := d.settle(); err != nil {
+		return err
+	}
+	d.send(f)
+	go func(out <-chan struct{}) {
+		<-out
+		back()
+	}(d.out)
+	return nil
+}
+
+// busy reports whether a call is out.
+func (d *desk) busy() bool {
+	if d.out == nil {
+		return false
+	}
+	select {
+	case <-d.out:
+		return false
+	default:
+		return true
+	}
+}
+
+// settle waits for the call that is out, as call does.
+func (d *desk) settle() error {
+	limit := time.NewTimer(hangPatience)
+	defer limit.Stop()
+	return d.wait(limit.C)
+}
+
+func (d *desk) send(f func()) {
 	out := make(chan struct{})
 	d.out, d.since = out, time.Now()
 	go func() {
 		defer close(out)
 		f()
 	}()
-	return d.wait(limit.C)
 }
 
 // wait waits for the call that is out. One that was waited for in vain delays nothing

@@ -115,6 +115,43 @@ func TestLogDoesNotAnswer(t *testing.T) {
 	}
 }
 
+// slowLog is on a disk on which a sync takes a while.
+type slowLog struct{ Log }
+
+func (l slowLog) Sync() error {
+	time.Sleep(3 * time.Second)
+	return l.Log.Sync()
+}
+
+// A slow sync delays nothing but what is written to the same file meanwhile, and is no
+// file system that does not answer.
+func TestSlowSync(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		alice, bob, eve := login("pts/0", "alice", 100, start), login("pts/1", "bob", 101, start), login("pts/2", "eve", 102, start)
+		for _, name := range []string{utmpName, wtmpName} {
+			w.record(name, alice, bob, eve)
+		}
+		jobs := w.jobs()
+		w.c.opts.Log = slowLog{w.c.opts.Log}
+		run := w.runs(t)
+		began := time.Now()
+		for i, want := range []time.Duration{0, 3 * time.Second, 3 * time.Second} {
+			jobs[i].SkipLog = i == 2
+			if got := run.clean(jobs[i]); got.Outcome != session.Done {
+				t.Errorf("job %d: %+v", i, got)
+			}
+			if took := time.Since(began); took != want {
+				t.Errorf("job %d was done after %v, want %v", i, took, want)
+			}
+		}
+		if len(run.told) != 0 {
+			t.Errorf("told %v of a file that answers", run.told)
+		}
+		time.Sleep(time.Minute)
+	})
+}
+
 // A utmpx file that does not answer is waited for: its late result counts.
 func TestFileDoesNotAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

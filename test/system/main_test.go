@@ -33,6 +33,9 @@ func TestMain(m *testing.M) {
 	if os.Getenv(refusedEnv) != "" {
 		execRefused()
 	}
+	if os.Getenv(heldEnv) != "" {
+		execHeld()
+	}
 	flag.Parse()
 	if inside() {
 		os.Exit(m.Run())
