@@ -23,6 +23,8 @@ func TestSystemd(t *testing.T) {
 		t.Run(root, func(t *testing.T) {
 			m := newMachine(t, root)
 			m.sh("rm -f /var/log/wtmp; install -m 664 -o root -g utmp /dev/null /var/log/wtmp; systemctl mask systemd-firstboot.service systemd-networkd.service >/dev/null 2>&1")
+			// A service that has no limit of its own may fail five times in an hour.
+			m.sh("mkdir -p /etc/systemd/system.conf.d; printf '[Manager]\\nDefaultStartLimitIntervalSec=1h\\n' >/etc/systemd/system.conf.d/limit.conf")
 			b := m.start()
 			b.sh("dpkg -i /packages/dist/utmpd_*_amd64.deb")
 			b.works()
@@ -31,7 +33,7 @@ func TestSystemd(t *testing.T) {
 			b.sh("systemctl kill -s KILL session-alice")
 			b.records("alice's logout", "/var/log/wtmp", "boot", "+alice", "+bob", "-pts/7")
 			b.records("alice's end", "/run/utmp", "boot", "-pts/7", "+bob")
-			b.restarts()
+			b.failsOften()
 			b.sh("systemctl kill -s KILL session-bob")
 			b.records("bob's end", "/run/utmp", "boot", "-pts/7", "-pts/8")
 			b.reloads()
@@ -86,6 +88,18 @@ func (b *boot) restarts() {
 	b.sh("kill -KILL " + pid)
 	b.waitFor("another utmpd", `new=$(systemctl show -p MainPID --value utmpd); [ "$new" != 0 ] && [ "$new" != `+pid+` ] &&
 		grep -q "^pid: $new$" /run/utmpd/status && grep -q "^watched: 1$" /run/utmpd/status`)
+}
+
+// failsOften kills the daemon more often than a service may fail by default. It is started
+// again each time, here at once.
+func (b *boot) failsOften() {
+	b.m.t.Helper()
+	const dir = "/run/systemd/system/utmpd.service.d"
+	b.sh("mkdir -p " + dir + "; printf '[Service]\\nRestartSec=0\\nRestartSteps=0\\n' >" + dir + "/fast.conf; systemctl daemon-reload")
+	for range 8 {
+		b.restarts()
+	}
+	b.sh("rm -r " + dir + "; systemctl daemon-reload; ! journalctl -b -o cat | grep 'utmpd.*repeated too quickly'")
 }
 
 // reloads changes the settings. A reload with bad settings fails.

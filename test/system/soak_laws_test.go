@@ -22,11 +22,23 @@ type slotted struct {
 	died *death
 }
 
-// look checks every record of utmp, but for the flood's.
+// look checks every record of utmp, but for the flood's. A record that crosses pages can be
+// read while half of it is written, so what is not as expected is read again under a lock.
 func (s *soak) look() {
 	s.Helper()
-	size := utmpx.Native().Size()
 	all := readFile(s.T, utmpFile)
+	size := utmpx.Native().Size()
+	for i, slot := range s.slots {
+		if (i+1)*size > len(all) || !bytes.Equal(all[i*size:(i+1)*size], slot.want) {
+			locked(s, utmpFile, func(_ *os.File, all []byte) { s.lookAt(all) })
+			return
+		}
+	}
+}
+
+func (s *soak) lookAt(all []byte) {
+	s.Helper()
+	size := utmpx.Native().Size()
 	for i, slot := range s.slots {
 		if (i+1)*size > len(all) {
 			s.Fatalf("utmp has %d bytes and ends before slot %d", len(all), i)

@@ -355,10 +355,11 @@ func (s *soak) configure(grace string) {
 func (s *soak) usage() usage {
 	s.Helper()
 	u := usageOf(s.T, s.d.cmd.Process.Pid)
+	u.rss = field(s.T, s.d.cmd.Process.Pid, "RssAnon") << 10 // the rest is of the program's file
 	for _, p := range processes() {
 		if p.name == "utmpd" && p.pid != s.d.cmd.Process.Pid {
 			v := usageOf(s.T, p.pid)
-			u.descriptors, u.threads, u.rss = u.descriptors+v.descriptors, u.threads+v.threads, u.rss+v.rss
+			u.descriptors, u.threads, u.rss = u.descriptors+v.descriptors, u.threads+v.threads, u.rss+field(s.T, p.pid, "RssAnon")<<10
 			if p.parent != s.d.cmd.Process.Pid {
 				s.Errorf("process %d is left of an earlier utmpd", p.pid)
 			}
