@@ -101,8 +101,9 @@ func TestSoak(t *testing.T) {
 	after := s.usage()
 	t.Logf("in %v: %v; seed %d", time.Since(began).Round(time.Second), s.did, s.seed)
 	t.Logf("before %+v, after %+v", before, after)
-	if after.descriptors > before.descriptors || after.threads > before.threads+4 ||
-		after.rss > before.rss+8<<20 || after.table > before.table+64 {
+	const slack = 16 << 20 // as in TestVolume: Go keeps some of what the floods took
+	if after.descriptors > before.descriptors+2 || after.threads > before.threads+4 ||
+		after.rss > before.rss+slack || after.table > before.table+64 {
 		t.Errorf("utmpd used %+v and now uses %+v", before, after)
 	}
 	s.d.stop(t)
