@@ -150,7 +150,7 @@ func (w *simWorld) checkAlone() {
 			return
 		}
 	}
-	if len(w.steps) > 0 || w.maxFDs < 100 || w.wasFull || w.polling {
+	if len(w.steps) > 0 || w.maxFDs < 100 || w.wasFull || w.polling || w.wasHidden {
 		return
 	}
 	for i, e := range w.history {

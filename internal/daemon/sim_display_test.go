@@ -75,10 +75,11 @@ func (w *simWorld) witness(q session.Question) (found session.Witness) {
 		return session.Witness{Unknown: true}
 	}
 	for _, s := range w.sessions {
-		if s.shows(q) {
+		if s.shows(q) && (s.shown == shownByLogind || !w.hidden()) {
 			found = s.witnessed(w.run.n)
 		}
 	}
+	found.Unknown = !found.Found && w.hidden()
 	return found
 }
 
@@ -127,7 +128,7 @@ func (w *simWorld) noteFollowed(p *simProc) {
 func (w *simWorld) idle(user string) bool {
 	for _, s := range w.sessions {
 		if s.nameless && s.rec.User == user {
-			return s.resolves && !s.lives() && !w.unseen()
+			return s.resolves && !s.lives() && !w.unseen() && !w.hidden()
 		}
 	}
 	return false

@@ -44,7 +44,7 @@ func (k simKernel) Look(sights []session.Sight) []session.Sighting {
 	for i, q := range sights {
 		seen[i].Key = q.Key
 		p, l := k.w.procs[q.ID.PID], k.w.terms[q.Line]
-		if p == nil || p.ended || !q.ID.Same(p.id()) || l == nil || l.ended || k.w.unnamed() {
+		if p == nil || p.ended || !q.ID.Same(p.id()) || l == nil || l.ended || k.w.unnamed() || k.w.hidden() {
 			continue
 		}
 		switch {
@@ -96,15 +96,12 @@ func (k simKernel) Gather(questions []session.Question) []session.Evidence {
 		switch p := k.w.terms[q.Line]; {
 		case q.Line != "" && k.w.unnamed():
 			found[i].Unsure = "it hangs"
+		case k.w.hidden():
+			found[i].Hidden = k.w.there(q.Line)
 		case p != nil && !p.ended:
 			found[i].Leaders = []session.Candidate{p.candidate()}
 		}
-		for _, s := range k.w.sessions {
-			if p := s.proc; p.number == q.PID && q.PID != 0 && !p.ended {
-				p.found = true
-				found[i].Namesakes = append(found[i].Namesakes, p.candidate())
-			}
-		}
+		k.w.gatherNamesakes(q, &found[i])
 		if q.Shown {
 			found[i].Witness = k.w.witness(q)
 		}
@@ -112,6 +109,35 @@ func (k simKernel) Gather(questions []session.Question) []session.Evidence {
 	}
 	return found
 }
+
+// gatherNamesakes tells who has a number in a pid namespace of his own.
+func (w *simWorld) gatherNamesakes(q session.Question, e *session.Evidence) {
+	e.Blind = q.PID != 0 && w.hidden()
+	for _, s := range w.sessions {
+		switch p := s.proc; {
+		case p.number != q.PID || q.PID == 0 || p.ended:
+		case e.Blind:
+			w.count("container's process hidden")
+		default:
+			p.found = true
+			e.Namesakes = append(e.Namesakes, p.candidate())
+		}
+	}
+}
+
+// hide has /proc hide the processes of others from utmpd, as one that is mounted with
+// hidepid does: pidfds alone tell of them.
+func (w *simWorld) hide(d time.Duration) {
+	w.count("/proc hides processes")
+	w.wasHidden = true
+	w.hiddenUntil = time.Now().Add(d)
+}
+
+// hidden reports whether /proc hides processes just now.
+func (w *simWorld) hidden() bool { return time.Now().Before(w.hiddenUntil) }
+
+// there reports whether a terminal of that name exists.
+func (w *simWorld) there(line string) bool { t := w.ttys[line]; return t != nil && !t.gone }
 
 func (p *simProc) candidate() session.Candidate {
 	c := session.Candidate{ID: p.id(), UID: p.uid, Foreign: p.foreign}

@@ -117,7 +117,8 @@ func (w *simWorld) taken(s *simSession, noticed time.Time) []*simProc {
 			procs = append(procs, p)
 		}
 	}
-	unseen := s.seenBy != w.run.n
+	// Without a pidfd, and without the start that /proc hides, the pid is all that is known.
+	unseen := s.seenBy != w.run.n || w.wasHidden && (w.polling || w.maxFDs < 100 || w.wasFull)
 	for i := 0; i < len(procs); i++ {
 		for _, p := range w.had[procs[i].pid] {
 			after := p.start > procs[i].start && unseen && procs[i] == s.proc && !w.proven(s, p)
@@ -137,7 +138,7 @@ func (w *simWorld) bootTime() time.Time { return w.began.Round(0).Add(w.bootLate
 // BOOT_TIME record that says so is in the file.
 func (w *simWorld) proven(s *simSession, p *simProc) bool {
 	started := w.began.Round(0).Add(time.Duration(p.start)*10*time.Millisecond - w.upAtStart)
-	return w.boot && len(w.steps) == 0 && !s.rec.Time.Time().Before(w.bootTime()) && w.holds(func(r utmpx.Record) bool { return r.Type == utmpx.BootTime }) && started.Sub(s.rec.Time.Time()) > time.Minute
+	return w.boot && len(w.steps) == 0 && !w.wasHidden && !s.rec.Time.Time().Before(w.bootTime()) && w.holds(func(r utmpx.Record) bool { return r.Type == utmpx.BootTime }) && started.Sub(s.rec.Time.Time()) > time.Minute
 }
 
 // holds reports whether the utmpx file holds such a record.

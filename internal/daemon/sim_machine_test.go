@@ -122,6 +122,9 @@ func (k simKernel) find(pid int32, pidfd bool) (watcher.Process, error) {
 		k.w.noteFollowed(p)
 	}
 	h := &procHandle{simRun: k.simRun, p: p, id: session.ID{PID: pid, Start: p.start}, pidfd: pidfd}
+	if k.w.hidden() {
+		h.id.Start = 0
+	}
 	if pidfd {
 		h.id.Inode = p.inode
 		k.pidfds++
@@ -150,10 +153,23 @@ func (h *procHandle) Nobody() session.Nobody { return h.p.nobody }
 func (h *procHandle) Ended() (ended, reaped bool) {
 	h.w.mu.Lock()
 	defer h.w.mu.Unlock()
-	if !h.pidfd && h.w.procs[h.p.pid] != h.p {
-		return true, true
+	if h.pidfd {
+		return h.p.ended, h.p.reaped
 	}
-	return h.p.ended, h.p.reaped
+	return h.endedByPID()
+}
+
+// endedByPID tells of the process that has the pid now. Of one that /proc hides nobody
+// can tell that it is another, or a zombie.
+func (h *procHandle) endedByPID() (ended, reaped bool) {
+	now := h.w.procs[h.p.pid]
+	switch {
+	case now == nil || h.id.Start != 0 && !h.w.hidden() && now != h.p:
+		return true, true
+	case h.w.hidden():
+		return false, false
+	}
+	return now.ended, false
 }
 
 func (h *procHandle) Status() session.Status {

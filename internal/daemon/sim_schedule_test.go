@@ -64,6 +64,9 @@ var simKinds = []struct {
 	{"exit", 20, func(w *simWorld, e simEvent) {
 		if s := w.pick(e.A); s != nil {
 			w.gone(s.proc, e.B%3 != 0)
+			if e.B%8 == 7 {
+				w.markSoon(s)
+			}
 		}
 	}},
 	{"hangup", 8, func(w *simWorld, e simEvent) { // all of a session, at once or so
@@ -82,9 +85,13 @@ var simKinds = []struct {
 	}},
 	{"unseen", 2, func(w *simWorld, e simEvent) {
 		d := time.Duration(e.A%100) * time.Second
+		w.disturb(d + w.scan) // the next periodic reading asks again
+		if e.B%2 == 0 {
+			w.hide(d)
+			return
+		}
 		w.count("logind and /proc unreadable")
 		w.unseenUntil = time.Now().Add(d)
-		w.disturb(d + w.scan) // the next periodic reading asks again
 	}},
 	{"away", 1, func(w *simWorld, e simEvent) { // what ends meanwhile is seen late
 		if time.Now().Before(w.awayUntil) {

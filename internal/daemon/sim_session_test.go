@@ -367,6 +367,17 @@ func (w *simWorld) clean(s *simSession, file, log bool) {
 	}
 }
 
+// markSoon has the owner of a record mark it within the grace, and write no logout.
+func (w *simWorld) markSoon(s *simSession) {
+	time.AfterFunc(20*time.Millisecond, func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if !s.lives() && !s.cleaned && !s.flipping {
+			w.clean(s, true, false)
+		}
+	})
+}
+
 // loses notes that a session that utmpd knows has lost its record, and its login is open.
 func (w *simWorld) loses(s *simSession, how string) {
 	w.count(how)

@@ -79,7 +79,8 @@ type simWorld struct {
 	inHook, retrying bool
 
 	logFailsUntil, fileFailsUntil, fullUntil time.Time
-	unseenUntil, unnamedUntil                time.Time
+	unseenUntil, unnamedUntil, hiddenUntil   time.Time
+	wasHidden                                bool // there was a time at which /proc hid processes
 	awaySince, awayUntil                     time.Time
 	aways                                    []simAway
 	logError                                 error
@@ -282,7 +283,7 @@ func (w *simWorld) leaveAlone() {
 	w.inHook = false
 	w.notices = 0
 	w.logFailsUntil, w.fileFailsUntil, w.fullUntil = time.Time{}, time.Time{}, time.Time{}
-	w.unseenUntil, w.unnamedUntil = time.Time{}, time.Time{}
+	w.unseenUntil, w.unnamedUntil, w.hiddenUntil = time.Time{}, time.Time{}, time.Time{}
 	for _, h := range w.holders {
 		h.Close()
 	}
