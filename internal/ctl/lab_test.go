@@ -195,21 +195,25 @@ func (l *lab) accessed(when string) {
 // holds compares the records of a file, a line each.
 func (l *lab) holds(name string, want ...string) {
 	l.t.Helper()
-	var got []string
+	if diff := cmp.Diff(want, l.lines(name)); diff != "" {
+		l.t.Errorf("%s (-want +got)\n%s", name, diff)
+	}
+}
+
+// lines returns the records of a file, a line each, without what is damaged.
+func (l *lab) lines(name string) (lines []string) {
+	l.t.Helper()
 	for e, err := range logs.New(l.path(name), logs.Options{}).Forward(l.t.Context()) {
 		if errors.Is(err, fs.ErrNotExist) {
-			got = append(got, "missing")
-			break
+			return append(lines, "missing")
 		}
 		if logs.IsDamage(err) {
 			continue // a torn record
 		}
 		l.check(err)
-		got = append(got, text(e.Record))
+		lines = append(lines, text(e.Record))
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		l.t.Errorf("%s (-want +got)\n%s", name, diff)
-	}
+	return lines
 }
 
 // text is a record in a few words.

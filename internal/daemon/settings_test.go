@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -67,4 +68,73 @@ func TestSettingsReload(t *testing.T) {
 	if s.reload() || s.MaxFDs != 60 {
 		t.Errorf("a file that is missing was put in force, MAX_FDS %d", s.MaxFDs)
 	}
+}
+
+// TestReloadNamesKeys: a reload names each key that takes effect at the next start only,
+// and no other. utmpd does not use BOOT_RECORDS, which utmpctl reads whenever it runs.
+func TestReloadNamesKeys(t *testing.T) {
+	start := []string{"UTMPX_FILE=/u", "WTMPX_FILE=/w", "PIPE_FILE=/p", "RUN_DIR=/r", "STATE_DIR=/s", "RUN_AS=daemon"}
+	tests := []struct {
+		name string
+		set  []string
+		keys string
+	}{
+		{"UTMPX_FILE", []string{"UTMPX_FILE=/x"}, "UTMPX_FILE"},
+		{"WTMPX_FILE", []string{"WTMPX_FILE=/x"}, "WTMPX_FILE"},
+		{"PIPE_FILE", []string{"PIPE_FILE=/x"}, "PIPE_FILE"},
+		{"RUN_DIR", []string{"RUN_DIR=/x"}, "RUN_DIR"},
+		{"STATE_DIR", []string{"STATE_DIR=/x"}, "STATE_DIR"},
+		{"RUN_AS", []string{"RUN_AS=nobody"}, "RUN_AS"},
+		{"some, in another order", []string{"RUN_AS=nobody", "SCAN_PERIOD=7", "WTMPX_FILE=/x"}, "WTMPX_FILE RUN_AS"},
+		{"the same values", nil, ""},
+		{"those that change at once", []string{"SCAN_PERIOD=7", "MAX_FDS=7", "WTMPX_UPDATE_FREQ=7", "GRACE_PERIOD=7", "KEEP_BUSY_LINES=no"}, ""},
+		{"utmpctl's", []string{"BOOT_RECORDS=no"}, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "conf")
+			write := func(lines []string) {
+				if err := os.WriteFile(file, []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			write(start)
+			cfg, _, err := config.Load(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var log bytes.Buffer
+			s := settings{cfg, file, slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{ReplaceAttr: untimed}))}
+			changed := slices.DeleteFunc(slices.Clone(start), func(line string) bool {
+				key, _, _ := strings.Cut(line, "=")
+				return slices.ContainsFunc(tt.set, func(to string) bool { return strings.HasPrefix(to, key+"=") })
+			})
+			write(append(changed, tt.set...))
+			if !s.reload() {
+				t.Fatalf("not reloaded: %s", log.String())
+			}
+			want := ""
+			if tt.keys != "" {
+				want = `level=WARN msg="configuration: these keys change at the next start only" keys=` + quotedIfMany(tt.keys) + "\n"
+			}
+			if d := cmp.Diff(want, log.String()); d != "" {
+				t.Errorf("the log (-want +got)\n%s", d)
+			}
+		})
+	}
+}
+
+func quotedIfMany(keys string) string {
+	if strings.Contains(keys, " ") {
+		return `"` + keys + `"`
+	}
+	return keys
+}
+
+// untimed leaves the time out of the log.
+func untimed(_ []string, a slog.Attr) slog.Attr {
+	if a.Key == slog.TimeKey {
+		return slog.Attr{}
+	}
+	return a
 }
