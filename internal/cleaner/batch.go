@@ -131,12 +131,22 @@ func (c *Cleaner) logOut(ctx context.Context, jobs []session.Job, same []bool, r
 // takesNothing reports whether err means that the log takes no records, and logs that
 // once until the log takes some again.
 func (c *Cleaner) takesNothing(err error) bool {
-	refused := recfile.TakesNothing(err)
-	if refused && !c.refused {
+	switch {
+	case recfile.TakesNothing(err):
+		c.LogRefuses(err)
+		return true
+	case err == nil:
+		c.refused.Store(false)
+	}
+	return false
+}
+
+// LogRefuses logs an error of [recfile.TakesNothing], unless the log is known to take no
+// records.
+func (c *Cleaner) LogRefuses(err error) {
+	if c.refused.CompareAndSwap(false, true) {
 		c.opts.Logger.Warn("the wtmpx file takes no records: no logouts are written", "error", err)
 	}
-	c.refused = refused || c.refused && err != nil
-	return refused
 }
 
 // pay appends owed logouts, in as many batches as it takes. It does not skip a missing log: a rotation may be about to create it.

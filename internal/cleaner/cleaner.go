@@ -87,7 +87,7 @@ type Cleaner struct {
 	wroteLog   atomic.Bool // and not yet synced
 	wroteFile  bool        // likewise
 	syncFailed syncFailure
-	refused    bool // the log took no records the last time
+	refused    atomic.Bool // the log took no records the last time
 }
 
 // order is one call of Clean or Pay.

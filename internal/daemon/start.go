@@ -5,6 +5,7 @@ package daemon
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"strings"
 
 	"utmpd.dev/utmpd/internal/config"
@@ -37,32 +38,56 @@ func (d *daemon) logStart() {
 // damageWithin is how many of the wtmpx file's last records are looked at for damage.
 const damageWithin = 1024
 
-// logDamage logs what is wrong with the end of the wtmpx file: that it holds no records,
-// or where it is damaged.
+// logDamage logs what is wrong with the wtmpx file: that it takes no records, or where its
+// end is damaged.
 func (d *daemon) logDamage() {
+	if err := d.wtmpx.Takes(); recfile.TakesNothing(err) {
+		d.cleaner.LogRefuses(err)
+	}
 	log := logs.New(d.cfg.WtmpxFile, logs.Options{System: d.on.files, Detector: d.wtmpx.Detector()})
 	f, err := log.Open(context.Background(), log.Name())
-	if err != nil {
-		if errors.Is(err, recfile.ErrLayout) {
-			d.log.Warn("the wtmpx file cannot be read", "error", err)
-		}
-		return // what else keeps it from being opened shows when it is written
+	switch {
+	case errors.Is(err, fs.ErrNotExist), recfile.TakesNothing(err):
+		return
+	case err != nil:
+		d.log.Warn("the wtmpx file cannot be read", "error", err)
+		return
 	}
 	defer f.Close()
+	last, more, from, err := damageAtEnd(f)
+	switch {
+	case last != nil:
+		d.log.Warn("the wtmpx file is damaged; what is around the damage is read, nothing needs to be done",
+			"error", last, "more places", more, "looked from byte", from)
+	case err != nil:
+		d.log.Warn("the wtmpx file cannot be read", "error", err)
+	}
+}
+
+// damageAtEnd looks at the last records of a file, back to the byte from. It returns the
+// last damaged place, and how many more there are. err is what kept it from reading on.
+func damageAtEnd(f *logs.File) (last error, more int, from int64, err error) {
 	left := damageWithin
-	for _, err := range f.Reuse().Backward(f.End()) {
-		if logs.IsDamage(err) {
-			d.log.Warn("the wtmpx file is damaged; what is around the damage is read, nothing needs to be done", "error", err)
-			return
+	for e, err := range f.Reuse().Backward(f.End()) {
+		var damage *logs.DamageError
+		switch {
+		case errors.As(err, &damage):
+			from = damage.From
+			if last == nil {
+				last = err
+			} else {
+				more++
+			}
+			continue
+		case err != nil:
+			return last, more, from, err
 		}
-		if err != nil {
-			d.log.Warn("the wtmpx file cannot be read", "error", err)
-			return
-		}
+		from = e.Offset
 		if left--; left == 0 {
-			return
+			break
 		}
 	}
+	return last, more, from, nil
 }
 
 func (d *daemon) layout() string {

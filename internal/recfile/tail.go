@@ -17,6 +17,18 @@ const (
 	lastBytes = (2*lastRecords + 1) * utmpx.MaxSize
 )
 
+// Takes returns nil if the log takes records, as far as it shows without a lock, and else
+// the error that [Log.Append] would return, such as one of [TakesNothing].
+func (l *Log) Takes() error {
+	h, info, err := l.open()
+	if err != nil {
+		return err
+	}
+	defer h.Close()
+	_, err = l.layoutAtEnd(h, info)
+	return wrap("append to", l.name, err)
+}
+
 // layoutAtEnd returns the layout in which a log goes on. Its beginning may be damaged,
 // of another machine, or cut off; what programs append to is its end. The error is
 // [ErrOtherLayout] if the last records are in a layout that this system's C library

@@ -92,6 +92,7 @@ func TestLogThatTakesNothing(t *testing.T) {
 			w := newWorld(t, x86.bytes(boot(machineBoot(t)), login("bob", "pts/70", s.Process.Pid, now)), nil)
 			test.make(t, w)
 			d := w.start(t)
+			await(t, "the start to say it", func() bool { return strings.Contains(d.logged(), "takes no records") })
 			for _, pid := range []int{s.Process.Pid, 0} {
 				if pid == 0 {
 					s = sleeper(t)
