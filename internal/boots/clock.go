@@ -3,6 +3,7 @@
 package boots
 
 import (
+	"slices"
 	"time"
 
 	"utmpd.dev/utmpd/utmpx"
@@ -137,4 +138,31 @@ func markAhead(all []Boot) {
 			b.clock.wrong, b.clock.ahead = true, true
 		}
 	}
+}
+
+// markSaved marks the boots whose clock may have gone on where the shutdown before had
+// saved it, as machines without a battery do, if that of the present boot did: its record
+// is older than the kernel. Such a boot seems to follow that shutdown at once, and then
+// nothing happens until the clock is set.
+func markSaved(all []Boot, present *Present) []Boot {
+	n := len(all) - 1
+	if n < 1 || !present.runs(all, n) || !followsAtOnce(all[n-1], all[n]) || present.Now.Add(-present.uptime(all[n])).Sub(all[n].began()) <= bootSettled {
+		return all
+	}
+	all = slices.Clone(all)
+	for i := 1; i < n; i++ {
+		b := &all[i]
+		known := b.stepped != 0 || !b.counted.IsZero()
+		if b.Recorded && !known && b.clock.gap > bootSettled && followsAtOnce(all[i-1], *b) {
+			b.clock.wrong = true
+		}
+	}
+	return all
+}
+
+// followsAtOnce reports whether a boot began when the one before was shut down, or a
+// little later.
+func followsAtOnce(before, b Boot) bool {
+	after := b.began().Sub(before.To)
+	return before.End == ShutDown && before.Exact.Known && after >= -sameMoment && after <= 2*time.Minute
 }

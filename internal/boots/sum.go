@@ -75,6 +75,7 @@ func (p *Present) isBefore(t time.Time) bool {
 // or until is no limit. present is nil for the log of another machine. What lies
 // outside the limits counts neither in a period's UpFor and DownFor nor in the sum.
 func Periods(all []Boot, since, until time.Time, present *Present) ([]Period, Sum) {
+	all = markSaved(all, present)
 	ps := make([]Period, len(all))
 	before := -1
 	for i := range all {

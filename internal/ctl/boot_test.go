@@ -814,6 +814,37 @@ func TestSavedClock(t *testing.T) {
 	}
 }
 
+// TestSavedClockBefore: where this boot's clock went on at the last shutdown, that of the
+// boots before may have, too, if nothing in them happened for long. A boot that did not
+// follow at once, and one in which much happened, are as recorded.
+func TestSavedClockBefore(t *testing.T) {
+	day := func(d, from, to string) []utmpx.Record {
+		return []utmpx.Record{system(utmpx.BootTime, "reboot", d+from), login("pts/0", 900, d+"15:00"), system(utmpx.RunLevel, "shutdown", d+to)}
+	}
+	l := newLab(t)
+	l.durable = true
+	l.logs(day("2026-06-28 ", "08:00", "16:00")...)
+	l.logs(day("2026-06-29 ", "08:00", "16:00")...)
+	l.logs(system(utmpx.BootTime, "reboot", "2026-06-29 16:00:10"), system(utmpx.RunLevel, "shutdown", "2026-06-29 16:40"))
+	l.logs(system(utmpx.BootTime, "reboot", "2026-06-29 16:40:10"), login("pts/0", 900, "2026-06-30 15:00"), system(utmpx.RunLevel, "shutdown", "2026-06-30 16:00"))
+	l.starts("b", "2026-06-30 16:00:10")
+	l.do("boot")
+	l.starts("b", "2026-07-01 08:00")
+	l.until("2026-07-01 09:00")
+	out := l.do("downtime")
+	for _, want := range []string{
+		"2026-06-28 08:00:00  2026-06-28 16:00:00  shut down  8h00m    16h00m   yes",
+		"2026-06-29 08:00:00  2026-06-29 16:00:00  shut down  8h00m    10s      yes",
+		"2026-06-29 16:00:10  2026-06-29 16:40:00  shut down  39m50s   unknown  yes",
+		"2026-06-29 16:40:10  2026-06-30 16:00:00  shut down  > 1h00m  16h00m   no: the clock was set",
+		"running    1h00m",
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("not %q in\n%s", want, out)
+		}
+	}
+}
+
 // TestInitWritesFirst: sysvinit with a root that is writable from the start writes its own
 // records before any script runs, and BOOT_TIME after them.
 func TestInitWritesFirst(t *testing.T) {

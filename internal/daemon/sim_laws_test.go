@@ -607,11 +607,18 @@ func simNear(a, b utmpx.Record) bool {
 // alivePID reports whether a living process has that pid.
 func (w *simWorld) alivePID(pid int32) bool { p := w.procs[pid]; return p != nil && !p.ended }
 
-// rivaled reports whether a login may be that of another session than it is.
+// rivaled reports whether a login may be that of another session than it is, by any
+// record that one ever had.
 func (w *simWorld) rivaled(e logEntry) bool {
-	return slices.ContainsFunc(w.sessions, func(o *simSession) bool {
-		return o != e.of && o.rec.Line == e.rec.Line && o.rec.User == e.rec.User && simNear(o.rec, e.rec)
-	})
+	for raw, o := range w.byRaw {
+		if o == e.of || o.rec.Line != e.rec.Line {
+			continue
+		}
+		if r := simLayout.Decode(raw); r.Line == e.rec.Line && r.User == e.rec.User && simNear(r, e.rec) {
+			return true
+		}
+	}
+	return false
 }
 
 // checkEmpty checks that nothing is remembered when all sessions are gone.

@@ -148,7 +148,7 @@ func (k simKernel) Hold(line string) (watcher.Terminal, error) {
 		return nil, proc.ErrGone
 	}
 	for _, s := range k.w.sessions {
-		if s.tty == at && s.readBy == k.n {
+		if s.tty == at && s.readBy == k.n && time.Since(s.readAt) < 2*time.Second { // else it is for another one's sake
 			s.heldBy = k.n
 		}
 	}
