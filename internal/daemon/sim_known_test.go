@@ -117,8 +117,7 @@ func (w *simWorld) taken(s *simSession, noticed time.Time) []*simProc {
 			procs = append(procs, p)
 		}
 	}
-	// Without a pidfd, and without the start that /proc hides, the pid is all that is known.
-	unseen := s.seenBy != w.run.n || w.wasHidden && (w.polling || w.maxFDs < 100 || w.wasFull)
+	unseen := s.seenBy != w.run.n || w.pidAlone()
 	for i := 0; i < len(procs); i++ {
 		for _, p := range w.had[procs[i].pid] {
 			after := p.start > procs[i].start && unseen && procs[i] == s.proc && !w.proven(s, p)
@@ -128,6 +127,12 @@ func (w *simWorld) taken(s *simSession, noticed time.Time) []*simProc {
 		}
 	}
 	return append(procs[len(s.procs()):], w.notItsOwn(s)...)
+}
+
+// pidAlone reports whether utmpd may have known no more of a process than its pid: it had
+// no pidfd, and /proc hid the rest.
+func (w *simWorld) pidAlone() bool {
+	return w.wasHidden && (w.polling || w.maxFDs < 100 || w.wasFull)
 }
 
 // bootTime is that of the BOOT_TIME record.

@@ -404,9 +404,10 @@ func (w *simWorld) endedAway(s *simSession) bool {
 
 // boundsKnown reports whether a logout's bounds are those of the session's processes: not
 // those of another process or terminal by which its login stayed open. A getty's may be
-// taken for it until its record is read.
+// taken for it until its record is read. Where the pid alone is
+// known, an end is seen when the parent waits for the process.
 func (w *simWorld) boundsKnown(r utmpx.Record, s *simSession) bool {
-	own := r.PID == s.rec.PID && w.slotOf(s) >= 0 && !s.nameless && !s.display && s.witness == nil
+	own := r.PID == s.rec.PID && w.slotOf(s) >= 0 && !s.nameless && !s.display && s.witness == nil && !w.pidAlone()
 	return own && len(w.gettys[s.rec.Line]) == 0 && !w.endedAway(s) && len(w.steps) == s.steps && !w.unfollowed(s) && len(w.taken(s, time.Now())) == 0
 }
 
