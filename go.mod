@@ -5,8 +5,16 @@ go 1.26.0
 require (
 	github.com/google/go-cmp v0.7.0
 	github.com/klauspost/compress v1.20.3
+	github.com/mattn/go-runewidth v0.0.31
+	github.com/olebedev/when v1.1.0
 	github.com/ulikunitz/xz v0.5.17
 	golang.org/x/sys v0.49.0
+)
+
+require (
+	github.com/AlekSi/pointer v1.0.0 // indirect
+	github.com/clipperhouse/uax29/v2 v2.2.0 // indirect
+	github.com/pkg/errors v0.8.1 // indirect
 )
 
 require (

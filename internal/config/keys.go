@@ -78,10 +78,21 @@ func lookup(name string) (key, bool) {
 // nearest returns the key that was probably meant by a name: at most two letters are
 // wrong, missing, too many or swapped. It returns "" if there is none.
 func nearest(name string) string {
-	best, most := "", 3
-	for _, k := range keys {
-		if n := edits(strings.ToUpper(name), k.name); n < most {
-			best, most = k.name, n
+	names := make([]string, len(keys))
+	for i, k := range keys {
+		names[i] = k.name
+	}
+	return Nearest(strings.ToUpper(name), names)
+}
+
+// Nearest returns the one of those names that a word was probably meant to be, "" if
+// none is near. It allows for two slips of the fingers, and for one in a word of up to
+// three letters.
+func Nearest(word string, names []string) string {
+	best, most := "", min(3, max(1, len(word)-1))
+	for _, name := range names {
+		if n := edits(word, name); n < most {
+			best, most = name, n
 		}
 	}
 	return best

@@ -17,20 +17,22 @@ import (
 // command is one command of utmpctl. The parser, the help and the completions are made
 // from it.
 type command struct {
-	name    string
-	summary string   // what it does, for lists and help
-	about   string   // further text for its help
-	options []option // in the order in which they are shown
-	args    argument
-	run     func(call) error
+	name     string
+	summary  string   // what it does, for lists and help
+	about    string   // further text for its help
+	options  []option // in the order in which they are shown
+	args     argument
+	examples []string // what to type after "utmpctl ", each with "# " and what it does
+	run      func(call) error
 }
 
 // option is one option of a command.
 type option struct {
-	name string
-	arg  string // placeholder of its value; "" for an option without a value
-	help string
-	many bool // it may be repeated
+	name  string
+	short string // a second, shorter name; "" for none
+	arg   string // placeholder of its value; "" for an option without a value
+	help  string
+	many  bool // it may be repeated
 }
 
 // argument describes the arguments after the options.
@@ -65,6 +67,8 @@ var (
 	configOption = option{name: "config", arg: "FILE", help: "read FILE instead of " + config.DefaultFile}
 	dryRunOption = option{name: "n", help: "print what would be written, and write nothing"}
 	jsonOption   = option{name: "json", help: "print JSON"}
+	sinceOption  = option{name: "since", short: "s", arg: "T", help: "ignore everything before T"}
+	untilOption  = option{name: "until", short: "t", arg: "T", help: "ignore everything after T"}
 )
 
 // commands returns all commands, in the order of the help.
@@ -93,35 +97,69 @@ func (c command) parse(args []string) (call, error) {
 	for _, o := range c.options {
 		o.register(set, &in)
 	}
-	if err := set.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return in, errHelp
+	for len(args) > 0 {
+		if err := set.Parse(args); err != nil {
+			return in, c.misread(err)
 		}
-		return in, err
+		rest := set.Args()
+		if n := len(args) - len(rest); len(rest) == 0 || n > 0 && args[n-1] == "--" {
+			in.args = append(in.args, rest...)
+			break
+		}
+		// Options may follow the first argument, as in getopt(3) of glibc.
+		in.args, args = append(in.args, rest[0]), rest[1:]
 	}
-	in.args = set.Args()
 	return in, c.args.check(in.args)
+}
+
+// misread returns the error of an option that flag did not take, with the name that was
+// probably meant.
+func (c command) misread(err error) error {
+	if errors.Is(err, flag.ErrHelp) {
+		return errHelp
+	}
+	name, unknown := strings.CutPrefix(err.Error(), "flag provided but not defined: -")
+	if !unknown {
+		return err
+	}
+	var names []string
+	for _, o := range c.options {
+		names = append(names, o.name)
+	}
+	return fmt.Errorf("no option -%s%s", name, meant("-", name, names))
+}
+
+// meant returns a question for the name that was probably meant, or "".
+func meant(prefix, word string, names []string) string {
+	if near := config.Nearest(word, names); near != "" {
+		return "; did you mean " + prefix + near + "?"
+	}
+	return ""
 }
 
 // register has set take the option and note it in the call.
 func (o option) register(set *flag.FlagSet, in *call) {
-	if o.arg == "" {
-		set.BoolFunc(o.name, "", func(v string) error {
-			if v != "true" {
-				return errors.New("takes no value")
-			}
-			in.set[o.name] = true
-			return nil
-		})
-		return
-	}
-	set.Func(o.name, "", func(v string) error {
-		if len(in.values[o.name]) > 0 && !o.many {
-			return errors.New("given twice")
+	for _, name := range []string{o.name, o.short} {
+		switch {
+		case name == "":
+		case o.arg == "":
+			set.BoolFunc(name, "", func(v string) error {
+				if v != "true" {
+					return errors.New("takes no value")
+				}
+				in.set[o.name] = true
+				return nil
+			})
+		default:
+			set.Func(name, "", func(v string) error {
+				if len(in.values[o.name]) > 0 && !o.many {
+					return errors.New("given twice")
+				}
+				in.values[o.name] = append(in.values[o.name], v)
+				return nil
+			})
 		}
-		in.values[o.name] = append(in.values[o.name], v)
-		return nil
-	})
+	}
 }
 
 // check reports arguments that are too few, too many or unknown.

@@ -22,14 +22,17 @@ func downtimeCommand() command {
 		name:    "downtime",
 		summary: "show when the system was down, for how long, and why",
 		about: `It reads the wtmp file and its rotated files, compressed or not.
-T is a time such as 2026-07-01, "2026-07-01 12:30" or 2026-07-01T12:30:00Z, or a
-duration before now such as 30d or 12h.`,
+` + momentHelp,
 		options: []option{
 			jsonOption,
-			{name: "since", arg: "T", help: "ignore everything before T"},
-			{name: "until", arg: "T", help: "ignore everything after T"},
+			sinceOption,
+			untilOption,
 			{name: "f", arg: "FILE", help: "read only FILE; repeat for further files, oldest first", many: true},
 			configOption,
+		},
+		examples: []string{
+			"downtime -since 30d                 # of the last 30 days",
+			"downtime -f wtmp.old -f wtmp -json  # of another machine",
 		},
 		run: downtime,
 	}

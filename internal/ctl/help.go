@@ -23,7 +23,7 @@ func helpCommand() command {
 			}
 			c, ok := find(in.args[0])
 			if !ok {
-				return &usageError{fmt.Errorf("no command %q", in.args[0]), overview()}
+				return noCommand(in.args[0])
 			}
 			fmt.Fprint(in.stdout, c.help())
 			return nil
@@ -72,18 +72,31 @@ func (o option) String() string {
 	return "-" + o.name + " " + o.arg
 }
 
+// names returns all names of the option, the shortest first.
+func (o option) names() string {
+	if o.short == "" {
+		return o.String()
+	}
+	return "-" + o.short + ", " + o.String()
+}
+
 // help returns what `utmpctl help COMMAND` prints.
 func (c command) help() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n%s: %s.\n%s\n", c.usage(), c.name, c.summary, c.about)
-	if len(c.options) == 0 {
-		return b.String()
+	if len(c.options) > 0 {
+		b.WriteString("\n")
 	}
-	b.WriteString("\n")
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	for _, o := range c.options {
-		fmt.Fprintf(w, "  %s\t%s\n", o, o.help)
+		fmt.Fprintf(w, "  %s\t%s\n", o.names(), o.help)
 	}
 	w.Flush()
+	if len(c.examples) > 0 {
+		b.WriteString("\nexamples:\n")
+	}
+	for _, e := range c.examples {
+		fmt.Fprintf(&b, "  utmpctl %s\n", e)
+	}
 	return b.String()
 }

@@ -74,7 +74,7 @@ func dispatch(ctx context.Context, args []string, stdout, stderr io.Writer, on m
 	}
 	c, ok := find(args[0])
 	if !ok {
-		return &usageError{fmt.Errorf("no command %q", args[0]), overview()}
+		return noCommand(args[0])
 	}
 	in, err := c.parse(args[1:])
 	switch {
@@ -86,4 +86,13 @@ func dispatch(ctx context.Context, args []string, stdout, stderr io.Writer, on m
 	}
 	in.ctx, in.stdout, in.stderr, in.on = ctx, stdout, stderr, on
 	return c.run(in)
+}
+
+// noCommand is the error of a command that does not exist.
+func noCommand(name string) error {
+	var names []string
+	for _, c := range commands() {
+		names = append(names, c.name)
+	}
+	return &usageError{fmt.Errorf("no command %q%s", name, meant("", name, names)), overview()}
 }

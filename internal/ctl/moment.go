@@ -5,32 +5,141 @@ package ctl
 import (
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
+
+	"github.com/olebedev/when"
+	"github.com/olebedev/when/rules/en"
 )
 
-// parseTime parses a date, a date with a time of day (both local), a time in RFC 3339, or
-// a duration before now. "" is the zero time.
+// momentHelp is what a command that takes times says about them.
+const momentHelp = `T is a time: 2026-07-01, "2026-07-01 12:30", 24.11.2026, 03:00,
+yesterday, "yesterday 03:00", tuesday, "2 hours ago", 30d, 12h.`
+
+// dates are the forms of a day, local.
+var dates = []string{"2006-01-02", "2.1.2006", "20060102"}
+
+// clocks are the forms of a time of day; with a day, they follow it after a blank or a T.
+var clocks = []string{"15:04", "15:04:05"}
+
+// parseTime parses a moment that is not after now, unless it says so itself: a day (its
+// beginning), a day with a time of day, a time of day (the last one), all local; a time
+// in RFC 3339; a duration before now; and what people say, such as "yesterday 03:00". ""
+// is the zero time.
 func parseTime(s string, now time.Time) (time.Time, error) {
-	if s == "" {
+	if s = strings.TrimSpace(s); s == "" {
 		return time.Time{}, nil
 	}
-	if t, err := time.Parse(time.RFC3339, s); err == nil {
+	if t, ok := exactTime(s, now); ok {
 		return t, nil
 	}
-	for _, form := range []string{"2006-01-02", "2006-01-02 15:04", "2006-01-02 15:04:05", "2006-01-02T15:04:05"} {
-		if t, err := time.ParseInLocation(form, s, now.Location()); err == nil {
-			return t, nil
+	if t, err, ok := ago(s, now); ok {
+		return t, err
+	}
+	if t, ok := spoken(s, now); ok {
+		return t, nil
+	}
+	return time.Time{}, fmt.Errorf(`%q is not a time; such are 2026-07-01, "2026-07-01 12:30", "yesterday 03:00", "2 hours ago"`, s)
+}
+
+// exactTime parses a time that is written in numbers.
+func exactTime(s string, now time.Time) (time.Time, bool) {
+	if t, err := time.Parse(time.RFC3339, s); err == nil {
+		return t, true
+	}
+	for _, date := range dates {
+		forms := []string{date}
+		for _, clock := range clocks {
+			forms = append(forms, date+" "+clock, date+"T"+clock)
+		}
+		for _, form := range forms {
+			if t, err := time.ParseInLocation(form, s, now.Location()); err == nil {
+				return t, true
+			}
 		}
 	}
+	for _, clock := range clocks {
+		if t, err := time.Parse(clock, s); err == nil {
+			return last(t, now), true
+		}
+	}
+	return time.Time{}, false
+}
+
+// last returns the last moment up to now with a time of day.
+func last(clock, now time.Time) time.Time {
+	t := time.Date(now.Year(), now.Month(), now.Day(), clock.Hour(), clock.Minute(), clock.Second(), 0, now.Location())
+	if t.After(now) {
+		t = t.AddDate(0, 0, -1)
+	}
+	return t
+}
+
+// ago parses a duration before now, such as 30d.
+func ago(s string, now time.Time) (t time.Time, err error, ok bool) {
 	units := map[byte]time.Duration{'s': time.Second, 'm': time.Minute, 'h': time.Hour, 'd': 24 * time.Hour, 'w': 7 * 24 * time.Hour}
 	unit := units[s[len(s)-1]]
-	n, err := strconv.ParseUint(s[:len(s)-1], 10, 20)
+	n, err := strconv.ParseUint(strings.TrimPrefix(s[:len(s)-1], "-"), 10, 20)
 	if unit == 0 || err != nil {
-		return time.Time{}, fmt.Errorf("%q is not a time", s)
+		return t, nil, false
 	}
 	d := time.Duration(n) * unit
 	if d/unit != time.Duration(n) {
-		return time.Time{}, fmt.Errorf("%q is too long ago", s)
+		return t, fmt.Errorf("%q is too long ago", s), true
 	}
-	return now.Add(-d), nil
+	return now.Add(-d), nil, true
+}
+
+// spoken parses what people say. A day alone means its beginning, and a day of the week
+// the last one.
+func spoken(s string, now time.Time) (time.Time, bool) {
+	switch strings.ToLower(s) {
+	case "midnight":
+		return startOf(now), true
+	case "noon":
+		return last(time.Date(0, 1, 1, 12, 0, 0, 0, time.UTC), now), true
+	}
+	said := strings.ToLower(s)
+	exact := strings.HasSuffix(said, "ago") || said == "now"
+	if !exact {
+		// Where no time of day is said, the parser keeps that of its present.
+		now = startOf(now).Add(unsaid)
+	}
+	parser := when.New(nil)
+	parser.Add(en.All...)
+	r, err := parser.Parse(s, now)
+	// The parser finds times in any text. This must be one as a whole.
+	if err != nil || r == nil || len(r.Text) != len(s) {
+		return time.Time{}, false
+	}
+	t := r.Time
+	switch day := startOf(t); {
+	case exact:
+	case t.Sub(day) == unsaid:
+		t = day
+	default:
+		t = t.Truncate(time.Minute)
+	}
+	if t.After(now) && weekday(said) {
+		t = t.AddDate(0, 0, -7)
+	}
+	return t, true
+}
+
+// unsaid is a time of day that nobody says.
+const unsaid = time.Hour + 2*time.Minute + 3*time.Second + 4*time.Nanosecond
+
+// startOf returns the beginning of a day.
+func startOf(t time.Time) time.Time {
+	return time.Date(t.Year(), t.Month(), t.Day(), 0, 0, 0, 0, t.Location())
+}
+
+// weekday reports whether a phrase begins with a day of the week.
+func weekday(said string) bool {
+	for d := time.Sunday; d <= time.Saturday; d++ {
+		if strings.HasPrefix(said, strings.ToLower(d.String()[:3])) {
+			return true
+		}
+	}
+	return false
 }

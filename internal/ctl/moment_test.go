@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package ctl
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestParseTime(t *testing.T) {
+	zone, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// A Saturday. The night before 25 October had an hour more.
+	now := time.Date(2026, 11, 28, 14, 5, 6, 789, zone)
+	for text, want := range map[string]string{
+		"2026-07-01":           "2026-07-01T00:00:00+02:00",
+		"2026-07-01 12:30":     "2026-07-01T12:30:00+02:00",
+		"2026-07-01T12:30:15":  "2026-07-01T12:30:15+02:00",
+		"2026-07-01T12:30:00Z": "2026-07-01T12:30:00Z",
+		"20260701":             "2026-07-01T00:00:00+02:00",
+		"24.11.2026":           "2026-11-24T00:00:00+01:00",
+		"1.7.2026 08:00":       "2026-07-01T08:00:00+02:00",
+		"03:00":                "2026-11-28T03:00:00+01:00",
+		"23:00":                "2026-11-27T23:00:00+01:00",
+		"3am":                  "2026-11-28T03:00:00+01:00",
+		"noon":                 "2026-11-28T12:00:00+01:00",
+		"midnight":             "2026-11-28T00:00:00+01:00",
+		"today":                "2026-11-28T00:00:00+01:00",
+		"yesterday":            "2026-11-27T00:00:00+01:00",
+		"Yesterday 03:00":      "2026-11-27T03:00:00+01:00",
+		"yesterday at 15:30":   "2026-11-27T15:30:00+01:00",
+		"yesterday 14:05":      "2026-11-27T14:05:00+01:00",
+		"tuesday":              "2026-11-24T00:00:00+01:00",
+		"tue":                  "2026-11-24T00:00:00+01:00",
+		"last tuesday":         "2026-11-24T00:00:00+01:00",
+		"tuesday 14:00":        "2026-11-24T14:00:00+01:00",
+		"saturday":             "2026-11-28T00:00:00+01:00",
+		"now":                  "2026-11-28T14:05:06.000000789+01:00",
+		"2 hours ago":          "2026-11-28T12:05:06.000000789+01:00",
+		"30 minutes ago":       "2026-11-28T13:35:06.000000789+01:00",
+		"90s":                  "2026-11-28T14:03:36.000000789+01:00",
+		"-2h":                  "2026-11-28T12:05:06.000000789+01:00",
+		"7d":                   "2026-11-21T14:05:06.000000789+01:00",
+		"nov 3":                "2026-11-03T00:00:00+01:00",
+	} {
+		got, err := parseTime(text, now)
+		if err != nil {
+			t.Errorf("%q: %v", text, err)
+			continue
+		}
+		if s := got.Format(time.RFC3339Nano); s != want {
+			t.Errorf("%q is %s, want %s", text, s, want)
+		}
+	}
+	for _, text := range []string{"nonsense", "2 hours agoo", "yesterday foo", "24.13.2026", "25:00", "1", "d", "9999999d", "\x1b[2J"} {
+		if got, err := parseTime(text, now); err == nil {
+			t.Errorf("%q is %v", text, got)
+		} else if strings.Contains(err.Error(), "\x1b") {
+			t.Errorf("%q: the error holds a control character", text)
+		}
+	}
+	if got, err := parseTime("", now); err != nil || !got.IsZero() {
+		t.Errorf(`"" is %v, %v`, got, err)
+	}
+}
