@@ -55,10 +55,33 @@ func (f *File) parts(c content, size int64) *grid.File {
 	return &grid.File{At: c.at, Size: size, Layout: f.layout, Chunk: f.blockSize()}
 }
 
+func (f *File) forwardParts(c content, size, from int64) iter.Seq2[grid.Part, error] {
+	if f.log.force != nil {
+		return f.allOf(from, size)
+	}
+	return f.parts(c, size).Forward(from)
+}
+
+func (f *File) backwardParts(c content, size, from int64) iter.Seq2[grid.Part, error] {
+	if f.log.force != nil {
+		return f.allOf(0, min(from, size))
+	}
+	return f.parts(c, size).Backward(from)
+}
+
+// allOf yields all records between two offsets as one part, for a layout that is forced.
+func (f *File) allOf(from, to int64) iter.Seq2[grid.Part, error] {
+	return func(yield func(grid.Part, error) bool) {
+		if to = whole(to, f.layout); from < to {
+			yield(grid.Part{Off: from, End: to, Layout: f.layout}, nil)
+		}
+	}
+}
+
 // forwardIn yields the records of a content from an offset on.
 func (f *File) forwardIn(c content, size, from int64) iter.Seq2[block, error] {
 	return func(yield func(block, error) bool) {
-		for p, err := range f.parts(c, size).Forward(from) {
+		for p, err := range f.forwardParts(c, size, from) {
 			if err == nil && p.Layout == nil {
 				if !yield(block{}, f.damage(p)) {
 					return
@@ -85,7 +108,7 @@ func (f *File) forwardIn(c content, size, from int64) iter.Seq2[block, error] {
 // backwardIn yields the records of a content before an offset, the last ones first.
 func (f *File) backwardIn(c content, size, from int64) iter.Seq2[block, error] {
 	return func(yield func(block, error) bool) {
-		for p, err := range f.parts(c, size).Backward(from) {
+		for p, err := range f.backwardParts(c, size, from) {
 			if err == nil && p.Layout == nil {
 				if !yield(block{}, f.damage(p)) {
 					return

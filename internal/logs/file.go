@@ -82,16 +82,30 @@ func (f *File) detect() error {
 		f.end = -1
 		return f.detectCompressed()
 	}
-	if f.layout, err = f.log.layout.Of(f.h, f.info, *f.block); errors.Is(err, recfile.ErrLayout) {
-		f.layout, err = f.layoutWithin(err)
-	}
-	if err != nil {
+	if err := f.detectPlain(); err != nil {
 		return sysfile.Wrap("read", f.name, err)
 	}
 	if f.end = whole(f.size, f.layout); f.end > 0 {
 		f.first = digestOf((*f.block)[:f.layout.Size()])
 	}
 	return nil
+}
+
+// detectPlain finds out the layout of a file that is not compressed. The block has its
+// beginning then.
+func (f *File) detectPlain() (err error) {
+	if f.log.force != nil {
+		f.layout = f.log.force
+		_, err = f.h.ReadAt((*f.block)[:f.layout.Size()], 0)
+		if err == io.EOF {
+			err = nil
+		}
+		return err
+	}
+	if f.layout, err = f.log.layout.Of(f.h, f.info, *f.block); errors.Is(err, recfile.ErrLayout) {
+		f.layout, err = f.layoutWithin(err)
+	}
+	return err
 }
 
 // layoutWithin returns the layout that most records have at the beginning, in the
@@ -126,7 +140,7 @@ func (f *File) detectCompressed() error {
 		err = nil // what comes after the first records shows when they are read
 	}
 	head := (*f.block)[:n]
-	if err == nil {
+	if f.layout = f.log.force; f.layout == nil && err == nil {
 		if f.layout, err = f.log.layout.OfHead(head); errors.Is(err, recfile.ErrLayout) {
 			if e := grid.Survey(head); e.Layout != nil {
 				f.layout, err = e.Layout, nil

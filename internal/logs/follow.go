@@ -47,6 +47,7 @@ func (f *follower) run(ctx context.Context) {
 			return
 		}
 		f.from, f.last = f.position(), Entry{} // a record keeps its whole block
+		f.log.waiting()
 		for {
 			if !w.wait(ctx) {
 				return

@@ -25,19 +25,30 @@ type Options struct {
 	Layout *utmpx.Layout
 	// Detector is one to share, in place of Layout. nil makes one.
 	Detector *recfile.Detector
+	// Force is the layout of every file, whatever it shows: what is at a multiple of the
+	// record's size is a record, whatever it holds, and nothing is damage.
+	Force *utmpx.Layout
+	// Waiting, if it is set, is called by [Log.Follow] each time it has read all there
+	// is, before it waits.
+	Waiting func()
 }
 
 // Log is a wtmpx log: a file, and the files beside it that were rotated away.
 // It keeps nothing open. It may be used by many goroutines.
 type Log struct {
-	name   string
-	sys    sysfile.System
-	layout *recfile.Detector
+	name    string
+	sys     sysfile.System
+	layout  *recfile.Detector
+	force   *utmpx.Layout // nil: each file shows its own
+	waiting func()
 }
 
 // New names a log. It does no I/O.
 func New(name string, o Options) *Log {
-	l := &Log{name: name, sys: o.System, layout: o.Detector}
+	l := &Log{name: name, sys: o.System, layout: o.Detector, force: o.Force, waiting: o.Waiting}
+	if l.waiting == nil {
+		l.waiting = func() {}
+	}
 	if l.layout == nil {
 		l.layout = recfile.NewDetector(o.Layout)
 	}

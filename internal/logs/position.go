@@ -52,6 +52,13 @@ func (e Entry) Position() Position {
 	return Position{first: e.first, offset: e.Offset + int64(len(raw)), last: digestOf([]byte(raw)), time: e.Record.Time}
 }
 
+// Place returns the place of the entry itself. That is its Position, but for an entry that
+// was written to a file read before: its Position is where to go on.
+func (e Entry) Place() Position {
+	e.late = nil
+	return e.Position()
+}
+
 // IsZero reports whether p is the beginning of the log.
 func (p Position) IsZero() bool { return p == Position{} }
 

@@ -231,7 +231,7 @@ func (f *File) streamed(from int64, yield func(block, error) bool) (off int64, d
 		b := make([]byte, f.blockSize())
 		n, err = s.readFull(b)
 		b = b[:whole(int64(n), f.layout)]
-		if len(b) > 0 && !grid.Clean(f.layout, b) {
+		if len(b) > 0 && f.log.force == nil && !grid.Clean(f.layout, b) {
 			return off - int64(len(last.data)), false
 		}
 		if len(last.data) > 0 && !yield(last, nil) {

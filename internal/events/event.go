@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+// Package events derives from the records of a wtmpx log what happened: logins, logouts,
+// boots, shutdowns, crashes, and steps of the clock. A [Stream] takes the records one by
+// one, and goes on after a restart where it was. It does no I/O and reads no clock.
+package events
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"utmpd.dev/utmpd/internal/boots"
+	"utmpd.dev/utmpd/utmpx"
+)
+
+// Schema is the version of the events' form; see docs/events.md. It grows when a field
+// changes its meaning or goes away. New fields, kinds and endings leave it.
+const Schema = 1
+
+// Kind is what happened.
+type Kind string
+
+// The kinds of event.
+const (
+	Login    Kind = "login"
+	Logout   Kind = "logout"
+	Boot     Kind = "boot"
+	Shutdown Kind = "shutdown"
+	Crash    Kind = "crash"
+	Clock    Kind = "clock" // it was set
+	Gap      Kind = "gap"   // records are missing
+)
+
+// Ending is how a session ended.
+type Ending string
+
+// The endings.
+const (
+	ByLogout   Ending = "logout"   // its program recorded the end
+	ByKill     Ending = "killed"   // by the signal that the record names
+	ByUtmpd    Ending = "utmpd"    // its process ended, and utmpd recorded that
+	ByNext     Ending = "replaced" // another login on its line followed
+	ByShutdown Ending = "shutdown"
+	ByCrash    Ending = "crash"
+	Unknown    Ending = "unknown" // the system was booted again, and the log is damaged or has a gap before that
+)
+
+// Event is one thing that happened.
+type Event struct {
+	ID   string // the same whenever the log is read, wherever its records are by then
+	Kind Kind
+	Time time.Time // as the log says
+	// Exact is false if only bounds of the time are known. Least and Most are the bounds;
+	// the zero time is unknown.
+	Exact       bool
+	Least, Most time.Time
+
+	Session Session // of a login or logout
+
+	// Of a logout.
+	EndedBy  Ending
+	For      time.Duration // how long the session lasted, if ForKnown
+	ForKnown bool
+	Signal   int16 // that ended it; 0: none, or unknown
+	Status   int16 // the exit status; 0: none, or unknown
+
+	Kernel string       // of a boot: its release
+	By     boots.Source // of a crash, or a shutdown that was recorded late: where the time is from
+
+	From time.Time // of a step of the clock: the time before, zero if unknown; of a gap: of the record before it
+	To   time.Time // of a step of the clock: the time after; of a gap: of the record after it, zero if none
+}
+
+// Session is a session as its login tells it. If the login is not in the log, it has what
+// the logout tells, and no ID.
+type Session struct {
+	ID    string
+	Line  string
+	User  string
+	Host  string
+	Addr  netip.Addr // invalid: none
+	PID   int32
+	Began time.Time // zero if unknown
+}
+
+// sessionID returns the ID of the session that a login begins: its time, process and line.
+// Every byte of the line but visible ASCII is escaped.
+func sessionID(at utmpx.Time, pid int32, line string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d.%06d:%d:", at.Sec, at.Usec, pid)
+	for _, c := range []byte(line) {
+		if c <= ' ' || c > '~' || strings.IndexByte(`%"\`, c) >= 0 {
+			fmt.Fprintf(&b, "%%%02X", c)
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+// Package recordjson writes a session record as a line of JSON, and reads it. Every byte
+// of a record survives that: what the text of a field cannot hold is kept beside it, in
+// base64. It does no I/O.
+package recordjson
+
+import (
+	"encoding/base64"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"utmpd.dev/utmpd/utmpx"
+)
+
+// TimeForm is that of a time with microseconds, always in UTC.
+const TimeForm = "2006-01-02T15:04:05.000000Z"
+
+// timeFormWhole is that of a time whose microseconds are 0: most programs that write such
+// do not know them.
+const timeFormWhole = "2006-01-02T15:04:05Z"
+
+// Append appends the record as one JSON object, without a newline, and returns the extended
+// slice. The object has a field for each of the record, and some more where needed:
+//
+//   - line_raw, id_raw, user_raw, host_raw: the bytes of a string that is not UTF-8
+//   - time_sec, time_usec: those of a time that no date can express; time is null then
+//   - raw: all bytes of a record that holds more than its fields say, such as bytes behind
+//     the end of a string
+//
+// No control character is in it, also none of those that JSON would allow.
+func Append(b []byte, r utmpx.Record) []byte {
+	b = append(b, `{"type":`...)
+	if name := r.Type.String(); r.Type >= 0 && r.Type <= utmpx.DownTime {
+		b = AppendString(b, name)
+	} else {
+		b = strconv.AppendInt(b, int64(r.Type), 10)
+	}
+	b = append(b, `,"pid":`...)
+	b = strconv.AppendInt(b, int64(r.PID), 10)
+	b = AppendText(b, "line", r.Line)
+	b = AppendText(b, "id", r.ID)
+	b = AppendText(b, "user", r.User)
+	b = AppendText(b, "host", r.Host)
+	b = appendAddr(b, r)
+	b = append(b, `,"session":`...)
+	b = strconv.AppendInt(b, r.Session, 10)
+	b = append(b, `,"exit_termination":`...)
+	b = strconv.AppendInt(b, int64(r.Exit.Termination), 10)
+	b = append(b, `,"exit_status":`...)
+	b = strconv.AppendInt(b, int64(r.Exit.Exit), 10)
+	b = appendTime(b, r.Time)
+	if l := r.Layout(); l != nil {
+		b = append(b, `,"layout":"`...)
+		b = append(append(b, l.Name()...), '"')
+		if holdsMore(r) {
+			b = appendBytes(b, "raw", r.Raw())
+		}
+	}
+	return append(b, '}')
+}
+
+// holdsMore reports whether the record has bytes that do not follow from its fields.
+func holdsMore(r utmpx.Record) bool {
+	plain := utmpx.Record{Type: r.Type, PID: r.PID, Line: r.Line, ID: r.ID, User: r.User, Host: r.Host,
+		Session: r.Session, Time: r.Time, Exit: r.Exit, Addr: r.Addr}
+	var space [utmpx.MaxSize]byte
+	b, err := r.Layout().AppendEncode(space[:0], plain)
+	return err != nil || string(b) != r.Raw()
+}
+
+func appendAddr(b []byte, r utmpx.Record) []byte {
+	b = append(b, `,"addr":`...)
+	addr, ok := r.IP()
+	if !ok {
+		return append(b, "null"...)
+	}
+	b = append(b, '"')
+	b = addr.AppendTo(b)
+	return append(b, '"')
+}
+
+func appendTime(b []byte, t utmpx.Time) []byte {
+	b = append(b, `,"time":`...)
+	if t.IsZero() {
+		return append(b, "null"...)
+	}
+	if !dated(t) {
+		b = append(b, `null,"time_sec":`...)
+		b = strconv.AppendInt(b, t.Sec, 10)
+		b = append(b, `,"time_usec":`...)
+		return strconv.AppendInt(b, t.Usec, 10)
+	}
+	return AppendTime(b, t.Time())
+}
+
+// AppendTime appends a time as a string of JSON, in UTC.
+func AppendTime(b []byte, t time.Time) []byte {
+	form := TimeForm
+	if t.Nanosecond() == 0 {
+		form = timeFormWhole
+	}
+	b = append(b, '"')
+	b = t.UTC().AppendFormat(b, form)
+	return append(b, '"')
+}
+
+// Seconds of the first and the last date that RFC 3339 can express.
+const (
+	firstDate = -62167219200
+	lastDate  = 253402300799
+)
+
+// dated reports whether a time can be expressed as a date.
+func dated(t utmpx.Time) bool {
+	return t.Sec >= firstDate && t.Sec <= lastDate && t.Usec >= 0 && t.Usec <= 999_999
+}
+
+// AppendText appends a string of a record as a further field, ",name:value". If it is not
+// UTF-8, name_raw follows, with its bytes in base64, and in the text U+FFFD stands for each
+// byte that is none.
+func AppendText(b []byte, name, s string) []byte {
+	b = append(b, ',', '"')
+	b = append(append(b, name...), '"', ':')
+	if utf8.ValidString(s) {
+		return AppendString(b, s)
+	}
+	b = AppendString(b, lossy(s))
+	return appendBytes(b, name+"_raw", s)
+}
+
+// lossy returns s with U+FFFD in the place of each byte that is not UTF-8.
+func lossy(s string) string {
+	var b strings.Builder
+	for _, r := range s { // which yields U+FFFD for such a byte
+		b.WriteRune(r)
+	}
+	return b.String()
+}
+
+func appendBytes(b []byte, name, s string) []byte {
+	b = append(b, ',', '"')
+	b = append(append(b, name...), '"', ':', '"')
+	b = base64.StdEncoding.AppendEncode(b, []byte(s))
+	return append(b, '"')
+}
+
+// AppendString appends s, which is UTF-8, as a string of JSON in which every character
+// can be printed: all others are escapes.
+func AppendString(b []byte, s string) []byte {
+	b = append(b, '"')
+	for _, r := range s {
+		switch {
+		case r == '"' || r == '\\':
+			b = append(b, '\\', byte(r))
+		case r >= ' ' && r <= '~', r > '~' && unicode.IsPrint(r):
+			b = utf8.AppendRune(b, r)
+		default:
+			b = appendEscape(b, r)
+		}
+	}
+	return append(b, '"')
+}
+
+func appendEscape(b []byte, r rune) []byte {
+	if r > 0xffff {
+		r -= 0x10000
+		b = appendEscape(b, 0xd800+r>>10)
+		r = 0xdc00 + r&0x3ff
+	}
+	const digits = "0123456789abcdef"
+	return append(b, '\\', 'u', digits[r>>12&15], digits[r>>8&15], digits[r>>4&15], digits[r&15])
+}
