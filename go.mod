@@ -7,6 +7,7 @@ require (
 	github.com/klauspost/compress v1.20.3
 	github.com/mattn/go-runewidth v0.0.31
 	github.com/olebedev/when v1.1.0
+	github.com/santhosh-tekuri/jsonschema/v6 v6.0.2
 	github.com/ulikunitz/xz v0.5.17
 	golang.org/x/sys v0.49.0
 )
@@ -15,6 +16,7 @@ require (
 	github.com/AlekSi/pointer v1.0.0 // indirect
 	github.com/clipperhouse/uax29/v2 v2.2.0 // indirect
 	github.com/pkg/errors v0.8.1 // indirect
+	golang.org/x/text v0.14.0 // indirect
 )
 
 require (

@@ -47,6 +47,7 @@ type argument struct {
 // call is one invocation of a command.
 type call struct {
 	ctx            context.Context
+	stdin          io.Reader
 	stdout, stderr io.Writer
 	on             machine
 	set            map[string]bool     // options without a value
@@ -73,7 +74,8 @@ var (
 
 // commands returns all commands, in the order of the help.
 func commands() []command {
-	return []command{bootCommand(), shutdownCommand(), downtimeCommand(), completionCommand(), helpCommand()}
+	return []command{bootCommand(), shutdownCommand(), downtimeCommand(), eventsCommand(),
+		dumpCommand(), undumpCommand(), completionCommand(), helpCommand()}
 }
 
 func find(name string) (command, bool) {

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/signal"
 	"strings"
 	"syscall"
@@ -84,7 +85,7 @@ func dispatch(ctx context.Context, args []string, stdout, stderr io.Writer, on m
 	case err != nil:
 		return &usageError{fmt.Errorf("%s: %w", c.name, err), c.usage()}
 	}
-	in.ctx, in.stdout, in.stderr, in.on = ctx, stdout, stderr, on
+	in.ctx, in.stdin, in.stdout, in.stderr, in.on = ctx, os.Stdin, stdout, stderr, on
 	return c.run(in)
 }
 

@@ -1,0 +1,484 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package ctl
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"utmpd.dev/utmpd/internal/events"
+	"utmpd.dev/utmpd/internal/logs"
+)
+
+func eventsCommand() command {
+	return command{
+		name:    "events",
+		summary: "print logins, logouts, boots and crashes, also as they happen",
+		about: `It reads the wtmp file and its rotated files, in the order in which they were
+written. A reader may be slow: nothing is lost. See utmpctl(8) and events.md.
+` + momentHelp,
+		options: []option{
+			{name: "follow", help: "go on with what happens; without -since or a cursor, begin now"},
+			{name: "cursor", arg: "FILE", help: "go on where FILE says, and keep in it how far it came"},
+			jsonOption,
+			sinceOption,
+			untilOption,
+			{name: "f", arg: "FILE", help: "read only FILE; repeat for further files, oldest first", many: true},
+			configOption,
+		},
+		examples: []string{
+			"events -since yesterday",
+			"events -follow -json -cursor /var/lib/siem/utmp | logger",
+		},
+		run: tellEvents,
+	}
+}
+
+// eventing is one run of `utmpctl events`.
+type eventing struct {
+	in      call // its context ends with the outlet, too
+	stop    context.CancelFunc
+	since   time.Time
+	until   time.Time
+	follow  bool
+	silent  bool   // events are not printed: they were before it began
+	cursor  string // the file; "": none
+	machine string
+	format  func(events.Event) []byte
+
+	log    *logs.Log
+	stream *events.Stream
+	out    *outlet
+	skip   int // so many events were printed by a run before
+
+	from logs.Position // where last is the zero Entry: the place before the next record
+	last logs.Entry    // the record read last
+	hole bool          // something could not be read since
+	kept cursor        // of the last commit
+	base int           // pieces that the outlet had written then
+	read int           // records since then
+
+	damage damages
+	failed bool
+}
+
+func tellEvents(in call) error {
+	v := &eventing{in: in, follow: in.set["follow"], cursor: in.value("cursor"), stream: events.NewStream()}
+	if err := v.options(); err != nil {
+		return err
+	}
+	// A reader that goes away is an error of a write, so that the cursor is kept.
+	signal.Ignore(syscall.SIGPIPE)
+	defer signal.Reset(syscall.SIGPIPE)
+	v.in.ctx, v.stop = context.WithCancel(in.ctx)
+	defer v.stop()
+	v.out = v.in.outlet(atomicWrite)
+	defer v.out.close()
+	err := v.run()
+	if v.out.err != nil {
+		err = v.out.err // it may be why the reading was ended
+	}
+	if err == nil || gone(err) {
+		if keepErr := v.end(); keepErr != nil {
+			err = keepErr
+		}
+	}
+	if err := v.damage.err(); err != nil {
+		tell(in.stderr, err)
+	}
+	switch {
+	case errors.Is(err, context.Canceled) && !v.follow && v.cursor == "":
+		return errors.New("events: a signal has ended it")
+	case err != nil && !gone(err):
+		return fmt.Errorf("events: %w", err)
+	case v.failed || v.damage.err() != nil:
+		return fmt.Errorf("events: %w", errPartly)
+	}
+	return nil
+}
+
+// options takes the options, and refuses what makes no sense.
+func (v *eventing) options() (err error) {
+	usage := func(err error) error {
+		return &usageError{fmt.Errorf("events: %w", err), eventsCommand().usage()}
+	}
+	for name, t := range map[string]*time.Time{"since": &v.since, "until": &v.until} {
+		if *t, err = parseTime(v.in.value(name), v.in.on.now()); err != nil {
+			return usage(fmt.Errorf("-%s: %w", name, err))
+		}
+	}
+	switch {
+	case v.until.IsZero():
+	case v.follow || v.cursor != "":
+		return usage(errors.New("-until goes neither with -follow nor with -cursor"))
+	case v.until.Before(v.since):
+		return usage(errors.New("-until is before -since"))
+	}
+	if len(v.in.values["f"]) > 1 && (v.follow || v.cursor != "") {
+		return usage(errors.New("-follow and -cursor take one -f, a log with its rotated files"))
+	}
+	if len(v.in.values["f"]) == 0 {
+		v.machine, _ = os.Hostname()
+	}
+	if v.in.set["json"] {
+		v.format = func(e events.Event) []byte { return append(e.AppendJSON(nil, v.machine), '\n') }
+		return nil
+	}
+	s := v.in.screen()
+	v.format = func(e events.Event) []byte { return append([]byte(s.event(e)), '\n') }
+	return nil
+}
+
+// run reads, and prints, until there is no more. The error is of the command, or that of
+// the outlet.
+func (v *eventing) run() error {
+	if err := v.begin(); err != nil {
+		return err
+	}
+	if !v.in.set["json"] {
+		if err := v.out.add([]byte(eventHeading(v.in.on.now()))); err != nil {
+			return err
+		}
+		v.base++ // it is no event
+	}
+	if named := v.in.values["f"]; v.log == nil {
+		return v.named(named)
+	}
+	if v.silent {
+		if err := v.all(v.log.From(v.in.ctx, v.from)); err != nil {
+			return err
+		}
+		v.settle()
+		v.silent = false
+	}
+	if v.follow {
+		return v.all(v.log.Follow(v.in.ctx, v.from))
+	}
+	return v.all(v.log.From(v.in.ctx, v.from))
+}
+
+// begin chooses the log and where to begin. Files that are only to be read have no log.
+func (v *eventing) begin() error {
+	var name string
+	switch named := v.in.values["f"]; {
+	case len(named) == 0:
+		cfg, err := v.in.settings()
+		if err != nil {
+			return err
+		}
+		name = cfg.WtmpxFile
+	case v.follow || v.cursor != "":
+		to, err := filepath.EvalSymlinks(named[0])
+		if err != nil {
+			return err
+		}
+		name = to
+	default:
+		return nil
+	}
+	v.log = logs.New(name, logs.Options{Waiting: v.waiting})
+	var c *cursor
+	if v.cursor != "" {
+		var s *events.Stream
+		var err error
+		if c, s, err = readCursor(v.cursor); err != nil {
+			return err
+		}
+		if c != nil {
+			v.stream, v.from, v.skip, v.since = s, c.Position, c.Printed, time.Time{}
+		}
+	}
+	v.silent = c == nil && v.follow && v.since.IsZero()
+	return v.keep()
+}
+
+// named reads files one after another, whatever is beside them.
+func (v *eventing) named(names []string) error {
+	for _, name := range names {
+		if err := v.file(name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (v *eventing) file(name string) error {
+	to, err := filepath.EvalSymlinks(name)
+	if err != nil {
+		v.trouble(err)
+		return nil
+	}
+	f, err := logs.New(to, logs.Options{}).Open(v.in.ctx, to)
+	if err != nil {
+		v.trouble(err)
+		return nil
+	}
+	defer f.Close()
+	return v.all(f.Forward(0))
+}
+
+// all takes records. The error is that of the outlet or of the cursor, or that of the
+// context.
+func (v *eventing) all(records iter.Seq2[logs.Entry, error]) error {
+	for e, err := range records {
+		var gap *logs.GapError
+		switch {
+		case v.in.ctx.Err() != nil:
+			return v.in.ctx.Err()
+		case errors.As(err, &gap):
+			v.gap(gap)
+		case err != nil:
+			v.trouble(err)
+		default:
+			v.record(e)
+		}
+		if v.out.err != nil {
+			return v.out.err
+		}
+		if v.read >= commitEvery && v.cursor != "" {
+			if err := v.commit(); err != nil {
+				return err
+			}
+		}
+	}
+	return v.in.ctx.Err()
+}
+
+// commitEvery is after how many records the cursor is kept.
+const commitEvery = 4096
+
+// record takes a record.
+func (v *eventing) record(e logs.Entry) {
+	place := func() string { return e.Place().String() }
+	if v.hole && !v.follows(e) && !v.lastTime().IsZero() {
+		v.print(v.stream.Lost(v.lastTime(), e.Record.Time.Time(), place()+"/gap"))
+	}
+	v.hole = false
+	v.stream.Add(e.Record, place, v.print)
+	v.last = e
+	v.read++
+}
+
+// follows reports whether a record begins where the one read last ended, so that nothing
+// was between them.
+func (v *eventing) follows(e logs.Entry) bool {
+	n := int64(len(v.last.Raw()))
+	return n > 0 && e.Generation == v.last.Generation && e.Offset == v.last.Offset+n
+}
+
+// lastTime returns the time of the record read last; the zero time if there is none.
+func (v *eventing) lastTime() time.Time {
+	if v.last.Raw() != "" {
+		return v.last.Record.Time.Time()
+	}
+	return v.from.Time()
+}
+
+// gap takes the news that the record after which reading was to go on is gone.
+func (v *eventing) gap(g *logs.GapError) {
+	v.skip = 0
+	v.print(v.stream.Lost(g.After, g.Before, fmt.Sprintf("gap:%d.%06d", g.After.Unix(), g.After.Nanosecond()/1000)))
+	if g.Before.IsZero() {
+		// Nothing follows yet: it is told once.
+		if end, err := v.log.End(v.in.ctx); err == nil {
+			v.from, v.last = end, logs.Entry{}
+		}
+	}
+}
+
+// trouble notes what could not be read.
+func (v *eventing) trouble(err error) {
+	v.hole = true
+	if v.silent {
+		return // it is told when the same is read to be printed, or was before
+	}
+	if v.follow || !v.damage.add(err) {
+		v.failed = true
+		tell(v.in.stderr, err)
+	}
+}
+
+// print prints an event. One that is not to be printed counts as a piece without bytes, so
+// that the outlet's count is that of events.
+func (v *eventing) print(e events.Event) {
+	switch {
+	case v.silent:
+	case v.skip > 0:
+		v.skip--
+		_ = v.out.add(nil)
+	case e.Kind != events.Gap && (!v.since.IsZero() && e.Time.Before(v.since) || !v.until.IsZero() && e.Time.After(v.until)):
+		_ = v.out.add(nil)
+	default:
+		_ = v.out.add(v.format(e)) // the outlet keeps the error
+	}
+}
+
+// position returns the place after the record read last.
+func (v *eventing) position() logs.Position {
+	if v.last.Raw() != "" {
+		return v.last.Position()
+	}
+	return v.from
+}
+
+// settle lets go of the record read last, which keeps its whole block.
+func (v *eventing) settle() { v.from, v.last = v.position(), logs.Entry{} }
+
+// waiting is called when all was read, and the log waits for more.
+func (v *eventing) waiting() {
+	if err := v.commit(); err != nil {
+		v.out.err = cmp.Or(v.out.err, err)
+		v.stop()
+	}
+}
+
+// commit writes what was printed, and then keeps the cursor.
+func (v *eventing) commit() error {
+	if err := v.out.flush(); err != nil {
+		return err
+	}
+	if err := v.keep(); err != nil {
+		return err
+	}
+	if v.cursor == "" {
+		return nil
+	}
+	return v.kept.write(v.cursor)
+}
+
+// keep notes the place after the record read last.
+func (v *eventing) keep() error {
+	v.read = 0
+	if v.cursor == "" {
+		return nil
+	}
+	state, err := v.stream.Save()
+	v.kept = cursor{Version: cursorVersion, Position: v.position(), Printed: v.skip, State: state}
+	v.base = v.out.taken
+	return err
+}
+
+// end writes what is left, and the cursor: after the last record if the reader took all,
+// else with the number of events that it took after the place kept last.
+func (v *eventing) end() error {
+	if v.out.flush() == nil {
+		return v.commit()
+	}
+	if v.cursor == "" {
+		return nil
+	}
+	v.kept.Printed = max(v.kept.Printed, v.out.taken-v.base)
+	return v.kept.write(v.cursor)
+}
+
+// eventHeading is the first line of the events as text.
+func eventHeading(now time.Time) string {
+	return fmt.Sprintf("%-19s  %-8s  WHAT\n", "TIME ("+now.Local().Format("MST")+")", "EVENT")
+}
+
+// event returns an event as a line for people.
+func (s screen) event(e events.Event) string {
+	head, what := fmt.Sprintf("%s  %-8s  ", short(e.Time), e.Kind), s.what(e)
+	if s.width > 0 {
+		what = s.cut(what, max(1, s.width-len(head)))
+	}
+	return strings.TrimRight(head+what, " ")
+}
+
+func (s screen) what(e events.Event) string {
+	switch e.Kind {
+	case events.Login:
+		return s.whose(e.Session) + s.from(e.Session)
+	case events.Logout:
+		return s.logout(e)
+	case events.Boot:
+		return s.text(e.Kernel)
+	case events.Crash:
+		return bounds(e) + knownFrom(e)
+	case events.Shutdown:
+		return strings.TrimPrefix(knownFrom(e), ", ")
+	case events.Clock:
+		if e.From.IsZero() {
+			return "set"
+		}
+		step := e.To.Sub(e.From)
+		if step < 0 {
+			return "set back by " + length(-step, true)
+		}
+		return "set forward by " + length(step, true)
+	case events.Gap:
+		if e.To.IsZero() {
+			return "records after this may be missing"
+		}
+		return "records may be missing until " + short(e.To)
+	}
+	return ""
+}
+
+func knownFrom(e events.Event) string {
+	if e.By == "" {
+		return ""
+	}
+	return ", as the " + string(e.By) + " shows"
+}
+
+// bounds says how much earlier or later than its time something may have happened.
+func bounds(e events.Event) string {
+	switch {
+	case e.Exact:
+		return "at this time"
+	case e.Most.IsZero():
+		return "at this time or later"
+	case e.Most.After(e.Time):
+		return "up to " + length(e.Most.Sub(e.Time), true) + " later"
+	}
+	return "up to " + length(e.Time.Sub(e.Least), true) + " earlier"
+}
+
+// whose says whose session it is.
+func (s screen) whose(who events.Session) string {
+	user := s.text(who.User)
+	if user == "" {
+		user = "somebody"
+	}
+	return user + " on " + s.text(who.Line)
+}
+
+// from says where a session came from. It is last in its line, as hosts may be long.
+func (s screen) from(who events.Session) string {
+	if who.Host == "" {
+		return ""
+	}
+	return ", from " + s.text(who.Host)
+}
+
+func (s screen) logout(e events.Event) string {
+	b := s.whose(e.Session)
+	if e.ForKnown {
+		b += ", after " + length(e.For, true)
+	}
+	switch e.EndedBy {
+	case events.ByLogout:
+	case events.ByKill:
+		b += fmt.Sprintf(", killed by signal %d", e.Signal)
+	case events.ByUtmpd:
+		b += ", closed by utmpd"
+	case events.ByNext:
+		b += ", replaced by the next login"
+	default:
+		b += ", by " + string(e.EndedBy)
+	}
+	if !e.Exact {
+		b += " (" + bounds(e) + ")"
+	}
+	return b + s.from(e.Session)
+}
