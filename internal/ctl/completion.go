@@ -33,6 +33,9 @@ func (c command) words() []string {
 	return names
 }
 
+// takesFiles reports whether the arguments are files.
+func (c command) takesFiles() bool { return strings.HasPrefix(c.args.name, "[FILE") }
+
 // quoted puts a text in single quotes for any of the three shells.
 func quoted(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
 
@@ -44,7 +47,7 @@ func bash() string {
 	}
 	fmt.Fprintf(&b, `# bash completion of utmpctl, made by "utmpctl completion bash"
 _utmpctl() {
-	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} words=
+	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} words= files=
 	COMPREPLY=()
 	if [ "$COMP_CWORD" -eq 1 ]; then
 		COMPREPLY=($(compgen -W %s -- "$word"))
@@ -69,9 +72,9 @@ _utmpctl() {
 		for _, o := range c.options {
 			words = append(words, "-"+o.name)
 		}
-		fmt.Fprintf(&b, "\t%s) words=%s ;;\n", c.name, quoted(strings.Join(words, " ")))
+		fmt.Fprintf(&b, "\t%s) words=%s%s ;;\n", c.name, quoted(strings.Join(words, " ")), map[bool]string{true: " files=-f"}[c.takesFiles()])
 	}
-	b.WriteString("\tesac\n\tCOMPREPLY=($(compgen -W \"$words\" -- \"$word\"))\n}\ncomplete -o filenames -F _utmpctl utmpctl\n")
+	b.WriteString("\tesac\n\tCOMPREPLY=($(compgen -W \"$words\" $files -- \"$word\"))\n}\ncomplete -o filenames -F _utmpctl utmpctl\n")
 	return b.String()
 }
 
@@ -87,6 +90,9 @@ func zsh() string {
 		fmt.Fprintf(&b, "\t%s)\n\t\tshift words\n\t\t(( CURRENT-- ))\n\t\t_arguments", c.name)
 		for _, o := range c.options {
 			fmt.Fprintf(&b, " \\\n\t\t\t%s", quoted(zshOption(o)))
+		}
+		if c.takesFiles() {
+			fmt.Fprintf(&b, " \\\n\t\t\t%s", quoted("*:"+c.args.help+":_files"))
 		}
 		if words := c.words(); words != nil {
 			fmt.Fprintf(&b, " \\\n\t\t\t%s", quoted("1:"+c.args.help+":("+strings.Join(words, " ")+")"))
@@ -129,6 +135,9 @@ func fish() string {
 				arg = " -x"
 			}
 			fmt.Fprintf(&b, "complete -c utmpctl -n %s -o %s%s -d %s\n", when, o.name, arg, quoted(o.help))
+		}
+		if c.takesFiles() {
+			fmt.Fprintf(&b, "complete -c utmpctl -n %s -F\n", when)
 		}
 		if words := c.words(); words != nil {
 			fmt.Fprintf(&b, "complete -c utmpctl -n %s -a %s\n", when, quoted(strings.Join(words, " ")))

@@ -53,7 +53,7 @@ type eventing struct {
 	silent  bool   // events are not printed: they were before it began
 	cursor  string // the file; "": none
 	machine string
-	format  func(events.Event) []byte
+	format  func(events.Event) []byte // valid until the next call
 
 	log    *logs.Log
 	stream *events.Stream
@@ -130,7 +130,11 @@ func (v *eventing) options() (err error) {
 		v.machine, _ = os.Hostname()
 	}
 	if v.in.set["json"] {
-		v.format = func(e events.Event) []byte { return append(e.AppendJSON(nil, v.machine), '\n') }
+		var b []byte
+		v.format = func(e events.Event) []byte {
+			b = append(e.AppendJSON(b[:0], v.machine), '\n')
+			return b
+		}
 		return nil
 	}
 	s := v.in.screen()
@@ -144,15 +148,6 @@ func (v *eventing) run() error {
 	if err := v.begin(); err != nil {
 		return err
 	}
-	if !v.in.set["json"] {
-		if err := v.out.add([]byte(eventHeading(v.in.on.now()))); err != nil {
-			return err
-		}
-		v.base++ // it is no event
-	}
-	if named := v.in.values["f"]; v.log == nil {
-		return v.named(named)
-	}
 	if v.silent {
 		if err := v.all(v.log.From(v.in.ctx, v.from)); err != nil {
 			return err
@@ -160,10 +155,27 @@ func (v *eventing) run() error {
 		v.settle()
 		v.silent = false
 	}
+	if err := v.heading(); err != nil {
+		return err
+	}
+	if named := v.in.values["f"]; v.log == nil {
+		return v.named(named)
+	}
 	if v.follow {
 		return v.all(v.log.Follow(v.in.ctx, v.from))
 	}
 	return v.all(v.log.From(v.in.ctx, v.from))
+}
+
+// heading prints the first line of a text.
+func (v *eventing) heading() error {
+	if v.in.set["json"] {
+		return nil
+	}
+	zone := v.in.on.now().Local().Format("MST")
+	err := v.out.add(fmt.Appendf(nil, "%-19s  %-8s  WHAT\n", "TIME ("+zone+")", "EVENT"))
+	v.base++ // it is no event
+	return err
 }
 
 // begin chooses the log and where to begin. Files that are only to be read have no log.
@@ -244,7 +256,7 @@ func (v *eventing) all(records iter.Seq2[logs.Entry, error]) error {
 		if v.out.err != nil {
 			return v.out.err
 		}
-		if v.read >= commitEvery && v.cursor != "" {
+		if v.read >= commitEvery && v.cursor != "" && !v.silent {
 			if err := v.commit(); err != nil {
 				return err
 			}
@@ -378,11 +390,6 @@ func (v *eventing) end() error {
 	}
 	v.kept.Printed = max(v.kept.Printed, v.out.taken-v.base)
 	return v.kept.write(v.cursor)
-}
-
-// eventHeading is the first line of the events as text.
-func eventHeading(now time.Time) string {
-	return fmt.Sprintf("%-19s  %-8s  WHAT\n", "TIME ("+now.Local().Format("MST")+")", "EVENT")
 }
 
 // event returns an event as a line for people.

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package ctl
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"utmpd.dev/utmpd/utmpx"
+)
+
+// ran runs utmpctl and returns what it prints. It must succeed.
+func ran(t testing.TB, args ...string) []byte {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	if code := run(context.Background(), args, &stdout, &stderr, thisMachine()); code != exitOK || stderr.Len() > 0 {
+		t.Fatalf("%q: status %d, stderr %q", args, code, stderr.String())
+	}
+	return stdout.Bytes()
+}
+
+// undumped is the way of some bytes through dump and undump. The layout is forced, so that
+// all of them are records.
+func undumped(t testing.TB, l *utmpx.Layout, b []byte) {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "wtmp")
+	if err := os.WriteFile(name, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	lines := ran(t, "dump", "-layout", l.Name(), name)
+	if err := os.WriteFile(name+".lines", lines, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := ran(t, "undump", "-to", l.Name(), name+".lines"); !bytes.Equal(got, b) {
+		t.Errorf("%s: %q comes back as %q", l, b, got)
+	}
+	if got := ran(t, "dump", "-layout", l.Name(), "-to", l.Name(), name); !bytes.Equal(got, b) {
+		t.Errorf("%s: %q is converted to itself as %q", l, b, got)
+	}
+}
+
+// TestDumpGolden: the files of all systems go through dump and undump unchanged.
+func TestDumpGolden(t *testing.T) {
+	for _, l := range utmpx.Layouts() {
+		b, err := os.ReadFile("../../utmpx/testdata/" + l.Name() + ".golden")
+		if err != nil {
+			t.Fatal(err)
+		}
+		undumped(t, l, b)
+	}
+}
+
+// FuzzDump: undump makes of dump's lines the bytes that dump has read, for any bytes of
+// whole records in each layout.
+func FuzzDump(f *testing.F) {
+	f.Add(encode(f, login("pts/0", 7, "08:00")))
+	f.Add(bytes.Repeat([]byte("\x07\x00\xff"), 300))
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		for _, l := range utmpx.Layouts() {
+			undumped(t, l, b[:len(b)-len(b)%l.Size()])
+		}
+	})
+}
