@@ -102,6 +102,32 @@ func show(es []Event) string {
 	return b.String()
 }
 
+// odd are the records of random logs other than logins and logouts.
+var odd = []func(rng *rand.Rand, line string) utmpx.Record{
+	func(*rand.Rand, string) utmpx.Record { return boots.BootRecord(time.Time{}, "6.12") },
+	func(*rand.Rand, string) utmpx.Record { return boots.ShutdownRecord(time.Time{}, "6.12") },
+	func(rng *rand.Rand, _ string) utmpx.Record {
+		return boots.CrashRecord(time.Time{}, boots.Exactness{Known: rng.IntN(2) == 0, Within: time.Minute}, boots.FromHeartbeat)
+	},
+	func(*rand.Rand, string) utmpx.Record { return utmpx.Record{Type: utmpx.OldTime, Line: "|", User: "date"} },
+	func(*rand.Rand, string) utmpx.Record { return utmpx.Record{Type: utmpx.NewTime, Line: "{", User: "date"} },
+	func(*rand.Rand, string) utmpx.Record {
+		return utmpx.Record{Type: utmpx.RunLevel, PID: '5' | 'N'<<8, Line: "~", User: "runlevel"}
+	},
+	func(*rand.Rand, string) utmpx.Record {
+		return utmpx.Record{Type: utmpx.RunLevel, PID: '6' | '5'<<8, Line: "~", User: "runlevel"}
+	},
+	func(*rand.Rand, string) utmpx.Record { return utmpx.Record{Type: utmpx.InitProcess, ID: "si", PID: 7} },
+	func(*rand.Rand, string) utmpx.Record { return utmpx.Record{Type: utmpx.DeadProcess, ID: "si", PID: 7} },
+	func(*rand.Rand, string) utmpx.Record { // of OpenRC
+		return utmpx.Record{Type: utmpx.RunLevel, ID: "~~", Line: "~", User: "reboot"}
+	},
+	func(_ *rand.Rand, line string) utmpx.Record {
+		return utmpx.Record{Type: utmpx.LoginProcess, Line: line, User: "LOGIN"}
+	},
+	func(_ *rand.Rand, line string) utmpx.Record { return utmpx.Record{Type: utmpx.UserProcess, Line: line} },
+}
+
 // random returns the records of some days: logins, logouts, boots, crashes, clocks that are
 // set, and what init writes.
 func random(rng *rand.Rand, n int) (recs []utmpx.Record) {
@@ -109,37 +135,15 @@ func random(rng *rand.Rand, n int) (recs []utmpx.Record) {
 	for range n {
 		now = now.Add(time.Duration(rng.IntN(4000)) * time.Second)
 		line := fmt.Sprint("pts/", rng.IntN(4))
-		r := utmpx.Record{PID: 100 + rng.Int32N(5), Line: line}
+		r := utmpx.Record{Type: utmpx.DeadProcess, PID: 100 + rng.Int32N(5), Line: line}
 		switch k := rng.IntN(40); {
-		case k < 14:
+		case k < len(odd):
+			r = odd[k](rng, line)
+		case k%2 == 0:
 			r.Type, r.User, r.Host = utmpx.UserProcess, "alice", "ws7\xff"
-		case k < 28:
-			r.Type = utmpx.DeadProcess
-		case k == 28:
-			r = boots.BootRecord(now, "6.12")
-		case k == 29:
-			r = boots.ShutdownRecord(now, "6.12")
-		case k == 30:
-			r = boots.CrashRecord(now, boots.Exactness{Known: rng.IntN(2) == 0, Within: time.Minute}, boots.FromHeartbeat)
-		case k == 31:
-			r.Type, r.Line, r.User = utmpx.OldTime, "|", "date"
-		case k == 32:
+		}
+		if r.Type == utmpx.NewTime {
 			now = now.Add(time.Duration(rng.IntN(9000)-4500) * time.Second)
-			r.Type, r.Line, r.User = utmpx.NewTime, "{", "date"
-		case k == 33:
-			r = utmpx.Record{Type: utmpx.RunLevel, PID: '5' | 'N'<<8, Line: "~", User: "runlevel"}
-		case k == 34:
-			r = utmpx.Record{Type: utmpx.InitProcess, ID: "si", PID: 7}
-		case k == 35:
-			r = utmpx.Record{Type: utmpx.DeadProcess, ID: "si", PID: 7}
-		case k == 36:
-			r.Type, r.User = utmpx.LoginProcess, "LOGIN"
-		case k == 37:
-			r = utmpx.Record{Type: utmpx.RunLevel, ID: "~~", Line: "~", User: "reboot"} // OpenRC
-		case k == 38:
-			r.Type = utmpx.UserProcess // without a user
-		case k == 39:
-			r = utmpx.Record{Type: utmpx.RunLevel, PID: '6' | '5'<<8, Line: "~", User: "runlevel"}
 		}
 		r.Time = utmpx.TimeOf(now)
 		if rng.IntN(60) == 0 {
