@@ -75,7 +75,7 @@ var (
 // commands returns all commands, in the order of the help.
 func commands() []command {
 	return []command{bootCommand(), shutdownCommand(), downtimeCommand(), eventsCommand(),
-		dumpCommand(), undumpCommand(), completionCommand(), helpCommand()}
+		dumpCommand(), undumpCommand(), statusCommand(), completionCommand(), helpCommand()}
 }
 
 func find(name string) (command, bool) {

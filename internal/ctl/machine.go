@@ -23,11 +23,12 @@ type machine struct {
 	bootID     func() (string, error)
 	release    func() string // kernel release
 	initsystem func() initsystem.Writes
-	volatile   func(file string) bool      // the file cannot be from before this boot
-	makeFile   func(file string) error     // creates an empty file for the group utmp; fs.ErrExist if it exists
-	alive      func(pid int32) bool        // also true if unknown
-	led        func(lines []string) []bool // the lines that have, or may have, a session leader
-	patience   time.Duration               // maximum wait for a lock: a boot must not hang
+	volatile   func(file string) bool           // the file cannot be from before this boot
+	makeFile   func(file string) error          // creates an empty file for the group utmp; fs.ErrExist if it exists
+	alive      func(pid int32) bool             // also true if unknown
+	describe   func(pid int32) proc.Description // zero if unknown
+	led        func(lines []string) []bool      // the lines that have, or may have, a session leader
+	patience   time.Duration                    // maximum wait for a lock: a boot must not hang
 }
 
 // thisMachine returns the system that the program runs on.
@@ -42,6 +43,7 @@ func thisMachine() machine {
 		volatile:   volatile,
 		makeFile:   makeFile,
 		alive:      alive,
+		describe:   describe,
 		led:        led,
 		patience:   10 * time.Second,
 	}
@@ -92,6 +94,11 @@ func alive(pid int32) bool {
 	defer p.Close()
 	ended, _ := p.Ended()
 	return !ended
+}
+
+func describe(pid int32) proc.Description {
+	d, _ := proc.Describe(pid)
+	return d
 }
 
 func led(lines []string) []bool {

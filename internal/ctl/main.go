@@ -32,8 +32,13 @@ type usageError struct {
 
 func (e *usageError) Error() string { return e.err.Error() }
 
+// exitStatus is the error of a command that has printed all that is to be said.
+type exitStatus int
+
+func (s exitStatus) Error() string { return fmt.Sprint("exit status ", int(s)) }
+
 // Main runs utmpctl and returns its exit status: 0 for success, 1 for an error, which it
-// prints to stderr, 2 for a usage error. SIGINT and SIGTERM end it.
+// prints to stderr, 2 for a usage error, or what a command says that it means. SIGINT and SIGTERM end it.
 func Main(args []string, stdout, stderr io.Writer) int {
 	syscall.Umask(0o022) // who may read the notes is not the caller's to decide
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
@@ -44,12 +49,15 @@ func Main(args []string, stdout, stderr io.Writer) int {
 func run(ctx context.Context, args []string, stdout, stderr io.Writer, on machine) int {
 	err := dispatch(ctx, args, stdout, stderr, on)
 	var usage *usageError
+	var status exitStatus
 	switch {
 	case err == nil:
 		return exitOK
 	case errors.As(err, &usage):
 		fmt.Fprintf(stderr, "utmpctl: %v\n%s", usage.err, usage.help)
 		return exitUsage
+	case errors.As(err, &status):
+		return int(status)
 	}
 	tell(stderr, err)
 	return exitError

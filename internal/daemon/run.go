@@ -80,7 +80,8 @@ type daemon struct {
 	mono      time.Duration // the time of the table's last event
 	lastClean time.Time
 
-	wouldClean int // sessions that -n has left
+	wouldClean int    // sessions that -n has left
+	missing    string // what it may not do, as logged at the start
 
 	inputs chan []input
 	scans  chan scanner.Event

@@ -25,8 +25,8 @@ func (d *daemon) logStart() {
 	if d.flags.dryRun {
 		args = append(args, "writes", "nothing (-n)")
 	}
-	if missing := d.on.missing(d.cfg.Fixed, d.flags.dryRun, d.toucher != nil); missing != nil {
-		args = append(args, "missing", strings.Join(missing, "; "))
+	if d.missing = strings.Join(d.on.missing(d.cfg.Fixed, d.flags.dryRun, d.toucher != nil), "; "); d.missing != "" {
+		args = append(args, "missing", d.missing)
 	}
 	d.log.Info("utmpd started", args...)
 	if _, why := d.log.failing(); why != "" {

@@ -17,12 +17,12 @@ func (d *daemon) setStatus(s status.State) {
 		State: s, PID: d.pid, Version: version.String(), Started: d.started,
 		UtmpxFile: d.cfg.UtmpxFile, WtmpxFile: d.cfg.WtmpxFile,
 		Sessions: c.Sessions, Watched: c.Watched, Unwatched: c.Unwatched,
-		Dying: c.Dying, Cleaned: c.Cleaned, LogoutsOwed: c.Owed,
+		Dying: c.Dying, Cleaned: c.Cleaned, LogoutsOwed: c.Owed, Waiting: c.Waiting,
 		Backend:  d.backend(),
 		LastScan: d.reading.last, LastClean: d.lastClean,
-		UtmpxError: d.reading.err,
-		Hangs:      joinNonEmpty(d.hangs.String(), d.checkPace()),
-		DryRun:     d.flags.dryRun, WouldClean: d.wouldClean,
+		Missing: d.missing, UtmpxError: d.reading.err,
+		Hangs:  joinNonEmpty(d.hangs.String(), d.checkPace()),
+		DryRun: d.flags.dryRun, WouldClean: d.wouldClean,
 		Within: d.cfg.ScanPeriod, Looked: d.reading.looked,
 	}
 	now.LogLines, now.LogError = d.log.failing()

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -108,6 +109,9 @@ type logindSession struct {
 	hasX    bool // it has a display
 	vt      int  // 0: none
 	leader  int32
+
+	id    string
+	about Login // as far as the file tells
 }
 
 // xServer is a living X server.
@@ -178,7 +182,9 @@ func logindSessions(dir string) ([]logindSession, error) {
 		if err != nil {
 			return sessions, fmt.Errorf("proc: logind's session %s: %w", name, err)
 		}
-		sessions = append(sessions, parseLogind(text))
+		l := parseLogind(text)
+		l.id = name
+		sessions = append(sessions, l)
 	}
 	return sessions, nil
 }
@@ -207,13 +213,25 @@ func parseLogind(text []byte) (l logindSession) {
 			l.user = value
 		case "CLASS":
 			l.class = value
+		case "SERVICE":
+			l.about.Service = value
+		case "STATE":
+			l.about.State = value
+		case "REMOTE_HOST":
+			l.about.Host = value
+		case "REALTIME":
+			if usec, err := strconv.ParseInt(value, 10, 64); err == nil {
+				l.about.Began = time.UnixMicro(usec)
+			}
 		case "DISPLAY":
+			l.about.Display = value
 			l.display, l.hasX = session.ParseDisplay(value, 0)
 		case "VTNR":
 			if vt, err := strconv.Atoi(value); err == nil {
 				l.vt = vt
 			}
 		case "TTY":
+			l.about.TTY = strings.TrimPrefix(value, "/dev/")
 			if d, ok := session.ParseVT(value); ok && l.vt == 0 {
 				l.vt = d.VT
 			}

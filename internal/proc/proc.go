@@ -44,6 +44,40 @@ type End struct {
 	Since time.Time
 }
 
+// Description is what everybody may know of a process.
+type Description struct {
+	ID      session.ID // its Inode is unknown
+	Parent  int32
+	Name    string // of its program, cut to 15 bytes
+	Command string // with its arguments; the name in brackets if it shows none
+	Stopped bool   // by a signal or a debugger
+}
+
+// Activity is what can be seen of the use of a terminal line.
+type Activity struct {
+	Exists  bool
+	Unsure  string      // why it is not known whether it exists
+	Used    time.Time   // when somebody last typed, exact to 8 s: the terminal's access time
+	Leader  Description // of the session on it; zero: none was found
+	Running Description // a process of the foreground job; zero: none was found
+}
+
+// Login is a session that logind has.
+type Login struct {
+	ID      string
+	User    string
+	Class   string
+	Service string
+	State   string
+	TTY     string // as logind knows it, or the virtual terminal; "" for most logins by ssh
+	Display string
+	Host    string
+	Began   time.Time
+	Leader  int32
+	Lives   bool     // the leader does, as far as is known
+	Lines   []string // terminals that processes below the leader lead
+}
+
 // nobody reports why the process that has a pid cannot be a session's, as far as the
 // number tells.
 func nobody(pid int32) session.Nobody {

@@ -53,17 +53,19 @@ func parsePsinfo(b []byte) (psinfo, error) {
 	if len(b) < psinfoSize {
 		return psinfo{}, errors.New("shorter than psinfo_t")
 	}
-	word := func(at int) int32 { return int32(binary.NativeEndian.Uint32(b[at:])) }
 	long := func(at int) int64 { return int64(binary.NativeEndian.Uint64(b[at:])) }
 	return psinfo{
-		threads: word(psinfoThreads),
-		pid:     word(psinfoPID),
-		session: word(psinfoSession),
+		threads: word(b, psinfoThreads),
+		pid:     word(b, psinfoPID),
+		session: word(b, psinfoSession),
 		tty:     uint64(long(psinfoTTY)),
 		start:   time.Unix(long(psinfoStart), long(psinfoStart+8)),
-		wait:    word(psinfoWait),
+		wait:    word(b, psinfoWait),
 	}, nil
 }
+
+// word returns a 32-bit number at an offset.
+func word(b []byte, at int) int32 { return int32(binary.NativeEndian.Uint32(b[at:])) }
 
 func readPsinfo(pid int32) (psinfo, error) {
 	fd, err := unix.Open("/proc/"+strconv.Itoa(int(pid))+"/psinfo", unix.O_RDONLY|unix.O_CLOEXEC, 0)

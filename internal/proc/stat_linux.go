@@ -15,8 +15,10 @@ type stat struct {
 	pid       int32
 	state     byte
 	parent    int32
+	group     int32
 	session   int32
 	tty       uint32 // device number, see deviceNumber
+	front     int32  // the process group in the foreground of that terminal; -1: none
 	flags     uint32 // PF_*
 	threads   int64
 	start     uint64 // ticks since boot
@@ -81,10 +83,14 @@ func (s *stat) set(field int, word []byte) bool {
 	switch field {
 	case 4:
 		s.parent = int32(n)
+	case 5:
+		s.group = int32(n)
 	case 6:
 		s.session = int32(n)
 	case 7:
 		s.tty = uint32(n) // printed as a signed int
+	case 8:
+		s.front = int32(n)
 	case 9:
 		s.flags = uint32(n)
 	case 20:

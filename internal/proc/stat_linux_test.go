@@ -13,7 +13,7 @@ import (
 const statRest = " -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 5551234 1000 200 18446744073709551615 94000 0 0 0 0 0 0 0 0 0 0 0 17 0 0 0 0 0 0 0 0 0 0 0 0 0 "
 
 func TestParseStat(t *testing.T) {
-	live := stat{pid: 42, state: 'S', parent: 1, session: 42, tty: 0x8803, flags: 4194560, threads: 1, start: 5551234, startCode: 94000, exitCode: 9}
+	live := stat{pid: 42, state: 'S', parent: 1, group: 42, session: 42, tty: 0x8803, front: -1, flags: 4194560, threads: 1, start: 5551234, startCode: 94000, exitCode: 9}
 	for _, test := range []struct {
 		name, line string
 		want       stat
@@ -24,9 +24,9 @@ func TestParseStat(t *testing.T) {
 		{"newline in the name", "42 (a\nb) S 1 42 42 34819" + statRest + "9", live, false},
 		{"empty name", "42 () S 1 42 42 34819" + statRest + "9", live, false},
 		{"no exit code, as before Linux 3.5", "42 (a) S 1 42 42 34819 -1 0 1 2 3 4 5 6 7 8 20 0 3 0 77",
-			stat{pid: 42, state: 'S', parent: 1, session: 42, tty: 0x8803, threads: 3, start: 77}, false},
+			stat{pid: 42, state: 'S', parent: 1, group: 42, session: 42, tty: 0x8803, front: -1, threads: 3, start: 77}, false},
 		{"negative terminal", "42 (a) S 1 42 42 -2147483648 -1 0 1 2 3 4 5 6 7 8 20 0 3 0 77",
-			stat{pid: 42, state: 'S', parent: 1, session: 42, tty: 0x80000000, threads: 3, start: 77}, false},
+			stat{pid: 42, state: 'S', parent: 1, group: 42, session: 42, tty: 0x80000000, front: -1, threads: 3, start: 77}, false},
 		{"empty", "", stat{}, true},
 		{"no name", "42 S 1 42 42", stat{}, true},
 		{"parentheses reversed", "42 )a( S 1", stat{}, true},

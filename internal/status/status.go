@@ -33,7 +33,8 @@ type Status struct {
 	Dying       int // and those whose process has ended, not yet cleaned
 	Cleaned     int // records cleaned since the start
 	WouldClean  int // with DryRun: records that would have been cleaned
-	LogoutsOwed int // logouts that wait for the wtmpx file
+	LogoutsOwed int // logouts that wait for the wtmpx file, or for a process
+	Waiting     int // of these, those that wait for a process: until it has ended, they may be another session's
 
 	Backend       string // how the ends of processes are learnt
 	LastScan      time.Time
@@ -44,6 +45,7 @@ type Status struct {
 	Requests    uint64
 	BadRequests uint64
 
+	Missing     string // what the daemon has no right to do, or the kernel does not offer; "" if nothing
 	UtmpxError  string // why the utmpx file cannot be read whole, "" if it can
 	Hangs       string // the files whose file system does not answer, and since when; "" if all do
 	NoticeError string // why there are no notices of changes, "" if there are
@@ -90,6 +92,9 @@ func (s Status) Append(b []byte, now time.Time) []byte {
 		b = appendLine(b, "would clean", strconv.Itoa(s.WouldClean))
 	}
 	b = appendLine(b, "logouts owed", strconv.Itoa(s.LogoutsOwed))
+	if s.Waiting > 0 {
+		b = appendLine(b, "logouts waiting", strconv.Itoa(s.Waiting))
+	}
 	b = appendLine(b, "backend", s.Backend)
 	b = appendLine(b, "last scan", formatTime(s.LastScan))
 	b = appendLine(b, "last heartbeat", formatTime(s.LastHeartbeat))
@@ -97,6 +102,9 @@ func (s Status) Append(b []byte, now time.Time) []byte {
 	if s.HasPipe {
 		b = appendLine(b, "requests", strconv.FormatUint(s.Requests, 10))
 		b = appendLine(b, "bad requests", strconv.FormatUint(s.BadRequests, 10))
+	}
+	if s.Missing != "" {
+		b = appendLine(b, "missing", s.Missing)
 	}
 	if s.UtmpxError != "" {
 		b = appendLine(b, "utmpx error", s.UtmpxError)

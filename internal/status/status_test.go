@@ -18,9 +18,9 @@ func full() Status {
 	at := time.Date(2026, 11, 28, 2, 3, 4, 567_890_000, time.FixedZone("", 3600))
 	return Status{
 		State: Running, PID: 77, Version: "0.1.0", Started: at, UtmpxFile: "/run/utmp", WtmpxFile: "/var/log/wtmp",
-		Sessions: 1, Watched: 2, Unwatched: 3, Dying: 4, Cleaned: 5, LogoutsOwed: 6, Backend: "pidfd",
+		Sessions: 1, Watched: 2, Unwatched: 3, Dying: 4, Cleaned: 5, LogoutsOwed: 6, Waiting: 4, Backend: "pidfd",
 		LastScan: at.Add(time.Second), LastHeartbeat: at.Add(2 * time.Second), LastClean: at.Add(3 * time.Second),
-		HasPipe: true, Requests: 8, BadRequests: 9, UtmpxError: "open /run/utmp: permission denied",
+		HasPipe: true, Requests: 8, BadRequests: 9, Missing: "write /run/utmp", UtmpxError: "open /run/utmp: permission denied",
 		DryRun: true, WouldClean: 10, Within: 5 * time.Minute, LogError: "dial /dev/log: no such file", LogLines: "one\ntwo\x1b\n",
 	}
 }
@@ -51,12 +51,14 @@ dying: 4
 cleaned: 5
 would clean: 10
 logouts owed: 6
+logouts waiting: 4
 backend: pidfd
 last scan: 2026-11-28T02:03:05.567+01:00
 last heartbeat: 2026-11-28T02:03:06.567+01:00
 last clean: 2026-11-28T02:03:07.567+01:00
 requests: 8
 bad requests: 9
+missing: write /run/utmp
 utmpx error: open /run/utmp: permission denied
 log error: dial /dev/log: no such file
 log line: one

@@ -193,13 +193,15 @@ type Counts struct {
 	Unwatched int // the process lives and is not watched
 	Dying     int // the process is dead, and the record waits to be cleaned
 	Owed      int // logouts that wait for the wtmpx file, or for a process
+	Waiting   int // of these, those that wait for a process
 	Cleaned   int // records cleaned since the start
 }
 
 // Counts returns the present counts.
 func (t *Table) Counts() Counts {
 	c := t.counts
-	c.Owed = t.debts.len() + t.waits.owed()
+	c.Waiting = t.waits.owed()
+	c.Owed = t.debts.len() + c.Waiting
 	return c
 }
 

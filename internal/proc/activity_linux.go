@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package proc
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"utmpd.dev/utmpd/internal/session"
+)
+
+// commandMost is how much of a process's arguments is read.
+const commandMost = 4096
+
+// Describe describes the process that has pid now, also a zombie. ok is false if /proc
+// does not show it.
+func Describe(pid int32) (d Description, ok bool) {
+	s, err := readStat(pid)
+	if err != nil {
+		return d, false
+	}
+	return describe(s), true
+}
+
+func describe(s stat) Description {
+	d := Description{ID: s.id(), Parent: s.parent, Stopped: s.state == 'T' || s.state == 't'}
+	dir := "/proc/" + strconv.Itoa(int(s.pid)) + "/"
+	buf := make([]byte, commandMost)
+	if n, err := readFile(dir+"comm", buf[:64]); err == nil {
+		d.Name = strings.TrimSuffix(string(buf[:n]), "\n")
+	}
+	if n, err := readFile(dir+"cmdline", buf); err == nil {
+		text := bytes.TrimRight(buf[:n], "\x00 ") // blanks: a title that a program gave itself
+		d.Command = string(bytes.ReplaceAll(text, []byte{0}, []byte{' '}))
+	}
+	if d.Command == "" {
+		d.Command = "[" + d.Name + "]"
+	}
+	return d
+}
+
+// Activities tells what happens on terminal lines. It blocks for one pass over /proc,
+// about 8 µs for each process, if any of the terminals exists. If the error is not nil, a
+// leader or a foreground job that was not found may still exist.
+//
+// Source: tty_nr, session, pgrp and tpgid in proc_pid_stat(5).
+func Activities(names []string) (map[string]Activity, error) {
+	seen := make(map[string]Activity, len(names))
+	on, uses := map[uint32]*terminalUse{}, map[string]*terminalUse{}
+	for i, t := range lines.look(names) {
+		a := Activity{Exists: t.err == nil}
+		switch {
+		case t.err == nil:
+			a.Used = time.Unix(t.st.Atim.Unix())
+			if on[t.tty] == nil { // a device may have several names
+				on[t.tty] = &terminalUse{device: uint64(t.st.Dev)}
+			}
+			uses[names[i]] = on[t.tty]
+		case !errors.Is(t.err, errNoLine):
+			a.Unsure = t.err.Error()
+		}
+		seen[names[i]] = a
+	}
+	if len(on) == 0 {
+		return seen, nil
+	}
+	err := eachStat(func(s stat) {
+		if use := on[s.tty]; use != nil {
+			use.see(s)
+		}
+	})
+	if err == nil && hidesOthers() {
+		err = errHidden
+	}
+	for name, use := range uses {
+		a := seen[name]
+		a.Leader, a.Running = describeIf(use.leader), describeIf(use.running)
+		seen[name] = a
+	}
+	if err != nil {
+		err = fmt.Errorf("proc: activity on terminals: %w", err)
+	}
+	return seen, err
+}
+
+// terminalUse is who uses a terminal.
+type terminalUse struct {
+	device          uint64
+	leader, running stat
+}
+
+// see takes in a process that has the terminal, or one with its number elsewhere. Of the
+// foreground job it keeps the process that leads it, else the youngest.
+func (u *terminalUse) see(s stat) {
+	if s.ended() || elsewhere(s, contained(s.pid), u.device) {
+		return
+	}
+	if s.session == s.pid {
+		u.leader = s
+	}
+	switch r := u.running; {
+	case s.group != s.front, r.pid != 0 && r.pid == r.front:
+	case r.pid == 0, s.pid == s.front, s.start > r.start:
+		u.running = s
+	}
+}
+
+func describeIf(s stat) Description {
+	if s.pid == 0 {
+		return Description{}
+	}
+	return describe(s)
+}
+
+// Logins returns the sessions of logind, or of elogind, that are logins, by their ids.
+// Without logind there are none. It blocks for the reading of logind's files and, if
+// there are sessions, for one pass over /proc.
+func Logins() ([]Login, error) { return logins(logindDir) }
+
+func logins(dir string) ([]Login, error) {
+	sessions, err := logindSessions(dir)
+	var all []Login
+	for _, l := range sessions {
+		if !isLogin(l.class) || l.user == "" {
+			continue
+		}
+		a := l.about
+		a.ID, a.User, a.Class, a.Leader = l.id, l.user, l.class, l.leader
+		if a.TTY == "" && l.vt > 0 {
+			a.TTY = session.Display{VT: l.vt}.String()
+		}
+		if l.leader > 0 {
+			s, unread := readStat(l.leader)
+			a.Lives = signalable(l.leader) && (unread != nil || !s.ended())
+		}
+		all = append(all, a)
+	}
+	slices.SortFunc(all, func(a, b Login) int { return strings.Compare(a.ID, b.ID) })
+	if len(all) == 0 {
+		return nil, err
+	}
+	t := newTree()
+	for i, a := range all {
+		if a.Lives {
+			all[i].Lines = t.linesBelow(a.Leader)
+		}
+	}
+	return all, err
+}
+
+// linesBelow returns the names of the terminals that a process, or one below it, leads.
+func (t tree) linesBelow(pid int32) (names []string) {
+	for tty, leaders := range t.leaders {
+		name := nameOf(tty)
+		for _, id := range leaders {
+			if name != "" && (id.PID == pid || t.descends(id.PID, pid)) && !contained(id.PID) {
+				names = append(names, name)
+				break
+			}
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// descends reports whether a process is below another one.
+func (t tree) descends(pid, from int32) bool {
+	for n := 0; n < maxAbove; n++ {
+		if pid = t.parents[pid]; pid <= 0 || pid == from {
+			return pid == from
+		}
+	}
+	return false
+}
+
+// nameOf returns the name of a terminal by its device number, as in stat. "" means that
+// it is neither a pseudo terminal nor a virtual one.
+//
+// Source: the kernel's Documentation/admin-guide/devices.txt: majors 136 to 143 and 4.
+func nameOf(tty uint32) string {
+	major, minor := tty>>8&0xfff, tty&0xff|tty>>12&0xfff00
+	switch {
+	case major >= unix98Major && major < unix98Major+8:
+		return "pts/" + strconv.FormatUint(uint64(major-unix98Major)<<8|uint64(minor), 10)
+	case major == 4 && minor > 0 && minor < 64:
+		return "tty" + strconv.FormatUint(uint64(minor), 10)
+	}
+	return ""
+}
+
+// unix98Major is the first major number of pseudo terminals.
+const unix98Major = 136
