@@ -75,7 +75,8 @@ var (
 // commands returns all commands, in the order of the help.
 func commands() []command {
 	return []command{bootCommand(), shutdownCommand(), downtimeCommand(), eventsCommand(),
-		dumpCommand(), undumpCommand(), statusCommand(), completionCommand(), helpCommand()}
+		dumpCommand(), undumpCommand(), checkCommand(), repairCommand(), statusCommand(),
+		completionCommand(), helpCommand()}
 }
 
 func find(name string) (command, bool) {

@@ -34,7 +34,7 @@ func (c command) words() []string {
 }
 
 // takesFiles reports whether the arguments are files.
-func (c command) takesFiles() bool { return strings.HasPrefix(c.args.name, "[FILE") }
+func (c command) takesFiles() bool { return strings.Contains(c.args.name, "FILE") }
 
 // quoted puts a text in single quotes for any of the three shells.
 func quoted(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }

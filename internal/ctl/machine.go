@@ -28,6 +28,7 @@ type machine struct {
 	alive      func(pid int32) bool             // also true if unknown
 	describe   func(pid int32) proc.Description // zero if unknown
 	led        func(lines []string) []bool      // the lines that have, or may have, a session leader
+	within     func(pid, of int32) bool         // a process is the other one's descendant, or may be
 	patience   time.Duration                    // maximum wait for a lock: a boot must not hang
 }
 
@@ -45,6 +46,7 @@ func thisMachine() machine {
 		alive:      alive,
 		describe:   describe,
 		led:        led,
+		within:     proc.Within,
 		patience:   10 * time.Second,
 	}
 }
@@ -71,12 +73,8 @@ func makeFile(name string) error {
 	}
 	defer os.Remove(f.Name())
 	defer f.Close()
-	if g, err := user.LookupGroup("utmp"); err == nil {
-		gid, err := strconv.Atoi(g.Gid)
-		if err == nil {
-			err = f.Chown(-1, gid)
-		}
-		if err != nil && !errors.Is(err, os.ErrPermission) {
+	if gid, ok := utmpGroup(); ok {
+		if err := f.Chown(-1, int(gid)); err != nil && !errors.Is(err, os.ErrPermission) {
 			return err
 		}
 	}
@@ -84,6 +82,16 @@ func makeFile(name string) error {
 		return err
 	}
 	return os.Link(f.Name(), name)
+}
+
+// utmpGroup returns the group utmp.
+func utmpGroup() (gid uint32, ok bool) {
+	g, err := user.LookupGroup("utmp")
+	if err != nil {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(g.Gid, 10, 32)
+	return uint32(n), err == nil
 }
 
 func alive(pid int32) bool {

@@ -24,6 +24,9 @@ const (
 	exitUsage = 2
 )
 
+// errFound is the error of a command that found what it looked for and has said so.
+var errFound = errors.New("something was found")
+
 // usageError is a fault in the command line.
 type usageError struct {
 	err  error
@@ -53,6 +56,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer, on machin
 	switch {
 	case err == nil:
 		return exitOK
+	case errors.Is(err, errFound):
+		return exitError // it was said
 	case errors.As(err, &usage):
 		fmt.Fprintf(stderr, "utmpctl: %v\n%s", usage.err, usage.help)
 		return exitUsage

@@ -231,3 +231,11 @@ func (g *gate) sync() error {
 	defer h.Close()
 	return wrap("sync", g.name, h.Sync())
 }
+
+// Hold opens a file and takes the lock that mode needs, as [File] and [Log] do: under the
+// lock the name leads to the file. The caller closes the handle, which drops the lock. It
+// gives up with a [LockedError] when ctx ends first.
+func Hold(ctx context.Context, sys sysfile.System, name string, mode sysfile.OpenMode) (sysfile.Handle, sysfile.Info, error) {
+	g := gate{sys: sys, name: name}
+	return g.lock(ctx, mode, snapshot.Generation{})
+}

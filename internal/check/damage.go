@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package check
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"time"
+
+	"utmpd.dev/utmpd/utmpx"
+)
+
+// Part is a part of a log in which no whole record is.
+type Part struct {
+	From, To int64
+	Size     int64       // of the log
+	Bytes    io.ReaderAt // the log's bytes; nil: they cannot be had
+}
+
+// looked is how many bytes of a damaged part are looked at.
+const looked = 1 << 20
+
+// block is what file systems write at once, and lose at once.
+const block = 4096
+
+// Damage takes a damaged part, at its place among the records.
+func (l *Log) Damage(p Part) {
+	l.endForeign()
+	size := int64(l.o.Layout.Size())
+	n := min(p.To-p.From, looked)
+	b := make([]byte, n)
+	if p.Bytes == nil {
+		l.damaged(p, "")
+		return
+	}
+	if k, err := p.Bytes.ReadAt(b, p.From); err != nil && int64(k) < n {
+		l.damaged(p, "")
+		return
+	}
+	switch {
+	case p.Size-p.To < size && p.Size > 0 && zeros(b) && (p.From%size != 0 || n >= block-size):
+		l.damaged(p, "NULs to the end of the file, as a power cut leaves them")
+	case (p.To-p.From)%size != 0 || n < p.To-p.From:
+		l.damaged(p, whatIs(b, p.From))
+	case lostBlock(b, p.From) && !zeros(b):
+		l.damaged(p, "a block of NULs, as a power cut leaves it")
+	default:
+		l.slots(p, b)
+	}
+}
+
+func zeros(b []byte) bool { return len(bytes.TrimLeft(b, "\x00")) == 0 }
+
+// whatIs describes bytes that are no records.
+func whatIs(b []byte, from int64) string {
+	if lostBlock(b, from) {
+		return "a block of NULs, as a power cut leaves it"
+	}
+	return "a torn record, or bytes that were lost or inserted"
+}
+
+// lostBlock reports whether a whole block of the file system is zero in b.
+func lostBlock(b []byte, from int64) bool {
+	for at := (from + block - 1) / block * block; at+block <= from+int64(len(b)); at += block {
+		if zeros(b[at-from : at-from+block]) {
+			return true
+		}
+	}
+	return false
+}
+
+// slots reports what is in the place of whole records: those of a kind in a row
+// together.
+func (l *Log) slots(p Part, b []byte) {
+	size := int64(l.o.Layout.Size())
+	for at := int64(0); at < int64(len(b)); {
+		what := l.slot(b[at : at+size])
+		to := at + size
+		for to < int64(len(b)) && l.slot(b[to:to+size]) == what {
+			to += size
+		}
+		part := Part{p.From + at, p.From + to, p.Size, nil}
+		switch what {
+		case slotZero:
+			l.zeroed(part)
+		case slotTimeless:
+			l.timeless(part, b[at:to])
+		case slotDead: // systemd of before 2013
+		default:
+			l.damaged(part, "")
+		}
+		at = to
+	}
+}
+
+// What is in the place of a record.
+const (
+	slotOther = iota
+	slotZero
+	slotTimeless // a record whose time is gone
+	slotDead     // the end of a process that never had a time
+)
+
+func (l *Log) slot(b []byte) int {
+	if zeros(b) {
+		return slotZero
+	}
+	r := l.o.Layout.Decode(string(b))
+	known := r.Type > utmpx.Empty && r.Type <= utmpx.DownTime && r.PID >= 0 && r.Line != "" && printable(r.Line) && printable(r.User) && printable(r.Host)
+	switch {
+	case !known || r.Time.Sec != 0:
+		return slotOther
+	case r.Type == utmpx.DeadProcess && r.User == "" && r.Host == "":
+		return slotDead
+	}
+	return slotTimeless
+}
+
+func printable(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] == 0x7f {
+			return false
+		}
+	}
+	return true
+}
+
+// zeroed reports records of zeros.
+func (l *Log) zeroed(p Part) {
+	n := (p.To - p.From) / int64(l.o.Layout.Size())
+	between := ""
+	if l.last.Sec > 0 {
+		between = ", after " + utc(l.last)
+	}
+	l.found(Finding{Kind: Zeroed, Severity: Error, From: p.From, To: p.To, At: at(l.last),
+		Text:   count(n, "whole record of zeros", "whole records of zeros") + between,
+		Advice: "log cleaners such as zap write zeros over a user's records; compare with the rotated logs and the system log"})
+}
+
+// timeless reports records that lost their time.
+func (l *Log) timeless(p Part, b []byte) {
+	size := l.o.Layout.Size()
+	for i := 0; i < len(b); i += size {
+		r := l.o.Layout.Decode(string(b[i : i+size]))
+		from := p.From + int64(i)
+		l.found(Finding{Kind: Blanked, Severity: Error, From: from, To: from + int64(size), At: at(l.last),
+			Text:   fmt.Sprintf("a record without a time: %s of user %q on line %q, process %d", r.Type, r.User, r.Line, r.PID),
+			Advice: "log cleaners take the time away and leave the rest; compare with the rotated logs and the system log"})
+	}
+}
+
+func (l *Log) damaged(p Part, what string) {
+	size := int64(l.o.Layout.Size())
+	n := (p.To - p.From + size - 1) / size
+	if what != "" {
+		what = ": " + what
+	}
+	l.found(Finding{Kind: Damage, Severity: Error, From: p.From, To: p.To, At: at(l.last),
+		Text:   fmt.Sprintf("no whole record here, at most %s lost%s", count(n, "is", "are"), what),
+		Advice: "`utmpctl repair` takes the whole records out of the file"})
+}
+
+// Partial returns the finding of a part of a record at the end of a file.
+func Partial(from, to int64, last time.Time) Finding {
+	return Finding{Kind: Torn, Severity: Error, From: from, To: to, At: last,
+		Text:   fmt.Sprintf("a part of a record, of %s, at the end", count(to-from, "byte", "bytes")),
+		Advice: "`utmpctl repair` takes it out"}
+}
+
+// Partial reports a part of a record at the end of the log.
+func (l *Log) Partial(from, to int64) {
+	l.endForeign()
+	l.found(Partial(from, to, at(l.last)))
+}

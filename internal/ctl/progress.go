@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package ctl
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// progress shows how far long work on a file is, in one line of standard error, which it
+// erases at the end. It shows nothing where that is no terminal, and nothing of work that
+// takes less than a second.
+type progress struct {
+	w     io.Writer // nil: not shown
+	what  string
+	total int64
+	next  time.Time // when it shows itself again
+	shown bool
+	now   func() time.Time
+}
+
+// progress returns that of work on so many bytes.
+func (c call) progress(what string, total int64) *progress {
+	p := &progress{what: what, total: total, now: time.Now}
+	if f, ok := c.stderr.(*os.File); ok && total > 0 {
+		if _, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ); err == nil {
+			p.w = c.stderr
+			p.next = p.now().Add(time.Second)
+		}
+	}
+	return p
+}
+
+// at tells how many bytes are done.
+func (p *progress) at(done int64) {
+	if p.w == nil {
+		return
+	}
+	now := p.now()
+	if now.Before(p.next) {
+		return
+	}
+	p.next = now.Add(200 * time.Millisecond)
+	p.shown = true
+	fmt.Fprintf(p.w, "\r\x1b[K%s: %d %%", p.what, min(100, 100*done/p.total))
+}
+
+// end erases the line.
+func (p *progress) end() {
+	if p.shown {
+		fmt.Fprint(p.w, "\r\x1b[K")
+		p.shown = false
+	}
+}

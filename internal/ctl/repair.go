@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package ctl
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"utmpd.dev/utmpd/internal/check"
+	"utmpd.dev/utmpd/internal/repair"
+	"utmpd.dev/utmpd/internal/sysfile"
+)
+
+func repairCommand() command {
+	return command{
+		name:    "repair",
+		summary: "take the whole records out of a damaged file",
+		about: `A wtmp or btmp file is replaced by a new one, while programs go on writing; the
+old one stays beside it, as FILE.damaged-TIME. A utmp file is repaired in place,
+after it was copied.`,
+		options: []option{
+			{name: "n", help: "print what would be done, and do nothing"},
+			{name: "as", arg: "KIND", help: "the file is a utmpx, wtmpx or btmp file"},
+			jsonOption,
+			configOption,
+		},
+		args: argument{name: "FILE", help: "file", least: 1, most: 1},
+		examples: []string{
+			"repair -n /var/log/wtmp  # what would be done",
+			"repair /var/log/wtmp     # while everything runs",
+		},
+		run: repairFile,
+	}
+}
+
+// lateMost is how long writers are waited for that have the old file open: glibc's give
+// up after 10 seconds.
+const lateMost = 15 * time.Second
+
+func repairFile(in call) error {
+	as := in.value("as")
+	if as != "" && !slices.Contains(checkKinds, as) {
+		return &usageError{fmt.Errorf("repair: -as: %q is none of %s", as, strings.Join(checkKinds, ", ")), repairCommand().usage()}
+	}
+	cfg, err := in.settings()
+	if err != nil {
+		return err
+	}
+	name := in.args[0]
+	t := (&checking{in: in, own: [2]string{cfg.UtmpxFile, cfg.WtmpxFile}, as: as}).target(name)
+	if t.kind == check.LastlogFile {
+		return fmt.Errorf("repair %s: a lastlog file has a place for each user ID, and the next login of the user writes it again", name)
+	}
+	to, err := rootsFile(name)
+	if err != nil {
+		return err
+	}
+	o := repair.Options{DryRun: in.set["n"], Now: in.on.now(), Patience: in.on.patience, Late: lateMost}
+	p := in.progress("repair "+name, 1)
+	o.Progress = func(done, total int64) { p.total = max(1, total); p.at(done) }
+	do := repair.Log
+	if t.kind == check.UtmpxFile {
+		do = repair.Table
+	}
+	r, err := do(in.ctx, to, o)
+	p.end()
+	if in.set["json"] && err == nil {
+		return repairJSON(in, name, r)
+	}
+	if err == nil || r.Backup != "" {
+		repairText(in, name, r)
+	}
+	return err
+}
+
+// rootsFile returns the file that a name leads to. It follows root's links only, as every
+// program here that writes does.
+func rootsFile(name string) (string, error) {
+	for range 8 {
+		info, err := os.Lstat(name)
+		if err != nil {
+			return "", sysfile.Wrap("repair", name, err)
+		}
+		if info.Mode().IsRegular() {
+			return filepath.Abs(name)
+		}
+		if info.Mode()&os.ModeSymlink == 0 {
+			return "", sysfile.Wrap("repair", name, sysfile.ErrNotRegular)
+		}
+		if uid := ownerOf(info).UID; uid != 0 {
+			return "", sysfile.Wrap("repair", name, sysfile.ErrSymlink)
+		}
+		link, err := os.Readlink(name)
+		if err != nil {
+			return "", sysfile.Wrap("repair", name, err)
+		}
+		if !filepath.IsAbs(link) {
+			link = filepath.Join(filepath.Dir(name), link)
+		}
+		name = link
+	}
+	return "", sysfile.Wrap("repair", name, errors.New("too many symbolic links"))
+}
+
+// repairText prints what was done.
+func repairText(in call, name string, r repair.Report) {
+	s := in.screen()
+	name = s.text(name)
+	say := func(format string, args ...any) { fmt.Fprintf(in.stdout, name+": "+format+"\n", args...) }
+	if r.Finished > 0 {
+		say("%s that an interrupted repair had left behind %s in it now", count(int(r.Finished), "record", "records"), map[bool]string{true: "is", false: "are"}[r.Finished == 1])
+	}
+	if r.Right() {
+		say("%s, none damaged: nothing to repair", count(int(r.Records), "record", "records"))
+		return
+	}
+	verb := "kept"
+	if in.set["n"] {
+		verb = "would be kept"
+	}
+	say("%s of the layout %s %s, %s without a record left out", count(int(r.Records), "record", "records"), r.Layout, verb, count(int(r.Bytes), "byte", "bytes"))
+	for _, d := range r.Damage {
+		say("bytes %d to %d are damaged: at most %s lost", d.From, d.To, count(int(d.Records), "record is", "records are"))
+	}
+	if more := r.Parts - int64(len(r.Damage)); more > 0 {
+		say("and %s", count(int(more), "more damaged part", "more damaged parts"))
+	}
+	if r.Torn > 0 {
+		say("%s of a part of a record at the end", count(int(r.Torn), "byte", "bytes"))
+	}
+	if r.Converted > 0 {
+		say("%s of another layout converted", count(int(r.Converted), "record", "records"))
+	}
+	if r.Unfit > 0 {
+		say("%s of another layout left out: they do not fit this one", count(int(r.Unfit), "record", "records"))
+	}
+	if r.Late > 0 {
+		say("%s taken along that came meanwhile", count(int(r.Late), "record", "records"))
+	}
+	for _, n := range r.Notes {
+		say("%s", s.text(n))
+	}
+	if r.Backup != "" {
+		say("the old file is %s", s.text(r.Backup))
+	}
+	if r.Writers {
+		say("a program has the old file still open: what it appends is there; restart it")
+	}
+}
+
+// repairJSON prints it as one JSON object in a line.
+func repairJSON(in call, name string, r repair.Report) error {
+	type part struct {
+		From    int64 `json:"from"`
+		To      int64 `json:"to"`
+		Records int64 `json:"records_most"`
+	}
+	out := struct {
+		File      string   `json:"file"`
+		DryRun    bool     `json:"dry_run"`
+		Right     bool     `json:"right"`
+		Layout    string   `json:"layout"`
+		Records   int64    `json:"records"`
+		Damaged   int64    `json:"damaged_parts"`
+		Parts     []part   `json:"damage"`
+		Bytes     int64    `json:"bytes_left_out"`
+		Torn      int64    `json:"torn_bytes"`
+		Converted int64    `json:"converted"`
+		Unfit     int64    `json:"unfit"`
+		Late      int64    `json:"late"`
+		Finished  int64    `json:"finished"`
+		Backup    *string  `json:"backup"`
+		Writers   bool     `json:"old_file_open"`
+		Notes     []string `json:"notes"`
+	}{File: name, DryRun: in.set["n"], Right: r.Right(), Records: r.Records, Damaged: r.Parts, Parts: []part{}, Bytes: r.Bytes, Torn: r.Torn,
+		Converted: r.Converted, Unfit: r.Unfit, Late: r.Late, Finished: r.Finished, Writers: r.Writers, Notes: append([]string{}, r.Notes...)}
+	if r.Layout != nil {
+		out.Layout = r.Layout.Name()
+	}
+	for _, d := range r.Damage {
+		out.Parts = append(out.Parts, part{d.From, d.To, d.Records})
+	}
+	if r.Backup != "" {
+		out.Backup = &r.Backup
+	}
+	return json.NewEncoder(in.stdout).Encode(out)
+}

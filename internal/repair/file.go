@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package repair
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+
+	"utmpd.dev/utmpd/internal/sysfile"
+)
+
+// ErrFlags: the file's attributes do not let it be replaced.
+var ErrFlags = errors.New("append-only or immutable: `chattr -ai` it, repair, and set the attribute again")
+
+// likeness gives a new file the owner, the mode, the extended attributes and the times of
+// an old one. What it cannot is in notes, as far as it does no harm.
+func likeness(f *os.File, old string, info sysfile.Info) (notes []string, err error) {
+	if err := f.Chown(int(info.UID), int(info.GID)); err != nil {
+		return nil, fmt.Errorf("give the new file to user %d, group %d: %w", info.UID, info.GID, err)
+	}
+	if err := f.Chmod(info.Mode.Perm()); err != nil {
+		return nil, err
+	}
+	if notes, err = copyAttributes(f, old); err != nil {
+		return notes, err
+	}
+	if err := os.Chtimes(f.Name(), info.Accessed, info.Modified); err != nil {
+		return notes, err
+	}
+	return notes, nil
+}
+
+// noSpace says how much space is needed, if that is the error.
+func noSpace(err error, size int64) error {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return fmt.Errorf("%w: the new file needs %d MB beside the old one; nothing was changed", err, (size+1e6-1)/1e6)
+	}
+	return err
+}
+
+func syncFile(name string) error {
+	f, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return f.Sync()
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	if err := d.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) {
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+//go:build !linux
+
+package repair
+
+import "os"
+
+// lockDir does nothing: directories have no locks here.
+func lockDir(string) (unlock func(), err error) { return func() {}, nil }
+
+// changeable does nothing: if the file cannot be replaced, trying shows it.
+func changeable(string) error { return nil }
+
+// Who may write to a file that has lost its name.
+type writers int
+
+const (
+	writersSome writers = iota
+	writersNone
+	writersUnknown
+)
+
+// unwritten does not know.
+func unwritten(string) writers { return writersUnknown }
+
+// copyAttributes does nothing.
+func copyAttributes(*os.File, string) (notes []string, err error) { return nil, nil }

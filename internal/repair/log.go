@@ -1,0 +1,391 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package repair
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"utmpd.dev/utmpd/internal/grid"
+	"utmpd.dev/utmpd/internal/logs"
+	"utmpd.dev/utmpd/internal/recfile"
+	"utmpd.dev/utmpd/internal/snapshot"
+	"utmpd.dev/utmpd/internal/sysfile"
+	"utmpd.dev/utmpd/utmpx"
+)
+
+// Options configure a repair.
+type Options struct {
+	DryRun   bool                    // find out what is to be done, and do nothing
+	Now      time.Time               // for the backup's name
+	Patience time.Duration           // most time to wait for a lock
+	Late     time.Duration           // most time to wait for writers that have the old file open
+	Progress func(done, total int64) // bytes of the file; nil: nobody looks
+}
+
+// Report is what a repair did, or would do.
+type Report struct {
+	Records   int64              // in the new file
+	Converted int64              // of these, from another layout
+	Unfit     int64              // records of another layout that do not fit this one; they are lost
+	Damage    []logs.DamageError // parts without a whole record, the first ones
+	Parts     int64              // how many there are
+	Bytes     int64              // in all of these, and in the part of a record at the end
+	Torn      int64              // bytes of a part of a record at the end
+	Layout    *utmpx.Layout
+	Backup    string // its name; "" if nothing was to be done
+	Late      int64  // records that came to the old file afterwards and were taken along
+	Finished  int64  // records that an interrupted repair had left in the old file
+	Writers   bool   // a program may have the old file open still
+	Notes     []string
+}
+
+// Right reports whether nothing is to be repaired.
+func (r Report) Right() bool { return r.Parts == 0 && r.Converted+r.Unfit == 0 && r.Torn == 0 }
+
+// damagesMost is how many damaged parts a report names.
+const damagesMost = 10
+
+// Errors that callers can tell apart.
+var (
+	// ErrCompressed: a compressed file is not changed.
+	ErrCompressed = errors.New("it is compressed: decompress it, repair that file, and compress it again")
+	// ErrBusy: the files change too often.
+	ErrBusy = errors.New("it was replaced or truncated again and again meanwhile")
+)
+
+// tries bounds how often a file that was rotated meanwhile is begun again.
+const tries = 5
+
+// Log repairs a log. name must lead to the file itself, not to a symbolic link.
+func Log(ctx context.Context, name string, o Options) (Report, error) {
+	var r Report
+	for range tries {
+		l := &logRepair{ctx: ctx, name: name, o: o, dir: filepath.Dir(name)}
+		done, err := l.run()
+		r = l.report
+		if err != nil {
+			return r, sysfile.Wrap("repair", name, err)
+		}
+		if done {
+			return r, nil
+		}
+	}
+	return r, sysfile.Wrap("repair", name, ErrBusy)
+}
+
+// logRepair is one try to repair a log.
+type logRepair struct {
+	ctx    context.Context
+	name   string
+	dir    string
+	o      Options
+	report Report
+
+	layout *utmpx.Layout
+	gen    snapshot.Generation
+	size   int64              // of the file, as it was read first
+	end    int64              // of the last record that was copied
+	tail   []logs.DamageError // behind it
+	w      *bufio.Writer
+	tmp    *os.File
+}
+
+// run reports whether the file was repaired. If not, it changed meanwhile.
+func (l *logRepair) run() (done bool, err error) {
+	if !l.o.DryRun {
+		unlock, err := lockDir(l.dir)
+		if err != nil {
+			return false, err
+		}
+		defer unlock()
+		if err := l.finish(); err != nil {
+			return false, err
+		}
+	}
+	if err := l.survey(); err != nil || l.report.Right() || l.o.DryRun {
+		return true, err
+	}
+	if err := changeable(l.name); err != nil {
+		return false, err
+	}
+	if err := l.create(); err != nil {
+		return false, err
+	}
+	defer func() {
+		if l.tmp != nil {
+			l.tmp.Close()
+			os.Remove(l.tmp.Name())
+		}
+	}()
+	if err := l.copy(); err != nil {
+		return false, err
+	}
+	from, unfinished, done, err := l.replace()
+	if err != nil || !done {
+		return false, err
+	}
+	if err := syncDir(l.dir); err != nil {
+		return true, err
+	}
+	n, open, err := l.late(unfinished, from, nil)
+	l.report.Late, l.report.Writers = n, open
+	if err != nil {
+		return true, err
+	}
+	l.report.Backup, err = settle(l.name, unfinished, l.o.Now)
+	return true, err
+}
+
+// survey reads the file and counts what is to be done. The layout of the new file is that
+// of most records.
+func (l *logRepair) survey() error {
+	f, err := logs.New(l.name, logs.Options{}).Open(l.ctx, l.name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if f.Compressed() {
+		return ErrCompressed
+	}
+	l.gen, l.size, l.layout = f.Generation(), f.Size(), f.Layout()
+	counts := map[*utmpx.Layout]int64{}
+	end := int64(0)
+	for e, err := range f.Reuse().Raw(0) {
+		if d, damaged := damageOf(err); damaged {
+			l.report.add(d)
+			end = d.To
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		counts[e.Layout]++
+		end = e.Offset + int64(len(e.Bytes))
+		l.progress(end / 2)
+	}
+	for _, layout := range utmpx.Layouts() {
+		if counts[layout] > counts[l.layout] {
+			l.layout = layout
+		}
+	}
+	for layout, n := range counts {
+		l.report.Records += n
+		if !grid.Alike(layout, l.layout) {
+			l.report.Converted += n
+		}
+	}
+	if l.report.Records == 0 && l.size > 0 {
+		return recfile.ErrLayout
+	}
+	l.report.Layout = l.layout
+	if end < l.size {
+		l.report.Torn = l.size - end
+		l.report.Bytes += l.report.Torn
+	}
+	return nil
+}
+
+func (r *Report) add(d logs.DamageError) {
+	if r.Parts++; r.Parts <= damagesMost {
+		r.Damage = append(r.Damage, d)
+	}
+	r.Bytes += d.To - d.From
+}
+
+func damageOf(err error) (logs.DamageError, bool) {
+	var d *logs.DamageError
+	if err == nil || !errors.As(err, &d) {
+		return logs.DamageError{}, false
+	}
+	return *d, true
+}
+
+func (l *logRepair) progress(done int64) {
+	if l.o.Progress != nil {
+		l.o.Progress(done, l.size)
+	}
+}
+
+// create creates the new file. What a killed repair left has its name; the lock on the
+// directory says that no other one is at work.
+func (l *logRepair) create() error {
+	tmp := l.name + ".repairing"
+	if err := os.Remove(tmp); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	f, err := os.OpenFile(tmp, os.O_RDWR|os.O_CREATE|os.O_EXCL|os.O_APPEND, 0o600)
+	if err != nil {
+		return fmt.Errorf("create %s: %w", tmp, err)
+	}
+	l.tmp, l.w = f, bufio.NewWriterSize(f, 1<<18)
+	return nil
+}
+
+// copy copies the records to the new file and makes it durable, with no lock held.
+func (l *logRepair) copy() error {
+	f, err := logs.New(l.name, logs.Options{}).Open(l.ctx, l.name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if f.Generation() != l.gen {
+		return nil // replace sees that too
+	}
+	l.report = Report{Layout: l.layout, Finished: l.report.Finished, Notes: l.report.Notes}
+	if err := l.records(f, 0); err != nil {
+		return err
+	}
+	l.report.Torn = 0
+	return l.tmp.Sync()
+}
+
+// records copies the records from an offset on.
+func (l *logRepair) records(f *logs.File, from int64) error {
+	l.end, l.tail = from, nil
+	var to []byte
+	for e, err := range f.Reuse().Raw(from) {
+		if d, damaged := damageOf(err); damaged {
+			l.tail = append(l.tail, d)
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		for _, d := range l.tail {
+			l.report.add(d)
+		}
+		l.tail = l.tail[:0]
+		l.end = e.Offset + int64(len(e.Bytes))
+		p := e.Bytes
+		if !grid.Alike(e.Layout, l.layout) {
+			if to, err = l.layout.AppendEncode(to[:0], e.Decode()); err != nil {
+				l.report.Unfit++
+				continue
+			}
+			l.report.Converted++
+			p = to
+		}
+		l.report.Records++
+		if _, err := l.w.Write(p); err != nil {
+			return noSpace(err, l.size)
+		}
+		l.progress(l.size/2 + l.end/2)
+	}
+	return noSpace(l.w.Flush(), l.size)
+}
+
+// replace takes along what came meanwhile, and puts the new file in the place of the old
+// one, under the lock. It returns how far the old file was read, and its second name. It
+// is not done if the name leads to another file by now.
+func (l *logRepair) replace() (from int64, unfinished string, done bool, err error) {
+	ctx, cancel := context.WithTimeout(l.ctx, l.o.Patience)
+	defer cancel()
+	h, info, err := recfile.Hold(ctx, sysfile.Kernel(), l.name, sysfile.AppendOnly)
+	if err != nil {
+		return 0, "", false, err
+	}
+	defer h.Close()
+	if info.Generation != l.gen || info.Size < l.size {
+		return 0, "", false, nil
+	}
+	size, err := l.rest(h)
+	if err != nil {
+		return 0, "", false, err
+	}
+	if info, err = h.Info(); err != nil {
+		return 0, "", false, err
+	}
+	if from, err = fill(h, size, l.layout); err != nil {
+		return 0, "", false, err
+	}
+	if from != size {
+		now, err := h.Info()
+		if err != nil || now.Size != from {
+			return 0, "", false, err // a writer that takes no lock came between
+		}
+		_ = os.Chtimes(l.name, info.Accessed, info.Modified) // of no weight: the new file has them
+	}
+	if err := l.attributes(info); err != nil {
+		return 0, "", false, err
+	}
+	unfinished = unfinishedName(l.name, from, l.o.Now)
+	if err := os.Link(l.name, unfinished); err != nil {
+		return 0, "", false, fmt.Errorf("keep the old file as %s: %w", unfinished, err)
+	}
+	if err := os.Rename(l.tmp.Name(), l.name); err != nil {
+		os.Remove(unfinished)
+		return 0, "", false, err
+	}
+	l.tmp.Close()
+	l.tmp = nil
+	return from, unfinished, true, nil
+}
+
+// Limits of the wait for a writer that takes no lock and is in the midst of a record.
+const (
+	growthPause  = 5 * time.Millisecond
+	growthChecks = 20
+)
+
+// rest copies what came since the file was copied. h is locked. It returns the size of
+// the file.
+func (l *logRepair) rest(h sysfile.Handle) (int64, error) {
+	f, err := logs.New(l.name, logs.Options{Layout: l.layout}).Wrap(l.ctx, l.name, h)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	for same := 0; ; {
+		if err := l.records(f, l.end); err != nil {
+			return 0, err
+		}
+		was, end := f.Size(), l.end
+		for _, d := range l.tail {
+			end = d.To
+		}
+		if end >= was || same == growthChecks {
+			for _, d := range l.tail {
+				l.report.add(d)
+			}
+			l.report.Torn = was - end
+			l.report.Bytes += l.report.Torn
+			return was, nil
+		}
+		time.Sleep(growthPause)
+		if err := f.Refresh(); err != nil {
+			return 0, err
+		}
+		if same++; f.Size() != was {
+			same = 0
+		}
+	}
+}
+
+// fill fills up a part of a record at the end of the old file, so that the next record of
+// any writer stands behind it. It returns where that is.
+func fill(h sysfile.Handle, size int64, layout *utmpx.Layout) (int64, error) {
+	n := int64(layout.Size())
+	gap := (n - size%n) % n
+	if gap == 0 {
+		return size, nil
+	}
+	k, err := h.Append(make([]byte, gap))
+	if err == nil && int64(k) < gap {
+		err = io.ErrShortWrite
+	}
+	return size + gap, err
+}
+
+// attributes gives the new file what the old one has.
+func (l *logRepair) attributes(info sysfile.Info) error {
+	notes, err := likeness(l.tmp, l.name, info)
+	l.report.Notes = append(l.report.Notes, notes...)
+	return err
+}

@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package repair
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"utmpd.dev/utmpd/internal/grid"
+	"utmpd.dev/utmpd/internal/logs"
+	"utmpd.dev/utmpd/internal/recfile"
+	"utmpd.dev/utmpd/internal/sysfile"
+	"utmpd.dev/utmpd/utmpx"
+)
+
+// Table repairs a utmpx file in place, under the lock that C libraries take. Slots that
+// hold records stay as they are, byte for byte. A slot that holds none is marked as
+// ended; records that stand elsewhere, as behind torn ones, are put there, and those for
+// which there is no room at the end.
+func Table(ctx context.Context, name string, o Options) (Report, error) {
+	t := &tableRepair{name: name, o: o}
+	err := t.run(ctx)
+	return t.report, sysfile.Wrap("repair", name, err)
+}
+
+type tableRepair struct {
+	name   string
+	o      Options
+	report Report
+}
+
+func (t *tableRepair) run(ctx context.Context) error {
+	if !t.o.DryRun {
+		unlock, err := lockDir(filepath.Dir(t.name))
+		if err != nil {
+			return err
+		}
+		defer unlock()
+	}
+	wait, cancel := context.WithTimeout(ctx, t.o.Patience)
+	defer cancel()
+	mode := sysfile.ReadWrite
+	if t.o.DryRun {
+		mode = sysfile.ReadUnseen
+	}
+	h, info, err := recfile.Hold(wait, sysfile.Kernel(), t.name, mode)
+	if err != nil {
+		return err
+	}
+	defer h.Close()
+	was, layout, found, err := t.read(ctx, h, info)
+	if err != nil {
+		return err
+	}
+	to := t.content(was, layout, found)
+	if t.report.Right() || t.o.DryRun {
+		return nil
+	}
+	if err := t.backup(was, info); err != nil {
+		return err
+	}
+	if err := rewrite(h, was, to, layout.Size()); err != nil {
+		return err
+	}
+	h.Close() // no lock is held while files are synced
+	return errors.Join(syncFile(t.name), syncFile(t.report.Backup), syncDir(filepath.Dir(t.name)))
+}
+
+// moved is a record that does not stand in a slot.
+type moved struct {
+	utmpx.Record
+	off, end int64
+}
+
+// read returns the bytes of the file, its layout, and the records that stand in no slot.
+func (t *tableRepair) read(ctx context.Context, h sysfile.Handle, info sysfile.Info) ([]byte, *utmpx.Layout, []moved, error) {
+	f, err := logs.New(t.name, logs.Options{}).Wrap(ctx, t.name, h)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	defer f.Close()
+	if f.Compressed() {
+		return nil, nil, nil, ErrCompressed
+	}
+	layout := f.Layout()
+	size := int64(layout.Size())
+	if info.Size > recfile.MaxRecords*size {
+		return nil, nil, nil, recfile.ErrTooLong
+	}
+	b := make([]byte, info.Size)
+	if n, err := h.ReadAt(b, 0); err != nil && (err != io.EOF || n < len(b)) {
+		return nil, nil, nil, err
+	}
+	var found []moved
+	for e, err := range f.Forward(0) {
+		if err != nil {
+			if logs.IsDamage(err) {
+				continue
+			}
+			return nil, nil, nil, err
+		}
+		if e.Offset%size != 0 || !grid.Alike(e.Layout(), layout) {
+			found = append(found, moved{e.Record, e.Offset, e.Offset + int64(e.Layout().Size())})
+		}
+	}
+	return b, layout, found, nil
+}
+
+// content returns what the file is to hold.
+func (t *tableRepair) content(was []byte, layout *utmpx.Layout, found []moved) []byte {
+	size := int64(layout.Size())
+	slots := int64(len(was)) / size
+	to := append([]byte(nil), was[:slots*size]...)
+	t.report.Layout = layout
+	t.report.Torn = int64(len(was)) - slots*size
+	had := map[string]bool{}
+	var free []int64
+	next := 0
+	for off := int64(0); off < slots*size; off += size {
+		for next < len(found) && found[next].end <= off {
+			next++
+		}
+		slot := to[off : off+size]
+		if next < len(found) && found[next].off < off+size || !inSlot(layout, slot) {
+			free = append(free, off)
+			continue
+		}
+		had[string(slot)] = true
+	}
+	var more []byte
+	for _, m := range found {
+		raw, err := layout.Encode(m.Record)
+		if err != nil {
+			t.report.Unfit++
+			continue
+		}
+		if !grid.Alike(m.Layout(), layout) {
+			t.report.Converted++
+		}
+		switch {
+		case had[string(raw)]: // a repair that was killed put it there
+		case len(free) > 0:
+			copy(to[free[0]:], raw)
+			free = free[1:]
+			t.damage(m.off, m.end)
+		default:
+			more = append(more, raw...)
+			t.damage(m.off, m.end)
+		}
+		had[string(raw)] = true
+	}
+	for _, off := range free {
+		t.damage(off, off+size)
+		copy(to[off:], ended(layout, t.o))
+	}
+	to = append(to, more...)
+	t.report.Records = int64(len(to)) / size
+	t.report.Bytes += t.report.Torn
+	return to
+}
+
+func (t *tableRepair) damage(from, to int64) {
+	t.report.add(logs.DamageError{Name: t.name, From: from, To: to, Records: 1})
+}
+
+// inSlot reports whether a record, or nothing, is in a slot. Programs go by the type; what
+// else is in it may be of a living session.
+func inSlot(layout *utmpx.Layout, b []byte) bool {
+	typ, _, _ := layout.Peek(b)
+	return typ >= utmpx.Empty && typ <= utmpx.DownTime
+}
+
+// ended returns the record of a slot that holds none.
+func ended(layout *utmpx.Layout, o Options) []byte {
+	b, err := layout.Encode(utmpx.Record{Type: utmpx.DeadProcess, Time: utmpx.TimeOf(o.Now)})
+	if err != nil {
+		panic(err) // it fits every layout
+	}
+	return b
+}
+
+// backup writes the bytes of the file to a file beside it.
+func (t *tableRepair) backup(was []byte, info sysfile.Info) error {
+	tmp := t.name + ".repairing"
+	if err := os.Remove(tmp); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	f, err := os.OpenFile(tmp, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return fmt.Errorf("create %s: %w", tmp, err)
+	}
+	defer os.Remove(tmp)
+	defer f.Close()
+	if _, err := f.Write(was); err != nil {
+		return noSpace(err, int64(len(was)))
+	}
+	notes, err := likeness(f, t.name, info)
+	if err != nil {
+		return err
+	}
+	t.report.Notes = notes
+	for n := 1; ; n++ {
+		name := t.name + ".damaged-" + t.o.Now.Format(stampForm)
+		if n > 1 {
+			name += "-" + strconv.Itoa(n)
+		}
+		err := os.Link(tmp, name)
+		if err == nil {
+			t.report.Backup = name
+			return nil
+		}
+		if !errors.Is(err, os.ErrExist) {
+			return fmt.Errorf("name the backup %s: %w", name, err)
+		}
+	}
+}
+
+// rewrite writes what differs, each record whole, and cuts off a part of one at the end.
+func rewrite(h sysfile.Handle, was, to []byte, size int) error {
+	for off := 0; off < len(to); off += size {
+		slot := to[off : off+size]
+		if off+size <= len(was) && string(was[off:off+size]) == string(slot) {
+			continue
+		}
+		if _, err := h.WriteAt(slot, int64(off)); err != nil {
+			return err
+		}
+	}
+	if len(to) < len(was) {
+		return h.Truncate(int64(len(to)))
+	}
+	return nil
+}
