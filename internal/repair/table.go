@@ -135,7 +135,7 @@ func (t *tableRepair) content(was []byte, layout *utmpx.Layout, found []moved) [
 	var more []byte
 	for _, m := range found {
 		raw, err := layout.Encode(m.Record)
-		if err != nil {
+		if err != nil || !inSlot(layout, raw) {
 			t.report.Unfit++
 			continue
 		}
