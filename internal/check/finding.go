@@ -28,24 +28,23 @@ type Kind string
 
 // The kinds of finding.
 const (
-	Damage       Kind = "damage"       // bytes in which no whole record is
-	Torn         Kind = "torn"         // a part of a record at the end
-	Zeroed       Kind = "zeroed"       // whole records of zeros
-	Blanked      Kind = "blanked"      // a record without its user or its time
-	OtherLayout  Kind = "layout"       // records of another system
-	TimeBack     Kind = "time"         // a record earlier than the one before it
-	Future       Kind = "future"       // a record later than the file's last change
-	NoLogout     Kind = "no-logout"    // a login without an end
-	NoLogin      Kind = "no-login"     // a logout without a login
-	DeadProcess  Kind = "dead"         // a session whose process has ended
-	SameLine     Kind = "same-line"    // two living sessions on one line
-	SameID       Kind = "same-id"      // two records of one ut_id
-	WrongMode    Kind = "mode"         // permissions, owner or group
-	Link         Kind = "link"         // the name is a symbolic link
-	MoreFindings Kind = "more"         // findings of a kind that are not shown
-	Unread       Kind = "unread"       // the file cannot be read
-	MissingBoot  Kind = "missing-boot" // a boot that only the ledger knows
-	LeftBehind   Kind = "unfinished"   // a repair that was interrupted
+	Damage       Kind = "damage"     // bytes in which no whole record is
+	Torn         Kind = "torn"       // a part of a record at the end
+	Zeroed       Kind = "zeroed"     // whole records of zeros
+	Blanked      Kind = "blanked"    // a record without its user or its time
+	OtherLayout  Kind = "layout"     // records of another system
+	TimeBack     Kind = "time"       // a record earlier than the one before it
+	Future       Kind = "future"     // a record later than the file's last change
+	NoLogout     Kind = "no-logout"  // a login without an end
+	NoLogin      Kind = "no-login"   // a logout without a login
+	DeadProcess  Kind = "dead"       // a session whose process has ended
+	SameLine     Kind = "same-line"  // two living sessions on one line
+	SameID       Kind = "same-id"    // two records of one ut_id
+	WrongMode    Kind = "mode"       // permissions, owner or group
+	Link         Kind = "link"       // the name is a symbolic link
+	MoreFindings Kind = "more"       // findings of a kind that are not shown
+	Unread       Kind = "unread"     // the file cannot be read
+	LeftBehind   Kind = "unfinished" // a repair that was interrupted
 )
 
 // Finding is one thing that is wrong.

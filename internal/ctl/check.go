@@ -18,6 +18,7 @@ import (
 	"utmpd.dev/utmpd/internal/check"
 	"utmpd.dev/utmpd/internal/logs"
 	"utmpd.dev/utmpd/internal/recfile"
+	"utmpd.dev/utmpd/internal/repair"
 	"utmpd.dev/utmpd/internal/sysfile"
 	"utmpd.dev/utmpd/utmpx"
 )
@@ -225,6 +226,10 @@ func (c *checking) log(t target, to string, found func(check.Finding)) error {
 		}
 		defer h.Close()
 		s.bytes = h
+	}
+	for _, left := range repair.Left(to) {
+		found(check.Finding{Kind: check.LeftBehind, Severity: check.Warning, Text: fmt.Sprintf("a repair was interrupted and left %q", filepath.Base(left)),
+			Advice: "programs may have written there: `utmpctl repair` takes that along"})
 	}
 	l := check.NewLog(o, found)
 	err = s.scan(c.in.ctx, f.Reuse(), l)

@@ -124,7 +124,11 @@ func repairText(in call, name string, r repair.Report) {
 	if in.set["n"] {
 		verb = "would be kept"
 	}
-	say("%s of the layout %s %s, %s without a record left out", count(int(r.Records), "record", "records"), r.Layout, verb, count(int(r.Bytes), "byte", "bytes"))
+	left := ""
+	if r.Bytes > 0 {
+		left = ", " + count(int(r.Bytes), "byte", "bytes") + " without a record left out"
+	}
+	say("%s of the layout %s %s%s", count(int(r.Records), "record", "records"), r.Layout, verb, left)
 	for _, d := range r.Damage {
 		say("bytes %d to %d are damaged: at most %s lost", d.From, d.To, count(int(d.Records), "record is", "records are"))
 	}

@@ -13,7 +13,7 @@
 //   - A writer may have opened the old file before that, and append to it later. So the
 //     old file is watched until nobody has it open for writing, and what comes is
 //     appended to the new one. Until then the second name says how far the old file was
-//     read (wtmp.unfinished-OFFSET-TIME), so that after a kill the next repair goes on
+//     read (wtmp.unfinished-FROM-TO-TIME), so that after a kill the next repair goes on
 //     there.
 //   - Such late records must be found. So a part of a record at the end of the old file
 //     is filled up with NULs first: C libraries would cut it off, and one more with it.

@@ -21,10 +21,22 @@ import (
 // stampForm is the time in the name of a backup.
 const stampForm = "20060102T150405"
 
-// unfinishedName returns the name of the old file while writers may have it open. The
-// records from the offset on are to be taken along.
-func unfinishedName(name string, from int64, now time.Time) string {
-	return fmt.Sprintf("%s.unfinished-%d-%s", name, from, now.Format(stampForm))
+// unfinishedName returns the name of the old file while writers may have it open. Its
+// records from an offset on are to be taken along, and stand from another one on in the
+// new file.
+func unfinishedName(name string, from, to int64, now time.Time) string {
+	return fmt.Sprintf("%s.unfinished-%d-%d-%s", name, from, to, now.Format(stampForm))
+}
+
+// parseUnfinished returns the offsets in the name of an old file.
+func parseUnfinished(name, old string) (from, to int64, ok bool) {
+	parts := strings.SplitN(strings.TrimPrefix(old, name+".unfinished-"), "-", 3)
+	if len(parts) < 3 {
+		return 0, 0, false
+	}
+	from, err := strconv.ParseInt(parts[0], 10, 64)
+	to, err2 := strconv.ParseInt(parts[1], 10, 64)
+	return from, to, err == nil && err2 == nil && from >= 0 && to >= 0
 }
 
 // settle gives the old file the name of a backup that is not there yet.
@@ -60,25 +72,27 @@ func same(a, b string) bool {
 	return err == nil && os.SameFile(x, y)
 }
 
+// Left returns what interrupted repairs of a file have left: files that programs may have
+// written to.
+func Left(name string) []string {
+	left, _ := filepath.Glob(escape(name) + ".unfinished-*") // the pattern is a right one
+	return left
+}
+
 // finish ends the repairs of a file that were interrupted.
 func (l *logRepair) finish() error {
-	left, err := filepath.Glob(escape(l.name) + ".unfinished-*")
-	if err != nil {
-		return err
-	}
-	for _, old := range left {
+	for _, old := range Left(l.name) {
 		if same(old, l.name) { // it was killed before the new file had the name
 			if err := os.Remove(old); err != nil {
 				return err
 			}
 			continue
 		}
-		offset, _, _ := strings.Cut(strings.TrimPrefix(old, l.name+".unfinished-"), "-")
-		from, err := strconv.ParseInt(offset, 10, 64)
-		if err != nil || from < 0 {
+		from, to, ok := parseUnfinished(l.name, old)
+		if !ok {
 			continue
 		}
-		had, err := l.had(old, from)
+		had, err := l.had(old, from, to)
 		if err != nil {
 			return err
 		}
@@ -100,8 +114,8 @@ func escape(name string) string {
 }
 
 // had returns how often the file has each of the late records already: the repair that was
-// interrupted may have taken some along.
-func (l *logRepair) had(old string, from int64) (map[string]int, error) {
+// interrupted may have taken some along, to where it ended.
+func (l *logRepair) had(old string, from, to int64) (map[string]int, error) {
 	late, _, err := l.lateRecords(old, from)
 	if err != nil || len(late) == 0 {
 		return nil, err
@@ -115,7 +129,10 @@ func (l *logRepair) had(old string, from int64) (map[string]int, error) {
 		return nil, err
 	}
 	defer f.Close()
-	for e, err := range f.Reuse().Raw(0) {
+	if to > f.Size() {
+		to = 0 // another file by now
+	}
+	for e, err := range f.Reuse().Raw(to) {
 		if err != nil && !logs.IsDamage(err) {
 			return nil, err
 		}

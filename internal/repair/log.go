@@ -315,7 +315,11 @@ func (l *logRepair) replace() (from int64, unfinished string, done bool, err err
 	if err := l.attributes(info); err != nil {
 		return 0, "", false, err
 	}
-	unfinished = unfinishedName(l.name, from, l.o.Now)
+	copied, err := l.tmp.Stat()
+	if err != nil {
+		return 0, "", false, err
+	}
+	unfinished = unfinishedName(l.name, from, copied.Size(), l.o.Now)
 	if err := os.Link(l.name, unfinished); err != nil {
 		return 0, "", false, fmt.Errorf("keep the old file as %s: %w", unfinished, err)
 	}

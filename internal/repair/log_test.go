@@ -181,7 +181,7 @@ func TestLogUnfinished(t *testing.T) {
 	good := encode(t, layout, 0, 9)
 	late := encode(t, layout, 9, 12)
 	name := write(t, "wtmp", append(slices.Clone(good), late[:layout.Size()]...)) // one was taken along
-	old := unfinishedName(name, int64(len(good)), options.Now)
+	old := unfinishedName(name, int64(len(good)), int64(len(good)), options.Now)
 	if err := os.WriteFile(old, append(slices.Clone(good), late...), 0o600); err != nil {
 		t.Fatal(err)
 	}
