@@ -35,7 +35,7 @@ documents() {
 	doc=$tree/usr/share/doc/utmpd
 	mkdir -p "$doc"
 	packaging/copyright.sh >"$doc/copyright"
-	cp README.md docs/architecture.md "$doc"
+	cp README.md docs/architecture.md docs/events.md docs/events.schema.json "$doc"
 	[ "$1" = deb ] || return 0
 	gzip -9nc CHANGELOG.md >"$doc/changelog.gz"
 	gzip -9nc >"$doc/changelog.Debian.gz" <<-DEB

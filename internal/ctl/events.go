@@ -11,7 +11,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"time"
 
@@ -162,6 +161,7 @@ func (v *eventing) run() error {
 		return v.named(named)
 	}
 	if v.follow {
+		v.out.watch(v.stop)
 		return v.all(v.log.Follow(v.in.ctx, v.from))
 	}
 	return v.all(v.log.From(v.in.ctx, v.from))
@@ -390,102 +390,4 @@ func (v *eventing) end() error {
 	}
 	v.kept.Printed = max(v.kept.Printed, v.out.taken-v.base)
 	return v.kept.write(v.cursor)
-}
-
-// event returns an event as a line for people.
-func (s screen) event(e events.Event) string {
-	head, what := fmt.Sprintf("%s  %-8s  ", short(e.Time), e.Kind), s.what(e)
-	if s.width > 0 {
-		what = s.cut(what, max(1, s.width-len(head)))
-	}
-	return strings.TrimRight(head+what, " ")
-}
-
-func (s screen) what(e events.Event) string {
-	switch e.Kind {
-	case events.Login:
-		return s.whose(e.Session) + s.from(e.Session)
-	case events.Logout:
-		return s.logout(e)
-	case events.Boot:
-		return s.text(e.Kernel)
-	case events.Crash:
-		return bounds(e) + knownFrom(e)
-	case events.Shutdown:
-		return strings.TrimPrefix(knownFrom(e), ", ")
-	case events.Clock:
-		if e.From.IsZero() {
-			return "set"
-		}
-		step := e.To.Sub(e.From)
-		if step < 0 {
-			return "set back by " + length(-step, true)
-		}
-		return "set forward by " + length(step, true)
-	case events.Gap:
-		if e.To.IsZero() {
-			return "records after this may be missing"
-		}
-		return "records may be missing until " + short(e.To)
-	}
-	return ""
-}
-
-func knownFrom(e events.Event) string {
-	if e.By == "" {
-		return ""
-	}
-	return ", as the " + string(e.By) + " shows"
-}
-
-// bounds says how much earlier or later than its time something may have happened.
-func bounds(e events.Event) string {
-	switch {
-	case e.Exact:
-		return "at this time"
-	case e.Most.IsZero():
-		return "at this time or later"
-	case e.Most.After(e.Time):
-		return "up to " + length(e.Most.Sub(e.Time), true) + " later"
-	}
-	return "up to " + length(e.Time.Sub(e.Least), true) + " earlier"
-}
-
-// whose says whose session it is.
-func (s screen) whose(who events.Session) string {
-	user := s.text(who.User)
-	if user == "" {
-		user = "somebody"
-	}
-	return user + " on " + s.text(who.Line)
-}
-
-// from says where a session came from. It is last in its line, as hosts may be long.
-func (s screen) from(who events.Session) string {
-	if who.Host == "" {
-		return ""
-	}
-	return ", from " + s.text(who.Host)
-}
-
-func (s screen) logout(e events.Event) string {
-	b := s.whose(e.Session)
-	if e.ForKnown {
-		b += ", after " + length(e.For, true)
-	}
-	switch e.EndedBy {
-	case events.ByLogout:
-	case events.ByKill:
-		b += fmt.Sprintf(", killed by signal %d", e.Signal)
-	case events.ByUtmpd:
-		b += ", closed by utmpd"
-	case events.ByNext:
-		b += ", replaced by the next login"
-	default:
-		b += ", by " + string(e.EndedBy)
-	}
-	if !e.Exact {
-		b += " (" + bounds(e) + ")"
-	}
-	return b + s.from(e.Session)
 }

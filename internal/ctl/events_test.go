@@ -255,11 +255,11 @@ func TestEventsReaderGone(t *testing.T) {
 	j.grow()
 	r := j.start(args...)
 	j.is(r.next(), 0)
-	r.pipe.Close()
-	j.grow()
+	r.pipe.Close() // which ends it, though nothing happens
 	if err := r.cmd.Wait(); err != nil || r.stderr.Len() > 0 {
 		t.Fatalf("%v, %s", err, r.stderr.String())
 	}
+	j.grow()
 	r = j.start(args...)
 	j.is(r.next(), 1)
 }

@@ -98,6 +98,28 @@ func (o *outlet) wait() error {
 // lastWrite is how long a reader may take once the command is told to end.
 const lastWrite = 100 * time.Millisecond
 
+// watch calls stop when the reader of a pipe has gone, so that a command that waits for news
+// ends with it, and not at the next news.
+func (o *outlet) watch(stop func()) {
+	f, ok := o.w.(*os.File)
+	if !ok {
+		return
+	}
+	fd := []unix.PollFd{{Fd: int32(f.Fd())}} // no events are asked for: POLLERR comes without
+	go func() {
+		for {
+			n, err := unix.Poll(fd, -1)
+			if err == unix.EINTR {
+				continue
+			}
+			if n > 0 && fd[0].Revents&(unix.POLLERR|unix.POLLHUP) != 0 {
+				stop()
+			}
+			return
+		}
+	}()
+}
+
 // close ends the goroutine, unless it hangs.
 func (o *outlet) close() { close(o.hand) }
 

@@ -109,8 +109,12 @@ var odd = []func(rng *rand.Rand, line string) utmpx.Record{
 	func(rng *rand.Rand, _ string) utmpx.Record {
 		return boots.CrashRecord(time.Time{}, boots.Exactness{Known: rng.IntN(2) == 0, Within: time.Minute}, boots.FromHeartbeat)
 	},
-	func(*rand.Rand, string) utmpx.Record { return utmpx.Record{Type: utmpx.OldTime, Line: "|", User: "date"} },
-	func(*rand.Rand, string) utmpx.Record { return utmpx.Record{Type: utmpx.NewTime, Line: "{", User: "date"} },
+	func(*rand.Rand, string) utmpx.Record {
+		return utmpx.Record{Type: utmpx.OldTime, Line: "|", User: "date"}
+	},
+	func(*rand.Rand, string) utmpx.Record {
+		return utmpx.Record{Type: utmpx.NewTime, Line: "{", User: "date"}
+	},
 	func(*rand.Rand, string) utmpx.Record {
 		return utmpx.Record{Type: utmpx.RunLevel, PID: '5' | 'N'<<8, Line: "~", User: "runlevel"}
 	},

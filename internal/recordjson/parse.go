@@ -3,11 +3,9 @@
 package recordjson
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/netip"
 	"slices"
 	"strings"
@@ -43,18 +41,11 @@ func Parse(line []byte) (utmpx.Record, error) {
 // fields returns the fields of an object that is all of the line.
 func fields(line []byte) (map[string]json.RawMessage, error) {
 	var given map[string]json.RawMessage
-	d := json.NewDecoder(bytes.NewReader(line))
-	if err := d.Decode(&given); err != nil {
-		if errors.Is(err, io.ErrUnexpectedEOF) {
-			err = errors.New("the line ends within the object")
-		}
+	if err := json.Unmarshal(line, &given); err != nil {
 		return nil, fmt.Errorf("not an object of JSON: %w", err)
 	}
 	if given == nil {
 		return nil, errors.New("not an object of JSON: null")
-	}
-	if _, err := d.Token(); err != io.EOF {
-		return nil, errors.New("more than one object of JSON")
 	}
 	return given, nil
 }

@@ -70,9 +70,9 @@ func TestAppend(t *testing.T) {
 func TestParseErrors(t *testing.T) {
 	for _, c := range []struct{ name, line, want string }{
 		{"no JSON", `[7]`, "not an object of JSON: json: cannot unmarshal array into Go value of type map[string]json.RawMessage"},
-		{"torn", `{"type":"USER_PRO`, "not an object of JSON: the line ends within the object"},
+		{"torn", `{"type":"USER_PRO`, "not an object of JSON: unexpected end of JSON input"},
 		{"null", `null`, "not an object of JSON: null"},
-		{"two", `{"type":7}{"type":7}`, "more than one object of JSON"},
+		{"two", `{"type":7}{"type":7}`, "not an object of JSON: invalid character '{' after top-level value"},
 		{"no type", `{}`, "field type: missing"},
 		{"unknown type", `{"type":"LOGIN"}`, `field type: "LOGIN" is neither a number nor a type such as USER_PROCESS`},
 		{"type beyond", `{"type":70000}`, `field type: "70000" is not a value of this field`},
@@ -159,5 +159,15 @@ func BenchmarkAppend(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		out = Append(out[:0], r)
+	}
+}
+
+func BenchmarkParse(b *testing.B) {
+	line := Append(nil, utmpx.Glibc384LE.Decode(string(encode(b, utmpx.Glibc384LE, sample()))))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := Parse(line); err != nil {
+			b.Fatal(err)
+		}
 	}
 }
