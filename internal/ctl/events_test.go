@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"utmpd.dev/utmpd/utmpx"
 )
@@ -283,22 +284,32 @@ func TestEventsSlowReader(t *testing.T) {
 	whole, err := exec.Command("utmpctl", "events", "-json", "-f", j.wtmp).Output()
 	j.check(err)
 	rng := rand.New(rand.NewPCG(3, 11))
-	for name, sig := range map[string]os.Signal{"told": syscall.SIGTERM, "killed": syscall.SIGKILL} {
-		t.Run(name, func(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		sig   os.Signal
+		least int // bytes to read: a run that is killed keeps the cursor after some records only
+	}{
+		{"told", syscall.SIGTERM, 0},
+		{"killed", syscall.SIGKILL, 2_500_000},
+	} {
+		t.Run(c.name, func(t *testing.T) {
 			cursor := filepath.Join(t.TempDir(), "cursor")
 			var got strings.Builder
-			for ended := false; !ended; {
+			ended := false
+			for round := 0; round < 40 && !ended; round++ {
 				r := j.start("events", "-json", "-f", j.wtmp, "-cursor", cursor)
-				n, err := io.CopyN(&got, r.lines, int64(300_000+rng.IntN(2_000_000)))
+				// The pipe is as small as it can be: the next writes hang.
+				_, _ = unix.FcntlInt(r.pipe.Fd(), setPipeSize, atomicWrite)
+				n, err := io.CopyN(&got, r.lines, int64(c.least+rng.IntN(900_000)))
 				ended = err == io.EOF
-				code, rest := r.end(sig)
+				code, rest := r.end(c.sig)
 				got.WriteString(rest)
-				if sig == syscall.SIGTERM && code != 0 || r.stderr.Len() > 0 {
+				if c.sig == syscall.SIGTERM && code != 0 || r.stderr.Len() > 0 {
 					t.Fatalf("after %d bytes: status %d, stderr %q", n, code, r.stderr.String())
 				}
 			}
 			text := got.String()
-			if sig == syscall.SIGKILL {
+			if c.sig == syscall.SIGKILL {
 				text = once(text)
 			}
 			if text != string(whole) {
@@ -307,6 +318,9 @@ func TestEventsSlowReader(t *testing.T) {
 		})
 	}
 }
+
+// setPipeSize is F_SETPIPE_SZ of Linux.
+const setPipeSize = 1031
 
 // once leaves out lines that were before.
 func once(text string) string {
