@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"testing"
@@ -55,9 +56,12 @@ func TestBackwardAcrossFiles(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			both(t, func(t *testing.T, w world) {
 				tt.files(t, w)
-				got := lines(t, openLog(w).AllBackward(t.Context()))
-				if d := cmp.Diff(words(tt.want), got); d != "" {
-					t.Errorf("-want +got:\n%s", d)
+				for name, all := range map[string]iter.Seq2[logs.Entry, error]{
+					"all": openLog(w).AllBackward(t.Context()), "every": openLog(w).EveryBackward(t.Context()),
+				} {
+					if d := cmp.Diff(words(tt.want), lines(t, all)); d != "" {
+						t.Errorf("%s: -want +got:\n%s", name, d)
+					}
 				}
 			})
 		})

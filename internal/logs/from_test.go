@@ -34,7 +34,7 @@ func lines(t *testing.T, seq func(func(logs.Entry, error) bool)) []string {
 			_, name, _ := strings.Cut(err.Error(), "wtmp")
 			got = append(got, "ERROR wtmp"+strings.Split(name, ":")[0])
 		default:
-			got = append(got, e.Line)
+			got = append(got, strings.Clone(e.Line))
 		}
 	}
 	return got

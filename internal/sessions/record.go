@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package sessions
+
+import (
+	"time"
+
+	"utmpd.dev/utmpd/internal/boots"
+	"utmpd.dev/utmpd/internal/session"
+	"utmpd.dev/utmpd/utmpx"
+)
+
+// meaning is what a record means for sessions.
+type meaning int
+
+const (
+	other    meaning = iota // the system was up
+	nothing                 // init writes it before the record of the boot, too
+	login                   // a session begins
+	logout                  // the session of its line ends
+	vacant                  // a getty has the line: its session has ended
+	lineless                // the end of a process, without a line
+	boot                    // the system was booted
+	ended                   // the system goes down, or has gone down
+	oldClock
+	newClock
+)
+
+func meaningOf(r *utmpx.Record) meaning {
+	if r.Line != "" && r.Line[0] != '~' {
+		switch r.Type {
+		case utmpx.UserProcess:
+			if r.User != "" {
+				return login
+			}
+			return logout
+		case utmpx.DeadProcess:
+			return logout
+		case utmpx.InitProcess, utmpx.LoginProcess:
+			return vacant
+		}
+	}
+	switch kind := boots.KindOf(*r); {
+	case kind.BeginsBoot():
+		return boot
+	case kind == boots.Ended:
+		return ended
+	case kind == boots.OldClock:
+		return oldClock
+	case kind == boots.NewClock:
+		return newClock
+	case r.Type == utmpx.DeadProcess && r.Line == "" && r.PID > 0 && r.ID != "":
+		return lineless
+	case kind == boots.Init || r.Type == utmpx.RunLevel || r.Type == utmpx.Empty:
+		return nothing
+	}
+	return other
+}
+
+// alive reports whether such a record shows that the system was up.
+func (m meaning) alive() bool { return m != nothing && m != lineless && m != boot && m != ended }
+
+// end is what ends a session, at its place in the log.
+type end struct {
+	by     Ending
+	at     utmpx.Time
+	pid    int32
+	exit   utmpx.Exit
+	within time.Duration   // of Utmpd: the session ended up to that much earlier
+	exact  boots.Exactness // of a crash that is recorded
+	source boots.Source    // of a crash
+	booted bool            // it is the record of a boot, before which no end is recorded
+	life   utmpx.Time      // of booted: the last sign of life before it; zero: none
+	seq    int             // the number of its record in the reading
+	place  place
+	user   name // of by Replaced by a login
+}
+
+// place is what was read until a record.
+type place struct {
+	stepped time.Duration // the sum of the steps of the clock
+	jumps   int           // steps of unknown size
+	holes   int           // damaged parts
+}
+
+// to returns what lies between two places; the other one was read later.
+func (p place) to(later place) place {
+	return place{later.stepped - p.stepped, later.jumps - p.jumps, later.holes - p.holes}
+}
+
+// name is a user's name, without memory of its own.
+type name struct {
+	text [32]byte
+	n    int
+}
+
+func nameOf(s string) (n name) {
+	n.n = len(s)
+	copy(n.text[:], s)
+	return n
+}
+
+// logoutOf returns the end that a logout's record tells.
+func logoutOf(r *utmpx.Record) end {
+	e := end{by: Logout, at: r.Time, pid: r.PID, exit: r.Exit}
+	if r.Type != utmpx.DeadProcess {
+		return e
+	}
+	if within, ours := session.ParseMark(*r); ours {
+		e.by, e.within = Utmpd, within
+	} else if r.Exit.Termination != 0 {
+		e.by = Killed
+	}
+	return e
+}
+
+// nextOf returns the end of a session that the next record of its line shows.
+func nextOf(r *utmpx.Record, what meaning) end {
+	e := end{by: Replaced, at: r.Time, pid: r.PID}
+	if what == login {
+		e.user = nameOf(r.User)
+	}
+	return e
+}
+
+// systemOf returns the end of all sessions that a record of the system tells.
+func systemOf(r *utmpx.Record, what meaning) end {
+	if what == boot {
+		return end{by: Crash, at: r.Time, source: boots.FromRecords, booted: true}
+	}
+	if exact, by, ok := boots.ParseCrash(*r); ok {
+		return end{by: Crash, at: r.Time, exact: exact, source: by}
+	}
+	return end{by: Shutdown, at: r.Time}
+}
+
+// again is how far apart the records of one login may be.
+const again = 2 * time.Second
+
+// repeats reports whether a login and the next record of its line are one login that was
+// recorded twice, as by a program and by PAM.
+func (e *end) repeats(r *utmpx.Record, between place) bool {
+	return e.by == Replaced && e.pid == r.PID && between.holes == 0 && e.user.n > 0 &&
+		e.at.Time().Sub(r.Time.Time()).Abs() <= again && e.user == nameOf(r.User)
+}
+
+// owns reports whether a logout is surely that of a login, though records between them are
+// missing.
+func (e *end) owns(r *utmpx.Record) bool {
+	switch e.by {
+	case Logout, Killed, Utmpd:
+		return e.pid == r.PID && e.pid > 0
+	}
+	return false
+}
+
+// finish returns the session of a login with that end, which is nil if there is none.
+func finish(r *utmpx.Record, e *end, between place) Session {
+	s := Session{Login: *r, From: r.Time.Time(), Stepped: between.stepped, Jumped: between.jumps > 0}
+	if e == nil {
+		if s.End = Open; between.holes > 0 {
+			s.End, s.Least = Unknown, s.From
+		}
+		return s
+	}
+	s.End, s.To, s.Least = e.by, e.at.Time(), s.From
+	switch {
+	case between.holes > 0 && !e.owns(r):
+		s.End, s.Most = Unknown, s.To
+	case e.booted:
+		s.By, s.Most = e.source, s.To
+		if s.To = e.life.Time(); e.life == (utmpx.Time{}) || s.To.Before(s.From) {
+			s.To = s.From
+		}
+		s.Least = s.To
+	case e.by == Crash:
+		s.By = e.source
+		s.crashed(s.To, e.exact)
+	case e.by == Replaced:
+		s.Most = s.To
+	case e.within > 0:
+		s.Exit, s.Most = e.exit, s.To
+		if least := s.To.Add(-e.within); least.After(s.From) {
+			s.Least = least
+		}
+	default:
+		s.Exit, s.Exact, s.Least, s.Most = e.exit, true, s.To, s.To
+	}
+	s.agree()
+	return s
+}
+
+// open notes that the session was still on when the log ended.
+func (s *Session) open(end time.Time) {
+	if s.Least = s.From; end.After(s.From) {
+		s.Least = end
+	}
+}
+
+// agree takes back what the clocks contradict: no session ends before it begins.
+func (s *Session) agree() {
+	negative := s.To.Sub(s.From) < s.Stepped || !s.Most.IsZero() && s.Most.Sub(s.From) < s.Stepped
+	if negative || s.Jumped || s.Most.Before(s.Least) {
+		s.Most = time.Time{}
+	}
+	if (negative || s.Jumped) && (s.Exact || s.Least.Before(s.From)) {
+		s.Exact, s.Least = false, s.From
+	}
+}
+
+// orphan returns the session of a logout whose login the log lacks.
+func orphan(r utmpx.Record, e *end) Session {
+	s := finish(&r, e, place{})
+	s.From = time.Time{}
+	return s
+}
