@@ -13,6 +13,7 @@ import (
 	"utmpd.dev/utmpd/internal/clock"
 	"utmpd.dev/utmpd/internal/initsystem"
 	"utmpd.dev/utmpd/internal/proc"
+	"utmpd.dev/utmpd/internal/session"
 )
 
 // machine is the system that utmpctl works on. Tests replace it.
@@ -23,13 +24,18 @@ type machine struct {
 	bootID     func() (string, error)
 	release    func() string // kernel release
 	initsystem func() initsystem.Writes
-	volatile   func(file string) bool           // the file cannot be from before this boot
-	makeFile   func(file string) error          // creates an empty file for the group utmp; fs.ErrExist if it exists
-	alive      func(pid int32) bool             // also true if unknown
-	describe   func(pid int32) proc.Description // zero if unknown
-	led        func(lines []string) []bool      // the lines that have, or may have, a session leader
-	within     func(pid, of int32) bool         // a process is the other one's descendant, or may be
-	patience   time.Duration                    // maximum wait for a lock: a boot must not hang
+	volatile   func(file string) bool             // the file cannot be from before this boot
+	makeFile   func(file string) error            // creates an empty file for the group utmp; fs.ErrExist if it exists
+	alive      func(pid int32) bool               // also true if unknown
+	describe   func(pid int32) proc.Description   // zero if unknown
+	open       func(pid int32) (p found, ok bool) // false: no living process has it
+	look       func([]session.Sight) []session.Sighting
+	gather     func([]session.Question) []session.Evidence
+	activities func(lines []string) (map[string]proc.Activity, error)
+	logins     func() ([]proc.Login, error)
+	led        func(lines []string) []bool // the lines that have, or may have, a session leader
+	within     func(pid, of int32) bool    // a process is the other one's descendant, or may be
+	patience   time.Duration               // maximum wait for a lock: a boot must not hang
 }
 
 // thisMachine returns the system that the program runs on.
@@ -45,6 +51,11 @@ func thisMachine() machine {
 		makeFile:   makeFile,
 		alive:      alive,
 		describe:   describe,
+		open:       open,
+		look:       proc.Look,
+		gather:     proc.Gather,
+		activities: proc.Activities,
+		logins:     proc.Logins,
 		led:        led,
 		within:     proc.Within,
 		patience:   10 * time.Second,
@@ -107,6 +118,28 @@ func alive(pid int32) bool {
 func describe(pid int32) proc.Description {
 	d, _ := proc.Describe(pid)
 	return d
+}
+
+// found is a process that lives.
+type found struct {
+	id     session.ID
+	nobody session.Nobody // why it cannot be a session's
+	how    string         // how it was asked whether it lives
+}
+
+func open(pid int32) (f found, ok bool) {
+	how := "pidfd"
+	p, err := proc.Open(pid)
+	if err != nil && !errors.Is(err, proc.ErrGone) {
+		how = "kill(2) and /proc"
+		p, err = proc.Find(pid)
+	}
+	if err != nil {
+		return found{id: session.ID{PID: pid}, how: "nothing"}, !errors.Is(err, proc.ErrGone)
+	}
+	defer p.Close()
+	ended, _ := p.Ended()
+	return found{p.ID(), p.Nobody(), how}, !ended
 }
 
 func led(lines []string) []bool {

@@ -154,11 +154,17 @@ func logins(dir string) ([]Login, error) {
 }
 
 // linesBelow returns the names of the terminals that a process, or one below it, leads.
+// One that was made below another of them, as script(1) does, is no login's.
 func (t tree) linesBelow(pid int32) (names []string) {
-	for tty, leaders := range t.leaders {
-		name := nameOf(tty)
+	leads := map[int32]bool{}
+	for _, leaders := range t.leaders {
 		for _, id := range leaders {
-			if name != "" && (id.PID == pid || t.descends(id.PID, pid)) && !contained(id.PID) {
+			leads[id.PID] = true
+		}
+	}
+	for tty, leaders := range t.leaders {
+		for _, id := range leaders {
+			if name := nameOf(tty); name != "" && t.descends(id.PID, pid, leads) && !contained(id.PID) {
 				names = append(names, name)
 				break
 			}
@@ -168,11 +174,15 @@ func (t tree) linesBelow(pid int32) (names []string) {
 	return names
 }
 
-// descends reports whether a process is below another one.
-func (t tree) descends(pid, from int32) bool {
-	for n := 0; n < maxAbove; n++ {
-		if pid = t.parents[pid]; pid <= 0 || pid == from {
-			return pid == from
+// descends reports whether a process is that one, or below it with no other leader of a
+// terminal in between.
+func (t tree) descends(pid, from int32, leads map[int32]bool) bool {
+	for range maxAbove {
+		if pid == from {
+			return true
+		}
+		if pid = t.parents[pid]; pid <= 0 || pid != from && leads[pid] {
+			return false
 		}
 	}
 	return false

@@ -18,8 +18,11 @@ import (
 // Load reads the state in the file at path. It follows no symbolic link and waits for
 // nothing but the disk. Its errors are [fs.ErrNotExist], and [ErrCorrupt] also if the
 // file is not a regular file of root or the effective user that no one else can write.
-func Load(path string) (State, error) {
-	b, err := read(path)
+func Load(path string) (State, error) { return LoadOf(path, os.Geteuid()) }
+
+// LoadOf is Load for a file that may belong to that user, too.
+func LoadOf(path string, owner int) (State, error) {
+	b, err := read(path, owner)
 	if err != nil {
 		return State{}, fmt.Errorf("state: %w", err)
 	}
@@ -30,7 +33,7 @@ func Load(path string) (State, error) {
 	return s, nil
 }
 
-func read(path string) ([]byte, error) {
+func read(path string, owner int) ([]byte, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
 	if errors.Is(err, syscall.ELOOP) {
 		return nil, corrupt(path, "is a symbolic link")
@@ -43,7 +46,7 @@ func read(path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if why := distrust(info); why != "" {
+	if why := distrust(info, owner); why != "" {
 		return nil, corrupt(path, why)
 	}
 	// If there is one byte more than the size, the file grew while it was read.
@@ -59,7 +62,7 @@ func read(path string) ([]byte, error) {
 }
 
 // distrust returns why a file must not be used, "" if it may.
-func distrust(info fs.FileInfo) string {
+func distrust(info fs.FileInfo, owner int) string {
 	st, ok := info.Sys().(*syscall.Stat_t)
 	switch {
 	case !info.Mode().IsRegular():
@@ -68,7 +71,7 @@ func distrust(info fs.FileInfo) string {
 		return "is too large"
 	case info.Mode().Perm()&0o022 != 0:
 		return "can be written by others"
-	case !ok || st.Uid != 0 && int64(st.Uid) != int64(os.Geteuid()):
+	case !ok || st.Uid != 0 && int64(st.Uid) != int64(owner):
 		return "belongs to another user"
 	}
 	return ""

@@ -28,6 +28,7 @@
 //	waits.go       logouts that wait for a process
 //	alone.go       logins that stand in the wtmpx file alone
 //	checkpoint.go  what a later run must know
+//	view.go        what people may want to know
 package table
 
 import (

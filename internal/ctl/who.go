@@ -1,0 +1,356 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package ctl
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"utmpd.dev/utmpd/internal/config"
+	"utmpd.dev/utmpd/internal/proc"
+	"utmpd.dev/utmpd/internal/recfile"
+	"utmpd.dev/utmpd/internal/session"
+	"utmpd.dev/utmpd/internal/snapshot"
+	judge "utmpd.dev/utmpd/internal/table"
+	"utmpd.dev/utmpd/utmpx"
+)
+
+func whoCommand() command {
+	return command{
+		name:    "who",
+		summary: "show who is on, since when, from where, and what they do",
+		about: `A record whose session has ended is marked as a ghost. With -v it says of each
+record whether its session lives, how that is known, and what utmpd will do.`,
+		options: []option{
+			{name: "v", help: "explain each record"},
+			{name: "count", help: "print the number of sessions alone; ghosts do not count"},
+			jsonOption,
+			{name: "f", arg: "FILE", help: "read FILE, of any machine, and nothing else"},
+			configOption,
+		},
+		examples: []string{
+			"who           # who is on",
+			"who -v pts/3  # why is that entry there?",
+		},
+		args: argument{name: "[USER|LINE]", help: "the user or line to show", most: 1},
+		run:  who,
+	}
+}
+
+// presence is a session of the present, as who shows it.
+type presence struct {
+	user, line, host string
+	record           *utmpx.Record // nil: only logind has the session
+	slot             int
+	since            time.Time
+	pid              int32 // of the record, or logind's leader
+	login            *proc.Login
+	judged           bool // verdict is known
+	verdict          verdict
+	activity         proc.Activity
+	process          proc.Description // of pid, if it lives
+}
+
+// ghost reports whether the session has ended, though it is recorded.
+func (p *presence) ghost() bool {
+	if p.record == nil {
+		return !p.login.Lives
+	}
+	return p.judged && p.verdict.Standing == judge.Dead
+}
+
+// attendance is all that who knows.
+type attendance struct {
+	in      call
+	cfg     config.Config
+	snap    *snapshot.Snapshot
+	own     bool // the file is this machine's own
+	all     []*presence
+	others  map[utmpx.Type]int // records that are no session's
+	daemon  knowledge
+	hidden  error // why processes may be hidden
+	trouble error // what could not be read
+}
+
+func who(in call) error {
+	a := &attendance{in: in, others: map[utmpx.Type]int{}}
+	if err := a.read(); err != nil {
+		return err
+	}
+	if a.own {
+		a.assess()
+		a.addLogins()
+		a.watchActivity()
+	}
+	a.choose()
+	switch {
+	case in.set["count"]:
+		fmt.Fprintln(in.stdout, a.count())
+	case in.set["json"]:
+		a.trouble = errors.Join(a.trouble, a.writeJSON())
+	case in.set["v"]:
+		a.trouble = errors.Join(a.trouble, a.explain())
+	default:
+		a.trouble = errors.Join(a.trouble, a.writeTable())
+	}
+	if a.hidden != nil && !in.set["count"] {
+		tell(in.stderr, fmt.Sprintf("who: some processes cannot be seen, as root they can: %v", a.hidden))
+	}
+	return a.trouble
+}
+
+// read reads the utmpx file.
+func (a *attendance) read() error {
+	var err error
+	if a.cfg, err = a.in.settings(); err != nil {
+		return err
+	}
+	name := a.in.value("f")
+	a.own = name == ""
+	if a.own {
+		name = a.cfg.UtmpxFile
+	} else if name, err = filepath.EvalSymlinks(name); err != nil {
+		return err
+	}
+	a.snap, err = recfile.NewFile(name, recfile.Options{}).Snapshot(nil)
+	switch {
+	case errors.Is(err, recfile.ErrTooLong):
+		a.trouble = err // what was read is shown
+	case errors.Is(err, fs.ErrNotExist) && a.own:
+		a.trouble = err // logind may have sessions
+		return nil
+	case err != nil:
+		return err
+	}
+	for slot, r := range a.snap.All() {
+		if r.Type != utmpx.UserProcess {
+			a.others[r.Type]++
+			continue
+		}
+		a.all = append(a.all, &presence{user: r.User, line: r.Line, host: hostOf(r), record: &r, slot: slot, since: r.Time.Time(), pid: r.PID})
+	}
+	return nil
+}
+
+// hostOf returns where a login came from.
+func hostOf(r utmpx.Record) string {
+	if ip, ok := r.IP(); ok && r.Host == "" {
+		return ip.String()
+	}
+	return r.Host
+}
+
+// assess judges the records.
+func (a *attendance) assess() {
+	a.daemon = a.in.knowledge(a.cfg)
+	verdicts := a.in.on.assess(a.snap, a.cfg.KeepBusyLines, a.daemon.checkpoint())
+	for _, p := range a.all {
+		p.verdict, p.judged = verdicts[p.slot], true
+		p.process = a.in.on.describe(p.pid)
+	}
+}
+
+// addLogins adds the sessions that only logind has.
+func (a *attendance) addLogins() {
+	logins, err := a.in.on.logins()
+	if err != nil {
+		a.trouble = errors.Join(a.trouble, err)
+	}
+	if len(logins) > 0 && errors.Is(a.trouble, fs.ErrNotExist) {
+		a.trouble = nil
+	}
+	for i := range logins {
+		l := &logins[i]
+		if a.records(l) || !l.Lives && l.State == "closing" && !a.in.set["v"] {
+			continue
+		}
+		lines := l.Lines
+		if l.TTY != "" {
+			lines = []string{l.TTY}
+		} else if len(lines) == 0 {
+			lines = []string{l.Display}
+		}
+		for _, line := range lines {
+			a.all = append(a.all, &presence{user: l.User, line: line, host: l.Host, since: l.Began, pid: l.Leader, login: l, process: a.in.on.describe(l.Leader)})
+		}
+	}
+}
+
+// records reports whether a living record is that of logind's session: by its process, or
+// the user and the terminal or display.
+func (a *attendance) records(l *proc.Login) bool {
+	display, shown := session.ParseDisplay(l.Display, 0)
+	for _, p := range a.all {
+		if p.record == nil || p.ghost() {
+			continue
+		}
+		on, isDisplay := session.ParseDisplay(p.line, p.pid)
+		switch {
+		case p.pid == l.Leader, a.below(p.pid, l.Leader):
+		case p.user != l.User:
+			continue
+		case p.line == l.TTY, slices.Contains(l.Lines, p.line), shown && isDisplay && on.Same(display):
+		default:
+			continue
+		}
+		p.login = l
+		return true
+	}
+	return false
+}
+
+// below reports whether a process descends from another one.
+func (a *attendance) below(pid, from int32) bool {
+	for range 64 {
+		if pid <= 1 || from <= 1 {
+			return false
+		}
+		if pid = a.in.on.describe(pid).Parent; pid == from {
+			return true
+		}
+	}
+	return false
+}
+
+// watchActivity looks what happens on the terminals.
+func (a *attendance) watchActivity() {
+	if a.in.set["count"] {
+		return
+	}
+	var lines []string
+	for _, p := range a.all {
+		if p.line != "" && !slices.Contains(lines, p.line) {
+			lines = append(lines, p.line)
+		}
+	}
+	seen, err := a.in.on.activities(lines)
+	if len(a.all) > 0 {
+		a.hidden = err
+	}
+	for _, p := range a.all {
+		p.activity = seen[p.line]
+	}
+}
+
+// choose leaves those that were asked for, and sorts them: by user, then by line with
+// numbers by their value.
+func (a *attendance) choose() {
+	if len(a.in.args) > 0 {
+		name := strings.TrimPrefix(a.in.args[0], "/dev/")
+		a.all = slices.DeleteFunc(a.all, func(p *presence) bool { return p.user != name && p.line != name })
+	}
+	slices.SortStableFunc(a.all, func(p, q *presence) int {
+		return cmp.Or(cmp.Compare(p.user, q.user), byNumbers(p.line, q.line), p.since.Compare(q.since))
+	})
+}
+
+// byNumbers compares texts with their first number by its value: pts/2 before pts/10.
+func byNumbers(a, b string) int {
+	digit := func(r rune) bool { return r >= '0' && r <= '9' }
+	i, j := strings.IndexFunc(a, digit), strings.IndexFunc(b, digit)
+	if i < 0 || j < 0 || a[:i] != b[:j] {
+		return strings.Compare(a, b)
+	}
+	m, errA := strconv.Atoi(a[i:])
+	n, errB := strconv.Atoi(b[j:])
+	if errA != nil || errB != nil {
+		return strings.Compare(a, b)
+	}
+	return cmp.Compare(m, n)
+}
+
+// count returns how many sessions there are. What may be one counts.
+func (a *attendance) count() (n int) {
+	for _, p := range a.all {
+		if !p.ghost() {
+			n++
+		}
+	}
+	return n
+}
+
+// idle returns for how long nobody has typed. known is false if that is not known.
+func (a *attendance) idle(p *presence) (d time.Duration, known bool) {
+	if p.ghost() || p.activity.Used.IsZero() {
+		return 0, false
+	}
+	return max(0, a.in.on.now().Sub(p.activity.Used)), true
+}
+
+// doing returns what runs in the foreground of the session's terminal or, if it has none
+// that can be seen, what its process is.
+func (p *presence) doing() proc.Description {
+	switch {
+	case p.ghost():
+	case p.activity.Running.ID.PID != 0:
+		return p.activity.Running
+	case p.activity.Leader.ID.PID != 0:
+		return p.activity.Leader
+	case p.record == nil || p.judged && p.verdict.Standing == judge.Lives && !p.verdict.Led:
+		return p.process
+	}
+	return proc.Description{}
+}
+
+// note returns what is particular about a session.
+func (p *presence) note() string {
+	switch {
+	case p.record == nil && !p.login.Lives:
+		return "logind only, ended"
+	case p.record == nil:
+		return "logind only"
+	case !p.judged:
+		return ""
+	case p.ghost():
+		return "ghost"
+	case p.verdict.Standing == judge.Lives && p.verdict.Led:
+		return fmt.Sprintf("lives by %d", p.verdict.Process.PID)
+	case p.verdict.Standing != judge.Lives:
+		return "in doubt"
+	}
+	return ""
+}
+
+// writeTable prints a line for each session. A column that nobody has is left out.
+func (a *attendance) writeTable() error {
+	s := a.in.screen()
+	zone := a.in.on.now().Local().Format("MST")
+	cols := []column{
+		{name: "USER", least: 8}, {name: "LINE", least: 8}, {name: "FROM", least: 8}, {name: "SINCE (" + zone + ")"},
+		{name: "IDLE", right: true}, {name: "WHAT", least: 8}, {name: "NOTE"},
+	}
+	var rows [][]string
+	for _, p := range a.all {
+		idle := ""
+		if d, known := a.idle(p); known {
+			idle = length(d, true)
+		}
+		rows = append(rows, []string{s.text(p.user), s.text(p.line), s.text(p.host), ever(p.since), idle, s.text(p.doing().Command), p.note()})
+	}
+	used := make([]bool, len(cols))
+	for i := range cols {
+		used[i] = i < 2 || slices.ContainsFunc(rows, func(r []string) bool { return r[i] != "" })
+	}
+	t := s.table(a.in.stdout, only(cols, used)...)
+	for _, r := range rows {
+		t.row(only(r, used)...)
+	}
+	return t.flush()
+}
+
+// only returns the elements that are used.
+func only[T any](all []T, used []bool) (some []T) {
+	for i, v := range all {
+		if used[i] {
+			some = append(some, v)
+		}
+	}
+	return some
+}
