@@ -18,6 +18,8 @@ import (
 	"utmpd.dev/utmpd/internal/heartbeat"
 	"utmpd.dev/utmpd/internal/initsystem"
 	"utmpd.dev/utmpd/internal/logs"
+	"utmpd.dev/utmpd/internal/proc"
+	"utmpd.dev/utmpd/internal/session"
 	"utmpd.dev/utmpd/internal/sysfile"
 	"utmpd.dev/utmpd/utmpx"
 )
@@ -35,6 +37,7 @@ type lab struct {
 	init    time.Duration // from the kernel's start to that of process 1
 	slept   time.Duration
 	wait    time.Duration
+	scene   scene
 }
 
 // day is the day of the tests.
@@ -132,6 +135,16 @@ func (l *lab) machine() machine {
 		alive:    func(pid int32) bool { return l.living[pid] },
 		patience: l.wait,
 		led:      func(lines []string) []bool { return make([]bool, len(lines)) },
+		open: func(pid int32) (found, bool) {
+			return found{id: session.ID{PID: pid}, how: "pidfd"}, l.living[pid]
+		},
+		look:   func(sights []session.Sight) []session.Sighting { return l.scene.look(sights) },
+		gather: func(qs []session.Question) []session.Evidence { return l.scene.gather(qs) },
+		activities: func([]string) (map[string]proc.Activity, error) {
+			return l.scene.lines, l.scene.hidden
+		},
+		describe: func(pid int32) proc.Description { return l.scene.processes[pid] },
+		logins:   func() ([]proc.Login, error) { return l.scene.logins, nil },
 	}
 }
 

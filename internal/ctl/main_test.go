@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -33,6 +34,7 @@ func TestScript(t *testing.T) {
 		Dir: "testdata/script",
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("TZ", "UTC")
+			env.Setenv("TESTPID", strconv.Itoa(os.Getpid()))
 			conf := "BOOT_RECORDS=yes\n"
 			for _, kv := range [][2]string{{"UTMPX_FILE", "utmp"}, {"WTMPX_FILE", "wtmp"}, {"STATE_DIR", "state"}, {"RUN_DIR", "run"}} {
 				conf += fmt.Sprintf("%s='%s'\n", kv[0], filepath.Join(env.WorkDir, kv[1]))
@@ -43,6 +45,8 @@ func TestScript(t *testing.T) {
 			"record": record,
 			"beat":   beat,
 			"utmpd":  standIn,
+
+			"session": recordSession,
 		},
 	})
 }
@@ -56,9 +60,13 @@ func record(ts *testscript.TestScript, _ bool, args []string) {
 		"login":    login("pts/0", 900, when),
 		"closed":   {Type: utmpx.DeadProcess, PID: 900, Line: "pts/0", Host: session.Mark(at(when), time.Time{}), Time: utmpx.TimeOf(at(when))},
 	}[args[1]]
+	appendTo(ts, args[0], r)
+}
+
+func appendTo(ts *testscript.TestScript, name string, r utmpx.Record) {
 	b, err := utmpx.Native().Encode(r)
 	ts.Check(err)
-	f, err := os.OpenFile(ts.MkAbs(args[0]), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	f, err := os.OpenFile(ts.MkAbs(name), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	ts.Check(err)
 	defer f.Close()
 	_, err = f.Write(b)
@@ -107,4 +115,14 @@ func standIn(ts *testscript.TestScript, kill bool, args []string) {
 		text = text[:at] + arg + "\n" + rest
 	}
 	ts.Check(os.WriteFile(filepath.Join(ts.MkAbs("run"), "status"), []byte(text), 0o644))
+}
+
+// session FILE USER LINE PID HOST TIME appends a record of a session. USER may have escapes
+// as in Go.
+func recordSession(ts *testscript.TestScript, _ bool, args []string) {
+	user, err := strconv.Unquote(`"` + args[1] + `"`)
+	ts.Check(err)
+	pid, err := strconv.ParseInt(args[3], 10, 32)
+	ts.Check(err)
+	appendTo(ts, args[0], utmpx.Record{Type: utmpx.UserProcess, User: user, Line: args[2], PID: int32(pid), Host: args[4], Time: utmpx.TimeOf(at(args[5]))})
 }
