@@ -76,22 +76,28 @@ func (k knowledge) watch(p *presence) string {
 		return "does not run"
 	}
 	e, listed := k.entries[judge.Sum(p.record.Raw())]
-	unwatched := k.health.Unwatched
 	switch {
-	case listed && !e.End.IsZero() && e.Exact:
-		return "saw the end of process " + fmt.Sprint(e.ID.PID) + " at " + short(e.End) + " (" + e.Status.String() + ")"
-	case listed && !e.End.IsZero():
-		return fmt.Sprintf("found process %d dead at %s", e.ID.PID, short(e.End))
-	case listed && unwatched == 0:
-		return fmt.Sprintf("watches process %d, known since %s", e.ID.PID, short(e.Since))
 	case listed:
-		return fmt.Sprintf("knows process %d; of its sessions %d are not watched, which ones is not known", e.ID.PID, unwatched)
+		return k.entry(e)
 	case k.saved != nil:
 		return "follows no process for this record, as far as it has saved"
-	case unwatched == 0 && k.health.Watched == k.health.Sessions && k.health.Sessions > 0 && p.since.Before(k.health.LastScan):
+	case k.health.Unwatched == 0 && k.health.Watched == k.health.Sessions && k.health.Sessions > 0 && p.since.Before(k.health.LastScan):
 		return "watches it, as all sessions (by its status)"
 	}
 	return fmt.Sprintf("unknown: its table cannot be read; it watches %d of %d sessions (by its status)", k.health.Watched, k.health.Sessions)
+}
+
+// entry returns what utmpd has saved of a session.
+func (k knowledge) entry(e session.Entry) string {
+	switch {
+	case !e.End.IsZero() && e.Exact:
+		return fmt.Sprintf("saw the end of process %d at %s (%v)", e.ID.PID, short(e.End), e.Status)
+	case !e.End.IsZero():
+		return fmt.Sprintf("found process %d dead at %s", e.ID.PID, short(e.End))
+	case k.health.Unwatched == 0:
+		return fmt.Sprintf("watches process %d, known since %s", e.ID.PID, short(e.Since))
+	}
+	return fmt.Sprintf("knows process %d; of its sessions %d are not watched, which ones is not known", e.ID.PID, k.health.Unwatched)
 }
 
 // next returns what utmpd will do with a record, and when.

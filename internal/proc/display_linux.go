@@ -208,30 +208,19 @@ func parseLogind(text []byte) (l logindSession) {
 	for line := range bytes.Lines(text) {
 		key, value, _ := strings.Cut(strings.TrimSpace(string(line)), "=")
 		value = strings.Trim(value, `"`)
+		l.about.set(key, value)
 		switch key {
 		case "USER":
 			l.user = value
 		case "CLASS":
 			l.class = value
-		case "SERVICE":
-			l.about.Service = value
-		case "STATE":
-			l.about.State = value
-		case "REMOTE_HOST":
-			l.about.Host = value
-		case "REALTIME":
-			if usec, err := strconv.ParseInt(value, 10, 64); err == nil {
-				l.about.Began = time.UnixMicro(usec)
-			}
 		case "DISPLAY":
-			l.about.Display = value
 			l.display, l.hasX = session.ParseDisplay(value, 0)
 		case "VTNR":
 			if vt, err := strconv.Atoi(value); err == nil {
 				l.vt = vt
 			}
 		case "TTY":
-			l.about.TTY = strings.TrimPrefix(value, "/dev/")
 			if d, ok := session.ParseVT(value); ok && l.vt == 0 {
 				l.vt = d.VT
 			}
@@ -243,6 +232,26 @@ func parseLogind(text []byte) (l logindSession) {
 		}
 	}
 	return l
+}
+
+// set takes in a value that is for people alone.
+func (l *Login) set(key, value string) {
+	switch key {
+	case "SERVICE":
+		l.Service = value
+	case "STATE":
+		l.State = value
+	case "REMOTE_HOST":
+		l.Host = value
+	case "TTY":
+		l.TTY = strings.TrimPrefix(value, "/dev/")
+	case "DISPLAY":
+		l.Display = value
+	case "REALTIME":
+		if usec, err := strconv.ParseInt(value, 10, 64); err == nil {
+			l.Began = time.UnixMicro(usec)
+		}
+	}
 }
 
 // xServers returns the X servers that live. If the error is not nil, there may be
