@@ -364,3 +364,49 @@ func TestDumpFollow(t *testing.T) {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
 }
+
+// TestEventsCursor: whatever happens to the log between two runs, as long as no record is
+// lost, each event is printed once.
+func TestEventsCursor(t *testing.T) {
+	for seed := range uint64(6) {
+		rng := rand.New(rand.NewPCG(seed, 12))
+		j := newJournal(t)
+		j.grow()
+		cursor := filepath.Join(j.dir, "cursor")
+		told := 0
+		ids := map[string]bool{}
+		files := []string{} // rotated and plain
+		for step := range 40 {
+			name := fmt.Sprintf("wtmp-202601%02d", step)
+			switch k := rng.IntN(8); {
+			case k < 3:
+				for range rng.IntN(4) {
+					j.grow()
+				}
+			case k == 3:
+				j.rename(name)
+				files = append(files, name)
+			case k == 4:
+				j.copy(name)
+				files = append(files, name)
+			case k == 5 && len(files) > 0:
+				j.compress(files[0])
+				files = files[1:]
+			}
+			if rng.IntN(3) == 0 {
+				continue
+			}
+			for line := range strings.Lines(string(ran(t, "events", "-json", "-f", j.wtmp, "-cursor", cursor))) {
+				e := parsed(t, line)
+				if j.is(e, told); ids[e.ID] {
+					t.Fatalf("a second event with the ID %s", e.ID)
+				}
+				ids[e.ID] = true
+				told++
+			}
+			if told != j.n {
+				t.Fatalf("seed %d, step %d: %d events of %d records", seed, step, told, j.n)
+			}
+		}
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"utmpd.dev/utmpd/internal/events"
+	"utmpd.dev/utmpd/internal/sessions"
 )
 
 // event returns an event as a line for people.
@@ -91,12 +92,12 @@ func (s screen) logout(e events.Event) string {
 		b += ", after " + length(e.For, true)
 	}
 	switch e.EndedBy {
-	case events.ByLogout:
-	case events.ByKill:
+	case sessions.Logout:
+	case sessions.Killed:
 		b += fmt.Sprintf(", killed by signal %d", e.Signal)
-	case events.ByUtmpd:
+	case sessions.Utmpd:
 		b += ", closed by utmpd"
-	case events.ByNext:
+	case sessions.Replaced:
 		b += ", replaced by the next login"
 	default:
 		b += ", by " + string(e.EndedBy)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"utmpd.dev/utmpd/internal/boots"
+	"utmpd.dev/utmpd/internal/sessions"
 	"utmpd.dev/utmpd/utmpx"
 )
 
@@ -33,20 +34,6 @@ const (
 	Gap      Kind = "gap"   // records are missing
 )
 
-// Ending is how a session ended.
-type Ending string
-
-// The endings.
-const (
-	ByLogout   Ending = "logout"   // its program recorded the end
-	ByKill     Ending = "killed"   // by the signal that the record names
-	ByUtmpd    Ending = "utmpd"    // its process ended, and utmpd recorded that
-	ByNext     Ending = "replaced" // another login on its line followed
-	ByShutdown Ending = "shutdown"
-	ByCrash    Ending = "crash"
-	Unknown    Ending = "unknown" // the system was booted again, and the log is damaged or has a gap before that
-)
-
 // Event is one thing that happened.
 type Event struct {
 	ID   string // the same whenever the log is read, wherever its records are by then
@@ -60,7 +47,7 @@ type Event struct {
 	Session Session // of a login or logout
 
 	// Of a logout.
-	EndedBy  Ending
+	EndedBy  sessions.Ending
 	For      time.Duration // how long the session lasted, if ForKnown
 	ForKnown bool
 	Signal   int16 // that ended it; 0: none, or unknown

@@ -3,44 +3,32 @@
 package events
 
 import (
-	"cmp"
-	"maps"
-	"slices"
 	"strings"
 	"time"
 
 	"utmpd.dev/utmpd/internal/boots"
-	"utmpd.dev/utmpd/internal/session"
+	"utmpd.dev/utmpd/internal/sessions"
 	"utmpd.dev/utmpd/utmpx"
 )
 
-// mostLines bounds how many lines a Stream keeps. A login beyond them is an event, but its
-// logout knows nothing of it.
+// mostLines bounds how many lines without a login a Stream keeps in mind.
 const mostLines = 65536
 
 // Stream derives events from the records of a log, which are added oldest first. [NewStream]
-// makes one.
+// makes one. What a session is, and how it ended, package sessions says; what a boot is,
+// package boots.
 type Stream struct {
-	boots *boots.History
-	open  map[string]login    // by line
-	whole bool                // what is not in open is not open
-	shut  map[string]struct{} // unless whole: the lines of which a later record is known
-
-	old     *utmpx.Time   // of an OLD_TIME without its NEW_TIME
-	stepped time.Duration // the sum of all steps of the clock
-}
-
-// login is an open login.
-type login struct {
-	Session
-	at      utmpx.Time
-	stepped time.Duration // the Stream's, then
-	unsure  bool          // its logout may be missing: records were lost since
+	boots    *boots.History
+	sessions *sessions.Forward
+	firstID  map[string]string   // by line: of a login that was recorded twice, the ID of the first record
+	whole    bool                // no login is missing
+	shut     map[string]struct{} // unless whole: the lines of which a later record is known
+	old      *utmpx.Time         // of an OLD_TIME, if that was the record before
 }
 
 // NewStream returns a Stream at the beginning of a log.
 func NewStream() *Stream {
-	return &Stream{boots: new(boots.History), open: map[string]login{}, shut: map[string]struct{}{}}
+	return &Stream{boots: new(boots.History), sessions: sessions.NewForward(), firstID: map[string]string{}, shut: map[string]struct{}{}}
 }
 
 // Add takes the next record, and calls emit for each event that follows. place returns an
@@ -48,37 +36,57 @@ func NewStream() *Stream {
 // afterwards.
 func (s *Stream) Add(r utmpx.Record, place func() string, emit func(Event)) {
 	kind := boots.KindOf(r)
+	was, open := s.sessions.On(r.Line)
+	ended := s.sessions.Add(&r)
 	switch kind {
 	case boots.Began, boots.BeganEarlier:
-		s.began(r, place, emit)
-		return
+		s.began(r, ended, place, emit)
 	case boots.Ended:
-		s.ended(r, place, emit)
-		return
+		s.ended(r, ended, place, emit)
+	default:
+		s.boots.Add(r)
+		s.ordinary(r, ended, place, emit)
 	}
-	s.boots.Add(r)
 	switch {
-	case kind == boots.OldClock:
-		s.old = &r.Time
 	case kind == boots.NewClock:
 		s.clock(r, place, emit)
-	case r.Line == "" || r.Type < utmpx.InitProcess || r.Type > utmpx.DeadProcess:
-	case r.Type == utmpx.UserProcess && r.User != "":
-		s.login(r, place, emit)
-	case r.Type == utmpx.DeadProcess || r.User == "":
-		s.logout(r, place, emit)
+	case kind == boots.OldClock:
+		s.old = &r.Time
+		return
+	case !sessions.IsLogin(&r):
+	case open && len(ended) == 0: // it was recorded twice
+		if _, has := s.firstID[r.Line]; !has {
+			s.firstID[strings.Clone(r.Line)] = sessionID(was.Time, was.PID, was.Line)
+		}
+	default:
+		delete(s.shut, r.Line)
+		session := s.session(r)
+		emit(Event{ID: place(), Kind: Login, Time: session.Began, Exact: true, Session: session})
+	}
+	s.old = nil
+}
+
+// ordinary takes the ends of sessions that a record of their line, or of their process,
+// tells, and a logout without a login.
+func (s *Stream) ordinary(r utmpx.Record, ended []sessions.Session, place func() string, emit func(Event)) {
+	for _, e := range ended {
+		id := place()
+		if len(ended) > 1 || sessions.IsLogin(&r) {
+			id += "/" + s.session(e.Login).ID
+		}
+		s.end(e, id, emit)
+	}
+	if len(ended) == 0 && r.Type == utmpx.DeadProcess && r.Line != "" {
+		s.unknown(r, place, emit)
 	}
 }
 
 // Damage notes that records are missing here, and nobody knows how many.
 func (s *Stream) Damage() {
 	s.boots.Damage()
-	s.whole = false
+	s.sessions.Damage()
+	s.whole, s.old = false, nil
 	clear(s.shut)
-	for line, l := range s.open {
-		l.unsure = true
-		s.open[line] = l
-	}
 }
 
 // Lost is [Stream.Damage] with the times of the records before and after, and the event that
@@ -88,107 +96,48 @@ func (s *Stream) Lost(after, before time.Time, id string) Event {
 	return Event{ID: id, Kind: Gap, Time: after, From: after, To: before}
 }
 
-// detached returns a session with memory of its own.
-func (s Session) detached() Session {
-	s.Line, s.User, s.Host = strings.Clone(s.Line), strings.Clone(s.User), strings.Clone(s.Host)
-	return s
+// session returns the session of a login. Its memory is its own.
+func (s *Stream) session(r utmpx.Record) Session {
+	b := sessionOf(r)
+	b.Began = r.Time.Time()
+	if b.ID = s.firstID[r.Line]; b.ID == "" {
+		b.ID = sessionID(r.Time, r.PID, r.Line)
+	}
+	return b
 }
 
 func sessionOf(r utmpx.Record) Session {
-	s := Session{Line: r.Line, User: r.User, Host: r.Host, PID: r.PID}
+	s := Session{Line: strings.Clone(r.Line), User: strings.Clone(r.User), Host: strings.Clone(r.Host), PID: r.PID}
 	if addr, ok := r.IP(); ok {
 		s.Addr = addr
 	}
 	return s
 }
 
-func (s *Stream) login(r utmpx.Record, place func() string, emit func(Event)) {
-	was, open := s.open[r.Line]
-	if open && was.at == r.Time && was.PID == r.PID && was.User == r.User {
-		return // recorded twice
-	}
-	id := place()
-	if open {
-		e := s.end(was, ByNext, r.Time.Time(), id)
-		e.bound(was.Began, r.Time.Time())
-		emit(e)
-	}
-	l := login{Session: sessionOf(r).detached(), at: r.Time, stepped: s.stepped}
-	l.ID, l.Began = sessionID(r.Time, r.PID, r.Line), r.Time.Time()
-	if open || len(s.open) < mostLines {
-		s.open[l.Line] = l
-	}
-	delete(s.shut, l.Line)
-	emit(Event{ID: id, Kind: Login, Time: l.Began, Exact: true, Session: l.Session})
-}
-
-// end returns the event of a session's end that no record of its own tells.
-func (s *Stream) end(l login, by Ending, at time.Time, id string) Event {
-	e := Event{ID: id + "/" + l.ID, Kind: Logout, Time: at, Exact: true, Session: l.Session, EndedBy: by}
-	e.For = at.Sub(l.Began) - (s.stepped - l.stepped)
-	e.ForKnown = e.For >= 0
-	return e
-}
-
-func (s *Stream) logout(r utmpx.Record, place func() string, emit func(Event)) {
-	l, open := s.open[r.Line]
-	delete(s.open, r.Line)
-	if open && l.unsure && r.PID != l.PID {
-		open = false // another login of this line may have followed it
-	}
-	if !open {
-		s.unknown(r, place, emit)
-		return
-	}
-	s.shuts(r.Line)
-	e := s.end(l, ByLogout, r.Time.Time(), "")
-	e.ID = place()
-	e.judge(r)
+// end emits the end of a session.
+func (s *Stream) end(of sessions.Session, id string, emit func(Event)) {
+	e := Event{ID: id, Kind: Logout, Time: of.To, Exact: of.Exact, Least: of.Least, Most: of.Most, Session: s.session(of.Login),
+		EndedBy: of.End, Signal: of.Exit.Termination, Status: of.Exit.Exit}
+	e.For = of.To.Sub(of.From) - of.Stepped
+	e.ForKnown = e.For >= 0 && !of.Jumped
+	s.shuts(e.Session.Line)
+	delete(s.firstID, e.Session.Line)
 	emit(e)
-}
-
-// judge takes from a logout's record how the session ended.
-func (e *Event) judge(r utmpx.Record) {
-	e.EndedBy, e.Signal, e.Status = ByLogout, r.Exit.Termination, r.Exit.Exit
-	within, ours := session.ParseMark(r)
-	switch {
-	case ours && within > 0:
-		e.bound(e.Time.Add(-within), e.Time)
-		fallthrough
-	case ours:
-		e.EndedBy = ByUtmpd
-	case e.Signal != 0:
-		e.EndedBy = ByKill
-	}
-}
-
-// bound sets the bounds of a logout's time: no session ends before it began. A bound that
-// the clocks contradict is unknown.
-func (e *Event) bound(least, most time.Time) {
-	if began := e.Session.Began; least.Before(began) {
-		least = began
-	}
-	if most.Before(least) {
-		most = time.Time{}
-	}
-	e.Exact, e.Least, e.Most = false, least, most
 }
 
 // unknown takes the logout of a login that is not known. It is an event if the login may
 // have been in records that are missing.
 func (s *Stream) unknown(r utmpx.Record, place func() string, emit func(Event)) {
-	if s.whole || r.Type != utmpx.DeadProcess {
-		return
-	}
-	if _, known := s.shut[r.Line]; known {
+	if _, known := s.shut[r.Line]; known || s.whole {
 		return
 	}
 	s.shuts(r.Line)
-	e := Event{ID: place(), Kind: Logout, Time: r.Time.Time(), Exact: true, Session: sessionOf(r).detached()}
-	if _, ours := session.ParseMark(r); ours {
+	of := sessions.Orphan(&r)
+	e := Event{ID: place(), Kind: Logout, Time: of.To, Exact: of.Exact, Least: of.Least, Most: of.Most, Session: sessionOf(r),
+		EndedBy: of.End, Signal: of.Exit.Termination, Status: of.Exit.Exit}
+	if of.End == sessions.Utmpd {
 		e.Session.Host = "" // it is utmpd's mark
 	}
-	e.judge(r)
 	emit(e)
 }
 
@@ -199,85 +148,56 @@ func (s *Stream) shuts(line string) {
 	}
 }
 
-// endAll ends all open logins. The events are in the order of the logins' times.
-func (s *Stream) endAll(id string, end func(l login) Event, emit func(Event)) {
-	for _, l := range slices.SortedFunc(maps.Values(s.open), func(a, b login) int {
-		return cmp.Or(cmp.Compare(a.at.Sec, b.at.Sec), cmp.Compare(a.at.Usec, b.at.Usec), cmp.Compare(a.Line, b.Line))
-	}) {
-		emit(end(l))
+// endAll emits the ends of all sessions. No login is open then.
+func (s *Stream) endAll(ended []sessions.Session, id string, emit func(Event)) {
+	for _, e := range ended {
+		s.end(e, id+"/"+s.session(e.Login).ID, emit)
 	}
-	clear(s.open)
+	clear(s.firstID)
 	clear(s.shut)
 	s.whole = true
 }
 
 // began takes the record of a boot.
-func (s *Stream) began(r utmpx.Record, place func() string, emit func(Event)) {
+func (s *Stream) began(r utmpx.Record, ended []sessions.Session, place func() string, emit func(Event)) {
 	before, n := s.boots.Latest()
 	s.boots.Add(r)
 	b, now := s.boots.Latest()
-	defer s.boots.Forget()
-	switch {
-	case now == n && b.Recorded == before.Recorded:
-		return // two programs have recorded this boot
-	case now > n:
-		s.endBefore(before, n, r.Time.Time(), place(), emit)
-	}
-	s.old = nil
-	emit(Event{ID: place(), Kind: Boot, Time: r.Time.Time(), Exact: true, Kernel: strings.Clone(r.Host)})
-}
-
-// endBefore ends the boot before one that began, if it has no end yet, and all sessions.
-func (s *Stream) endBefore(before boots.Boot, n int, began time.Time, id string, emit func(Event)) {
-	crash := Event{ID: id + "/crash", Kind: Crash, Time: before.To, Least: before.To, Most: began, By: boots.FromRecords}
-	if began.Before(before.To) {
-		crash.Most = time.Time{} // the clocks do not agree
-	}
-	by := ByCrash
-	if before.Damaged {
-		by = Unknown
-	}
-	if n > 0 && before.End == boots.Open && by == ByCrash {
-		emit(crash)
-	}
-	s.endAll(id, func(l login) Event {
-		e := s.end(l, by, crash.Time, id)
-		if by == Unknown {
-			e.bound(l.Began, crash.Most)
-		} else {
-			e.bound(crash.Least, crash.Most)
+	s.boots.Forget()
+	id := place()
+	crashed := now > n && n > 0 && before.End == boots.Open && !before.Damaged
+	if crashed {
+		e := Event{ID: id + "/crash", Kind: Crash, Time: before.To, Least: before.To, Most: r.Time.Time(), By: boots.FromRecords}
+		if e.Most.Before(e.Least) {
+			e.Most = time.Time{} // the clocks do not agree
 		}
-		return e
-	}, emit)
+		emit(e)
+	}
+	s.endAll(ended, id, emit)
+	if now > n || b.Recorded != before.Recorded { // else two programs have recorded this boot
+		emit(Event{ID: id, Kind: Boot, Time: r.Time.Time(), Exact: true, Kernel: strings.Clone(r.Host)})
+	}
 }
 
 // ended takes the record of an end of the system. Of several for one boot the first one
 // counts, but for that of a crash: it was found later, and is true.
-func (s *Stream) ended(r utmpx.Record, place func() string, emit func(Event)) {
+func (s *Stream) ended(r utmpx.Record, ended []sessions.Session, place func() string, emit func(Event)) {
 	before, n := s.boots.Latest()
 	s.boots.Add(r)
 	within, source, crashed := boots.ParseCrash(r)
-	if n > 0 && before.End != boots.Open && !crashed {
-		return
-	}
 	id := place()
 	e := Event{ID: id, Kind: Shutdown, Time: r.Time.Time(), Exact: true, By: lateShutdown(r)}
-	by := ByShutdown
 	if crashed {
-		e.Kind, e.By, by = Crash, source, ByCrash
+		e.Kind, e.By = Crash, source
 		e.Exact, e.Least = within.Known && within.Within == 0, e.Time
 		if within.Known {
 			e.Most = e.Time.Add(within.Within)
 		}
 	}
-	emit(e)
-	s.endAll(id, func(l login) Event {
-		end := s.end(l, by, e.Time, id)
-		if !e.Exact {
-			end.bound(e.Least, e.Most)
-		}
-		return end
-	}, emit)
+	if n == 0 || before.End == boots.Open || crashed {
+		emit(e)
+	}
+	s.endAll(ended, id, emit)
 }
 
 // lateShutdown returns from where the time of a shutdown is known that was recorded at the
@@ -296,8 +216,6 @@ func (s *Stream) clock(r utmpx.Record, place func() string, emit func(Event)) {
 	e := Event{ID: place(), Kind: Clock, Time: r.Time.Time(), Exact: true, To: r.Time.Time()}
 	if s.old != nil {
 		e.From = s.old.Time()
-		s.stepped += e.To.Sub(e.From)
 	}
-	s.old = nil
 	emit(e)
 }

@@ -26,7 +26,9 @@ func (l *Log) AllBackward(ctx context.Context) iter.Seq2[Entry, error] { return 
 // EveryBackward is [Log.AllBackward] for readers that keep nothing of a record: all share
 // one block of memory, which is overwritten once the loop goes on. So a long log takes no
 // more memory than a short one.
-func (l *Log) EveryBackward(ctx context.Context) iter.Seq2[Entry, error] { return l.backward(ctx, true) }
+func (l *Log) EveryBackward(ctx context.Context) iter.Seq2[Entry, error] {
+	return l.backward(ctx, true)
+}
 
 func (l *Log) backward(ctx context.Context, reuse bool) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {

@@ -120,7 +120,11 @@ func (f *Forward) login(r *utmpx.Record) {
 			f.close(o, e)
 		}
 	}
-	o := &begun{login: r.Detach(), seq: f.seq, place: f.here}
+	f.begin(&begun{login: r.Detach(), seq: f.seq, place: f.here})
+}
+
+// begin notes an open session.
+func (f *Forward) begin(o *begun) {
 	f.open[o.login.Line] = o
 	p := process{o.login.PID, o.login.ID}
 	if f.by[p] == nil {
