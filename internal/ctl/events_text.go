@@ -87,10 +87,7 @@ func (s screen) from(who events.Session) string {
 }
 
 func (s screen) logout(e events.Event) string {
-	b := s.whose(e.Session)
-	if e.ForKnown {
-		b += ", after " + length(e.For, true)
-	}
+	b := s.whose(e.Session) + lasted(e)
 	switch e.EndedBy {
 	case sessions.Logout:
 	case sessions.Killed:
@@ -98,12 +95,27 @@ func (s screen) logout(e events.Event) string {
 	case sessions.Utmpd:
 		b += ", closed by utmpd"
 	case sessions.Replaced:
-		b += ", replaced by the next login"
+		b += ", replaced on its line"
+	case sessions.Unknown:
+		b += ", its end is lost"
 	default:
 		b += ", by " + string(e.EndedBy)
 	}
-	if !e.Exact {
-		b += " (" + bounds(e) + ")"
-	}
 	return b + s.from(e.Session)
+}
+
+// lasted says how long a session lasted.
+func lasted(e events.Event) string {
+	least, most := length(e.Shortest, true), length(e.Longest, e.Longest >= 0)
+	switch {
+	case !e.Lasted:
+		return ""
+	case least == most:
+		return ", after " + least
+	case e.Longest < 0:
+		return ", after " + least + " or more"
+	case e.Shortest == 0:
+		return ", after " + most + " at most"
+	}
+	return ", after " + least + " to " + most
 }

@@ -47,14 +47,16 @@ type Event struct {
 	Session Session // of a login or logout
 
 	// Of a logout.
-	EndedBy  sessions.Ending
-	For      time.Duration // how long the session lasted, if ForKnown
-	ForKnown bool
-	Signal   int16 // that ended it; 0: none, or unknown
-	Status   int16 // the exit status; 0: none, or unknown
+	EndedBy sessions.Ending
+	// How long the session lasted, at least and at most, if Lasted. A negative Longest is
+	// unknown.
+	Shortest, Longest time.Duration
+	Lasted            bool
+	Signal            int16 // that ended it; 0: none, or unknown
+	Status            int16 // the exit status; 0: none, or unknown
 
 	Kernel string       // of a boot: its release
-	By     boots.Source // of a crash, or a shutdown that was recorded late: where the time is from
+	By     boots.Source // of a crash, a session that it ended, or a shutdown that was recorded late: where the time is from
 
 	From time.Time // of a step of the clock: the time before, zero if unknown; of a gap: of the record before it
 	To   time.Time // of a step of the clock: the time after; of a gap: of the record after it, zero if none

@@ -25,11 +25,13 @@ func (e Event) AppendJSON(b []byte, machine string) []byte {
 	case Logout:
 		o.session(e.Session)
 		o.time("login_time", e.Session.Began)
-		o.seconds("duration_seconds", e.For, e.ForKnown)
+		o.seconds("lasted_least_seconds", e.Shortest, e.Lasted)
+		o.seconds("lasted_most_seconds", e.Longest, e.Lasted && e.Longest >= 0)
 		o.string("ended_by", string(e.EndedBy))
 		o.number("signal", int64(e.Signal))
 		o.number("exit_status", int64(e.Status))
 		o.bounds(e)
+		o.text("known_from", string(e.By))
 	case Boot:
 		o.text("kernel", e.Kernel)
 	case Shutdown:

@@ -81,8 +81,11 @@ func show(es []Event) string {
 		}
 		if e.Kind == Logout {
 			fmt.Fprintf(&b, " %s", e.EndedBy)
-			if e.ForKnown {
-				fmt.Fprintf(&b, " %v", e.For)
+			if e.Lasted {
+				fmt.Fprintf(&b, " %v", e.Shortest)
+			}
+			if e.Lasted && e.Longest != e.Shortest {
+				fmt.Fprintf(&b, "..%v", e.Longest)
 			}
 			if e.Signal != 0 || e.Status != 0 {
 				fmt.Fprintf(&b, " %d/%d", e.Signal, e.Status)
@@ -91,7 +94,7 @@ func show(es []Event) string {
 		if !e.Exact {
 			fmt.Fprintf(&b, " (%s to %s)", clock(e.Least), clock(e.Most))
 		}
-		if e.By != "" {
+		if e.By != "" && e.Kind != Logout {
 			fmt.Fprintf(&b, " by %s", e.By)
 		}
 		if e.Kind == Clock || e.Kind == Gap {

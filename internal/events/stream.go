@@ -117,9 +117,8 @@ func sessionOf(r utmpx.Record) Session {
 // end emits the end of a session.
 func (s *Stream) end(of sessions.Session, id string, emit func(Event)) {
 	e := Event{ID: id, Kind: Logout, Time: of.To, Exact: of.Exact, Least: of.Least, Most: of.Most, Session: s.session(of.Login),
-		EndedBy: of.End, Signal: of.Exit.Termination, Status: of.Exit.Exit}
-	e.For = of.To.Sub(of.From) - of.Stepped
-	e.ForKnown = e.For >= 0 && !of.Jumped
+		EndedBy: of.End, Signal: of.Exit.Termination, Status: of.Exit.Exit, By: of.By}
+	e.Shortest, e.Longest, e.Lasted = of.Lasted(of.To)
 	s.shuts(e.Session.Line)
 	delete(s.firstID, e.Session.Line)
 	emit(e)

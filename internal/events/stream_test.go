@@ -45,13 +45,13 @@ func TestStream(t *testing.T) {
 3 login 08:30:00 pts/0 b 2
 4 logout 08:40:00 pts/0 b 2 logout 10m0s 0/3
 5 login 08:50:00 pts/0 c 3
-6 logout 09:00:00 pts/0 c 3 utmpd 10m0s (08:58:30 to 09:00:00)
+6 logout 09:00:00 pts/0 c 3 utmpd 8m30s..10m0s (08:58:30 to 09:00:00)
 7 login 09:10:00 pts/0 d 4
 8 logout 09:20:00 pts/0 d 4 utmpd 10m0s
 9 login 09:30:00 pts/0 e 5
-10 logout 09:31:00 pts/0 e 5 utmpd 1m0s (09:30:00 to 09:31:00)
+10 logout 09:31:00 pts/0 e 5 utmpd 0s..1m0s (09:30:00 to 09:31:00)
 11 login 09:40:00 pts/0 f 6
-12/1782898800.000000:6:pts/0 logout 09:50:00 pts/0 f 6 replaced 10m0s (09:40:00 to 09:50:00)
+12/1782898800.000000:6:pts/0 logout 09:50:00 pts/0 f 6 replaced 0s..10m0s (09:40:00 to 09:50:00)
 12 login 09:50:00 pts/0 g 7
 13 logout 09:55:00 pts/0 g 7 logout 5m0s
 `},
@@ -60,7 +60,7 @@ func TestStream(t *testing.T) {
 0 boot 08:00:00
 1 login 08:10:00 pts/0 a 1
 2 crash 09:00:00 (09:00:00 to 09:01:00) by heartbeat
-2/1782893400.000000:1:pts/0 logout 09:00:00 pts/0 a 1 crash 50m0s (09:00:00 to 09:01:00)
+2/1782893400.000000:1:pts/0 logout 09:00:00 pts/0 a 1 crash 50m0s..51m0s (09:00:00 to 09:01:00)
 3 boot 09:30:00
 `},
 		{"a crash that nothing tells", []utmpx.Record{boot("08:00"), userIn("pts/0", "a", 1, "08:10"), userIn("pts/1", "b", 2, "08:20"),
@@ -69,8 +69,8 @@ func TestStream(t *testing.T) {
 1 login 08:10:00 pts/0 a 1
 2 login 08:20:00 pts/1 b 2
 3/crash crash 08:20:00 (08:20:00 to 09:30:00) by last-record
-3/1782893400.000000:1:pts/0 logout 08:20:00 pts/0 a 1 crash 10m0s (08:20:00 to 09:30:00)
-3/1782894000.000000:2:pts/1 logout 08:20:00 pts/1 b 2 crash 0s (08:20:00 to 09:30:00)
+3/1782893400.000000:1:pts/0 logout 08:20:00 pts/0 a 1 crash 10m0s..1h20m0s (08:20:00 to 09:30:00)
+3/1782894000.000000:2:pts/1 logout 08:20:00 pts/1 b 2 crash 0s..1h10m0s (08:20:00 to 09:30:00)
 3 boot 09:30:00
 `},
 		{"ends recorded twice, and late", []utmpx.Record{boot("08:00"), rec(utmpx.RunLevel, '6'|'5'<<8, "~", "runlevel", "", "09:00"), shutdown("09:01"),
@@ -106,7 +106,7 @@ func TestStream(t *testing.T) {
 0 boot 08:00:00
 1 login 08:10:00 pts/0 a 1
 3/crash crash 08:10:00 (08:10:00 to 09:30:00) by last-record
-3/1782893400.000000:1:pts/0 logout 08:10:00 pts/0 a 1 crash 0s (08:10:00 to 09:30:00)
+3/1782893400.000000:1:pts/0 logout 08:10:00 pts/0 a 1 crash 0s..1h20m0s (08:10:00 to 09:30:00)
 3 boot 09:30:00
 `},
 	} {
@@ -143,9 +143,9 @@ func TestDamage(t *testing.T) {
 3 login 08:30:00 pts/2 c 3
 gap gap 08:30:00 (? to ?) 08:30:00 to 09:00:00
 4 logout 09:00:00 pts/0 a 1 logout 50m0s
-5 logout 09:10:00 pts/1 b 2 unknown 50m0s (08:20:00 to 09:10:00)
+5 logout 09:10:00 pts/1 b 2 unknown 0s..50m0s (08:20:00 to 09:10:00)
 6 logout 09:20:00 pts/3  5 logout
-8/1782894600.000000:3:pts/2 logout 11:00:00 pts/2 c 3 unknown 2h30m0s (08:30:00 to 11:00:00)
+8/1782894600.000000:3:pts/2 logout 11:00:00 pts/2 c 3 unknown 0s..2h30m0s (08:30:00 to 11:00:00)
 8 boot 11:00:00
 `
 	if diff := cmp.Diff(want, "\n"+show(got)); diff != "" {
