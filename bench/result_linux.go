@@ -139,6 +139,9 @@ func printTable(w io.Writer, m machine, figures []*figure, took time.Duration) {
 	if peers {
 		names = slices.Insert(names, 1, peer)
 	}
+	if slices.ContainsFunc(figures, func(f *figure) bool { return len(f.Runs[utilLinux]) > 0 }) {
+		names = append(names, utilLinux)
+	}
 	header := append([]string{"case", "N", "figure"}, names...)
 	header = append(header, "to floor", "to reach", "met")
 	if peers {
