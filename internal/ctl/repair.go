@@ -141,6 +141,9 @@ func repairText(in call, name string, r repair.Report) {
 	if r.Converted > 0 {
 		say("%s of another layout converted", count(int(r.Converted), "record", "records"))
 	}
+	if r.Moved > 0 {
+		say("%s put into slots", count(int(r.Moved), "record that stood between them was", "records that stood between them were"))
+	}
 	if r.Unfit > 0 {
 		say("%s of another layout left out: they do not fit this one", count(int(r.Unfit), "record", "records"))
 	}
@@ -176,6 +179,7 @@ func repairJSON(in call, name string, r repair.Report) error {
 		Bytes     int64    `json:"bytes_left_out"`
 		Torn      int64    `json:"torn_bytes"`
 		Converted int64    `json:"converted"`
+		Moved     int64    `json:"moved"`
 		Unfit     int64    `json:"unfit"`
 		Late      int64    `json:"late"`
 		Finished  int64    `json:"finished"`
@@ -183,7 +187,7 @@ func repairJSON(in call, name string, r repair.Report) error {
 		Writers   bool     `json:"old_file_open"`
 		Notes     []string `json:"notes"`
 	}{File: name, DryRun: in.set["n"], Right: r.Right(), Records: r.Records, Damaged: r.Parts, Parts: []part{}, Bytes: r.Bytes, Torn: r.Torn,
-		Converted: r.Converted, Unfit: r.Unfit, Late: r.Late, Finished: r.Finished, Writers: r.Writers, Notes: append([]string{}, r.Notes...)}
+		Converted: r.Converted, Moved: r.Moved, Unfit: r.Unfit, Late: r.Late, Finished: r.Finished, Writers: r.Writers, Notes: append([]string{}, r.Notes...)}
 	if r.Layout != nil {
 		out.Layout = r.Layout.Name()
 	}

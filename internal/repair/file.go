@@ -14,6 +14,18 @@ import (
 // ErrFlags: the file's attributes do not let it be replaced.
 var ErrFlags = errors.New("append-only or immutable: `chattr -ai` it, repair, and set the attribute again")
 
+// unready ends the name of a file that is not complete.
+const unready = ".repairing"
+
+// clean removes what a killed repair of a file has left unready. The lock on the directory
+// says that no other one is at work.
+func clean(name string) error {
+	if err := os.Remove(name + unready); !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
 // likeness gives a new file the owner, the mode, the extended attributes and the times of
 // an old one. What it cannot is in notes, as far as it does no harm.
 func likeness(f *os.File, old string, info sysfile.Info) (notes []string, err error) {

@@ -33,6 +33,7 @@ type Options struct {
 type Report struct {
 	Records   int64              // in the new file
 	Converted int64              // of these, from another layout
+	Moved     int64              // of these, put into a slot of a utmpx file
 	Unfit     int64              // records of another layout that do not fit this one; they are lost
 	Damage    []logs.DamageError // parts without a whole record, the first ones
 	Parts     int64              // how many there are
@@ -47,7 +48,7 @@ type Report struct {
 }
 
 // Right reports whether nothing is to be repaired.
-func (r Report) Right() bool { return r.Parts == 0 && r.Converted+r.Unfit == 0 && r.Torn == 0 }
+func (r Report) Right() bool { return r.Parts == 0 && r.Converted+r.Moved+r.Unfit == 0 && r.Torn == 0 }
 
 // damagesMost is how many damaged parts a report names.
 const damagesMost = 10
@@ -105,7 +106,7 @@ func (l *logRepair) run() (done bool, err error) {
 			return false, err
 		}
 		defer unlock()
-		if err := l.finish(); err != nil {
+		if err := errors.Join(clean(l.name), l.finish()); err != nil {
 			return false, err
 		}
 	}
@@ -213,13 +214,9 @@ func (l *logRepair) progress(done int64) {
 	}
 }
 
-// create creates the new file. What a killed repair left has its name; the lock on the
-// directory says that no other one is at work.
+// create creates the new file.
 func (l *logRepair) create() error {
-	tmp := l.name + ".repairing"
-	if err := os.Remove(tmp); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
+	tmp := l.name + unready
 	f, err := os.OpenFile(tmp, os.O_RDWR|os.O_CREATE|os.O_EXCL|os.O_APPEND, 0o600)
 	if err != nil {
 		return fmt.Errorf("create %s: %w", tmp, err)

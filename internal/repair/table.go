@@ -41,6 +41,9 @@ func (t *tableRepair) run(ctx context.Context) error {
 			return err
 		}
 		defer unlock()
+		if err := clean(t.name); err != nil {
+			return err
+		}
 	}
 	wait, cancel := context.WithTimeout(ctx, t.o.Patience)
 	defer cancel()
@@ -147,10 +150,10 @@ func (t *tableRepair) content(was []byte, layout *utmpx.Layout, found []moved) [
 		case len(free) > 0:
 			copy(to[free[0]:], raw)
 			free = free[1:]
-			t.damage(m.off, m.end)
+			t.report.Moved++
 		default:
 			more = append(more, raw...)
-			t.damage(m.off, m.end)
+			t.report.Moved++
 		}
 		had[string(raw)] = true
 	}
@@ -186,10 +189,7 @@ func ended(layout *utmpx.Layout, o Options) []byte {
 
 // backup writes the bytes of the file to a file beside it.
 func (t *tableRepair) backup(was []byte, info sysfile.Info) error {
-	tmp := t.name + ".repairing"
-	if err := os.Remove(tmp); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
+	tmp := t.name + unready
 	f, err := os.OpenFile(tmp, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return fmt.Errorf("create %s: %w", tmp, err)

@@ -47,6 +47,8 @@ var names = map[int]struct {
 	unix.SYS_MKNOD: {"mknod", onPath}, unix.SYS_OPEN: {"open", onPath},
 	unix.SYS_OPENAT: {"openat", onPathAt}, unix.SYS_UNLINKAT: {"unlinkat", onPathAt},
 	unix.SYS_RENAMEAT: {"renameat", onPathAt}, unix.SYS_RENAMEAT2: {"renameat2", onPathAt},
+	unix.SYS_LINKAT: {"linkat", onPathAt}, unix.SYS_FCHOWN: {"fchown", onFD}, unix.SYS_FLOCK: {"flock", onFD},
+	unix.SYS_LLISTXATTR: {"llistxattr", onPath}, unix.SYS_LSEEK: {"lseek", onFD},
 	unix.SYS_MKDIRAT: {"mkdirat", onPathAt}, unix.SYS_MKNODAT: {"mknodat", onPathAt},
 	unix.SYS_FACCESSAT: {"faccessat", onPathAt}, unix.SYS_FACCESSAT2: {"faccessat2", onPathAt},
 	unix.SYS_READLINKAT: {"readlinkat", onPathAt}, unix.SYS_FCHOWNAT: {"fchownat", onPathAt},

@@ -13,6 +13,9 @@
 // A point counts only if it was hit; the test reports the points that were not hit, and
 // fails if there are any.
 //
+// The same is done to `utmpctl repair`: whatever happens to it, one of the two whole files
+// is there, and another repair ends what it began.
+//
 // It needs Linux on amd64, and neither root nor a network:
 //
 //	go test -tags system ./test/faults

@@ -18,6 +18,7 @@ import (
 var host struct {
 	dir     string // of this run
 	utmpd   string // the daemon under test
+	utmpctl string
 	spawner chan<- func()
 	workers chan struct{} // holds one for each world in use
 }
@@ -33,13 +34,13 @@ func TestMain(m *testing.M) {
 	flag.Parse()
 	_ = flag.Set("test.parallel", "4") // the workers limit them, not the number of processors
 	if dir := sealed.Dir(); dir != "" {
-		host.dir, host.utmpd, host.spawner = dir, filepath.Join(dir, "utmpd"), spawner()
+		host.dir, host.utmpd, host.utmpctl, host.spawner = dir, filepath.Join(dir, "utmpd"), filepath.Join(dir, "utmpctl"), spawner()
 		host.workers = make(chan struct{}, max(1, *workers))
 		os.Exit(m.Run())
 	}
 	dir, err := os.MkdirTemp("", "utmpd-faults-")
 	if err == nil {
-		err = sealed.Build(dir, "cmd/utmpd")
+		err = sealed.Build(dir, "cmd/utmpd", "cmd/utmpctl")
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
