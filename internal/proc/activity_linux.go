@@ -95,7 +95,9 @@ type terminalUse struct {
 }
 
 // see takes in a process that has the terminal, or one with its number elsewhere. Of the
-// foreground job it keeps the process that leads it, else the youngest.
+// foreground job it keeps the process that leads it. If that is the session's leader, the
+// job has no leader of its own, as of a shell below login(1) without job control: then it
+// keeps the youngest, as w(1) does.
 func (u *terminalUse) see(s stat) {
 	if s.ended() || elsewhere(s, contained(s.pid), u.device) {
 		return
@@ -104,11 +106,14 @@ func (u *terminalUse) see(s stat) {
 		u.leader = s
 	}
 	switch r := u.running; {
-	case s.group != s.front, r.pid != 0 && r.pid == r.front:
-	case r.pid == 0, s.pid == s.front, s.start > r.start:
+	case s.group != s.front, r.pid != 0 && r.leadsJob():
+	case r.pid == 0, s.leadsJob(), s.start > r.start, s.start == r.start && s.pid > r.pid:
 		u.running = s
 	}
 }
+
+// leadsJob reports whether a process leads the foreground job, but not the session.
+func (s stat) leadsJob() bool { return s.pid == s.front && s.pid != s.session }
 
 func describeIf(s stat) Description {
 	if s.pid == 0 {

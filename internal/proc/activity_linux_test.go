@@ -60,6 +60,12 @@ func TestTerminalUse(t *testing.T) {
 	third := second
 	third.pid, third.start = none+4, 40
 	back := stat{pid: none + 5, session: none, group: none + 5, front: none + 2, state: 'R', threads: 1, start: 50}
+	login := shell
+	login.front = none
+	prompt, below := login, login
+	below.pid, below.start = none+7, 70
+	back2 := back
+	back2.front = none
 	zombie := third
 	zombie.pid, zombie.state, zombie.start = none+6, 'Z', 60
 	for _, tt := range []struct {
@@ -70,6 +76,8 @@ func TestTerminalUse(t *testing.T) {
 		{"the leader of the job", []stat{shell, first, second, back}, first.pid},
 		{"in another order", []stat{second, back, first, third, shell}, first.pid},
 		{"the leader has ended", []stat{shell, third, second, zombie}, third.pid},
+		{"the session's leader has the foreground", []stat{login, below}, below.pid},
+		{"the shell itself", []stat{prompt, back2}, prompt.pid},
 		{"nothing in the foreground", []stat{shell, back}, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
