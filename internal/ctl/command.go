@@ -74,8 +74,8 @@ var (
 
 // commands returns all commands, in the order of the help.
 func commands() []command {
-	return []command{bootCommand(), shutdownCommand(), downtimeCommand(), eventsCommand(),
-		dumpCommand(), undumpCommand(), checkCommand(), repairCommand(), whoCommand(), statusCommand(),
+	return []command{bootCommand(), shutdownCommand(), whoCommand(), lastCommand(), downtimeCommand(), eventsCommand(),
+		dumpCommand(), undumpCommand(), checkCommand(), repairCommand(), statusCommand(),
 		completionCommand(), helpCommand()}
 }
 

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"text/tabwriter"
 	"time"
 
@@ -355,11 +356,17 @@ func length(d time.Duration, known bool) string {
 	s := int64(d.Round(time.Second) / time.Second)
 	switch {
 	case s >= 86400:
-		return fmt.Sprintf("%dd%02dh", s/86400, s%86400/3600)
+		return inUnits(s/86400, 'd', s%86400/3600, 'h')
 	case s >= 3600:
-		return fmt.Sprintf("%dh%02dm", s/3600, s%3600/60)
+		return inUnits(s/3600, 'h', s%3600/60, 'm')
 	case s >= 60:
-		return fmt.Sprintf("%dm%02ds", s/60, s%60)
+		return inUnits(s/60, 'm', s%60, 's')
 	}
-	return fmt.Sprintf("%ds", s)
+	return strconv.FormatInt(s, 10) + "s"
+}
+
+// inUnits formats a duration in two units, the smaller one in two digits.
+func inUnits(n int64, unit byte, m int64, smaller byte) string {
+	b := append(strconv.AppendInt(make([]byte, 0, 16), n, 10), unit)
+	return string(append(b, byte('0'+m/10), byte('0'+m%10), smaller))
 }

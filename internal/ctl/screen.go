@@ -3,6 +3,7 @@
 package ctl
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"os"
@@ -72,10 +73,19 @@ func (s screen) text(v string) string {
 
 // columns returns how many columns a printable text takes.
 func (s screen) columns(v string) int {
-	if !s.unicode {
+	if !s.unicode || ascii(v) {
 		return len(v)
 	}
 	return runewidth.StringWidth(v)
+}
+
+func ascii(v string) bool {
+	for i := range len(v) {
+		if v[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
 }
 
 // cut returns a text that takes at most n columns; its last column shows that it was cut.
@@ -104,6 +114,7 @@ type table struct {
 	cols   []column
 	first  [][]string
 	widths []int // once known
+	b      []byte
 	err    error
 }
 
@@ -183,19 +194,28 @@ func (t *table) print(cells []string) {
 	if t.err != nil {
 		return
 	}
-	var b strings.Builder
+	b := t.b[:0]
 	for i, c := range t.cols {
 		cell := cells[i]
 		if c.least > 0 && t.width > 0 {
 			cell = t.cut(cell, t.widths[i])
 		}
-		space := strings.Repeat(" ", max(0, t.widths[i]-t.columns(cell)))
+		space := max(0, t.widths[i]-t.columns(cell))
 		if c.right {
-			b.WriteString(space + cell)
+			b = append(blank(b, space), cell...)
 		} else {
-			b.WriteString(cell + space)
+			b = blank(append(b, cell...), space)
 		}
-		b.WriteString(strings.Repeat(" ", gap))
+		b = blank(b, gap)
 	}
-	_, t.err = io.WriteString(t.w, strings.TrimRight(b.String(), " ")+"\n")
+	t.b = append(bytes.TrimRight(b, " "), '\n')
+	_, t.err = t.w.Write(t.b)
+}
+
+// blank appends n blanks.
+func blank(b []byte, n int) []byte {
+	for range n {
+		b = append(b, ' ')
+	}
+	return b
 }

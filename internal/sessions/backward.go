@@ -22,9 +22,10 @@ type Backward struct {
 
 	here     place
 	seq      int
-	set      *utmpx.Time // of a NEW_TIME, if that was the record before
-	end      time.Time   // of the log: the time of its last record
-	lastSign bool        // system waits for its last sign of life
+	set      *utmpx.Time  // of a NEW_TIME, if that was the record before
+	begun    [2]time.Time // when the last two boots began, the older one last
+	end      time.Time    // of the log: the time of its last record
+	lastSign bool         // system waits for its last sign of life
 }
 
 // process is a process of which only a DEAD_PROCESS without a line tells.
@@ -66,6 +67,9 @@ func (b *Backward) Add(r *utmpx.Record) (s Session, ok bool) {
 		e := systemOf(r, what)
 		e.place = b.here
 		b.system, b.lastSign = &e, what == boot
+		if what == boot {
+			b.begun = [2]time.Time{r.Time.Time(), b.begun[0]}
+		}
 		clear(b.lines)
 		clear(b.dead)
 	}
@@ -77,6 +81,21 @@ func (b *Backward) Damage() {
 	b.jumped()
 	b.here.holes++
 	b.lastSign = false
+}
+
+// earliest is the earliest time that is believed. A clock without a battery starts in 1970.
+var earliest = time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// Before reports whether all sessions that are still to come ended before t: two boots
+// began since, by clocks that seem right, and before t. One may have begun by the saved
+// clock of its last shutdown.
+func (b *Backward) Before(t time.Time) bool {
+	for _, began := range b.begun {
+		if began.Before(earliest) || !began.Before(t) {
+			return false
+		}
+	}
+	return true
 }
 
 // Rest returns the sessions whose logins are before the first record: their logouts have no
@@ -121,7 +140,8 @@ func (b *Backward) keep(line string, e end) {
 		*was = e
 		return
 	}
-	b.lines[strings.Clone(line)] = &e
+	first := e // e itself stays off the heap
+	b.lines[strings.Clone(line)] = &first
 }
 
 func (b *Backward) login(r *utmpx.Record) (s Session, ok bool) {

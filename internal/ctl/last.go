@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package ctl
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"utmpd.dev/utmpd/internal/sessions"
+)
+
+func lastCommand() command {
+	return command{
+		name:    "last",
+		summary: "show who was on, from when to when, and how each session ended",
+		about: `Newest first, from the wtmp file and its rotated files. NAME is a user or a line.
+-since and -until show who was on between the two.
+` + momentHelp,
+		options: []option{
+			{name: "n", arg: "N", help: "show the newest N"},
+			sinceOption,
+			untilOption,
+			{name: "user", arg: "USER", help: "of USER alone", many: true},
+			{name: "line", arg: "LINE", help: "on LINE alone", many: true},
+			{name: "host", arg: "HOST", help: "from HOST alone, a name or an address", many: true},
+			{name: "ended-by", arg: "WHAT", help: endingList(), many: true},
+			{name: "count", help: "print the counts alone"},
+			jsonOption,
+			{name: "f", arg: "FILE", help: "read FILE of any system; repeat, oldest first", many: true},
+			configOption,
+		},
+		args: argument{name: "[NAME...]", help: "name", most: 1 << 16},
+		examples: []string{
+			"last -n 10 alice",
+			"last -ended-by utmpd -since 1.11.2026  # ghosts, and whose",
+		},
+		run: showLast,
+	}
+}
+
+// endingList names the endings, for the help.
+func endingList() string {
+	return "logout, killed, utmpd, replaced, shutdown, crash, gone ..."
+}
+
+// listing is one run of `utmpctl last`.
+type listing struct {
+	in           call
+	most         int // 0: all
+	since, until time.Time
+	endings      map[sessions.Ending]bool // empty: all
+	now          time.Time
+
+	shown int
+	users map[string]*int
+}
+
+func showLast(in call) error {
+	v := &listing{in: in, now: in.on.now(), endings: map[sessions.Ending]bool{}, users: map[string]*int{}}
+	if err := v.options(); err != nil {
+		return &usageError{fmt.Errorf("last: %w", err), lastCommand().usage()}
+	}
+	defer debug.SetGCPercent(debug.SetGCPercent(gcPercent))
+	out := in.outlet(fastWrite)
+	defer out.close()
+	p := v.printer(writing{out})
+	log := &sessionLog{in: in}
+	for s := range log.all() {
+		if v.wants(s) {
+			v.count(s.Login.User)
+			p.session(s)
+		}
+		if v.shown == v.most && v.most > 0 || v.past(log.back) || out.err != nil {
+			break
+		}
+	}
+	if err := p.end(); err != nil {
+		return err
+	}
+	if err := out.flush(); err != nil {
+		return err
+	}
+	if err := log.err(); err != nil {
+		return fmt.Errorf("last: %w", err)
+	}
+	return nil
+}
+
+// gcPercent lets a command that keeps little, and forgets much, collect memory at 16 MB and
+// not at 4.
+const gcPercent = 400
+
+// past reports whether no session further back can be one that is wanted.
+func (v *listing) past(b *sessions.Backward) bool {
+	return !v.since.IsZero() && b.Before(v.since)
+}
+
+// writing is an outlet as an io.Writer.
+type writing struct{ *outlet }
+
+func (w writing) Write(b []byte) (int, error) { return len(b), w.add(b) }
+
+// options takes the options, and refuses what makes no sense.
+func (v *listing) options() (err error) {
+	if n := v.in.value("n"); n != "" {
+		if v.most, err = strconv.Atoi(n); err != nil || v.most < 1 {
+			return fmt.Errorf("-n: %q is not a number of sessions", n)
+		}
+	}
+	for name, t := range map[string]*time.Time{"since": &v.since, "until": &v.until} {
+		if *t, err = parseTime(v.in.value(name), v.now); err != nil {
+			return fmt.Errorf("-%s: %w", name, err)
+		}
+	}
+	if !v.until.IsZero() && v.until.Before(v.since) {
+		return errors.New("-until is before -since")
+	}
+	for _, name := range v.in.values["ended-by"] {
+		if !slices.Contains(sessions.Endings(), sessions.Ending(name)) {
+			var all []string
+			for _, e := range sessions.Endings() {
+				all = append(all, string(e))
+			}
+			return fmt.Errorf("-ended-by: %q is none of %s%s", name, strings.Join(all, ", "), meant("", name, all))
+		}
+		v.endings[sessions.Ending(name)] = true
+	}
+	return nil
+}
+
+// wants reports whether a session is to be shown.
+func (v *listing) wants(s *sessions.Session) bool {
+	if len(v.endings) > 0 && !v.endings[s.End] {
+		return false
+	}
+	if !v.since.IsZero() || !v.until.IsZero() {
+		if s.Within(v.since, v.until) == sessions.Off {
+			return false
+		}
+	}
+	return v.in.of(s)
+}
+
+// of reports whether a session is of the users, lines and hosts that the call names.
+func (c call) of(s *sessions.Session) bool {
+	named := func(option string, is func(string) bool) bool {
+		names := c.values[option]
+		return len(names) == 0 || slices.ContainsFunc(names, is)
+	}
+	line := func(name string) bool { return name == s.Login.Line || "tty"+name == s.Login.Line }
+	user := func(name string) bool { return name == s.Login.User }
+	return named("user", user) && named("line", line) &&
+		named("host", func(name string) bool { return name == s.Login.Host || name == address(s) }) &&
+		(len(c.args) == 0 || slices.ContainsFunc(c.args, func(name string) bool { return user(name) || line(name) }))
+}
+
+// address returns the host's address; "" if there is none.
+func address(s *sessions.Session) string {
+	if ip, ok := s.Login.IP(); ok {
+		return ip.String()
+	}
+	return ""
+}
+
+// printer prints sessions in one form.
+type printer interface {
+	session(s *sessions.Session)
+	end() error
+}
+
+func (v *listing) printer(w io.Writer) printer {
+	switch s := v.in.screen(); {
+	case v.in.set["json"] && v.in.set["count"]:
+		return &counts{v, w, true}
+	case v.in.set["count"]:
+		return &counts{v, w, false}
+	case v.in.set["json"]:
+		return &sessionLines{w: w, now: v.now}
+	default:
+		return newSessionTable(v, s, w)
+	}
+}
+
+// counts prints how many sessions there are, and whose.
+type counts struct {
+	v    *listing
+	w    io.Writer
+	json bool
+}
+
+func (c *counts) session(*sessions.Session) {}
+
+func (c *counts) end() error {
+	if c.json {
+		return c.asJSON()
+	}
+	s := c.v.in.screen()
+	for _, user := range c.v.byCount() {
+		if _, err := fmt.Fprintf(c.w, "%d %s\n", *c.v.users[user], s.text(user)); err != nil {
+			return err
+		}
+	}
+	_, err := fmt.Fprintf(c.w, "%d in all\n", c.v.shown)
+	return err
+}
+
+// count counts a session of a user.
+func (v *listing) count(user string) {
+	v.shown++
+	n := v.users[user]
+	if n == nil {
+		n = new(int)
+		v.users[strings.Clone(user)] = n // assigning would keep this user's bytes, which are overwritten
+	}
+	*n++
+}
+
+// byCount returns the users, those with most sessions first.
+func (v *listing) byCount() []string {
+	return slices.SortedFunc(maps.Keys(v.users), func(a, b string) int {
+		return cmp.Or(cmp.Compare(*v.users[b], *v.users[a]), cmp.Compare(a, b))
+	})
+}
+
+// usersMost is how many users the last line of the table names.
+const usersMost = 5
+
+// total returns the last line of the table: how many sessions, and whose.
+func (v *listing) total(s screen) string {
+	all := v.byCount()
+	text := count(v.shown, "session", "sessions")
+	for i, user := range all {
+		switch {
+		case i == usersMost:
+			return text + fmt.Sprintf(", and of %s", count(len(all)-i, "other user", "other users"))
+		case i == 0:
+			text += ": "
+		default:
+			text += ", "
+		}
+		text += fmt.Sprintf("%d %s", *v.users[user], s.text(user))
+	}
+	return text
+}

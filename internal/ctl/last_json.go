@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package ctl
+
+import (
+	"io"
+	"strconv"
+	"time"
+
+	"utmpd.dev/utmpd/internal/recordjson"
+	"utmpd.dev/utmpd/internal/sessions"
+)
+
+// sessionLines prints sessions as lines of JSON.
+type sessionLines struct {
+	w   io.Writer
+	now time.Time
+	b   []byte
+	err error
+}
+
+func (l *sessionLines) session(s *sessions.Session) {
+	if l.err == nil {
+		l.b = append(appendSession(l.b[:0], s, l.now), "}\n"...)
+		_, l.err = l.w.Write(l.b)
+	}
+}
+
+func (l *sessionLines) end() error { return l.err }
+
+// appendSession appends a session as an object of JSON without its last brace.
+func appendSession(b []byte, s *sessions.Session, now time.Time) []byte {
+	b = append(b, `{"pid":`...)
+	b = strconv.AppendInt(b, int64(s.Login.PID), 10)
+	b = recordjson.AppendText(b, "user", s.Login.User)
+	b = recordjson.AppendText(b, "line", s.Login.Line)
+	b = recordjson.AppendText(b, "host", s.Login.Host)
+	b = recordjson.AppendText(b, "id", s.Login.ID)
+	b = append(b, `,"addr":`...)
+	if a := address(s); a != "" {
+		b = recordjson.AppendString(b, a)
+	} else {
+		b = append(b, "null"...)
+	}
+	b = jsonTime(b, "from", s.From)
+	b = jsonTime(b, "to", s.To)
+	least, most := s.Least, s.Most
+	if s.Exact {
+		least, most = s.To, s.To
+	}
+	b = jsonTime(b, "to_least", least)
+	b = jsonTime(b, "to_most", most)
+	b = append(b, `,"ended_by":"`...)
+	b = append(append(b, s.End...), `","exact":`...)
+	b = strconv.AppendBool(b, s.Exact)
+	b = append(b, `,"signal":`...)
+	b = strconv.AppendInt(b, int64(s.Exit.Termination), 10)
+	b = append(b, `,"exit_status":`...)
+	b = strconv.AppendInt(b, int64(s.Exit.Exit), 10)
+	if s.By != "" {
+		b = append(append(append(b, `,"known_from":"`...), s.By...), '"')
+	}
+	shortest, longest, ok := s.Lasted(now)
+	b = jsonSeconds(b, "lasted_least_seconds", shortest, ok)
+	return jsonSeconds(b, "lasted_most_seconds", longest, ok && longest >= 0)
+}
+
+func jsonTime(b []byte, name string, t time.Time) []byte {
+	b = append(append(append(b, `,"`...), name...), `":`...)
+	if t.IsZero() {
+		return append(b, "null"...)
+	}
+	return recordjson.AppendTime(b, t)
+}
+
+func jsonSeconds(b []byte, name string, d time.Duration, known bool) []byte {
+	b = append(append(append(b, `,"`...), name...), `":`...)
+	if !known {
+		return append(b, "null"...)
+	}
+	return strconv.AppendFloat(b, d.Seconds(), 'f', -1, 64)
+}
+
+// asJSON prints the counts as one object.
+func (c *counts) asJSON() error {
+	b := append([]byte(`{"sessions":`), strconv.Itoa(c.v.shown)...)
+	b = append(b, `,"users":{`...)
+	for i, user := range c.v.byCount() {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(recordjson.AppendString(b, user), ':')
+		b = strconv.AppendInt(b, int64(*c.v.users[user]), 10)
+	}
+	_, err := c.w.Write(append(b, "}}\n"...))
+	return err
+}

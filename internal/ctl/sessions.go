@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package ctl
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"utmpd.dev/utmpd/internal/boots"
+	"utmpd.dev/utmpd/internal/logs"
+	"utmpd.dev/utmpd/internal/recfile"
+	"utmpd.dev/utmpd/internal/sessions"
+	"utmpd.dev/utmpd/utmpx"
+)
+
+// sessionLog reads the sessions of this machine's log, or of the files that a command
+// names.
+type sessionLog struct {
+	in     call
+	ledger []boots.Past
+	back   *sessions.Backward
+	now    sessions.Session // yielded
+	oldest time.Time        // of the records read
+	damage damages
+	failed bool // something else could not be read
+}
+
+// all yields the sessions, newest first, and reads no further than the caller wants. A
+// session is overwritten once the loop goes on. What cannot be read is told at once, but
+// for damage: see err.
+func (l *sessionLog) all() iter.Seq[*sessions.Session] {
+	return func(yield func(*sessions.Session) bool) {
+		for e, err := range l.records() {
+			if l.damage.add(err) {
+				l.back.Damage()
+				continue
+			}
+			if err != nil {
+				l.trouble(err)
+				continue
+			}
+			l.oldest = e.Record.Time.Time()
+			var ok bool
+			if l.now, ok = l.back.Add(&e.Record); !ok {
+				continue
+			}
+			if l.now.End == sessions.Crash {
+				l.now.Amend(l.ledger)
+			}
+			if !yield(&l.now) {
+				return
+			}
+		}
+	}
+}
+
+func (l *sessionLog) trouble(err error) {
+	l.failed = true
+	l.back.Damage()
+	tell(l.in.stderr, err)
+}
+
+// err tells the damage, and returns the error of a command that could not read everything.
+func (l *sessionLog) err() error {
+	err := l.damage.err()
+	if err != nil {
+		tell(l.in.stderr, err)
+	}
+	if l.in.ctx.Err() != nil {
+		return errors.New("a signal has ended it")
+	}
+	if err != nil || l.failed {
+		return errPartly
+	}
+	return nil
+}
+
+// records yields the records, newest first.
+func (l *sessionLog) records() iter.Seq2[logs.Entry, error] {
+	l.back = sessions.NewBackward(nil)
+	if named := l.in.values["f"]; len(named) > 0 {
+		return l.named(named)
+	}
+	cfg, err := l.in.settings()
+	if err != nil {
+		return func(yield func(logs.Entry, error) bool) { yield(logs.Entry{}, err) }
+	}
+	own := &recorder{in: l.in, cfg: cfg}
+	l.ledger = own.ledger()
+	on := &nowOn{name: cfg.UtmpxFile, now: l.in.on.now}
+	if err := on.read(); err != nil {
+		l.trouble(fmt.Errorf("who is on now is not known: %w", err))
+	} else {
+		l.back = sessions.NewBackward(on.has)
+	}
+	return logs.New(cfg.WtmpxFile, logs.Options{}).EveryBackward(l.in.ctx)
+}
+
+// named yields the records of files, the last one first, through any symbolic link.
+func (l *sessionLog) named(names []string) iter.Seq2[logs.Entry, error] {
+	return func(yield func(logs.Entry, error) bool) {
+		for _, name := range slices.Backward(names) {
+			to, err := filepath.EvalSymlinks(name)
+			var f *logs.File
+			if err == nil {
+				f, err = logs.New(to, logs.Options{}).Open(l.in.ctx, to)
+			}
+			if err != nil {
+				if !yield(logs.Entry{}, err) {
+					return
+				}
+				continue
+			}
+			for e, err := range f.Reuse().Backward(f.End()) {
+				if !yield(e, err) {
+					f.Close()
+					return
+				}
+			}
+			f.Close()
+		}
+	}
+}
+
+// nowOn is the sessions of the utmpx file.
+type nowOn struct {
+	name  string
+	now   func() time.Time
+	again bool // it was read again
+	lines map[string]utmpx.Record
+	pids  map[int32]utmpx.Record
+}
+
+func (n *nowOn) read() error {
+	s, err := recfile.NewFile(n.name, recfile.Options{}).Snapshot(nil)
+	if err != nil && !errors.Is(err, recfile.ErrTooLong) {
+		return err
+	}
+	n.lines, n.pids = map[string]utmpx.Record{}, map[int32]utmpx.Record{}
+	for _, r := range s.All() {
+		if r.Type == utmpx.UserProcess {
+			n.lines[r.Line], n.pids[r.PID] = r, r
+		}
+	}
+	return err
+}
+
+// has reports whether a login of the log is in the utmpx file now. The file is read again
+// for a login that may have come since.
+func (n *nowOn) has(login *utmpx.Record) bool {
+	if n.found(login) {
+		return true
+	}
+	if n.again || n.now().Sub(login.Time.Time()).Abs() > 10*time.Second {
+		return false
+	}
+	n.again = true
+	return n.read() == nil && n.found(login)
+}
+
+// found looks for a login by its line, and by its process: xrdp records another line in
+// the utmpx file.
+func (n *nowOn) found(login *utmpx.Record) bool {
+	near := func(r utmpx.Record) bool {
+		d := r.Time.Sec - login.Time.Sec
+		return r.User == login.User && -2 <= d && d <= 2
+	}
+	byLine, ok := n.lines[login.Line]
+	if ok && byLine.User == login.User && (byLine.PID == login.PID || near(byLine)) {
+		return true
+	}
+	byPID, ok := n.pids[login.PID]
+	return ok && near(byPID)
+}

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package ctl
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"utmpd.dev/utmpd/internal/recordjson"
+	"utmpd.dev/utmpd/internal/sessions"
+)
+
+// pastPresence is a session that was on at a moment, or may have been.
+type pastPresence struct {
+	sessions.Session
+	sure bool
+}
+
+// attendanceAt is who was on at a moment, from the log and its rotated files.
+type attendanceAt struct {
+	in     call
+	at     time.Time
+	all    []pastPresence
+	before bool // the log begins after the moment
+	oldest time.Time
+}
+
+// whoAt prints who was on at a moment, as the call's -json and -count say.
+func whoAt(in call, at time.Time) error {
+	if at.After(in.on.now()) {
+		return fmt.Errorf("who: -at: %s is not over yet", short(at))
+	}
+	a := &attendanceAt{in: in, at: at}
+	log := &sessionLog{in: in}
+	a.read(log)
+	var err error
+	switch {
+	case in.set["count"]:
+		_, err = fmt.Fprintln(in.stdout, a.sure())
+	case in.set["json"]:
+		err = a.writeJSON(in.stdout)
+	default:
+		err = a.writeTable(in.stdout)
+	}
+	if a.before {
+		tell(in.stderr, fmt.Sprintf("who: the log begins at %s: of the time before, only what ended later is known", short(a.oldest)))
+	}
+	if n := len(a.all) - a.sure(); n > 0 && in.set["count"] {
+		tell(in.stderr, fmt.Sprintf("who: %s more may have been on", count(n, "session", "sessions")))
+	}
+	if readErr := log.err(); readErr != nil {
+		err = errors.Join(err, fmt.Errorf("who: %w", readErr))
+	}
+	return err
+}
+
+// read finds the sessions.
+func (a *attendanceAt) read(log *sessionLog) {
+	for s := range log.all() {
+		a.take(*s)
+		if log.back.Before(a.at) {
+			break
+		}
+	}
+	if !log.back.Before(a.at) {
+		for _, s := range log.back.Rest() {
+			a.take(s)
+		}
+		a.oldest = log.oldest
+		a.before = !a.oldest.IsZero() && a.at.Before(a.oldest)
+	}
+	slices.SortStableFunc(a.all, func(x, y pastPresence) int {
+		return cmp.Or(cmp.Compare(x.Login.Line, y.Login.Line), x.From.Compare(y.From))
+	})
+}
+
+func (a *attendanceAt) take(s sessions.Session) {
+	p := s.Within(a.at, a.at)
+	if p == sessions.Off || !a.in.of(&s) {
+		return
+	}
+	s.Login = s.Login.Detach()
+	a.all = append(a.all, pastPresence{s, p == sessions.On})
+}
+
+// sure returns how many sessions were on for certain.
+func (a *attendanceAt) sure() (n int) {
+	for _, p := range a.all {
+		if p.sure {
+			n++
+		}
+	}
+	return n
+}
+
+func (a *attendanceAt) writeTable(w io.Writer) error {
+	s := a.in.screen()
+	t := s.table(w, column{name: "USER", least: 4}, column{name: "LINE", least: 5}, column{name: "HOST", least: 4},
+		column{name: "FROM (" + a.in.on.now().Local().Format("MST") + ")"}, column{name: "ON"})
+	var clock days
+	for _, p := range a.all {
+		user := s.text(p.Login.User)
+		if user == "" {
+			user = "?"
+		}
+		t.row(user, s.text(p.Login.Line), s.text(hostOrAddress(&p.Session)), clock.full(p.From), p.certainty())
+	}
+	if err := t.flush(); err != nil {
+		return err
+	}
+	text := fmt.Sprintf("%s: %d on", short(a.at), a.sure())
+	if n := len(a.all) - a.sure(); n > 0 {
+		text += fmt.Sprintf(", %d more may have been", n)
+	}
+	if len(a.all) > 0 {
+		text = "\n" + text
+	}
+	_, err := fmt.Fprintln(w, text)
+	return err
+}
+
+// certainty says whether a session was on for certain, and if not, why.
+func (p *pastPresence) certainty() string {
+	switch {
+	case p.sure:
+		return "yes"
+	case p.From.IsZero():
+		return "perhaps: its login is not in the log"
+	case p.Jumped || p.Stepped != 0 || p.To.Before(p.From) && !p.To.IsZero():
+		return "perhaps: the clock was set"
+	}
+	switch p.End {
+	case sessions.Utmpd:
+		return "perhaps: it was closed later by utmpd"
+	case sessions.Crash:
+		return "perhaps: the system crashed"
+	case sessions.Unknown:
+		return "perhaps: the log is damaged"
+	case sessions.Open:
+		return "perhaps: the log ends before"
+	}
+	return "perhaps: it has no logout"
+}
+
+func (a *attendanceAt) writeJSON(w io.Writer) error {
+	for _, p := range a.all {
+		b := append(appendSession(nil, &p.Session, a.in.on.now()), `,"at":`...)
+		b = append(recordjson.AppendTime(b, a.at), `,"sure":`...)
+		b = fmt.Appendf(b, "%t}\n", p.sure)
+		if _, err := w.Write(b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
