@@ -21,18 +21,17 @@ func lastCommand() command {
 	return command{
 		name:    "last",
 		summary: "show who was on, from when to when, and how each session ended",
-		about: `Newest first, from the wtmp file and its rotated files. NAME is a user or a line.
--since and -until show who was on between the two.
+		about: `Newest first, from the wtmp file and its rotated files. NAME is a user or line.
 ` + momentHelp,
 		options: []option{
 			{name: "n", arg: "N", help: "show the newest N"},
-			sinceOption,
-			untilOption,
-			{name: "user", arg: "USER", help: "of USER alone", many: true},
-			{name: "line", arg: "LINE", help: "on LINE alone", many: true},
-			{name: "host", arg: "HOST", help: "from HOST alone, a name or an address", many: true},
-			{name: "ended-by", arg: "WHAT", help: endingList(), many: true},
-			{name: "count", help: "print the counts alone"},
+			{name: "since", short: "s", arg: "T", help: "show who was on at T or later"},
+			{name: "until", short: "t", arg: "T", help: "show who was on at T or before"},
+			{name: "user", arg: "USER", help: "show sessions of USER", many: true},
+			{name: "line", arg: "LINE", help: "show sessions on LINE", many: true},
+			{name: "host", arg: "HOST", help: "show sessions from HOST, a name or an address", many: true},
+			{name: "ended-by", arg: "WHAT", help: "as utmpd, killed, crash, gone; see utmpctl(8)", many: true},
+			{name: "count", help: "print how many, and whose"},
 			jsonOption,
 			{name: "f", arg: "FILE", help: "read FILE of any system; repeat, oldest first", many: true},
 			configOption,
@@ -44,11 +43,6 @@ func lastCommand() command {
 		},
 		run: showLast,
 	}
-}
-
-// endingList names the endings, for the help.
-func endingList() string {
-	return "logout, killed, utmpd, replaced, shutdown, crash, gone ..."
 }
 
 // listing is one run of `utmpctl last`.

@@ -28,7 +28,7 @@ const roomy = 100
 func newSessionTable(v *listing, s screen, w io.Writer) *sessionTable {
 	t := &sessionTable{v: v, s: s, w: w, long: s.width == 0 || s.width >= roomy}
 	cols := []column{{name: "USER", least: 4}, {name: "LINE", least: 5}, {name: "HOST", least: 4},
-		{name: "FROM (" + v.now.Local().Format("MST") + ")"}, {name: "TO"}, {name: "ENDED BY", least: 8}}
+		{name: "FROM (" + v.now.Local().Format("MST") + ")"}, {name: "TO"}, {name: "ENDED BY", least: len("crash, +1m00s")}}
 	if t.long {
 		cols = append(cols[:5:5], column{name: "FOR", right: true}, cols[5])
 	}

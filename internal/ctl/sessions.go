@@ -93,7 +93,8 @@ func (l *sessionLog) records() iter.Seq2[logs.Entry, error] {
 	l.ledger = own.ledger()
 	on := &nowOn{name: cfg.UtmpxFile, now: l.in.on.now}
 	if err := on.read(); err != nil {
-		l.trouble(fmt.Errorf("who is on now is not known: %w", err))
+		l.failed = true
+		tell(l.in.stderr, fmt.Sprintf("who is on now is not known: %v", err))
 	} else {
 		l.back = sessions.NewBackward(on.has)
 	}

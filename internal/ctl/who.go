@@ -27,17 +27,20 @@ func whoCommand() command {
 		name:    "who",
 		summary: "show who is on, since when, from where, and what they do",
 		about: `A record whose session has ended is marked as a ghost. With -v it says of each
-record whether its session lives, how that is known, and what utmpd will do.`,
+record whether its session lives, how that is known, and what utmpd will do.
+-at reads the wtmp file and its rotated files. T is a time: 03:00, 2026-07-01,
+"2026-07-01 12:30", "yesterday 03:00", "2 hours ago", 12h.`,
 		options: []option{
 			{name: "v", help: "explain each record"},
 			{name: "count", help: "print the number of sessions alone; ghosts do not count"},
 			jsonOption,
+			{name: "at", arg: "T", help: "show who was on at T"},
 			{name: "f", arg: "FILE", help: "read FILE, of any machine, and nothing else"},
 			configOption,
 		},
 		examples: []string{
-			"who           # who is on",
-			"who -v pts/3  # why is that entry there?",
+			"who -v pts/3             # why is that entry there?",
+			"who -at 'tuesday 03:00'  # who was on then?",
 		},
 		args: argument{name: "[USER|LINE]", help: "the user or line to show", most: 1},
 		run:  who,
@@ -80,6 +83,9 @@ type attendance struct {
 }
 
 func who(in call) error {
+	if in.value("at") != "" {
+		return whoAt(in)
+	}
 	a := &attendance{in: in, others: map[utmpx.Type]int{}}
 	if err := a.read(); err != nil {
 		return err

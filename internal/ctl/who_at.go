@@ -29,15 +29,21 @@ type attendanceAt struct {
 	oldest time.Time
 }
 
-// whoAt prints who was on at a moment, as the call's -json and -count say.
-func whoAt(in call, at time.Time) error {
-	if at.After(in.on.now()) {
-		return fmt.Errorf("who: -at: %s is not over yet", short(at))
+// whoAt prints who was on at the moment of -at, as -json and -count say.
+func whoAt(in call) error {
+	at, err := parseTime(in.value("at"), in.on.now())
+	if err == nil && at.After(in.on.now()) {
+		err = fmt.Errorf("%s is yet to come", short(at))
+	}
+	if err == nil && in.set["v"] {
+		err = errors.New("-v explains the present alone")
+	}
+	if err != nil {
+		return &usageError{fmt.Errorf("who: -at: %w", err), whoCommand().usage()}
 	}
 	a := &attendanceAt{in: in, at: at}
 	log := &sessionLog{in: in}
 	a.read(log)
-	var err error
 	switch {
 	case in.set["count"]:
 		_, err = fmt.Fprintln(in.stdout, a.sure())
