@@ -270,7 +270,12 @@ const commitEvery = 4096
 
 // record takes a record.
 func (v *eventing) record(e logs.Entry) {
-	place := func() string { return e.Place().String() }
+	place := func() string {
+		if v.silent {
+			return "" // nobody sees it
+		}
+		return e.Place().String()
+	}
 	if v.hole && !v.follows(e) && !v.lastTime().IsZero() {
 		v.print(v.stream.Lost(v.lastTime(), e.Record.Time.Time(), place()+"/gap"))
 	}

@@ -53,7 +53,7 @@ func knownFrom(e events.Event) string {
 	if e.By == "" {
 		return ""
 	}
-	return ", as the " + string(e.By) + " shows"
+	return ", as the " + strings.ReplaceAll(string(e.By), "-", " ") + " shows"
 }
 
 // bounds says how much earlier or later than its time something may have happened.
