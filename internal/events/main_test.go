@@ -75,22 +75,7 @@ func show(es []Event) string {
 		return t.UTC().Format("15:04:05")
 	}
 	for _, e := range es {
-		fmt.Fprintf(&b, "%s %s %s", e.ID, e.Kind, clock(e.Time))
-		if e.Kind == Login || e.Kind == Logout {
-			fmt.Fprintf(&b, " %s %s %d", e.Session.Line, e.Session.User, e.Session.PID)
-		}
-		if e.Kind == Logout {
-			fmt.Fprintf(&b, " %s", e.EndedBy)
-			if e.Lasted {
-				fmt.Fprintf(&b, " %v", e.Shortest)
-			}
-			if e.Lasted && e.Longest != e.Shortest {
-				fmt.Fprintf(&b, "..%v", e.Longest)
-			}
-			if e.Signal != 0 || e.Status != 0 {
-				fmt.Fprintf(&b, " %d/%d", e.Signal, e.Status)
-			}
-		}
+		fmt.Fprintf(&b, "%s %s %s%s", e.ID, e.Kind, clock(e.Time), whose(e))
 		if !e.Exact {
 			fmt.Fprintf(&b, " (%s to %s)", clock(e.Least), clock(e.Most))
 		}
@@ -103,6 +88,27 @@ func show(es []Event) string {
 		b.WriteString("\n")
 	}
 	return b.String()
+}
+
+// whose formats the session of an event.
+func whose(e Event) string {
+	if e.Kind != Login && e.Kind != Logout {
+		return ""
+	}
+	b := fmt.Sprintf(" %s %s %d", e.Session.Line, e.Session.User, e.Session.PID)
+	if e.Kind == Logout {
+		b += fmt.Sprintf(" %s", e.EndedBy)
+	}
+	if e.Lasted {
+		b += fmt.Sprintf(" %v", e.Shortest)
+	}
+	if e.Lasted && e.Longest != e.Shortest {
+		b += fmt.Sprintf("..%v", e.Longest)
+	}
+	if e.Signal != 0 || e.Status != 0 {
+		b += fmt.Sprintf(" %d/%d", e.Signal, e.Status)
+	}
+	return b
 }
 
 // odd are the records of random logs other than logins and logouts.
