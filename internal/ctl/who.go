@@ -76,6 +76,8 @@ type attendance struct {
 	snap    *snapshot.Snapshot
 	own     bool // the file is this machine's own
 	all     []*presence
+	byLine  map[string][]*presence
+	parents map[int32]int32    // of processes that were looked at
 	others  map[utmpx.Type]int // records that are no session's
 	daemon  knowledge
 	hidden  error // why processes may be hidden
@@ -86,7 +88,7 @@ func who(in call) error {
 	if in.value("at") != "" {
 		return whoAt(in)
 	}
-	a := &attendance{in: in, others: map[utmpx.Type]int{}}
+	a := &attendance{in: in, others: map[utmpx.Type]int{}, byLine: map[string][]*presence{}, parents: map[int32]int32{}}
 	if err := a.read(); err != nil {
 		return err
 	}
@@ -140,9 +142,14 @@ func (a *attendance) read() error {
 			a.others[r.Type]++
 			continue
 		}
-		a.all = append(a.all, &presence{user: r.User, line: r.Line, host: hostOf(r), record: &r, slot: slot, since: r.Time.Time(), pid: r.PID})
+		a.add(&presence{user: r.User, line: r.Line, host: hostOf(r), record: &r, slot: slot, since: r.Time.Time(), pid: r.PID})
 	}
 	return nil
+}
+
+func (a *attendance) add(p *presence) {
+	a.all = append(a.all, p)
+	a.byLine[p.line] = append(a.byLine[p.line], p)
 }
 
 // hostOf returns where a login came from.
@@ -159,7 +166,9 @@ func (a *attendance) assess() {
 	verdicts := a.in.on.assess(a.snap, a.cfg.KeepBusyLines, a.daemon.checkpoint())
 	for _, p := range a.all {
 		p.verdict, p.judged = verdicts[p.slot], true
-		p.process = a.in.on.describe(p.pid)
+		if !a.in.set["count"] {
+			p.process = a.in.on.describe(p.pid)
+		}
 	}
 }
 
@@ -184,7 +193,7 @@ func (a *attendance) addLogins() {
 			lines = []string{l.Display}
 		}
 		for _, line := range lines {
-			a.all = append(a.all, &presence{user: l.User, line: line, host: l.Host, since: l.Began, pid: l.Leader, login: l, process: a.in.on.describe(l.Leader)})
+			a.add(&presence{user: l.User, line: line, host: l.Host, since: l.Began, pid: l.Leader, login: l, process: a.in.on.describe(l.Leader)})
 		}
 	}
 }
@@ -218,7 +227,12 @@ func (a *attendance) below(pid, from int32) bool {
 		if pid <= 1 || from <= 1 {
 			return false
 		}
-		if pid = a.in.on.describe(pid).Parent; pid == from {
+		parent, known := a.parents[pid]
+		if !known {
+			parent = a.in.on.describe(pid).Parent
+			a.parents[pid] = parent
+		}
+		if pid = parent; pid == from {
 			return true
 		}
 	}
@@ -231,9 +245,9 @@ func (a *attendance) watchActivity() {
 		return
 	}
 	var lines []string
-	for _, p := range a.all {
-		if p.line != "" && !slices.Contains(lines, p.line) {
-			lines = append(lines, p.line)
+	for line := range a.byLine {
+		if line != "" {
+			lines = append(lines, line)
 		}
 	}
 	seen, err := a.in.on.activities(lines)

@@ -107,6 +107,8 @@ func (k knowledge) next(p *presence) string {
 		return "nothing"
 	case k.err != nil:
 		return "unknown"
+	case h.runs && h.down != "":
+		return "unknown, while it hangs: see utmpctl status"
 	case p.verdict.Standing == judge.Lives && !h.runs:
 		return "nothing: the record stays, also when the session ends, until utmpd is started"
 	case p.verdict.Standing == judge.Lives:
@@ -115,8 +117,6 @@ func (k knowledge) next(p *presence) string {
 		return k.stays(p)
 	case !h.runs:
 		return "the record stays until utmpd is started; then it is cleaned after " + k.grace.String()
-	case h.down != "":
-		return "unknown, while it hangs: see utmpctl status"
 	case h.DryRun:
 		return "with -n it only logs that it would clean the record"
 	}
@@ -199,7 +199,7 @@ func (a *attendance) explainOne(b *strings.Builder, s screen, p *presence) {
 	}
 	say("login", a.loginOf(p))
 	if a.own {
-		say("process", p.processText())
+		say("process", a.processText(p))
 		say("why", p.why())
 		say("line", a.lineText(p))
 		say("doing", p.doing().Command)
@@ -227,7 +227,7 @@ func (a *attendance) loginOf(p *presence) string {
 }
 
 // processText describes the record's process, and how that is known.
-func (p *presence) processText() string {
+func (a *attendance) processText(p *presence) string {
 	switch v := p.verdict; {
 	case p.pid <= 0:
 		return "the record names none"
@@ -236,15 +236,21 @@ func (p *presence) processText() string {
 	case p.record == nil:
 		return fmt.Sprintf("%d, logind's leader: %s", p.pid, p.process.Command)
 	case v.Standing == judge.Lives && !v.Led:
-		text := fmt.Sprintf("%d lives, by %s", p.pid, v.how)
-		if p.process.Command != "" {
-			text += ": " + p.process.Command
-		}
-		return text
+		return fmt.Sprintf("%d lives, by %s%s", p.pid, v.how, p.now())
 	case v.Found != "":
-		return fmt.Sprintf("%d: %s", p.pid, v.Found)
+		return fmt.Sprintf("%d: %s%s", p.pid, v.Found, p.now())
+	case a.in.on.alive(p.pid):
+		return fmt.Sprintf("%d is not the session's any more%s", p.pid, p.now())
 	}
 	return fmt.Sprintf("%d is gone: no living process has that number", p.pid)
+}
+
+// now tells what the process is that has the record's pid.
+func (p *presence) now() string {
+	if p.process.Command == "" {
+		return ""
+	}
+	return ": " + p.process.Command
 }
 
 // why returns the reason for a verdict that the process alone does not give.
@@ -277,8 +283,8 @@ func (a *attendance) lineText(p *presence) string {
 		text = fmt.Sprintf("led by process %d, %s", act.Leader.ID.PID, act.Leader.Command)
 		text += p.kinship(act.Leader.ID)
 	}
-	for _, q := range a.all {
-		if q != p && q.line == p.line {
+	for _, q := range a.byLine[p.line] {
+		if q != p {
 			text += fmt.Sprintf("; process %d of %s has the line, too", q.pid, q.user)
 		}
 	}

@@ -98,7 +98,7 @@ func (a *attendance) addVerdict(j *whoJSON, p *presence) {
 		j.Leader = &pid
 	}
 	if a.in.set["v"] {
-		j.How, j.Utmpd, j.Next = some(p.processText()), some(a.daemon.watch(p)), some(a.daemon.next(p))
+		j.How, j.Utmpd, j.Next = some(a.processText(p)), some(a.daemon.watch(p)), some(a.daemon.next(p))
 	}
 }
 
