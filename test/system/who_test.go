@@ -160,3 +160,27 @@ func TestUtmpctlWho(t *testing.T) {
 		t.Errorf("status %d", status)
 	}
 }
+
+// TestUtmpctlStatusTroubled asks about a utmpd that runs, with something wrong.
+func TestUtmpctlStatusTroubled(t *testing.T) {
+	if !enter(t, bookworm) {
+		return
+	}
+	d := startUtmpd(t, "MAX_FDS=1", "SCAN_PERIOD=1")
+	dwell(t, "x/1")
+	dwell(t, "x/2")
+	says(t, []string{"1 session is not watched", "raise MAX_FDS"}, "status")
+	if status, _ := answer(t, false, "status"); status != 1 {
+		t.Errorf("unwatched sessions: status %d", status)
+	}
+	d.stop(t)
+	if status, out := answer(t, false, "status"); status != 3 || !strings.Contains(out, "it ended at") {
+		t.Errorf("ended: status %d", status)
+	}
+	configure(t)
+	startUtmpdAs(t, nil, "-n")
+	says(t, []string{"utmpd runs with -n"}, "status")
+	if status, _ := answer(t, false, "status"); status != 1 {
+		t.Errorf("-n: status %d", status)
+	}
+}
