@@ -40,15 +40,23 @@ func meaningOf(r *utmpx.Record) meaning {
 			return vacant
 		}
 	}
-	switch kind := boots.KindOf(*r); {
-	case kind.BeginsBoot():
+	return ofSystem(r)
+}
+
+// ofSystem returns what a record means that is of no line.
+func ofSystem(r *utmpx.Record) meaning {
+	kind := boots.KindOf(*r)
+	switch kind {
+	case boots.Began, boots.BeganEarlier:
 		return boot
-	case kind == boots.Ended:
+	case boots.Ended:
 		return ended
-	case kind == boots.OldClock:
+	case boots.OldClock:
 		return oldClock
-	case kind == boots.NewClock:
+	case boots.NewClock:
 		return newClock
+	}
+	switch {
 	case r.Type == utmpx.DeadProcess && r.Line == "" && r.PID > 0 && r.ID != "":
 		return lineless
 	case kind == boots.Init || r.Type == utmpx.RunLevel || r.Type == utmpx.Empty:

@@ -100,30 +100,40 @@ func (s Session) At(t time.Time) Presence { return s.Within(t, t) }
 // Within tells whether the session was on at any moment from since to until, both
 // included. A zero time is no limit.
 func (s Session) Within(since, until time.Time) Presence {
-	from, least, most := s.From, s.Least, s.Most
-	if s.Exact {
-		least, most = s.To, s.To
-	}
-	doubtful := s.Jumped || s.Stepped != 0 || !s.To.IsZero() && s.To.Before(from)
-	if doubtful { // by both clocks
-		if !s.To.IsZero() && s.To.Before(from) {
-			from = s.To
-		}
-		if !most.IsZero() && most.Before(s.From) {
-			most = s.From
-		}
-	}
+	from, least, most := s.span()
 	switch {
 	case !until.IsZero() && from.After(until):
 		return Off
 	case s.Ended() && !most.IsZero() && !most.After(since) && since.After(from):
 		return Off
-	case doubtful || s.From.IsZero():
+	case s.doubtful() || s.From.IsZero():
 		return Maybe
 	case !from.Before(since), s.End == StillOn, least.After(since), s.End == Open && !since.After(least):
 		return On
 	}
 	return Maybe
+}
+
+// doubtful reports whether the clock was set during the session.
+func (s Session) doubtful() bool { return s.Jumped || s.Stepped != 0 || s.backward() }
+
+// backward reports whether the session ended before it began, by its records.
+func (s Session) backward() bool { return !s.To.IsZero() && s.To.Before(s.From) }
+
+// span returns when the session began, and between what it ended. If the clock was set,
+// the times of both clocks are within it.
+func (s Session) span() (from, least, most time.Time) {
+	from, least, most = s.From, s.Least, s.Most
+	if s.Exact {
+		least, most = s.To, s.To
+	}
+	if s.backward() {
+		from = s.To
+	}
+	if s.doubtful() && !most.IsZero() && most.Before(s.From) {
+		most = s.From
+	}
+	return from, least, most
 }
 
 // Amend makes the end of a crash exact, or more exact, by what a ledger of boots knows,
