@@ -73,11 +73,11 @@ func (t *sessionTable) to(s *sessions.Session) string {
 	case s.To.IsZero():
 		return "-"
 	case s.End == sessions.Replaced, s.End == sessions.Unknown:
-		return "< " + t.clock.short(s.To, s.From)
+		return t.clock.short("< ", s.To, s.From)
 	case s.End == sessions.Crash && !s.Exact:
-		return "> " + t.clock.short(s.To, s.From)
+		return t.clock.short("> ", s.To, s.From)
 	}
-	return t.clock.short(s.To, s.From)
+	return t.clock.short("", s.To, s.From)
 }
 
 // lasted says how long a session lasted.
@@ -158,39 +158,51 @@ func (d *days) full(t time.Time) string {
 	if t.IsZero() {
 		return "-"
 	}
-	return d.on(t) + " " + d.timeOfDay(t)
+	var space [32]byte
+	d.on(t)
+	b := append(append(space[:0], d.date...), ' ')
+	return string(d.timeOfDay(b, t))
 }
 
-// short formats a time without what it has in common with another one.
-func (d *days) short(t, with time.Time) string {
+// short formats a time without what it has in common with another one. before is put
+// before it.
+func (d *days) short(before string, t, with time.Time) string {
+	var space [32]byte
+	b := append(space[:0], before...)
 	d.on(with)
-	start, next, year := d.start, d.next, d.year
-	if s := t.Unix(); start <= s && s < next {
-		return d.timeOfDay(t)
+	year, s := d.year, t.Unix()
+	switch {
+	case d.start <= s && s < d.next:
+		return string(d.timeOfDay(b, t))
+	case d.on(t) == year:
+		b = append(b, d.date[len("2006-"):]...)
+	default:
+		b = append(b, d.date...)
 	}
-	if day := d.on(t); d.year != year {
-		return day + " " + d.timeOfDay(t)
-	}
-	return d.date[5:] + " " + d.timeOfDay(t)
+	return string(d.timeOfDay(append(b, ' '), t))
 }
 
-// on returns the day of a time.
-func (d *days) on(t time.Time) string {
+// on makes the day that of a time, and returns the year.
+func (d *days) on(t time.Time) int {
 	if s := t.Unix(); s < d.start || s >= d.next {
 		day := startOf(t.Local())
 		d.start, d.next = day.Unix(), day.AddDate(0, 0, 1).Unix()
 		d.date, d.year = day.Format(time.DateOnly), day.Year()
 	}
-	return d.date
+	return d.year
 }
 
-// timeOfDay formats a time of the day that on has returned last.
-func (d *days) timeOfDay(t time.Time) string {
-	s := t.Unix() - d.start
+// timeOfDay appends the time of the day that on was called with last.
+func (d *days) timeOfDay(b []byte, t time.Time) []byte {
 	if d.next-d.start != 24*3600 {
-		return t.Local().Format(time.TimeOnly) // the clocks change on that day
+		return t.Local().AppendFormat(b, time.TimeOnly) // the clocks change on that day
 	}
-	digit := func(n int64) byte { return byte('0' + n) }
-	h, m, sec := s/3600, s/60%60, s%60
-	return string([]byte{digit(h / 10), digit(h % 10), ':', digit(m / 10), digit(m % 10), ':', digit(sec / 10), digit(sec % 10)})
+	s := t.Unix() - d.start
+	for i, n := range [...]int64{s / 3600, s / 60 % 60, s % 60} {
+		if i > 0 {
+			b = append(b, ':')
+		}
+		b = append(b, byte('0'+n/10), byte('0'+n%10))
+	}
+	return b
 }

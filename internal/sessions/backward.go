@@ -158,17 +158,17 @@ func (b *Backward) login(r *utmpx.Record) (s Session, ok bool) {
 	}
 	if e == nil || !e.repeats(r, between) {
 		s, ok = finish(r, e, between), true
-		b.present(&s)
+		b.present(&s, r)
 	}
 	b.keep(r.Line, nextOf(r, login))
 	return s, ok
 }
 
 // present says of a session without an end whether it is on now.
-func (b *Backward) present(s *Session) {
+func (b *Backward) present(s *Session, r *utmpx.Record) {
 	switch {
 	case s.End != Open && (s.End != Unknown || !s.To.IsZero()):
-	case b.alive != nil && b.alive(&s.Login):
+	case b.alive != nil && b.alive(r):
 		s.End, s.Least = StillOn, time.Time{}
 	case s.End == Unknown:
 	case b.alive != nil:
