@@ -507,6 +507,9 @@ func TestInitWasFirst(t *testing.T) {
 	if out := l.do("downtime", "-json"); !strings.Contains(out, `"from_ledger": true`) {
 		t.Error(out)
 	}
+	if out := l.do("last", "-json"); !strings.Contains(out, `"to_least":"2026-07-01T10:00:00Z","to_most":"2026-07-01T10:01:00Z","ended_by":"crash","exact":false,"signal":0,"exit_status":0,"known_from":"heartbeat"`) {
+		t.Errorf("the session's end is not told:\n%s", out)
+	}
 	if n := bytes.Count(l.read("state/boots"), []byte("\n")); n != 1 {
 		t.Errorf("the ledger has %d lines:\n%s", n, l.read("state/boots"))
 	}
