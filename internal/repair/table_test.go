@@ -74,7 +74,7 @@ func TestTable(t *testing.T) {
 func TestTableKeeps(t *testing.T) {
 	size := layout.Size()
 	b := encode(t, layout, 0, 9)
-	copy(b[3*size+100:], "\x1b[31m\xff\x00\x00x")
+	copy(b[3*size+76:], "\x1b[31m\xff\x00\x00x")
 	b[4*size+5] = 0xff // the pid
 	was := string(b)
 	name := write(t, "utmp", append(b, 1))
