@@ -5,6 +5,7 @@ package repair
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"syscall"
 
@@ -30,7 +31,7 @@ func clean(name string) error {
 // an old one. What it cannot is in notes, as far as it does no harm.
 func likeness(f *os.File, old string, info sysfile.Info) (notes []string, err error) {
 	if err := f.Chown(int(info.UID), int(info.GID)); err != nil {
-		return nil, fmt.Errorf("give the new file to user %d, group %d: %w", info.UID, info.GID, err)
+		return nil, fmt.Errorf("give the new file to user %d, group %d: %w", info.UID, info.GID, bare(err))
 	}
 	if err := f.Chmod(info.Mode.Perm()); err != nil {
 		return nil, err
@@ -47,7 +48,20 @@ func likeness(f *os.File, old string, info sysfile.Info) (notes []string, err er
 // noSpace says how much space is needed, if that is the error.
 func noSpace(err error, size int64) error {
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
-		return fmt.Errorf("%w: the new file needs %d MB beside the old one; nothing was changed", err, (size+1e6-1)/1e6)
+		return fmt.Errorf("%w: the new file needs up to %d MB beside the old one; nothing was changed", bare(err), (size+1e6-1)/1e6)
+	}
+	return err
+}
+
+// bare returns the kernel's error alone: what was tried on which file, the caller says.
+func bare(err error) error {
+	var file *fs.PathError
+	var link *os.LinkError
+	switch {
+	case errors.As(err, &file):
+		return file.Err
+	case errors.As(err, &link):
+		return link.Err
 	}
 	return err
 }

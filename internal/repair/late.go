@@ -55,7 +55,7 @@ func settle(name, unfinished string, now time.Time) (backup string, err error) {
 		}
 	}
 	if err != nil {
-		return unfinished, fmt.Errorf("name the backup %s: %w", backup, err)
+		return unfinished, fmt.Errorf("name the backup %s: %w", backup, bare(err))
 	}
 	if err := os.Remove(unfinished); err != nil {
 		return backup, err
@@ -176,7 +176,7 @@ func (l *logRepair) late(old string, from int64, had map[string]int) (taken int6
 		case time.Now().After(deadline):
 			return taken, true, nil
 		case l.ctx.Err() != nil:
-			return taken, true, fmt.Errorf("%w: %s is not finished: run repair again", context.Cause(l.ctx), old)
+			return taken, true, context.Cause(l.ctx)
 		}
 		time.Sleep(latePause)
 	}
@@ -254,5 +254,5 @@ func (l *logRepair) append(recs []string) error {
 	if err != nil && n > 0 {
 		err = errors.Join(err, h.Truncate(info.Size))
 	}
-	return noSpace(err, int64(len(p)))
+	return err
 }

@@ -138,7 +138,7 @@ func (l *logRepair) run() (done bool, err error) {
 	n, open, err := l.late(unfinished, from, nil)
 	l.report.Late, l.report.Writers = n, open
 	if err != nil {
-		return true, err
+		return true, fmt.Errorf("%w; the file is repaired, and what came late is in %s: run repair again", bare(err), unfinished)
 	}
 	l.report.Backup, err = settle(l.name, unfinished, l.o.Now)
 	return true, err
@@ -219,7 +219,7 @@ func (l *logRepair) create() error {
 	tmp := l.name + unready
 	f, err := os.OpenFile(tmp, os.O_RDWR|os.O_CREATE|os.O_EXCL|os.O_APPEND, 0o600)
 	if err != nil {
-		return fmt.Errorf("create %s: %w", tmp, err)
+		return fmt.Errorf("create %s: %w", tmp, bare(err))
 	}
 	l.tmp, l.w = f, bufio.NewWriterSize(f, 1<<18)
 	return nil
@@ -318,7 +318,7 @@ func (l *logRepair) replace() (from int64, unfinished string, done bool, err err
 	}
 	unfinished = unfinishedName(l.name, from, copied.Size(), l.o.Now)
 	if err := os.Link(l.name, unfinished); err != nil {
-		return 0, "", false, fmt.Errorf("keep the old file as %s: %w", unfinished, err)
+		return 0, "", false, fmt.Errorf("keep the old file as %s: %w", unfinished, bare(err))
 	}
 	if err := os.Rename(l.tmp.Name(), l.name); err != nil {
 		os.Remove(unfinished)

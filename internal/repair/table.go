@@ -192,7 +192,7 @@ func (t *tableRepair) backup(was []byte, info sysfile.Info) error {
 	tmp := t.name + unready
 	f, err := os.OpenFile(tmp, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
-		return fmt.Errorf("create %s: %w", tmp, err)
+		return fmt.Errorf("create %s: %w", tmp, bare(err))
 	}
 	defer os.Remove(tmp)
 	defer f.Close()
@@ -215,7 +215,7 @@ func (t *tableRepair) backup(was []byte, info sysfile.Info) error {
 			return nil
 		}
 		if !errors.Is(err, os.ErrExist) {
-			return fmt.Errorf("name the backup %s: %w", name, err)
+			return fmt.Errorf("name the backup %s: %w", name, bare(err))
 		}
 	}
 }
