@@ -33,6 +33,7 @@ func (p *program) judge(t *testing.T, name string, w way) {
 	case caseEnded:
 		p.judgeEnded(t, w)
 	}
+	findsNothing(t)
 }
 
 // outlivedShell ends a session that outlived its ut_pid.
