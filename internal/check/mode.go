@@ -38,40 +38,57 @@ type Owner struct {
 // tmpfiles.d of systemd (the same; btmp 0600), illumos (utmpx 0644 root:bin, wtmpx 0644
 // adm:adm).
 func Access(file File, o Owner, found func(Finding)) {
-	add := func(s Severity, k Kind, text, advice string) {
-		found(Finding{Kind: k, Severity: s, Text: text, Advice: advice})
+	a := access{file: file, Owner: o, found: found, mend: "`chmod 0644`"}
+	if !o.Solaris {
+		a.mend = fmt.Sprintf("`chmod %04o`", map[File]fs.FileMode{UtmpxFile: 0o664, WtmpxFile: 0o664, BtmpFile: 0o660, LastlogFile: 0o664}[file])
 	}
 	if o.Linked && o.LinkUID != 0 {
-		add(Error, Link, fmt.Sprintf("the name is a symbolic link of user %d", o.LinkUID), "programs of root follow it: remove it and find out where it leads")
+		a.add(Error, Link, fmt.Sprintf("the name is a symbolic link of user %d", o.LinkUID), "programs of root follow it: remove it and find out where it leads")
 	}
-	perm := o.Mode.Perm()
-	right := map[File]fs.FileMode{UtmpxFile: 0o664, WtmpxFile: 0o664, BtmpFile: 0o660, LastlogFile: 0o664}[file]
-	group := "utmp"
-	if o.Solaris {
-		right, group = 0o644, map[File]string{UtmpxFile: "bin", WtmpxFile: "adm"}[file]
+	a.mode()
+	if !o.Solaris { // there, root, adm and bin own these files, from release to release
+		a.owner()
 	}
-	mend := fmt.Sprintf("`chmod %04o`", right)
+}
+
+type access struct {
+	file File
+	Owner
+	found func(Finding)
+	mend  string
+}
+
+func (a *access) add(s Severity, k Kind, text, advice string) {
+	a.found(Finding{Kind: k, Severity: s, Text: text, Advice: advice})
+}
+
+// mode checks what everybody may do, and the owner.
+func (a *access) mode() {
+	perm := a.Mode.Perm()
+	wrong := func(s Severity, why string) { a.add(s, WrongMode, fmt.Sprintf("mode %04o: %s", perm, why), a.mend) }
 	switch {
 	case perm&0o002 != 0:
-		add(Error, WrongMode, fmt.Sprintf("mode %04o: every user may write it", perm), mend)
-	case file == BtmpFile && perm&0o004 != 0:
-		add(Error, WrongMode, fmt.Sprintf("mode %04o: every user may read it, and passwords that were typed as names are in it", perm), mend)
+		wrong(Error, "every user may write it")
+	case a.file == BtmpFile && perm&0o004 != 0:
+		wrong(Error, "every user may read it, and passwords that were typed as names are in it")
 	case perm&0o111 != 0:
-		add(Warning, WrongMode, fmt.Sprintf("mode %04o: it is no program", perm), mend)
+		wrong(Warning, "it is no program")
 	case perm&0o600 != 0o600:
-		add(Warning, WrongMode, fmt.Sprintf("mode %04o: its owner cannot write it", perm), mend)
+		wrong(Warning, "its owner cannot write it")
 	}
-	if o.Solaris {
-		return // root, adm and bin own these files, from release to release
+}
+
+// owner checks whose the file is.
+func (a *access) owner() {
+	perm := a.Mode.Perm()
+	if a.UID != 0 {
+		a.add(Warning, WrongMode, fmt.Sprintf("owned by user %d, who may change and replace its records", a.UID), "`chown root`")
 	}
-	if o.UID != 0 {
-		add(Warning, WrongMode, fmt.Sprintf("owned by user %d, who may change and replace its records", o.UID), "`chown root`")
+	theirs := a.HasGroup && a.GID == a.Group
+	if perm&0o020 != 0 && a.GID != 0 && !theirs {
+		a.add(Warning, WrongMode, fmt.Sprintf("mode %04o: group %d may write it", perm, a.GID), "`chgrp utmp`")
 	}
-	inGroup := o.GID == 0 || o.HasGroup && o.GID == o.Group
-	if perm&0o020 != 0 && !inGroup {
-		add(Warning, WrongMode, fmt.Sprintf("mode %04o: group %d may write it", perm, o.GID), "`chgrp "+group+"`")
-	}
-	if file == UtmpxFile && o.HasGroup && (o.GID != o.Group || perm&0o020 == 0) && perm&0o002 == 0 {
-		add(Note, WrongMode, fmt.Sprintf("mode %04o, group %d: programs of the group utmp, such as terminals, cannot write it", perm, o.GID), "`chgrp utmp` and "+mend)
+	if a.file == UtmpxFile && a.HasGroup && (!theirs || perm&0o020 == 0) && perm&0o002 == 0 {
+		a.add(Note, WrongMode, fmt.Sprintf("mode %04o, group %d: programs of the group utmp, such as terminals, cannot write it", perm, a.GID), "`chgrp utmp` and "+a.mend)
 	}
 }

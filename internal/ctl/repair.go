@@ -129,23 +129,12 @@ func repairText(in call, name string, r repair.Report) {
 		left = ", " + count(int(r.Bytes), "byte", "bytes") + " without a record left out"
 	}
 	say("%s of the layout %s %s%s", count(int(r.Records), "record", "records"), r.Layout, verb, left)
-	for _, d := range r.Damage {
-		say("bytes %d to %d are damaged: at most %s lost", d.From, d.To, count(int(d.Records), "record is", "records are"))
-	}
-	if more := r.Parts - int64(len(r.Damage)); more > 0 {
-		say("and %s", count(int(more), "more damaged part", "more damaged parts"))
-	}
-	if r.Torn > 0 {
-		say("%s of a part of a record at the end", count(int(r.Torn), "byte", "bytes"))
-	}
+	lostText(say, r)
 	if r.Converted > 0 {
 		say("%s of another layout converted", count(int(r.Converted), "record", "records"))
 	}
 	if r.Moved > 0 {
 		say("%s put into slots", count(int(r.Moved), "record that stood between them was", "records that stood between them were"))
-	}
-	if r.Unfit > 0 {
-		say("%s of another layout left out: they do not fit this one", count(int(r.Unfit), "record", "records"))
 	}
 	if r.Late > 0 {
 		say("%s taken along that came meanwhile", count(int(r.Late), "record", "records"))
@@ -158,6 +147,22 @@ func repairText(in call, name string, r repair.Report) {
 	}
 	if r.Writers {
 		say("a program has the old file still open: what it appends is there; restart it")
+	}
+}
+
+// lostText prints what is left out.
+func lostText(say func(string, ...any), r repair.Report) {
+	for _, d := range r.Damage {
+		say("bytes %d to %d are damaged: at most %s lost", d.From, d.To, count(int(d.Records), "record is", "records are"))
+	}
+	if more := r.Parts - int64(len(r.Damage)); more > 0 {
+		say("and %s", count(int(more), "more damaged part", "more damaged parts"))
+	}
+	if r.Torn > 0 {
+		say("%s of a part of a record at the end", count(int(r.Torn), "byte", "bytes"))
+	}
+	if r.Unfit > 0 {
+		say("%s of another layout left out: they do not fit this one", count(int(r.Unfit), "record", "records"))
 	}
 }
 

@@ -128,20 +128,31 @@ func (l *logRepair) run() (done bool, err error) {
 	if err := l.copy(); err != nil {
 		return false, err
 	}
-	from, unfinished, done, err := l.replace()
+	old, done, err := l.replace()
 	if err != nil || !done {
 		return false, err
 	}
+	return true, l.follow(old)
+}
+
+// follow takes along what comes to the old file, and keeps it as the backup.
+func (l *logRepair) follow(old replaced) error {
 	if err := syncDir(l.dir); err != nil {
-		return true, err
+		return err
 	}
-	n, open, err := l.late(unfinished, from, nil)
+	n, open, err := l.late(old.name, old.from, nil)
 	l.report.Late, l.report.Writers = n, open
 	if err != nil {
-		return true, fmt.Errorf("%w; the file is repaired, and what came late is in %s: run repair again", bare(err), unfinished)
+		return fmt.Errorf("%w; the file is repaired, and what came late is in %s: run repair again", bare(err), old.name)
 	}
-	l.report.Backup, err = settle(l.name, unfinished, l.o.Now)
-	return true, err
+	l.report.Backup, err = settle(l.name, old.name, l.o.Now)
+	return err
+}
+
+// replaced is the old file: its second name, and how far it was read.
+type replaced struct {
+	name string
+	from int64
 }
 
 // survey reads the file and counts what is to be done. The layout of the new file is that
@@ -171,6 +182,19 @@ func (l *logRepair) survey() error {
 		end = e.Offset + int64(len(e.Bytes))
 		l.progress(end / 2)
 	}
+	l.choose(counts)
+	if l.report.Records == 0 && l.size > 0 {
+		return recfile.ErrLayout
+	}
+	if end < l.size {
+		l.report.Torn = l.size - end
+		l.report.Bytes += l.report.Torn
+	}
+	return nil
+}
+
+// choose takes the layout of most records for that of the new file.
+func (l *logRepair) choose(counts map[*utmpx.Layout]int64) {
 	for _, layout := range utmpx.Layouts() {
 		if counts[layout] > counts[l.layout] {
 			l.layout = layout
@@ -182,15 +206,7 @@ func (l *logRepair) survey() error {
 			l.report.Converted += n
 		}
 	}
-	if l.report.Records == 0 && l.size > 0 {
-		return recfile.ErrLayout
-	}
 	l.report.Layout = l.layout
-	if end < l.size {
-		l.report.Torn = l.size - end
-		l.report.Bytes += l.report.Torn
-	}
-	return nil
 }
 
 func (r *Report) add(d logs.DamageError) {
@@ -279,54 +295,61 @@ func (l *logRepair) records(f *logs.File, from int64) error {
 }
 
 // replace takes along what came meanwhile, and puts the new file in the place of the old
-// one, under the lock. It returns how far the old file was read, and its second name. It
-// is not done if the name leads to another file by now.
-func (l *logRepair) replace() (from int64, unfinished string, done bool, err error) {
+// one, under the lock. It is not done if the file was replaced, or written without a lock,
+// by others.
+func (l *logRepair) replace() (old replaced, done bool, err error) {
 	ctx, cancel := context.WithTimeout(l.ctx, l.o.Patience)
 	defer cancel()
 	h, info, err := recfile.Hold(ctx, sysfile.Kernel(), l.name, sysfile.AppendOnly)
 	if err != nil {
-		return 0, "", false, err
+		return old, false, err
 	}
 	defer h.Close()
 	if info.Generation != l.gen || info.Size < l.size {
-		return 0, "", false, nil
+		return old, false, nil
 	}
 	size, err := l.rest(h)
 	if err != nil {
-		return 0, "", false, err
+		return old, false, err
 	}
 	if info, err = h.Info(); err != nil {
-		return 0, "", false, err
+		return old, false, err
 	}
-	if from, err = fill(h, size, l.layout); err != nil {
-		return 0, "", false, err
+	if old.from, err = fill(h, size, l.layout); err != nil {
+		return old, false, err
 	}
-	if from != size {
+	if old.from != size {
 		now, err := h.Info()
-		if err != nil || now.Size != from {
-			return 0, "", false, err // a writer that takes no lock came between
+		if err != nil || now.Size != old.from {
+			return old, false, err
 		}
 		_ = os.Chtimes(l.name, info.Accessed, info.Modified) // of no weight: the new file has them
 	}
 	if err := l.attributes(info); err != nil {
-		return 0, "", false, err
+		return old, false, err
 	}
+	old.name, err = l.rename(old.from)
+	return old, err == nil, err
+}
+
+// rename gives the old file a second name, and the new file the first. It returns the
+// second one.
+func (l *logRepair) rename(from int64) (string, error) {
 	copied, err := l.tmp.Stat()
 	if err != nil {
-		return 0, "", false, err
+		return "", err
 	}
-	unfinished = unfinishedName(l.name, from, copied.Size(), l.o.Now)
-	if err := os.Link(l.name, unfinished); err != nil {
-		return 0, "", false, fmt.Errorf("keep the old file as %s: %w", unfinished, bare(err))
+	old := unfinishedName(l.name, from, copied.Size(), l.o.Now)
+	if err := os.Link(l.name, old); err != nil {
+		return "", fmt.Errorf("keep the old file as %s: %w", old, bare(err))
 	}
 	if err := os.Rename(l.tmp.Name(), l.name); err != nil {
-		os.Remove(unfinished)
-		return 0, "", false, err
+		os.Remove(old)
+		return "", err
 	}
 	l.tmp.Close()
 	l.tmp = nil
-	return from, unfinished, true, nil
+	return old, nil
 }
 
 // Limits of the wait for a writer that takes no lock and is in the midst of a record.

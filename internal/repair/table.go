@@ -121,20 +121,7 @@ func (t *tableRepair) content(was []byte, layout *utmpx.Layout, found []moved) [
 	to := append([]byte(nil), was[:slots*size]...)
 	t.report.Layout = layout
 	t.report.Torn = int64(len(was)) - slots*size
-	had := map[string]bool{}
-	var free []int64
-	next := 0
-	for off := int64(0); off < slots*size; off += size {
-		for next < len(found) && found[next].end <= off {
-			next++
-		}
-		slot := to[off : off+size]
-		if next < len(found) && found[next].off < off+size || !inSlot(layout, slot) {
-			free = append(free, off)
-			continue
-		}
-		had[string(slot)] = true
-	}
+	had, free := t.slots(to, layout, found)
 	var more []byte
 	for _, m := range found {
 		raw, err := layout.Encode(m.Record)
@@ -145,17 +132,17 @@ func (t *tableRepair) content(was []byte, layout *utmpx.Layout, found []moved) [
 		if !grid.Alike(m.Layout(), layout) {
 			t.report.Converted++
 		}
-		switch {
-		case had[string(raw)]: // a repair that was killed put it there
-		case len(free) > 0:
-			copy(to[free[0]:], raw)
-			free = free[1:]
-			t.report.Moved++
-		default:
-			more = append(more, raw...)
-			t.report.Moved++
+		if had[string(raw)] {
+			continue // a repair that was killed put it there
 		}
 		had[string(raw)] = true
+		t.report.Moved++
+		if len(free) == 0 {
+			more = append(more, raw...)
+			continue
+		}
+		copy(to[free[0]:], raw)
+		free = free[1:]
 	}
 	for _, off := range free {
 		t.damage(off, off+size)
@@ -165,6 +152,25 @@ func (t *tableRepair) content(was []byte, layout *utmpx.Layout, found []moved) [
 	t.report.Records = int64(len(to)) / size
 	t.report.Bytes += t.report.Torn
 	return to
+}
+
+// slots returns the records that stand in their slots, and the offsets of the slots that
+// hold none.
+func (t *tableRepair) slots(b []byte, layout *utmpx.Layout, found []moved) (had map[string]bool, free []int64) {
+	had = map[string]bool{}
+	size, next := int64(layout.Size()), 0
+	for off := int64(0); off < int64(len(b)); off += size {
+		for next < len(found) && found[next].end <= off {
+			next++
+		}
+		slot := b[off : off+size]
+		if next < len(found) && found[next].off < off+size || !inSlot(layout, slot) {
+			free = append(free, off)
+			continue
+		}
+		had[string(slot)] = true
+	}
+	return had, free
 }
 
 func (t *tableRepair) damage(from, to int64) {
