@@ -81,7 +81,7 @@ func (k knowledge) watch(p *presence) string {
 		return k.entry(e)
 	case k.saved != nil:
 		return "follows no process for this record, as far as it has saved"
-	case k.health.Unwatched == 0 && k.health.Watched == k.health.Sessions && k.health.Sessions > 0 && p.since.Before(k.health.LastScan):
+	case k.health.Unwatched == 0 && k.health.Watched == k.health.Sessions && k.health.Sessions > 0 && !p.since.After(k.health.LastScan.Add(time.Millisecond)): // the precision of the status
 		return "watches it, as all sessions (by its status)"
 	}
 	return fmt.Sprintf("unknown: its table cannot be read; it watches %d of %d sessions (by its status)", k.health.Watched, k.health.Sessions)

@@ -25,6 +25,11 @@ func answer(t *testing.T, root bool, args ...string) (status int, out string) {
 	if !root {
 		cmd = asAlice(cmd)
 	}
+	return answerOf(t, cmd, args)
+}
+
+func answerOf(t *testing.T, cmd *exec.Cmd, args []string) (status int, out string) {
+	t.Helper()
 	var b bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &b, &b
 	err := cmd.Run()
@@ -182,5 +187,35 @@ func TestUtmpctlStatusTroubled(t *testing.T) {
 	says(t, []string{"utmpd runs with -n"}, "status")
 	if status, _ := answer(t, false, "status"); status != 1 {
 		t.Errorf("-n: status %d", status)
+	}
+}
+
+// TestUtmpctlWhoHidden asks as a user from whom /proc hides everything. What he cannot
+// know is in doubt; root knows.
+func TestUtmpctlWhoHidden(t *testing.T) {
+	if !enter(t, bookworm) {
+		return
+	}
+	makeUser(t)
+	startUtmpd(t)
+	s := loginSSHD(t)
+	hideProcesses(t, "2")
+	mustHide(t)
+	blind := func(want ...string) {
+		t.Helper()
+		args := []string{"who", "-v", s.entry.Line}
+		waitFor(t, generous, strings.Join(want, ", "), func() bool {
+			cmd := exec.Command(utmpctlBinary, append([]string{args[0], "-config", configFile}, args[1:]...)...)
+			cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: ownUID, Gid: ownUID}}
+			_, out := answerOf(t, cmd, args)
+			return containsAll(out, want)
+		})
+	}
+	blind(s.entry.Line+" from 127.0.0.1: lives", " lives, by pidfd\n", "who leads it is not known", "watches it, as all sessions", "some processes cannot be seen")
+	kill("the monitor", server).do(t, s)
+	waitFor(t, generous, "the monitor's death", func() bool { return !alive(s.server) })
+	blind(s.entry.Line+" from 127.0.0.1: in doubt", "/proc hides who leads it", "the record stays as long as that is so")
+	if _, out := answer(t, true, "who", s.entry.Line); !strings.Contains(out, "lives by ") {
+		t.Error("root does not know")
 	}
 }
