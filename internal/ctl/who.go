@@ -73,6 +73,7 @@ func (p *presence) ghost() bool {
 type attendance struct {
 	in      call
 	cfg     config.Config
+	file    *recfile.File
 	snap    *snapshot.Snapshot
 	own     bool // the file is this machine's own
 	all     []*presence
@@ -127,7 +128,8 @@ func (a *attendance) read() error {
 	} else if name, err = filepath.EvalSymlinks(name); err != nil {
 		return err
 	}
-	a.snap, err = recfile.NewFile(name, recfile.Options{}).Snapshot(nil)
+	a.file = recfile.NewFile(name, recfile.Options{})
+	a.snap, err = a.file.Snapshot(nil)
 	switch {
 	case errors.Is(err, recfile.ErrTooLong):
 		a.trouble = err // what was read is shown
@@ -169,6 +171,25 @@ func (a *attendance) assess() {
 		if !a.in.set["count"] {
 			p.process = a.in.on.describe(p.pid)
 		}
+	}
+	if slices.ContainsFunc(a.all, (*presence).ghost) {
+		a.dropEnded()
+	}
+}
+
+// dropEnded leaves out the ghosts whose record is another one by now: their owner, or
+// utmpd, has cleaned it since it was read.
+func (a *attendance) dropEnded() {
+	now, err := a.file.Snapshot(a.snap)
+	if err != nil && !errors.Is(err, recfile.ErrTooLong) {
+		return
+	}
+	ended := func(p *presence) bool {
+		return p.ghost() && (p.slot >= now.Len() || now.Raw(p.slot) != p.record.Raw())
+	}
+	a.all = slices.DeleteFunc(a.all, ended)
+	for line, all := range a.byLine {
+		a.byLine[line] = slices.DeleteFunc(all, ended)
 	}
 }
 

@@ -29,6 +29,7 @@ type scene struct {
 	processes map[int32]proc.Description
 	logins    []proc.Login
 	hidden    error
+	during    func() // called while evidence is gathered; nil: nothing
 }
 
 func (s scene) look(sights []session.Sight) []session.Sighting {
@@ -40,6 +41,9 @@ func (s scene) look(sights []session.Sight) []session.Sighting {
 }
 
 func (s scene) gather(qs []session.Question) []session.Evidence {
+	if s.during != nil {
+		s.during()
+	}
 	found := make([]session.Evidence, len(qs))
 	for i, q := range qs {
 		found[i] = session.Evidence{Key: q.Key, Hidden: s.hidden != nil && s.lines[q.Line].Exists}
@@ -139,6 +143,22 @@ func TestWhoCounts(t *testing.T) {
 	}
 	if out := l.do("who", "-f", l.path("utmp"), "-count"); out != "6\n" {
 		t.Errorf("records of a file: %s", out)
+	}
+}
+
+// TestWhoLogout: a session that ends while who looks is no ghost.
+func TestWhoLogout(t *testing.T) {
+	l := crowd(t)
+	l.scene.during = func() {
+		ended := login("pts/3", 999, "09:30")
+		ended.Type, ended.User, ended.Host = utmpx.DeadProcess, "", ""
+		all := l.read("utmp")
+		copy(all[utmpx.Native().Size():], encode(t, ended))
+		l.write("utmp", all)
+	}
+	out := l.do("who")
+	if strings.Contains(out, "carol") || !strings.Contains(out, "ghost") {
+		t.Errorf("carol's owner has cleaned her record meanwhile; alice's is still there:\n%s", out)
 	}
 }
 
