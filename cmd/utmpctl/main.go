@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-// Command utmpctl records and reports boots, crashes and shutdowns. See utmpctl(8).
+// Command utmpctl records and reports boots, crashes and shutdowns. See utmpctl(8). Called
+// as last, lastb or utmpdump, it is that program.
 package main
 
 import (
@@ -9,4 +10,4 @@ import (
 	"utmpd.dev/utmpd/internal/ctl"
 )
 
-func main() { os.Exit(ctl.Main(os.Args[1:], os.Stdout, os.Stderr)) }
+func main() { os.Exit(ctl.Called(os.Args, os.Stdin, os.Stdout, os.Stderr)) }
