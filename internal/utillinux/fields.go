@@ -82,7 +82,7 @@ func (f *fields) directive(s string, c byte) (rest string, ok bool) {
 // shortNumber reads a number of so many digits at most. It stops before a digit that
 // would surely make it too large.
 func shortNumber(s string, least, most, digits int64) (v int64, rest string, ok bool) {
-	s = strings.TrimLeft(s, " ")
+	s = strings.TrimLeft(s, spaces)
 	n := 0
 	for n < len(s) && int64(n) < digits && '0' <= s[n] && s[n] <= '9' && (n == 0 || v*10 <= most) {
 		v = v*10 + int64(s[n]-'0')

@@ -117,12 +117,26 @@ func random(t *testing.T, n int, draw func(r *rand.Rand, dir string) call) {
 				c := draw(rand.New(rand.NewPCG(s, 0)), dir)
 				want, got := c.real(t), c.ours()
 				if diff := cmp.Diff(want, got); diff != "" && !allowed(c, want, got) && !t.Failed() {
+					show(t, c)
 					t.Errorf("%v: (-util-linux +utmpd)\n%s\nrepeat it with -run %s -args -dropin.n 1 -dropin.seed %d", c, diff, t.Name(), s)
 				}
 			}
 		})
 	}
 	wait.Wait()
+}
+
+// show logs the files of a call that was made to repeat a failure.
+func show(t *testing.T, c call) {
+	if *runs != 1 {
+		return
+	}
+	for _, arg := range c.argv {
+		if strings.HasPrefix(arg, "/data/") {
+			out, _ := exec.Command("/usr/bin/utmpdump", arg).Output()
+			t.Logf("%s:\n%s", arg, out)
+		}
+	}
 }
 
 // seedsFrom sends seeds.

@@ -32,9 +32,8 @@ type raw struct {
 }
 
 func (r raw) bytes() []byte {
-	var b bytes.Buffer
-	_ = binary.Write(&b, binary.LittleEndian, r)
-	return b.Bytes()
+	b, _ := binary.Append(make([]byte, 0, 384), binary.LittleEndian, r)
+	return b
 }
 
 // one of the values, each as likely.
@@ -97,7 +96,7 @@ func record(r *rand.Rand, sec int64) raw {
 		line = text(r, "pts/7", "", "~", "~~", "|", "{", "tty", "null", "ttyS0", "console")
 	}
 	if chance(r, 15) {
-		user = text(r, "LOGIN", "reboot", "shutdown", "runlevel", "date", "")
+		user = text(r, "LOGIN", "reboot", "shutdown", "runlevel", "date", "", "rebootx", "LOGINx", "LOGI", "dates", "shutdown1", "runlevel5", "reboo")
 	}
 	u.PID = one(r, int32(r.IntN(5000)), int32(r.IntN(5000)), 1, 0, -1, int32(r.Uint32()))
 	if u.Type == 1 {
@@ -166,7 +165,7 @@ func write(dir, name string, b []byte) string {
 	return path
 }
 
-var zones = []string{"UTC", "Europe/Berlin", "America/New_York", "Asia/Tokyo", "Australia/Lord_Howe", "Asia/Kathmandu", "America/Caracas", "Pacific/Apia", "Africa/Casablanca", "Europe/Dublin", "CET-1CEST,M3.5.0,M10.5.0/3", "EST5EDT", "<+0330>-3:30", "", ":Europe/London", "nowhere/atall", "UTC-14", "America/St_Johns", "Antarctica/Troll", "XYZ3"}
+var zones = []string{"UTC", "Europe/Berlin", "America/New_York", "Asia/Tokyo", "Australia/Lord_Howe", "Asia/Kathmandu", "America/Caracas", "Pacific/Apia", "Africa/Casablanca", "Europe/Dublin", "CET-1CEST,M3.5.0,M10.5.0/3", "EST5EDT,M3.2.0,M11.1.0", "<+0330>-3:30", "", ":Europe/London", "nowhere/atall", "UTC-14", "America/St_Johns", "Antarctica/Troll", "XYZ3"}
 
 var locales = []string{"C", "C.UTF-8", "de_DE.UTF-8", "tr_TR.UTF-8", "POSIX"}
 

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package utillinux
+
+import (
+	"strings"
+
+	"utmpd.dev/utmpd/utmpx"
+)
+
+// ending is how a session ended.
+type ending int
+
+const (
+	loggedOut ending = iota
+	wentDown         // the system was shut down
+	crashed          // the next boot is there, and nothing before it
+	noLogout         // it is the last on its line, and cannot be there any more
+	stillOn
+	running // of a boot or a run level: until now
+	moment  // it has no end
+)
+
+// history is what is known when a record is looked at: what is newer in the file.
+type history struct {
+	// ends has the lines that were seen. Of those of this span, which has no boot and no
+	// shutdown, it knows when a session on it ended at the latest: at the time of the
+	// next record there.
+	ends map[string]*lineEnd
+	span int
+	// down is when the system went down or came up next, and how sessions ended that
+	// nothing else ended. 0: not known.
+	down    int64
+	downHow ending
+	// shutdown is the next shutdown, level the next change of the run level or shutdown.
+	shutdown, level int64
+}
+
+// lineEnd is a value of its own, since setting it in the map would set the key too, to a
+// string that shares a block's memory.
+type lineEnd struct {
+	at   int64
+	span int
+}
+
+// mostLines is how many lines are kept from one span to the next.
+const mostLines = 1 << 16
+
+// history lists the sessions of a file, the newest first.
+func (l *last) history(b *backward) error {
+	h := history{ends: make(map[string]*lineEnd)}
+	size := b.layout.Size()
+	for {
+		ok, err := b.step()
+		if !ok {
+			return err
+		}
+		for n := len(b.block); n > 0; n -= size {
+			r := decode(b.layout, b.block[n-size:n], l.old)
+			if l.since != 0 && r.Time.Sec < l.since || l.until != 0 && r.Time.Sec > l.until {
+				continue
+			}
+			more := true
+			if l.bad {
+				more = l.list(&r, r.Line, r.Time.Sec, loggedOut)
+			} else {
+				more = l.record(&h, &r)
+			}
+			if !more {
+				return nil
+			}
+		}
+	}
+}
+
+// shutdownTime is the type that a RUN_LVL record of a shutdown has here.
+const shutdownTime utmpx.Type = 254
+
+// kind returns what a record stands for. Some programs say it by the names of the line
+// and the user, and not by the type.
+func kind(r *utmpx.Record) utmpx.Type {
+	switch {
+	case !strings.HasPrefix(r.Line, "~"):
+	case strings.HasPrefix(r.User, "shutdown"):
+		return shutdownTime
+	case strings.HasPrefix(r.User, "reboot"):
+		return utmpx.BootTime
+	case strings.HasPrefix(r.User, "runlevel"):
+		return utmpx.RunLevel
+	default:
+		return r.Type
+	}
+	if strings.HasPrefix(r.User, "date") {
+		switch {
+		case strings.HasPrefix(r.Line, "|"):
+			return utmpx.OldTime
+		case strings.HasPrefix(r.Line, "{"):
+			return utmpx.NewTime
+		}
+	}
+	switch {
+	case r.User == "":
+		return utmpx.DeadProcess
+	case r.Type != utmpx.DeadProcess && r.Line != "" && !strings.HasPrefix(r.User, "LOGIN"):
+		return utmpx.UserProcess
+	}
+	return r.Type
+}
+
+// record lists a record, if it is the beginning of something, and notes what it ends. It
+// returns false if no more lines are wanted.
+func (l *last) record(h *history, r *utmpx.Record) (more bool) {
+	at := r.Time.Sec
+	more = true
+	switch k := kind(r); k {
+	case utmpx.UserProcess:
+		return l.session(h, r)
+	case utmpx.DeadProcess:
+		if r.Line != "" {
+			h.end(r.Line, at)
+		}
+	case shutdownTime:
+		if l.system {
+			more = l.list(r, "system down", h.down, loggedOut)
+		}
+		h.shutdown, h.level = at, at
+		h.all(at, wentDown)
+	case utmpx.BootTime:
+		end, how := h.shutdown, running
+		if !l.old && h.down != 0 && h.shutdown > h.down {
+			end, how = h.down, crashed
+		}
+		more = l.list(r, "system boot", end, how)
+		h.all(at, crashed)
+	case utmpx.RunLevel:
+		level := byte(r.PID)
+		if l.system {
+			what, _, _ := strings.Cut("(to lvl "+string([]byte{level})+")", "\x00")
+			more = l.list(r, what, h.level, running)
+		}
+		if level == '0' || level == '6' {
+			h.shutdown = at
+			h.all(at, wentDown)
+		}
+		h.level = at
+	case utmpx.OldTime, utmpx.NewTime:
+		if l.system {
+			what := "old time"
+			if k == utmpx.NewTime {
+				what = "new time"
+			}
+			more = l.list(r, what, h.shutdown, moment)
+		}
+	case utmpx.Empty, utmpx.InitProcess, utmpx.LoginProcess, utmpx.Accounting:
+	default:
+		l.warn("unrecognized ut_type: %d", r.Type)
+	}
+	return more
+}
+
+// session lists a login.
+func (l *last) session(h *history, r *utmpx.Record) (more bool) {
+	e := &lineEnd{span: -1} // a login without a line is ended by nothing on it
+	if r.Line != "" {
+		e = h.line(r.Line)
+	}
+	end, how := e.at, loggedOut
+	switch {
+	case e.span == h.span:
+	case h.down != 0:
+		end, how = h.down, h.downHow
+	default:
+		end, how = 0, noLogout
+		if r.Time.Sec < l.booted {
+			break // it cannot be there any more
+		}
+		user := r.User[:min(len(r.User), nameWidth-1)] // the longest name of an account
+		if l.old {
+			r.User = user
+		}
+		if l.accounts.present(user, r) {
+			how = stillOn
+		}
+	}
+	e.at, e.span = r.Time.Sec, h.span
+	return l.list(r, r.Line, end, how)
+}
+
+// line returns what is known of a line.
+func (h *history) line(name string) *lineEnd {
+	e, ok := h.ends[name]
+	if !ok {
+		e = &lineEnd{span: -1}
+		h.ends[strings.Clone(name)] = e
+	}
+	return e
+}
+
+// end notes that older sessions on a line ended at a time.
+func (h *history) end(line string, at int64) {
+	e := h.line(line)
+	e.at, e.span = at, h.span
+}
+
+// all notes that all older sessions ended.
+func (h *history) all(at int64, how ending) {
+	h.down, h.downHow = at, how
+	h.span++
+	if len(h.ends) > mostLines {
+		clear(h.ends)
+	}
+}
