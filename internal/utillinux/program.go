@@ -17,8 +17,6 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
-
-	"utmpd.dev/utmpd/internal/version"
 )
 
 // VersionEnv is the environment variable that says which util-linux to be like, where
@@ -32,6 +30,7 @@ type Program struct {
 	Stdout, Stderr io.Writer
 	Getenv         func(string) string
 	Now            func() time.Time
+	Version        string // of this project, for -V
 
 	old bool // be like 2.38
 }
@@ -46,8 +45,8 @@ func Has(argv0 string) bool {
 }
 
 // Run runs the program by whose name it was called and returns its exit status.
-func Run(argv []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	p := Program{Argv: argv, Stdin: stdin, Stdout: stdout, Stderr: stderr, Getenv: os.Getenv, Now: time.Now}
+func Run(argv []string, version string, stdin io.Reader, stdout, stderr io.Writer) int {
+	p := Program{Argv: argv, Stdin: stdin, Stdout: stdout, Stderr: stderr, Getenv: os.Getenv, Now: time.Now, Version: version}
 	return p.Run()
 }
 
@@ -87,7 +86,7 @@ func (p *Program) warn(format string, args ...any) {
 
 // printVersion says who this is. It is not util-linux.
 func (p *Program) printVersion() error {
-	fmt.Fprintf(p.Stdout, "%s from utmpd %s\n", p.name(), version.String())
+	fmt.Fprintf(p.Stdout, "%s from utmpd %s\n", p.name(), p.Version)
 	return nil
 }
 

@@ -5,6 +5,7 @@
 package dropin
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -155,12 +156,13 @@ func TestTimes(t *testing.T) {
 // to put records so that a difference shows.
 func (c call) meaning(dir, s string) int64 {
 	const parts = 1300 // three times, they make more than 31 bits
+	login := raw{Type: 7, Line: [32]byte{'p'}, User: [32]byte{'x'}}.bytes()
 	low, step := int64(0), int64(1)<<31/parts+1
 	for ; ; step = step/parts + 1 {
 		var b []byte
 		for i := range int64(parts) {
-			u := raw{Type: 7, Sec: int32(min(low+i*step, 1<<31-1)), Line: [32]byte{'p'}, User: [32]byte{'x'}}
-			b = append(b, u.bytes()...)
+			b = append(b, login...)
+			binary.LittleEndian.PutUint32(b[len(b)-384+340:], uint32(min(low+i*step, 1<<31-1)))
 		}
 		out := call{argv: []string{"last", "-s", s, "-f", write(dir, "probe", b)}, env: c.env}.ours()
 		before := int64(parts - strings.Count(out.Stdout, "x  "))
