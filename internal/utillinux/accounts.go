@@ -7,8 +7,6 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
-
-	"utmpd.dev/utmpd/utmpx"
 )
 
 // accounts answers whether a user may still be on.
@@ -21,17 +19,17 @@ type accounts struct {
 // present reports whether the session of a login that nothing has ended can still be
 // there: its process belongs to a session of this user, or, if that cannot be read, the
 // user owns the terminal.
-func (a *accounts) present(user string, r *utmpx.Record) bool {
+func (a *accounts) present(user, line string, pid int32) bool {
 	uid, ok := a.uid(user)
 	if !ok {
 		return false
 	}
-	session, err := os.ReadFile("/proc/" + strconv.FormatUint(uint64(uint32(r.PID)), 10) + "/loginuid")
+	session, err := os.ReadFile("/proc/" + strconv.FormatUint(uint64(uint32(pid)), 10) + "/loginuid")
 	if err == nil {
 		v, err := strconv.ParseUint(strings.TrimSpace(string(session)), 10, 32)
 		return err == nil && uint32(v) == uid
 	}
-	of, ok := owner("/dev/" + r.Line)
+	of, ok := owner("/dev/" + line)
 	return ok && of == uid
 }
 

@@ -3,6 +3,7 @@
 package utillinux
 
 import (
+	"errors"
 	"io"
 	"os"
 
@@ -10,7 +11,8 @@ import (
 )
 
 // The sizes of blocks, in records: the first is small, so that the newest lines cost
-// little, and each that follows twice as large, up to the largest.
+// little, and each that follows twice as large, up to the largest. From then on the next
+// block is read while the one before is worked on.
 const (
 	smallestBlock = 32
 	largestBlock  = 640
@@ -21,11 +23,13 @@ const (
 type backward struct {
 	file   *os.File
 	layout *utmpx.Layout
-	size   int64  // of the file
 	at     int64  // where the block begins in the file
-	block  []byte // what of it has not been returned
-	memory []byte
-	next   int // records in the next block
+	block  []byte // what step has read
+	next   int    // records in the next block
+
+	ahead  []byte // what is being read, nil if nothing is
+	spare  []byte // memory for it
+	result chan error
 }
 
 func newBackward(f *os.File) (*backward, error) {
@@ -33,37 +37,69 @@ func newBackward(f *os.File) (*backward, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &backward{file: f, layout: utmpx.Native(), size: info.Size(), at: info.Size(), next: smallestBlock}
-	return b, nil
+	return &backward{file: f, layout: utmpx.Native(), at: info.Size(), next: smallestBlock, result: make(chan error, 1)}, nil
+}
+
+// close waits for what is being read.
+func (b *backward) close() {
+	if b.ahead != nil {
+		<-b.result
+	}
 }
 
 // begins returns the time of the first record, or of the file's last change if it has
 // none.
 func (b *backward) begins(old bool) (int64, error) {
 	first := make([]byte, b.layout.Size())
-	_, err := io.ReadFull(b.file, first)
-	if err == io.EOF || err == io.ErrUnexpectedEOF {
+	switch _, err := io.ReadFull(b.file, first); {
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return changed(b.file), nil
-	} else if err != nil {
+	case err != nil:
 		return changed(b.file), err
 	}
 	r := decode(b.layout, first, old)
 	return r.Time.Sec, nil
 }
 
-// step reads the next block and reports whether there is one.
+// step reads the next block and reports whether there is one. The one before is no longer
+// valid.
 func (b *backward) step() (bool, error) {
+	if b.ahead == nil && !b.read() {
+		return false, nil
+	}
+	err := <-b.result
+	b.block, b.spare, b.ahead = b.ahead, b.block, nil
+	if err != nil {
+		return false, err
+	}
+	if b.next == largestBlock {
+		b.read()
+	}
+	return true, nil
+}
+
+// read begins to read a block and reports whether there is one.
+func (b *backward) read() bool {
 	size := int64(b.layout.Size())
 	n := min(b.at/size, int64(b.next)) * size
 	if n == 0 {
-		return false, nil
-	}
-	b.next = min(2*b.next, largestBlock)
-	if int64(len(b.memory)) < n {
-		b.memory = make([]byte, n)
+		return false
 	}
 	b.at -= n
-	b.block = b.memory[:n]
-	_, err := b.file.ReadAt(b.block, b.at)
-	return err == nil, err
+	if int64(cap(b.spare)) < n {
+		b.spare = make([]byte, n)
+	}
+	block, at := b.spare[:n], b.at
+	b.ahead = block
+	if b.next < largestBlock {
+		b.next = min(2*b.next, largestBlock)
+		_, err := b.file.ReadAt(block, at)
+		b.result <- err
+		return true
+	}
+	go func() {
+		_, err := b.file.ReadAt(block, at)
+		b.result <- err
+	}()
+	return true
 }

@@ -12,14 +12,6 @@ type civil struct {
 	hour, minute, sec int
 }
 
-// civilOf returns what seconds since 1970 are in UTC.
-func civilOf(sec int64) civil {
-	days := floorDiv(sec, 86400)
-	c := civilDay(days)
-	c.clock(int(sec - days*86400))
-	return c
-}
-
 // civilDay returns the beginning of a day, which is given in days since 1970.
 func civilDay(days int64) civil {
 	weekday := (days%7 + 7 + 4) % 7 // 1970 began on a Thursday
@@ -48,7 +40,10 @@ func (c *civil) clock(sec int) {
 }
 
 // appendISO appends 2026-11-28T17:13:09.
-func (c *civil) appendISO(b []byte) []byte {
+func (c *civil) appendISO(b []byte) []byte { return c.appendClock(c.appendDate(b)) }
+
+// appendDate appends 2026-11-28T.
+func (c *civil) appendDate(b []byte) []byte {
 	if 0 <= c.year && c.year <= 9999 {
 		b = appendTwo(b, int(c.year/100))
 		b = appendTwo(b, int(c.year%100))
@@ -57,7 +52,7 @@ func (c *civil) appendISO(b []byte) []byte {
 	}
 	b = appendTwo(append(b, '-'), c.month+1)
 	b = appendTwo(append(b, '-'), c.day)
-	return c.appendClock(append(b, 'T'))
+	return append(b, 'T')
 }
 
 // appendDay appends "Sat Nov 28 ".

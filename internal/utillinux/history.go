@@ -23,6 +23,7 @@ const (
 
 // history is what is known when a record is looked at: what is newer in the file.
 type history struct {
+	places places
 	// ends has the lines that were seen. Of those of this span, which has no boot and no
 	// shutdown, it knows when a session on it ended at the latest: at the time of the
 	// next record there.
@@ -48,7 +49,7 @@ const mostLines = 1 << 16
 
 // history lists the sessions of a file, the newest first.
 func (l *last) history(b *backward) error {
-	h := history{ends: make(map[string]*lineEnd)}
+	h := history{ends: make(map[string]*lineEnd), places: placesOf(b.layout)}
 	size := b.layout.Size()
 	for {
 		ok, err := b.step()
@@ -56,21 +57,40 @@ func (l *last) history(b *backward) error {
 			return err
 		}
 		for n := len(b.block); n > 0; n -= size {
-			r := decode(b.layout, b.block[n-size:n], l.old)
-			if l.since != 0 && r.Time.Sec < l.since || l.until != 0 && r.Time.Sec > l.until {
-				continue
-			}
-			more := true
-			if l.bad {
-				more = l.list(&r, r.Line, r.Time.Sec, loggedOut)
-			} else {
-				more = l.record(&h, &r)
-			}
-			if !more {
+			if more := l.next(&h, b.layout, b.block[n-size:n]); !more {
 				return nil
 			}
 		}
 	}
+}
+
+// next takes in a record. Most are a login or a logout, of which it takes out only what it
+// needs. It returns false if no more lines are wanted.
+func (l *last) next(h *history, layout *utmpx.Layout, b []byte) (more bool) {
+	typ, at, first := layout.Peek(b)
+	if l.old {
+		at.Sec = signed(layout, at.Sec)
+	}
+	if l.since != 0 && at.Sec < l.since || l.until != 0 && at.Sec > l.until {
+		return true
+	}
+	special := l.bad || first == 0 || first == '~' || first == '|' || first == '{'
+	switch {
+	case typ == utmpx.DeadProcess && !special:
+		h.end(text(b, h.places.line, nameWidth), at.Sec)
+		return true
+	case typ == utmpx.UserProcess && !special && !l.addresses && !l.names:
+		r := utmpx.Record{Type: typ, Time: at, Line: text(b, h.places.line, nameWidth), User: text(b, h.places.user, nameWidth)}
+		if !l.noHost {
+			r.Host = text(b, h.places.host, hostWidth)
+		}
+		return l.record(h, &r, b)
+	}
+	r := decode(layout, b, l.old)
+	if l.bad {
+		return l.list(&r, r.Line, r.Time.Sec, loggedOut)
+	}
+	return l.record(h, &r, b)
 }
 
 // shutdownTime is the type that a RUN_LVL record of a shutdown has here.
@@ -107,14 +127,14 @@ func kind(r *utmpx.Record) utmpx.Type {
 	return r.Type
 }
 
-// record lists a record, if it is the beginning of something, and notes what it ends. It
-// returns false if no more lines are wanted.
-func (l *last) record(h *history, r *utmpx.Record) (more bool) {
+// record lists a record, if it is the beginning of something, and notes what it ends. Of a
+// login, r has only the names and the time; b has it all. It returns false if no more lines are wanted.
+func (l *last) record(h *history, r *utmpx.Record, b []byte) (more bool) {
 	at := r.Time.Sec
 	more = true
 	switch k := kind(r); k {
 	case utmpx.UserProcess:
-		return l.session(h, r)
+		return l.session(h, r, b)
 	case utmpx.DeadProcess:
 		if r.Line != "" {
 			h.end(r.Line, at)
@@ -159,7 +179,7 @@ func (l *last) record(h *history, r *utmpx.Record) (more bool) {
 }
 
 // session lists a login.
-func (l *last) session(h *history, r *utmpx.Record) (more bool) {
+func (l *last) session(h *history, r *utmpx.Record, b []byte) (more bool) {
 	e := &lineEnd{span: -1} // a login without a line is ended by nothing on it
 	if r.Line != "" {
 		e = h.line(r.Line)
@@ -178,7 +198,7 @@ func (l *last) session(h *history, r *utmpx.Record) (more bool) {
 		if l.old {
 			r.User = user
 		}
-		if l.accounts.present(user, r) {
+		if l.accounts.present(user, r.Line, decode(utmpx.Native(), b, l.old).PID) {
 			how = stillOn
 		}
 	}

@@ -216,6 +216,7 @@ func (l *last) read(name string) error {
 	if err != nil {
 		return fmt.Errorf("cannot read %s: %s", name, reason(err))
 	}
+	defer b.close()
 	begins, err := b.begins(l.old)
 	if err == nil {
 		err = l.history(b)

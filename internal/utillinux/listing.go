@@ -143,8 +143,9 @@ func (l *last) appendTimes(b []byte, begin, end int64, how ending, separator byt
 
 // pad appends spaces up to a length.
 func pad(b []byte, n int) []byte {
+	const spaces = "                                "
 	for len(b) < n {
-		b = append(b, ' ')
+		b = append(b, spaces[:min(n-len(b), len(spaces))]...)
 	}
 	return b
 }
@@ -232,11 +233,8 @@ func isTTY(who, line string) bool {
 // control character as an asterisk and a letter, as in *[, and what is no printable
 // character of the locale as its bytes, in octal.
 func (l *last) print(b []byte) {
-	for _, c := range b {
-		if (c < ' ' || c > '~') && !passes(c) {
-			b = l.cleaned(b)
-			break
-		}
+	if !plain(b[:len(b)-1]) {
+		b = l.cleaned(b)
 	}
 	_, _ = l.w.Write(b) // an error comes back from Flush
 }

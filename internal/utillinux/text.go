@@ -18,11 +18,20 @@ import (
 //
 // The time is in UTC. A byte that is no printable ASCII character, and a bracket, becomes
 // a question mark. What the form has no place for is lost: the session, the exit status.
-func AppendText(b []byte, r utmpx.Record) []byte { return appendText(b, &r, false) }
+func AppendText(b []byte, r utmpx.Record) []byte {
+	var f textForm
+	return f.append(b, &r, false)
+}
 
-// appendText is AppendText in the form of util-linux 2.38 if old is set. They differ only
+// textForm remembers the day of the last record, since most are of the same.
+type textForm struct {
+	day  int64  // since 1970
+	date []byte // of the day: 2026-11-28T
+}
+
+// append is [AppendText] in the form of util-linux 2.38 if old is set. They differ only
 // in microseconds that are no microseconds.
-func appendText(b []byte, r *utmpx.Record, old bool) []byte {
+func (f *textForm) append(b []byte, r *utmpx.Record, old bool) []byte {
 	b = append(b, '[')
 	b = strconv.AppendInt(b, int64(r.Type), 10)
 	b = append(b, "] ["...)
@@ -38,12 +47,15 @@ func appendText(b []byte, r *utmpx.Record, old bool) []byte {
 	b = append(b, "] ["...)
 	b = appendAddress(b, r.Addr, 15)
 	b = append(b, "] ["...)
-	b = appendUTC(b, r.Time, old)
+	b = f.appendTime(b, r.Time, old)
 	return append(b, "]\n"...)
 }
 
 // appendPadded appends a number with zeros up to a width, which counts the sign.
 func appendPadded(b []byte, v int64, width int) []byte {
+	if 0 <= v && v <= 999999 && 0 < width && width <= 6 {
+		return appendShort(b, int(v), width)
+	}
 	var digits [20]byte
 	d := strconv.AppendInt(digits[:0], v, 10)
 	if d[0] == '-' {
@@ -55,19 +67,27 @@ func appendPadded(b []byte, v int64, width int) []byte {
 	return append(b, d...)
 }
 
+// appendShort is appendPadded for a number of up to six digits.
+func appendShort(b []byte, v, width int) []byte {
+	digits := [6]byte{'0', '0', '0', '0', '0', '0'}
+	i := len(digits)
+	for ; v > 0; v /= 10 {
+		i--
+		digits[i] = byte('0' + v%10)
+	}
+	return append(b, digits[min(i, len(digits)-width):]...)
+}
+
 // appendCleaned appends a string with spaces up to a width.
 func appendCleaned(b []byte, s string, width int) []byte {
-	for i := range len(s) {
-		c := s[i]
+	n := len(b)
+	b = append(b, s...)
+	for i, c := range b[n:] {
 		if c < ' ' || c > '~' || c == '[' || c == ']' {
-			c = '?'
+			b[n+i] = '?'
 		}
-		b = append(b, c)
 	}
-	for n := len(s); n < width; n++ {
-		b = append(b, ' ')
-	}
-	return b
+	return pad(b, n+width)
 }
 
 // appendAddress appends an address as inet_ntop(3) prints it, with spaces up to a width.
@@ -75,6 +95,8 @@ func appendCleaned(b []byte, s string, width int) []byte {
 func appendAddress(b []byte, a [16]byte, width int) []byte {
 	n := len(b)
 	switch {
+	case a == [16]byte{}:
+		b = append(b, "0.0.0.0"...)
 	case [12]byte(a[4:]) == [12]byte{}:
 		b = netip.AddrFrom4([4]byte(a[:4])).AppendTo(b)
 	case [12]byte(a[:12]) == [12]byte{} && (a[12] != 0 || a[13] != 0):
@@ -84,22 +106,24 @@ func appendAddress(b []byte, a [16]byte, width int) []byte {
 	default:
 		b = netip.AddrFrom16(a).AppendTo(b)
 	}
-	for len(b)-n < width {
-		b = append(b, ' ')
-	}
-	return b
+	return pad(b, n+width)
 }
 
-func appendUTC(b []byte, t utmpx.Time, old bool) []byte {
-	c := civilOf(t.Sec)
-	b = c.appendISO(b)
-	b = append(b, ',')
-	if old {
-		b = appendPadded(b, t.Usec, 6)
-	} else {
-		b = appendPadded(b, fraction(t.Usec), 6)
+func (f *textForm) appendTime(b []byte, t utmpx.Time, old bool) []byte {
+	day := floorDiv(t.Sec, 86400)
+	if f.date == nil || day != f.day {
+		c := civilDay(day)
+		f.day, f.date = day, c.appendDate(f.date[:0])
 	}
-	return append(b, "+00:00"...)
+	var c civil
+	c.clock(int(t.Sec - day*86400))
+	b = c.appendClock(append(b, f.date...))
+	b = append(b, ',')
+	usec := t.Usec
+	if !old {
+		usec = fraction(usec)
+	}
+	return append(appendPadded(b, usec, 6), "+00:00"...)
 }
 
 // fraction returns what 2.41 prints for microseconds. It has nanoseconds in 32 bits, and

@@ -20,6 +20,7 @@ type dump struct {
 	follow, reverse bool
 	out             io.Writer // of -o, or standard output
 	outFile         *os.File
+	text            textForm
 }
 
 const dumpHelp = `
@@ -133,24 +134,50 @@ func (d *dump) dump(in io.Reader, file *os.File, w *bufio.Writer) error {
 	return d.goOn(file, at+n, w)
 }
 
-// print prints the records that are left in r and returns their size.
+// print prints the records that are left in r and returns their size. It reads a block
+// while it prints another, and does not keep back what has come if no more is there yet.
 func (d *dump) print(r io.Reader, w *bufio.Writer) (done int64, err error) {
 	layout := utmpx.Native()
-	block := make([]byte, 512*layout.Size())
-	for {
-		n, end := io.ReadFull(r, block)
-		for b := block[:n]; len(b) >= layout.Size(); b = b[layout.Size():] {
-			rec := decode(layout, b[:layout.Size()], d.old)
-			line := appendText(w.AvailableBuffer(), &rec, d.old)
-			if _, err := w.Write(line); err != nil {
+	size := layout.Size()
+	type piece struct {
+		block []byte // behind room for a part of a record
+		n     int
+		err   error
+	}
+	pieces, free := make(chan piece, 2), make(chan []byte, 2)
+	defer close(free)
+	for range cap(free) {
+		free <- make([]byte, 513*size)
+	}
+	go func() {
+		defer close(pieces)
+		for block := range free {
+			n, err := r.Read(block[size:])
+			if pieces <- (piece{block, n, err}); err != nil {
+				return
+			}
+		}
+	}()
+	var part []byte
+	for p := range pieces {
+		b := p.block[size-len(part) : size+p.n]
+		copy(b, part)
+		for ; len(b) >= size; b = b[size:] {
+			rec := decode(layout, b[:size], d.old)
+			if _, err := w.Write(d.text.append(w.AvailableBuffer(), &rec, d.old)); err != nil {
 				return done, err
 			}
-			done += int64(layout.Size())
+			done += int64(size)
 		}
-		if end != nil {
-			return done, nil
+		part = append(part[:0], b...)
+		if p.n < len(p.block)-size {
+			if err := w.Flush(); err != nil {
+				return done, err
+			}
 		}
+		free <- p.block
 	}
+	return done, nil
 }
 
 // decode decodes a record whose strings share b's memory: they are good until b changes.
@@ -158,10 +185,17 @@ func (d *dump) print(r io.Reader, w *bufio.Writer) (done int64, err error) {
 // is built with it.
 func decode(layout *utmpx.Layout, b []byte, old bool) utmpx.Record {
 	r := layout.Decode(unsafe.String(&b[0], len(b)))
-	if old && layout.Size() == utmpx.Glibc384LE.Size() {
-		r.Time.Sec = int64(int32(r.Time.Sec))
+	if old {
+		r.Time.Sec = signed(layout, r.Time.Sec)
 	}
 	return r
+}
+
+func signed(layout *utmpx.Layout, sec int64) int64 {
+	if layout.Size() == utmpx.Glibc384LE.Size() {
+		return int64(int32(sec))
+	}
+	return sec
 }
 
 // longestLine is how much of a line is read as one. The rest is read as another.
