@@ -3,6 +3,8 @@
 package utillinux
 
 import (
+	"bytes"
+	"encoding/binary"
 	"strings"
 
 	"utmpd.dev/utmpd/utmpx"
@@ -29,6 +31,8 @@ type history struct {
 	// next record there.
 	ends map[string]*lineEnd
 	span int
+	// recent finds the lines that were seen last, by their bytes.
+	recent [256]recentLine
 	// down is when the system went down or came up next, and how sessions ended that
 	// nothing else ended. 0: not known.
 	down    int64
@@ -42,6 +46,12 @@ type history struct {
 type lineEnd struct {
 	at   int64
 	span int
+}
+
+// recentLine is a line of less than sixteen bytes, which are in two words.
+type recentLine struct {
+	key [2]uint64
+	end *lineEnd
 }
 
 // mostLines is how many lines are kept from one span to the next.
@@ -77,14 +87,23 @@ func (l *last) next(h *history, layout *utmpx.Layout, b []byte) (more bool) {
 	special := l.bad || first == 0 || first == '~' || first == '|' || first == '{'
 	switch {
 	case typ == utmpx.DeadProcess && !special:
-		h.end(text(b, h.places.line, nameWidth), at.Sec)
+		e := h.lineOf(b)
+		e.at, e.span = at.Sec, h.span
 		return true
 	case typ == utmpx.UserProcess && !special && !l.addresses && !l.names:
-		r := utmpx.Record{Type: typ, Time: at, Line: text(b, h.places.line, nameWidth), User: text(b, h.places.user, nameWidth)}
+		r := &l.login
+		r.Type, r.Time = typ, at
+		r.User = text(b, h.places.user, nameWidth)
+		e := h.lineOf(b)
+		if r.User == "" {
+			e.at, e.span = at.Sec, h.span
+			return true
+		}
+		r.Line = text(b, h.places.line, nameWidth)
 		if !l.noHost {
 			r.Host = text(b, h.places.host, hostWidth)
 		}
-		return l.record(h, &r, b)
+		return l.session(h, r, e, b)
 	}
 	r := decode(layout, b, l.old)
 	if l.bad {
@@ -127,14 +146,18 @@ func kind(r *utmpx.Record) utmpx.Type {
 	return r.Type
 }
 
-// record lists a record, if it is the beginning of something, and notes what it ends. Of a
-// login, r has only the names and the time; b has it all. It returns false if no more lines are wanted.
+// record lists a record, if it is the beginning of something, and notes what it ends. It
+// returns false if no more lines are wanted.
 func (l *last) record(h *history, r *utmpx.Record, b []byte) (more bool) {
 	at := r.Time.Sec
 	more = true
 	switch k := kind(r); k {
 	case utmpx.UserProcess:
-		return l.session(h, r, b)
+		e := &lineEnd{span: -1} // a login without a line is ended by nothing on it
+		if r.Line != "" {
+			e = h.line(r.Line)
+		}
+		return l.session(h, r, e, b)
 	case utmpx.DeadProcess:
 		if r.Line != "" {
 			h.end(r.Line, at)
@@ -178,12 +201,9 @@ func (l *last) record(h *history, r *utmpx.Record, b []byte) (more bool) {
 	return more
 }
 
-// session lists a login.
-func (l *last) session(h *history, r *utmpx.Record, b []byte) (more bool) {
-	e := &lineEnd{span: -1} // a login without a line is ended by nothing on it
-	if r.Line != "" {
-		e = h.line(r.Line)
-	}
+// session lists a login. e is what is known of its line, and b the record, of which r has
+// only the names and the time.
+func (l *last) session(h *history, r *utmpx.Record, e *lineEnd, b []byte) (more bool) {
 	end, how := e.at, loggedOut
 	switch {
 	case e.span == h.span:
@@ -216,6 +236,28 @@ func (h *history) line(name string) *lineEnd {
 	return e
 }
 
+// lineOf is line for the line of a record. It is quick for the usual ones.
+func (h *history) lineOf(b []byte) *lineEnd {
+	const short = 16
+	field := b[h.places.line : h.places.line+nameWidth]
+	n := bytes.IndexByte(field[:short], 0)
+	if n < 0 {
+		return h.line(text(b, h.places.line, nameWidth))
+	}
+	key := [2]uint64{binary.LittleEndian.Uint64(field), binary.LittleEndian.Uint64(field[8:])}
+	if n < 8 {
+		key = [2]uint64{key[0] & (1<<(8*n) - 1), 0}
+	} else {
+		key[1] &= 1<<(8*(n-8)) - 1
+	}
+	const odd = 0x9e3779b97f4a7c15 // spreads what differs over the upper bits
+	r := &h.recent[(key[0]*odd^key[1])*odd>>56]
+	if r.end == nil || r.key != key {
+		r.key, r.end = key, h.line(text(b, h.places.line, nameWidth))
+	}
+	return r.end
+}
+
 // end notes that older sessions on a line ended at a time.
 func (h *history) end(line string, at int64) {
 	e := h.line(line)
@@ -228,5 +270,6 @@ func (h *history) all(at int64, how ending) {
 	h.span++
 	if len(h.ends) > mostLines {
 		clear(h.ends)
+		h.recent = [len(h.recent)]recentLine{}
 	}
 }

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"utmpd.dev/utmpd/utmpx"
 )
 
 // timeFormat is how times are shown.
@@ -45,7 +47,7 @@ type last struct {
 	accounts accounts
 	shown    int32 // lines so far
 	w        *bufio.Writer
-	line     []byte // of memory that is used again
+	login    utmpx.Record // memory for the next one
 	utf8     bool
 	terminal bool                // w is one
 	hosts    map[[16]byte]string // names that -d has found

@@ -21,6 +21,8 @@ const (
 	// longestHost is how much of a host is shown: the field's last byte never is.
 
 	longestHost = hostWidth - 1
+	// longestRow is more than a line has; with a longer one, the buffer is copied.
+	longestRow = 512
 )
 
 // clockColumns are the widths of the columns with the login and the logout.
@@ -39,7 +41,10 @@ func (l *last) list(r *utmpx.Record, line string, end int64, how ending) (more b
 	if l.tabs {
 		separator = '\t'
 	}
-	b := l.columns(l.line[:0], r, line, separator)
+	if l.w.Available() < longestRow {
+		l.w.Flush() // an error stays, and comes back at the end
+	}
+	b := l.columns(l.w.AvailableBuffer(), r, line, separator)
 	b = l.appendTimes(b, r.Time.Sec, end, how, separator)
 	if l.hostLast && !l.noHost {
 		b = append(b, separator)
@@ -52,7 +57,6 @@ func (l *last) list(r *utmpx.Record, line string, end int64, how ending) (more b
 		n--
 	}
 	b = append(b[:n], '\n')
-	l.line = b
 	l.print(b)
 	l.shown++
 	return l.limit <= 0 || l.shown < l.limit
@@ -60,16 +64,19 @@ func (l *last) list(r *utmpx.Record, line string, end int64, how ending) (more b
 
 // columns appends the columns before the times.
 func (l *last) columns(b []byte, r *utmpx.Record, line string, separator byte) []byte {
-	put := func(width int, s string, cut func([]byte, string, int) []byte) {
-		n := len(b)
-		b = cut(b, s, width)
+	n := len(b)
+	b = l.appendName(b, r.User, userColumn)
+	l.disarm(b[n:])
+	b = append(b, separator)
+	n = len(b)
+	b = appendCut(b, line, lineColumn)
+	l.disarm(b[n:])
+	b = append(b, separator)
+	if !l.noHost && !l.hostLast {
+		n = len(b)
+		b = l.appendName(b, l.host(r), hostColumn)
 		l.disarm(b[n:])
 		b = append(b, separator)
-	}
-	put(userColumn, r.User, l.appendName)
-	put(lineColumn, line, appendCut)
-	if !l.noHost && !l.hostLast {
-		put(hostColumn, l.host(r), l.appendName)
 	}
 	return b
 }
@@ -143,9 +150,9 @@ func (l *last) appendTimes(b []byte, begin, end int64, how ending, separator byt
 
 // pad appends spaces up to a length.
 func pad(b []byte, n int) []byte {
-	const spaces = "                                "
+	const blanks = "                                "
 	for len(b) < n {
-		b = append(b, spaces[:min(n-len(b), len(spaces))]...)
+		b = append(b, blanks[:min(n-len(b), len(blanks))]...)
 	}
 	return b
 }

@@ -53,7 +53,7 @@ func (f *textForm) append(b []byte, r *utmpx.Record, old bool) []byte {
 
 // appendPadded appends a number with zeros up to a width, which counts the sign.
 func appendPadded(b []byte, v int64, width int) []byte {
-	if 0 <= v && v <= 999999 && 0 < width && width <= 6 {
+	if 0 <= v && (width == 5 && v <= 99999 || width == 6 && v <= 999999) {
 		return appendShort(b, int(v), width)
 	}
 	var digits [20]byte
@@ -67,28 +67,33 @@ func appendPadded(b []byte, v int64, width int) []byte {
 	return append(b, d...)
 }
 
-// appendShort is appendPadded for a number of up to six digits.
-func appendShort(b []byte, v, width int) []byte {
-	digits := [6]byte{'0', '0', '0', '0', '0', '0'}
-	i := len(digits)
-	for ; v > 0; v /= 10 {
-		i--
-		digits[i] = byte('0' + v%10)
+// appendShort appends a number of that many digits, which are five or six.
+func appendShort(b []byte, v, digits int) []byte {
+	if digits == 6 {
+		b = append(b, byte('0'+v/100000))
 	}
-	return append(b, digits[min(i, len(digits)-width):]...)
+	return appendTwo(appendTwo(append(b, byte('0'+v/10000%10)), v/100%100), v%100)
 }
 
 // appendCleaned appends a string with spaces up to a width.
 func appendCleaned(b []byte, s string, width int) []byte {
 	n := len(b)
-	b = append(b, s...)
-	for i, c := range b[n:] {
-		if c < ' ' || c > '~' || c == '[' || c == ']' {
-			b[n+i] = '?'
-		}
+	for i := range len(s) {
+		b = append(b, clean[s[i]])
 	}
 	return pad(b, n+width)
 }
+
+// clean has for each byte the one that is printed.
+var clean = func() (to [256]byte) {
+	for c := range to {
+		to[c] = '?'
+		if ' ' <= c && c <= '~' && c != '[' && c != ']' {
+			to[c] = byte(c)
+		}
+	}
+	return to
+}()
 
 // appendAddress appends an address as inet_ntop(3) prints it, with spaces up to a width.
 // It is one of IPv4 if only its first four bytes are set, as 0.0.0.0 is.
