@@ -62,7 +62,7 @@ lay_out() {
 	# Root starts the daemon, which switches to the user utmpd even if no service
 	# manager does so.
 	sed -i 's/^#RUN_AS=$/RUN_AS=utmpd/' "$tree/etc/default/utmpd"
-	gzip -9n "$tree"/usr/share/man/man8/*.8
+	gzip -9n "$tree"/usr/share/man/man8/*.8 "$tree"/usr/share/man/man1/*.1
 	mkdir "$STAGE/config"
 	mv "$tree/etc" "$STAGE/config/etc"
 	documents "$1"

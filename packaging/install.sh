@@ -7,6 +7,7 @@
 #   DESTDIR  prefix of every path (empty)
 #   PREFIX   directory of programs, manual pages and completions (/usr/local)
 #   SBINDIR  directory of programs ($PREFIX/sbin)
+#   LIBEXECDIR  directory of directories of other programs ($PREFIX/libexec)
 #   ETC      directory of the configuration (/etc)
 #   BIN      directory of the programs to install (bin)
 #   NATIVE   directory of programs that run on this machine and print the
@@ -19,7 +20,7 @@ cd "$(dirname "$0")/.."
 umask 022
 
 : "${DESTDIR:=}" "${PREFIX:=/usr/local}" "${ETC:=/etc}" "${BIN:=bin}" "${NATIVE:=$BIN}" "${INIT:=none}"
-: "${SBINDIR:=$PREFIX/sbin}" "${MANDIR:=$PREFIX/share/man}"
+: "${SBINDIR:=$PREFIX/sbin}" "${LIBEXECDIR:=$PREFIX/libexec}" "${MANDIR:=$PREFIX/share/man}"
 : "${BASHDIR:=$PREFIX/share/bash-completion/completions}"
 : "${ZSHDIR:=$PREFIX/share/zsh/site-functions}"
 : "${FISHDIR:=$PREFIX/share/fish/vendor_completions.d}"
@@ -59,6 +60,15 @@ put() {
 	mv "$to.new" "$to"
 }
 
+# link TARGET PATH makes a symbolic link.
+link() {
+	to=$DESTDIR$2
+	rm -f "$to"
+	[ "$action" = install ] || return 0
+	mkdir -p "$(dirname "$to")"
+	ln -s "$1" "$to"
+}
+
 # service installs a file and adjusts the programs' paths in it.
 service() {
 	sed "s|/usr/sbin/\(utmp[cd]\)|$SBINDIR/\1|g" "$2" | put "$1" - "$3"
@@ -76,6 +86,20 @@ programs() {
 		put 755 "$BIN/$program" "$SBINDIR/$program"
 		put 644 man/$program.8 "$MANDIR/man8/$program.8"
 	done
+}
+
+# Programs that replace those of util-linux, where nobody else has them. They are
+# utmpctl by other names, and in nobody's way: neither in PATH nor in a manual.
+replacements() {
+	target=$SBINDIR/utmpctl
+	[ "$SBINDIR $LIBEXECDIR" != "$PREFIX/sbin $PREFIX/libexec" ] || target=../../sbin/utmpctl
+	for program in last lastb utmpdump; do
+		link "$target" "$LIBEXECDIR/utmpd/$program"
+	done
+	for page in last utmpdump; do
+		put 644 man/$page.1 "$MANDIR/man1/utmpd-$page.1"
+	done
+	[ "$action" = install ] || rmdir "$DESTDIR$LIBEXECDIR/utmpd" 2>/dev/null || true
 }
 
 completions() {
@@ -131,6 +155,7 @@ services() {
 }
 
 programs
+replacements
 completions
 configuration
 services

@@ -17,6 +17,8 @@ for f in /usr/sbin/utmpd /usr/sbin/utmpctl /etc/default/utmpd /etc/init.d/utmpd 
 	/usr/lib/systemd/system/utmpd.service /usr/lib/systemd/system/utmpd-boot.service \
 	/usr/lib/systemd/system/utmpd-shutdown.service /usr/lib/sysusers.d/utmpd.conf \
 	/usr/share/man/man8/utmpd.8.gz /usr/share/man/man8/utmpctl.8.gz \
+	/usr/share/man/man1/utmpd-last.1.gz /usr/share/man/man1/utmpd-utmpdump.1.gz \
+	/usr/libexec/utmpd/last /usr/libexec/utmpd/lastb /usr/libexec/utmpd/utmpdump \
 	/usr/share/bash-completion/completions/utmpctl /usr/share/zsh/vendor-completions/_utmpctl \
 	/usr/share/fish/vendor_completions.d/utmpctl.fish /var/log/wtmp; do
 	stat -c '%A %U:%G %n' $f
@@ -38,6 +40,11 @@ const wantInstalled = `-rwxr-xr-x root:root /usr/sbin/utmpd
 -rw-r--r-- root:root /usr/lib/sysusers.d/utmpd.conf
 -rw-r--r-- root:root /usr/share/man/man8/utmpd.8.gz
 -rw-r--r-- root:root /usr/share/man/man8/utmpctl.8.gz
+-rw-r--r-- root:root /usr/share/man/man1/utmpd-last.1.gz
+-rw-r--r-- root:root /usr/share/man/man1/utmpd-utmpdump.1.gz
+lrwxrwxrwx root:root /usr/libexec/utmpd/last
+lrwxrwxrwx root:root /usr/libexec/utmpd/lastb
+lrwxrwxrwx root:root /usr/libexec/utmpd/utmpdump
 -rw-r--r-- root:root /usr/share/bash-completion/completions/utmpctl
 -rw-r--r-- root:root /usr/share/zsh/vendor-completions/_utmpctl
 -rw-r--r-- root:root /usr/share/fish/vendor_completions.d/utmpctl.fish
@@ -167,4 +174,23 @@ func TestBrokenLog(t *testing.T) {
 		dpkg -i /packages/dist/utmpd_*_amd64.deb
 		/etc/init.d/utmpd status
 		/etc/init.d/utmpd stop`)
+}
+
+// TestReplacements installs the package where util-linux has last, and where nobody has.
+func TestReplacements(t *testing.T) {
+	for _, d := range []struct{ name, root, last, without string }{
+		{"Debian 12", debian12, "/usr/bin/last", "/usr/bin/last"},
+		{"Debian 13", debian13, "/usr/sbin/utmpctl", ""},
+	} {
+		t.Run(d.name, func(t *testing.T) {
+			m := newMachine(t, d.root)
+			m.sh("rm -f /var/log/wtmp; dpkg -i /packages/dist/utmpd_*_amd64.deb")
+			m.is("with the package", "readlink -e /usr/bin/last; last | tail -1 | cut -d' ' -f1,2; update-alternatives --query last | grep Priority",
+				d.last+"\nwtmp begins\nPriority: 5")
+			m.is("by its own name", "/usr/libexec/utmpd/utmpdump --version | cut -d' ' -f1-3; /usr/libexec/utmpd/lastb --version | cut -d' ' -f1-3",
+				"utmpdump from utmpd\nlastb from utmpd")
+			m.sh("dpkg -r utmpd")
+			m.is("after the removal", "readlink -e /usr/bin/last || true; ls /etc/alternatives | grep -x -e last -e lastb -e utmpdump || true", d.without)
+		})
+	}
 }
