@@ -74,42 +74,46 @@ func (l *last) history(b *backward) error {
 	}
 }
 
-// next takes in a record. Most are a login or a logout, of which it takes out only what it
-// needs. It returns false if no more lines are wanted.
+// next takes in a record. It returns false if no more lines are wanted.
 func (l *last) next(h *history, layout *utmpx.Layout, b []byte) (more bool) {
 	typ, at, first := layout.Peek(b)
 	if l.old {
 		at.Sec = signed(layout, at.Sec)
 	}
-	if l.since != 0 && at.Sec < l.since || l.until != 0 && at.Sec > l.until {
+	if !l.within(at.Sec) {
 		return true
 	}
-	special := l.bad || first == 0 || first == '~' || first == '|' || first == '{'
-	switch {
-	case typ == utmpx.DeadProcess && !special:
-		e := h.lineOf(b)
-		e.at, e.span = at.Sec, h.span
-		return true
-	case typ == utmpx.UserProcess && !special && !l.addresses && !l.names:
-		r := &l.login
-		r.Type, r.Time = typ, at
-		r.User = text(b, h.places.user, nameWidth)
-		e := h.lineOf(b)
-		if r.User == "" {
-			e.at, e.span = at.Sec, h.span
-			return true
-		}
-		r.Line = text(b, h.places.line, nameWidth)
-		if !l.noHost {
-			r.Host = text(b, h.places.host, hostWidth)
-		}
-		return l.session(h, r, e, b)
+	named := first != 0 && first != '~' && first != '|' && first != '{' // of a line
+	if named && !l.bad && (typ == utmpx.DeadProcess || typ == utmpx.UserProcess && !l.addresses && !l.names) {
+		return l.usual(h, typ, at, b)
 	}
 	r := decode(layout, b, l.old)
 	if l.bad {
 		return l.list(&r, r.Line, r.Time.Sec, loggedOut)
 	}
 	return l.record(h, &r, b)
+}
+
+// within reports whether -s and -t let a record through.
+func (l *last) within(sec int64) bool {
+	return (l.since == 0 || sec >= l.since) && (l.until == 0 || sec <= l.until)
+}
+
+// usual is record for a login or a logout, as most records are. It takes out of the record
+// only what it needs.
+func (l *last) usual(h *history, typ utmpx.Type, at utmpx.Time, b []byte) (more bool) {
+	e := h.lineOf(b)
+	r := &l.login
+	r.User = text(b, h.places.user, nameWidth)
+	if typ == utmpx.DeadProcess || r.User == "" {
+		e.at, e.span = at.Sec, h.span
+		return true
+	}
+	r.Type, r.Time, r.Line = typ, at, text(b, h.places.line, nameWidth)
+	if !l.noHost {
+		r.Host = text(b, h.places.host, hostWidth)
+	}
+	return l.session(h, r, e, b)
 }
 
 // shutdownTime is the type that a RUN_LVL record of a shutdown has here.
@@ -150,7 +154,6 @@ func kind(r *utmpx.Record) utmpx.Type {
 // returns false if no more lines are wanted.
 func (l *last) record(h *history, r *utmpx.Record, b []byte) (more bool) {
 	at := r.Time.Sec
-	more = true
 	switch k := kind(r); k {
 	case utmpx.UserProcess:
 		e := &lineEnd{span: -1} // a login without a line is ended by nothing on it
@@ -160,44 +163,50 @@ func (l *last) record(h *history, r *utmpx.Record, b []byte) (more bool) {
 		return l.session(h, r, e, b)
 	case utmpx.DeadProcess:
 		if r.Line != "" {
-			h.end(r.Line, at)
+			e := h.line(r.Line)
+			e.at, e.span = at, h.span
 		}
 	case shutdownTime:
-		if l.system {
-			more = l.list(r, "system down", h.down, loggedOut)
-		}
+		more = !l.system || l.list(r, "system down", h.down, loggedOut)
 		h.shutdown, h.level = at, at
 		h.all(at, wentDown)
+		return more
 	case utmpx.BootTime:
-		end, how := h.shutdown, running
-		if !l.old && h.down != 0 && h.shutdown > h.down {
-			end, how = h.down, crashed
-		}
-		more = l.list(r, "system boot", end, how)
-		h.all(at, crashed)
+		return l.boot(h, r)
 	case utmpx.RunLevel:
-		level := byte(r.PID)
-		if l.system {
-			what, _, _ := strings.Cut("(to lvl "+string([]byte{level})+")", "\x00")
-			more = l.list(r, what, h.level, running)
-		}
-		if level == '0' || level == '6' {
-			h.shutdown = at
-			h.all(at, wentDown)
-		}
-		h.level = at
-	case utmpx.OldTime, utmpx.NewTime:
-		if l.system {
-			what := "old time"
-			if k == utmpx.NewTime {
-				what = "new time"
-			}
-			more = l.list(r, what, h.shutdown, moment)
-		}
+		return l.runLevel(h, r)
+	case utmpx.OldTime:
+		return !l.system || l.list(r, "old time", h.shutdown, moment)
+	case utmpx.NewTime:
+		return !l.system || l.list(r, "new time", h.shutdown, moment)
 	case utmpx.Empty, utmpx.InitProcess, utmpx.LoginProcess, utmpx.Accounting:
 	default:
 		l.warn("unrecognized ut_type: %d", r.Type)
 	}
+	return true
+}
+
+// boot lists a boot. Since 2.41, one that another follows has crashed.
+func (l *last) boot(h *history, r *utmpx.Record) (more bool) {
+	end, how := h.shutdown, running
+	if !l.old && h.down != 0 && h.shutdown > h.down {
+		end, how = h.down, crashed
+	}
+	more = l.list(r, "system boot", end, how)
+	h.all(r.Time.Sec, crashed)
+	return more
+}
+
+// runLevel lists a change of the run level. 0 and 6 shut the system down.
+func (l *last) runLevel(h *history, r *utmpx.Record) (more bool) {
+	level := byte(r.PID)
+	what, _, _ := strings.Cut("(to lvl "+string([]byte{level})+")", "\x00")
+	more = !l.system || l.list(r, what, h.level, running)
+	if level == '0' || level == '6' {
+		h.shutdown = r.Time.Sec
+		h.all(r.Time.Sec, wentDown)
+	}
+	h.level = r.Time.Sec
 	return more
 }
 
@@ -256,12 +265,6 @@ func (h *history) lineOf(b []byte) *lineEnd {
 		r.key, r.end = key, h.line(text(b, h.places.line, nameWidth))
 	}
 	return r.end
-}
-
-// end notes that older sessions on a line ended at a time.
-func (h *history) end(line string, at int64) {
-	e := h.line(line)
-	e.at, e.span = at, h.span
 }
 
 // all notes that all older sessions ended.

@@ -126,33 +126,24 @@ func (p *Program) last() error {
 const timeFormatOption = 0x80
 
 func (l *last) option(c rune, arg string) (err error) {
+	flags := map[rune]*bool{'a': &l.hostLast, 'd': &l.names, 'i': &l.addresses, 'R': &l.noHost, 'T': &l.tabs, 'w': &l.wide, 'x': &l.system}
+	if flag, ok := flags[c]; ok {
+		*flag = true
+		return nil
+	}
 	switch c {
-	case 'a':
-		l.hostLast = true
-	case 'd':
-		l.names = true
 	case 'F', timeFormatOption:
 		return l.setFormat(c, arg)
 	case 'f':
 		l.files = append(l.files, arg)
-	case 'i':
-		l.addresses = true
 	case 'n':
 		l.limit, err = number(arg)
 	case 'p':
 		l.present, err = l.when(arg)
-	case 'R':
-		l.noHost = true
 	case 's':
 		l.since, err = l.when(arg)
 	case 't':
 		l.until, err = l.when(arg)
-	case 'T':
-		l.tabs = true
-	case 'w':
-		l.wide = true
-	case 'x':
-		l.system = true
 	case 'h':
 		fmt.Fprintf(l.Stdout, lastHelp, l.name())
 		return errStop
@@ -229,7 +220,7 @@ func (l *last) read(name string) error {
 	if l.format == noTime {
 		return nil
 	}
-	_, err = fmt.Fprintf(l.w, "\n%s begins %s\n", filepath.Base(name), l.zone.appendTime(nil, begins, max(l.format, fullTime)))
+	_, _ = fmt.Fprintf(l.w, "\n%s begins %s\n", filepath.Base(name), l.zone.appendTime(nil, begins, max(l.format, fullTime)))
 	return nil
 }
 

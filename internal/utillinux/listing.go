@@ -99,53 +99,53 @@ func (l *last) appendTimes(b []byte, begin, end int64, how ending, separator byt
 	b = pad(l.zone.appendTime(b, begin, l.format), n+widths[0])
 	b = append(b, separator)
 	n = len(b)
-	var length string
-	long := l.format == fullTime || l.format == isoTime
-	put := func(short, inFull, rest string) {
-		switch {
-		case long:
-			b = append(b, inFull...)
-		case l.format == shortTime:
-			b = append(b, short...)
-			length = rest
-		default:
-			length = rest
-		}
-	}
+	length := ""
 	switch how {
-	case noLogout:
-		put("   gone", "  gone - no logout", "- no logout")
-		if l.format == noTime {
-			length = "no logout"
-		}
-	case stillOn:
-		put("  still", "  still logged in", "logged in")
-	case running:
-		put("  still", "  still running", "running")
-	case moment:
-	default:
-		if l.format != noTime {
-			b = append(b, "- "...)
-			switch how {
-			case wentDown:
-				b = append(b, "down"...)
-			case crashed:
-				b = append(b, "crash"...)
-			default:
-				b = l.zone.appendEnd(b, end, l.format)
-			}
-		}
-		b = append(pad(b, n+widths[1]), separator)
-		n := len(b)
+	case loggedOut, wentDown, crashed:
+		b = append(pad(l.appendEnd(b, end, how), n+widths[1]), separator)
+		n = len(b)
 		b = pad(appendDuration(b, end-begin), n+lengthColumn)
 		if l.hostLast && !l.noHost {
 			b = b[:n+lengthColumn] // a very long one loses its end
 		}
 		return b
+	case noLogout, stillOn, running:
+		words := open[how]
+		switch l.format {
+		case shortTime:
+			b, length = append(b, words.first...), words.second
+		case noTime:
+			length = strings.TrimPrefix(words.second, "- ")
+		default:
+			b = append(b, words.both...)
+		}
 	}
 	b = append(pad(b, n+widths[1]), separator)
 	n = len(b)
 	return pad(append(b, length...), n+lengthColumn)
+}
+
+// open are the words for what has no end, in the two columns where others have theirs, or
+// in the first if it is wide.
+var open = [...]struct{ first, second, both string }{
+	noLogout: {"   gone", "- no logout", "  gone - no logout"},
+	stillOn:  {"  still", "logged in", "  still logged in"},
+	running:  {"  still", "running", "  still running"},
+}
+
+// appendEnd appends when or how something ended.
+func (l *last) appendEnd(b []byte, end int64, how ending) []byte {
+	if l.format == noTime {
+		return b
+	}
+	b = append(b, "- "...)
+	switch how {
+	case wentDown:
+		return append(b, "down"...)
+	case crashed:
+		return append(b, "crash"...)
+	}
+	return l.zone.appendEnd(b, end, l.format)
 }
 
 // pad appends spaces up to a length.

@@ -106,39 +106,28 @@ func reason(err error) string {
 	if !errors.As(err, &errno) {
 		return err.Error()
 	}
-	switch errno {
-	case syscall.ENOENT:
-		return "No such file or directory"
-	case syscall.EACCES:
-		return "Permission denied"
-	case syscall.EPERM:
-		return "Operation not permitted"
-	case syscall.EISDIR:
-		return "Is a directory"
-	case syscall.ENOTDIR:
-		return "Not a directory"
-	case syscall.ENOSPC:
-		return "No space left on device"
-	case syscall.EIO:
-		return "Input/output error"
-	case syscall.EROFS:
-		return "Read-only file system"
-	case syscall.ELOOP:
-		return "Too many levels of symbolic links"
-	case syscall.ENAMETOOLONG:
-		return "File name too long"
-	case syscall.ENXIO:
-		return "No such device or address"
-	case syscall.ESPIPE:
-		return "Illegal seek"
-	case syscall.EBADF:
-		return "Bad file descriptor"
-	case syscall.ETXTBSY:
-		return "Text file busy"
-	case syscall.EMFILE:
-		return "Too many open files"
+	if words, ok := reasons[errno]; ok {
+		return words
 	}
 	return errno.Error()
+}
+
+var reasons = map[syscall.Errno]string{
+	syscall.ENOENT:       "No such file or directory",
+	syscall.EACCES:       "Permission denied",
+	syscall.EPERM:        "Operation not permitted",
+	syscall.EISDIR:       "Is a directory",
+	syscall.ENOTDIR:      "Not a directory",
+	syscall.ENOSPC:       "No space left on device",
+	syscall.EIO:          "Input/output error",
+	syscall.EROFS:        "Read-only file system",
+	syscall.ELOOP:        "Too many levels of symbolic links",
+	syscall.ENAMETOOLONG: "File name too long",
+	syscall.ENXIO:        "No such device or address",
+	syscall.ESPIPE:       "Illegal seek",
+	syscall.EBADF:        "Bad file descriptor",
+	syscall.ETXTBSY:      "Text file busy",
+	syscall.EMFILE:       "Too many open files",
 }
 
 // output buffers what a program prints to w. A file is written in large pieces.

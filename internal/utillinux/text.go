@@ -181,24 +181,19 @@ func ParseText(line string) (utmpx.Record, error) {
 	if len(line) < headWidth {
 		return r, ErrFewFields
 	}
-	rest, at := line[headWidth:], ""
-	address := ""
-	for _, f := range []struct {
-		to    *string
-		width int
-	}{{&r.User, nameWidth}, {&r.Line, nameWidth}, {&r.Host, hostWidth}, {&address, hostWidth}, {&at, timeWidth}} {
+	var address, at string
+	rest := line[headWidth:]
+	for _, to := range []*string{&r.User, &r.Line, &r.Host, &address, &at} {
 		_, field, ok := strings.Cut(rest, "[")
 		if ok {
-			field, rest, ok = strings.Cut(field, "]")
+			*to, rest, ok = strings.Cut(field, "]")
 		}
 		if !ok {
 			return r, ErrFewFields
 		}
-		if f.to != &at {
-			field, _, _ = strings.Cut(field, " ")
-		}
-		*f.to = field[:min(len(field), f.width)]
 	}
+	r.User, r.Line, r.Host = cut(r.User, nameWidth), cut(r.Line, nameWidth), cut(r.Host, hostWidth)
+	address, at = cut(address, hostWidth), at[:min(len(at), timeWidth)]
 	if a, ok := parseAddress(address); ok {
 		r.SetIP(a)
 		if a.Is6() {
@@ -207,6 +202,12 @@ func ParseText(line string) (utmpx.Record, error) {
 	}
 	r.Time = parseTime(at)
 	return r, nil
+}
+
+// cut returns a name up to a space, or to a width.
+func cut(s string, width int) string {
+	s, _, _ = strings.Cut(s, " ")
+	return s[:min(len(s), width)]
 }
 
 // parseAddress reads an address as inet_pton(3) does.

@@ -55,25 +55,29 @@ func (p *Program) utmpdump() error {
 	case err != nil:
 		return err
 	}
-	in, name := p.Stdin, "/dev/stdin"
-	var file *os.File
-	switch {
-	case len(operands) > 0:
-		name = operands[0]
-		if file, err = os.Open(name); err != nil {
-			return fmt.Errorf("cannot open %s: %s", name, reason(err))
+	if len(operands) == 0 {
+		if d.follow {
+			return errors.New("following standard input is unsupported")
 		}
-		defer file.Close()
-		in = file
-	case d.follow:
-		return errors.New("following standard input is unsupported")
+		return d.work(p.Stdin, nil, "/dev/stdin")
 	}
+	file, err := os.Open(operands[0])
+	if err != nil {
+		return fmt.Errorf("cannot open %s: %s", operands[0], reason(err))
+	}
+	defer file.Close()
+	return d.work(file, file, operands[0])
+}
+
+// work dumps or undumps what is in in. file is nil for standard input.
+func (d *dump) work(in io.Reader, file *os.File, name string) error {
 	w := output(d.out)
+	var err error
 	if d.reverse {
-		fmt.Fprintf(p.Stderr, "Utmp undump of %s\n", name)
+		fmt.Fprintf(d.Stderr, "Utmp undump of %s\n", name)
 		err = d.undump(in, w)
 	} else {
-		fmt.Fprintf(p.Stderr, "Utmp dump of %s\n", name)
+		fmt.Fprintf(d.Stderr, "Utmp dump of %s\n", name)
 		err = d.dump(in, file, w)
 	}
 	if failed := w.Flush(); failed != nil {
@@ -139,25 +143,12 @@ func (d *dump) dump(in io.Reader, file *os.File, w *bufio.Writer) error {
 func (d *dump) print(r io.Reader, w *bufio.Writer) (done int64, err error) {
 	layout := utmpx.Native()
 	size := layout.Size()
-	type piece struct {
-		block []byte // behind room for a part of a record
-		n     int
-		err   error
-	}
 	pieces, free := make(chan piece, 2), make(chan []byte, 2)
 	defer close(free)
 	for range cap(free) {
 		free <- make([]byte, 513*size)
 	}
-	go func() {
-		defer close(pieces)
-		for block := range free {
-			n, err := r.Read(block[size:])
-			if pieces <- (piece{block, n, err}); err != nil {
-				return
-			}
-		}
-	}()
+	go readAhead(r, size, free, pieces)
 	var part []byte
 	for p := range pieces {
 		b := p.block[size-len(part) : size+p.n]
@@ -178,6 +169,24 @@ func (d *dump) print(r io.Reader, w *bufio.Writer) (done int64, err error) {
 		free <- p.block
 	}
 	return done, nil
+}
+
+// piece is what was read into a block, behind room for a part of a record.
+type piece struct {
+	block []byte
+	n     int
+	err   error
+}
+
+// readAhead reads into blocks until there is an error or no block is to come.
+func readAhead(r io.Reader, room int, free <-chan []byte, pieces chan<- piece) {
+	defer close(pieces)
+	for block := range free {
+		n, err := r.Read(block[room:])
+		if pieces <- (piece{block, n, err}); err != nil {
+			return
+		}
+	}
 }
 
 // decode decodes a record whose strings share b's memory: they are good until b changes.

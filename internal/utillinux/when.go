@@ -36,21 +36,16 @@ func (z *zone) parse(s string, now time.Time, old bool) (sec int64, ok bool) {
 	if !old {
 		usec = uint64(now.UnixMicro())
 	}
-	today := func(days int64) (int64, bool) {
+	days := map[string]int64{"yesterday": -1, "today": 0, "tomorrow": 1}
+	if d, ok := days[s]; ok {
 		f := z.fieldsOf(now.Unix())
-		f.day += days
+		f.day += d
 		f.hour, f.minute, f.sec = 0, 0, 0
 		return z.resolve(f, 0)
 	}
 	switch {
 	case s == "now":
 		return int64(usec / second), true
-	case s == "today":
-		return today(0)
-	case s == "yesterday":
-		return today(-1)
-	case s == "tomorrow":
-		return today(1)
 	case strings.HasPrefix(s, "+"):
 		d, ok := span(s[1:], old)
 		sum, carry := bits.Add64(usec, d, 0)

@@ -77,27 +77,7 @@ func fill(r *rand.Rand, field []byte, s string) {
 func record(r *rand.Rand, sec int64) raw {
 	var u raw
 	u.Type = int16(one(r, 7, 7, 7, 7, 8, 8, 8, 2, 1, 6, 5, r.IntN(12), r.IntN(12)))
-	line := one(r, "pts/0", "pts/1", "pts/2", "tty1", "tty2", ":0", "ftp12", "ftpd99", "uucp3")
-	user := one(r, "root", "alice", "bob", "daemon", "nobody", "")
-	host := text(r, "", "host.example.com", "a.very.long.host.name.example.com", "10.0.0.1", ":0", "2001:db8::1")
-	switch u.Type {
-	case 1, 2, 3, 4:
-		line, user = "~", map[int16]string{1: one(r, "runlevel", "shutdown", "shutdown"), 2: "reboot", 3: "date", 4: "date"}[u.Type]
-		host = one(r, "6.1.0-13-amd64", host)
-		if u.Type >= 3 {
-			line = one(r, "~", "|", "{", "")
-		}
-	case 6:
-		user = "LOGIN"
-	case 8:
-		user = one(r, "", "", user)
-	}
-	if chance(r, 15) {
-		line = text(r, "pts/7", "", "~", "~~", "|", "{", "tty", "null", "ttyS0", "console")
-	}
-	if chance(r, 15) {
-		user = text(r, "LOGIN", "reboot", "shutdown", "runlevel", "date", "", "rebootx", "LOGINx", "LOGI", "dates", "shutdown1", "runlevel5", "reboo")
-	}
+	line, user, host := names(r, u.Type)
 	u.PID = one(r, int32(r.IntN(5000)), int32(r.IntN(5000)), 1, 0, -1, int32(r.Uint32()))
 	if u.Type == 1 {
 		u.PID = one(r, '5', '3', '0', '6', int32(r.IntN(100000)))
@@ -120,6 +100,32 @@ func record(r *rand.Rand, sec int64) raw {
 		}
 	}
 	return u
+}
+
+// names are the line, user and host of a record of a type, and now and then others.
+func names(r *rand.Rand, typ int16) (line, user, host string) {
+	line = one(r, "pts/0", "pts/1", "pts/2", "tty1", "tty2", ":0", "ftp12", "ftpd99", "uucp3")
+	user = one(r, "root", "alice", "bob", "daemon", "nobody", "")
+	host = text(r, "", "host.example.com", "a.very.long.host.name.example.com", "10.0.0.1", ":0", "2001:db8::1")
+	switch typ {
+	case 1, 2, 3, 4:
+		line, user = "~", map[int16]string{1: one(r, "runlevel", "shutdown", "shutdown"), 2: "reboot", 3: "date", 4: "date"}[typ]
+		host = one(r, "6.1.0-13-amd64", host)
+		if typ >= 3 {
+			line = one(r, "~", "|", "{", "")
+		}
+	case 6:
+		user = "LOGIN"
+	case 8:
+		user = one(r, "", "", user)
+	}
+	if chance(r, 15) {
+		line = text(r, "pts/7", "", "~", "~~", "|", "{", "tty", "null", "ttyS0", "console")
+	}
+	if chance(r, 15) {
+		user = text(r, "LOGIN", "reboot", "shutdown", "runlevel", "date", "", "rebootx", "LOGINx", "LOGI", "dates", "shutdown1", "runlevel5", "reboo")
+	}
+	return line, user, host
 }
 
 // log is a file of records: a history with clock steps and odd times, and now and then
