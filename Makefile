@@ -49,6 +49,7 @@ test-system:
 	cd test/faults && $(GO) test -tags system -count=1 -timeout 10m
 	cd test/cases && $(GO) test -tags system -count=1 -parallel 24
 	cd test/kernel && $(GO) test -tags system -count=1
+	cd test/dropin && $(GO) test -tags system -count=1
 
 test-race:
 	CGO_ENABLED=1 $(GO) test -race ./...
@@ -62,6 +63,13 @@ test-arch:
 .PHONY: test-vm
 test-vm:
 	cd test/vm && $(GO) test -tags system -count=1 -parallel 5 -timeout 3h -v
+
+# last, lastb and utmpdump beside those of util-linux: SIMCOUNT random calls of each kind
+# (10,000), from SIMSEED on.
+.PHONY: sim-dropin
+sim-dropin:
+	cd test/dropin && $(GO) test -tags system -count=1 -timeout 0 -v -args \
+		-dropin.n $(or $(SIMCOUNT),10000) $(if $(SIMSEED),-dropin.seed $(SIMSEED))
 
 # Every fault of test/faults, a million sessions, and an hour of everything at once (or
 # UTMPD_TEST_SOAK=5m). Takes hours.

@@ -32,12 +32,23 @@ type backward struct {
 	result chan error
 }
 
-func newBackward(f *os.File) (*backward, error) {
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
+// begins returns the time of a file's first record, or of its last change if it has none.
+func begins(f *os.File, old bool) (int64, error) {
+	layout := utmpx.Native()
+	first := make([]byte, layout.Size())
+	switch _, err := io.ReadFull(f, first); {
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return changed(f), nil
+	case err != nil:
+		return changed(f), err
 	}
-	return &backward{file: f, layout: utmpx.Native(), at: info.Size(), next: smallestBlock, result: make(chan error, 1)}, nil
+	r := decode(layout, first, old)
+	return r.Time.Sec, nil
+}
+
+func newBackward(f *os.File) (*backward, error) {
+	size, err := f.Seek(0, io.SeekEnd)
+	return &backward{file: f, layout: utmpx.Native(), at: size, next: smallestBlock, result: make(chan error, 1)}, err
 }
 
 // close waits for what is being read.
@@ -45,20 +56,6 @@ func (b *backward) close() {
 	if b.ahead != nil {
 		<-b.result
 	}
-}
-
-// begins returns the time of the first record, or of the file's last change if it has
-// none.
-func (b *backward) begins(old bool) (int64, error) {
-	first := make([]byte, b.layout.Size())
-	switch _, err := io.ReadFull(b.file, first); {
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return changed(b.file), nil
-	case err != nil:
-		return changed(b.file), err
-	}
-	r := decode(b.layout, first, old)
-	return r.Time.Sec, nil
 }
 
 // step reads the next block and reports whether there is one. The one before is no longer

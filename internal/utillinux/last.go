@@ -205,17 +205,16 @@ func (l *last) read(name string) error {
 		return fmt.Errorf("cannot open %s: %s", name, reason(err))
 	}
 	defer f.Close()
-	b, err := newBackward(f)
-	if err != nil {
-		return fmt.Errorf("cannot read %s: %s", name, reason(err))
-	}
-	defer b.close()
-	begins, err := b.begins(l.old)
-	if err == nil {
-		err = l.history(b)
-	}
+	begins, err := begins(f, l.old)
 	if err != nil {
 		l.warn("cannot read %s: %s", name, reason(err))
+	} else if b, err := newBackward(f); err != nil {
+		l.warn("seek on %s failed: %s", name, reason(err))
+	} else {
+		if err := l.history(b); err != nil {
+			l.warn("cannot read %s: %s", name, reason(err))
+		}
+		b.close()
 	}
 	if l.format == noTime {
 		return nil

@@ -26,7 +26,7 @@ import (
 
 var (
 	runs  = flag.Int("dropin.n", 0, "how many random calls each test makes (0: its own number)")
-	first = flag.Uint64("dropin.seed", 0, "the first seed (0: by chance)")
+	first = flag.Uint64("dropin.seed", 1, "the first seed (0: by chance)")
 )
 
 // call is one way to call a program.

@@ -174,3 +174,14 @@ func (c call) meaning(dir, s string) int64 {
 		}
 	}
 }
+
+// TestLong lists logs of many blocks, with a few options.
+func TestLong(t *testing.T) {
+	random(t, 12, func(r *rand.Rand, dir string) call {
+		var b []byte
+		for len(b) < 384*7000 {
+			b = append(b, log(r, 3000)...)
+		}
+		return call{argv: append([]string{"last", "-f", write(dir, "wtmp", b)}, lastOptions(r)...), env: surroundings(r)}
+	})
+}
