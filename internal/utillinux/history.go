@@ -83,14 +83,26 @@ func (l *last) next(h *history, layout *utmpx.Layout, b []byte) (more bool) {
 	if !l.within(at.Sec) {
 		return true
 	}
-	named := first != 0 && first != '~' && first != '|' && first != '{' // of a line
-	if named && !l.bad && (typ == utmpx.DeadProcess || typ == utmpx.UserProcess && !l.addresses && !l.names) {
-		return l.usual(h, typ, at, b)
+	if l.bad {
+		l.take(h, typ, at, layout, b)
+		return l.list(&l.login, l.login.Line, at.Sec, loggedOut)
+	}
+	named := first != 0 && first != '~' && first != '|' && first != '{' // it is a line's
+	switch {
+	case named && typ == utmpx.DeadProcess:
+		e := h.lineOf(b)
+		e.at, e.span = at.Sec, h.span
+		return true
+	case named && typ == utmpx.UserProcess:
+		l.take(h, typ, at, layout, b)
+		e := h.lineOf(b)
+		if l.login.User == "" {
+			e.at, e.span = at.Sec, h.span
+			return true
+		}
+		return l.session(h, &l.login, e, b)
 	}
 	r := decode(layout, b, l.old)
-	if l.bad {
-		return l.list(&r, r.Line, r.Time.Sec, loggedOut)
-	}
 	return l.record(h, &r, b)
 }
 
@@ -99,21 +111,17 @@ func (l *last) within(sec int64) bool {
 	return (l.since == 0 || sec >= l.since) && (l.until == 0 || sec <= l.until)
 }
 
-// usual is record for a login or a logout, as most records are. It takes out of the record
-// only what it needs.
-func (l *last) usual(h *history, typ utmpx.Type, at utmpx.Time, b []byte) (more bool) {
-	e := h.lineOf(b)
-	r := &l.login
-	r.User = text(b, h.places.user, nameWidth)
-	if typ == utmpx.DeadProcess || r.User == "" {
-		e.at, e.span = at.Sec, h.span
-		return true
+// take takes out of a record what is shown of a login. Most records are one, or a logout.
+func (l *last) take(h *history, typ utmpx.Type, at utmpx.Time, layout *utmpx.Layout, b []byte) {
+	if l.addresses || l.names {
+		l.login = decode(layout, b, l.old)
+		return
 	}
-	r.Type, r.Time, r.Line = typ, at, text(b, h.places.line, nameWidth)
+	l.login.Type, l.login.Time = typ, at
+	l.login.User, l.login.Line = text(b, h.places.user, nameWidth), text(b, h.places.line, nameWidth)
 	if !l.noHost {
-		r.Host = text(b, h.places.host, hostWidth)
+		l.login.Host = text(b, h.places.host, hostWidth)
 	}
-	return l.session(h, r, e, b)
 }
 
 // shutdownTime is the type that a RUN_LVL record of a shutdown has here.

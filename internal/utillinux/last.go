@@ -238,20 +238,21 @@ func isUTF8(getenv func(string) string) bool {
 
 // appendDuration appends how long a session lasted: (01:00), or (1+01:00) with days.
 func appendDuration(b []byte, secs int64) []byte {
+	if 0 <= secs && secs < 86400 {
+		b = appendTwo(append(b, " ("...), int(secs)/3600)
+		return append(appendTwo(append(b, ':'), int(secs)/60%60), ')')
+	}
 	minutes, hours, days := secs/60%60, secs/3600%24, secs/86400
 	abs := func(v int64) int64 { return max(v, -v) }
 	switch {
 	case days != 0:
 		b = strconv.AppendInt(append(b, '('), days, 10)
-		b = append(b, '+')
-		b = appendPadded(b, abs(hours), 2)
+		b = appendTwo(append(b, '+'), int(abs(hours)))
 	case hours != 0:
 		b = appendPadded(append(b, " ("...), hours, 2)
-	case secs < 0:
-		b = append(b, " (-00"...)
 	default:
-		b = append(b, " (00"...)
+		b = append(b, " (-00"...)
 	}
-	b = appendPadded(append(b, ':'), abs(minutes), 2)
+	b = appendTwo(append(b, ':'), int(abs(minutes)))
 	return append(b, ')')
 }

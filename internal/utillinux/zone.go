@@ -161,8 +161,14 @@ func (z *zone) appendTime(b []byte, sec int64, format timeFormat) []byte {
 
 // appendEnd appends the time of a logout, which has no date in short.
 func (z *zone) appendEnd(b []byte, sec int64, format timeFormat) []byte {
-	if format == shortTime {
-		return z.local(sec).appendMinute(b)
+	if format != shortTime {
+		return z.appendTime(b, sec, format)
 	}
-	return z.appendTime(b, sec, format)
+	// Without the day, so that the one of the logins stays remembered.
+	if sec < z.since || sec >= z.until {
+		z.span(sec)
+	}
+	sec += z.offset
+	minute := int(sec-floorDiv(sec, 86400)*86400) / 60
+	return appendTwo(append(appendTwo(b, minute/60), ':'), minute%60)
 }
