@@ -17,9 +17,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// answer runs utmpctl as alice or, if root is true, as root, and returns its exit status
+// told runs utmpctl as alice or, if root is true, as root, and returns its exit status
 // and what it printed.
-func answer(t *testing.T, root bool, args ...string) (status int, out string) {
+func told(t *testing.T, root bool, args ...string) (status int, out string) {
 	t.Helper()
 	cmd := exec.Command(utmpctlBinary, append([]string{args[0], "-config", configFile}, args[1:]...)...)
 	if !root {
@@ -46,7 +46,7 @@ func says(t *testing.T, want []string, args ...string) {
 	t.Helper()
 	for _, root := range []bool{true, false} {
 		waitFor(t, generous, strings.Join(want, ", "), func() bool {
-			_, out := answer(t, root, args...)
+			_, out := told(t, root, args...)
 			return containsAll(out, want)
 		})
 	}
@@ -55,7 +55,7 @@ func says(t *testing.T, want []string, args ...string) {
 // present returns the users and lines that utmpctl takes for living sessions.
 func present(t *testing.T) (all []string) {
 	t.Helper()
-	_, out := answer(t, false, "who", "-json")
+	_, out := told(t, false, "who", "-json")
 	for line := range strings.Lines(out) {
 		var s struct{ User, Line, State string }
 		if err := json.Unmarshal([]byte(line), &s); err != nil {
@@ -98,7 +98,7 @@ func TestUtmpctlWho(t *testing.T) {
 
 	// Living sessions: the same ones as who and w show.
 	waitFor(t, generous, "all sessions to be watched", func() bool {
-		_, out := answer(t, false, "status")
+		_, out := told(t, false, "status")
 		return strings.Contains(out, "3: 3 watched")
 	})
 	got := present(t)
@@ -108,7 +108,7 @@ func TestUtmpctlWho(t *testing.T) {
 	if d := cmp.Diff(shown(t, "w", "-h"), got); d != "" {
 		t.Errorf("not as w (-w +utmpctl)\n%s", d)
 	}
-	if status, out := answer(t, false, "status"); status != 0 || !strings.Contains(out, "utmpd is well") {
+	if status, out := told(t, false, "status"); status != 0 || !strings.Contains(out, "utmpd is well") {
 		t.Errorf("status %d", status)
 	}
 	says(t, []string{first.entry.Line + " from 127.0.0.1: lives", " lives, by pidfd: sshd: alice", ": below the record's process", "  utmpd    watches "}, "who", "-v", first.entry.Line)
@@ -125,7 +125,7 @@ func TestUtmpctlWho(t *testing.T) {
 		t.Fatal(err)
 	}
 	says(t, []string{"utmpd hangs: process ", "kill -CONT "}, "status")
-	if status, _ := answer(t, false, "status"); status != 3 {
+	if status, _ := told(t, false, "status"); status != 3 {
 		t.Errorf("utmpd is stopped: status %d", status)
 	}
 	if err := d.cmd.Process.Signal(syscall.SIGCONT); err != nil {
@@ -136,7 +136,7 @@ func TestUtmpctlWho(t *testing.T) {
 	// utmpd is killed, and a session becomes a ghost.
 	d.kill()
 	for _, root := range []bool{true, false} {
-		if status, out := answer(t, root, "status"); status != 3 || !strings.Contains(out, "is gone") {
+		if status, out := told(t, root, "status"); status != 3 || !strings.Contains(out, "is gone") {
 			t.Errorf("utmpd is killed: status %d", status)
 		}
 	}
@@ -148,7 +148,7 @@ func TestUtmpctlWho(t *testing.T) {
 	if !whoShows(t, second.entry.Line) {
 		t.Error("the ghost is not there")
 	}
-	if _, out := answer(t, false, "who", "-count"); out != "2\n" {
+	if _, out := told(t, false, "who", "-count"); out != "2\n" {
 		t.Errorf("count %q with a ghost", out)
 	}
 
@@ -161,7 +161,7 @@ func TestUtmpctlWho(t *testing.T) {
 	if d := cmp.Diff(want, present(t)); d != "" {
 		t.Errorf("not as who and the shell that lives on (-want +utmpctl)\n%s", d)
 	}
-	if status, out := answer(t, false, "status", "-total"); status != 0 || !strings.Contains(out, "utmpd is well") {
+	if status, out := told(t, false, "status", "-total"); status != 0 || !strings.Contains(out, "utmpd is well") {
 		t.Errorf("status %d", status)
 	}
 }
@@ -175,17 +175,17 @@ func TestUtmpctlStatusTroubled(t *testing.T) {
 	dwell(t, "x/1")
 	dwell(t, "x/2")
 	says(t, []string{"1 session is not watched", "raise MAX_FDS"}, "status")
-	if status, _ := answer(t, false, "status"); status != 1 {
+	if status, _ := told(t, false, "status"); status != 1 {
 		t.Errorf("unwatched sessions: status %d", status)
 	}
 	d.stop(t)
-	if status, out := answer(t, false, "status"); status != 3 || !strings.Contains(out, "it ended at") {
+	if status, out := told(t, false, "status"); status != 3 || !strings.Contains(out, "it ended at") {
 		t.Errorf("ended: status %d", status)
 	}
 	configure(t)
 	startUtmpdAs(t, nil, "-n")
 	says(t, []string{"utmpd runs with -n"}, "status")
-	if status, _ := answer(t, false, "status"); status != 1 {
+	if status, _ := told(t, false, "status"); status != 1 {
 		t.Errorf("-n: status %d", status)
 	}
 }
@@ -215,7 +215,7 @@ func TestUtmpctlWhoHidden(t *testing.T) {
 	kill("the monitor", server).do(t, s)
 	waitFor(t, generous, "the monitor's death", func() bool { return !alive(s.server) })
 	blind(s.entry.Line+" from 127.0.0.1: in doubt", "/proc hides who leads it", "the record stays as long as that is so")
-	if _, out := answer(t, true, "who", s.entry.Line); !strings.Contains(out, "lives by ") {
+	if _, out := told(t, true, "who", s.entry.Line); !strings.Contains(out, "lives by ") {
 		t.Error("root does not know")
 	}
 }
