@@ -387,6 +387,9 @@ func (v *eventing) keep() error {
 // end writes what is left, and the cursor: after the last record if the reader took all,
 // else with the number of events that it took after the place kept last.
 func (v *eventing) end() error {
+	if v.silent {
+		return nil // what was read belongs to the time before it began
+	}
 	if v.out.flush() == nil {
 		return v.commit()
 	}
