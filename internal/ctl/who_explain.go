@@ -77,14 +77,26 @@ func (k knowledge) watch(p *presence) string {
 	}
 	e, listed := k.entries[judge.Sum(p.record.Raw())]
 	switch {
+	case listed && e.End.IsZero() && p.ghost():
+		return fmt.Sprintf("knew process %d when its table was saved, at %s", e.ID.PID, short(k.saved.Alive))
 	case listed:
 		return k.entry(e)
-	case k.saved != nil:
-		return "follows no process for this record, as far as it has saved"
-	case k.health.Unwatched == 0 && k.health.Watched == k.health.Sessions && k.health.Sessions > 0 && !p.since.After(k.health.LastScan.Add(time.Millisecond)): // the precision of the status
+	case k.watchesAll(p):
 		return "watches it, as all sessions (by its status)"
+	case k.saved == nil:
+		return fmt.Sprintf("unknown: its table cannot be read; it watches %d of %d sessions (by its status)", k.health.Watched, k.health.Sessions)
+	case k.saved.Alive.Before(p.since):
+		return fmt.Sprintf("unknown: its table was saved at %s, before this login; it watches %d of %d sessions (by its status)", short(k.saved.Alive), k.health.Watched, k.health.Sessions)
 	}
-	return fmt.Sprintf("unknown: its table cannot be read; it watches %d of %d sessions (by its status)", k.health.Watched, k.health.Sessions)
+	return "follows no process for this record, as its table says, saved at " + short(k.saved.Alive)
+}
+
+// watchesAll reports whether the status shows that all sessions are watched, and that it
+// was written with this one's record.
+func (k knowledge) watchesAll(p *presence) bool {
+	h := k.health
+	const precision = time.Millisecond // of the status
+	return h.Sessions > 0 && h.Watched == h.Sessions && !p.since.After(h.LastScan.Add(precision))
 }
 
 // entry returns what utmpd has saved of a session.

@@ -269,6 +269,17 @@ func TestWhoExplains(t *testing.T) {
 		{"a ghost whose end was seen", "carol", ghost + "  utmpd    saw the end of process 999 at 2026-07-01 11:59:59 (signal KILL)\n  next     cleans the record at 2026-07-01 12:00:00\n", func(l *lab) {
 			l.runs(status.Status{Sessions: 2}, &session.Entry{Slot: 1, ID: session.ID{PID: 999}, Since: at("11:00:01"), End: at("11:59:59"), Exact: true, Status: session.Status{Known: true, Wait: 9}})
 		}},
+		{"a ghost whose end came after the table", "carol", ghost + "  utmpd    knew process 999 when its table was saved, at 2026-07-01 12:00:00\n  next     cleans the record 1s after it sees the end: with the next scan, by 2026-07-01 12:04:00, at the latest\n", func(l *lab) {
+			l.runs(status.Status{Sessions: 2, LastScan: at("11:59"), Within: 5 * time.Minute}, &session.Entry{Slot: 1, ID: session.ID{PID: 999}, Since: at("11:00:01")})
+		}},
+		{"living, logged in after the table", "alice", alice + "  utmpd    unknown: its table was saved at 2026-07-01 10:59:00, before this login; it watches 1 of 2 sessions (by its status)\n  next     nothing, until process 100 has ended\n", func(l *lab) {
+			l.until("10:59")
+			l.runs(status.Status{Sessions: 2, Watched: 1, Within: 5 * time.Hour}, &session.Entry{Slot: 1, ID: session.ID{PID: 999}, Since: at("10:00:01")})
+			l.until("12:00")
+		}},
+		{"living, and the table has nothing of it", "alice", alice + "  utmpd    follows no process for this record, as its table says, saved at 2026-07-01 12:00:00\n  next     nothing, until process 100 has ended\n", func(l *lab) {
+			l.runs(status.Status{Sessions: 2, Watched: 1}, &session.Entry{Slot: 1, ID: session.ID{PID: 999}, Since: at("10:00:01")})
+		}},
 		{"a ghost that is late", "carol", ghost + "  utmpd    found process 999 dead at 2026-07-01 11:50:00\n  next     was to clean the record at 2026-07-01 11:50:01, and is late: see utmpctl status and its log\n", func(l *lab) {
 			l.runs(status.Status{Sessions: 2}, &session.Entry{Slot: 1, ID: session.ID{PID: 999}, Since: at("11:00:01"), End: at("11:50")})
 		}},
