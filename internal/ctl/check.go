@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"utmpd.dev/utmpd/internal/check"
+	"utmpd.dev/utmpd/internal/grid"
 	"utmpd.dev/utmpd/internal/logs"
 	"utmpd.dev/utmpd/internal/recfile"
 	"utmpd.dev/utmpd/internal/repair"
@@ -227,6 +228,9 @@ func (c *checking) log(t target, to string, found func(check.Finding)) error {
 		defer h.Close()
 		s.bytes = h
 	}
+	if f.Size() > 0 && sameFile(to, c.own[1]) {
+		otherSystem(f.Layout(), found)
+	}
 	for _, left := range repair.Left(to) {
 		found(check.Finding{Kind: check.LeftBehind, Severity: check.Warning, Text: fmt.Sprintf("a repair was interrupted and left %q", filepath.Base(left)),
 			Advice: "programs may have written there: `utmpctl repair` takes that along"})
@@ -324,12 +328,21 @@ func (c *checking) table(t target, to string, found func(check.Finding)) error {
 			found(check.Partial(end, info.Size(), time.Time{}))
 		}
 	}
-	if n := len(records); n > 0 && t.ours && records[0].Layout().Size() != utmpx.Native().Size() && !muslLayout(records[0].Layout()) {
-		found(check.Finding{Kind: check.OtherLayout, Severity: check.Error,
-			Text:   fmt.Sprintf("its records are %s, and this machine's are %s", records[0].Layout(), utmpx.Native()),
-			Advice: "programs here do not understand them: put an empty file of the same owner and mode in its place"})
+	if len(records) > 0 && t.live {
+		otherSystem(records[0].Layout(), found)
 	}
 	return nil
+}
+
+// otherSystem reports that the records of a file which the programs of this machine write
+// are those of another system.
+func otherSystem(l *utmpx.Layout, found func(check.Finding)) {
+	if grid.Alike(l, utmpx.Native()) || muslLayout(l) {
+		return
+	}
+	found(check.Finding{Kind: check.OtherLayout, Severity: check.Error,
+		Text:   fmt.Sprintf("its records are %s, and this machine's are %s", l, utmpx.Native()),
+		Advice: "programs here do not understand them: put an empty file of the same owner and mode in its place"})
 }
 
 func muslLayout(l *utmpx.Layout) bool { return l == utmpx.Musl400LE || l == utmpx.Musl400BE }

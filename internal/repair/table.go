@@ -56,11 +56,14 @@ func (t *tableRepair) run(ctx context.Context) error {
 		return err
 	}
 	defer h.Close()
-	was, layout, found, err := t.read(ctx, h, info)
+	was, layout, err := t.read(ctx, h, info)
 	if err != nil {
 		return err
 	}
-	to := t.content(was, layout, found)
+	to, err := t.content(was, layout)
+	if err != nil {
+		return err
+	}
 	if t.report.Right() || t.o.DryRun {
 		return nil
 	}
@@ -80,47 +83,75 @@ type moved struct {
 	off, end int64
 }
 
-// read returns the bytes of the file, its layout, and the records that stand in no slot.
-func (t *tableRepair) read(ctx context.Context, h sysfile.Handle, info sysfile.Info) ([]byte, *utmpx.Layout, []moved, error) {
+// read returns the bytes of the file, and its layout.
+func (t *tableRepair) read(ctx context.Context, h sysfile.Handle, info sysfile.Info) ([]byte, *utmpx.Layout, error) {
 	f, err := logs.New(t.name, logs.Options{}).Wrap(ctx, t.name, h)
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
 	defer f.Close()
 	if f.Compressed() {
-		return nil, nil, nil, ErrCompressed
+		return nil, nil, ErrCompressed
 	}
-	layout := f.Layout()
-	size := int64(layout.Size())
-	if info.Size > recfile.MaxRecords*size {
-		return nil, nil, nil, recfile.ErrTooLong
+	if info.Size > recfile.MaxRecords*int64(f.Layout().Size()) {
+		return nil, nil, recfile.ErrTooLong
 	}
 	b := make([]byte, info.Size)
 	if n, err := h.ReadAt(b, 0); err != nil && (err != io.EOF || n < len(b)) {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
-	var found []moved
-	for e, err := range f.Forward(0) {
-		if err != nil {
-			if logs.IsDamage(err) {
-				continue
-			}
-			return nil, nil, nil, err
-		}
-		if e.Offset%size != 0 || !grid.Alike(e.Layout(), layout) {
-			found = append(found, moved{e.Record, e.Offset, e.Offset + int64(e.Layout().Size())})
-		}
-	}
-	return b, layout, found, nil
+	return b, f.Layout(), nil
 }
 
+// between returns the records that stand in no slot, as package logs finds them.
+func between(b []byte, layout *utmpx.Layout) (found []moved, err error) {
+	f := grid.File{Size: int64(len(b)), Layout: layout, Chunk: int64(512 * layout.Size()),
+		At: func(from, to int64) ([]byte, error) { return b[from:to], nil }}
+	for p, err := range f.Forward(0) {
+		if err != nil {
+			return nil, err
+		}
+		if p.Layout == nil || p.Off%int64(layout.Size()) == 0 && grid.Alike(p.Layout, layout) {
+			continue
+		}
+		size := int64(p.Layout.Size())
+		for off := p.Off; off+size <= p.End; off += size {
+			found = append(found, moved{p.Layout.Decode(string(b[off : off+size])), off, off + size})
+		}
+	}
+	return found, nil
+}
+
+// passes bounds how often the file is looked at: what was between records that have got
+// their slots may show further ones.
+const passes = 20
+
 // content returns what the file is to hold.
-func (t *tableRepair) content(was []byte, layout *utmpx.Layout, found []moved) []byte {
+func (t *tableRepair) content(was []byte, layout *utmpx.Layout) ([]byte, error) {
 	size := int64(layout.Size())
-	slots := int64(len(was)) / size
-	to := append([]byte(nil), was[:slots*size]...)
 	t.report.Layout = layout
-	t.report.Torn = int64(len(was)) - slots*size
+	t.report.Torn = int64(len(was)) % size
+	t.report.Bytes += t.report.Torn
+	b := was
+	for range passes {
+		found, err := between(b, layout)
+		if err != nil {
+			return nil, err
+		}
+		to := t.pass(b, layout, found)
+		if string(to) == string(b) {
+			break
+		}
+		b = to
+	}
+	t.report.Records = int64(len(b)) / size
+	return b[:int64(len(b))/size*size], nil
+}
+
+// pass puts records into slots.
+func (t *tableRepair) pass(was []byte, layout *utmpx.Layout, found []moved) []byte {
+	size := int64(layout.Size())
+	to := append([]byte(nil), was[:int64(len(was))/size*size]...)
 	had, free := t.slots(to, layout, found)
 	var more []byte
 	for _, m := range found {
@@ -148,10 +179,7 @@ func (t *tableRepair) content(was []byte, layout *utmpx.Layout, found []moved) [
 		t.damage(off, off+size)
 		copy(to[off:], ended(layout, t.o))
 	}
-	to = append(to, more...)
-	t.report.Records = int64(len(to)) / size
-	t.report.Bytes += t.report.Torn
-	return to
+	return append(to, more...)
 }
 
 // slots returns the records that stand in their slots, and the offsets of the slots that
