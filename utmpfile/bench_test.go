@@ -3,6 +3,7 @@
 package utmpfile_test
 
 import (
+	"fmt"
 	"path/filepath"
 	"testing"
 
@@ -16,7 +17,15 @@ func BenchmarkForward(b *testing.B) {
 	for i := range records {
 		records[i] = session("pts/0", "alice", int64(i))
 	}
-	l := utmpfile.NewLog(write(b, filepath.Join(b.TempDir(), "wtmp"), utmpx.Native(), records...), nil)
+	name := write(b, filepath.Join(b.TempDir(), "wtmp"), utmpx.Native(), records...)
+	for _, reuse := range []bool{false, true} {
+		b.Run(fmt.Sprint("reuse=", reuse), func(b *testing.B) {
+			read(b, utmpfile.NewLog(name, &utmpfile.Options{Reuse: reuse}), n)
+		})
+	}
+}
+
+func read(b *testing.B, l *utmpfile.Log, n int) {
 	b.SetBytes(int64(n * utmpx.Native().Size()))
 	b.ReportAllocs()
 	for b.Loop() {

@@ -37,7 +37,7 @@ func NewLog(name string, opts *Options) *Log {
 	}
 	return &Log{
 		file:   recfile.NewLog(name, recfile.Options{Layout: opts.layout()}),
-		reader: logs.New(name, logs.Options{Layout: opts.layout()}),
+		reader: logs.New(name, logs.Options{Layout: opts.layout(), Reuse: opts.reuse()}),
 	}
 }
 
@@ -114,7 +114,8 @@ func (e Entry) Position() Position {
 //
 // If the log is rotated meanwhile, no record is left out and none comes twice. Forward
 // takes no lock, and it leaves access times alone if the system allows that. Records
-// that were read together share one block of memory: see [utmpx.Record.Detach].
+// that were read together share one block of memory: see [utmpx.Record.Detach], and Reuse
+// of the [Options].
 func (l *Log) Forward(ctx context.Context) iter.Seq2[Entry, error] {
 	return l.From(ctx, Position{})
 }

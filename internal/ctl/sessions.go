@@ -98,7 +98,7 @@ func (l *sessionLog) records() iter.Seq2[logs.Entry, error] {
 	} else {
 		l.back = sessions.NewBackward(on.has)
 	}
-	return logs.New(cfg.WtmpxFile, logs.Options{}).EveryBackward(l.in.ctx)
+	return logs.New(cfg.WtmpxFile, logs.Options{Reuse: true}).AllBackward(l.in.ctx)
 }
 
 // named yields the records of files, the last one first, through any symbolic link.

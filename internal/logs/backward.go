@@ -21,16 +21,7 @@ import (
 //
 // It takes no lock. Records share the memory of their block: see
 // [utmpx.Record.Detach].
-func (l *Log) AllBackward(ctx context.Context) iter.Seq2[Entry, error] { return l.backward(ctx, false) }
-
-// EveryBackward is [Log.AllBackward] for readers that keep nothing of a record: all share
-// one block of memory, which is overwritten once the loop goes on. So a long log takes no
-// more memory than a short one.
-func (l *Log) EveryBackward(ctx context.Context) iter.Seq2[Entry, error] {
-	return l.backward(ctx, true)
-}
-
-func (l *Log) backward(ctx context.Context, reuse bool) iter.Seq2[Entry, error] {
+func (l *Log) AllBackward(ctx context.Context) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		files, err := l.Files(ctx)
 		if err != nil && !yield(Entry{}, err) || ctx.Err() != nil {
@@ -39,7 +30,7 @@ func (l *Log) backward(ctx context.Context, reuse bool) iter.Seq2[Entry, error] 
 		if len(rotatedOf(files, l.name)) == len(files) && !yield(Entry{}, sysfile.Wrap("open", l.name, fs.ErrNotExist)) {
 			return
 		}
-		b := backward{log: l, ctx: ctx, yield: yield, left: files, reuse: reuse}
+		b := backward{log: l, ctx: ctx, yield: yield, left: files}
 		for len(b.left) > 0 && b.next() {
 		}
 	}
@@ -52,7 +43,6 @@ type backward struct {
 	yield func(Entry, error) bool
 	left  []FileInfo // to be read, oldest first
 	newer digest     // the first record of the file read last
-	reuse bool       // of each file
 }
 
 // next reads the newest file that is left, and reports whether to go on.
@@ -119,7 +109,6 @@ func (b *backward) open() (*File, error) {
 // to go on.
 func (b *backward) file(f *File, from int64) (rest int64, more bool) {
 	rest = max(0, from)
-	f.reuse = b.reuse
 	for d, err := range f.blocksBackward(from) {
 		if errors.Is(err, errTruncated) {
 			return rest, true

@@ -57,7 +57,7 @@ func TestBackwardAcrossFiles(t *testing.T) {
 			both(t, func(t *testing.T, w world) {
 				tt.files(t, w)
 				for name, all := range map[string]iter.Seq2[logs.Entry, error]{
-					"all": openLog(w).AllBackward(t.Context()), "every": openLog(w).EveryBackward(t.Context()),
+					"kept": openLog(w).AllBackward(t.Context()), "reused": reusing(w).AllBackward(t.Context()),
 				} {
 					if d := cmp.Diff(words(tt.want), lines(t, all)); d != "" {
 						t.Errorf("%s: -want +got:\n%s", name, d)
@@ -146,7 +146,7 @@ func TestBackwardWhileTruncated(t *testing.T) {
 						failed = append(failed, err)
 						continue
 					}
-					got = append(got, e.Line)
+					got = append(got, strings.Clone(e.Line))
 				}
 				slices.Reverse(all)
 				want := append(all, "a1")

@@ -64,7 +64,7 @@ func (l *Log) file(ctx context.Context, name string, h sysfile.Handle) (*File, e
 	if err != nil {
 		return nil, sysfile.Wrap("read", name, err)
 	}
-	f := &File{log: l, ctx: ctx, h: h, name: name, info: info, size: info.Size, block: recfile.TakeBlock()}
+	f := &File{log: l, ctx: ctx, h: h, name: name, info: info, size: info.Size, reuse: l.reuse, block: recfile.TakeBlock()}
 	if err := f.detect(); err != nil {
 		recfile.GiveBlock(f.block)
 		return nil, err
@@ -170,8 +170,7 @@ func (f *File) Close() error {
 }
 
 // Reuse makes the file's records share one block of memory, which the reading of
-// the next block overwrites: for readers that keep nothing of a record. It
-// returns f.
+// the next block overwrites, as Reuse of [Options] does. It returns f.
 func (f *File) Reuse() *File {
 	f.reuse = true
 	return f

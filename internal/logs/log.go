@@ -28,6 +28,9 @@ type Options struct {
 	// Force is the layout of every file, whatever it shows: what is at a multiple of the
 	// record's size is a record, whatever it holds, and nothing is damage.
 	Force *utmpx.Layout
+	// Reuse makes all records of an iteration share one block of memory, which is
+	// overwritten once the loop goes on: for readers that keep nothing of a record.
+	Reuse bool
 	// Waiting, if it is set, is called by [Log.Follow] each time it has read all there
 	// is, before it waits.
 	Waiting func()
@@ -40,12 +43,13 @@ type Log struct {
 	sys     sysfile.System
 	layout  *recfile.Detector
 	force   *utmpx.Layout // nil: each file shows its own
+	reuse   bool
 	waiting func()
 }
 
 // New names a log. It does no I/O.
 func New(name string, o Options) *Log {
-	l := &Log{name: name, sys: o.System, layout: o.Detector, force: o.Force, waiting: o.Waiting}
+	l := &Log{name: name, sys: o.System, layout: o.Detector, force: o.Force, reuse: o.Reuse, waiting: o.Waiting}
 	if l.waiting == nil {
 		l.waiting = func() {}
 	}

@@ -37,9 +37,10 @@ type world interface {
 	SetTime(t *testing.T, name string, modified time.Time)
 }
 
-// both runs a test in both worlds.
+// both runs a test in both worlds, and in the kernel's with records that are reused.
 func both(t *testing.T, f func(t *testing.T, w world)) {
 	t.Run("kernel", func(t *testing.T) { f(t, kernelWorld{t.TempDir()}) })
+	t.Run("reused", func(t *testing.T) { f(t, reusedWorld{kernelWorld{t.TempDir()}}) })
 	t.Run("simulated", func(t *testing.T) { f(t, simWorld{simfile.New()}) })
 }
 
@@ -121,8 +122,14 @@ var layout = utmpx.Glibc384LE
 const epoch = 1_780_000_000
 
 func openLog(w world) *logs.Log {
+	if _, reused := w.(reusedWorld); reused {
+		return reusing(w)
+	}
 	return logs.New(w.Path("wtmp"), logs.Options{System: w.System(), Layout: layout})
 }
+
+// reusedWorld is the kernel's, where all records of an iteration share one block of memory.
+type reusedWorld struct{ kernelWorld }
 
 // login is a login on a line, at second n.
 func login(line string, n int64) utmpx.Record {

@@ -189,6 +189,9 @@ func (r *reading) file(p plan, s step) outcome {
 				return stopped
 			}
 		}
+		if f.reuse {
+			r.last.Record = r.last.Detach() // its position is asked for later
+		}
 	}
 	if s.Name != r.log.name {
 		r.crossed = crossing{f.Generation(), f.end}
