@@ -58,7 +58,8 @@ type presence struct {
 	judged           bool // verdict is known
 	verdict          verdict
 	activity         proc.Activity
-	process          proc.Description // of pid, if it lives
+	process          proc.Description // that has pid now
+	lives            proc.Description // by which the session lives
 }
 
 // ghost reports whether the session has ended, though it is recorded.
@@ -170,6 +171,9 @@ func (a *attendance) assess() {
 		p.verdict, p.judged = verdicts[p.slot], true
 		if !a.in.set["count"] {
 			p.process = a.in.on.describe(p.pid)
+			if p.verdict.Standing == judge.Lives {
+				p.lives = a.in.on.describe(p.verdict.Process.PID)
+			}
 		}
 	}
 	if slices.ContainsFunc(a.all, (*presence).ghost) {
@@ -326,7 +330,7 @@ func (a *attendance) idle(p *presence) (d time.Duration, known bool) {
 }
 
 // doing returns what runs in the foreground of the session's terminal or, if it has none
-// that can be seen, what its process is.
+// that can be seen, the process by which it lives.
 func (p *presence) doing() proc.Description {
 	switch {
 	case p.ghost():
@@ -334,8 +338,10 @@ func (p *presence) doing() proc.Description {
 		return p.activity.Running
 	case p.activity.Leader.ID.PID != 0:
 		return p.activity.Leader
-	case p.record == nil || p.judged && p.verdict.Standing == judge.Lives && !p.verdict.Led:
+	case p.record == nil:
 		return p.process
+	default:
+		return p.lives
 	}
 	return proc.Description{}
 }

@@ -252,7 +252,7 @@ func (a *attendance) processText(p *presence) string {
 	case v.Found != "":
 		return fmt.Sprintf("%d: %s%s", p.pid, v.Found, p.now())
 	case a.in.on.alive(p.pid):
-		return fmt.Sprintf("%d is not the session's any more%s", p.pid, p.now())
+		return fmt.Sprintf("%d is another process here%s", p.pid, p.now())
 	}
 	return fmt.Sprintf("%d is gone: no living process has that number", p.pid)
 }

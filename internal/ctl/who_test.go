@@ -30,7 +30,8 @@ type scene struct {
 	processes map[int32]proc.Description
 	logins    []proc.Login
 	hidden    error
-	during    func() // called while evidence is gathered; nil: nothing
+	namesakes map[int32]int32 // processes in containers, by their numbers there
+	during    func()          // called while evidence is gathered; nil: nothing
 }
 
 func (s scene) look(sights []session.Sight) []session.Sighting {
@@ -48,6 +49,9 @@ func (s scene) gather(qs []session.Question) []session.Evidence {
 	found := make([]session.Evidence, len(qs))
 	for i, q := range qs {
 		found[i] = session.Evidence{Key: q.Key, Hidden: s.hidden != nil && s.lines[q.Line].Exists}
+		if namesake := s.namesakes[q.PID]; q.PID != 0 && namesake != 0 {
+			found[i].Namesakes = []session.Candidate{{ID: session.ID{PID: namesake}}}
+		}
 		if leader := s.lines[q.Line].Leader; leader.ID.PID != 0 {
 			found[i].Leaders = []session.Candidate{{ID: leader.ID, Above: []session.ID{{PID: leader.Parent}}}}
 		}
@@ -144,6 +148,34 @@ func TestWhoCounts(t *testing.T) {
 	}
 	if out := l.do("who", "-f", l.path("utmp"), "-count"); out != "6\n" {
 		t.Errorf("records of a file: %s", out)
+	}
+}
+
+// TestWhoContainer: a session in a container lives by a process that has another number
+// here, and whoever has its number here is not the session's.
+func TestWhoContainer(t *testing.T) {
+	l := crowd(t)
+	l.living[4400] = true
+	l.scene.processes[4400] = process(4400, "vsftpd: erin")
+	l.scene.namesakes = map[int32]int32{400: 4400}
+	erin := login("ftp", 400, "11:00")
+	erin.User = "erin"
+	l.write("utmp", append(l.read("utmp"), encode(t, erin)...))
+	if out := squeeze(l.do("who", "erin")); !strings.HasSuffix(out, "erin ftp desk 2026-07-01 11:00:00 vsftpd: erin lives by 4400\n") {
+		t.Error(out)
+	}
+	out := l.do("who", "-v", "erin")
+	if !strings.Contains(out, "why      a process of another pid namespace has its number, pid 4400\n") || !strings.Contains(out, "process  400 is gone") {
+		t.Error(out)
+	}
+	l.living[400] = true
+	l.scene.processes[400] = process(400, "cron")
+	l.runs(status.Status{Sessions: 1}, nil)
+	l.check(state.State{BootID: l.boot, Checkpoint: session.Checkpoint{Alive: l.clock, Sessions: []session.Entry{
+		{Slot: 7, Sum: judge.Sum(string(encode(t, erin))), ID: session.ID{PID: 4400}, Led: true, Since: at("11:00")},
+	}}}.Save(l.path("run/table")))
+	if out := l.do("who", "-v", "erin"); !strings.Contains(out, "process  400 is another process here: cron\n") || !strings.Contains(out, "watches process 4400") {
+		t.Error(out)
 	}
 }
 
