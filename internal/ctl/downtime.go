@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -223,7 +224,8 @@ func writeTable(w io.Writer, ps []boots.Period, s boots.Sum) error {
 	if !slices.ContainsFunc(ps, func(p boots.Period) bool { return p.Slept > 0 }) {
 		column = func(string) string { return "" }
 	}
-	fmt.Fprintf(t, "FROM\tTO\tEND\tUP\t%sDOWN\tEXACT\n", column("SUSPENDED"))
+	zone, _ := ps[len(ps)-1].From.Local().Zone()
+	fmt.Fprintf(t, "FROM (%s)\tTO\tEND\tUP\t%sDOWN\tEXACT\n", zone, column("SUSPENDED"))
 	for _, p := range ps {
 		from := short(p.From)
 		if !p.Recorded {
@@ -256,9 +258,36 @@ func writeSum(w io.Writer, s boots.Sum) error {
 	if s.Unknown > 0 {
 		unknown = ", unknown " + length(s.Unknown, true)
 	}
-	_, err := fmt.Fprintf(w, "\n%s to %s: %s, %s; up %s%s, down %s%s%s\n", short(s.From), short(s.To),
-		count(s.Boots, "boot", "boots"), count(s.Crashes, "crash", "crashes"), length(s.Up, true), suspended, length(s.Down, true), unknown, availability)
+	_, err := fmt.Fprintf(w, "\n%s to %s: %s, %s;\n%s", short(s.From), short(s.To), count(s.Boots, "boot", "boots"), count(s.Crashes, "crash", "crashes"),
+		folded(fmt.Sprintf("up %s%s, down %s%s%s", length(s.Up, true), suspended, length(s.Down, true), unknown, availability)))
 	return err
+}
+
+// folded returns a text in lines of at most 80 columns, each but the last one ending with a
+// comma or a semicolon.
+func folded(text string) string {
+	var b strings.Builder
+	column := 0
+	for len(text) > 0 {
+		n := strings.IndexAny(text, ",;") + 1
+		if n == 0 {
+			n = len(text)
+		}
+		part := text[:n]
+		text = strings.TrimPrefix(text[n:], " ")
+		switch {
+		case column == 0:
+		case column+1+n > 80:
+			b.WriteString("\n")
+			column = 0
+		default:
+			b.WriteString(" ")
+			column++
+		}
+		b.WriteString(part)
+		column += n
+	}
+	return b.String() + "\n"
 }
 
 func count(n int, one, many string) string {
