@@ -14,7 +14,7 @@ import (
 // Part is a part of a log in which no whole record is.
 type Part struct {
 	From, To int64
-	Size     int64       // of the log
+	Size     int64       // of the log; negative: unknown
 	Bytes    io.ReaderAt // the log's bytes; nil: they cannot be had
 }
 
@@ -43,7 +43,7 @@ func (l *Log) Damage(p Part) {
 		l.damaged(p, "NULs to the end of the file, as a power cut leaves them")
 	case (p.To-p.From)%size != 0 || n < p.To-p.From:
 		l.damaged(p, whatIs(b, p.From))
-	case lostBlock(b, p.From) && !zeros(b):
+	case lostBlock(b, p.From) && (!zeros(b) || p.Size < 0): // that of a compressed file is unknown
 		l.damaged(p, "a block of NULs, as a power cut leaves it")
 	default:
 		l.slots(p, b)

@@ -215,18 +215,13 @@ func (c *checking) log(t target, to string, found func(check.Finding)) error {
 	s := &scanned{name: t.name, size: f.Size(), p: c.in.progress("check "+t.name, f.Size())}
 	defer s.p.end()
 	o := check.Options{Layout: f.Layout(), Failed: t.kind == check.BtmpFile}
+	bytes := f.Bytes()
+	defer bytes.Close()
+	s.bytes = bytes
 	if f.Compressed() {
-		s.size = -1
-		s.p.total = 0
-		s.p.w = nil
+		s.size, s.p.w = -1, nil
 	} else {
 		o.Modified = f.Modified()
-		h, err := sysfile.Kernel().Open(to, sysfile.ReadUnseen)
-		if err != nil {
-			return sysfile.Wrap("open", t.name, err)
-		}
-		defer h.Close()
-		s.bytes = h
 	}
 	if f.Size() > 0 && sameFile(to, c.own[1]) {
 		otherSystem(f.Layout(), found)
@@ -244,8 +239,8 @@ func (c *checking) log(t target, to string, found func(check.Finding)) error {
 // scanned is the reading of a log.
 type scanned struct {
 	name  string
-	size  int64       // -1: unknown
-	bytes io.ReaderAt // nil: they cannot be had
+	size  int64 // -1: unknown
+	bytes io.ReaderAt
 	p     *progress
 	end   int64 // of what was read
 }
