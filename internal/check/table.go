@@ -134,7 +134,7 @@ func (t *table) dead(records []utmpx.Record) (alive []slotOf) {
 		if e := ended[i]; !led {
 			t.add(e.n, Finding{Kind: DeadProcess, Severity: Warning, At: at(e.Time),
 				Text:   fmt.Sprintf("user %q is not on line %q any more: process %d has ended", e.User, e.Line, e.PID),
-				Advice: "utmpd marks such records; `systemctl status utmpd` or utmpd(8) tells why it did not"})
+				Advice: "utmpd marks such records; `utmpctl status` and `utmpctl who -v` tell why it did not"})
 		}
 	}
 	return alive
