@@ -23,8 +23,8 @@ type sessionLog struct {
 	in     call
 	ledger []boots.Past
 	back   *sessions.Backward
+	record utmpx.Record     // read last; here it needs no memory of its own
 	now    sessions.Session // yielded
-	oldest time.Time        // of the records read
 	damage damages
 	failed bool // something else could not be read
 }
@@ -43,9 +43,9 @@ func (l *sessionLog) all() iter.Seq[*sessions.Session] {
 				l.trouble(err)
 				continue
 			}
-			l.oldest = e.Record.Time.Time()
+			l.record = e.Record
 			var ok bool
-			if l.now, ok = l.back.Add(&e.Record); !ok {
+			if l.now, ok = l.back.Add(&l.record); !ok {
 				continue
 			}
 			if l.now.End == sessions.Crash {

@@ -76,8 +76,10 @@ func (a *attendanceAt) read(log *sessionLog) {
 		for _, s := range log.back.Rest() {
 			a.take(s)
 		}
-		a.oldest = log.oldest
-		a.before = !a.oldest.IsZero() && a.at.Before(a.oldest)
+		if t := log.record.Time; t.Sec > 0 {
+			a.oldest = t.Time()
+			a.before = a.at.Before(a.oldest)
+		}
 	}
 	slices.SortStableFunc(a.all, func(x, y pastPresence) int {
 		return cmp.Or(cmp.Compare(x.Login.Line, y.Login.Line), x.From.Compare(y.From))
