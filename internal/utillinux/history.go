@@ -38,7 +38,8 @@ type history struct {
 	down    int64
 	downHow ending
 	// shutdown is the next shutdown, level the next change of the run level or shutdown.
-	shutdown, level int64
+	shutdown, level           int64
+	shutdownKnown, levelKnown bool
 }
 
 // lineEnd is a value of its own, since setting it in the map would set the key too, to a
@@ -177,6 +178,7 @@ func (l *last) record(h *history, r *utmpx.Record, b []byte) (more bool) {
 	case shutdownTime:
 		more = !l.system || l.list(r, "system down", h.down, loggedOut)
 		h.shutdown, h.level = at, at
+		h.shutdownKnown, h.levelKnown = true, true
 		h.all(at, wentDown)
 		return more
 	case utmpx.BootTime:
@@ -196,8 +198,8 @@ func (l *last) record(h *history, r *utmpx.Record, b []byte) (more bool) {
 
 // boot lists a boot. Since 2.41, one that another follows has crashed.
 func (l *last) boot(h *history, r *utmpx.Record) (more bool) {
-	end, how := h.shutdown, running
-	if !l.old && h.down != 0 && h.shutdown > h.down {
+	end, how := h.shutdown, until(h.shutdownKnown)
+	if !l.old && h.shutdown > h.down {
 		end, how = h.down, crashed
 	}
 	more = l.list(r, "system boot", end, how)
@@ -205,16 +207,24 @@ func (l *last) boot(h *history, r *utmpx.Record) (more bool) {
 	return more
 }
 
+// until is the ending of a boot or a run level.
+func until(known bool) ending {
+	if known {
+		return loggedOut
+	}
+	return running
+}
+
 // runLevel lists a change of the run level. 0 and 6 shut the system down.
 func (l *last) runLevel(h *history, r *utmpx.Record) (more bool) {
 	level := byte(r.PID)
 	what, _, _ := strings.Cut("(to lvl "+string([]byte{level})+")", "\x00")
-	more = !l.system || l.list(r, what, h.level, running)
+	more = !l.system || l.list(r, what, h.level, until(h.levelKnown))
 	if level == '0' || level == '6' {
-		h.shutdown = r.Time.Sec
+		h.shutdown, h.shutdownKnown = r.Time.Sec, true
 		h.all(r.Time.Sec, wentDown)
 	}
-	h.level = r.Time.Sec
+	h.level, h.levelKnown = r.Time.Sec, true
 	return more
 }
 

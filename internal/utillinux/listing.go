@@ -30,9 +30,6 @@ var clockColumns = [...][2]int{shortTime: {16, 7}, fullTime: {24, 26}, isoTime: 
 
 // list prints a line for a record, if it is wanted. It returns false if no more are.
 func (l *last) list(r *utmpx.Record, line string, end int64, how ending) (more bool) {
-	if how == running && end != 0 {
-		how = loggedOut
-	}
 	line = shortLine(line)
 	if !l.wanted(r, line, end, how) {
 		return true
