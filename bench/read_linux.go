@@ -81,7 +81,11 @@ func (b *bench) readBy(r reading, n int, name string) error {
 		who = utilLinux
 	}
 	other, missing := exec.LookPath(r.other)
-	took := b.figure("read", n, r.what, "s", goal{Other: who, Times: r.goal, Plus: r.plus})
+	var g goal
+	if r.goal > 0 {
+		g = goal{Other: who, Times: r.goal, Plus: r.plus}
+	}
+	took := b.figure("read", n, r.what, "s", g)
 	memory := b.figure("read", n, r.what+": memory", "MB", goal{Most: 64})
 	for range b.runs {
 		took1, used, err := b.utmpctl(r.args, name)

@@ -92,6 +92,9 @@ func (f *figure) limit() (at float64, ok bool) {
 	case g.Least > 0:
 		return g.Least * other, true
 	}
+	if g.Plus == 0 {
+		return g.Times * other, true
+	}
 	return max(g.Times*other, other+g.Plus), true
 }
 
