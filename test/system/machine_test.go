@@ -38,7 +38,7 @@ func TestIsolation(t *testing.T) {
 		case at == "/", at == "/dev", at == "/dev/pts", at == "/proc", at == "/run", at == "/tmp":
 		case at == "/proc/sys/kernel/ns_last_pid":
 		case strings.HasPrefix(at, judgeRoot+"/"): // the guest's own, mounted for the judge
-		case at == judgeRoot, at == testBinary, at == utmpdBinary, at == utmpctlBinary, at == "/proc/sys":
+		case at == judgeRoot, at == testBinary, at == utmpdBinary, at == utmpctlBinary, at == utmpd386Binary, at == "/proc/sys":
 			// These belong to the machine, so they must be read-only.
 			if !strings.HasPrefix(options, "ro") {
 				t.Errorf("%s is mounted %s", at, options)
