@@ -11,11 +11,11 @@ import (
 )
 
 // The sizes of blocks, in records: the first is small, so that the newest lines cost
-// little, and each that follows twice as large, up to the largest. From then on the next
-// block is read while the one before is worked on.
+// little, and each that follows twice as large, up to what the processor's cache holds.
+// Reading in a goroutine of its own costs more than it saves.
 const (
 	smallestBlock = 32
-	largestBlock  = 640
+	largestBlock  = 256
 )
 
 // backward reads the records of a file from its end. They are aligned to the end: what is
@@ -26,10 +26,6 @@ type backward struct {
 	at     int64  // where the block begins in the file
 	block  []byte // what step has read
 	next   int    // records in the next block
-
-	ahead  []byte // what is being read, nil if nothing is
-	spare  []byte // memory for it
-	result chan error
 }
 
 // begins returns the time of a file's first record, or of its last change if it has none.
@@ -48,55 +44,23 @@ func begins(f *os.File, old bool) (int64, error) {
 
 func newBackward(f *os.File) (*backward, error) {
 	size, err := f.Seek(0, io.SeekEnd)
-	return &backward{file: f, layout: utmpx.Native(), at: size, next: smallestBlock, result: make(chan error, 1)}, err
-}
-
-// close waits for what is being read.
-func (b *backward) close() {
-	if b.ahead != nil {
-		<-b.result
-	}
+	return &backward{file: f, layout: utmpx.Native(), at: size, next: smallestBlock}, err
 }
 
 // step reads the next block and reports whether there is one. The one before is no longer
 // valid.
 func (b *backward) step() (bool, error) {
-	if b.ahead == nil && !b.read() {
-		return false, nil
-	}
-	err := <-b.result
-	b.block, b.spare, b.ahead = b.ahead, b.block, nil
-	if err != nil {
-		return false, err
-	}
-	if b.next == largestBlock {
-		b.read()
-	}
-	return true, nil
-}
-
-// read begins to read a block and reports whether there is one.
-func (b *backward) read() bool {
 	size := int64(b.layout.Size())
 	n := min(b.at/size, int64(b.next)) * size
 	if n == 0 {
-		return false
+		return false, nil
 	}
+	if int64(cap(b.block)) < n {
+		b.block = make([]byte, n)
+	}
+	b.next = min(2*b.next, largestBlock)
+	b.block = b.block[:n]
 	b.at -= n
-	if int64(cap(b.spare)) < n {
-		b.spare = make([]byte, n)
-	}
-	block, at := b.spare[:n], b.at
-	b.ahead = block
-	if b.next < largestBlock {
-		b.next = min(2*b.next, largestBlock)
-		_, err := b.file.ReadAt(block, at)
-		b.result <- err
-		return true
-	}
-	go func() {
-		_, err := b.file.ReadAt(block, at)
-		b.result <- err
-	}()
-	return true
+	_, err := b.file.ReadAt(b.block, b.at)
+	return err == nil, err
 }

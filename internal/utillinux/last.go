@@ -210,11 +210,8 @@ func (l *last) read(name string) error {
 		l.warn("cannot read %s: %s", name, reason(err))
 	} else if b, err := newBackward(f); err != nil {
 		l.warn("seek on %s failed: %s", name, reason(err))
-	} else {
-		if err := l.history(b); err != nil {
-			l.warn("cannot read %s: %s", name, reason(err))
-		}
-		b.close()
+	} else if err := l.history(b); err != nil {
+		l.warn("cannot read %s: %s", name, reason(err))
 	}
 	if l.format == noTime {
 		return nil

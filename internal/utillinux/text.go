@@ -78,8 +78,9 @@ func appendShort(b []byte, v, digits int) []byte {
 // appendCleaned appends a string with spaces up to a width.
 func appendCleaned(b []byte, s string, width int) []byte {
 	n := len(b)
-	for i := range len(s) {
-		b = append(b, clean[s[i]])
+	b = append(b, s...)
+	for i, c := range b[n:] {
+		b[n+i] = clean[c]
 	}
 	return pad(b, n+width)
 }

@@ -138,54 +138,35 @@ func (d *dump) dump(in io.Reader, file *os.File, w *bufio.Writer) error {
 	return d.goOn(file, at+n, w)
 }
 
-// print prints the records that are left in r and returns their size. It reads a block
-// while it prints another, and does not keep back what has come if no more is there yet.
+// print prints the records that are left in r and returns their size. It does not keep
+// back what has come if no more is there yet.
 func (d *dump) print(r io.Reader, w *bufio.Writer) (done int64, err error) {
 	layout := utmpx.Native()
 	size := layout.Size()
-	pieces, free := make(chan piece, 2), make(chan []byte, 2)
-	defer close(free)
-	for range cap(free) {
-		free <- make([]byte, 513*size)
-	}
-	go readAhead(r, size, free, pieces)
-	var part []byte
-	for p := range pieces {
-		b := p.block[size-len(part) : size+p.n]
-		copy(b, part)
+	block := make([]byte, largestBlock*size)
+	part := 0 // of a record, at the beginning of the block
+	for {
+		n, end := r.Read(block[part:])
+		b := block[:part+n]
 		for ; len(b) >= size; b = b[size:] {
 			rec := decode(layout, b[:size], d.old)
+			if w.Available() < longestRow {
+				_ = w.Flush() // its error comes back from Write
+			}
 			if _, err := w.Write(d.text.append(w.AvailableBuffer(), &rec, d.old)); err != nil {
 				return done, err
 			}
 			done += int64(size)
 		}
-		part = append(part[:0], b...)
-		if p.n < len(p.block)-size {
+		if end != nil {
+			return done, nil
+		}
+		if part+n < len(block) {
 			if err := w.Flush(); err != nil {
 				return done, err
 			}
 		}
-		free <- p.block
-	}
-	return done, nil
-}
-
-// piece is what was read into a block, behind room for a part of a record.
-type piece struct {
-	block []byte
-	n     int
-	err   error
-}
-
-// readAhead reads into blocks until there is an error or no block is to come.
-func readAhead(r io.Reader, room int, free <-chan []byte, pieces chan<- piece) {
-	defer close(pieces)
-	for block := range free {
-		n, err := r.Read(block[room:])
-		if pieces <- (piece{block, n, err}); err != nil {
-			return
-		}
+		part = copy(block, b)
 	}
 }
 
