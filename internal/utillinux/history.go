@@ -86,17 +86,21 @@ func (l *last) next(h *history, layout *utmpx.Layout, b []byte) (more bool) {
 	}
 	if l.bad {
 		l.take(h, typ, at, layout, b)
+		if !l.addresses && !l.names {
+			l.login.Line = text(b, h.places.line, nameWidth)
+		}
 		return l.list(&l.login, l.login.Line, at.Sec, loggedOut)
 	}
 	named := first != 0 && first != '~' && first != '|' && first != '{' // it is a line's
 	switch {
 	case named && typ == utmpx.DeadProcess:
-		e := h.lineOf(b)
+		e, _ := h.lineOf(b)
 		e.at, e.span = at.Sec, h.span
 		return true
 	case named && typ == utmpx.UserProcess:
 		l.take(h, typ, at, layout, b)
-		e := h.lineOf(b)
+		e, line := h.lineOf(b)
+		l.login.Line = line
 		if l.login.User == "" {
 			e.at, e.span = at.Sec, h.span
 			return true
@@ -112,14 +116,15 @@ func (l *last) within(sec int64) bool {
 	return (l.since == 0 || sec >= l.since) && (l.until == 0 || sec <= l.until)
 }
 
-// take takes out of a record what is shown of a login. Most records are one, or a logout.
+// take takes out of a record what is shown of a login, but for the line. Most records are
+// one, or a logout.
 func (l *last) take(h *history, typ utmpx.Type, at utmpx.Time, layout *utmpx.Layout, b []byte) {
 	if l.addresses || l.names {
 		l.login = decode(layout, b, l.old)
 		return
 	}
 	l.login.Type, l.login.Time = typ, at
-	l.login.User, l.login.Line = text(b, h.places.user, nameWidth), text(b, h.places.line, nameWidth)
+	l.login.User = text(b, h.places.user, nameWidth)
 	if !l.noHost {
 		l.login.Host = text(b, h.places.host, hostWidth)
 	}
@@ -263,14 +268,17 @@ func (h *history) line(name string) *lineEnd {
 	return e
 }
 
-// lineOf is line for the line of a record. It is quick for the usual ones.
-func (h *history) lineOf(b []byte) *lineEnd {
+// lineOf is line for the line of a record, and returns its name, too. It is quick for the
+// usual ones.
+func (h *history) lineOf(b []byte) (*lineEnd, string) {
 	const short = 16
 	field := b[h.places.line : h.places.line+nameWidth]
 	n := bytes.IndexByte(field[:short], 0)
 	if n < 0 {
-		return h.line(text(b, h.places.line, nameWidth))
+		name := text(b, h.places.line, nameWidth)
+		return h.line(name), name
 	}
+	name := shared(field[:n])
 	key := [2]uint64{binary.LittleEndian.Uint64(field), binary.LittleEndian.Uint64(field[8:])}
 	if n < 8 {
 		key = [2]uint64{key[0] & (1<<(8*n) - 1), 0}
@@ -280,9 +288,9 @@ func (h *history) lineOf(b []byte) *lineEnd {
 	const odd = 0x9e3779b97f4a7c15 // spreads what differs over the upper bits
 	r := &h.recent[(key[0]*odd^key[1])*odd>>56]
 	if r.end == nil || r.key != key {
-		r.key, r.end = key, h.line(text(b, h.places.line, nameWidth))
+		r.key, r.end = key, h.line(name)
 	}
-	return r.end
+	return r.end, name
 }
 
 // all notes that all older sessions ended.

@@ -35,6 +35,11 @@ func text(b []byte, at, width int) string {
 	if n := bytes.IndexByte(b, 0); n >= 0 {
 		b = b[:n]
 	}
+	return shared(b)
+}
+
+// shared returns b as a string that is good until b changes.
+func shared(b []byte) string {
 	return unsafe.String(unsafe.SliceData(b), len(b))
 }
 

@@ -186,15 +186,14 @@ func span(s string, old bool) (usec uint64, ok bool) {
 			return 0, false
 		}
 		s = s[n:]
-		var digits string
-		if strings.HasPrefix(s, ".") {
-			n := 1
-			for n < len(s) && '0' <= s[n] && s[n] <= '9' {
-				n++
-			}
-			if digits, s = s[1:n], s[n:]; digits == "" {
+		var digits string // behind a point, with white space and a sign before them
+		if rest, ok := strings.CutPrefix(s, "."); ok {
+			blank := len(rest) - len(strings.TrimLeft(rest, spaces))
+			v, n := integer(rest[blank:])
+			if n == 0 || v < 0 {
 				return 0, false
 			}
+			digits, s = rest[:blank+n], rest[blank+n:]
 		}
 		unit, n := unitOf(strings.TrimLeft(s, spaces))
 		if n == 0 {
@@ -216,9 +215,10 @@ func unitOf(s string) (unit uint64, n int) {
 	return unit, n
 }
 
-// part returns the part of a unit that digits after a point are.
+// part returns the part of a unit that digits after a point are. White space counts as
+// digits, as in util-linux.
 func part(digits string, unit uint64) uint64 {
-	v, n := integer(digits)
+	v, n := integer(strings.TrimLeft(digits, spaces))
 	if n == 0 {
 		return 0
 	}

@@ -104,7 +104,7 @@ func moments(r *rand.Rand) string {
 			return one(r, "s", "sec", "second", "seconds", "m", "min", "minute", "minutes", "h", "hr", "hour", "hours", "d", "day", "days", "w", "week", "weeks", "month", "months", "y", "year", "years", "ms", "msec", "us", "usec", "", "x", "M", "mins", "sx")
 		}
 		span := func() string {
-			return fmt.Sprint(r.IntN(1000)) + one(r, "", "", ".5", ".", ".25", ".999999", ",5") + one(r, "", "", " ", "  ", "\t") + unit()
+			return fmt.Sprint(r.IntN(1000)) + one(r, "", "", ".5", ".", ".25", ".999999", ",5", ". 5", ".+5", ".-5") + one(r, "", "", " ", "  ", "\t") + unit()
 		}
 		s := span()
 		for chance(r, 3) {
