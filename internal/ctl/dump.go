@@ -15,6 +15,7 @@ import (
 
 	"utmpd.dev/utmpd/internal/logs"
 	"utmpd.dev/utmpd/internal/recordjson"
+	"utmpd.dev/utmpd/internal/utillinux"
 	"utmpd.dev/utmpd/utmpx"
 )
 
@@ -26,6 +27,7 @@ func dumpCommand() command {
 reads this machine's wtmp file and its rotated files; - is standard input.
 Damage is named and left out, unless -layout says how to read each byte.`,
 		options: []option{
+			{name: "text", help: "print what utmpdump(1) prints, which loses some fields"},
 			{name: "to", arg: "LAYOUT", help: "write records in the layout of another system, not text"},
 			{name: "layout", arg: "LAYOUT", help: "FILE has this layout, whatever it shows"},
 			{name: "follow", short: "f", help: "go on with what comes, across rotations"},
@@ -108,6 +110,12 @@ func (d *dumping) options() error {
 		}
 		d.form = l.AppendEncode
 	}
+	if d.in.set["text"] {
+		d.form = textLine
+	}
+	if d.in.set["text"] && d.in.value("to") != "" {
+		return usage("-text and -to do not go together")
+	}
 	if d.follow && (len(d.in.args) > 1 || len(d.in.args) == 1 && (d.in.args[0] == stdinName || isState(d.in.args[0]))) {
 		return usage("-follow takes one log")
 	}
@@ -132,6 +140,8 @@ func layoutOf(name string) (*utmpx.Layout, error) {
 func jsonLine(b []byte, r utmpx.Record) ([]byte, error) {
 	return append(recordjson.Append(b, r), '\n'), nil
 }
+
+func textLine(b []byte, r utmpx.Record) ([]byte, error) { return utillinux.AppendText(b, r), nil }
 
 // record writes a record. One that the form cannot hold is named, and left out.
 func (d *dumping) record(e logs.Entry, file string) error {

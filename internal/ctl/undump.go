@@ -11,6 +11,7 @@ import (
 	"os"
 
 	"utmpd.dev/utmpd/internal/recordjson"
+	"utmpd.dev/utmpd/internal/utillinux"
 	"utmpd.dev/utmpd/utmpx"
 )
 
@@ -18,8 +19,8 @@ func undumpCommand() command {
 	return command{
 		name:    "undump",
 		summary: "make records of what dump has printed",
-		about: `It reads lines of JSON from FILE or standard input, and writes records.
-A field that was edited changes that field, and no other byte of its record.`,
+		about: `It reads lines of JSON, or of utmpdump(1), from FILE or standard input, and
+writes records. A field of JSON that was edited changes that field alone.`,
 		options: []option{
 			{name: "to", arg: "LAYOUT", help: "write records of this layout, not of this machine's"},
 		},
@@ -76,8 +77,8 @@ func undumpLines(from io.Reader, layout *utmpx.Layout, out *outlet) error {
 	var b []byte
 	for lines.Scan() {
 		n++
-		line := bytes.TrimSpace(lines.Bytes())
-		if len(line) == 0 {
+		line := lines.Bytes()
+		if len(bytes.TrimSpace(line)) == 0 {
 			continue
 		}
 		r, err := undumpLine(line)
@@ -97,4 +98,9 @@ func undumpLines(from io.Reader, layout *utmpx.Layout, out *outlet) error {
 	return nil
 }
 
-func undumpLine(line []byte) (utmpx.Record, error) { return recordjson.Parse(line) }
+func undumpLine(line []byte) (utmpx.Record, error) {
+	if line[0] == '[' {
+		return utillinux.ParseText(string(line))
+	}
+	return recordjson.Parse(line)
+}
