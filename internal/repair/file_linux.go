@@ -22,7 +22,11 @@ func lockDir(dir string) (unlock func(), err error) {
 		d.Close()
 		return nil, fmt.Errorf("another repair is at work in %s", dir)
 	}
-	return func() { d.Close() }, nil
+	return func() {
+		// A child that was just forked may still have the descriptor.
+		_ = unix.Flock(int(d.Fd()), unix.LOCK_UN)
+		d.Close()
+	}, nil
 }
 
 // Attributes of files.
