@@ -42,7 +42,7 @@ key() {
 prerequisites() {
 	[ "$(id -u)" = 0 ] || die "building $1 needs root: device nodes and mounts"
 	[ -e /etc/debian_version ] || die "building $1 needs Debian's apt-get and dpkg-deb; this machine is not Debian"
-	for program in apt-get dpkg-deb perl unshare flock tar; do
+	for program in apt-get dpkg-deb perl unshare flock tar xz; do
 		command -v $program >/dev/null || die "building $1 needs $program"
 	done
 	[ -e $keyring ] || die "building $1 needs $keyring (package debian-archive-keyring)"
