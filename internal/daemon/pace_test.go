@@ -3,6 +3,7 @@
 package daemon
 
 import (
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,8 +13,8 @@ import (
 // TestPaceOfWork checks that work that hangs is named, also while nothing else happens.
 func TestPaceOfWork(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		told := 0
-		p := pace{news: func() { told++ }}
+		var told atomic.Int64
+		p := pace{news: func() { told.Add(1) }}
 		for range 3 {
 			p.begin("saving", slow)()
 		}
@@ -25,7 +26,7 @@ func TestPaceOfWork(t *testing.T) {
 			wait time.Duration
 			do   func()
 			late string
-			told int
+			told int64
 		}{
 			{"at work", slow - 1, func() {}, "", 0},
 			{"one for too long", 2, func() {}, "the note since " + begun.Format(time.RFC3339), 1},
@@ -38,8 +39,8 @@ func TestPaceOfWork(t *testing.T) {
 			time.Sleep(c.wait)
 			c.do()
 			synctest.Wait()
-			if late, _ := p.look(); late != c.late || told != c.told {
-				t.Errorf("%s: %q, told %d times; want %q, %d", c.name, late, told, c.late, c.told)
+			if late, _ := p.look(); late != c.late || told.Load() != c.told {
+				t.Errorf("%s: %q, told %d times; want %q, %d", c.name, late, told.Load(), c.late, c.told)
 			}
 		}
 	})
