@@ -16,7 +16,7 @@ const closer = "utmpd"
 // Mark returns the host of a logout that utmpd appends to the wtmpx file, so that readers
 // can tell it from a program's own: "utmpd", or "utmpd-90s" if the session ended up to 90
 // seconds before the logout's time. after is when it was last known alive, zero if end is
-// exact. No reader of logs shows the host of a logout: last(1) shows the login's.
+// exact. last(1) shows the host of the login; utmpdump(1) shows this one.
 func Mark(end, after time.Time) string {
 	if after.IsZero() || !after.Before(end) {
 		return closer
