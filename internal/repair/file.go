@@ -9,11 +9,21 @@ import (
 	"os"
 	"syscall"
 
+	"utmpd.dev/utmpd/internal/grid"
+	"utmpd.dev/utmpd/internal/recfile"
 	"utmpd.dev/utmpd/internal/sysfile"
+	"utmpd.dev/utmpd/utmpx"
 )
 
 // ErrFlags: the file's attributes do not let it be replaced.
 var ErrFlags = errors.New("append-only or immutable: `chattr -ai` it, repair, and set the attribute again")
+
+// readsAs reports whether a file with that beginning is taken for one of that layout.
+// It is not if only a few records, or parts of some, spoke for the layout of the old one.
+func readsAs(layout *utmpx.Layout, head []byte) bool {
+	now, err := recfile.NewDetector(nil).OfHead(head)
+	return err == nil && grid.Alike(now, layout)
+}
 
 // unready ends the name of a file that is not complete.
 const unready = ".repairing"

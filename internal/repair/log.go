@@ -57,6 +57,8 @@ const damagesMost = 10
 var (
 	// ErrCompressed: a compressed file is not changed.
 	ErrCompressed = errors.New("it is compressed: decompress it, repair that file, and compress it again")
+	// ErrUnsure: what is left of a file could be of another system.
+	ErrUnsure = errors.New("too little is left of it to be sure of its layout; nothing was changed")
 	// ErrBusy: the files change too often.
 	ErrBusy = errors.New("it was replaced or truncated again and again meanwhile")
 )
@@ -256,6 +258,14 @@ func (l *logRepair) copy() error {
 		return err
 	}
 	l.report.Torn = 0
+	head := make([]byte, recfile.HeadSize)
+	n, err := l.tmp.ReadAt(head, 0)
+	if err != nil && err != io.EOF {
+		return err
+	}
+	if n > 0 && !readsAs(l.layout, head[:n]) {
+		return ErrUnsure
+	}
 	return l.tmp.Sync()
 }
 

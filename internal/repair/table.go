@@ -145,7 +145,11 @@ func (t *tableRepair) content(was []byte, layout *utmpx.Layout) ([]byte, error) 
 		b = to
 	}
 	t.report.Records = int64(len(b)) / size
-	return b[:int64(len(b))/size*size], nil
+	b = b[:t.report.Records*size]
+	if !readsAs(layout, b[:min(len(b), recfile.HeadSize)]) {
+		return nil, ErrUnsure
+	}
+	return b, nil
 }
 
 // pass puts records into slots.

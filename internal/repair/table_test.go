@@ -3,6 +3,8 @@
 package repair
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"os"
 	"slices"
 	"strings"
@@ -108,4 +110,41 @@ func FuzzTable(f *testing.F) {
 			t.Error("the backup is not the old file")
 		}
 	})
+}
+
+// TestTableFewRecords: a file of which little is left is repaired so that it stays right, or
+// is not changed.
+func TestTableFewRecords(t *testing.T) {
+	all := utmpx.Layouts()
+	for n := range uint64(1000) {
+		r := rand.New(rand.NewPCG(n, 1))
+		var b []byte
+		for range 1 + r.IntN(2) {
+			b = append(b, encode(t, all[r.IntN(len(all))], 0, 1)...)
+			put := make([]byte, r.IntN(60))
+			for i := range put {
+				put[i] = byte(r.Uint32()) & byte(-r.IntN(2))
+			}
+			at := r.IntN(len(b))
+			b = slices.Concat(b[:at], put, b[min(len(b), at+r.IntN(40)):])
+		}
+		t.Run(fmt.Sprint(n), func(t *testing.T) { stays(t, b) })
+	}
+}
+
+// stays repairs a utmpx file with that content twice.
+func stays(t *testing.T, b []byte) {
+	t.Helper()
+	name := write(t, "utmp", b)
+	r, err := Table(t.Context(), name, options)
+	got := content(t, name)
+	if err != nil {
+		if got != string(b) {
+			t.Fatalf("%v, and the file was changed", err)
+		}
+		return
+	}
+	if again, err := Table(t.Context(), name, options); err != nil || content(t, name) != got || !again.Right() {
+		t.Errorf("again: %+v, %v, after %+v", again, err, r)
+	}
 }
