@@ -91,16 +91,20 @@ func (l *Log) Sync() error { return public(l.get().file.Sync()) }
 // Entry is one record of a log.
 type Entry struct {
 	utmpx.Record
-	read logs.Entry
+
+	// Where it was read, and what: its Position depends on that alone.
+	where logs.Where
+	raw   string
+	at    utmpx.Time
 }
 
 // Position returns the position after the entry, from which [Log.From] goes on.
 // Changes to the Record make no difference.
 func (e Entry) Position() Position {
-	if e.read.Layout() == nil {
+	if e.raw == "" {
 		return Position{}
 	}
-	return Position{e.read.Position()}
+	return Position{e.where.After(e.raw, e.at)}
 }
 
 // Forward yields the records of the log, the oldest first, up to the last one that
@@ -158,7 +162,7 @@ func (l *Log) Follow(ctx context.Context, p Position) iter.Seq2[Entry, error] {
 func entries(read iter.Seq2[logs.Entry, error]) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		for e, err := range read {
-			if !yield(Entry{Record: e.Record, read: e}, public(err)) {
+			if !yield(Entry{e.Record, e.Where, e.Raw(), e.Record.Time}, public(err)) {
 				return
 			}
 		}

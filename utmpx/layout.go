@@ -179,31 +179,44 @@ func (l *Layout) Size() int { return l.size }
 // Decode returns the record in b. Any content is a record. Decode allocates
 // nothing: the record's strings share b's memory; see [Record.Detach]. It panics
 // if b is not [Layout.Size] bytes long.
-func (l *Layout) Decode(b string) Record {
+func (l *Layout) Decode(b string) (r Record) {
+	l.DecodeTo(&r, b)
+	return r
+}
+
+// DecodeTo is [Layout.Decode] into memory that the caller has. A record is large: for
+// one who reads millions of them, copying each costs as much as decoding it.
+func (l *Layout) DecodeTo(r *Record, b string) {
 	if len(b) != l.size {
 		panic(fmt.Sprintf("utmpx: decode %d bytes as %s", len(b), l.name))
 	}
-	r := Record{
-		Type:    l.fromType(int16(l.get(b, num{l.typ, 2, false}))),
-		PID:     int32(l.get(b, num{l.pid, 4, false})),
-		Line:    l.line.get(b),
-		ID:      l.id.get(b),
-		User:    l.user.get(b),
-		Host:    l.host.get(b),
-		Session: l.get(b, l.session),
-		Time:    Time{l.get(b, l.sec), l.get(b, l.usec)},
-		Exit: Exit{
-			Termination: int16(l.get(b, num{l.exit, 2, false})),
-			Exit:        int16(l.get(b, num{l.exit + 2, 2, false})),
-		},
-		raw:    b,
-		layout: l,
-	}
+	r.raw, r.layout = b, l
+	r.Line, r.ID, r.User, r.Host = l.line.get(b), l.id.get(b), l.user.get(b), l.host.get(b)
+	r.Addr = [16]byte{}
 	if l.addr >= 0 {
-		copy(r.Addr[:], b[l.addr:])
+		r.Addr = [16]byte([]byte(b[l.addr : l.addr+16]))
 	}
-	return r
+	if l.common() {
+		r.Type = l.fromType(int16(le16(b, l.typ)))
+		r.PID = int32(le32(b, l.pid))
+		r.Session = int64(int32(le32(b, l.session.off)))
+		r.Time = Time{int64(le32(b, l.sec.off)), int64(int32(le32(b, l.usec.off)))}
+		r.Exit = Exit{int16(le16(b, l.exit)), int16(le16(b, l.exit+2))}
+		return
+	}
+	r.Type = l.fromType(int16(l.get(b, num{l.typ, 2, false})))
+	r.PID = int32(l.get(b, num{l.pid, 4, false}))
+	r.Session = l.get(b, l.session)
+	r.Time = Time{l.get(b, l.sec), l.get(b, l.usec)}
+	r.Exit = Exit{
+		Termination: int16(l.get(b, num{l.exit, 2, false})),
+		Exit:        int16(l.get(b, num{l.exit + 2, 2, false})),
+	}
 }
+
+// common reports whether the layout is little-endian and has numbers of 32 bits at most, as
+// that of most files: their numbers are read without a look at each field's width.
+func (l *Layout) common() bool { return !l.big && l.sec.width == 4 }
 
 // Peek returns the type and the time of the record in b, and the first byte of its
 // line, without decoding the rest. It costs a sixth of [Layout.Decode]: use it to
@@ -211,7 +224,7 @@ func (l *Layout) Decode(b string) Record {
 // nothing of b and panics if b is shorter than [Layout.Size].
 func (l *Layout) Peek(b []byte) (typ Type, at Time, line byte) {
 	b = b[:l.size]
-	if !l.big && l.sec.width == 4 && l.sec.unsigned && l.usec.width == 4 { // most files: inlined
+	if l.common() {
 		typ = l.fromType(int16(binary.LittleEndian.Uint16(b[l.typ:])))
 		at.Sec = int64(binary.LittleEndian.Uint32(b[l.sec.off:]))
 		at.Usec = int64(int32(binary.LittleEndian.Uint32(b[l.usec.off:])))
@@ -320,6 +333,9 @@ func (e *encoder) num(name string, f num, v int64, changed bool) {
 
 func (f text) get(b string) string {
 	s := b[f.off : f.off+f.width]
+	if s[0] == 0 {
+		return ""
+	}
 	if i := strings.IndexByte(s, 0); i >= 0 {
 		return s[:i]
 	}
@@ -327,6 +343,12 @@ func (f text) get(b string) string {
 }
 
 func (l *Layout) get(b string, f num) int64 { return getNum(l.big, b, f) }
+
+func le16(b string, o int) uint16 { return uint16(b[o]) | uint16(b[o+1])<<8 }
+
+func le32(b string, o int) uint32 {
+	return uint32(b[o]) | uint32(b[o+1])<<8 | uint32(b[o+2])<<16 | uint32(b[o+3])<<24
+}
 
 // getNum spells the bytes out, since a ByteOrder would have to be given memory of
 // its own for each field. The compiler makes one load of them.

@@ -50,3 +50,25 @@ func TestDetectWithoutClock(t *testing.T) {
 		}
 	}
 }
+
+// Memory that held another record shows nothing of it.
+func TestDecodeTo(t *testing.T) {
+	full := Record{Type: BootTime, PID: -7, Line: "~", ID: "~~", User: "reboot", Host: "6.1", Session: 5,
+		Time: Time{1_780_000_000, 1}, Exit: Exit{9, -1}, Addr: [16]byte{10, 0, 0, 1, 15: 1}}
+	for _, l := range Layouts() {
+		var r Record
+		for _, want := range []Record{full, {}, {Type: UserProcess, PID: 1 << 30, Line: "pts/0", Time: Time{4_294_967_295, 999_999}}} {
+			b, err := l.Encode(want)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want.raw, want.layout = string(b), l
+			if l.addr < 0 {
+				want.Addr = [16]byte{}
+			}
+			if l.DecodeTo(&r, string(b)); r != want {
+				t.Errorf("%s:\n got %v\nwant %v", l, r, want)
+			}
+		}
+	}
+}

@@ -36,27 +36,32 @@ type digest [16]byte
 
 // digestOf hashes a record. A user can choose some bytes of a record (by the
 // name of his host), so the hash is one for which nobody finds a second input.
-func digestOf(record []byte) (d digest) {
-	sum := sha256.Sum256(record)
+func digestOf[T string | []byte](record T) (d digest) {
+	var b [utmpx.MaxSize]byte
+	sum := sha256.Sum256(b[:copy(b[:], record)])
 	copy(d[:], sum[:])
 	return d
 }
 
 // Position returns the place after the entry. The entry must be one that a File
 // or a Log yielded, and its record unchanged.
-func (e Entry) Position() Position {
-	if e.late != nil {
-		return *e.late
+func (e *Entry) Position() Position { return e.After(e.Raw(), e.Record.Time) }
+
+// After returns the place after a record that is there, of which it gets the bytes and the
+// time.
+func (w *Where) After(raw string, at utmpx.Time) Position {
+	if w.late != nil {
+		return *w.late
 	}
-	raw := e.Raw()
-	return Position{first: e.first, offset: e.Offset + int64(len(raw)), last: digestOf([]byte(raw)), time: e.Record.Time}
+	return Position{first: w.first, offset: w.Offset + int64(len(raw)), last: digestOf(raw), time: at}
 }
 
 // Place returns the place of the entry itself. That is its Position, but for an entry that
 // was written to a file read before: its Position is where to go on.
-func (e Entry) Place() Position {
-	e.late = nil
-	return e.Position()
+func (e *Entry) Place() Position {
+	own := e.Where
+	own.late = nil
+	return own.After(e.Raw(), e.Record.Time)
 }
 
 // IsZero reports whether p is the beginning of the log.

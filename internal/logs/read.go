@@ -17,8 +17,13 @@ import (
 // Entry is one record of a log, and where it is.
 type Entry struct {
 	utmpx.Record
+	Where
 	Generation snapshot.Generation // of the file
-	Offset     int64               // of the record, in bytes; in a compressed file, once decompressed
+}
+
+// Where is where a record is in its file.
+type Where struct {
+	Offset int64 // of the record, in bytes; in a compressed file, once decompressed
 
 	first digest    // of the file's first record
 	late  *Position // set for a record that was written to a file read before
@@ -124,14 +129,12 @@ type block struct {
 
 // entry decodes the record at byte i of a block. Nothing writes to the block as
 // long as its records are in use.
-func (f *File) entry(b block, i int) Entry {
+func (f *File) entry(b block, i int) (e Entry) {
 	p := b.data[i : i+b.layout.Size()]
-	return Entry{
-		Record:     b.layout.Decode(unsafe.String(unsafe.SliceData(p), len(p))),
-		Generation: f.info.Generation,
-		Offset:     b.off + int64(i),
-		first:      f.first,
-	}
+	b.layout.DecodeTo(&e.Record, unsafe.String(unsafe.SliceData(p), len(p)))
+	e.Where = Where{Offset: b.off + int64(i), first: f.first}
+	e.Generation = f.info.Generation
+	return e
 }
 
 // memory returns where the next block of n bytes goes.

@@ -184,13 +184,15 @@ func (r *reading) file(p plan, s step) outcome {
 			return changed
 		}
 		checked = true
-		for i := 0; i < len(b.data); i += b.layout.Size() {
+		size := b.layout.Size()
+		for i := 0; i < len(b.data); i += size {
 			if !r.emit(f.entry(b, i)) {
 				return stopped
 			}
 		}
+		r.last = f.entry(b, len(b.data)-size) // its position is asked for later
 		if f.reuse {
-			r.last.Record = r.last.Detach() // its position is asked for later
+			r.last.Record = r.last.Detach()
 		}
 	}
 	if s.Name != r.log.name {
@@ -271,7 +273,7 @@ func (r *reading) unchanged(p plan) bool {
 
 // emit yields a record.
 func (r *reading) emit(e Entry) bool {
-	r.last, r.changes = e, 0
+	r.changes = 0
 	if g := r.gap; g != nil {
 		r.gap = nil
 		g.Before = e.Record.Time.Time()
