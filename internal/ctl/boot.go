@@ -29,6 +29,10 @@ func bootCommand() command {
 		about: `Run it early in every boot: after /var/log is mounted, before any program
 records this boot, and before utmpd starts. A second run records nothing.`,
 		options: []option{dryRunOption, jsonOption, configOption},
+		examples: []string{
+			"boot -n  # what would be recorded",
+			"boot     # at the start of the system, as its service does",
+		},
 		run: func(in call) error {
 			b, err := newBooting(in)
 			if err != nil {

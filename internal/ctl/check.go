@@ -36,7 +36,7 @@ file, the bytes, how bad it is, what it is, and what to do. The exit status is 1
 if there is a warning or an error.`,
 		options: []option{
 			{name: "all", short: "a", help: "show notes too, and every finding of a kind"},
-			{name: "as", arg: "KIND", help: "the files are utmpx, wtmpx, btmp or lastlog files"},
+			{name: "as", arg: "KIND", help: "the files are utmpx, wtmpx, btmp or lastlog files", among: checkKinds},
 			jsonOption,
 			configOption,
 		},
@@ -56,6 +56,7 @@ type checking struct {
 	as       string
 	show     func(file string, f check.Finding) error
 	bad      bool // there was a warning or an error
+	notes    int  // that were not shown
 	problems []error
 	writeErr error
 }
@@ -73,7 +74,8 @@ func checkFiles(in call) error {
 	if in.set["json"] {
 		c.show = findingJSON(in.stdout)
 	}
-	for _, t := range c.targets() {
+	all := c.targets()
+	for _, t := range all {
 		few := check.NewFew(in.set["all"], func(f check.Finding) { c.found(t, f) })
 		if err := c.one(t, few.Add); err != nil {
 			c.problems = append(c.problems, err)
@@ -89,7 +91,24 @@ func checkFiles(in call) error {
 	if c.bad {
 		return errFound
 	}
+	if onTerminal(in.stdout) && !in.set["json"] {
+		fmt.Fprintln(in.stdout, c.nothing(all))
+	}
 	return nil
+}
+
+// nothing says that nothing is wrong. A script learns that by the exit status.
+func (c *checking) nothing(all []target) string {
+	s := c.in.screen()
+	var names []string
+	for _, t := range all {
+		names = append(names, s.text(t.name))
+	}
+	text := "nothing is wrong with " + strings.Join(names, ", ")
+	if c.notes > 0 {
+		text += "; -a shows " + count(c.notes, "note", "notes")
+	}
+	return strings.TrimSuffix(folded(text), "\n")
 }
 
 // target is a file to check.
@@ -149,6 +168,7 @@ func sameFile(a, b string) bool {
 // found shows a finding, unless it is a note that nobody asked for.
 func (c *checking) found(t target, f check.Finding) {
 	if f.Severity == check.Note && !c.in.set["all"] {
+		c.notes++
 		return
 	}
 	c.bad = c.bad || f.Severity > check.Note
@@ -204,8 +224,7 @@ func (c *checking) log(t target, to string, found func(check.Finding)) error {
 	log := logs.New(to, logs.Options{})
 	f, err := log.Open(c.in.ctx, to)
 	if errors.Is(err, recfile.ErrLayout) {
-		found(check.Finding{Kind: check.Damage, Severity: check.Error, Text: "no session records in any known layout",
-			Advice: "move it away, and put an empty file of the same owner and mode in its place"})
+		found(noRecords(t, "move it away"))
 		return nil
 	}
 	if err != nil {
@@ -299,8 +318,7 @@ func (c *checking) table(t target, to string, found func(check.Finding)) error {
 	snap, err := recfile.NewFile(to, recfile.Options{}).Snapshot(nil)
 	switch {
 	case errors.Is(err, recfile.ErrLayout), errors.Is(err, recfile.ErrTorn):
-		found(check.Finding{Kind: check.Damage, Severity: check.Error, Text: "no session records in any known layout",
-			Advice: "end the sessions, and put an empty file of the same owner and mode in its place"})
+		found(noRecords(t, "end the sessions"))
 		return nil
 	case err != nil && !errors.Is(err, recfile.ErrTooLong):
 		return err
@@ -327,6 +345,17 @@ func (c *checking) table(t target, to string, found func(check.Finding)) error {
 		otherSystem(records[0].Layout(), found)
 	}
 	return nil
+}
+
+// noRecords is the finding of a file in which no records are. If it is this machine's,
+// programs need one in its place.
+func noRecords(t target, first string) check.Finding {
+	f := check.Finding{Kind: check.Damage, Severity: check.Error, Text: "no session records in any known layout",
+		Advice: "it is another kind of file, or nothing is left of it"}
+	if t.ours {
+		f.Advice = first + ", and put an empty file of the same owner and mode in its place"
+	}
+	return f
 }
 
 // otherSystem reports that the records of a file which the programs of this machine write

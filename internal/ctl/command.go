@@ -32,7 +32,8 @@ type option struct {
 	short string // a second, shorter name; "" for none
 	arg   string // placeholder of its value; "" for an option without a value
 	help  string
-	many  bool // it may be repeated
+	many  bool     // it may be repeated
+	among []string // the known values; nil means any
 }
 
 // argument describes the arguments after the options.
@@ -74,8 +75,8 @@ var (
 
 // commands returns all commands, in the order of the help.
 func commands() []command {
-	return []command{bootCommand(), shutdownCommand(), whoCommand(), lastCommand(), downtimeCommand(), eventsCommand(),
-		dumpCommand(), undumpCommand(), checkCommand(), repairCommand(), statusCommand(),
+	return []command{whoCommand(), lastCommand(), statusCommand(), downtimeCommand(), eventsCommand(),
+		checkCommand(), repairCommand(), dumpCommand(), undumpCommand(), bootCommand(), shutdownCommand(),
 		completionCommand(), helpCommand()}
 }
 
@@ -101,7 +102,15 @@ func (c command) parse(args []string) (call, error) {
 		o.register(set, &in)
 	}
 	for len(args) > 0 {
-		if err := set.Parse(args); err != nil {
+		err := set.Parse(args)
+		if n, ok := c.number(err); ok {
+			if len(in.values["n"]) > 0 {
+				return in, errors.New("-n: given twice")
+			}
+			in.values["n"], args = []string{n}, set.Args()
+			continue
+		}
+		if err != nil {
 			return in, c.misread(err)
 		}
 		rest := set.Args()
@@ -115,13 +124,26 @@ func (c command) parse(args []string) (call, error) {
 	return in, c.args.check(in.args)
 }
 
+// number reports whether an option that flag did not take is a number, as in `last -10`, and
+// the command takes that as -n.
+func (c command) number(err error) (n string, ok bool) {
+	if err == nil || !slices.ContainsFunc(c.options, func(o option) bool { return o.name == "n" && o.arg != "" }) {
+		return "", false
+	}
+	n, unknown := strings.CutPrefix(err.Error(), notDefined)
+	return n, unknown && n != "" && strings.Trim(n, "0123456789") == ""
+}
+
+// notDefined is how flag's error of an unknown option begins.
+const notDefined = "flag provided but not defined: -"
+
 // misread returns the error of an option that flag did not take, with the name that was
 // probably meant.
 func (c command) misread(err error) error {
 	if errors.Is(err, flag.ErrHelp) {
 		return errHelp
 	}
-	name, unknown := strings.CutPrefix(err.Error(), "flag provided but not defined: -")
+	name, unknown := strings.CutPrefix(err.Error(), notDefined)
 	if !unknown {
 		return err
 	}
@@ -132,8 +154,13 @@ func (c command) misread(err error) error {
 	return fmt.Errorf("no option -%s%s", name, meant("-", name, names))
 }
 
-// meant returns a question for the name that was probably meant, or "".
+// meant returns a question for the name that was probably meant, or "": the only one that
+// begins with the word, or the nearest.
 func meant(prefix, word string, names []string) string {
+	longer := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return word == "" || !strings.HasPrefix(name, word) })
+	if len(longer) == 1 {
+		return "; did you mean " + prefix + longer[0] + "?"
+	}
 	if near := config.Nearest(word, names); near != "" {
 		return "; did you mean " + prefix + near + "?"
 	}

@@ -11,8 +11,12 @@ func completionCommand() command {
 	return command{
 		name:    "completion",
 		summary: "print a shell completion script for utmpctl",
-		about:   "To use it in bash: eval \"$(utmpctl completion bash)\".",
+		about:   "It completes commands, options, the values of options, and file names.",
 		args:    argument{name: "bash|zsh|fish", help: "shell", values: []string{"bash", "zsh", "fish"}, least: 1, most: 1},
+		examples: []string{
+			"completion bash >/etc/bash_completion.d/utmpctl",
+			"completion fish >~/.config/fish/completions/utmpctl.fish",
+		},
 		run: func(in call) error {
 			write := map[string]func() string{"bash": bash, "zsh": zsh, "fish": fish}[in.args[0]]
 			_, err := fmt.Fprint(in.stdout, write())
@@ -49,21 +53,16 @@ func bash() string {
 _utmpctl() {
 	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} words= files=
 	COMPREPLY=()
+	word=${word//\\/}
 	if [ "$COMP_CWORD" -eq 1 ]; then
 		COMPREPLY=($(compgen -W %s -- "$word"))
 		return
 	fi
-	case ${COMP_WORDS[1]}:$before in
+	case ${COMP_WORDS[1]}:${before/#--/-} in
 `, quoted(strings.Join(append(names, "-version"), " ")))
 	for _, c := range commands() {
 		for _, o := range c.options {
-			switch o.arg {
-			case "":
-			case "FILE":
-				fmt.Fprintf(&b, "\t%s:-%s) COMPREPLY=($(compgen -f -- \"$word\")); return ;;\n", c.name, o.name)
-			default:
-				fmt.Fprintf(&b, "\t%s:-%s) return ;;\n", c.name, o.name)
-			}
+			o.bash(&b, c.name)
 		}
 	}
 	b.WriteString("\tesac\n\tcase ${COMP_WORDS[1]} in\n")
@@ -74,8 +73,28 @@ _utmpctl() {
 		}
 		fmt.Fprintf(&b, "\t%s) words=%s%s ;;\n", c.name, quoted(strings.Join(words, " ")), map[bool]string{true: " files=-f"}[c.takesFiles()])
 	}
-	b.WriteString("\tesac\n\tCOMPREPLY=($(compgen -W \"$words\" $files -- \"$word\"))\n}\ncomplete -o filenames -F _utmpctl utmpctl\n")
+	b.WriteString("\tesac\n\t[[ $word == --* ]] && words=\" $words\" && words=${words// -/ --}\n\tmapfile -t COMPREPLY < <(compgen -W \"$words\" $files -- \"$word\")\n}\n" +
+		"complete -o filenames -F _utmpctl utmpctl\n")
 	return b.String()
+}
+
+// bash writes what follows the option.
+func (o option) bash(b *strings.Builder, command string) {
+	if o.arg == "" {
+		return
+	}
+	when := command + ":-" + o.name
+	if o.short != "" {
+		when += "|" + command + ":-" + o.short
+	}
+	reply := ""
+	switch {
+	case o.among != nil:
+		reply = "mapfile -t COMPREPLY < <(compgen -W " + quoted(strings.Join(o.among, " ")) + " -- \"$word\"); "
+	case o.arg == "FILE":
+		reply = "mapfile -t COMPREPLY < <(compgen -f -- \"$word\"); "
+	}
+	fmt.Fprintf(b, "\t%s) %sreturn ;;\n", when, reply)
 }
 
 func zsh() string {
@@ -89,7 +108,9 @@ func zsh() string {
 	for _, c := range commands() {
 		fmt.Fprintf(&b, "\t%s)\n\t\tshift words\n\t\t(( CURRENT-- ))\n\t\t_arguments", c.name)
 		for _, o := range c.options {
-			fmt.Fprintf(&b, " \\\n\t\t\t%s", quoted(zshOption(o)))
+			for _, name := range o.each() {
+				fmt.Fprintf(&b, " \\\n\t\t\t%s", quoted(zshOption(o, name)))
+			}
 		}
 		if c.takesFiles() {
 			fmt.Fprintf(&b, " \\\n\t\t\t%s", quoted("*:"+c.args.help+":_files"))
@@ -103,15 +124,28 @@ func zsh() string {
 	return b.String()
 }
 
-func zshOption(o option) string {
-	help := strings.NewReplacer("[", `\[`, "]", `\]`, ":", `\:`).Replace(o.help)
-	s := fmt.Sprintf("-%s[%s]", o.name, help)
-	if o.many {
-		s = "*" + s
+// each returns the option's names.
+func (o option) each() []string {
+	if o.short == "" {
+		return []string{o.name}
 	}
-	switch o.arg {
-	case "":
-	case "FILE":
+	return []string{o.name, o.short}
+}
+
+func zshOption(o option, name string) string {
+	help := strings.NewReplacer("[", `\[`, "]", `\]`, ":", `\:`).Replace(o.help)
+	s := fmt.Sprintf("-%s[%s]", name, help)
+	switch {
+	case o.many:
+		s = "*" + s
+	case o.short != "":
+		s = "(-" + o.name + " -" + o.short + ")" + s
+	}
+	switch {
+	case o.arg == "":
+	case o.among != nil:
+		s += ":" + o.arg + ":(" + strings.Join(o.among, " ") + ")"
+	case o.arg == "FILE":
 		s += ":file:_files"
 	default:
 		s += ":" + o.arg + ": "
@@ -129,12 +163,7 @@ func fish() string {
 	for _, c := range commands() {
 		when := quoted("__fish_seen_subcommand_from " + c.name)
 		for _, o := range c.options {
-			value := map[string]string{"": "", "FILE": " -r -F"}
-			arg, ok := value[o.arg]
-			if !ok {
-				arg = " -x"
-			}
-			fmt.Fprintf(&b, "complete -c utmpctl -n %s -o %s%s -d %s\n", when, o.name, arg, quoted(o.help))
+			fmt.Fprintf(&b, "complete -c utmpctl -n %s%s%s -d %s\n", when, o.fishNames(), o.fishValue(), quoted(o.help))
 		}
 		if c.takesFiles() {
 			fmt.Fprintf(&b, "complete -c utmpctl -n %s -F\n", when)
@@ -144,4 +173,26 @@ func fish() string {
 		}
 	}
 	return b.String()
+}
+
+// fishNames returns the option's names: with -s, fish would take several letters for several
+// options.
+func (o option) fishNames() (names string) {
+	for _, name := range o.each() {
+		names += " -o " + name
+	}
+	return names
+}
+
+// fishValue says what follows the option.
+func (o option) fishValue() string {
+	switch {
+	case o.arg == "":
+		return ""
+	case o.among != nil:
+		return " -x -a " + quoted(strings.Join(o.among, " "))
+	case o.arg == "FILE":
+		return " -r -F"
+	}
+	return " -x"
 }

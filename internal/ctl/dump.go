@@ -28,8 +28,8 @@ reads this machine's wtmp file and its rotated files; - is standard input.
 Damage is named and left out, unless -layout says how to read each byte.`,
 		options: []option{
 			{name: "text", help: "print what utmpdump(1) prints, which loses some fields"},
-			{name: "to", arg: "LAYOUT", help: "write records in the layout of another system, not text"},
-			{name: "layout", arg: "LAYOUT", help: "FILE has this layout, whatever it shows"},
+			{name: "to", arg: "LAYOUT", help: "write records in the layout of another system, not text", among: layoutNames()},
+			{name: "layout", arg: "LAYOUT", help: "FILE has this layout, whatever it shows", among: layoutNames()},
 			{name: "follow", short: "f", help: "go on with what comes, across rotations"},
 			configOption,
 		},
@@ -126,6 +126,13 @@ func (d *dumping) options() error {
 }
 
 // layoutOf returns the layout of that name; "native" is this machine's.
+func layoutNames() (names []string) {
+	for _, l := range utmpx.Layouts() {
+		names = append(names, l.Name())
+	}
+	return append(names, "native")
+}
+
 func layoutOf(name string) (*utmpx.Layout, error) {
 	if name == "native" {
 		return utmpx.Native(), nil

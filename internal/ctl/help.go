@@ -16,6 +16,10 @@ func helpCommand() command {
 		summary: "print how to use a command",
 		about:   "Without COMMAND it lists the commands.",
 		args:    argument{name: "[COMMAND]", help: "the command", most: 1},
+		examples: []string{
+			"help       # all commands",
+			"help last  # one; the same as: utmpctl last -h",
+		},
 		run: func(in call) error {
 			if len(in.args) == 0 {
 				fmt.Fprint(in.stdout, overview())

@@ -30,7 +30,7 @@ func lastCommand() command {
 			{name: "user", arg: "USER", help: "show sessions of USER", many: true},
 			{name: "line", arg: "LINE", help: "show sessions on LINE", many: true},
 			{name: "host", arg: "HOST", help: "show sessions from HOST, a name or an address", many: true},
-			{name: "ended-by", arg: "WHAT", help: "as utmpd, killed, crash, gone; see utmpctl(8)", many: true},
+			{name: "ended-by", arg: "WHAT", help: "as utmpd, killed, crash, gone; see utmpctl(8)", many: true, among: endings()},
 			{name: "count", help: "print how many, and whose"},
 			jsonOption,
 			{name: "f", arg: "FILE", help: "read FILE of any system; repeat, oldest first", many: true},
@@ -117,17 +117,27 @@ func (v *listing) options() (err error) {
 	if !v.until.IsZero() && v.until.Before(v.since) {
 		return errors.New("-until is before -since")
 	}
+	for _, name := range v.in.args {
+		if strings.HasPrefix(name, "/") && !strings.HasPrefix(name, "/dev/") {
+			return fmt.Errorf("%q is neither a user nor a line; to read a file: -f %[1]s", name)
+		}
+	}
 	for _, name := range v.in.values["ended-by"] {
 		if !slices.Contains(sessions.Endings(), sessions.Ending(name)) {
-			var all []string
-			for _, e := range sessions.Endings() {
-				all = append(all, string(e))
-			}
+			all := endings()
 			return fmt.Errorf("-ended-by: %q is none of %s%s", name, strings.Join(all, ", "), meant("", name, all))
 		}
 		v.endings[sessions.Ending(name)] = true
 	}
 	return nil
+}
+
+// endings returns the names of the endings.
+func endings() (all []string) {
+	for _, e := range sessions.Endings() {
+		all = append(all, string(e))
+	}
+	return all
 }
 
 // wants reports whether a session is to be shown.
@@ -149,7 +159,10 @@ func (c call) of(s *sessions.Session) bool {
 		names := c.values[option]
 		return len(names) == 0 || slices.ContainsFunc(names, is)
 	}
-	line := func(name string) bool { return name == s.Login.Line || "tty"+name == s.Login.Line }
+	line := func(name string) bool {
+		name = strings.TrimPrefix(name, "/dev/")
+		return name == s.Login.Line || "tty"+name == s.Login.Line
+	}
 	user := func(name string) bool { return name == s.Login.User }
 	return named("user", user) && named("line", line) &&
 		named("host", func(name string) bool { return name == s.Login.Host || name == address(s) }) &&

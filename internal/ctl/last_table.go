@@ -142,7 +142,7 @@ func (t *sessionTable) end() error {
 		_, err := fmt.Fprintln(t.w, "no sessions")
 		return err
 	}
-	_, err := fmt.Fprintf(t.w, "\n%s\n", t.v.total(t.s))
+	_, err := fmt.Fprintf(t.w, "\n%s", folded(t.v.total(t.s)))
 	return err
 }
 

@@ -36,6 +36,9 @@ func parseTime(s string, now time.Time) (time.Time, error) {
 	if t, err, ok := ago(s, now); ok {
 		return t, err
 	}
+	if t, ok := period(strings.ToLower(s), now); ok {
+		return t, nil
+	}
 	if t, ok := spoken(s, now); ok {
 		return t, nil
 	}
@@ -90,6 +93,44 @@ func ago(s string, now time.Time) (t time.Time, err error, ok bool) {
 	return now.Add(-d), nil, true
 }
 
+// period parses a week, a month or a year, and means its beginning. A month is the last one
+// of that name, unless its year follows.
+func period(said string, now time.Time) (time.Time, bool) {
+	monday := -(int(now.Weekday()) + 6) % 7
+	begin := func(year int, month time.Month, day int) (time.Time, bool) {
+		return time.Date(year, month, day, 0, 0, 0, 0, now.Location()), true
+	}
+	switch said {
+	case "this week":
+		return begin(now.Year(), now.Month(), now.Day()+monday)
+	case "last week":
+		return begin(now.Year(), now.Month(), now.Day()+monday-7)
+	case "this month":
+		return begin(now.Year(), now.Month(), 1)
+	case "last month":
+		return begin(now.Year(), now.Month()-1, 1)
+	case "this year":
+		return begin(now.Year(), 1, 1)
+	case "last year":
+		return begin(now.Year()-1, 1, 1)
+	}
+	for _, form := range []string{"January 2006", "Jan 2006"} {
+		if t, err := time.Parse(form, said); err == nil {
+			return begin(t.Year(), t.Month(), 1)
+		}
+	}
+	for _, form := range []string{"January", "Jan"} {
+		if t, err := time.Parse(form, said); err == nil {
+			year := now.Year()
+			if t.Month() > now.Month() {
+				year--
+			}
+			return begin(year, t.Month(), 1)
+		}
+	}
+	return time.Time{}, false
+}
+
 // spoken parses what people say. A day alone means its beginning, and a day of the week
 // the last one.
 func spoken(s string, now time.Time) (time.Time, bool) {
@@ -107,23 +148,33 @@ func spoken(s string, now time.Time) (time.Time, bool) {
 	}
 	parser := when.New(nil)
 	parser.Add(en.All...)
-	r, err := parser.Parse(s, now)
-	// The parser finds times in any text. This must be one as a whole.
-	if err != nil || r == nil || len(r.Text) != len(s) {
+	t, ok := entirely(parser, s, now)
+	if !ok {
 		return time.Time{}, false
 	}
-	t := r.Time
 	switch day := startOf(t); {
 	case exact:
 	case t.Sub(day) == unsaid:
 		t = day
 	default:
 		t = t.Truncate(time.Minute)
+		if later, _ := entirely(parser, s, now.Add(time.Minute)); later.Minute() != t.Minute() {
+			t = t.Add(-time.Duration(t.Minute()) * time.Minute) // the hour alone was said
+		}
 	}
 	if t.After(now) && weekday(said) {
 		t = t.AddDate(0, 0, -7)
 	}
 	return t, true
+}
+
+// entirely parses a text that is a time as a whole: the parser finds times in any text.
+func entirely(parser *when.Parser, s string, now time.Time) (time.Time, bool) {
+	r, err := parser.Parse(s, now)
+	if err != nil || r == nil || len(r.Text) != len(s) {
+		return time.Time{}, false
+	}
+	return r.Time, true
 }
 
 // unsaid is a time of day that nobody says.

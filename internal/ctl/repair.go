@@ -26,7 +26,7 @@ old one stays beside it, as FILE.damaged-TIME. A utmp file is repaired in place,
 after it was copied.`,
 		options: []option{
 			{name: "n", help: "print what would be done, and do nothing"},
-			{name: "as", arg: "KIND", help: "the file is a utmpx, wtmpx or btmp file"},
+			{name: "as", arg: "KIND", help: "the file is a utmpx, wtmpx or btmp file", among: checkKinds[:3]},
 			jsonOption,
 			configOption,
 		},

@@ -27,6 +27,10 @@ func shutdownCommand() command {
 unmounted. If utmpd still runs, its next heartbeat undoes the note of the
 shutdown.`,
 		options: []option{dryRunOption, jsonOption, configOption},
+		examples: []string{
+			"shutdown -n  # what would be recorded",
+			"shutdown     # at the end of the system, as its service does",
+		},
 		run: func(in call) error {
 			r, err := newRecorder(in)
 			if err != nil {

@@ -22,7 +22,7 @@ func undumpCommand() command {
 		about: `It reads lines of JSON, or of utmpdump(1), from FILE or standard input, and
 writes records. A field of JSON that was edited changes that field alone.`,
 		options: []option{
-			{name: "to", arg: "LAYOUT", help: "write records of this layout, not of this machine's"},
+			{name: "to", arg: "LAYOUT", help: "write records of this layout, not of this machine's", among: layoutNames()},
 		},
 		args: argument{name: "[FILE]", help: "file", most: 1},
 		examples: []string{

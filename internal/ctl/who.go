@@ -101,6 +101,8 @@ func who(in call) error {
 	}
 	a.choose()
 	switch {
+	case len(a.all) == 0 && a.trouble == nil && !a.in.set["count"] && !a.in.set["json"]:
+		fmt.Fprintln(in.stdout, a.nobody())
 	case in.set["count"]:
 		fmt.Fprintln(in.stdout, a.count())
 	case in.set["json"]:
@@ -309,6 +311,14 @@ func byNumbers(a, b string) int {
 		return strings.Compare(a, b)
 	}
 	return cmp.Compare(m, n)
+}
+
+// nobody says that there is no session.
+func (a *attendance) nobody() string {
+	if len(a.in.args) > 0 {
+		return "no session: no user and no line is called " + a.in.screen().text(a.in.args[0])
+	}
+	return "nobody is on"
 }
 
 // count returns how many sessions there are. What may be one counts.
