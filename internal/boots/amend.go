@@ -137,6 +137,9 @@ func (b Boot) notBefore() time.Time {
 	return b.began()
 }
 
+// Lost reports whether the log has no record of b: only a ledger knows it.
+func (b Boot) Lost() bool { return b.Ledger && b.whole }
+
 // insert returns all with p where it belongs, if there is room for it.
 func insert(all []Boot, p Past) []Boot {
 	began := p.Began()

@@ -3,6 +3,7 @@
 package boots
 
 import (
+	"slices"
 	"time"
 
 	"utmpd.dev/utmpd/utmpx"
@@ -73,6 +74,16 @@ func (h *History) Latest() (b Boot, n int) {
 		b.To, b.Damaged = h.alive(), h.hole
 	}
 	return b, n
+}
+
+// Recent returns the boots that were not forgotten, oldest first. Of two boots that follow each
+// other, the first has ended.
+func (h *History) Recent() []Boot {
+	b, n := h.Latest()
+	if n == 0 {
+		return nil
+	}
+	return append(slices.Clone(h.boots[:n-1]), b)
 }
 
 // Forget leaves out the boots before the last one, so that a History takes as little memory

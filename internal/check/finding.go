@@ -45,6 +45,8 @@ const (
 	MoreFindings Kind = "more"       // findings of a kind that are not shown
 	Unread       Kind = "unread"     // the file cannot be read
 	LeftBehind   Kind = "unfinished" // a repair that was interrupted
+	LostBoot     Kind = "lost-boot"  // a boot, or its end, that only the ledger knows
+	OtherEnd     Kind = "other-end"  // the end of a boot that the ledger tells differently
 )
 
 // Finding is one thing that is wrong.

@@ -7,6 +7,7 @@ import (
 	"compress/gzip"
 	"errors"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -512,6 +513,42 @@ func TestInitWasFirst(t *testing.T) {
 	}
 	if n := bytes.Count(l.read("state/boots"), []byte("\n")); n != 1 {
 		t.Errorf("the ledger has %d lines:\n%s", n, l.read("state/boots"))
+	}
+	if out := l.do("events"); !strings.Contains(out, "2026-07-01 10:00:00  crash     up to 1m00s later, as the heartbeat shows\n") {
+		t.Errorf("the crash is no event:\n%s", out)
+	}
+	l.check(os.Chmod(l.path("wtmp"), 0o664))
+	if _, out, _ := l.try("check", "-a", l.path("wtmp")); !strings.Contains(out, "note: no record tells that the boot of 2026-07-01 08:00:00Z crashed at 2026-07-01 10:00:00Z, as ") {
+		t.Errorf("the crash is no finding:\n%s", out)
+	}
+}
+
+// TestTakenOut: records of a boot that were taken out of the log are found, and told.
+func TestTakenOut(t *testing.T) {
+	l := crashedLab(t)
+	l.do("boot")
+	l.until("11:00")
+	l.do("shutdown")
+	l.starts("third", "12:00")
+	l.do("boot")
+	l.check(os.Chmod(l.path("wtmp"), 0o664))
+	if _, out, _ := l.try("check", l.path("wtmp")); strings.Contains(out, "boot") {
+		t.Errorf("before anything is taken out: %s", out)
+	}
+	var kept []byte
+	native := utmpx.Native()
+	for p := range slices.Chunk(l.read("wtmp"), native.Size()) {
+		if t := native.Decode(string(p)).Time.Time(); t.Before(at("10:00:30")) || t.After(at("11:30")) {
+			kept = append(kept, p...)
+		}
+	}
+	l.write("wtmp", kept)
+	status, out, _ := l.try("check", l.path("wtmp"))
+	if status != 1 || !strings.Contains(out, "warning: neither it nor a rotated file has the boot from 2026-07-01 10:02:00Z to 2026-07-01 11:00:00Z") {
+		t.Errorf("status %d: %s", status, out)
+	}
+	if out := l.do("events"); !strings.Contains(out, "2026-07-01 10:02:00  boot      as the ledger shows\n2026-07-01 11:00:00  shutdown  as the ledger shows\n2026-07-01 12:00:00  boot ") {
+		t.Errorf("the boot is no event:\n%s", out)
 	}
 }
 

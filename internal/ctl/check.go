@@ -15,7 +15,9 @@ import (
 	"strings"
 	"time"
 
+	"utmpd.dev/utmpd/internal/boots"
 	"utmpd.dev/utmpd/internal/check"
+	"utmpd.dev/utmpd/internal/config"
 	"utmpd.dev/utmpd/internal/grid"
 	"utmpd.dev/utmpd/internal/logs"
 	"utmpd.dev/utmpd/internal/recfile"
@@ -52,6 +54,7 @@ if there is a warning or an error.`,
 // checking is one run of `utmpctl check`.
 type checking struct {
 	in       call
+	cfg      config.Config
 	own      [2]string // the utmpx and the wtmpx file of this machine
 	as       string
 	show     func(file string, f check.Finding) error
@@ -70,7 +73,7 @@ func checkFiles(in call) error {
 	if err != nil {
 		return err
 	}
-	c := &checking{in: in, own: [2]string{cfg.UtmpxFile, cfg.WtmpxFile}, as: as, show: findingLine(in.stdout, in.screen())}
+	c := &checking{in: in, cfg: cfg, own: [2]string{cfg.UtmpxFile, cfg.WtmpxFile}, as: as, show: findingLine(in.stdout, in.screen())}
 	if in.set["json"] {
 		c.show = findingJSON(in.stdout)
 	}
@@ -252,8 +255,48 @@ func (c *checking) log(t target, to string, found func(check.Finding)) error {
 	l := check.NewLog(o, found)
 	err = s.scan(c.in.ctx, f.Reuse(), l)
 	l.End()
+	if err == nil && sameFile(to, c.own[1]) {
+		c.boots(found)
+	}
 	return err
 }
+
+// boots compares the boots of this machine's log, with its rotated files, with the ledger. It
+// has something to say only of what follows the first boot of the log: what is before may have
+// been rotated away.
+func (c *checking) boots(found func(check.Finding)) {
+	own := &recorder{in: c.in, cfg: c.cfg}
+	ledger := own.ledger()
+	if len(ledger) == 0 {
+		return
+	}
+	h, _, present, _ := readAll(c.in) // what cannot be read is found where that file is checked
+	if !h.Found() {
+		return
+	}
+	all, differ := boots.Amend(h.Boots(), ledger, present)
+	for _, b := range all {
+		switch {
+		case b.Lost():
+			found(check.Finding{Kind: check.LostBoot, Severity: check.Warning, At: b.From,
+				Text:   fmt.Sprintf("neither it nor a rotated file has the boot from %s to %s, which %s has", moment(b.From), moment(b.To), own.ledgerFile()),
+				Advice: "records were taken out, or an older copy came back; `utmpctl downtime` shows the boot"})
+		case b.Ledger:
+			found(check.Finding{Kind: check.LostBoot, Severity: check.Note, At: b.To,
+				Text:   fmt.Sprintf("no record tells that the boot of %s %s at %s, as %s does", moment(b.From), ended(b.End.String()), moment(b.To), own.ledgerFile()),
+				Advice: "`utmpctl boot` came too late to record that, or the record was taken out"})
+		}
+	}
+	for _, d := range differ {
+		found(check.Finding{Kind: check.OtherEnd, Severity: check.Warning, At: d.Log.To,
+			Text: fmt.Sprintf("the boot of %s %s at %s by the log, and %s at %s by %s", moment(d.Log.From), ended(d.Log.End.String()), moment(d.Log.To),
+				ended(d.Ledger.End.String()), moment(d.Ledger.To), own.ledgerFile()),
+			Advice: "the clock was wrong, or a record was changed"})
+	}
+}
+
+// moment formats a time as the other findings do.
+func moment(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05Z") }
 
 // scanned is the reading of a log.
 type scanned struct {

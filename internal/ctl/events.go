@@ -181,13 +181,14 @@ func (v *eventing) heading() error {
 // begin chooses the log and where to begin. Files that are only to be read have no log.
 func (v *eventing) begin() error {
 	var name string
+	var own *recorder
 	switch named := v.in.values["f"]; {
 	case len(named) == 0:
 		cfg, err := v.in.settings()
 		if err != nil {
 			return err
 		}
-		name = cfg.WtmpxFile
+		name, own = cfg.WtmpxFile, &recorder{in: v.in, cfg: cfg}
 	case v.follow || v.cursor != "":
 		to, err := filepath.EvalSymlinks(named[0])
 		if err != nil {
@@ -208,6 +209,9 @@ func (v *eventing) begin() error {
 		if c != nil {
 			v.stream, v.from, v.skip, v.since = s, c.Position, c.Printed, time.Time{}
 		}
+	}
+	if own != nil {
+		v.stream.Ledger = own.ledger()
 	}
 	v.silent = c == nil && v.follow && v.since.IsZero()
 	return v.keep()

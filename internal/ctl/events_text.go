@@ -26,7 +26,7 @@ func (s screen) what(e events.Event) string {
 	case events.Logout:
 		return s.logout(e)
 	case events.Boot:
-		return s.text(e.Kernel)
+		return strings.TrimPrefix(s.text(e.Kernel)+knownFrom(e), ", ")
 	case events.Crash:
 		return bounds(e) + knownFrom(e)
 	case events.Shutdown:

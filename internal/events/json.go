@@ -34,6 +34,7 @@ func (e Event) AppendJSON(b []byte, machine string) []byte {
 		o.text("known_from", string(e.By))
 	case Boot:
 		o.text("kernel", e.Kernel)
+		o.text("known_from", string(e.By))
 	case Shutdown:
 		o.text("known_from", string(e.By))
 	case Crash:

@@ -57,8 +57,12 @@ func set(from, to string) []utmpx.Record {
 }
 
 // all returns the events of records; place is a record's number.
-func all(recs ...utmpx.Record) (out []Event) {
+func all(recs ...utmpx.Record) []Event { return with(nil, recs...) }
+
+// with is all, beside a ledger.
+func with(ledger []boots.Past, recs ...utmpx.Record) (out []Event) {
 	s := NewStream()
+	s.Ledger = ledger
 	for i, r := range recs {
 		s.Add(r, func() string { return fmt.Sprint(i) }, func(e Event) { out = append(out, e) })
 	}

@@ -118,10 +118,10 @@ func TestSchemaRefuses(t *testing.T) {
 		}
 	}
 	for _, line := range []string{
-		`{"schema":1,"id":"1","event":"boot","time":"2026-07-01T08:00:00Z","machine":null,"kernel":null,"more":1}`,
-		`{"schema":2,"id":"1","event":"boot","time":"2026-07-01T08:00:00Z","machine":null,"kernel":null}`,
-		`{"schema":1,"id":"1","event":"boot","time":"2026-07-01T08:00:00+02:00","machine":null,"kernel":null}`,
-		`{"schema":1,"id":"1","event":"reboot","time":"2026-07-01T08:00:00Z","machine":null,"kernel":null}`,
+		`{"schema":1,"id":"1","event":"boot","time":"2026-07-01T08:00:00Z","machine":null,"kernel":null,"known_from":null,"more":1}`,
+		`{"schema":2,"id":"1","event":"boot","time":"2026-07-01T08:00:00Z","machine":null,"kernel":null,"known_from":null}`,
+		`{"schema":1,"id":"1","event":"boot","time":"2026-07-01T08:00:00+02:00","machine":null,"kernel":null,"known_from":null}`,
+		`{"schema":1,"id":"1","event":"reboot","time":"2026-07-01T08:00:00Z","machine":null,"kernel":null,"known_from":null}`,
 	} {
 		v, err := jsonschema.UnmarshalJSON(strings.NewReader(line))
 		if err != nil {

@@ -3,6 +3,7 @@
 package events
 
 import (
+	"fmt"
 	"strings"
 	"time"
 
@@ -18,6 +19,10 @@ const mostLines = 65536
 // makes one. What a session is, and how it ended, package sessions says; what a boot is,
 // package boots.
 type Stream struct {
+	// Ledger has boots that are over, oldest first. What the log does not tell of them is
+	// told when the record of a later boot is added.
+	Ledger []boots.Past
+
 	boots    *boots.History
 	sessions *sessions.Forward
 	firstID  map[string]string   // by line: of a login that was recorded twice, the ID of the first record
@@ -116,6 +121,7 @@ func sessionOf(r utmpx.Record) Session {
 
 // end emits the end of a session.
 func (s *Stream) end(of sessions.Session, id string, emit func(Event)) {
+	of.Amend(s.Ledger)
 	e := Event{ID: id, Kind: Logout, Time: of.To, Exact: of.Exact, Least: of.Least, Most: of.Most, Session: s.session(of.Login),
 		EndedBy: of.End, Signal: of.Exit.Termination, Status: of.Exit.Exit, By: of.By}
 	e.Shortest, e.Longest, e.Lasted = of.Lasted(of.To)
@@ -162,10 +168,14 @@ func (s *Stream) began(r utmpx.Record, ended []sessions.Session, place func() st
 	before, n := s.boots.Latest()
 	s.boots.Add(r)
 	b, now := s.boots.Latest()
+	last, lost := s.known(now > n && n > 0)
 	s.boots.Forget()
 	id := place()
-	crashed := now > n && n > 0 && before.End == boots.Open && !before.Damaged
-	if crashed {
+	switch {
+	case now == n || n == 0 || before.End != boots.Open:
+	case last.Ledger:
+		emit(endOf(last, id))
+	case !before.Damaged:
 		e := Event{ID: id + "/crash", Kind: Crash, Time: before.To, Least: before.To, Most: r.Time.Time(), By: boots.FromRecords}
 		if e.Most.Before(e.Least) {
 			e.Most = time.Time{} // the clocks do not agree
@@ -173,9 +183,47 @@ func (s *Stream) began(r utmpx.Record, ended []sessions.Session, place func() st
 		emit(e)
 	}
 	s.endAll(ended, id, emit)
+	for _, l := range lost {
+		id := fmt.Sprintf("%s/ledger/%d", id, l.From.Unix())
+		emit(Event{ID: id, Kind: Boot, Time: l.From, Exact: true, By: boots.FromLedger})
+		emit(endOf(l, id))
+	}
 	if now > n || b.Recorded != before.Recorded { // else two programs have recorded this boot
 		emit(Event{ID: id, Kind: Boot, Time: r.Time.Time(), Exact: true, Kernel: strings.Clone(r.Host)})
 	}
+}
+
+// known returns the boot before the last one with the end that the ledger knows, and those
+// between the two that only the ledger knows.
+func (s *Stream) known(another bool) (last boots.Boot, lost []boots.Boot) {
+	all := s.boots.Recent()
+	if !another || len(s.Ledger) == 0 || len(all) < 2 {
+		return last, nil
+	}
+	all = all[len(all)-2:]
+	var near []boots.Past
+	for _, p := range s.Ledger {
+		if !p.To.Before(all[0].From) && !p.To.After(all[1].From.Add(boots.Late)) {
+			near = append(near, p)
+		}
+	}
+	amended, _ := boots.Amend(all, near, nil)
+	return amended[0], amended[1 : len(amended)-1]
+}
+
+// endOf returns the end of a boot that the ledger knows.
+func endOf(b boots.Boot, id string) Event {
+	if b.End == boots.ShutDown {
+		return Event{ID: id + "/shutdown", Kind: Shutdown, Time: b.To, Exact: true, By: boots.FromLedger}
+	}
+	e := Event{ID: id + "/crash", Kind: Crash, Time: b.To, Exact: b.Exact.Known && b.Exact.Within == 0, Least: b.To, By: b.By}
+	if e.By == "" {
+		e.By = boots.FromLedger
+	}
+	if b.Exact.Known {
+		e.Most = b.To.Add(b.Exact.Within)
+	}
+	return e
 }
 
 // ended takes the record of an end of the system. Of several for one boot the first one

@@ -153,6 +153,40 @@ gap gap 08:30:00 (? to ?) 08:30:00 to 09:00:00
 	}
 }
 
+// TestLedger: what only the ledger knows is told when the next boot is, and nothing is told
+// twice.
+func TestLedger(t *testing.T) {
+	past := func(from, to string, end boots.End, within time.Duration) boots.Past {
+		return boots.Past{Boot: from, From: at(from), To: at(to), Up: at(to).Sub(at(from)), Slept: -1, End: end,
+			Exact: boots.Exactness{Known: true, Within: within}, By: boots.FromHeartbeat}
+	}
+	ledger := []boots.Past{
+		past("06:00", "07:00", boots.ShutDown, 0), // before the log begins
+		past("08:00", "09:00", boots.Crashed, time.Minute),
+		past("10:00", "11:00", boots.ShutDown, 0),
+		past("12:00", "13:00", boots.Crashed, time.Minute),
+		past("14:00", "15:00", boots.ShutDown, 0), // the log has it
+		past("16:00", "17:00", boots.ShutDown, 0), // no later boot is recorded
+	}
+	got := with(ledger, boot("08:00"), userIn("pts/0", "a", 1, "08:10"), boot("14:00"), shutdown("15:00"), boot("15:30"))
+	want := `
+0 boot 08:00:00
+1 login 08:10:00 pts/0 a 1
+2/crash crash 09:00:00 (09:00:00 to 09:01:00) by heartbeat
+2/1782893400.000000:1:pts/0 logout 09:00:00 pts/0 a 1 crash 50m0s..51m0s (09:00:00 to 09:01:00)
+2/ledger/1782900000 boot 10:00:00 by ledger
+2/ledger/1782900000/shutdown shutdown 11:00:00 by ledger
+2/ledger/1782907200 boot 12:00:00 by ledger
+2/ledger/1782907200/crash crash 13:00:00 (13:00:00 to 13:01:00) by heartbeat
+2 boot 14:00:00
+3 shutdown 15:00:00
+4 boot 15:30:00
+`
+	if diff := cmp.Diff(want, "\n"+show(got)); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
 // TestResume: a Stream that is saved and restored after each record tells the same, event
 // by event.
 func TestResume(t *testing.T) {
