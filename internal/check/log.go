@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"strings"
 	"time"
-	"unsafe"
 
 	"utmpd.dev/utmpd/internal/boots"
+	"utmpd.dev/utmpd/internal/glance"
 	"utmpd.dev/utmpd/internal/grid"
 	"utmpd.dev/utmpd/internal/session"
 	"utmpd.dev/utmpd/utmpx"
@@ -33,7 +33,7 @@ type Log struct {
 	seen    bool       // a boot's record
 	foreign run        // records of another layout in a row
 	lines   lines
-	fields  fields
+	fields  *glance.Fields
 	record  utmpx.Record
 }
 
@@ -46,7 +46,7 @@ type run struct {
 
 // NewLog checks a log. found gets each finding.
 func NewLog(o Options, found func(Finding)) *Log {
-	l := &Log{o: o, found: found, fields: fieldsOf(o.Layout)}
+	l := &Log{o: o, found: found, fields: glance.Of(o.Layout)}
 	l.lines = lines{found: found, layout: o.Layout, all: map[string]*line{}, first: true}
 	return l
 }
@@ -60,12 +60,12 @@ func (l *Log) Record(layout *utmpx.Layout, b []byte, off int64) {
 	switch {
 	case ordinary && l.o.Failed:
 		l.last = at
-	case ordinary && typ == utmpx.UserProcess && b[l.fields.user] > ' ':
+	case ordinary && typ == utmpx.UserProcess && l.fields.FirstOfUser(b) > ' ':
 		l.last = at
-		l.lines.login(l.fields.lineOf(b), l.fields.pidOf(b), at, off)
+		l.lines.login(l.fields.Line(b), l.fields.PID(b), at, off)
 	case ordinary && typ == utmpx.DeadProcess:
 		l.last = at
-		if line, pid := l.fields.lineOf(b), l.fields.pidOf(b); l.lines.logout(line, pid, at, off) {
+		if line, pid := l.fields.Line(b), l.fields.PID(b); l.lines.logout(line, pid, at, off) {
 			l.lines.alone(l.decode(layout, b), off)
 		}
 	default:
@@ -75,7 +75,7 @@ func (l *Log) Record(layout *utmpx.Layout, b []byte, off int64) {
 
 // decode returns a record that is valid until the next call.
 func (l *Log) decode(layout *utmpx.Layout, b []byte) *utmpx.Record {
-	l.record = layout.Decode(unsafe.String(unsafe.SliceData(b), len(b)))
+	l.record = layout.Decode(glance.Text(b))
 	return &l.record
 }
 

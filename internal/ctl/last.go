@@ -66,13 +66,13 @@ func showLast(in call) error {
 	out := in.outlet(fastWrite)
 	defer out.close()
 	p := v.printer(writing{out})
-	log := &sessionLog{in: in}
+	log := &sessionLog{in: in, since: v.since, until: v.until}
 	for s := range log.all() {
 		if v.wants(s) {
 			v.count(s.Login.User)
 			p.session(s)
 		}
-		if v.shown == v.most && v.most > 0 || v.past(log.back) || out.err != nil {
+		if v.shown == v.most && v.most > 0 || out.err != nil {
 			break
 		}
 	}
@@ -91,11 +91,6 @@ func showLast(in call) error {
 // gcPercent lets a command that keeps little, and forgets much, collect memory at 16 MB and
 // not at 4.
 const gcPercent = 400
-
-// past reports whether no session further back can be one that is wanted.
-func (v *listing) past(b *sessions.Backward) bool {
-	return !v.since.IsZero() && b.Before(v.since)
-}
 
 // writing is an outlet as an io.Writer.
 type writing struct{ *outlet }

@@ -20,38 +20,39 @@ import (
 // sessionLog reads the sessions of this machine's log, or of the files that a command
 // names.
 type sessionLog struct {
-	in     call
-	ledger []boots.Past
-	back   *sessions.Backward
-	record utmpx.Record     // read last; here it needs no memory of its own
-	now    sessions.Session // yielded
-	damage damages
-	failed bool // something else could not be read
+	in           call
+	since, until time.Time // sessions that were surely off then may be left out
+	ledger       []boots.Past
+	back         *sessions.Backward
+	damage       damages
+	failed       bool // something else could not be read
 }
 
-// all yields the sessions, newest first, and reads no further than the caller wants. A
-// session is overwritten once the loop goes on. What cannot be read is told at once, but
-// for damage: see err.
+// all yields the sessions, newest first, and reads no further than the caller wants, or
+// than to the last that can have been on at since. A session is overwritten once the loop
+// goes on. What cannot be read is told at once, but for damage: see err.
 func (l *sessionLog) all() iter.Seq[*sessions.Session] {
 	return func(yield func(*sessions.Session) bool) {
-		for e, err := range l.records() {
-			if l.damage.add(err) {
-				l.back.Damage()
-				continue
-			}
+		for r, err := range l.records() {
 			if err != nil {
-				l.trouble(err)
+				if !l.damage.add(err) {
+					l.trouble(err)
+				} else {
+					l.back.Damage()
+				}
 				continue
 			}
-			l.record = e.Record
-			var ok bool
-			if l.now, ok = l.back.Add(&l.record); !ok {
+			s := l.back.AddRaw(r.Layout, r.Bytes)
+			if l.back.Done() {
+				return
+			}
+			if s == nil {
 				continue
 			}
-			if l.now.End == sessions.Crash {
-				l.now.Amend(l.ledger)
+			if s.End == sessions.Crash {
+				s.Amend(l.ledger)
 			}
-			if !yield(&l.now) {
+			if !yield(s) {
 				return
 			}
 		}
@@ -80,14 +81,14 @@ func (l *sessionLog) err() error {
 }
 
 // records yields the records, newest first.
-func (l *sessionLog) records() iter.Seq2[logs.Entry, error] {
-	l.back = sessions.NewBackward(nil)
+func (l *sessionLog) records() iter.Seq2[logs.Undecoded, error] {
+	l.begin(nil)
 	if named := l.in.values["f"]; len(named) > 0 {
 		return l.named(named)
 	}
 	cfg, err := l.in.settings()
 	if err != nil {
-		return func(yield func(logs.Entry, error) bool) { yield(logs.Entry{}, err) }
+		return func(yield func(logs.Undecoded, error) bool) { yield(logs.Undecoded{}, err) }
 	}
 	own := &recorder{in: l.in, cfg: cfg}
 	l.ledger = own.ledger()
@@ -96,14 +97,19 @@ func (l *sessionLog) records() iter.Seq2[logs.Entry, error] {
 		l.failed = true
 		tell(l.in.stderr, fmt.Sprintf("who is on now is not known: %v", err))
 	} else {
-		l.back = sessions.NewBackward(on.has)
+		l.begin(on.has)
 	}
-	return logs.New(cfg.WtmpxFile, logs.Options{Reuse: true}).AllBackward(l.in.ctx)
+	return logs.New(cfg.WtmpxFile, logs.Options{}).RawBackward(l.in.ctx)
+}
+
+func (l *sessionLog) begin(alive func(*utmpx.Record) bool) {
+	l.back = sessions.NewBackward(alive)
+	l.back.Only(l.since, l.until)
 }
 
 // named yields the records of files, the last one first, through any symbolic link.
-func (l *sessionLog) named(names []string) iter.Seq2[logs.Entry, error] {
-	return func(yield func(logs.Entry, error) bool) {
+func (l *sessionLog) named(names []string) iter.Seq2[logs.Undecoded, error] {
+	return func(yield func(logs.Undecoded, error) bool) {
 		for _, name := range slices.Backward(names) {
 			to, err := filepath.EvalSymlinks(name)
 			var f *logs.File
@@ -111,18 +117,20 @@ func (l *sessionLog) named(names []string) iter.Seq2[logs.Entry, error] {
 				f, err = logs.New(to, logs.Options{}).Open(l.in.ctx, to)
 			}
 			if err != nil {
-				if !yield(logs.Entry{}, err) {
+				if !yield(logs.Undecoded{}, err) {
 					return
 				}
 				continue
 			}
-			for e, err := range f.Reuse().Backward(f.End()) {
-				if !yield(e, err) {
-					f.Close()
-					return
-				}
-			}
+			more := true
+			f.RawBackward(f.End())(func(r logs.Undecoded, err error) bool {
+				more = yield(r, err)
+				return more
+			})
 			f.Close()
+			if !more {
+				return
+			}
 		}
 	}
 }

@@ -42,7 +42,7 @@ func whoAt(in call) error {
 		return &usageError{fmt.Errorf("who: -at: %w", err), whoCommand().usage()}
 	}
 	a := &attendanceAt{in: in, at: at}
-	log := &sessionLog{in: in}
+	log := &sessionLog{in: in, since: at, until: at}
 	a.read(log)
 	switch {
 	case in.set["count"]:
@@ -68,15 +68,12 @@ func whoAt(in call) error {
 func (a *attendanceAt) read(log *sessionLog) {
 	for s := range log.all() {
 		a.take(*s)
-		if log.back.Before(a.at) {
-			break
-		}
 	}
-	if !log.back.Before(a.at) {
+	if !log.back.Done() {
 		for _, s := range log.back.Rest() {
 			a.take(s)
 		}
-		if t := log.record.Time; t.Sec > 0 {
+		if t := log.back.Time(); t.Sec > 0 {
 			a.oldest = t.Time()
 			a.before = a.at.Before(a.oldest)
 		}

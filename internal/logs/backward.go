@@ -23,16 +23,41 @@ import (
 // [utmpx.Record.Detach].
 func (l *Log) AllBackward(ctx context.Context) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
-		files, err := l.Files(ctx)
-		if err != nil && !yield(Entry{}, err) || ctx.Err() != nil {
-			return
-		}
-		if len(rotatedOf(files, l.name)) == len(files) && !yield(Entry{}, sysfile.Wrap("open", l.name, fs.ErrNotExist)) {
-			return
-		}
-		b := backward{log: l, ctx: ctx, yield: yield, left: files}
-		for len(b.left) > 0 && b.next() {
-		}
+		l.backward(ctx, func(f *File, b block, i int, err error) bool {
+			if err != nil {
+				return yield(Entry{}, err)
+			}
+			return yield(f.entry(b, i), nil)
+		})
+	}
+}
+
+// RawBackward is [Log.AllBackward] for records that are not decoded. Their bytes are
+// overwritten once the loop goes on.
+func (l *Log) RawBackward(ctx context.Context) iter.Seq2[Undecoded, error] {
+	reusing := *l
+	reusing.reuse = true
+	return func(yield func(Undecoded, error) bool) {
+		reusing.backward(ctx, func(_ *File, b block, i int, err error) bool {
+			if err != nil {
+				return yield(Undecoded{}, err)
+			}
+			return yield(b.undecoded(i), nil)
+		})
+	}
+}
+
+// backward reads all files.
+func (l *Log) backward(ctx context.Context, yield func(*File, block, int, error) bool) {
+	files, err := l.Files(ctx)
+	if err != nil && !yield(nil, block{}, 0, err) || ctx.Err() != nil {
+		return
+	}
+	if len(rotatedOf(files, l.name)) == len(files) && !yield(nil, block{}, 0, sysfile.Wrap("open", l.name, fs.ErrNotExist)) {
+		return
+	}
+	b := backward{log: l, ctx: ctx, yield: yield, left: files}
+	for len(b.left) > 0 && b.next() {
 	}
 }
 
@@ -40,16 +65,18 @@ func (l *Log) AllBackward(ctx context.Context) iter.Seq2[Entry, error] {
 type backward struct {
 	log   *Log
 	ctx   context.Context
-	yield func(Entry, error) bool
-	left  []FileInfo // to be read, oldest first
-	newer digest     // the first record of the file read last
+	yield func(f *File, b block, i int, err error) bool // the record at byte i of a block
+	left  []FileInfo                                    // to be read, oldest first
+	newer digest                                        // the first record of the file read last
 }
+
+func (b *backward) fail(err error) bool { return b.yield(nil, block{}, 0, err) }
 
 // next reads the newest file that is left, and reports whether to go on.
 func (b *backward) next() bool {
 	f, err := b.open()
 	if err != nil {
-		return b.yield(Entry{}, err) && b.ctx.Err() == nil
+		return b.fail(err) && b.ctx.Err() == nil
 	}
 	defer func() { f.Close() }()
 	if f.first != (digest{}) && f.first == b.newer && !f.Compressed() {
@@ -66,7 +93,7 @@ func (b *backward) next() bool {
 		// copy that was made before.
 		c, err := b.copyOf(f, rest)
 		if err != nil {
-			return b.yield(Entry{}, err) && b.ctx.Err() == nil
+			return b.fail(err) && b.ctx.Err() == nil
 		}
 		f.Close()
 		f, from = c, rest
@@ -114,16 +141,15 @@ func (b *backward) file(f *File, from int64) (rest int64, more bool) {
 			return rest, true
 		}
 		if err != nil {
-			more := b.yield(Entry{}, err) && b.ctx.Err() == nil
+			more := b.fail(err) && b.ctx.Err() == nil
 			if !more || !IsDamage(err) {
 				return 0, more
 			}
 			continue
 		}
 		for i := len(d.data) - d.layout.Size(); i >= 0; i -= d.layout.Size() {
-			e := f.entry(d, i)
-			rest = e.Offset
-			if !b.yield(e, nil) {
+			rest = d.off + int64(i)
+			if !b.yield(f, d, i, nil) {
 				return 0, false
 			}
 		}

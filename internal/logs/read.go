@@ -89,9 +89,7 @@ func (u Undecoded) Decode() utmpx.Record { return u.Layout.Decode(string(u.Bytes
 // loop goes on. Else it is as [File.Forward].
 func (f *File) Raw(from int64) iter.Seq2[Undecoded, error] {
 	return func(yield func(Undecoded, error) bool) {
-		was := f.reuse
-		defer func() { f.reuse = was }()
-		f.reuse = true
+		defer f.reuses()()
 		for b, err := range untilTruncated(f.blocks(from)) {
 			if err != nil {
 				if !yield(Undecoded{}, err) {
@@ -99,14 +97,47 @@ func (f *File) Raw(from int64) iter.Seq2[Undecoded, error] {
 				}
 				continue
 			}
-			size := b.layout.Size()
-			for i := 0; i < len(b.data); i += size {
-				if !yield(Undecoded{b.layout, b.data[i : i+size : i+size], b.off + int64(i)}, nil) {
+			for i := 0; i < len(b.data); i += b.layout.Size() {
+				if !yield(b.undecoded(i), nil) {
 					return
 				}
 			}
 		}
 	}
+}
+
+// RawBackward yields the records before the offset from, undecoded, the last one first.
+// It is to [File.Backward] what [File.Raw] is to [File.Forward].
+func (f *File) RawBackward(from int64) iter.Seq2[Undecoded, error] {
+	return func(yield func(Undecoded, error) bool) {
+		defer f.reuses()()
+		for b, err := range untilTruncated(f.blocksBackward(from)) {
+			if err != nil {
+				if !yield(Undecoded{}, err) {
+					return
+				}
+				continue
+			}
+			for i := len(b.data) - b.layout.Size(); i >= 0; i -= b.layout.Size() {
+				if !yield(b.undecoded(i), nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// reuses makes the blocks share their memory until the function that it returns is called.
+func (f *File) reuses() (end func()) {
+	was := f.reuse
+	f.reuse = true
+	return func() { f.reuse = was }
+}
+
+// undecoded returns the record at byte i.
+func (b *block) undecoded(i int) Undecoded {
+	n := i + b.layout.Size()
+	return Undecoded{b.layout, b.data[i:n:n], b.off + int64(i)}
 }
 
 // untilTruncated ends the blocks where the file was truncated meanwhile.

@@ -8,16 +8,20 @@ import (
 	"strings"
 	"time"
 
+	"utmpd.dev/utmpd/internal/glance"
 	"utmpd.dev/utmpd/utmpx"
 )
 
 // Backward finds the sessions of records that are added newest first. Its cost for each
-// record is constant; its memory grows with the lines seen since the last boot.
+// record is constant, and its memory bounded: of more than 65536 lines since the last boot
+// it forgets some, and says so of sessions that it may have concerned.
 type Backward struct {
 	alive func(*utmpx.Record) bool
 
 	lines  map[string]*end // of each line: the record that follows, up to the end of the boot
 	dead   map[process]*end
+	recent [256]recentLine
+	forgot bool // some of these
 	system *end // what ended the boot; nil: the log ends
 
 	here     place
@@ -25,8 +29,23 @@ type Backward struct {
 	set      *utmpx.Time  // of a NEW_TIME, if that was the record before
 	begun    [2]time.Time // when the last two boots began, the older one last
 	end      time.Time    // of the log: the time of its last record
+	last     utmpx.Time   // of the record added last
 	lastSign bool         // system waits for its last sign of life
+
+	since, until time.Time // zero: no limit
+	done         bool      // no session that is still to come can have been on at since
+	fields       *glance.Fields
+	now          Session // returned last
 }
+
+// recentLine is a short line that was looked for lately.
+type recentLine struct {
+	key  [2]uint64
+	next *end
+}
+
+// mostLines is how many lines are kept.
+const mostLines = 1 << 16
 
 // process is a process of which only a DEAD_PROCESS without a line tells.
 type process struct {
@@ -40,41 +59,165 @@ func NewBackward(alive func(*utmpx.Record) bool) *Backward {
 	return &Backward{alive: alive, lines: map[string]*end{}, dead: map[process]*end{}}
 }
 
+// Only leaves out sessions that [Session.Within] says were off from since to until, as far
+// as that shows at a glance. A zero time is no limit.
+func (b *Backward) Only(since, until time.Time) { b.since, b.until = since, until }
+
 // Add takes the record before those it has. If it is the login of a session, it returns the
 // session and true. Its strings are those of the record.
 func (b *Backward) Add(r *utmpx.Record) (s Session, ok bool) {
+	b.now.Login = *r
+	if b.add() {
+		return b.now, true
+	}
+	return s, false
+}
+
+// AddRaw is [Backward.Add] for a record that is not decoded. The session is overwritten by
+// the next call, and its strings are in the memory of p. nil is none.
+func (b *Backward) AddRaw(l *utmpx.Layout, p []byte) *Session {
+	typ, at, first := l.Peek(p)
+	ordinary := first != 0 && first != '~' && (typ == utmpx.UserProcess || typ == utmpx.DeadProcess)
+	if !ordinary || b.set != nil {
+		l.DecodeTo(&b.now.Login, glance.Text(p))
+		if b.add() {
+			return &b.now
+		}
+		return nil
+	}
+	if b.fields == nil || b.fields.Layout() != l {
+		b.fields = glance.Of(l)
+	}
+	f := b.fields
+	b.pass(at, true)
+	next := b.onRaw(p)
+	pid := f.PID(p)
+	if typ == utmpx.DeadProcess || f.FirstOfUser(p) == 0 {
+		next.logout(typ, at, pid, f.Exit(p), f.Host(p))
+		b.keep(next)
+		return nil
+	}
+	user := f.User(p)
+	who := process{pid: pid}
+	if len(b.dead) > 0 {
+		who.id = f.ID(p)
+	}
+	e, between, ok := b.endOf(next, at, who, user)
+	if ok {
+		l.DecodeTo(&b.now.Login, glance.Text(p))
+		b.finish(e, between)
+	}
+	next.replaced(at, pid, user)
+	b.keep(next)
+	if ok {
+		return &b.now
+	}
+	return nil
+}
+
+// add takes the record in now, and reports whether now is a session.
+func (b *Backward) add() (ok bool) {
+	r := &b.now.Login
 	what := meaningOf(r)
 	b.clock(r, what)
-	b.seq++
-	if b.end.IsZero() && r.Time.Sec > 0 {
-		b.end = r.Time.Time()
-	}
-	if b.lastSign && what.alive() {
-		b.system.life, b.lastSign = r.Time, false
-	}
+	b.pass(r.Time, what.alive())
 	switch what {
 	case login:
-		return b.login(r)
+		next := b.on(r.Line)
+		e, between, ok := b.endOf(next, r.Time, process{r.PID, r.ID}, r.User)
+		if ok {
+			b.finish(e, between)
+		}
+		next.replaced(r.Time, r.PID, r.User)
+		b.keep(next)
+		return ok
 	case logout:
-		b.keep(r.Line, logoutOf(r))
+		next := b.on(r.Line)
+		next.logout(r.Type, r.Time, r.PID, r.Exit, r.Host)
+		b.keep(next)
 	case vacant:
-		b.keep(r.Line, nextOf(r, what))
+		next := b.on(r.Line)
+		next.replaced(r.Time, r.PID, "")
+		b.keep(next)
 	case lineless:
-		e := logoutOf(r)
-		e.seq, e.place = b.seq, b.here
-		b.dead[process{r.PID, strings.Clone(r.ID)}] = &e
+		b.lineless(r)
 	case boot, ended:
 		e := systemOf(r, what)
 		e.place = b.here
 		b.system, b.lastSign = &e, what == boot
 		if what == boot {
 			b.begun = [2]time.Time{r.Time.Time(), b.begun[0]}
+			b.done = !b.since.IsZero() && b.Before(b.since)
 		}
-		clear(b.lines)
-		clear(b.dead)
+		b.lines, b.dead, b.forgot = map[string]*end{}, map[process]*end{}, false
+		b.recent = [len(b.recent)]recentLine{}
 	}
-	return s, false
+	return false
 }
+
+// pass counts a record, and takes it as a sign of life if it is one.
+func (b *Backward) pass(at utmpx.Time, alive bool) {
+	b.seq++
+	b.last = at
+	if b.end.IsZero() && at.Sec > 0 {
+		b.end = at.Time()
+	}
+	if b.lastSign && alive {
+		b.system.system.life, b.lastSign = at, false
+	}
+}
+
+func (b *Backward) lineless(r *utmpx.Record) {
+	if len(b.dead) >= mostLines {
+		clear(b.dead)
+		b.forgot = true
+	}
+	e := logoutOf(r)
+	b.keep(&e)
+	b.dead[process{r.PID, strings.Clone(r.ID)}] = &e
+}
+
+// onRaw is on for the line of a record that is not decoded.
+func (b *Backward) onRaw(p []byte) *end {
+	key, short := b.fields.ShortLine(p)
+	if !short {
+		return b.on(b.fields.Line(p))
+	}
+	const odd = 0x9e3779b97f4a7c15 // spreads what differs over the upper bits
+	r := &b.recent[(key[0]*odd^key[1])*odd>>56]
+	if r.next == nil || r.key != key {
+		next := b.on(b.fields.Line(p))
+		r.key, r.next = key, next
+	}
+	return r.next
+}
+
+// on returns what follows on a line. It has no ending if nothing is known.
+func (b *Backward) on(line string) *end {
+	if e := b.lines[line]; e != nil {
+		return e
+	}
+	if len(b.lines) >= mostLines {
+		b.forget()
+	}
+	e := new(end)
+	b.lines[strings.Clone(line)] = e
+	return e
+}
+
+// forget makes room. What follows a login is worth less than an end whose login is still to
+// come.
+func (b *Backward) forget() {
+	maps.DeleteFunc(b.lines, func(_ string, e *end) bool { return e.by == Replaced })
+	if len(b.lines) > mostLines/2 {
+		clear(b.lines)
+	}
+	b.recent = [len(b.recent)]recentLine{}
+	b.forgot = true
+}
+
+// keep notes where an end is.
+func (b *Backward) keep(e *end) { e.seq, e.place = b.seq, b.here }
 
 // Damage notes that the log is damaged before the records that it has.
 func (b *Backward) Damage() {
@@ -98,13 +241,20 @@ func (b *Backward) Before(t time.Time) bool {
 	return true
 }
 
+// Done reports whether all sessions that are still to come ended before the beginning of
+// what [Backward.Only] asks for.
+func (b *Backward) Done() bool { return b.done }
+
+// Time returns the time of the record added last.
+func (b *Backward) Time() utmpx.Time { return b.last }
+
 // Rest returns the sessions whose logins are before the first record: their logouts have no
 // login. It is called after the last record.
 func (b *Backward) Rest() []Session {
 	var all []Session
 	for _, line := range slices.Sorted(maps.Keys(b.lines)) {
 		if e := b.lines[line]; e.by != Replaced {
-			all = append(all, orphan(utmpx.Record{Line: line, PID: e.pid}, e))
+			all = append(all, orphan(utmpx.Record{Line: line, PID: e.pid}, *e))
 		}
 	}
 	return all
@@ -133,35 +283,50 @@ func (b *Backward) jumped() {
 	}
 }
 
-// keep notes the end of the session before on a line.
-func (b *Backward) keep(line string, e end) {
-	e.seq, e.place = b.seq, b.here
-	if was := b.lines[line]; was != nil {
-		*was = e
-		return
+// endOf returns the end of a login before which next follows on its line, and what was read
+// in between. ok is false if the login is that of a session which is known already, or
+// which is left out.
+func (b *Backward) endOf(next *end, at utmpx.Time, p process, user string) (e *end, between place, ok bool) {
+	if e = next; e.by == "" {
+		e = nil
 	}
-	first := e // e itself stays off the heap
-	b.lines[strings.Clone(line)] = &first
-}
-
-func (b *Backward) login(r *utmpx.Record) (s Session, ok bool) {
-	e := b.lines[r.Line]
-	if d := b.dead[process{r.PID, r.ID}]; d != nil && (e == nil || d.seq > e.seq) {
-		e = d
+	if len(b.dead) > 0 {
+		if d := b.dead[p]; d != nil && (e == nil || d.seq > e.seq) {
+			e = d
+		}
 	}
+	lost := e == nil && b.forgot
 	if e == nil {
 		e = b.system
 	}
-	between := b.here
+	between = b.here
 	if e != nil {
 		between = e.place.to(b.here)
 	}
-	if e == nil || !e.repeats(r, between) {
-		s, ok = finish(r, e, between), true
-		b.present(&s, r)
+	if lost {
+		between.holes++
 	}
-	b.keep(r.Line, nextOf(r, login))
-	return s, ok
+	ok = e == nil || !e.repeats(at, p.pid, user, between) && !b.off(at, e, between)
+	return e, between, ok
+}
+
+// off reports whether a session is to be left out: it ended at a time that is known, by a
+// clock that was not set.
+func (b *Backward) off(at utmpx.Time, e *end, between place) bool {
+	if b.since.IsZero() && b.until.IsZero() || between != (place{}) || !e.exactly() {
+		return false
+	}
+	from, to := at.Time(), e.at.Time()
+	if to.Before(from) {
+		return false
+	}
+	return !b.until.IsZero() && from.After(b.until) || !to.After(b.since) && b.since.After(from)
+}
+
+// finish makes now the session of its login.
+func (b *Backward) finish(e *end, between place) {
+	finish(&b.now, e, between)
+	b.present(&b.now, &b.now.Login)
 }
 
 // present says of a session without an end whether it is on now.

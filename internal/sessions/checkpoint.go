@@ -89,6 +89,5 @@ func IsLogin(r *utmpx.Record) bool { return meaningOf(r) == login }
 
 // Orphan returns the session of a logout whose login is not known. It has no From.
 func Orphan(r *utmpx.Record) Session {
-	e := logoutOf(r)
-	return orphan(*r, &e)
+	return orphan(*r, logoutOf(r))
 }

@@ -51,7 +51,7 @@ func (f *Forward) Add(r *utmpx.Record) []Session {
 	case logout:
 		f.close(f.open[r.Line], logoutOf(r))
 	case vacant:
-		f.close(f.open[r.Line], nextOf(r, what))
+		f.close(f.open[r.Line], nextOf(r, ""))
 	case lineless:
 		for _, o := range sorted(f.by[process{r.PID, r.ID}]) {
 			f.close(o, logoutOf(r))
@@ -86,7 +86,8 @@ func (f *Forward) Damage() {
 func (f *Forward) Open() []Session {
 	var all []Session
 	for _, o := range sorted(f.open) {
-		s := finish(&o.login, nil, o.place.to(f.here))
+		s := Session{Login: o.login}
+		finish(&s, nil, o.place.to(f.here))
 		if s.End == Open {
 			if s.open(s.From); f.ended >= o.seq {
 				s.open(f.end)
@@ -113,8 +114,8 @@ func (f *Forward) clock(r *utmpx.Record, what meaning) {
 
 func (f *Forward) login(r *utmpx.Record) {
 	if o := f.open[r.Line]; o != nil {
-		e := nextOf(r, login)
-		if e.repeats(&o.login, o.place.to(f.here)) {
+		e := nextOf(r, r.User)
+		if e.repeats(o.login.Time, o.login.PID, o.login.User, o.place.to(f.here)) {
 			f.remove(o)
 		} else {
 			f.close(o, e)
@@ -137,7 +138,8 @@ func (f *Forward) close(o *begun, e end) {
 	if o == nil {
 		return
 	}
-	f.done = append(f.done, finish(&o.login, &e, o.place.to(f.here)))
+	f.done = append(f.done, Session{Login: o.login})
+	finish(&f.done[len(f.done)-1], &e, o.place.to(f.here))
 	f.remove(o)
 }
 
@@ -154,7 +156,7 @@ func (f *Forward) remove(o *begun) {
 func (f *Forward) system(r *utmpx.Record, what meaning) {
 	e := systemOf(r, what)
 	if what == boot {
-		e.life = f.life
+		e.system.life = f.life
 	}
 	for _, o := range sorted(f.open) {
 		f.close(o, e)

@@ -3,6 +3,7 @@
 package sessions
 
 import (
+	"strings"
 	"time"
 
 	"utmpd.dev/utmpd/internal/boots"
@@ -74,14 +75,19 @@ type end struct {
 	at     utmpx.Time
 	pid    int32
 	exit   utmpx.Exit
-	within time.Duration   // of Utmpd: the session ended up to that much earlier
-	exact  boots.Exactness // of a crash that is recorded
-	source boots.Source    // of a crash
-	booted bool            // it is the record of a boot, before which no end is recorded
-	life   utmpx.Time      // of booted: the last sign of life before it; zero: none
-	seq    int             // the number of its record in the reading
+	within time.Duration // of Utmpd: the session ended up to that much earlier
+	system *systemEnd    // of a crash
+	seq    int           // the number of its record in the reading
 	place  place
 	user   name // of by Replaced by a login
+}
+
+// systemEnd is what more is known of a crash.
+type systemEnd struct {
+	exact  boots.Exactness // if it is recorded
+	source boots.Source
+	booted bool       // it is the record of a boot, before which no end is recorded
+	life   utmpx.Time // of booted: the last sign of life before it; zero: none
 }
 
 // place is what was read until a record.
@@ -102,42 +108,52 @@ type name struct {
 	n    int
 }
 
-func nameOf(s string) (n name) {
-	n.n = len(s)
-	copy(n.text[:], s)
-	return n
+func (n *name) is(s string) bool { return string(n.text[:n.n]) == s[:min(len(s), len(n.text))] }
+
+// logout makes e the end that a logout's record tells.
+func (e *end) logout(typ utmpx.Type, at utmpx.Time, pid int32, exit utmpx.Exit, host string) {
+	e.by, e.at, e.pid, e.exit, e.within, e.user.n = Logout, at, pid, exit, 0, 0
+	if typ != utmpx.DeadProcess {
+		return
+	}
+	if exit.Termination != 0 {
+		e.by = Killed
+	}
+	if host != "" {
+		if within, ours := session.ParseMark(utmpx.Record{Type: typ, Host: host}); ours {
+			e.by, e.within = Utmpd, within
+		}
+	}
 }
 
 // logoutOf returns the end that a logout's record tells.
-func logoutOf(r *utmpx.Record) end {
-	e := end{by: Logout, at: r.Time, pid: r.PID, exit: r.Exit}
-	if r.Type != utmpx.DeadProcess {
-		return e
-	}
-	if within, ours := session.ParseMark(*r); ours {
-		e.by, e.within = Utmpd, within
-	} else if r.Exit.Termination != 0 {
-		e.by = Killed
-	}
+func logoutOf(r *utmpx.Record) (e end) {
+	e.logout(r.Type, r.Time, r.PID, r.Exit, r.Host)
 	return e
 }
 
-// nextOf returns the end of a session that the next record of its line shows.
-func nextOf(r *utmpx.Record, what meaning) end {
-	e := end{by: Replaced, at: r.Time, pid: r.PID}
-	if what == login {
-		e.user = nameOf(r.User)
-	}
+// replaced makes e the end of a session that the next record of its line shows. user is
+// that of a login.
+func (e *end) replaced(at utmpx.Time, pid int32, user string) {
+	e.by, e.at, e.pid, e.exit, e.within = Replaced, at, pid, utmpx.Exit{}, 0
+	e.user.n = copy(e.user.text[:], user)
+}
+
+// nextOf returns the end of a session that the next record of its line shows. user is that
+// of a login.
+func nextOf(r *utmpx.Record, user string) (e end) {
+	e.replaced(r.Time, r.PID, user)
 	return e
 }
 
 // systemOf returns the end of all sessions that a record of the system tells.
 func systemOf(r *utmpx.Record, what meaning) end {
 	if what == boot {
-		return end{by: Crash, at: r.Time, source: boots.FromRecords, booted: true}
+		return end{by: Crash, at: r.Time, system: &systemEnd{source: boots.FromRecords, booted: true}}
 	}
 	if exact, by, ok := boots.ParseCrash(*r); ok {
-		return end{by: Crash, at: r.Time, exact: exact, source: by}
+		by = boots.Source(strings.Clone(string(by))) // the record is overwritten
+		return end{by: Crash, at: r.Time, system: &systemEnd{exact: exact, source: by}}
 	}
 	return end{by: Shutdown, at: r.Time}
 }
@@ -147,9 +163,20 @@ const again = 2 * time.Second
 
 // repeats reports whether a login and the next record of its line are one login that was
 // recorded twice, as by a program and by PAM.
-func (e *end) repeats(r *utmpx.Record, between place) bool {
-	return e.by == Replaced && e.pid == r.PID && between.holes == 0 && e.user.n > 0 &&
-		e.at.Time().Sub(r.Time.Time()).Abs() <= again && e.user == nameOf(r.User)
+func (e *end) repeats(at utmpx.Time, pid int32, user string, between place) bool {
+	return e.by == Replaced && e.pid == pid && between.holes == 0 && e.user.n > 0 &&
+		e.at.Time().Sub(at.Time()).Abs() <= again && e.user.is(user)
+}
+
+// exactly reports whether a session ended at the time of the record.
+func (e *end) exactly() bool {
+	switch e.by {
+	case Logout, Killed, Shutdown:
+		return true
+	case Utmpd:
+		return e.within == 0
+	}
+	return false
 }
 
 // owns reports whether a logout is surely that of a login, though records between them are
@@ -162,28 +189,30 @@ func (e *end) owns(r *utmpx.Record) bool {
 	return false
 }
 
-// finish returns the session of a login with that end, which is nil if there is none.
-func finish(r *utmpx.Record, e *end, between place) Session {
-	s := Session{Login: *r, From: r.Time.Time(), Stepped: between.stepped, Jumped: between.jumps > 0}
+// finish makes s the session of its login with that end, which is nil if there is none.
+func finish(s *Session, e *end, between place) {
+	r := &s.Login
+	s.From, s.End, s.To, s.Exact, s.Least, s.Most = r.Time.Time(), Open, time.Time{}, false, time.Time{}, time.Time{}
+	s.Exit, s.By, s.Stepped, s.Jumped = utmpx.Exit{}, "", between.stepped, between.jumps > 0
 	if e == nil {
-		if s.End = Open; between.holes > 0 {
+		if between.holes > 0 {
 			s.End, s.Least = Unknown, s.From
 		}
-		return s
+		return
 	}
 	s.End, s.To, s.Least = e.by, e.at.Time(), s.From
 	switch {
 	case between.holes > 0 && !e.owns(r):
 		s.End, s.Most = Unknown, s.To
-	case e.booted:
-		s.By, s.Most = e.source, s.To
-		if s.To = e.life.Time(); e.life == (utmpx.Time{}) || s.To.Before(s.From) {
+	case e.system != nil && e.system.booted:
+		s.By, s.Most = e.system.source, s.To
+		if s.To = e.system.life.Time(); e.system.life == (utmpx.Time{}) || s.To.Before(s.From) {
 			s.To = s.From
 		}
 		s.Least = s.To
 	case e.by == Crash:
-		s.By = e.source
-		s.crashed(s.To, e.exact)
+		s.By = e.system.source
+		s.crashed(s.To, e.system.exact)
 	case e.by == Replaced:
 		s.Most = s.To
 	case e.within > 0:
@@ -195,7 +224,6 @@ func finish(r *utmpx.Record, e *end, between place) Session {
 		s.Exit, s.Exact, s.Least, s.Most = e.exit, true, s.To, s.To
 	}
 	s.agree()
-	return s
 }
 
 // open notes that the session was still on when the log ended.
@@ -217,8 +245,9 @@ func (s *Session) agree() {
 }
 
 // orphan returns the session of a logout whose login the log lacks.
-func orphan(r utmpx.Record, e *end) Session {
-	s := finish(&r, e, place{})
+func orphan(r utmpx.Record, e end) Session {
+	s := Session{Login: r}
+	finish(&s, &e, place{})
 	s.From = time.Time{}
 	return s
 }
