@@ -248,7 +248,7 @@ func (ev Evidence) completed(p Past, v Verdict) Past {
 		all = all[:n-1]
 	}
 	i := len(all) - 1
-	for i >= 0 && !p.is(all[i]) && !p.longer(all[i]) {
+	for i >= 0 && !ev.hasAs(p, all[i]) {
 		i--
 	}
 	if i < 0 {
@@ -270,4 +270,14 @@ func (ev Evidence) completed(p Past, v Verdict) Past {
 		p.goesOn(p.To.Sub(to))
 	}
 	return p
+}
+
+// hasAs reports whether the log has p as b. One of two boots within minutes may be
+// missing in the log, so the other's record is not p's.
+func (ev Evidence) hasAs(p Past, b Boot) bool {
+	all := ev.known()
+	if i, _ := nearest(all, b); i >= 0 {
+		return all[i].Same(p)
+	}
+	return p.longer(b)
 }
