@@ -382,20 +382,25 @@ func length(d time.Duration, known bool) string {
 	if !known {
 		return "unknown"
 	}
+	return string(appendLength(make([]byte, 0, 16), d))
+}
+
+// appendLength appends what length returns.
+func appendLength(b []byte, d time.Duration) []byte {
 	s := int64(d.Round(time.Second) / time.Second)
 	switch {
 	case s >= 86400:
-		return inUnits(s/86400, 'd', s%86400/3600, 'h')
+		return appendUnits(b, s/86400, 'd', s%86400/3600, 'h')
 	case s >= 3600:
-		return inUnits(s/3600, 'h', s%3600/60, 'm')
+		return appendUnits(b, s/3600, 'h', s%3600/60, 'm')
 	case s >= 60:
-		return inUnits(s/60, 'm', s%60, 's')
+		return appendUnits(b, s/60, 'm', s%60, 's')
 	}
-	return strconv.FormatInt(s, 10) + "s"
+	return append(strconv.AppendInt(b, s, 10), 's')
 }
 
-// inUnits formats a duration in two units, the smaller one in two digits.
-func inUnits(n int64, unit byte, m int64, smaller byte) string {
-	b := append(strconv.AppendInt(make([]byte, 0, 16), n, 10), unit)
-	return string(append(b, byte('0'+m/10), byte('0'+m%10), smaller))
+// appendUnits appends a duration in two units, the smaller one in two digits.
+func appendUnits(b []byte, n int64, unit byte, m int64, smaller byte) []byte {
+	b = append(strconv.AppendInt(b, n, 10), unit)
+	return append(b, byte('0'+m/10), byte('0'+m%10), smaller)
 }

@@ -50,15 +50,18 @@ type listing struct {
 	in           call
 	most         int // 0: all
 	since, until time.Time
+	of           wanted
 	endings      map[sessions.Ending]bool // empty: all
 	now          time.Time
 
 	shown int
 	users map[string]*int
+	user  string // counted last
+	n     *int
 }
 
 func showLast(in call) error {
-	v := &listing{in: in, now: in.on.now(), endings: map[sessions.Ending]bool{}, users: map[string]*int{}}
+	v := &listing{in: in, of: in.wanted(), now: in.on.now(), endings: map[sessions.Ending]bool{}, users: map[string]*int{}}
 	if err := v.options(); err != nil {
 		return &usageError{fmt.Errorf("last: %w", err), lastCommand().usage()}
 	}
@@ -145,23 +148,35 @@ func (v *listing) wants(s *sessions.Session) bool {
 			return false
 		}
 	}
-	return v.in.of(s)
+	return v.of.has(s)
 }
 
-// of reports whether a session is of the users, lines and hosts that the call names.
-func (c call) of(s *sessions.Session) bool {
-	named := func(option string, is func(string) bool) bool {
-		names := c.values[option]
+// wanted is whose sessions a call names.
+type wanted struct {
+	users, lines, hosts []string
+	names               []string // users or lines
+	all                 bool
+}
+
+func (c call) wanted() wanted {
+	w := wanted{users: c.values["user"], lines: c.values["line"], hosts: c.values["host"], names: c.args}
+	w.all = len(w.users)+len(w.lines)+len(w.hosts)+len(w.names) == 0
+	return w
+}
+
+// has reports whether a session is of the users, lines and hosts that the call names.
+func (w *wanted) has(s *sessions.Session) bool {
+	if w.all {
+		return true
+	}
+	named := func(names []string, is func(string) bool) bool {
 		return len(names) == 0 || slices.ContainsFunc(names, is)
 	}
-	line := func(name string) bool {
-		name = strings.TrimPrefix(name, "/dev/")
-		return name == s.Login.Line || "tty"+name == s.Login.Line
-	}
+	line := func(name string) bool { return name == s.Login.Line || "tty"+name == s.Login.Line }
 	user := func(name string) bool { return name == s.Login.User }
-	return named("user", user) && named("line", line) &&
-		named("host", func(name string) bool { return name == s.Login.Host || name == address(s) }) &&
-		(len(c.args) == 0 || slices.ContainsFunc(c.args, func(name string) bool { return user(name) || line(name) }))
+	return named(w.users, user) && named(w.lines, line) &&
+		named(w.hosts, func(name string) bool { return name == s.Login.Host || name == address(s) }) &&
+		named(w.names, func(name string) bool { return user(name) || line(name) })
 }
 
 // address returns the host's address; "" if there is none.
@@ -217,12 +232,14 @@ func (c *counts) end() error {
 // count counts a session of a user.
 func (v *listing) count(user string) {
 	v.shown++
-	n := v.users[user]
-	if n == nil {
-		n = new(int)
-		v.users[strings.Clone(user)] = n // assigning would keep this user's bytes, which are overwritten
+	if v.n == nil || v.user != user {
+		if v.n = v.users[user]; v.n == nil {
+			v.n = new(int)
+			v.users[strings.Clone(user)] = v.n // assigning would keep this user's bytes, which are overwritten
+		}
+		v.user = strings.Clone(user)
 	}
-	*n++
+	*v.n++
 }
 
 // byCount returns the users, those with most sessions first.

@@ -5,7 +5,6 @@ package ctl
 import (
 	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	"utmpd.dev/utmpd/internal/sessions"
@@ -19,7 +18,6 @@ type sessionTable struct {
 	t     *table
 	long  bool // there is room for how long each lasted
 	clock days
-	cells []string
 }
 
 // roomy is the width from which the table says how long each session lasted.
@@ -37,25 +35,23 @@ func newSessionTable(v *listing, s screen, w io.Writer) *sessionTable {
 }
 
 func (t *sessionTable) session(s *sessions.Session) {
-	cells := t.cells[:0]
-	if t.t.widths == nil {
-		cells = make([]string, 0, len(t.t.cols)) // the table keeps them
+	row := &t.t.now
+	row.reset()
+	for _, v := range [...]string{s.Login.User, s.Login.Line, hostOrAddress(s)} {
+		row.text = t.s.appendText(row.text, v)
+		row.end()
 	}
-	cells = append(cells, t.text(s.Login.User), t.text(s.Login.Line), t.text(hostOrAddress(s)),
-		t.clock.full(s.From), t.to(s))
+	row.text = t.clock.appendFull(row.text, s.From)
+	row.end()
+	row.text = t.appendTo(row.text, s)
+	row.end()
 	if t.long {
-		cells = append(cells, t.lasted(s))
+		row.text = t.appendLasted(row.text, s)
+		row.end()
 	}
-	t.cells = append(cells, endedBy(s))
-	t.t.row(t.cells...)
-}
-
-// text returns a printable text. What the table keeps has memory of its own.
-func (t *sessionTable) text(v string) string {
-	if t.t.widths == nil {
-		v = strings.Clone(v)
-	}
-	return t.s.text(v)
+	row.text = append(row.text, endedBy(s)...)
+	row.end()
+	t.t.add()
 }
 
 func hostOrAddress(s *sessions.Session) string {
@@ -65,35 +61,35 @@ func hostOrAddress(s *sessions.Session) string {
 	return address(s)
 }
 
-// to says when a session ended: with the day, if that is another than it began.
-func (t *sessionTable) to(s *sessions.Session) string {
+// appendTo says when a session ended: with the day, if that is another than it began.
+func (t *sessionTable) appendTo(b []byte, s *sessions.Session) []byte {
 	switch {
 	case s.End == sessions.StillOn:
-		return "still on"
+		return append(b, "still on"...)
 	case s.To.IsZero():
-		return "-"
+		return append(b, '-')
 	case s.End == sessions.Replaced, s.End == sessions.Unknown:
-		return t.clock.short("< ", s.To, s.From)
+		b = append(b, "< "...)
 	case s.End == sessions.Crash && !s.Exact:
-		return t.clock.short("> ", s.To, s.From)
+		b = append(b, "> "...)
 	}
-	return t.clock.short("", s.To, s.From)
+	return t.clock.appendShort(b, s.To, s.From)
 }
 
-// lasted says how long a session lasted.
-func (t *sessionTable) lasted(s *sessions.Session) string {
+// appendLasted says how long a session lasted.
+func (t *sessionTable) appendLasted(b []byte, s *sessions.Session) []byte {
 	least, most, ok := s.Lasted(t.v.now)
 	switch {
 	case !ok:
-		return "?"
+		return append(b, '?')
 	case least == most, s.End == sessions.Utmpd && most > 0:
-		return length(most, true)
+		return appendLength(b, most)
 	case most < 0 && least == 0:
-		return "?"
+		return append(b, '?')
 	case most >= 0 && (s.End != sessions.Crash || least == 0):
-		return "< " + length(roundUp(most), true)
+		return appendLength(append(b, "< "...), roundUp(most))
 	}
-	return "> " + length(least.Truncate(time.Second), true)
+	return appendLength(append(b, "> "...), least.Truncate(time.Second))
 }
 
 // endedBy says how a session ended, and how exactly its end is known.
@@ -153,33 +149,28 @@ type days struct {
 	year        int
 }
 
-// full formats a time as short does.
-func (d *days) full(t time.Time) string {
+// appendFull appends a time as short formats it.
+func (d *days) appendFull(b []byte, t time.Time) []byte {
 	if t.IsZero() {
-		return "-"
+		return append(b, '-')
 	}
-	var space [32]byte
 	d.on(t)
-	b := append(append(space[:0], d.date...), ' ')
-	return string(d.timeOfDay(b, t))
+	return d.timeOfDay(append(append(b, d.date...), ' '), t)
 }
 
-// short formats a time without what it has in common with another one. before is put
-// before it.
-func (d *days) short(before string, t, with time.Time) string {
-	var space [32]byte
-	b := append(space[:0], before...)
+// appendShort appends a time without what it has in common with another one.
+func (d *days) appendShort(b []byte, t, with time.Time) []byte {
 	d.on(with)
 	year, s := d.year, t.Unix()
 	switch {
 	case d.start <= s && s < d.next:
-		return string(d.timeOfDay(b, t))
+		return d.timeOfDay(b, t)
 	case d.on(t) == year:
 		b = append(b, d.date[len("2006-"):]...)
 	default:
 		b = append(b, d.date...)
 	}
-	return string(d.timeOfDay(append(b, ' '), t))
+	return d.timeOfDay(append(b, ' '), t)
 }
 
 // on makes the day that of a time, and returns the year.
@@ -197,12 +188,8 @@ func (d *days) timeOfDay(b []byte, t time.Time) []byte {
 	if d.next-d.start != 24*3600 {
 		return t.Local().AppendFormat(b, time.TimeOnly) // the clocks change on that day
 	}
-	s := t.Unix() - d.start
-	for i, n := range [...]int64{s / 3600, s / 60 % 60, s % 60} {
-		if i > 0 {
-			b = append(b, ':')
-		}
-		b = append(b, byte('0'+n/10), byte('0'+n%10))
-	}
-	return b
+	s := int(t.Unix() - d.start)
+	h, m := s/3600, s/60%60
+	s %= 60
+	return append(b, byte('0'+h/10), byte('0'+h%10), ':', byte('0'+m/10), byte('0'+m%10), ':', byte('0'+s/10), byte('0'+s%10))
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -52,23 +53,40 @@ func inUTF8(getenv func(string) string) bool {
 // text returns what may be printed of a string that came from a record: control
 // characters, and what the locale cannot show, become escapes such as \x1b.
 func (s screen) text(v string) string {
-	if strings.IndexFunc(v, func(r rune) bool { return r < ' ' || r > '~' }) < 0 {
+	if printable(v) {
 		return v
 	}
-	var b strings.Builder
+	return string(s.appendText(nil, v))
+}
+
+// appendText appends what text returns.
+func (s screen) appendText(b []byte, v string) []byte {
+	if printable(v) {
+		return append(b, v...)
+	}
 	for len(v) > 0 {
 		r, n := utf8.DecodeRuneInString(v)
 		switch {
 		case r >= ' ' && r <= '~', s.unicode && r > '~' && n > 1 && unicode.IsPrint(r):
-			b.WriteString(v[:n])
+			b = append(b, v[:n]...)
 		default:
 			for _, c := range []byte(v[:n]) {
-				fmt.Fprintf(&b, `\x%02x`, c)
+				b = fmt.Appendf(b, `\x%02x`, c)
 			}
 		}
 		v = v[n:]
 	}
-	return b.String()
+	return b
+}
+
+// printable reports whether a text has nothing but printable ASCII characters.
+func printable(v string) bool {
+	for i := range len(v) {
+		if v[i] < ' ' || v[i] > '~' {
+			return false
+		}
+	}
+	return true
 }
 
 // columns returns how many columns a printable text takes.
@@ -79,7 +97,7 @@ func (s screen) columns(v string) int {
 	return runewidth.StringWidth(v)
 }
 
-func ascii(v string) bool {
+func ascii[T string | []byte](v T) bool {
 	for i := range len(v) {
 		if v[i] >= utf8.RuneSelf {
 			return false
@@ -106,14 +124,36 @@ type column struct {
 	right bool // its numbers end at one place
 }
 
+// cells are the texts of a row, one behind the other.
+type cells struct {
+	text []byte
+	ends []int
+}
+
+func (c *cells) reset() { c.text, c.ends = c.text[:0], c.ends[:0] }
+
+// end makes a cell of what was appended to the text since the last one.
+func (c *cells) end() { c.ends = append(c.ends, len(c.text)) }
+
+// of returns a cell.
+func (c *cells) of(i int) []byte {
+	from := 0
+	if i > 0 {
+		from = c.ends[i-1]
+	}
+	return c.text[from:c.ends[i]]
+}
+
 // table prints rows in columns that fit the screen. It takes the widths from the first
 // rows, so that a long table needs little memory and begins at once.
 type table struct {
 	screen
 	w      io.Writer
 	cols   []column
-	first  [][]string
-	widths []int // once known
+	first  []cells
+	widths []int  // once known
+	blank  []byte // a line of blanks
+	now    cells  // the row that is being made
 	b      []byte
 	err    error
 }
@@ -126,12 +166,23 @@ func (s screen) table(w io.Writer, cols ...column) *table {
 }
 
 // row adds a row. Cells that come from a record must have passed through text.
-func (t *table) row(cells ...string) {
+func (t *table) row(texts ...string) {
+	t.now.reset()
+	for _, v := range texts {
+		t.now.text = append(t.now.text, v...)
+		t.now.end()
+	}
+	t.add()
+}
+
+// add adds the row that was made in now.
+func (t *table) add() {
 	if t.widths != nil {
-		t.print(cells)
+		t.print(&t.now)
 		return
 	}
-	if t.first = append(t.first, cells); len(t.first) == tableFirst {
+	t.first = append(t.first, cells{bytes.Clone(t.now.text), slices.Clone(t.now.ends)})
+	if len(t.first) == tableFirst {
 		t.begin()
 	}
 }
@@ -147,21 +198,25 @@ func (t *table) flush() error {
 
 // begin chooses the widths and prints the heading and the first rows.
 func (t *table) begin() {
-	heading := make([]string, len(t.cols))
-	t.widths = make([]int, len(t.cols))
+	first := t.first
+	t.first, t.widths = nil, make([]int, len(t.cols))
+	var heading cells
 	for i, c := range t.cols {
-		heading[i] = c.name
-		for _, cells := range t.first {
-			t.widths[i] = max(t.widths[i], t.columns(cells[i]))
+		heading.text = append(heading.text, c.name...)
+		heading.end()
+		t.widths[i] = len(c.name)
+		for _, row := range first {
+			t.widths[i] = max(t.widths[i], t.columns(string(row.of(i))))
 		}
-		t.widths[i] = max(t.widths[i], len(c.name))
 	}
 	t.fit()
-	t.print(heading)
-	for _, cells := range t.first {
-		t.print(cells)
+	for _, w := range t.widths {
+		t.blank = blank(t.blank, w+gap)
 	}
-	t.first = nil
+	t.print(&heading)
+	for i := range first {
+		t.print(&first[i])
+	}
 }
 
 // gap is the space between two columns.
@@ -190,13 +245,45 @@ func (t *table) fit() {
 	}
 }
 
-func (t *table) print(cells []string) {
+func (t *table) print(row *cells) {
 	if t.err != nil {
 		return
 	}
-	b := t.b[:0]
+	b, ok := t.place(t.b[:0], row)
+	if !ok {
+		b = t.fill(t.b[:0], row)
+	}
+	t.b = append(bytes.TrimRight(b, " "), '\n')
+	_, t.err = t.w.Write(t.b)
+}
+
+// place appends a row whose cells are ASCII and not too long, as most are: it puts them on a
+// line of blanks. ok is false of another one.
+func (t *table) place(b []byte, row *cells) (_ []byte, ok bool) {
+	if !ascii(row.text) {
+		return b, false
+	}
+	b = append(b, t.blank...)
+	at, from := 0, 0
+	for i, end := range row.ends {
+		w, n := t.widths[i], end-from
+		switch {
+		case n > w:
+			return b[:0], false
+		case t.cols[i].right:
+			copy(b[at+w-n:], row.text[from:end])
+		default:
+			copy(b[at:], row.text[from:end])
+		}
+		at, from = at+w+gap, end
+	}
+	return b, true
+}
+
+// fill appends any row, and cuts what is too long and may be cut.
+func (t *table) fill(b []byte, row *cells) []byte {
 	for i, c := range t.cols {
-		cell := cells[i]
+		cell := string(row.of(i))
 		if c.least > 0 && t.width > 0 {
 			cell = t.cut(cell, t.widths[i])
 		}
@@ -208,14 +295,14 @@ func (t *table) print(cells []string) {
 		}
 		b = blank(b, gap)
 	}
-	t.b = append(bytes.TrimRight(b, " "), '\n')
-	_, t.err = t.w.Write(t.b)
+	return b
 }
 
 // blank appends n blanks.
 func blank(b []byte, n int) []byte {
-	for range n {
-		b = append(b, ' ')
+	const blanks = "                                "
+	for ; n > len(blanks); n -= len(blanks) {
+		b = append(b, blanks...)
 	}
-	return b
+	return append(b, blanks[:n]...)
 }

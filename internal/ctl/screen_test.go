@@ -3,6 +3,9 @@
 package ctl
 
 import (
+	"bytes"
+	"io"
+	"math/rand/v2"
 	"strings"
 	"testing"
 
@@ -90,5 +93,40 @@ func TestLongTable(t *testing.T) {
 	tab.row("longer", "z")
 	if err := tab.flush(); err != nil || !strings.HasSuffix(b.String(), "x  y\nlonger  z\n") {
 		t.Errorf("%v %q", err, b.String()[b.Len()-20:])
+	}
+}
+
+// TestPlace: a row that is put on a line of blanks is as one that is made cell by cell.
+func TestPlace(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	placed := 0
+	for range 20000 {
+		tab := screen{width: random.IntN(40), unicode: random.IntN(2) == 0}.table(io.Discard,
+			column{name: "A", least: 3}, column{name: "B", right: true}, column{name: "C", least: random.IntN(5)}, column{name: "D"})
+		for range 4 {
+			for range tab.cols {
+				for range random.IntN(9) {
+					tab.now.text = append(tab.now.text, []string{" ", "x", "y", "z", "ü"}[random.IntN(5)]...)
+				}
+				tab.now.end()
+			}
+			tab.add()
+			if tab.widths == nil {
+				tab.begin()
+			}
+			if random.IntN(2) == 0 {
+				tab.now.text = bytes.ReplaceAll(tab.now.text, []byte("ü"), []byte("uu"))
+			}
+			if b, ok := tab.place(nil, &tab.now); ok {
+				placed++
+				if want := tab.fill(nil, &tab.now); !bytes.Equal(b, want) {
+					t.Fatalf("%q, want %q", b, want)
+				}
+			}
+			tab.now.reset()
+		}
+	}
+	if placed == 0 {
+		t.Error("no row was placed")
 	}
 }

@@ -23,6 +23,7 @@ type pastPresence struct {
 // attendanceAt is who was on at a moment, from the log and its rotated files.
 type attendanceAt struct {
 	in     call
+	of     wanted
 	at     time.Time
 	all    []pastPresence
 	before bool // the log begins after the moment
@@ -41,7 +42,7 @@ func whoAt(in call) error {
 	if err != nil {
 		return &usageError{fmt.Errorf("who: -at: %w", err), whoCommand().usage()}
 	}
-	a := &attendanceAt{in: in, at: at}
+	a := &attendanceAt{in: in, of: in.wanted(), at: at}
 	log := &sessionLog{in: in, since: at, until: at}
 	a.read(log)
 	switch {
@@ -85,7 +86,7 @@ func (a *attendanceAt) read(log *sessionLog) {
 
 func (a *attendanceAt) take(s sessions.Session) {
 	p := s.Within(a.at, a.at)
-	if p == sessions.Off || !a.in.of(&s) {
+	if p == sessions.Off || !a.of.has(&s) {
 		return
 	}
 	s.Login = s.Login.Detach()
@@ -112,7 +113,7 @@ func (a *attendanceAt) writeTable(w io.Writer) error {
 		if user == "" {
 			user = "?"
 		}
-		t.row(user, s.text(p.Login.Line), s.text(hostOrAddress(&p.Session)), clock.full(p.From), p.certainty())
+		t.row(user, s.text(p.Login.Line), s.text(hostOrAddress(&p.Session)), string(clock.appendFull(nil, p.From)), p.certainty())
 	}
 	if err := t.flush(); err != nil {
 		return err

@@ -16,13 +16,6 @@ import (
 	"utmpd.dev/utmpd/utmpx"
 )
 
-// TimeForm is that of a time with microseconds, always in UTC.
-const TimeForm = "2006-01-02T15:04:05.000000Z"
-
-// timeFormWhole is that of a time whose microseconds are 0: most programs that write such
-// do not know them.
-const timeFormWhole = "2006-01-02T15:04:05Z"
-
 // Append appends the record as one JSON object, without a newline, and returns the extended
 // slice. The object has a field for each of the record, and some more where needed:
 //
@@ -97,15 +90,20 @@ func appendTime(b []byte, t utmpx.Time) []byte {
 	return AppendTime(b, t.Time())
 }
 
-// AppendTime appends a time as a string of JSON, in UTC.
+// AppendTime appends a time as a string of JSON, in UTC: with microseconds, unless they are
+// 0, since most programs that write such do not know them.
 func AppendTime(b []byte, t time.Time) []byte {
-	form := TimeForm
-	if t.Nanosecond() == 0 {
-		form = timeFormWhole
-	}
 	b = append(b, '"')
-	b = t.UTC().AppendFormat(b, form)
-	return append(b, '"')
+	b = t.UTC().AppendFormat(b, time.RFC3339) // the form that package time has made fast
+	usec := t.Nanosecond() / 1000
+	if t.Nanosecond() == 0 {
+		return append(b, '"')
+	}
+	b[len(b)-1] = '.' // it was the Z
+	for unit := 100_000; unit > 0; unit /= 10 {
+		b = append(b, byte('0'+usec/unit%10))
+	}
+	return append(b, 'Z', '"')
 }
 
 // Seconds of the first and the last date that RFC 3339 can express.
@@ -125,6 +123,9 @@ func dated(t utmpx.Time) bool {
 func AppendText(b []byte, name, s string) []byte {
 	b = append(b, ',', '"')
 	b = append(append(b, name...), '"', ':')
+	if plain(s) == len(s) {
+		return append(append(append(b, '"'), s...), '"')
+	}
 	if utf8.ValidString(s) {
 		return AppendString(b, s)
 	}
@@ -152,7 +153,9 @@ func appendBytes(b []byte, name, s string) []byte {
 // can be printed: all others are escapes.
 func AppendString(b []byte, s string) []byte {
 	b = append(b, '"')
-	for _, r := range s {
+	n := plain(s)
+	b = append(b, s[:n]...)
+	for _, r := range s[n:] {
 		switch {
 		case r == '"' || r == '\\':
 			b = append(b, '\\', byte(r))
@@ -163,6 +166,16 @@ func AppendString(b []byte, s string) []byte {
 		}
 	}
 	return append(b, '"')
+}
+
+// plain returns how many bytes at the beginning of s stand for themselves.
+func plain(s string) int {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+			return i
+		}
+	}
+	return len(s)
 }
 
 func appendEscape(b []byte, r rune) []byte {

@@ -5,9 +5,11 @@ package recordjson
 import (
 	"bytes"
 	"encoding/json"
+	"math/rand/v2"
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 	"unicode"
 
 	"github.com/google/go-cmp/cmp"
@@ -168,6 +170,43 @@ func BenchmarkParse(b *testing.B) {
 	for b.Loop() {
 		if _, err := Parse(line); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+func TestAppendTime(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	for i := range 100_000 {
+		at := time.Unix(random.Int64N(lastDate-firstDate)+firstDate, random.Int64N(1e9))
+		if i%2 == 0 {
+			at = time.Unix(at.Unix(), 0)
+		}
+		form := "2006-01-02T15:04:05.000000Z"
+		if at.Nanosecond() == 0 {
+			form = "2006-01-02T15:04:05Z"
+		}
+		want := `"` + at.UTC().Format(form) + `"`
+		if got := string(AppendTime(nil, at)); got != want {
+			t.Fatalf("%s, want %s", got, want)
+		}
+	}
+}
+
+// TestAppendString: a text of plain characters is as one that is looked at character by
+// character.
+func TestAppendString(t *testing.T) {
+	random := rand.New(rand.NewPCG(3, 4))
+	for range 100_000 {
+		var s string
+		for range random.IntN(6) {
+			s += []string{"a", "~", " ", `"`, `\`, "\x7f", "\n", "ü", "😀", "\u202e", "\x1b"}[random.IntN(11)]
+		}
+		var back string
+		if err := json.Unmarshal(AppendString(nil, s), &back); err != nil || back != s {
+			t.Fatalf("%q: %q, %v", s, back, err)
+		}
+		if text := string(AppendText(nil, "x", s)); text != `,"x":`+string(AppendString(nil, s)) {
+			t.Fatalf("%q: %s", s, text)
 		}
 	}
 }

@@ -57,13 +57,13 @@ type Session struct {
 }
 
 // Ended reports whether the session has surely ended.
-func (s Session) Ended() bool { return s.End != StillOn && s.End != Open }
+func (s *Session) Ended() bool { return s.End != StillOn && s.End != Open }
 
 // Lasted returns bounds for how long the session lasted. They are equal if that is known
 // exactly. most is negative if there is no upper bound; ok is false if the clocks
 // contradict each other, or the login is not known. now is the end of a session that is
 // still on.
-func (s Session) Lasted(now time.Time) (least, most time.Duration, ok bool) {
+func (s *Session) Lasted(now time.Time) (least, most time.Duration, ok bool) {
 	switch {
 	case s.From.IsZero() || s.Jumped:
 		return 0, -1, false
@@ -95,11 +95,11 @@ const (
 )
 
 // At tells whether the session was on at a moment.
-func (s Session) At(t time.Time) Presence { return s.Within(t, t) }
+func (s *Session) At(t time.Time) Presence { return s.Within(t, t) }
 
 // Within tells whether the session was on at any moment from since to until, both
 // included. A zero time is no limit.
-func (s Session) Within(since, until time.Time) Presence {
+func (s *Session) Within(since, until time.Time) Presence {
 	from, least, most := s.span()
 	switch {
 	case !until.IsZero() && from.After(until):
@@ -115,14 +115,14 @@ func (s Session) Within(since, until time.Time) Presence {
 }
 
 // doubtful reports whether the clock was set during the session.
-func (s Session) doubtful() bool { return s.Jumped || s.Stepped != 0 || s.backward() }
+func (s *Session) doubtful() bool { return s.Jumped || s.Stepped != 0 || s.backward() }
 
 // backward reports whether the session ended before it began, by its records.
-func (s Session) backward() bool { return !s.To.IsZero() && s.To.Before(s.From) }
+func (s *Session) backward() bool { return !s.To.IsZero() && s.To.Before(s.From) }
 
 // span returns when the session began, and between what it ended. If the clock was set,
 // the times of both clocks are within it.
-func (s Session) span() (from, least, most time.Time) {
+func (s *Session) span() (from, least, most time.Time) {
 	from, least, most = s.From, s.Least, s.Most
 	if s.Exact {
 		least, most = s.To, s.To
