@@ -145,6 +145,9 @@ func repairText(in call, name string, r repair.Report) {
 	if r.Backup != "" {
 		say("the old file is %s", s.text(r.Backup))
 	}
+	if r.Again {
+		say("the new file looks different without the damage, and needs another repair: run repair again")
+	}
 	if r.Writers {
 		say("a program has the old file still open: what it appends is there; restart it")
 	}
@@ -189,10 +192,11 @@ func repairJSON(in call, name string, r repair.Report) error {
 		Late      int64    `json:"late"`
 		Finished  int64    `json:"finished"`
 		Backup    *string  `json:"backup"`
+		Again     bool     `json:"again"`
 		Writers   bool     `json:"old_file_open"`
 		Notes     []string `json:"notes"`
 	}{File: name, DryRun: in.set["n"], Right: r.Right(), Records: r.Records, Damaged: r.Parts, Parts: []part{}, Bytes: r.Bytes, Torn: r.Torn,
-		Converted: r.Converted, Moved: r.Moved, Unfit: r.Unfit, Late: r.Late, Finished: r.Finished, Writers: r.Writers, Notes: append([]string{}, r.Notes...)}
+		Converted: r.Converted, Moved: r.Moved, Unfit: r.Unfit, Late: r.Late, Finished: r.Finished, Again: r.Again, Writers: r.Writers, Notes: append([]string{}, r.Notes...)}
 	if r.Layout != nil {
 		out.Layout = r.Layout.Name()
 	}

@@ -43,6 +43,7 @@ type Report struct {
 	Backup    string // its name; "" if nothing was to be done
 	Late      int64  // records that came to the old file afterwards and were taken along
 	Finished  int64  // records that an interrupted repair had left in the old file
+	Again     bool   // the new file needs another repair
 	Writers   bool   // a program may have the old file open still
 	Notes     []string
 }
@@ -77,10 +78,21 @@ func Log(ctx context.Context, name string, o Options) (Report, error) {
 			return r, sysfile.Wrap("repair", name, err)
 		}
 		if done {
+			r.Again = r.Backup != "" && again(ctx, name)
 			return r, nil
 		}
 	}
 	return r, sysfile.Wrap("repair", name, ErrBusy)
+}
+
+// again reports whether the repaired file needs another repair: of few records, what stood
+// between damage may look different without it. A part of a record at the end is a writer's
+// at work.
+func again(ctx context.Context, name string) bool {
+	l := &logRepair{ctx: ctx, name: name, dir: filepath.Dir(name), o: Options{DryRun: true}}
+	_, err := l.run()
+	l.report.Torn = 0
+	return err != nil || !l.report.Right()
 }
 
 // logRepair is one try to repair a log.

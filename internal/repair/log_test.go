@@ -3,6 +3,7 @@
 package repair
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -223,6 +224,26 @@ func TestRandomDamage(t *testing.T) {
 	}
 }
 
+// TestAgain: a new file that is damaged is to be repaired again, a part of a record at its end
+// is a writer's at work.
+func TestAgain(t *testing.T) {
+	good := encode(t, layout, 0, 12)
+	for name, c := range map[string]struct {
+		content []byte
+		want    bool
+	}{
+		"right":          {good, false},
+		"a part":         {good[:len(good)-100], false},
+		"damaged":        {slices.Concat(good[:1000], good[1100:]), true},
+		"nothing in it":  {bytes.Repeat([]byte("nothing "), 400), true},
+		"another layout": {append(slices.Clone(good), encode(t, utmpx.Glibc400LE, 0, 9)...), true},
+	} {
+		if got := again(t.Context(), write(t, "wtmp", c.content)); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
 // repairs repairs a log with that content.
 func repairs(t *testing.T, b []byte) {
 	t.Helper()
@@ -242,13 +263,17 @@ func repairs(t *testing.T, b []byte) {
 	if got != strings.Join(want, "") {
 		t.Errorf("%d bytes, want %d records: %+v", len(got), len(want), r)
 	}
-	var again Report
+	again := r
 	for range 5 {
-		if again, err = Log(t.Context(), name, options); err == nil && again.Right() {
-			return
-		}
-		if err != nil {
+		needed := again.Again
+		if again, err = Log(t.Context(), name, options); err != nil {
 			t.Fatal(err)
+		}
+		if again.Right() == needed {
+			t.Errorf("another repair is needed: %v, but %+v", needed, again)
+		}
+		if again.Right() {
+			return
 		}
 	}
 	t.Errorf("the file is still to be repaired: %+v, after %+v", again, r)
