@@ -25,7 +25,7 @@ type progress struct {
 
 // progress returns that of work on so many bytes.
 func (c call) progress(what string, total int64) *progress {
-	p := &progress{what: what, total: total, now: time.Now}
+	p := &progress{what: what, total: total, now: c.on.now}
 	if f, ok := c.stderr.(*os.File); ok && total > 0 {
 		if _, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ); err == nil {
 			p.w = c.stderr

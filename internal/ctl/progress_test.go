@@ -35,7 +35,7 @@ func TestProgressQuiet(t *testing.T) {
 	}
 	defer r.Close()
 	defer w.Close()
-	if p := (call{stderr: w}).progress("check wtmp", 1000); p.w != nil {
+	if p := (call{stderr: w, on: machine{now: time.Now}}).progress("check wtmp", 1000); p.w != nil {
 		t.Error("it shows itself in a pipe")
 	}
 	var out strings.Builder
