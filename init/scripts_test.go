@@ -71,6 +71,8 @@ func TestShutdownIsTheEnd(t *testing.T) {
 		{"sysvinit reboots", "sysv/utmpd-boot", "set -- stop", "", []string{"RUNLEVEL=6"}, "utmpctl shutdown"},
 		{"sysvinit goes to single user", "sysv/utmpd-boot", "set -- stop", "", []string{"RUNLEVEL=1"}, ""},
 		{"sysvinit stops the service", "sysv/utmpd-boot", "set -- stop", "", nil, ""},
+		{"OpenRC goes down, with sysvinit's script", "sysv/utmpd-boot", "set -- stop", "", []string{"RC_GOINGDOWN=YES", "RC_RUNLEVEL=shutdown"}, "utmpctl shutdown"},
+		{"OpenRC stops the service, with sysvinit's script", "sysv/utmpd-boot", "set -- stop", "", []string{"RC_RUNLEVEL=default"}, ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

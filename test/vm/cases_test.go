@@ -7,6 +7,7 @@ package vm
 import (
 	"fmt"
 	"os"
+	"path"
 	"regexp"
 	"strings"
 	"testing"
@@ -38,6 +39,7 @@ func (m *machine) sees(r row) {
 	m.install(r)
 	m.goesDown("shutdown -r now")
 
+	m.init = r.init
 	m.start()
 	m.ready()
 	seen.describe(r, m.describe(r))
@@ -69,7 +71,7 @@ func (m *machine) sees(r row) {
 	m.beat()
 	m.stands(there)
 	asked := time.Now().Add(m.ahead.min)
-	m.goesDown("shutdown -r now")
+	m.goesDown(r.shutdown())
 	down := time.Now().Add(m.ahead.max)
 
 	m.start()
@@ -98,13 +100,30 @@ func (m *machine) install(r row) {
 	} else {
 		m.sh("sed -i 's/ext4 defaults/ext4 %s/' /etc/fstab", r.mount)
 	}
+	if r.init != "" {
+		m.ownServices()
+	}
 	m.sh("sync")
+}
+
+// ownServices makes the agent and the getty of the serial line services of OpenRC, since
+// its init reads no inittab.
+func (m *machine) ownServices() {
+	m.t.Helper()
+	m.put("/etc/init.d/agent", 0o755, []byte("#!/sbin/openrc-run\nsupervisor=supervise-daemon\ncommand=/usr/local/sbin/agent\n"))
+	m.sh("mkdir -p /etc/conf.d && printf 'baud=115200\nterm_type=vt100\nagetty_options=-L\n' >/etc/conf.d/agetty.ttyS1")
+	m.sh("ln -s agetty /etc/init.d/agetty.ttyS1 && rc-update add agent default && rc-update add agetty.ttyS1 default")
 }
 
 // ready waits until the machine has booted and utmpd is running.
 func (m *machine) ready() {
 	m.t.Helper()
 	m.until("utmpd", "grep -q '^last heartbeat: 2' /run/utmpd/status && pgrep -x sshd && test -e /run/utmp")
+	if m.init != "" {
+		// openrc-init records the boot once everything is started.
+		for w := m.wait("the record of the boot"); !booted(m.records(wtmpFile)); w.pause() {
+		}
+	}
 	if m.systemd() {
 		// Report what failed, and leave the machine as it is.
 		if r := m.try("systemctl is-system-running --wait", nil); r.Exit != 0 {
@@ -138,14 +157,37 @@ func (m *machine) describe(r row) string {
 		m.t.Errorf("/var is on %s, mounted %s, not on %s, mounted %s", on, options, point, r.mount)
 	}
 	system := m.sh(`. /etc/os-release && echo "Debian $(cat /etc/debian_version)"`)
-	initsystem := "sysvinit " + m.sh("dpkg-query -W -f '${Version}' sysvinit-core 2>/dev/null || true")
+	return fmt.Sprintf("%s, Linux %s, %s, %s%s", system, m.sh("uname -r"), m.initSystem(r), about, r.mount)
+}
+
+// initSystem names the init that runs, and what it starts the services with.
+func (m *machine) initSystem(r row) string {
+	m.t.Helper()
 	if m.systemd() {
-		initsystem = m.sh("systemctl --version | head -1")
+		name := m.sh("systemctl --version | head -1")
 		if !strings.Contains(m.sh("systemctl --version"), "+UTMP") {
-			initsystem += " without utmp"
+			name += " without utmp"
 		}
+		return name
 	}
-	return fmt.Sprintf("%s, Linux %s, %s, %s%s", system, m.sh("uname -r"), initsystem, about, r.mount)
+	program := "init"
+	if r.init != "" {
+		program = path.Base(r.init)
+	}
+	if runs := m.sh("cat /proc/1/comm"); runs != program {
+		m.t.Errorf("process 1 is %s, not %s", runs, program)
+	}
+	version := func(name string) string {
+		return m.sh("dpkg-query -W -f '${Version}' %s 2>/dev/null || true", name)
+	}
+	switch openrc := version("openrc"); {
+	case openrc == "":
+		return "sysvinit " + version("sysvinit-core")
+	case r.init == "":
+		return "sysvinit " + version("sysvinit-core") + " with OpenRC " + openrc
+	default:
+		return program + " of OpenRC " + openrc
+	}
 }
 
 // sessionsStand kills utmpd while users are logged in, then one of their sessions, and runs

@@ -9,6 +9,7 @@
 #   debian12-systemd   vmlinuz, initrd, root.img, var.img: a machine
 #   debian13-systemd
 #   debian12-sysvinit
+#   debian12-openrc
 #
 # As in ../rootfs, this uses only the machine's apt, dpkg-deb and perl. A cached
 # image needs no network. If two runs need the same image, one builds it and the
@@ -32,14 +33,15 @@ packages() {
 	judge) echo util-linux,tcc,libc6-dev,libc-bin ;;
 	*-systemd) echo "$common,systemd-sysv,dbus,libpam-systemd" ;;
 	*-sysvinit) echo "$common,sysvinit-core,sysv-rc,initscripts,startpar,sysvinit-utils,ifupdown,inetutils-syslogd" ;;
+	*-openrc) echo "$common,sysvinit-core,openrc,initscripts,sysvinit-utils,ifupdown,inetutils-syslogd" ;;
 	esac
 }
 
 suite() {
 	case $1 in
-	judge | debian12-systemd | debian12-sysvinit) echo bookworm ;;
+	judge | debian12-systemd | debian12-sysvinit | debian12-openrc) echo bookworm ;;
 	tools | debian13-systemd) echo trixie ;;
-	*) die "unknown $1: tools, judge, debian12-systemd, debian13-systemd, debian12-sysvinit" ;;
+	*) die "unknown $1: tools, judge, debian12-systemd, debian13-systemd, debian12-sysvinit, debian12-openrc" ;;
 	esac
 }
 

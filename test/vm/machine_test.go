@@ -28,6 +28,7 @@ const patience = 10 * time.Minute
 type machine struct {
 	t     *testing.T
 	image string
+	init  string // what the kernel starts from the next boot on, if not /sbin/init
 	dir   string
 
 	pid    int           // process ID of the emulator
@@ -81,12 +82,16 @@ func (m *machine) path(name string) string { return filepath.Join(m.dir, name) }
 // guest's memory is lost with the guest.
 func (m *machine) arguments() []string {
 	share := filepath.Join(host.tools, "root/usr/share")
+	kernel := "root=/dev/vda rw console=ttyS0 quiet mitigations=off systemd.show_status=1 systemd.default_timeout_start_sec=1h"
+	if m.init != "" {
+		kernel += " init=" + m.init
+	}
 	args := []string{
 		"qemu-system-x86_64", "-L", share + "/qemu", "-L", share + "/seabios",
 		"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
 		"-machine", "q35", "-accel", "tcg,tb-size=256", "-cpu", "qemu64", "-smp", "1", "-m", "512", "-rtc", "base=utc",
 		"-kernel", m.image + "/vmlinuz", "-initrd", m.image + "/initrd",
-		"-append", "root=/dev/vda rw console=ttyS0 quiet mitigations=off systemd.show_status=1 systemd.default_timeout_start_sec=1h",
+		"-append", kernel,
 		"-serial", "file:" + m.path("console"),
 		"-chardev", "socket,id=serial,server=on,wait=off,path=" + m.path("serial"), "-serial", "chardev:serial",
 		"-device", "virtio-serial-pci",

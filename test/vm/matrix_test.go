@@ -20,22 +20,36 @@ type row struct {
 	system string // the name in images.sh
 	mount  string // the mount option of /var
 	root   bool   // /var is on the root file system, which init can write to from the start
+	init   string // the program that the kernel starts, if not /sbin/init
 }
 
 var rows = []row{
-	{"debian12-systemd", "relatime", false},
-	{"debian12-systemd", "noatime", false},
-	{"debian12-systemd", "lazytime", false},
-	{"debian13-systemd", "relatime", false},
-	{"debian12-sysvinit", "relatime", false},
-	{"debian12-sysvinit", "relatime", true},
+	{system: "debian12-systemd", mount: "relatime"},
+	{system: "debian12-systemd", mount: "noatime"},
+	{system: "debian12-systemd", mount: "lazytime"},
+	{system: "debian13-systemd", mount: "relatime"},
+	{system: "debian12-sysvinit", mount: "relatime"},
+	{system: "debian12-sysvinit", mount: "relatime", root: true},
+	{system: "debian12-openrc", mount: "relatime", root: true},
 }
 
 func (r row) name() string {
-	if r.root {
-		return r.system + "-root"
+	name := r.system
+	if r.init != "" {
+		name += "-init"
 	}
-	return r.system + "-" + r.mount
+	if r.root {
+		return name + "-root"
+	}
+	return name + "-" + r.mount
+}
+
+// shutdown is the command that makes the row's init boot again.
+func (r row) shutdown() string {
+	if r.init != "" {
+		return "openrc-shutdown -r now"
+	}
+	return "shutdown -r now"
 }
 
 // selected reports whether -run names the row.

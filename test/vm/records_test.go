@@ -59,11 +59,24 @@ func (m *machine) sessions() []utmpx.Record {
 	return s
 }
 
-func isBoot(r utmpx.Record) bool { return r.Type == utmpx.BootTime }
+// isBoot reports whether a record begins a boot. openrc-init's has another type.
+func isBoot(r utmpx.Record) bool {
+	return r.Type == utmpx.BootTime || r.Type == utmpx.RunLevel && r.User == "reboot"
+}
 
 // isShutdown reports whether a record ends a boot, as opposed to a change of the run level.
 func isShutdown(r utmpx.Record) bool {
 	return r.Type == utmpx.DownTime || r.Type == utmpx.RunLevel && r.User == "shutdown"
+}
+
+// booted reports whether a boot was recorded after the last end of one.
+func booted(rs []utmpx.Record) bool {
+	for _, r := range slices.Backward(rs) {
+		if isBoot(r) || isShutdown(r) {
+			return isBoot(r)
+		}
+	}
+	return false
 }
 
 // lastBoot returns the records from the boot before the last one up to and including the
