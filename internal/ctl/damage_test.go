@@ -53,7 +53,7 @@ func booted(when string) utmpx.Record  { return system(utmpx.BootTime, "reboot",
 func stopped(when string) utmpx.Record { return system(utmpx.RunLevel, "shutdown", when) }
 
 const (
-	restRead   = "utmpctl: every other record was read; the damage stays until the log is rotated away"
+	restRead   = "utmpctl: every other record was read; `utmpctl repair FILE` takes the damage out"
 	incomplete = "utmpctl: downtime: some files could not be read completely; see above"
 )
 

@@ -70,7 +70,7 @@ func (d *damages) err() error {
 	if n > damagesMost {
 		named = append(named, fmt.Errorf("and %d more damaged places", n-damagesMost))
 	}
-	return errors.Join(append(named, errors.New("every other record was read; the damage stays until the log is rotated away"))...)
+	return errors.Join(append(named, errors.New("every other record was read; `utmpctl repair FILE` takes the damage out"))...)
 }
 
 // past is what the log says about the last boots, and the position up to which it was read.

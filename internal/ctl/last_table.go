@@ -105,9 +105,9 @@ func endedBy(s *sessions.Session) string {
 	case sessions.Gone:
 		return "gone, no logout"
 	case sessions.Unknown:
-		return "unknown, log damaged"
+		return "log damaged"
 	case sessions.Open:
-		return "no end in the log"
+		return "the log ends"
 	}
 	if s.Exit.Exit != 0 {
 		text += fmt.Sprintf(", exit %d", s.Exit.Exit)

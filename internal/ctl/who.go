@@ -101,7 +101,7 @@ func who(in call) error {
 	}
 	a.choose()
 	switch {
-	case len(a.all) == 0 && a.trouble == nil && !a.in.set["count"] && !a.in.set["json"]:
+	case len(a.all) == 0 && a.trouble == nil && !a.in.set["count"] && !a.in.set["json"] && !a.in.set["v"]:
 		fmt.Fprintln(in.stdout, a.nobody())
 	case in.set["count"]:
 		fmt.Fprintln(in.stdout, a.count())

@@ -185,12 +185,23 @@ func (p *presence) state() string {
 func (a *attendance) explain() error {
 	s := a.in.screen()
 	var b strings.Builder
-	for _, p := range a.all {
+	for i, p := range a.all {
+		if i > 0 {
+			b.WriteByte('\n')
+		}
 		a.explainOne(&b, s, p)
 	}
-	if len(a.in.args) == 0 {
-		a.sumUp(&b, s)
+	if len(a.all) == 0 && a.trouble == nil {
+		b.WriteString(a.nobody() + "\n")
 	}
+	var more strings.Builder
+	if len(a.in.args) == 0 {
+		a.sumUp(&more, s)
+	}
+	if b.Len() > 0 && more.Len() > 0 {
+		b.WriteByte('\n')
+	}
+	b.WriteString(more.String())
 	_, err := io.WriteString(a.in.stdout, b.String())
 	return err
 }
@@ -224,7 +235,6 @@ func (a *attendance) explainOne(b *strings.Builder, s screen, p *presence) {
 	} else {
 		say("process", fmt.Sprintf("%d there", p.pid))
 	}
-	b.WriteByte('\n')
 }
 
 func (a *attendance) loginOf(p *presence) string {

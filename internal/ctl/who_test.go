@@ -321,10 +321,10 @@ func TestWhoExplains(t *testing.T) {
 			if tt.with != nil {
 				tt.with(l)
 			}
-			out := l.do("who", "-v", tt.of)
+			_, out, _ := l.try("who", "-v", tt.of)
 			for part := range strings.SplitSeq(out, "\n\n") {
 				if strings.HasPrefix(part, strings.SplitN(tt.want, "\n", 2)[0]) {
-					out = part + "\n"
+					out = strings.TrimSuffix(part, "\n") + "\n"
 					break
 				}
 			}
