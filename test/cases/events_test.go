@@ -20,8 +20,10 @@ type event struct {
 	Session string
 	User    string
 	Exact   *bool
+	Least   *time.Time `json:"time_least"`
 	Most    *time.Time `json:"time_most"`
 	Signal  *int
+	EndedBy string `json:"ended_by"`
 }
 
 // events runs utmpctl events as a collector does. next waits for an event; end has it end.
@@ -80,7 +82,7 @@ func TestEvents(t *testing.T) {
 		if e.User != "alice" {
 			continue // the witnesses
 		}
-		if e.Event != "logout" || e.Session != alice.Session || e.Exact == nil || !*e.Exact || e.Signal == nil || *e.Signal != int(syscall.SIGKILL) {
+		if e.Event != "logout" || e.EndedBy != "utmpd" || e.Session != alice.Session || e.Exact == nil || !*e.Exact || e.Signal == nil || *e.Signal != int(syscall.SIGKILL) {
 			t.Errorf("%+v, want the end of %s, exact, and the signal", e, alice.Session)
 		}
 		break
@@ -88,14 +90,18 @@ func TestEvents(t *testing.T) {
 	stop()
 	d.cmd.Process.Signal(syscall.SIGTERM)
 	await(t, "utmpd's end", func() bool { return strings.Contains(d.logged(), `msg="utmpd ended"`) })
+	alive := time.Now()
 	end(t, unseen)
 	died := time.Now()
 	w.start(t)
 	w.loggedOut(t, "pts/82")
 	next, stop = w.events(t)
 	e := next()
-	if e.User != "bob" || e.Event != "logout" || e.Session != bob.Session || e.Most == nil || e.Most.Before(died.Truncate(time.Second)) {
-		t.Errorf("%+v, want the end of %s, not before %v", e, bob.Session, died)
+	if e.User != "bob" || e.Event != "logout" || e.EndedBy != "utmpd" || e.Session != bob.Session {
+		t.Errorf("%+v, want the end of %s, by utmpd", e, bob.Session)
+	}
+	if e.Exact == nil || *e.Exact || e.Least == nil || e.Least.After(alive) || e.Most == nil || e.Most.Before(died.Truncate(time.Second)) {
+		t.Errorf("%+v, want bounds with %v and %v between them", e, alive, died)
 	}
 	stop()
 }
