@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"utmpd.dev/utmpd/internal/boots"
@@ -68,9 +67,9 @@ func downtime(in call) error {
 		}
 	}
 	ps, sum := boots.Periods(all, moments[0], moments[1], present)
-	write := writeTable
-	if in.set["json"] {
-		write = writeJSON
+	write := writeJSON
+	if !in.set["json"] {
+		write = func(w io.Writer, ps []boots.Period, sum boots.Sum) error { return writeTable(in.screen(), w, ps, sum) }
 	}
 	if err := write(in.stdout, ps, sum); err != nil {
 		return err
@@ -214,33 +213,34 @@ func endOf(p boots.Period) string {
 	return p.End.String()
 }
 
-func writeTable(w io.Writer, ps []boots.Period, s boots.Sum) error {
+func writeTable(s screen, w io.Writer, ps []boots.Period, sum boots.Sum) error {
 	if len(ps) == 0 {
 		_, err := fmt.Fprintln(w, "no boots")
 		return err
 	}
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	column := func(cell string) string { return cell + "\t" }
-	if !slices.ContainsFunc(ps, func(p boots.Period) bool { return p.Slept > 0 }) {
-		column = func(string) string { return "" }
-	}
 	zone, _ := ps[len(ps)-1].From.Local().Zone()
-	fmt.Fprintf(t, "FROM (%s)\tTO\tEND\tUP\t%sDOWN\tEXACT\n", zone, column("SUSPENDED"))
+	cols := []column{{name: "FROM (" + zone + ")"}, {name: "TO"}, {name: "END"}, {name: "UP"}, {name: "SUSPENDED"}, {name: "DOWN"}, {name: "EXACT", least: 8}}
+	used := slices.Repeat([]bool{true}, len(cols))
+	used[4] = slices.ContainsFunc(ps, func(p boots.Period) bool { return p.Slept > 0 })
+	t := s.table(w, only(cols, used)...)
+	var clock days
 	for _, p := range ps {
-		from := short(p.From)
+		from, to := short(p.From), short(p.To)
 		if !p.Recorded {
 			from += "?"
 		}
-		to := short(p.To)
-		if p.Running {
+		switch {
+		case p.Running:
 			to = ""
+		case s.width > 0 && s.width < roomy:
+			to = string(clock.appendShort(nil, p.To, p.From))
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s%s\t%s\n", from, to, endOf(p), up(p), column(slept(p)), down(p), exact(p))
+		t.row(only([]string{from, to, endOf(p), up(p), slept(p), down(p), exact(p)}, used)...)
 	}
-	if err := t.Flush(); err != nil {
+	if err := t.flush(); err != nil {
 		return err
 	}
-	return writeSum(w, s)
+	return writeSum(w, sum)
 }
 
 func writeSum(w io.Writer, s boots.Sum) error {

@@ -39,7 +39,7 @@ func lastCommand() command {
 		args: argument{name: "[NAME...]", help: "name", most: 1 << 16},
 		examples: []string{
 			"last -n 10 alice",
-			"last -ended-by utmpd -since 1.11.2026  # ghosts, and whose",
+			"last -ended-by utmpd -since 'this month'  # ghosts, and whose",
 		},
 		run: showLast,
 	}

@@ -59,7 +59,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer, on machin
 	case errors.Is(err, errFound):
 		return exitError // it was said
 	case errors.As(err, &usage):
-		fmt.Fprintf(stderr, "utmpctl: %v\n%s", usage.err, usage.help)
+		tell(stderr, usage.err)
+		fmt.Fprint(stderr, usage.help)
 		return exitUsage
 	case errors.As(err, &status):
 		return int(status)
@@ -68,10 +69,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer, on machin
 	return exitError
 }
 
-// tell prints errors and warnings, one per line.
+// tell prints errors and warnings, one per line. What is in them may come from anywhere.
 func tell(w io.Writer, what any) {
+	s := screen{unicode: inUTF8(os.Getenv)}
 	for line := range strings.SplitSeq(fmt.Sprint(what), "\n") {
-		fmt.Fprintf(w, "utmpctl: %s\n", line)
+		fmt.Fprintf(w, "utmpctl: %s\n", s.text(line))
 	}
 }
 

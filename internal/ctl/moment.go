@@ -14,7 +14,7 @@ import (
 
 // momentHelp is what a command that takes times says about them.
 const momentHelp = `T is a time: 2026-07-01, "2026-07-01 12:30", 24.11.2026, 03:00,
-yesterday, "yesterday 03:00", tuesday, "2 hours ago", 30d, 12h.`
+yesterday, "yesterday 03:00", tuesday, "this month", "2 hours ago", 12h.`
 
 // dates are the forms of a day, local.
 var dates = []string{"2006-01-02", "2.1.2006", "20060102"}

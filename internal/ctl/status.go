@@ -312,6 +312,24 @@ func (t *total) String() string {
 	return fmt.Sprintf("%s closed by utmpd in the wtmp files, since %s", count(t.sessions, "session", "sessions"), short(t.since))
 }
 
+// words returns the words of a text, those in pieces that are longer than a line has room.
+func (s screen) words(text string, room int) (all []string) {
+	for _, word := range strings.Fields(text) {
+		for s.width > 0 && room >= 2 && s.columns(word) > room {
+			n := 0
+			for i, r := range word {
+				if s.columns(word[:i]+string(r)) > room {
+					break
+				}
+				n = i + len(string(r))
+			}
+			all, word = append(all, word[:n]), word[n:]
+		}
+		all = append(all, word)
+	}
+	return all
+}
+
 // paragraph folds a text so that it fits the screen, if it can; further lines are indented
 // as the first.
 func (s screen) paragraph(head, text string) string {
@@ -319,7 +337,7 @@ func (s screen) paragraph(head, text string) string {
 	b.WriteString(head)
 	column := s.columns(head)
 	indent := strings.Repeat(" ", column)
-	for i, word := range strings.Fields(text) {
+	for i, word := range s.words(text, s.width-column) {
 		n := s.columns(word)
 		switch {
 		case i == 0:

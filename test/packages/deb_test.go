@@ -189,6 +189,15 @@ func TestReplacements(t *testing.T) {
 				d.last+"\nwtmp begins\nPriority: 5")
 			m.is("by its own name", "/usr/libexec/utmpd/utmpdump --version | cut -d' ' -f1-3; /usr/libexec/utmpd/lastb --version | cut -d' ' -f1-3",
 				"utmpdump from utmpd\nlastb from utmpd")
+			// Another last, of higher priority, is the one until somebody chooses ours.
+			if d.without == "" {
+				m.sh("printf '#!/bin/sh\\necho another\\n' >/opt/last; chmod 755 /opt/last; update-alternatives --quiet --install /usr/bin/last last /opt/last 50")
+				m.is("beside another one", "last", "another")
+				m.sh("update-alternatives --quiet --set last /usr/libexec/utmpd/last")
+				m.is("chosen", "last --version | cut -d' ' -f1-3", "last from utmpd")
+				m.sh("update-alternatives --quiet --remove last /opt/last")
+			}
+			m.is("in PATH", "PATH=/usr/libexec/utmpd:$PATH; last --version | cut -d' ' -f1-3", "last from utmpd")
 			m.sh("dpkg -r utmpd")
 			m.is("after the removal", "readlink -e /usr/bin/last || true; ls /etc/alternatives | grep -x -e last -e lastb -e utmpdump || true", d.without)
 		})
