@@ -52,7 +52,7 @@ type eventing struct {
 	silent  bool   // events are not printed: they were before it began
 	cursor  string // the file; "": none
 	machine string
-	format  func(events.Event) []byte // valid until the next call
+	format  func(*events.Event) []byte // valid until the next call
 
 	log    *logs.Log
 	stream *events.Stream
@@ -80,7 +80,8 @@ func tellEvents(in call) error {
 	defer signal.Reset(syscall.SIGPIPE)
 	v.in.ctx, v.stop = context.WithCancel(in.ctx)
 	defer v.stop()
-	v.out = v.in.outlet(atomicWrite)
+	defer collectLate()()
+	v.out = v.in.outlet(v.in.writeSize())
 	defer v.out.close()
 	err := v.run()
 	if v.out.err != nil {
@@ -130,14 +131,14 @@ func (v *eventing) options() (err error) {
 	}
 	if v.in.set["json"] {
 		var b []byte
-		v.format = func(e events.Event) []byte {
+		v.format = func(e *events.Event) []byte {
 			b = append(e.AppendJSON(b[:0], v.machine), '\n')
 			return b
 		}
 		return nil
 	}
-	s := v.in.screen()
-	v.format = func(e events.Event) []byte { return append([]byte(s.event(e)), '\n') }
+	text := eventText{screen: v.in.screen()}
+	v.format = text.line
 	return nil
 }
 
@@ -339,7 +340,7 @@ func (v *eventing) print(e events.Event) {
 	case e.Kind != events.Gap && (!v.since.IsZero() && e.Time.Before(v.since) || !v.until.IsZero() && e.Time.After(v.until)):
 		_ = v.out.add(nil)
 	default:
-		_ = v.out.add(v.format(e)) // the outlet keeps the error
+		_ = v.out.add(v.format(&e)) // the outlet keeps the error
 	}
 }
 

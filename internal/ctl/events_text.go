@@ -3,53 +3,70 @@
 package ctl
 
 import (
-	"fmt"
+	"bytes"
+	"strconv"
 	"strings"
 
 	"utmpd.dev/utmpd/internal/events"
 	"utmpd.dev/utmpd/internal/sessions"
 )
 
-// event returns an event as a line for people.
-func (s screen) event(e events.Event) string {
-	head, what := fmt.Sprintf("%s  %-8s  ", short(e.Time), e.Kind), s.what(e)
-	if s.width > 0 {
-		what = s.cut(what, max(1, s.width-len(head)))
-	}
-	return strings.TrimRight(head+what, " ")
+// eventText makes lines for people of events.
+type eventText struct {
+	screen
+	clock days
+	b     []byte
 }
 
-func (s screen) what(e events.Event) string {
+// line returns an event as a line. It is overwritten by the next one.
+func (t *eventText) line(e *events.Event) []byte {
+	b := append(t.clock.appendAny(t.b[:0], e.Time), "  "...)
+	b = append(append(b, e.Kind...), "          "[min(len(e.Kind), 8):]...)
+	head := len(b)
+	b = t.appendWhat(b, e)
+	if t.width > 0 && (!ascii(b[head:]) || len(b) > t.width) {
+		b = append(b[:head], t.cut(string(b[head:]), max(1, t.width-head))...)
+	}
+	t.b = append(bytes.TrimRight(b, " "), '\n')
+	return t.b
+}
+
+func (t *eventText) appendWhat(b []byte, e *events.Event) []byte {
 	switch e.Kind {
 	case events.Login:
-		return s.whose(e.Session) + s.from(e.Session)
+		return t.appendFrom(t.appendWhose(b, &e.Session), &e.Session)
 	case events.Logout:
-		return s.logout(e)
+		return t.appendLogout(b, e)
 	case events.Boot:
-		return strings.TrimPrefix(s.text(e.Kernel)+knownFrom(e), ", ")
+		return append(b, strings.TrimPrefix(t.text(e.Kernel)+knownFrom(e), ", ")...)
 	case events.Crash:
-		return bounds(e) + knownFrom(e)
+		return append(append(b, bounds(e)...), knownFrom(e)...)
 	case events.Shutdown:
-		return strings.TrimPrefix(knownFrom(e), ", ")
+		return append(b, strings.TrimPrefix(knownFrom(e), ", ")...)
 	case events.Clock:
-		if e.From.IsZero() {
-			return "set"
-		}
-		step := e.To.Sub(e.From)
-		if step < 0 {
-			return "set back by " + length(-step, true)
-		}
-		return "set forward by " + length(step, true)
+		return append(b, set(e)...)
 	case events.Gap:
 		if e.To.IsZero() {
-			return "records after this may be missing"
+			return append(b, "records after this may be missing"...)
 		}
-		return "records may be missing until " + short(e.To)
+		return append(append(b, "records may be missing until "...), short(e.To)...)
 	}
-	return ""
+	return b
 }
 
-func knownFrom(e events.Event) string {
+// set says how the clock was set.
+func set(e *events.Event) string {
+	if e.From.IsZero() {
+		return "set"
+	}
+	step := e.To.Sub(e.From)
+	if step < 0 {
+		return "set back by " + length(-step, true)
+	}
+	return "set forward by " + length(step, true)
+}
+
+func knownFrom(e *events.Event) string {
 	if e.By == "" {
 		return ""
 	}
@@ -57,7 +74,7 @@ func knownFrom(e events.Event) string {
 }
 
 // bounds says how much earlier or later than its time something may have happened.
-func bounds(e events.Event) string {
+func bounds(e *events.Event) string {
 	switch {
 	case e.Exact:
 		return "at this time"
@@ -69,53 +86,58 @@ func bounds(e events.Event) string {
 	return "up to " + length(e.Time.Sub(e.Least), true) + " earlier"
 }
 
-// whose says whose session it is.
-func (s screen) whose(who events.Session) string {
-	user := s.text(who.User)
-	if user == "" {
-		user = "somebody"
+// appendWhose says whose session it is.
+func (t *eventText) appendWhose(b []byte, who *events.Session) []byte {
+	if who.User == "" {
+		b = append(b, "somebody"...)
+	} else {
+		b = t.appendText(b, who.User)
 	}
-	return user + " on " + s.text(who.Line)
+	return t.appendText(append(b, " on "...), who.Line)
 }
 
-// from says where a session came from. It is last in its line, as hosts may be long.
-func (s screen) from(who events.Session) string {
+// appendFrom says where a session came from. It is last in its line, as hosts may be long.
+func (t *eventText) appendFrom(b []byte, who *events.Session) []byte {
 	if who.Host == "" {
-		return ""
+		return b
 	}
-	return ", from " + s.text(who.Host)
+	return t.appendText(append(b, ", from "...), who.Host)
 }
 
-func (s screen) logout(e events.Event) string {
-	b := s.whose(e.Session) + lasted(e)
+func (t *eventText) appendLogout(b []byte, e *events.Event) []byte {
+	b = appendLasted(t.appendWhose(b, &e.Session), e)
 	switch e.EndedBy {
 	case sessions.Logout:
 	case sessions.Killed:
-		b += fmt.Sprintf(", killed by signal %d", e.Signal)
+		b = strconv.AppendInt(append(b, ", killed by signal "...), int64(e.Signal), 10)
 	case sessions.Utmpd:
-		b += ", closed by utmpd"
+		b = append(b, ", closed by utmpd"...)
 	case sessions.Replaced:
-		b += ", replaced on its line"
+		b = append(b, ", replaced on its line"...)
 	case sessions.Unknown:
-		b += ", its end is lost"
+		b = append(b, ", its end is lost"...)
 	default:
-		b += ", by " + string(e.EndedBy)
+		b = append(append(b, ", by "...), e.EndedBy...)
 	}
-	return b + s.from(e.Session)
+	return t.appendFrom(b, &e.Session)
 }
 
-// lasted says how long a session lasted.
-func lasted(e events.Event) string {
-	least, most := length(e.Shortest, true), length(e.Longest, e.Longest >= 0)
-	switch {
-	case !e.Lasted:
-		return ""
-	case least == most:
-		return ", after " + least
-	case e.Longest < 0:
-		return ", after " + least + " or more"
-	case e.Shortest == 0:
-		return ", after " + most + " at most"
+// appendLasted says how long a session lasted.
+func appendLasted(b []byte, e *events.Event) []byte {
+	if !e.Lasted {
+		return b
 	}
-	return ", after " + least + " to " + most
+	least := length(e.Shortest, true)
+	b = append(b, ", after "...)
+	if e.Longest < 0 {
+		return append(append(b, least...), " or more"...)
+	}
+	most := length(e.Longest, true)
+	switch {
+	case least == most:
+		return append(b, least...)
+	case e.Shortest == 0:
+		return append(append(b, most...), " at most"...)
+	}
+	return append(append(append(b, least...), " to "...), most...)
 }

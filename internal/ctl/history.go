@@ -46,7 +46,10 @@ func scan(ctx context.Context, log *logs.Log, name string, h *boots.History) err
 }
 
 // damages are the damaged places of a file.
-type damages struct{ all []error }
+type damages struct {
+	first []error
+	n     int
+}
 
 // damagesMost is how many of them are named.
 const damagesMost = 10
@@ -56,19 +59,20 @@ func (d *damages) add(err error) bool {
 	if !logs.IsDamage(err) {
 		return false
 	}
-	d.all = append(d.all, err)
+	if d.n++; d.n <= damagesMost {
+		d.first = append(d.first, err)
+	}
 	return true
 }
 
 // err names the places, and what to do.
 func (d *damages) err() error {
-	n := len(d.all)
-	if n == 0 {
+	if d.n == 0 {
 		return nil
 	}
-	named := slices.Clone(d.all[:min(n, damagesMost)])
-	if n > damagesMost {
-		named = append(named, fmt.Errorf("and %d more damaged places", n-damagesMost))
+	named := slices.Clone(d.first)
+	if d.n > damagesMost {
+		named = append(named, fmt.Errorf("and %d more damaged places", d.n-damagesMost))
 	}
 	return errors.Join(append(named, errors.New("every other record was read; `utmpctl repair FILE` takes the damage out"))...)
 }

@@ -65,7 +65,7 @@ func showLast(in call) error {
 	if err := v.options(); err != nil {
 		return &usageError{fmt.Errorf("last: %w", err), lastCommand().usage()}
 	}
-	defer debug.SetGCPercent(debug.SetGCPercent(gcPercent))
+	defer collectLate()()
 	out := in.outlet(fastWrite)
 	defer out.close()
 	p := v.printer(writing{out})
@@ -91,9 +91,16 @@ func showLast(in call) error {
 	return nil
 }
 
-// gcPercent lets a command that keeps little, and forgets much, collect memory at 16 MB and
-// not at 4.
-const gcPercent = 400
+// collectLate lets a command that keeps little, and forgets much, collect memory at 16 MB
+// and not at 4; but as often as it takes to stay below 64 MB with the program. The function
+// that it returns ends that.
+func collectLate() (end func()) {
+	percent, limit := debug.SetGCPercent(400), debug.SetMemoryLimit(44<<20)
+	return func() {
+		debug.SetGCPercent(percent)
+		debug.SetMemoryLimit(limit)
+	}
+}
 
 // writing is an outlet as an io.Writer.
 type writing struct{ *outlet }

@@ -149,11 +149,16 @@ type days struct {
 	year        int
 }
 
-// appendFull appends a time as short formats it.
+// appendFull appends a time as short formats it, or that there is none.
 func (d *days) appendFull(b []byte, t time.Time) []byte {
 	if t.IsZero() {
 		return append(b, '-')
 	}
+	return d.appendAny(b, t)
+}
+
+// appendAny appends a time as short formats it.
+func (d *days) appendAny(b []byte, t time.Time) []byte {
 	d.on(t)
 	return d.timeOfDay(append(append(b, d.date...), ' '), t)
 }

@@ -37,6 +37,17 @@ const (
 	fastWrite = 64 << 10
 )
 
+// writeSize returns atomicWrite if standard output is a pipe or a socket, or not known, and
+// fastWrite if it is something else, as a file.
+func (c call) writeSize() int {
+	if f, ok := c.stdout.(*os.File); ok {
+		if info, err := f.Stat(); err == nil && info.Mode()&(os.ModeNamedPipe|os.ModeSocket) == 0 {
+			return fastWrite
+		}
+	}
+	return atomicWrite
+}
+
 // outlet returns standard output. close must be called.
 func (c call) outlet(most int) *outlet {
 	o := &outlet{ctx: c.ctx, w: c.stdout, most: most, hand: make(chan []byte), back: make(chan error, 1)}

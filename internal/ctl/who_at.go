@@ -42,6 +42,7 @@ func whoAt(in call) error {
 	if err != nil {
 		return &usageError{fmt.Errorf("who: -at: %w", err), whoCommand().usage()}
 	}
+	defer collectLate()()
 	a := &attendanceAt{in: in, of: in.wanted(), at: at}
 	log := &sessionLog{in: in, since: at, until: at}
 	a.read(log)

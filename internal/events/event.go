@@ -8,7 +8,7 @@ package events
 import (
 	"fmt"
 	"net/netip"
-	"strings"
+	"strconv"
 	"time"
 
 	"utmpd.dev/utmpd/internal/boots"
@@ -77,14 +77,22 @@ type Session struct {
 // sessionID returns the ID of the session that a login begins: its time, process and line.
 // Every byte of the line but visible ASCII is escaped.
 func sessionID(at utmpx.Time, pid int32, line string) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%d.%06d:%d:", at.Sec, at.Usec, pid)
-	for _, c := range []byte(line) {
-		if c <= ' ' || c > '~' || strings.IndexByte(`%"\`, c) >= 0 {
-			fmt.Fprintf(&b, "%%%02X", c)
+	var space [128]byte
+	b := append(strconv.AppendInt(space[:0], at.Sec, 10), '.')
+	if at.Usec >= 0 && at.Usec <= 999_999 {
+		for unit := int64(100_000); unit > 0; unit /= 10 {
+			b = append(b, byte('0'+at.Usec/unit%10))
+		}
+	} else {
+		b = fmt.Appendf(b, "%06d", at.Usec)
+	}
+	b = append(strconv.AppendInt(append(b, ':'), int64(pid), 10), ':')
+	for i := range len(line) {
+		if c := line[i]; c <= ' ' || c > '~' || c == '%' || c == '"' || c == '\\' {
+			b = fmt.Appendf(b, "%%%02X", c)
 		} else {
-			b.WriteByte(c)
+			b = append(b, c)
 		}
 	}
-	return b.String()
+	return string(b)
 }

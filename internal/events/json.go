@@ -13,7 +13,7 @@ import (
 // AppendJSON appends the event as one JSON object, without a newline, and returns the
 // extended slice. machine is the host name of the machine that the log is of, "" if
 // unknown. No control character is in it. docs/events.schema.json describes the form.
-func (e Event) AppendJSON(b []byte, machine string) []byte {
+func (e *Event) AppendJSON(b []byte, machine string) []byte {
 	o := object{append(b, `{"schema":1`...)}
 	o.string("id", e.ID)
 	o.string("event", string(e.Kind))
@@ -21,9 +21,9 @@ func (e Event) AppendJSON(b []byte, machine string) []byte {
 	o.text("machine", machine)
 	switch e.Kind {
 	case Login:
-		o.session(e.Session)
+		o.session(&e.Session)
 	case Logout:
-		o.session(e.Session)
+		o.session(&e.Session)
 		o.time("login_time", e.Session.Began)
 		o.seconds("lasted_least_seconds", e.Shortest, e.Lasted)
 		o.seconds("lasted_most_seconds", e.Longest, e.Lasted && e.Longest >= 0)
@@ -106,7 +106,7 @@ func (o *object) time(name string, t time.Time) {
 	o.b = recordjson.AppendTime(o.b, t)
 }
 
-func (o *object) bounds(e Event) {
+func (o *object) bounds(e *Event) {
 	o.name("exact")
 	o.b = strconv.AppendBool(o.b, e.Exact)
 	least, most := e.Least, e.Most
@@ -117,7 +117,7 @@ func (o *object) bounds(e Event) {
 	o.time("time_most", most)
 }
 
-func (o *object) session(s Session) {
+func (o *object) session(s *Session) {
 	if s.ID == "" {
 		o.null("session")
 	} else {

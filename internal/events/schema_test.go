@@ -100,7 +100,7 @@ func TestSchema(t *testing.T) {
 // TestSchemaRefuses: the schema is no mere formality.
 func TestSchemaRefuses(t *testing.T) {
 	s := schema(t)
-	whole := Event{ID: "1", Kind: Logout, Time: at("08:00"), Exact: true, EndedBy: sessions.Logout, Session: Session{Line: "pts/0"}}.AppendJSON(nil, "")
+	whole := (&Event{ID: "1", Kind: Logout, Time: at("08:00"), Exact: true, EndedBy: sessions.Logout, Session: Session{Line: "pts/0"}}).AppendJSON(nil, "")
 	valid(t, s, whole)
 	var fields map[string]any
 	if err := json.Unmarshal(whole, &fields); err != nil {

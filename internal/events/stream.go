@@ -4,6 +4,7 @@ package events
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -12,8 +13,11 @@ import (
 	"utmpd.dev/utmpd/utmpx"
 )
 
-// mostLines bounds how many lines without a login a Stream keeps in mind.
-const mostLines = 65536
+// Bounds of what a Stream keeps in mind.
+const (
+	mostLines = 65536 // without a login
+	mostOpen  = 16384 // logins without an end
+)
 
 // Stream derives events from the records of a log, which are added oldest first. [NewStream]
 // makes one. What a session is, and how it ended, package sessions says; what a boot is,
@@ -41,7 +45,7 @@ func NewStream() *Stream {
 // afterwards.
 func (s *Stream) Add(r utmpx.Record, place func() string, emit func(Event)) {
 	kind := boots.KindOf(r)
-	was, open := s.sessions.On(r.Line)
+	was := s.sessions.On(r.Line)
 	ended := s.sessions.Add(&r)
 	switch kind {
 	case boots.Began, boots.BeganEarlier:
@@ -59,7 +63,7 @@ func (s *Stream) Add(r utmpx.Record, place func() string, emit func(Event)) {
 		s.old = &r.Time
 		return
 	case !sessions.IsLogin(&r):
-	case open && len(ended) == 0: // it was recorded twice
+	case was != nil && len(ended) == 0: // it was recorded twice
 		if _, has := s.firstID[r.Line]; !has {
 			s.firstID[strings.Clone(r.Line)] = sessionID(was.Time, was.PID, was.Line)
 		}
@@ -67,6 +71,10 @@ func (s *Stream) Add(r utmpx.Record, place func() string, emit func(Event)) {
 		delete(s.shut, r.Line)
 		session := s.session(r)
 		emit(Event{ID: place(), Kind: Login, Time: session.Began, Exact: true, Session: session})
+		if s.sessions.Forget(mostOpen) {
+			s.whole = false // what ends now may have no login
+			maps.DeleteFunc(s.firstID, func(line string, _ string) bool { return s.sessions.On(line) == nil })
+		}
 	}
 	s.old = nil
 }

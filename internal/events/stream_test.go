@@ -292,3 +292,57 @@ func TestPaired(t *testing.T) {
 		}
 	}
 }
+
+// TestForget: of more open sessions than are kept, the oldest are forgotten. The logout of
+// one is told as that of a login that is not known.
+func TestForget(t *testing.T) {
+	s := NewStream()
+	var got []Event
+	add := func(r utmpx.Record) {
+		got = got[:0]
+		s.Add(r, func() string { return "place" }, func(e Event) { got = append(got, e) })
+	}
+	add(utmpx.Record{Type: utmpx.BootTime, Line: "~", User: "reboot", Time: utmpx.Time{Sec: 1_700_000_000}})
+	login := func(i int) utmpx.Record {
+		return utmpx.Record{Type: utmpx.UserProcess, Line: fmt.Sprint("ftp", i), ID: "f", User: "ann", PID: 5, Time: utmpx.Time{Sec: 1_700_000_000 + int64(i)}}
+	}
+	for i := range mostOpen + 10 {
+		add(login(i))
+	}
+	if n := len(s.sessions.Open()); n > mostOpen {
+		t.Fatalf("it keeps %d sessions", n)
+	}
+	logout := func(i int) utmpx.Record {
+		r := login(i)
+		r.Type, r.User = utmpx.DeadProcess, ""
+		return r
+	}
+	for _, c := range []struct {
+		of    int
+		known bool
+	}{{0, false}, {mostOpen, true}} {
+		if add(logout(c.of)); len(got) != 1 || got[0].Kind != Logout || got[0].Session.ID != "" != c.known {
+			t.Errorf("the logout of session %d: %v", c.of, got)
+		}
+		if add(logout(c.of)); len(got) != 0 {
+			t.Errorf("the same again: %v", got)
+		}
+	}
+}
+
+func TestSessionID(t *testing.T) {
+	for _, c := range []struct {
+		at   utmpx.Time
+		line string
+		want string
+	}{
+		{utmpx.Time{Sec: 1, Usec: 20}, "pts/0", "1.000020:7:pts/0"},
+		{utmpx.Time{Sec: -1, Usec: 999_999}, "a b%\"\\\x7fü", "-1.999999:7:a%20b%25%22%5C%7F%C3%BC"},
+		{utmpx.Time{Usec: -5}, "", "0.-00005:7:"},
+		{utmpx.Time{Usec: 1_000_000}, "", "0.1000000:7:"},
+	} {
+		if got := sessionID(c.at, 7, c.line); got != c.want {
+			t.Errorf("%v %q: %s, want %s", c.at, c.line, got, c.want)
+		}
+	}
+}

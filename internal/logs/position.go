@@ -84,10 +84,20 @@ const (
 // String returns p as text, such as "1:HASH:15360:HASH:1780000000:123456", which
 // [ParsePosition] reads.
 func (p Position) String() string {
+	var space [128]byte
+	return string(p.appendTo(space[:0]))
+}
+
+func (p *Position) appendTo(b []byte) []byte {
 	if p.IsZero() {
-		return positionStart
+		return append(b, positionStart...)
 	}
-	return fmt.Sprintf("%s:%x:%d:%x:%d:%d", positionVersion, p.first, p.offset, p.last, p.time.Sec, p.time.Usec)
+	b = append(b, positionVersion+":"...)
+	b = append(hex.AppendEncode(b, p.first[:]), ':')
+	b = append(strconv.AppendInt(b, p.offset, 10), ':')
+	b = append(hex.AppendEncode(b, p.last[:]), ':')
+	b = append(strconv.AppendInt(b, p.time.Sec, 10), ':')
+	return strconv.AppendInt(b, p.time.Usec, 10)
 }
 
 // MarshalText implements [encoding.TextMarshaler] by [Position.String].

@@ -4,6 +4,7 @@ package sessions
 
 import (
 	"fmt"
+	"maps"
 	"time"
 
 	"utmpd.dev/utmpd/utmpx"
@@ -36,7 +37,7 @@ type OpenLogin struct {
 func (f *Forward) Checkpoint() Checkpoint {
 	c := Checkpoint{Open: []OpenLogin{}, Stepped: f.here.stepped, Jumps: f.here.jumps, Holes: f.here.holes,
 		Old: f.old, Life: f.life, End: f.end, Ended: f.ended, Seq: f.seq}
-	for _, o := range sorted(f.open) {
+	for _, o := range sorted(maps.Values(f.open)) {
 		o.login = decoded(o.login)
 		c.Open = append(c.Open, OpenLogin{Layout: o.login.Layout().Name(), Record: []byte(o.login.Raw()), Seq: o.seq,
 			Stepped: o.place.stepped, Jumps: o.place.jumps, Holes: o.place.holes})
@@ -75,13 +76,12 @@ func Resume(c Checkpoint) (*Forward, error) {
 	return f, nil
 }
 
-// On returns the login that is open on a line.
-func (f *Forward) On(line string) (login utmpx.Record, ok bool) {
-	o := f.open[line]
-	if o == nil {
-		return utmpx.Record{}, false
+// On returns the login that is open on a line, nil if there is none.
+func (f *Forward) On(line string) *utmpx.Record {
+	if o := f.open[line]; o != nil {
+		return &o.login
 	}
-	return o.login, true
+	return nil
 }
 
 // IsLogin reports whether a record begins a session.

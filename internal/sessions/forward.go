@@ -4,6 +4,7 @@ package sessions
 
 import (
 	"cmp"
+	"iter"
 	"maps"
 	"slices"
 	"time"
@@ -12,10 +13,10 @@ import (
 )
 
 // Forward finds the sessions of records that are added oldest first. Its memory grows with
-// the sessions that are open.
+// the sessions that are open: see Forget.
 type Forward struct {
-	open  map[string]*begun             // by line
-	by    map[process]map[string]*begun // the same, by process
+	open  map[string]*begun  // by line
+	by    map[process]*begun // the same, by process: the first of those in a row
 	here  place
 	seq   int
 	old   *utmpx.Time // of an OLD_TIME, if that was the record before
@@ -30,11 +31,13 @@ type begun struct {
 	login utmpx.Record
 	seq   int
 	place place
+
+	prev, next *begun // of the same process
 }
 
 // NewForward returns a Forward at the beginning of a log.
 func NewForward() *Forward {
-	return &Forward{open: map[string]*begun{}, by: map[process]map[string]*begun{}}
+	return &Forward{open: map[string]*begun{}, by: map[process]*begun{}}
 }
 
 // Add takes the next record and returns the sessions that it ends. The list is valid until
@@ -53,7 +56,11 @@ func (f *Forward) Add(r *utmpx.Record) []Session {
 	case vacant:
 		f.close(f.open[r.Line], nextOf(r, ""))
 	case lineless:
-		for _, o := range sorted(f.by[process{r.PID, r.ID}]) {
+		var all []*begun
+		for o := f.by[process{r.PID, r.ID}]; o != nil; o = o.next {
+			all = append(all, o)
+		}
+		for _, o := range sorted(slices.Values(all)) {
 			f.close(o, logoutOf(r))
 		}
 	case boot, ended:
@@ -85,7 +92,7 @@ func (f *Forward) Damage() {
 // Open returns the sessions that have no end, in the order of their logins. To is zero.
 func (f *Forward) Open() []Session {
 	var all []Session
-	for _, o := range sorted(f.open) {
+	for _, o := range sorted(maps.Values(f.open)) {
 		s := Session{Login: o.login}
 		finish(&s, nil, o.place.to(f.here))
 		if s.End == Open {
@@ -128,10 +135,22 @@ func (f *Forward) login(r *utmpx.Record) {
 func (f *Forward) begin(o *begun) {
 	f.open[o.login.Line] = o
 	p := process{o.login.PID, o.login.ID}
-	if f.by[p] == nil {
-		f.by[p] = map[string]*begun{}
+	if o.next = f.by[p]; o.next != nil {
+		o.next.prev = o
 	}
-	f.by[p][o.login.Line] = o
+	f.by[p] = o
+}
+
+// Forget forgets the logins that are open for longest if there are more than most, and
+// reports whether there were. Their logouts will have no login.
+func (f *Forward) Forget(most int) bool {
+	if len(f.open) <= most {
+		return false
+	}
+	for _, o := range sorted(maps.Values(f.open))[:len(f.open)-most*3/4] {
+		f.remove(o)
+	}
+	return true
 }
 
 func (f *Forward) close(o *begun, e end) {
@@ -144,11 +163,18 @@ func (f *Forward) close(o *begun, e end) {
 }
 
 func (f *Forward) remove(o *begun) {
-	p := process{o.login.PID, o.login.ID}
 	delete(f.open, o.login.Line)
-	delete(f.by[p], o.login.Line)
-	if len(f.by[p]) == 0 {
+	p := process{o.login.PID, o.login.ID}
+	switch {
+	case o.prev != nil:
+		o.prev.next = o.next
+	case o.next != nil:
+		f.by[p] = o.next
+	default:
 		delete(f.by, p)
+	}
+	if o.next != nil {
+		o.next.prev = o.prev
 	}
 }
 
@@ -158,12 +184,12 @@ func (f *Forward) system(r *utmpx.Record, what meaning) {
 	if what == boot {
 		e.system.life = f.life
 	}
-	for _, o := range sorted(f.open) {
+	for _, o := range sorted(maps.Values(f.open)) {
 		f.close(o, e)
 	}
 }
 
 // sorted returns sessions in the order of their logins.
-func sorted(open map[string]*begun) []*begun {
-	return slices.SortedFunc(maps.Values(open), func(a, b *begun) int { return cmp.Compare(a.seq, b.seq) })
+func sorted(open iter.Seq[*begun]) []*begun {
+	return slices.SortedFunc(open, func(a, b *begun) int { return cmp.Compare(a.seq, b.seq) })
 }
