@@ -2,7 +2,10 @@
 
 package boots
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Note is the last sign of life of a boot: the heartbeat's note.
 type Note struct {
@@ -171,10 +174,23 @@ func (ev Evidence) IsPresent(b Boot) bool {
 	if s := ev.Stamp; s != nil && s.Boot != ev.Boot && same(s.Booted, b.From) {
 		return false // it is the stamp's boot: a short one, or the clock started at the same time again
 	}
+	if ev.over(b) {
+		return false // the kernel's count is too long
+	}
 	// A clock that restarts at a fixed time at every boot proves nothing, nor
 	// does one that is behind the log's records.
 	return !ev.Booted.Before(earliest) && !b.To.After(ev.Now.Add(sameMoment)) &&
 		!b.From.Before(ev.Booted.Add(-sameMoment)) && !b.From.After(ev.Now.Add(sameMoment))
+}
+
+// over reports whether b, a boot of the log, is the one whose note was left: it was up
+// at that time, and no boot before it in the log is that one rather.
+func (ev Evidence) over(b Boot) bool {
+	return slices.ContainsFunc(ev.recent(), func(p Past) bool {
+		return p.Up > 0 && p.is(b) && p.within(b) && !slices.ContainsFunc(ev.Boots, func(o Boot) bool {
+			return o.From.Before(b.From) && p.is(o) && !p.fits(b, o)
+		})
+	})
 }
 
 // first reports whether no earlier boot has left a stamp or a note.

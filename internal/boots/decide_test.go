@@ -375,3 +375,23 @@ func TestPeriods(t *testing.T) {
 		})
 	}
 }
+
+// TestUptimeTooLong: by a kernel's count that is too long, the present boot would have
+// begun before the last one. The note of the last one tells that it is over, unless its
+// record stands before that of the present boot.
+func TestUptimeTooLong(t *testing.T) {
+	short := func(booted, beat string) func(*Evidence) {
+		return func(ev *Evidence) {
+			ev.Booted, ev.Stamp = at(booted), &Stamp{"b", at("11:57")}
+			ev.Note = &Note{Boot: "b", At: at(beat), Up: at(beat).Sub(at("11:57")), Every: time.Minute, State: NoteRunning}
+		}
+	}
+	lost := evidence(short("11:57:30", "11:59"), boot("11:20"), shutdown("11:40"), boot("11:57:40"), login("pts/0", "11:58:30"))
+	if v := Decide(lost); v.Present || !v.Write || v.End != Crashed || !v.At.Equal(at("11:59")) {
+		t.Errorf("the count is too long: decided %+v", v)
+	}
+	first := evidence(short("12:00", "11:59:30"), boot("11:57:40"), login("pts/0", "11:58:30"), boot("12:00:02"))
+	if v := Decide(first); !v.Present || !v.EndMissing || v.Write {
+		t.Errorf("init was first: decided %+v", v)
+	}
+}
