@@ -27,9 +27,13 @@ type progress struct {
 func (c call) progress(what string, total int64) *progress {
 	p := &progress{what: what, total: total, now: c.on.now}
 	if f, ok := c.stderr.(*os.File); ok && total > 0 {
-		if _, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ); err == nil {
+		if size, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ); err == nil {
 			p.w = c.stderr
 			p.next = p.now().Add(time.Second)
+			s := screen{unicode: inUTF8(os.Getenv)}
+			if p.what = s.text(what); size.Col > 0 {
+				p.what = s.cut(p.what, max(1, int(size.Col)-len(": 100 %")-1)) // one line can be erased
+			}
 		}
 	}
 	return p

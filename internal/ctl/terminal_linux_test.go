@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -80,7 +81,7 @@ func TestTerminal(t *testing.T) {
 		name := l.path("btmp.big")                                                                  // a log that is not this machine's own
 		args := []string{c.command, "-as", "wtmpx", "-config", l.path("conf"), name}
 
-		l.write("btmp.big", c.content)
+		l.write(filepath.Base(name), c.content)
 		l.check(os.Chmod(name, 0o660))
 		tty, seen := terminal(t)
 		var out bytes.Buffer
@@ -88,14 +89,19 @@ func TestTerminal(t *testing.T) {
 			t.Errorf("%s: status %d, want %d: %s", c.command, status, c.status, &out)
 		}
 		shown := seen()
-		if !strings.Contains(shown, c.command+" "+name+": ") || !strings.Contains(shown, " %") || !strings.HasSuffix(shown, "\r\x1b[K") {
+		if !strings.Contains(shown, " %") || !strings.HasSuffix(shown, "\r\x1b[K") {
 			t.Errorf("%s shows %q", c.command, shown)
+		}
+		for _, line := range strings.Split(shown, "\r\x1b[K") {
+			if len(line) > 79 || strings.Contains(line, "\x1b") || line != "" && !strings.HasPrefix(line, c.command+" "+l.dir[:20]) {
+				t.Errorf("%s shows %q", c.command, line)
+			}
 		}
 		if !strings.Contains(out.String(), c.says) || strings.ContainsAny(out.String(), "\x1b\r") {
 			t.Errorf("%s prints %q", c.command, &out)
 		}
 
-		l.write("btmp.big", c.content)
+		l.write(filepath.Base(name), c.content)
 		var plain, errs bytes.Buffer
 		run(t.Context(), args, &plain, &errs, on)
 		if errs.Len() > 0 {
