@@ -144,7 +144,7 @@ func (c *checking) targets() (all []target) {
 func (c *checking) target(name string) target {
 	t := target{name: name, kind: check.WtmpxFile}
 	t.live = sameFile(name, c.own[0])
-	t.ours = t.live || filepath.Dir(name) == filepath.Dir(c.own[1]) || sameFile(name, c.own[1])
+	t.ours = t.live || sameFile(filepath.Dir(name), filepath.Dir(c.own[1])) || sameFile(name, c.own[1])
 	base := filepath.Base(name)
 	switch {
 	case c.as != "":
