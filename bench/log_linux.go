@@ -55,28 +55,39 @@ func (b *bench) history() (string, error) {
 // appends is the number of records that a run of wtmp appends.
 const appends = 20_000
 
-// wtmp: the speed of appending to a log and of reading a long one through utmpfile's Log.
+// wtmp: the speed of appending to a log.
 func (b *bench) wtmp() error {
 	name, err := b.history()
 	if err != nil {
 		return err
 	}
-	if err := b.appendAt(name); err != nil {
-		return err
+	return b.appendAt(name)
+}
+
+// iterate measures the reading of a log through utmpfile's Log, beside cat(1): records that
+// stay as they are, and such as are overwritten by the next.
+func (b *bench) iterate(name string) error {
+	kept := utmpfile.NewLog(name, nil)
+	reused := utmpfile.NewLog(name, &utmpfile.Options{Reuse: true})
+	ways := []struct {
+		what    string
+		log     *utmpfile.Log
+		forward bool
+		goal    float64
+		f       *figure
+	}{
+		{"utmpfile, forward", kept, true, 3, nil},
+		{"utmpfile, backward", kept, false, 3, nil},
+		{"utmpfile, forward, memory reused", reused, true, 1.5, nil},
+		{"utmpfile, backward, memory reused", reused, false, 1.5, nil},
 	}
-	l := utmpfile.NewLog(name, nil)
-	forward := b.figure("wtmp", b.log, "read forward", "s", goal{Other: floor, Times: 1.5})
-	backward := b.figure("wtmp", b.log, "read backward", "s", goal{Other: floor, Times: 1.5})
+	for i, way := range ways {
+		ways[i].f = b.figure("read", b.log, way.what, "s", goal{Other: floor, Times: way.goal})
+	}
 	for range b.runs {
-		for _, way := range []struct {
-			f    *figure
-			read func() error
-		}{
-			{forward, func() error { return b.count(l, true) }},
-			{backward, func() error { return b.count(l, false) }},
-		} {
+		for _, way := range ways {
 			at := time.Now()
-			if err := way.read(); err != nil {
+			if err := b.count(way.log, way.forward); err != nil {
 				return err
 			}
 			way.f.add(ours, seconds(time.Since(at)))

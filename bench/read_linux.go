@@ -39,6 +39,7 @@ var readings = []reading{
 	{"check", []string{"utmpctl", "check", "FILE"}, "cat", 3, 0},
 	{"downtime", []string{"utmpctl", "downtime", "-f", "FILE"}, "cat", 0, 0},
 	{"events as JSON", []string{"utmpctl", "events", "-json", "-f", "FILE"}, "cat", 0, 0},
+	{"events", []string{"utmpctl", "events", "-f", "FILE"}, "cat", 0, 0},
 }
 
 // manyLines is the number of records, and of lines with an open login among them, in a log
@@ -55,7 +56,7 @@ func (b *bench) read() error {
 	if err != nil {
 		return err
 	}
-	open, err := b.openHistory()
+	open, err := b.openHistory("open", min(b.log, manyLinesRecords), manyLines)
 	if err != nil {
 		return err
 	}
@@ -71,7 +72,32 @@ func (b *bench) read() error {
 	if err := b.readBy(reading{"last, 3,000 open lines", []string{"last", "-f", "FILE"}, "last", 1.0 / 6, 0}, min(b.log, manyLinesRecords), open); err != nil {
 		return err
 	}
+	if err := b.readDistinct(); err != nil {
+		return err
+	}
+	if err := b.iterate(name); err != nil {
+		return err
+	}
 	return b.startTime()
+}
+
+// readDistinct measures the memory for a log in which each login is on a line of its own,
+// and none ends.
+func (b *bench) readDistinct() error {
+	name, err := b.openHistory("distinct", b.log, b.log)
+	if err != nil {
+		return err
+	}
+	defer os.Remove(name)
+	for _, r := range []reading{
+		{"last, own form, all lines open", []string{"utmpctl", "last", "-f", "FILE"}, "cat", 0, 0},
+		{"events, all lines open", []string{"utmpctl", "events", "-f", "FILE"}, "cat", 0, 0},
+	} {
+		if err := b.readBy(r, b.log, name); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // readBy measures one command and who is compared with it, in turns.
@@ -173,10 +199,10 @@ func (b *bench) startTime() error {
 	return nil
 }
 
-// openHistory creates a log in which every line has a login that is open for long, and
-// returns its name.
-func (b *bench) openHistory() (string, error) {
-	name := filepath.Join(b.tools.disk, "open")
+// openHistory creates a log of so many records in which every line has a login that is open
+// for long, and returns its name.
+func (b *bench) openHistory(base string, records, lines int) (string, error) {
+	name := filepath.Join(b.tools.disk, base)
 	f, err := os.Create(name)
 	if err != nil {
 		return "", err
@@ -185,13 +211,12 @@ func (b *bench) openHistory() (string, error) {
 	w := bufio.NewWriter(f)
 	record := make([]byte, 0, layout.Size())
 	began := time.Now().Add(-time.Hour)
-	for i := range min(b.log, manyLinesRecords) {
-		line := i % manyLines
+	for i := range records {
 		r := utmpx.Record{
-			Type: utmpx.UserProcess, PID: int32(1000 + i%30000), Line: fmt.Sprintf("pts/%d", line),
+			Type: utmpx.UserProcess, PID: int32(1000 + i%30000), Line: fmt.Sprintf("pts/%d", i%lines),
 			ID: "h", User: "alice", Host: "desk.example.org", Time: utmpx.TimeOf(began.Add(time.Duration(i) * time.Millisecond)),
 		}
-		if i/manyLines%2 == 1 {
+		if i/lines%2 == 1 {
 			r.Type, r.User = utmpx.DeadProcess, ""
 		}
 		if record, err = layout.AppendEncode(record[:0], r); err != nil {

@@ -94,6 +94,9 @@ func (t *sessionTable) appendLasted(b []byte, s *sessions.Session) []byte {
 
 // endedBy says how a session ended, and how exactly its end is known.
 func endedBy(s *sessions.Session) string {
+	if s.End == sessions.Logout && s.Exact && s.Exit.Exit == 0 {
+		return string(s.End) // most do
+	}
 	text := string(s.End)
 	switch s.End {
 	case sessions.StillOn:

@@ -98,6 +98,11 @@ func (s screen) columns(v string) int {
 }
 
 func ascii[T string | []byte](v T) bool {
+	for ; len(v) >= 8; v = v[8:] {
+		if (v[0]|v[1]|v[2]|v[3]|v[4]|v[5]|v[6]|v[7])&utf8.RuneSelf != 0 {
+			return false
+		}
+	}
 	for i := range len(v) {
 		if v[i] >= utf8.RuneSelf {
 			return false

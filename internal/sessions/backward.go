@@ -20,7 +20,7 @@ type Backward struct {
 
 	lines  map[string]*end // of each line: the record that follows, up to the end of the boot
 	dead   map[process]*end
-	recent [256]recentLine
+	recent [1024]recentLine
 	forgot bool // some of these
 	system *end // what ended the boot; nil: the log ends
 
@@ -184,7 +184,7 @@ func (b *Backward) onRaw(p []byte) *end {
 		return b.on(b.fields.Line(p))
 	}
 	const odd = 0x9e3779b97f4a7c15 // spreads what differs over the upper bits
-	r := &b.recent[(key[0]*odd^key[1])*odd>>56]
+	r := &b.recent[(key[0]*odd^key[1])*odd>>(64-10)]
 	if r.next == nil || r.key != key {
 		next := b.on(b.fields.Line(p))
 		r.key, r.next = key, next

@@ -235,6 +235,9 @@ func (s *Session) open(end time.Time) {
 
 // agree takes back what the clocks contradict: no session ends before it begins.
 func (s *Session) agree() {
+	if s.Exact && s.Stepped == 0 && !s.Jumped && !s.To.Before(s.From) {
+		return // most are: nothing contradicts
+	}
 	negative := s.To.Sub(s.From) < s.Stepped || !s.Most.IsZero() && s.Most.Sub(s.From) < s.Stepped
 	if negative || s.Jumped || s.Most.Before(s.Least) {
 		s.Most = time.Time{}
