@@ -127,7 +127,7 @@ func (l *Log) Forward(ctx context.Context) iter.Seq2[Entry, error] {
 // Backward yields the records of the log, the last one first, as the log is when the
 // iteration begins. In all else it is as [Log.Forward].
 func (l *Log) Backward(ctx context.Context) iter.Seq2[Entry, error] {
-	return entries(l.get().reader.AllBackward(ctx))
+	return entries(l.get().reader.EachBackward(ctx))
 }
 
 // Since yields the records whose time is t or later, the oldest first. It leaves out
@@ -136,7 +136,7 @@ func (l *Log) Backward(ctx context.Context) iter.Seq2[Entry, error] {
 // than t: where the clock was set back by much, older records are not found. In all
 // else it is as [Log.Forward].
 func (l *Log) Since(ctx context.Context, t time.Time) iter.Seq2[Entry, error] {
-	return entries(l.get().reader.Since(ctx, t))
+	return entries(l.get().reader.EachSince(ctx, t))
 }
 
 // From yields the records after a position, the oldest first. If the position is in
@@ -144,7 +144,7 @@ func (l *Log) Since(ctx context.Context, t time.Time) iter.Seq2[Entry, error] {
 // [*GapError] and then the records that are later than the position. In all else it is
 // as [Log.Forward].
 func (l *Log) From(ctx context.Context, p Position) iter.Seq2[Entry, error] {
-	return entries(l.get().reader.From(ctx, p.p))
+	return entries(l.get().reader.EachFrom(ctx, p.p))
 }
 
 // Follow yields the records after a position, as [Log.From] does, and then waits for
@@ -155,17 +155,15 @@ func (l *Log) From(ctx context.Context, p Position) iter.Seq2[Entry, error] {
 // where there is no inotify, it looks once a second. An error is yielded when it is
 // new; what failed is tried again.
 func (l *Log) Follow(ctx context.Context, p Position) iter.Seq2[Entry, error] {
-	return entries(l.get().reader.Follow(ctx, p.p))
+	return entries(l.get().reader.EachFollow(ctx, p.p))
 }
 
 // entries returns what a reader yields as this package's entries and errors.
-func entries(read iter.Seq2[logs.Entry, error]) iter.Seq2[Entry, error] {
+func entries(each logs.Each) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
-		for e, err := range read {
-			if !yield(Entry{e.Record, e.Where, e.Raw(), e.Record.Time}, public(err)) {
-				return
-			}
-		}
+		each(func(e *logs.Entry, err error) bool {
+			return yield(Entry{e.Record, e.Where, e.Raw(), e.Record.Time}, public(err))
+		})
 	}
 }
 

@@ -22,12 +22,19 @@ import (
 // It takes no lock. Records share the memory of their block: see
 // [utmpx.Record.Detach].
 func (l *Log) AllBackward(ctx context.Context) iter.Seq2[Entry, error] {
-	return func(yield func(Entry, error) bool) {
+	return l.EachBackward(ctx).values()
+}
+
+// EachBackward is [Log.AllBackward].
+func (l *Log) EachBackward(ctx context.Context) Each {
+	return func(yield func(*Entry, error) bool) {
+		var e Entry
 		l.backward(ctx, func(f *File, b block, i int, err error) bool {
 			if err != nil {
-				return yield(Entry{}, err)
+				return yield(new(Entry), err)
 			}
-			return yield(f.entry(b, i), nil)
+			f.decode(&e, b, i)
+			return yield(&e, nil)
 		})
 	}
 }

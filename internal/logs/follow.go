@@ -21,7 +21,12 @@ import (
 // without inotify once a second. An error is yielded when it is new, and what
 // failed is tried again at each look.
 func (l *Log) Follow(ctx context.Context, p Position) iter.Seq2[Entry, error] {
-	return func(yield func(Entry, error) bool) {
+	return l.EachFollow(ctx, p).values()
+}
+
+// EachFollow is [Log.Follow].
+func (l *Log) EachFollow(ctx context.Context, p Position) Each {
+	return func(yield func(*Entry, error) bool) {
 		f := follower{yield: yield, reading: reading{log: l, ctx: ctx, from: p}}
 		f.reading.yield = f.pass
 		f.run(ctx)
@@ -31,7 +36,7 @@ func (l *Log) Follow(ctx context.Context, p Position) iter.Seq2[Entry, error] {
 // follower is a reading that is repeated.
 type follower struct {
 	reading
-	yield  func(Entry, error) bool
+	yield  func(*Entry, error) bool
 	failed map[string]bool // errors of the last reading
 	fails  map[string]bool // errors of this one
 }
@@ -61,7 +66,7 @@ func (f *follower) run(ctx context.Context) {
 
 // pass hands on what a reading yields. An error that the last reading had, too,
 // is not new.
-func (f *follower) pass(e Entry, err error) bool {
+func (f *follower) pass(e *Entry, err error) bool {
 	var gap *GapError
 	if err == nil || errors.As(err, &gap) {
 		return f.yield(e, err)

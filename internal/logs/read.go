@@ -161,11 +161,16 @@ type block struct {
 // entry decodes the record at byte i of a block. Nothing writes to the block as
 // long as its records are in use.
 func (f *File) entry(b block, i int) (e Entry) {
+	f.decode(&e, b, i)
+	return e
+}
+
+// decode is entry into memory that the caller has.
+func (f *File) decode(e *Entry, b block, i int) {
 	p := b.data[i : i+b.layout.Size()]
 	b.layout.DecodeTo(&e.Record, unsafe.String(unsafe.SliceData(p), len(p)))
 	e.Where = Where{Offset: b.off + int64(i), first: f.first}
 	e.Generation = f.info.Generation
-	return e
 }
 
 // memory returns where the next block of n bytes goes.

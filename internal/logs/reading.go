@@ -51,10 +51,31 @@ func (l *Log) present(ctx context.Context, read func(*File) iter.Seq2[Entry, err
 // It takes no lock. Records share the memory of their block: see
 // [utmpx.Record.Detach].
 func (l *Log) From(ctx context.Context, p Position) iter.Seq2[Entry, error] {
+	return l.EachFrom(ctx, p).values()
+}
+
+// Each is an iteration whose entries are overwritten once it goes on. An entry is large: for
+// one who takes a million of them apart at once, copying it costs as much as reading it.
+type Each func(yield func(e *Entry, err error) bool)
+
+// values yields copies.
+func (each Each) values() iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
-		r := &reading{log: l, ctx: ctx, from: p, yield: yield}
-		if r.run() && r.missing {
-			yield(Entry{}, sysfile.Wrap("open", l.name, fs.ErrNotExist))
+		each(func(e *Entry, err error) bool { return yield(*e, err) })
+	}
+}
+
+// EachFrom is [Log.From].
+func (l *Log) EachFrom(ctx context.Context, p Position) Each {
+	return l.each(&reading{log: l, ctx: ctx, from: p})
+}
+
+// each runs a copy of a reading.
+func (l *Log) each(what *reading) Each {
+	return func(yield func(*Entry, error) bool) {
+		r := *what
+		if r.yield = yield; r.run() && r.missing {
+			yield(new(Entry), sysfile.Wrap("open", l.name, fs.ErrNotExist))
 		}
 	}
 }
@@ -65,12 +86,12 @@ func (l *Log) From(ctx context.Context, p Position) iter.Seq2[Entry, error] {
 // records with none so late; files last changed before t are left out. Else it is
 // as [Log.From].
 func (l *Log) Since(ctx context.Context, t time.Time) iter.Seq2[Entry, error] {
-	return func(yield func(Entry, error) bool) {
-		r := &reading{log: l, ctx: ctx, since: t, yield: yield}
-		if r.run() && r.missing {
-			yield(Entry{}, sysfile.Wrap("open", l.name, fs.ErrNotExist))
-		}
-	}
+	return l.EachSince(ctx, t).values()
+}
+
+// EachSince is [Log.Since].
+func (l *Log) EachSince(ctx context.Context, t time.Time) Each {
+	return l.each(&reading{log: l, ctx: ctx, since: t})
 }
 
 // reading reads a log across its files, and goes on where it was when they
@@ -81,7 +102,8 @@ type reading struct {
 	since time.Time // leave out earlier records; zero: read after from
 	from  Position
 	last  Entry // the last record read
-	yield func(Entry, error) bool
+	now   Entry // yielded
+	yield func(*Entry, error) bool
 
 	crossed crossing  // the rotated file read last
 	changes int       // of the files since a record was read
@@ -114,7 +136,7 @@ const changesMost = 100
 func (r *reading) run() bool {
 	for r.changes = 0; r.changes < changesMost; r.changes++ {
 		p, err := r.plan()
-		if err != nil && !r.yield(Entry{}, err) {
+		if err != nil && !r.yield(new(Entry), err) {
 			return false
 		}
 		if p.stale {
@@ -130,7 +152,7 @@ func (r *reading) run() bool {
 			return r.endGap()
 		}
 	}
-	return r.yield(Entry{}, sysfile.Wrap("read", r.log.name, errRotating))
+	return r.yield(new(Entry), sysfile.Wrap("read", r.log.name, errRotating))
 }
 
 // read reads the files of a plan.
@@ -154,7 +176,7 @@ func (r *reading) read(p plan) outcome {
 
 // fail yields an error, which does not end the reading unless ctx has ended.
 func (r *reading) fail(err error) outcome {
-	if !r.yield(Entry{}, err) || r.ctx.Err() != nil {
+	if !r.yield(new(Entry), err) || r.ctx.Err() != nil {
 		return stopped
 	}
 	return finished
@@ -186,7 +208,8 @@ func (r *reading) file(p plan, s step) outcome {
 		checked = true
 		size := b.layout.Size()
 		for i := 0; i < len(b.data); i += size {
-			if !r.emit(f.entry(b, i)) {
+			f.decode(&r.now, b, i)
+			if !r.emit(&r.now) {
 				return stopped
 			}
 		}
@@ -254,7 +277,7 @@ func (r *reading) late(p plan) bool {
 			e := f.entry(b, i)
 			e.late = &here
 			r.crossed.end = e.Offset + int64(b.layout.Size())
-			if !r.yield(e, nil) {
+			if !r.yield(&e, nil) {
 				return false
 			}
 		}
@@ -272,12 +295,12 @@ func (r *reading) unchanged(p plan) bool {
 }
 
 // emit yields a record.
-func (r *reading) emit(e Entry) bool {
+func (r *reading) emit(e *Entry) bool {
 	r.changes = 0
 	if g := r.gap; g != nil {
 		r.gap = nil
 		g.Before = e.Record.Time.Time()
-		if !r.yield(Entry{}, g) {
+		if !r.yield(new(Entry), g) {
 			return false
 		}
 	}
@@ -297,7 +320,7 @@ func (r *reading) endGap() bool {
 	if end, err := r.log.End(r.ctx); err == nil {
 		r.from = end
 	}
-	return r.yield(Entry{}, g)
+	return r.yield(new(Entry), g)
 }
 
 // errTruncated ends the reading of a file that lost records while it was read.
