@@ -171,3 +171,20 @@ func TestClockBehindNow(t *testing.T) {
 		}
 	}
 }
+
+// TestPairsByEnd: a boot is found by its end, though another one's beginning is nearer:
+// it was recorded minutes late, and the kernel's count of the next one is too long.
+func TestPairsByEnd(t *testing.T) {
+	counted := func(from, to string) Past {
+		return Past{Boot: from, From: at(from), To: at(to), Up: at(to).Sub(at(from)), End: Crashed, Exact: Exactness{true, time.Minute}, By: FromHeartbeat}
+	}
+	crashed := func(when string) utmpx.Record { return crash(time.Minute, true, FromHeartbeat, when) }
+	log := historyOf(boot("08:20:38"), crashed("08:22:29"), boot("08:25:53"), crashed("08:27:56"), boot("12:00")).Boots()
+	ledger := []Past{counted("08:18:11", "08:22:29"), counted("08:21:44", "08:27:56")}
+	if diff := cmp.Diff([]int{0, 1}, pair(log, ledger)); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	if first, second := ledger[0], ledger[1]; !second.fits(log[1], log[0]) || first.fits(log[1], log[0]) {
+		t.Error("a boot of the ledger is rather the boot of the log that began nearer than the one that ended with it")
+	}
+}

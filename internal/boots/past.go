@@ -99,8 +99,17 @@ func nearest(ps []Past, b Boot) (best int, sure bool) {
 	return best, sure
 }
 
+// endsWith reports whether p ended when the log has the end of a boot.
+func (p Past) endsWith(b Boot) bool { return b.EndRecorded && same(p.To, b.To) }
+
 // compareFit compares how well two pasts fit a boot of the log; less is better.
 func compareFit(p, q Past, b Boot) int {
+	if end := p.endsWith(b); end != q.endsWith(b) {
+		if end {
+			return -1
+		}
+		return 1
+	}
 	if in := p.within(b); in != q.within(b) {
 		if in {
 			return -1
@@ -118,6 +127,9 @@ func compareFit(p, q Past, b Boot) int {
 func (p Past) fits(b, other Boot) bool {
 	if !p.is(b) {
 		return false
+	}
+	if end := p.endsWith(b); end != p.endsWith(other) {
+		return end
 	}
 	if in := p.within(b); in != p.within(other) {
 		return in
