@@ -66,7 +66,8 @@ func (m *machine) sees(r row) {
 	m.sh("sed -i /^STATE_DIR=/d /etc/default/utmpd")
 	m.restart()
 	seen.note(m.t, r, clockSet, "%s", m.clockSet())
-	seen.note(m.t, r, sleep, "%s", m.suspended())
+	slept, told := m.suspended()
+	seen.note(m.t, r, sleep, "%s", told)
 	there := m.people(r)
 	m.beat()
 	m.stands(there)
@@ -76,7 +77,7 @@ func (m *machine) sees(r row) {
 
 	m.start()
 	m.ready()
-	seen.note(m.t, r, reboot, "%s", m.rebooted(asked, down))
+	seen.note(m.t, r, reboot, "%s", m.rebooted(asked, down, slept))
 }
 
 // install installs the package on the machine and sets what the cases need: the mount
@@ -263,8 +264,9 @@ func (m *machine) exitOf(s utmpx.Record) string {
 	return fmt.Sprintf("%q; record marked, one logout", said)
 }
 
-// rebooted checks the records of a controlled reboot and describes them.
-func (m *machine) rebooted(asked, down time.Time) string {
+// rebooted checks the records of a controlled reboot, of a boot with a suspend, and
+// describes them.
+func (m *machine) rebooted(asked, down time.Time, slept time.Duration) string {
 	m.t.Helper()
 	rs := m.records(wtmpFile)
 	ended, present, err := lastBoot(rs)
@@ -279,6 +281,8 @@ func (m *machine) rebooted(asked, down time.Time) string {
 	if p.To.Before(asked.Add(-slack)) || p.To.After(down.Add(slack)) {
 		m.t.Errorf("the machine went down between %s and %s; utmpctl downtime says %s", asked.UTC(), down.UTC(), p.To.UTC())
 	}
+	m.suspendedFor(p, slept)
+	m.runs(0)
 	m.ends(ended, p.To, nil)
 	m.oneBoot(present)
 	// Only ssh's terminals: on a getty's, sysvinit itself records the end twice.

@@ -51,11 +51,11 @@ const asleep = 20 * time.Second
 
 // suspended suspends the machine to its memory. It is woken by its own clock. The running
 // boot is as long as the kernel has counted without the suspend, which is told apart.
-func (m *machine) suspended() string {
+func (m *machine) suspended() (slept time.Duration, told string) {
 	m.t.Helper()
 	log := len(m.records(wtmpFile))
 	m.sh("echo +%d >/sys/class/rtc/rtc0/wakealarm && echo mem >/sys/power/state", int(asleep.Seconds()))
-	slept := m.slept()
+	slept = m.slept()
 	if slept < asleep-2*time.Second { // the alarm has whole seconds
 		m.t.Errorf("the machine was suspended for %s only", slept)
 	}
@@ -64,7 +64,7 @@ func (m *machine) suspended() string {
 	if rs := m.records(wtmpFile); len(rs) != log {
 		m.t.Errorf("the machine was suspended; wtmp has grown by:\n%s", list(rs[log:]))
 	}
-	return fmt.Sprintf("%.0f s, told apart in the running boot; nothing recorded", slept.Seconds())
+	return slept, fmt.Sprintf("%.0f s, told apart in the running boot; nothing recorded", slept.Seconds())
 }
 
 // loggedLines prints utmpd's log on either kind of machine.
@@ -114,12 +114,18 @@ func (m *machine) runs(slept time.Duration) {
 	if up := seconds(b.Up); up < from-time.Second || up > to+time.Second {
 		m.t.Errorf("the machine runs for %s to %s by the kernel, %s by utmpctl downtime", from, to, up)
 	}
+	m.suspendedFor(b, slept)
+}
+
+// suspendedFor checks how long a boot is said to have been suspended.
+func (m *machine) suspendedFor(b period, slept time.Duration) {
+	m.t.Helper()
 	said := time.Duration(0)
 	if b.Slept != nil {
 		said = seconds(b.Slept)
 	}
 	if (said - slept).Abs() > time.Second {
-		m.t.Errorf("the machine was suspended for %s, by utmpctl downtime for %s", slept, said)
+		m.t.Errorf("in the boot of %s the machine was suspended for %s, by utmpctl downtime for %s", b.From, slept, said)
 	}
 }
 

@@ -81,10 +81,10 @@ func (m *machine) ends(rs []utmpx.Record, at time.Time, sessions []utmpx.Record)
 			n++
 		}
 	}
-	if m.init != "" { // its record of the boot is the last one, and follows the getty's
-		for len(before) > 1 && before[len(before)-1].Type == utmpx.LoginProcess {
-			before = before[:len(before)-1]
-		}
+	// openrc-init records the end first and the boot last: logouts and the getty's record
+	// are between them.
+	for m.init != "" && len(before) > 1 && (before[len(before)-1].Type == utmpx.LoginProcess || before[len(before)-1].Type == utmpx.DeadProcess) {
+		before = before[:len(before)-1]
 	}
 	down := before[len(before)-1]
 	if n != 1 || !isShutdown(down) {
