@@ -185,17 +185,29 @@ func (w *simWorld) markedLate(s *simSession, prompt bool) {
 	} else {
 		w.count("marks: deadline judged, from the death on")
 	}
-	for _, p := range w.taken(s, noticed) {
-		if p.ended {
-			from = latest(from, p.endAt)
-		}
-	}
+	from, more := w.keptUntil(s, from, noticed)
+	late += more
 	if time.Since(s.proc.endAt) < w.grace && !w.misdated(s) && !s.nameless && !w.unfollowed(s) {
 		w.broken("2: %v was marked %v after its end, before its grace was over", s, time.Since(s.proc.endAt))
 	}
 	if time.Since(from) > w.grace+late {
 		w.broken("2: %v was marked %v after its end, %v after all trouble", s, time.Since(s.last()), time.Since(from))
 	}
+}
+
+// keptUntil returns when the last process that may be taken for a session's let go of it,
+// if that is after from, and how much later that is noticed.
+func (w *simWorld) keptUntil(s *simSession, from, noticed time.Time) (until time.Time, late time.Duration) {
+	until = from
+	for _, p := range w.taken(s, noticed) {
+		switch {
+		case p.ended:
+			until = latest(until, p.endAt)
+		case s.tty != nil && s.tty.gone: // a reading finds that
+			until, late = latest(until, s.tty.goneAt), w.scan
+		}
+	}
+	return until, late
 }
 
 // guardAppend looks at what is appended to the wtmpx file.
@@ -404,10 +416,9 @@ func (w *simWorld) endedAway(s *simSession) bool {
 
 // boundsKnown reports whether a logout's bounds are those of the session's processes: not
 // those of another process or terminal by which its login stayed open. A getty's may be
-// taken for it until its record is read. Where the pid alone is
-// known, an end is seen when the parent waits for the process.
+// taken for it until its record is read.
 func (w *simWorld) boundsKnown(r utmpx.Record, s *simSession) bool {
-	own := r.PID == s.rec.PID && w.slotOf(s) >= 0 && !s.nameless && !s.display && s.witness == nil && !w.pidAlone()
+	own := r.PID == s.rec.PID && w.slotOf(s) >= 0 && !s.nameless && !s.display && s.witness == nil
 	return own && len(w.gettys[s.rec.Line]) == 0 && !w.endedAway(s) && len(w.steps) == s.steps && !w.unfollowed(s) && len(w.taken(s, time.Now())) == 0
 }
 

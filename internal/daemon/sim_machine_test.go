@@ -123,7 +123,7 @@ func (k simKernel) find(pid int32, pidfd bool) (watcher.Process, error) {
 	}
 	h := &procHandle{simRun: k.simRun, p: p, id: session.ID{PID: pid, Start: p.start}, pidfd: pidfd}
 	if k.w.hidden() {
-		h.id.Start = 0
+		h.id.Start, h.unsure = 0, !pidfd
 	}
 	if pidfd {
 		h.id.Inode = p.inode
@@ -143,10 +143,13 @@ type procHandle struct {
 	p      *simProc
 	id     session.ID
 	pidfd  bool
+	unsure bool
 	closed bool
 }
 
 func (h *procHandle) ID() session.ID { return h.id }
+
+func (h *procHandle) Unsure() bool { return h.unsure }
 
 func (h *procHandle) Nobody() session.Nobody { return h.p.nobody }
 
@@ -163,6 +166,7 @@ func (h *procHandle) Ended() (ended, reaped bool) {
 // can tell that it is another, or a zombie.
 func (h *procHandle) endedByPID() (ended, reaped bool) {
 	now := h.w.procs[h.p.pid]
+	h.unsure = h.w.hidden()
 	switch {
 	case now == nil || h.id.Start != 0 && !h.w.hidden() && now != h.p:
 		return true, true

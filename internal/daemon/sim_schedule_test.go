@@ -86,9 +86,7 @@ var simKinds = []struct {
 	{"unseen", 2, func(w *simWorld, e simEvent) {
 		d := time.Duration(e.A%100) * time.Second
 		w.disturb(d + w.scan) // the next periodic reading asks again
-		// Without pidfds a hidden process is its pid alone. Whoever gets that pid is taken
-		// for it until /proc shows that it is another: nothing can be judged by that.
-		if e.B%2 == 0 && !w.polling {
+		if e.B%2 == 0 {
 			w.hide(d)
 			return
 		}

@@ -58,7 +58,7 @@ func (d *daemon) watcherEvents(events []watcher.Event) {
 func (d *daemon) fromWatcher(ev watcher.Event, boot time.Time) table.Event {
 	switch ev.Kind {
 	case watcher.Alive:
-		alive := table.Alive{PID: ev.PID, Token: ev.Token, ID: ev.ID, Nobody: ev.Nobody, Boot: boot}
+		alive := table.Alive{PID: ev.PID, Token: ev.Token, ID: ev.ID, Nobody: ev.Nobody, Unsure: ev.Unsure, Boot: boot}
 		if ev.ID.Start != 0 {
 			alive.Started = boot.Add(ev.ID.SinceBoot())
 		}
@@ -68,6 +68,7 @@ func (d *daemon) fromWatcher(ev watcher.Event, boot time.Time) table.Event {
 	case watcher.Exited:
 		exited := table.Exited{Token: ev.Token, Status: ev.Status}
 		if !ev.Since.IsZero() {
+			exited.Hidden = ev.Hidden
 			exited.Late, exited.Since, exited.SinceWall = true, ev.Since.Sub(d.started), d.on.wall(ev.Since)
 		}
 		return exited

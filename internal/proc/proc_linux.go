@@ -21,6 +21,7 @@ type Process struct {
 	fd      int32 // the pidfd; -1 from Find
 	peek    bool  // its stat showed fields that need ptrace access
 	kthread bool
+	unsure  bool
 }
 
 // Open opens the process that has pid now, also if it is a zombie. It does not
@@ -78,11 +79,17 @@ func Find(pid int32) (*Process, error) {
 	if pid <= 0 || !signalable(pid) {
 		return nil, fmt.Errorf("proc: find %d: %w", pid, ErrGone)
 	}
-	if s, err := readStat(pid); err == nil {
+	s, err := readStat(pid)
+	if p.unsure = err != nil; !p.unsure {
 		p.id.Start, p.peek, p.kthread = s.start, s.startCode > 1, s.kernelThread()
 	}
 	return p, nil
 }
+
+// Unsure reports whether the last look, by Find or Ended, told no more than that the pid
+// is in use: /proc hides the process. It may be another one, or a zombie. A Process from
+// Open is always sure.
+func (p *Process) Unsure() bool { return p.unsure }
 
 // ID returns the process's identity. Its Inode is 0 before Linux 6.9 and from
 // Find. Its Start is 0 if /proc does not show the process.
@@ -122,7 +129,10 @@ func (p *Process) endedByPID() (ended, reaped bool) {
 		return true, true
 	}
 	s, err := readStat(p.id.PID)
+	p.unsure = err != nil
 	switch {
+	case err != nil && !signalable(p.id.PID): // it was reaped just now
+		return true, true
 	case err != nil:
 		return false, false
 	case p.id.Start != 0 && s.start != p.id.Start:

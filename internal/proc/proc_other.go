@@ -30,6 +30,9 @@ func Find(pid int32) (*Process, error) {
 // ID returns the pid; the rest is unknown.
 func (p *Process) ID() session.ID { return p.id }
 
+// Unsure reports true: the pid may be another's, or a zombie's.
+func (p *Process) Unsure() bool { return true }
+
 // Ended reports whether no process has the pid any more. A zombie still has it.
 func (p *Process) Ended() (ended, reaped bool) {
 	gone := !signalable(p.id.PID)

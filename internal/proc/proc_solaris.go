@@ -100,6 +100,9 @@ func Find(pid int32) (*Process, error) {
 // ID returns the process's identity. Its Inode is always 0.
 func (p *Process) ID() session.ID { return p.id }
 
+// Unsure reports false: psinfo is open to all.
+func (p *Process) Unsure() bool { return false }
+
 // Ended reports whether the process has ended, and whether its parent has
 // waited for it. It does not block.
 func (p *Process) Ended() (ended, reaped bool) {

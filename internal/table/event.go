@@ -41,6 +41,7 @@ type (
 		Token   session.Token
 		ID      session.ID
 		Nobody  session.Nobody // why the process is nobody's session
+		Unsure  bool           // no more is known than that the pid is in use: it may be a zombie's
 		Started time.Time
 		Boot    time.Time
 	}
@@ -50,11 +51,13 @@ type (
 		Status session.Status
 	}
 	// Exited reports that a watched process ended: at the time of the event or, if Late,
-	// between that and Since, on Moment.Mono and Moment.Wall, while utmpd did not run.
+	// between that and Since, on Moment.Mono and Moment.Wall, while utmpd did not run or, if
+	// Hidden, /proc hid the process.
 	Exited struct {
 		Token     session.Token
 		Status    session.Status
 		Late      bool
+		Hidden    bool
 		Since     time.Duration
 		SinceWall time.Time
 	}

@@ -262,7 +262,9 @@ func (t *Table) lives(s *entry, p *process, ev Alive) {
 	if !s.seen {
 		s.seen, s.since = true, t.now.Mono
 	}
-	s.aliveAt(t.now.Mono, t.now.Wall)
+	if !ev.Unsure {
+		s.aliveAt(t.now.Mono, t.now.Wall)
+	}
 	s.end, s.found, s.hidden = 0, foundGone, false
 	t.look(s)
 	if p == nil {
@@ -309,9 +311,12 @@ func (t *Table) exited(ev Exited) {
 	}
 }
 
-// foundLate notes that a death was found when utmpd ran again.
+// foundLate notes that a death was found when utmpd ran again, or /proc showed it.
 func (s *entry) foundLate(ev Exited) {
 	s.found = foundAway
+	if ev.Hidden {
+		s.found = foundHidden
+	}
 	if ev.Since > s.last {
 		s.aliveAt(ev.Since, ev.SinceWall)
 	}

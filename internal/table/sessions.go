@@ -99,6 +99,7 @@ const (
 	foundInit
 	foundAway
 	foundHungUp
+	foundHidden
 )
 
 func (f finding) String() string {
@@ -108,7 +109,7 @@ func (f finding) String() string {
 		"its record names no process and is older than this boot", "its record names no process and its user has none",
 		"its pid is a kernel thread's", "its pid is utmpd's own", "its pid is 1",
 		"utmpd did not run when it ended",
-		"its terminal is gone",
+		"its terminal is gone", "/proc hid its process when it ended",
 	}[f]
 }
 

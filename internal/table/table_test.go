@@ -147,6 +147,24 @@ func TestDeath(t *testing.T) {
 				w.t.Errorf("%+v, want it known alive until %v, and why", job, since.Wall)
 			}
 		}},
+		{"/proc hid its process when it ended: between its login and now", func(w *world) {
+			w.hides = true
+			w.start(101)
+			login := w.now.Wall
+			w.put(1, w.login("pts/1", 101))
+			w.pass(time.Second)
+			w.scan() // a zombie would look the same
+			w.pass(20 * time.Second)
+			token := w.procs[101].token
+			delete(w.procs, 101)
+			w.handle(Exited{Token: token, Late: true, Hidden: true, Since: -time.Hour, SinceWall: time.Unix(0, 1)})
+			died := w.now.Wall
+			w.pass(time.Minute)
+			w.wantDead(1, died)
+			if job := w.cleaned[0]; !job.After.Equal(login) || job.Found != foundHidden.String() {
+				w.t.Errorf("%+v, want it known alive until %v, and why", job, login)
+			}
+		}},
 		{"its line cannot be looked up: it stays until that is possible", func(w *world) {
 			w.leaders["pts/0"] = session.Evidence{Unsure: "it hangs"}
 			died := w.now.Wall

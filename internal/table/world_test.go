@@ -32,6 +32,7 @@ type world struct {
 	inView    map[uint64]string           // lines of terminals that are kept in view, by the Keys of their sights
 	gone      map[string]bool             // lines whose terminal of first sight is gone
 	unseen    bool                        // no terminal can be kept in view
+	hides     bool                        // /proc hides processes, and there are no pidfds
 	nobody    map[int32]session.Nobody
 	witnesses map[string]session.Witness // by the display
 	asked     int                        // how often for a witness
@@ -275,7 +276,7 @@ func (w *world) watch(pid int32) {
 		p.token = w.tokens
 		w.kept[p.token] = pid
 	}
-	w.handle(Alive{PID: pid, Token: p.token, ID: p.id, Nobody: w.nobody[pid], Started: p.started, Boot: w.boot})
+	w.handle(Alive{PID: pid, Token: p.token, ID: p.id, Nobody: w.nobody[pid], Unsure: w.hides, Started: p.started, Boot: w.boot})
 }
 
 // clean carries out the jobs that wait, as the Cleaner does.

@@ -67,6 +67,7 @@ type Process interface {
 	ID() session.ID
 	Nobody() session.Nobody
 	Ended() (ended, reaped bool)
+	Unsure() bool
 	Status() session.Status
 	io.Closer
 }

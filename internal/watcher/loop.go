@@ -16,14 +16,20 @@ const batchSize = 1024
 
 // loop is the state of Run's goroutine.
 type loop struct {
-	last     session.Token
-	byToken  map[session.Token]*watched
-	byPID    map[int32]*watched // those that have not ended
-	polled   int                // how many of byPID have no pidfd
-	events   []Event            // not emitted yet
-	polledAt time.Time          // when those were looked at last
-	full     bool               // the last attempt to watch found no descriptor left
+	last    session.Token
+	byToken map[session.Token]*watched
+	byPID   map[int32]*watched // those that have not ended; of several, the last
+	living  int                // how many have not ended
+	events  []Event            // not emitted yet
+	polled  map[*watched]look  // those of them that have no pidfd
+	full    bool               // the last attempt to watch found no descriptor left
 	terminals
+}
+
+// look is what is known of a process without a pidfd.
+type look struct {
+	at     time.Time // when it was last surely alive
+	unsure bool      // since then no more is known than that its pid is in use
 }
 
 // watched is a process with a Token. It exists until it is forgotten or reaped.
@@ -37,7 +43,7 @@ type watched struct {
 func (it *watched) id() session.ID { return it.process.ID() }
 
 func newLoop() loop {
-	return loop{byToken: make(map[session.Token]*watched), byPID: make(map[int32]*watched), terminals: newTerminals()}
+	return loop{byToken: make(map[session.Token]*watched), byPID: make(map[int32]*watched), polled: make(map[*watched]look), terminals: newTerminals()}
 }
 
 // method is how the end of a process is found.
@@ -89,12 +95,12 @@ func (w *Watcher) carryOut(orders []Order) {
 func (w *Watcher) watch(pid int32) {
 	if it := w.byPID[pid]; it != nil {
 		ended, reaped := it.process.Ended()
-		if !ended {
-			w.add(Event{Kind: Alive, PID: pid, Token: it.token, ID: it.id(), Nobody: it.process.Nobody()})
+		if !ended && w.still(it) {
+			w.add(Event{Kind: Alive, PID: pid, Token: it.token, ID: it.id(), Nobody: it.process.Nobody(), Unsure: it.process.Unsure()})
 			return
 		}
-		if w.awaitEnd(it); !it.ended {
-			w.exited(it, reaped, w.now(), w.sinceLook(it))
+		if ended {
+			w.endOfWatched(it, reaped)
 		}
 	}
 	process, method, err := w.open(pid)
@@ -113,9 +119,28 @@ func (w *Watcher) watch(pid int32) {
 		return
 	}
 	token := w.keep(process, method)
-	w.add(Event{Kind: Alive, PID: pid, Token: token, ID: process.ID(), Nobody: process.Nobody()})
+	w.add(Event{Kind: Alive, PID: pid, Token: token, ID: process.ID(), Nobody: process.Nobody(), Unsure: process.Unsure()})
 	if token == 0 {
 		w.closeProcess(process)
+	}
+}
+
+// still reports whether a living process that has the pid of a watched one is known to be
+// that one, as far as that was ever known. Without a pidfd its start tells, unless /proc
+// hides it: then it may be another, and must not be told to be the same.
+func (w *Watcher) still(it *watched) bool {
+	if !it.polled {
+		return true
+	}
+	w.looked(it)
+	return it.process.Unsure() == (it.id().Start == 0)
+}
+
+// endOfWatched reports the end of a process that a question has found.
+func (w *Watcher) endOfWatched(it *watched, reaped bool) {
+	if w.awaitEnd(it); !it.ended {
+		since, hidden := w.sinceLook(it)
+		w.exited(it, reaped, Event{Since: since, Hidden: hidden})
 	}
 }
 
@@ -187,10 +212,10 @@ func (w *Watcher) keep(process Process, how method) session.Token {
 	w.last = token
 	it := &watched{token: token, process: process, polled: how == byPolling}
 	w.byToken[token], w.byPID[it.id().PID] = it, it
+	w.living++
 	if it.polled {
-		if w.polled++; w.polled == 1 {
-			w.polledAt = w.now()
-		}
+		w.polled[it] = look{at: someTime}
+		w.looked(it)
 	}
 	return token
 }
@@ -219,7 +244,7 @@ func (w *Watcher) ended() {
 func (w *Watcher) endOf(it *watched, end proc.End, at time.Time) {
 	switch {
 	case !it.ended:
-		w.exited(it, end.Reaped, at, end.Since)
+		w.exited(it, end.Reaped, Event{At: at, Since: end.Since})
 	case end.Reaped:
 		w.add(Event{Kind: Reaped, PID: it.id().PID, Token: it.token, ID: it.id(),
 			Status: it.process.Status(), At: at})
@@ -227,12 +252,12 @@ func (w *Watcher) endOf(it *watched, end proc.End, at time.Time) {
 	}
 }
 
-// exited reports the end of a process. It came after since, if that is not zero. The pidfd of a zombie stays open until it
-// is reaped, since the kernel may report the status only then.
-func (w *Watcher) exited(it *watched, reaped bool, at, since time.Time) {
+// exited reports the end of a process, of which when says the time. The pidfd of a zombie
+// stays open until it is reaped, since the kernel may report the status only then.
+func (w *Watcher) exited(it *watched, reaped bool, when Event) {
 	reaped = reaped || it.polled
 	w.add(Event{Kind: Exited, PID: it.id().PID, Token: it.token, ID: it.id(),
-		Reaped: reaped, Status: it.process.Status(), At: at, Since: since})
+		Reaped: reaped, Status: it.process.Status(), At: when.At, Since: when.Since, Hidden: when.Hidden})
 	w.bury(it)
 	if reaped {
 		w.drop(it)
@@ -241,28 +266,38 @@ func (w *Watcher) exited(it *watched, reaped bool, at, since time.Time) {
 
 // poll checks the processes without a pidfd.
 func (w *Watcher) poll() {
-	defer func() { w.polledAt = w.now() }()
-	for _, it := range w.byPID {
-		if !it.polled {
+	for it := range w.polled {
+		ended, reaped := it.process.Ended()
+		if !ended {
+			w.looked(it)
 			continue
 		}
-		if ended, reaped := it.process.Ended(); ended {
-			w.exited(it, reaped, w.now(), w.sinceLook(it))
-		}
+		since, hidden := w.sinceLook(it)
+		w.exited(it, reaped, Event{Since: since, Hidden: hidden})
 	}
+}
+
+// looked notes that a process without a pidfd was found alive, or that its pid is in use.
+func (w *Watcher) looked(it *watched) {
+	last := w.polled[it]
+	if last.unsure = it.process.Unsure(); !last.unsure {
+		last.at = w.now()
+	}
+	w.polled[it] = last
 }
 
 // sinceLook returns since when a process may have ended that has not been reported: zero
 // if that is now, by and large. A look that comes much later than it should finds what
-// happened since the last one.
-func (w *Watcher) sinceLook(it *watched) time.Time {
+// happened since the last one, and so does one after others that /proc hid it from.
+func (w *Watcher) sinceLook(it *watched) (since time.Time, hidden bool) {
+	last := w.polled[it]
 	switch {
 	case !it.polled: // the poller fails
-		return someTime
-	case w.now().Sub(w.polledAt) < pollLate:
-		return time.Time{}
+		return someTime, false
+	case !last.unsure && w.now().Sub(last.at) < pollLate:
+		return time.Time{}, false
 	}
-	return w.polledAt
+	return last.at, last.unsure
 }
 
 // bury removes a process from the living ones.
@@ -271,9 +306,10 @@ func (w *Watcher) bury(it *watched) {
 		return
 	}
 	it.ended = true
-	delete(w.byPID, it.id().PID)
-	if it.polled {
-		w.polled--
+	w.living--
+	delete(w.polled, it)
+	if pid := it.id().PID; w.byPID[pid] == it {
+		delete(w.byPID, pid)
 	}
 }
 
@@ -299,7 +335,7 @@ func (w *Watcher) closeAll() {
 
 // tick returns the ticker's channel while there is a process to poll.
 func (w *Watcher) tick(ticker *time.Ticker) <-chan time.Time {
-	if w.polled == 0 {
+	if len(w.polled) == 0 {
 		return nil
 	}
 	return ticker.C
@@ -316,7 +352,7 @@ func (w *Watcher) add(event Event) {
 // flush emits the collected events.
 func (w *Watcher) flush() {
 	w.mu.Lock()
-	w.stats.watched = len(w.byPID)
+	w.stats.watched = w.living
 	w.mu.Unlock()
 	if len(w.events) == 0 {
 		return

@@ -84,3 +84,93 @@ func TestPollingLoggedOnce(t *testing.T) {
 		})
 	}
 }
+
+// hide has /proc hide processes, or show them.
+func (k *world) hide(hides bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.hides = hides
+}
+
+// TestPollingHidden: without pidfds, the pid of a process that /proc hides may have become
+// another's. Who asks about that pid then must not be told that it is the first one: its
+// end would be the other's.
+func TestPollingHidden(t *testing.T) {
+	k := newWorld()
+	k.noPidfds = proc.ErrNoPidfd
+	inWorld(t, k, 10, func(r *rig) {
+		wantPolled := func(want int) {
+			t.Helper()
+			if watched, _ := r.Stats(); watched != want {
+				t.Errorf("%d watched, want %d", watched, want)
+			}
+		}
+		first := k.start(7)
+		first.Inode = 0
+		r.watch(7)
+		r.want(Event{Kind: Alive, PID: 7, Token: 1, ID: first})
+		time.Sleep(pollPeriod) // seen once more
+		seen := time.Now()
+		time.Sleep(pollPeriod / 2)
+		k.hide(true)
+		k.reap(7, 0)
+		second := k.start(7)
+		r.watch(7)
+		r.want(Event{Kind: Alive, PID: 7, Token: 2, ID: session.ID{PID: 7}, Unsure: true})
+		r.watch(7)
+		r.want(Event{Kind: Alive, PID: 7, Token: 2, ID: session.ID{PID: 7}, Unsure: true})
+		wantPolled(2)
+		time.Sleep(10 * pollPeriod)
+		r.want()
+		k.hide(false)
+		time.Sleep(pollPeriod) // the first has ended, since it was last seen
+		r.want(Event{Kind: Exited, PID: 7, Token: 1, ID: first, Reaped: true, Status: session.Status{Known: true}, Since: seen, Hidden: true})
+		r.watch(7) // of this one the start is known now
+		second.Inode = 0
+		r.want(Event{Kind: Alive, PID: 7, Token: 3, ID: second})
+		wantPolled(2)
+		k.reap(7, 0)
+		time.Sleep(pollPeriod)
+		r.take()
+		wantPolled(0)
+	})
+}
+
+// TestPollingZombie: a zombie that /proc hides looks alive until it is reaped. Its end lies
+// between the moment at which it was last seen and its finding.
+func TestPollingZombie(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		hidden bool // from the start
+		shown  bool // before it is reaped
+	}{
+		{"hidden from the start", true, false},
+		{"hidden later", false, false},
+		{"hidden for a while", false, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			k := newWorld()
+			k.noPidfds, k.hides = proc.ErrNoPidfd, test.hidden
+			inWorld(t, k, 10, func(r *rig) {
+				id := k.start(7)
+				id.Inode = 0
+				since := time.Now()
+				if test.hidden {
+					id.Start, since = 0, someTime
+				}
+				r.watch(7)
+				r.want(Event{Kind: Alive, PID: 7, Token: 1, ID: id, Unsure: test.hidden})
+				k.hide(true)
+				k.exit(7)
+				time.Sleep(pollPeriod + pollPeriod/2)
+				r.want()
+				k.hide(!test.shown)
+				if !test.shown {
+					k.reap(7, 0)
+				}
+				time.Sleep(pollPeriod)
+				r.want(Event{Kind: Exited, PID: 7, Token: 1, ID: id, Reaped: true, Status: session.Status{Known: !test.shown}, Since: since, Hidden: true})
+			})
+		})
+	}
+}

@@ -103,10 +103,12 @@ type Event struct {
 	PID       int32
 	Token     session.Token // 0 if the process is not and was not watched
 	ID        session.ID
+	Unsure    bool // of Alive: no more is known than that the pid is in use
 	Reaped    bool // of Exited: no Reaped follows
 	Status    session.Status
 	At        time.Time          // when it was seen, by Options.Now
 	Since     time.Time          // of Exited: zero if it came at At; else it came after this, and utmpd did not run
+	Hidden    bool               // of Exited with Since: or it did, and /proc hid the process meanwhile
 	Evidence  []session.Evidence // of Gathered: one for each question
 	Sightings []session.Sighting // of Looked, likewise
 	Nobody    session.Nobody     // of Alive: why the process is nobody's session

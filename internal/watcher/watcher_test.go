@@ -158,8 +158,9 @@ func TestLate(t *testing.T) {
 	w := &Watcher{loop: l}
 	began := time.Now()
 	w.now = func() time.Time { return began.Add(pollLate) }
-	w.polledAt = began
-	if got := w.sinceLook(&watched{polled: true}); !got.Equal(began) {
+	it := &watched{polled: true}
+	w.polled[it] = look{at: began}
+	if got, hidden := w.sinceLook(it); !got.Equal(began) || hidden {
 		t.Errorf("a look that comes late finds what happened since %v, want %v", got, began)
 	}
 }

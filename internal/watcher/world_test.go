@@ -29,6 +29,7 @@ type world struct {
 	addErr   error // returned by Poller.Add if not nil
 	findErr  error // returned by Find if not nil
 	polls    int   // calls of Ended
+	hides    bool  // /proc hides processes: without pidfds no more is known than pids
 	evidence []session.Evidence
 	hungUp   map[string]bool // lines
 	slow     time.Duration   // how long Gather takes
@@ -104,7 +105,11 @@ func (k *world) Find(pid int32) (Process, error) {
 	if it == nil {
 		return nil, proc.ErrGone
 	}
-	return &simProcess{world: k, life: it, id: session.ID{PID: pid, Start: it.id.Start}, found: true}, nil
+	p := &simProcess{world: k, life: it, id: session.ID{PID: pid, Start: it.id.Start}, found: true, unsure: k.hides}
+	if k.hides {
+		p.id.Start = 0
+	}
+	return p, nil
 }
 
 func (k *world) NewPoller() (Poller, error) {
@@ -165,10 +170,13 @@ type simProcess struct {
 	life   *life
 	id     session.ID
 	found  bool
+	unsure bool
 	closed bool
 }
 
 func (p *simProcess) ID() session.ID { return p.id }
+
+func (p *simProcess) Unsure() bool { return p.unsure }
 
 func (p *simProcess) Nobody() session.Nobody { return p.life.nobody }
 
@@ -176,7 +184,23 @@ func (p *simProcess) Ended() (ended, reaped bool) {
 	p.world.mu.Lock()
 	defer p.world.mu.Unlock()
 	p.world.polls++
+	if p.found {
+		return p.endedByPID()
+	}
 	return p.life.ended, p.life.reaped
+}
+
+// endedByPID tells of the process that has the pid now, as proc.Process does.
+func (p *simProcess) endedByPID() (ended, reaped bool) {
+	now := p.world.living[p.id.PID]
+	p.unsure = p.world.hides
+	switch {
+	case now == nil || !p.unsure && p.id.Start != 0 && now.id.Start != p.id.Start:
+		return true, true
+	case p.unsure:
+		return false, false
+	}
+	return now.ended, now.reaped
 }
 
 func (p *simProcess) Status() session.Status {
