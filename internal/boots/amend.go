@@ -19,9 +19,11 @@ const lateRecord = time.Minute
 // Amend returns the boots of a log with what a ledger knows besides: the ends that
 // have no record, and boots that the log lacks between the first that it has and
 // now; all of them if it has none. Where both tell an end, the log's stays, and a
-// difference is returned. present is as for [Periods]; the present boot is in no ledger.
+// difference is returned. Where the log is damaged within a boot, the ledger may know that
+// it went on, or that it was two. present is as for [Periods]; the present boot is in no ledger.
 func Amend(all []Boot, ledger []Past, present *Present) ([]Boot, []Difference) {
 	var differ []Difference
+	all = settleHoles(all, ledger, present)
 	over := all
 	if n := len(all); n > 0 && present.runs(all, n-1) {
 		over = all[:n-1]
@@ -92,7 +94,7 @@ func unpaired(all []Boot, of []int, k int) (bs []Boot) {
 
 // contradicts reports whether the log and the ledger have different ends.
 func contradicts(b Boot, p Past) bool {
-	if !b.EndRecorded {
+	if !b.EndRecorded || p.End == Open {
 		return false
 	}
 	apart := b.To.Sub(p.To).Abs() - max(b.Exact.Within, p.Exact.Within)
@@ -119,7 +121,7 @@ func (b Boot) amended(p Past) Boot {
 		b.stepped = began.Sub(b.From) // the clock was set, and the kernel counted on
 		b.clock.wrong, b.clock.early = false, b.stepped
 	}
-	if !b.EndRecorded && (!p.To.Before(b.To.Add(-sameMoment)) || setBack) {
+	if !b.EndRecorded && p.End != Open && (!p.To.Before(b.To.Add(-sameMoment)) || setBack) {
 		b.To, b.End, b.Exact, b.By, b.Ledger = p.To, p.End, p.Exact, p.By, true
 	}
 	return b
@@ -157,7 +159,8 @@ func insert(all []Boot, p Past) []Boot {
 		i < len(all) && all[i].notBefore().Before(p.To.Add(-Late)) {
 		return all
 	}
-	b := Boot{From: began, Recorded: true, To: p.To, End: p.End, Exact: p.Exact, By: p.By, Ledger: true, whole: true}
+	b := Boot{From: began, Recorded: true, To: p.To, End: p.End, Exact: p.Exact, By: p.By, Ledger: true, whole: true,
+		Damaged: p.End == Open, lostBefore: i < len(all) && all[i].lostBefore}
 	b.Slept, b.SleptKnown = p.slept()
 	return slices.Insert(all, i, b)
 }

@@ -23,6 +23,7 @@ type Checkpoint struct {
 	Init     utmpx.Time `json:"init"`
 	Apart    bool       `json:"apart,omitempty"`
 	Hole     bool       `json:"hole,omitempty"`
+	Sure     *time.Time `json:"sure,omitempty"`
 	Old      *time.Time `json:"old,omitempty"`
 }
 
@@ -42,6 +43,10 @@ func (h *History) Checkpoint() *Checkpoint {
 		old := h.old
 		c.Old = &old
 	}
+	if h.hole {
+		sure := h.sure
+		c.Sure = &sure
+	}
 	return c
 }
 
@@ -60,6 +65,9 @@ func Resume(c *Checkpoint) *History {
 	if c.Old != nil {
 		h.old = *c.Old
 	}
+	if h.sure = h.alive(); c.Sure != nil {
+		h.sure = *c.Sure
+	}
 	return h
 }
 
@@ -71,7 +79,7 @@ func (h *History) Latest() (b Boot, n int) {
 	}
 	b = h.boots[n-1]
 	if b.End == Open {
-		b.To, b.Damaged = h.alive(), h.hole
+		b.To, b.Damaged = h.lastSign(), h.hole
 	}
 	return b, n
 }

@@ -87,10 +87,14 @@ func Decide(ev Evidence) Verdict {
 	if ev.IsPresent(last) {
 		return Verdict{Present: true, EndMissing: ev.tooLate()}
 	}
-	if ev.first() && last.End == Open && ev.inPresent(last.To) {
-		// utmpd was installed while the system is up. The log has logins of
-		// this boot, and a boot or an end appended now would end them too.
+	if (ev.first() || last.Holed()) && last.End == Open && ev.inPresent(last.To) {
+		// utmpd was installed while the system is up, or the record of this boot is in a
+		// damaged part. The log has logins of this boot, and a boot or an end appended now
+		// would end them too.
 		return Verdict{Present: true, EndMissing: true}
+	}
+	if last.Damaged && !ev.UtmpBoot.IsZero() {
+		return Verdict{Present: true, EndMissing: true} // init has recorded it, in the damaged end of the log
 	}
 	if missed := ev.missed(ev.Boots); len(missed) > 0 {
 		v := ev.endedEarlier(last)
@@ -125,7 +129,7 @@ func (ev Evidence) tooLate() bool {
 func (ev Evidence) endedEarlier(last Boot) Verdict {
 	all := ev.known()
 	i, _ := nearest(all, last)
-	if last.End != Open || i < 0 || all[i].To.Before(last.To.Add(-sameMoment)) {
+	if last.End != Open || i < 0 || all[i].End == Open || all[i].To.Before(last.To.Add(-sameMoment)) {
 		return Verdict{}
 	}
 	p := all[i]
@@ -208,6 +212,8 @@ func (ev Evidence) noteOf(b Boot) *Note {
 	case n == nil || n.Boot == "" || n.Boot == ev.Boot:
 		return nil
 	case !b.Recorded:
+	case n.Up > 0 && b.before(n.At.Add(-n.Up)):
+		return nil // every boot of such a clock begins at one second
 	case ev.Stamp != nil && ev.Stamp.Booted.Sub(b.From).Abs() < Late:
 		if ev.Stamp.Boot != n.Boot {
 			return nil // the stamp belongs to b, the note to another boot

@@ -46,6 +46,8 @@ type Boot struct {
 	EndRecorded bool          // its end has a record
 	Ledger      bool          // a ledger told what the log does not
 	Damaged     bool          // the record of its end may have been in a damaged part of the log
+	holes       []hole        // in its time
+	lostBefore  bool          // the log is damaged between the boot before and its beginning
 	Slept       time.Duration // how long it was suspended
 	SleptKnown  bool
 	stepped     time.Duration // the sum of the recorded steps of the clock
@@ -103,23 +105,21 @@ type History struct {
 	init  utmpx.Time // of the last Init record, if no other record followed it; else zero
 	apart bool       // the Init records up to that one are by two clocks
 	old   time.Time  // of an OLD_TIME without its NEW_TIME; else zero
-	hole  bool       // a damaged part of the log follows the boot's records
+	hole  bool       // a damaged part of the log follows the boot's records, and nothing that shows that it went on
+	sure  time.Time  // the boot's last sign of life before that part
+	gap   bool       // a damaged part of the log follows the end of the boot
 	found bool
 }
 
 // Boots returns all boots, oldest first. The last one may be Open.
 func (h *History) Boots() []Boot {
 	if b := h.open(); b != nil {
-		b.To, b.Damaged = h.alive(), h.hole
+		b.To, b.Damaged = h.lastSign(), h.hole
 	}
 	markRestarts(h.boots)
 	markAhead(h.boots)
 	return h.boots
 }
-
-// Damage notes that the log is damaged between the records added before and after. If no
-// record shows that the boot went on, its end may have been there.
-func (h *History) Damage() { h.hole = h.open() != nil }
 
 // Found reports whether any record was added.
 func (h *History) Found() bool { return h.found }
@@ -138,8 +138,8 @@ func (h *History) present(at utmpx.Time) *Boot {
 	if b := h.open(); b != nil {
 		return b
 	}
-	h.boots = append(h.boots, Boot{From: at.Time(), To: at.Time()})
-	h.last, h.most = at, at
+	h.boots = append(h.boots, Boot{From: at.Time(), To: at.Time(), lostBefore: h.gap})
+	h.last, h.most, h.gap = at, at, false
 	return &h.boots[len(h.boots)-1]
 }
 
@@ -167,7 +167,9 @@ func (h *History) ordinary(at utmpx.Time, login, prompt bool) {
 	}
 	if prompt {
 		h.open().setBack(at)
-		h.hole = false
+		if h.hole {
+			h.passHole(at)
+		}
 	}
 	h.seen(at)
 }
@@ -230,8 +232,10 @@ func (h *History) Add(r utmpx.Record) {
 	case Ended:
 		h.ended(r)
 	case OldClock:
+		h.passHole(r.Time)
 		h.old = r.Time.Time()
 	case NewClock:
+		h.passHole(r.Time)
 		if !h.old.IsZero() {
 			h.present(r.Time).step(h.old, r.Time.Time())
 		} else if b := h.open(); b != nil {
@@ -259,7 +263,8 @@ func (h *History) runLevel(r utmpx.Record) {
 // is open, this is its record, and its first login stays its beginning.
 func (h *History) beganEarlier(at utmpx.Time) {
 	b := h.open()
-	if b == nil || b.Recorded {
+	if b == nil || b.Recorded || b.lostBefore && at.Time().Sub(b.From) > Late {
+		h.openHole(at)
 		h.began(at)
 		return
 	}
@@ -282,13 +287,13 @@ func (h *History) began(at utmpx.Time) {
 			h.ordinary(at, false, false)
 			return
 		}
-		b.To = h.alive()
+		b.To = h.lastSign()
 		if b.Damaged = h.hole; !b.Damaged {
 			b.End, b.By = Crashed, FromRecords
 		}
 	}
-	h.hole = false
-	b := Boot{From: at.Time(), To: at.Time(), Recorded: true}
+	b := Boot{From: at.Time(), To: at.Time(), Recorded: true, lostBefore: h.hole || h.gap}
+	h.hole, h.gap = false, false
 	if n := len(h.boots); n > 0 {
 		b.clock.ended = utmpx.TimeOf(h.boots[n-1].To)
 	}
@@ -302,14 +307,16 @@ func same(a, b time.Time) bool { return a.Sub(b).Abs() <= sameMoment }
 // ended adds the record of an end. Of several in one boot the last one counts:
 // init records the change of the run level before the end of the system.
 func (h *History) ended(r utmpx.Record) {
-	h.hole = false
 	e, by, crash := ParseCrash(r)
+	h.gap = h.gap || h.hole && foundLater(r) // whole boots may be in the damage behind that end
 	n := len(h.boots)
 	if n == 0 {
 		h.present(r.Time)
 		n = 1
 	}
 	b := &h.boots[n-1]
+	h.passHole(r.Time)
+	h.endsAgain(r.Time.Time())
 	if r.Time.Sec > 0 && b.End == Open {
 		b.setBack(r.Time)
 		b.clock.sees(h.last, r.Time)

@@ -16,7 +16,7 @@ type Past struct {
 	To    time.Time     // when it ended, or was last known to be up
 	Up    time.Duration // from its beginning to To, by the kernel's clock; 0 if unknown
 	Slept time.Duration // the suspends' part of Up; negative if unknown
-	End   End           // ShutDown or Crashed
+	End   End           // Open if the record of it may be where the log could not be read
 	Exact Exactness     // of To
 	By    Source        // of To
 }
@@ -68,7 +68,12 @@ func (p Past) is(b Boot) bool {
 	case b.From.Before(earliest):
 		return p.within(b) && p.distance(b) < Late // every boot may begin then
 	}
-	return p.distance(b) < Late
+	return p.distance(b) < Late && !p.follows(b)
+}
+
+// follows reports whether p began after a boot of the log had ended.
+func (p Past) follows(b Boot) bool {
+	return b.EndRecorded && !b.To.Before(b.From) && p.From.After(b.To.Add(sameMoment)) && p.Began().After(b.To.Add(sameMoment))
 }
 
 // longer reports whether p may be a boot of the log that ended later, if p's end is
@@ -104,6 +109,9 @@ func (p Past) endsWith(b Boot) bool { return b.EndRecorded && same(p.To, b.To) }
 
 // compareFit compares how well two pasts fit a boot of the log; less is better.
 func compareFit(p, q Past, b Boot) int {
+	if d := p.distance(b) - q.distance(b); b.Holed() && d.Abs() > sameMoment {
+		return cmp.Compare(d, 0) // its end may be another boot's
+	}
 	if end := p.endsWith(b); end != q.endsWith(b) {
 		if end {
 			return -1
@@ -116,12 +124,19 @@ func compareFit(p, q Past, b Boot) int {
 		}
 		return 1
 	}
+	if d := p.apart(b) - q.apart(b); b.From.Before(earliest) && d.Abs() > sameMoment {
+		return cmp.Compare(d, 0)
+	}
 	d := p.distance(b) - q.distance(b)
 	if d.Abs() <= sameMoment {
 		return 0
 	}
 	return cmp.Compare(d, 0)
 }
+
+// apart returns how far the end of p is from that of a boot of the log. It tells boots apart
+// that all began in the first seconds of 1970.
+func (p Past) apart(b Boot) time.Duration { return p.To.Sub(b.To).Abs() }
 
 // fits reports whether p is rather b than other, both boots of the log.
 func (p Past) fits(b, other Boot) bool {
@@ -133,6 +148,9 @@ func (p Past) fits(b, other Boot) bool {
 	}
 	if in := p.within(b); in != p.within(other) {
 		return in
+	}
+	if d := p.apart(other) - p.apart(b); b.From.Before(earliest) && other.From.Before(earliest) && d.Abs() > sameMoment {
+		return d > 0
 	}
 	return p.distance(other)-p.distance(b) > sameMoment
 }
@@ -205,6 +223,12 @@ func (ev Evidence) known() []Past {
 	return all
 }
 
+// before reports whether a boot that began then, by the kernel's count, came after b, whose
+// clock began in 1970 and was set.
+func (b Boot) before(began time.Time) bool {
+	return b.From.Before(earliest) && !b.To.Before(earliest) && began.After(b.To.Add(sameMoment))
+}
+
 // maxMissed bounds how many boots are recorded that the log misses.
 const maxMissed = 16
 
@@ -216,7 +240,9 @@ func (ev Evidence) missed(log []Boot) []Past {
 	}
 	all := ev.known()
 	if len(log) == 0 {
-		return recordable(slices.DeleteFunc(all, func(p Past) bool { return p.Began().Before(earliest) && !p.Began().IsZero() }))
+		return recordable(slices.DeleteFunc(all, func(p Past) bool {
+			return p.End == Open || p.Began().Before(earliest) && !p.Began().IsZero()
+		}))
 	}
 	last, found := log[len(log)-1], -1
 	for _, b := range log {
@@ -227,8 +253,8 @@ func (ev Evidence) missed(log []Boot) []Past {
 		all = all[:n-1] // it may be the last one
 	}
 	return recordable(slices.DeleteFunc(all, func(p Past) bool {
-		restarts := last.From.Before(earliest) && p.From.Sub(last.From).Abs() < Late // it may be the last one
-		return restarts || p.Began().Before(earliest) || !p.Began().After(last.To)
+		restarts := last.From.Before(earliest) && p.From.Sub(last.From).Abs() < Late && !last.before(p.Began()) // it may be the last one
+		return restarts || p.End == Open || p.Began().Before(earliest) || !p.Began().After(last.To)
 	}))
 }
 
@@ -248,13 +274,17 @@ func Finished(ev Evidence, v Verdict) []Past {
 	}
 	ps := slices.DeleteFunc(ev.recent(), func(p Past) bool { return slices.ContainsFunc(ev.Ledger, p.Same) })
 	for i := range ps {
-		ps[i] = ev.completed(ps[i], v)
+		known := false
+		if ps[i], known = ev.completed(ps[i], v); !known && ps[i].End == Crashed && !ps[i].Exact.Known {
+			ps[i].End = Open
+		}
 	}
 	return ps
 }
 
-// completed returns p with the end that the log has of it.
-func (ev Evidence) completed(p Past, v Verdict) Past {
+// completed returns p with the end that the log has of it. known is false if the record of
+// a shutdown may be where the log could not be read: then a crash is but a guess.
+func (ev Evidence) completed(p Past, v Verdict) (_ Past, known bool) {
 	all := ev.Boots
 	if n := len(all); n > 0 && v.Present {
 		all = all[:n-1]
@@ -264,7 +294,7 @@ func (ev Evidence) completed(p Past, v Verdict) Past {
 		i--
 	}
 	if i < 0 {
-		return p
+		return p, !ev.Unread
 	}
 	b := all[i]
 	to := p.To
@@ -281,7 +311,7 @@ func (ev Evidence) completed(p Past, v Verdict) Past {
 	if p.Up > 0 {
 		p.goesOn(p.To.Sub(to))
 	}
-	return p
+	return p, !b.Damaged
 }
 
 // hasAs reports whether the log has p as b. One of two boots within minutes may be

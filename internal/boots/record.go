@@ -163,6 +163,11 @@ func CrashRecord(at time.Time, e Exactness, by Source) utmpx.Record {
 	return ShutdownRecord(at, fmt.Sprintf("%s%s,%s", crashHost, within, by))
 }
 
+// foundLater reports whether r is the record of an end that was found at the next boot.
+func foundLater(r utmpx.Record) bool {
+	return strings.HasPrefix(r.Host, crashHost) || strings.HasPrefix(r.Host, shutdownHost)
+}
+
 // ParseCrash parses a record that CrashRecord has made. ok is false for any
 // other record. by is empty if the source is not known to this package.
 func ParseCrash(r utmpx.Record) (e Exactness, by Source, ok bool) {

@@ -119,7 +119,12 @@ func period(all []Boot, i, before int, present *Present) Period {
 	}
 	if p.Follows {
 		p.setDown(all[i+1], present.runs(all, i+1), present)
+		p.DownMost = p.DownMost || p.DownKnown && (all[i+1].lostBefore || p.Damaged) // whole boots may be there
 	}
+	if p.Running {
+		p.holes = nil // the kernel has counted on
+	}
+	p.UpLeast = p.UpLeast || p.UpKnown && p.Holed()
 	return p
 }
 
@@ -242,6 +247,7 @@ func (w *windowed) add(p *Period) {
 	w.Boots++
 	w.NoBoot = w.NoBoot && !p.Recorded
 	if p.UpKnown && p.nowhere {
+		p.UpFor = max(0, p.UpFor-p.lost(p.start(), p.To))
 		p.Slept = min(p.Slept, p.UpFor)
 		p.AwakeFor = p.UpFor - p.Slept
 		w.lost += p.UpFor
@@ -285,7 +291,7 @@ func (p *Period) goesOn(at time.Time) {
 // When it was suspended is not known: if the period lies in the window in part only,
 // the suspends may have too.
 func (w *windowed) addUp(p *Period) {
-	up := w.part(p.To.Add(-p.UpFor), p.To)
+	up := w.upOf(*p)
 	slept := min(p.Slept, p.UpFor)
 	most, least := min(slept, up), max(0, slept-(p.UpFor-up))
 	p.UpFor, p.AwakeFor, p.Slept = up, up-most, least
@@ -295,6 +301,15 @@ func (w *windowed) addUp(p *Period) {
 	if p.UpLeast && p.AwakeFor < time.Second {
 		p.UpKnown, p.UpLeast = false, false
 	}
+}
+
+// upOf returns how much of the time that p was surely up lies in the window.
+func (w *windowed) upOf(p Period) time.Duration {
+	up := w.part(p.start(), p.To)
+	for _, h := range p.holes {
+		up -= w.part(latest(h.from, p.start()), earlier(h.to, p.To))
+	}
+	return max(0, up)
 }
 
 // part returns how much of the time between two moments lies in the window.

@@ -154,6 +154,7 @@ type line struct {
 	Within    *float64  `json:"within_seconds"`
 	KnownFrom string    `json:"known_from,omitempty"`
 	Ledger    bool      `json:"from_ledger,omitempty"` // the log lacks the end, or the whole boot
+	Damaged   bool      `json:"damaged,omitempty"`     // the log is damaged there: it may be several boots, or have ended there
 }
 
 type sum struct {
@@ -180,9 +181,10 @@ func writeJSON(w io.Writer, ps []boots.Period, s boots.Sum) error {
 	}
 	for _, p := range ps {
 		l := line{From: p.From, Recorded: p.Recorded, To: p.To, End: endOf(p), Up: seconds(p.AwakeFor, p.UpKnown), Slept: seconds(p.Slept, p.SleptKnown), UpLeast: p.UpLeast,
-			Down: seconds(p.DownFor, p.DownKnown), DownMost: downMost(p), Doubtful: doubtful(p), KnownFrom: string(p.By), Ledger: p.Ledger}
+			Down: seconds(p.DownFor, p.DownKnown), DownMost: downMost(p), Doubtful: doubtful(p), KnownFrom: string(p.By), Ledger: p.Ledger,
+			Damaged: damaged(p)}
 		if p.End != boots.Open {
-			l.Exact = p.Exact.Known && !doubtful(p)
+			l.Exact = p.Exact.Known && !l.Doubtful && !l.Damaged
 			l.Within = seconds(p.Exact.Within, l.Exact)
 		}
 		out.Boots = append(out.Boots, l)
@@ -330,7 +332,13 @@ func downMost(p boots.Period) bool {
 }
 
 // doubtful reports whether the clock was wrong at the beginning of a period.
-func doubtful(p boots.Period) bool { return p.Doubtful() || p.UpLeast }
+func doubtful(p boots.Period) bool { return p.Doubtful() || p.UpLeast && !p.Holed() }
+
+// damaged reports whether the log is damaged in a period, or where it ended: the records may
+// be of several boots.
+func damaged(p boots.Period) bool {
+	return !p.Running && (p.Holed() || p.End == boots.Open && p.Damaged)
+}
 
 // exact formats how exact the end of a period is, and names the ledger if the log
 // lacks that end.
@@ -347,7 +355,7 @@ func exact(p boots.Period) string {
 
 func exactness(p boots.Period) string {
 	switch {
-	case p.End == boots.Open && p.Damaged && !p.Running:
+	case damaged(p):
 		return "no: the log is damaged"
 	case p.End == boots.Open:
 		return ""

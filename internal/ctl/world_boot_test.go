@@ -127,6 +127,7 @@ func (w *world) lives() {
 	for n := w.rng.IntN(12); n > 0; n-- {
 		w.passes(w.between(time.Second, 3*24*time.Hour))
 		w.happens()
+		w.damages()
 	}
 	w.passes(w.between(100*time.Millisecond, 2*time.Hour))
 }
@@ -178,7 +179,7 @@ func (w *world) sleeps(d time.Duration) {
 // copies keeps a copy of the log, if it is whole in one file.
 func (w *world) copies() {
 	w.copied, w.copiedAt = w.read("wtmp"), len(w.past)
-	if w.exists("wtmp.1") || w.chance(2) {
+	if w.exists("wtmp.1") || w.chance(2) || w.harm.done {
 		w.copied = nil
 	}
 }
@@ -211,6 +212,7 @@ func (w *world) rotate() {
 	}
 	w.check(os.Rename(w.path("wtmp"), w.path("wtmp.1")))
 	w.write("wtmp", nil)
+	w.harm.renewed(0, 0)
 	w.accessed = w.wall()
 	w.copied = nil
 }
@@ -228,6 +230,7 @@ func (w *world) ends() {
 	b.to = w.now
 	w.tell("boot %d is over; crashed: %v", len(w.past)-1, b.crashed)
 	w.utmpd = false
+	w.damages()
 	w.now = w.now.Add(w.between(2*time.Second, 10*24*time.Hour))
 }
 

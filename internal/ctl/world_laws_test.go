@@ -19,18 +19,24 @@ type claims struct {
 
 // checkDowntime compares what utmpctl says with what is true.
 func (w *world) checkDowntime() {
-	if len(w.wrong) > 0 {
+	if len(w.wrong) > 0 || w.harm.unseen {
 		return
 	}
 	w.present().to = w.now
 	out := w.utmpctl("downtime", "-json")
+	if w.harm.ever && out == "" {
+		return // damage is all that there is
+	}
 	var c claims
 	w.check(json.Unmarshal([]byte(out), &c))
 	w.count("downtime checked")
 	paired, wrong := w.pair(c.Boots)
-	for i := range c.Boots {
-		if paired[i] >= 0 {
-			w.countJudged(c.Boots[i], w.past[paired[i]])
+	for i, p := range paired {
+		if p.first >= 0 && p.first == p.last {
+			w.countJudged(c.Boots[i], w.past[p.first])
+		}
+		if p.first < p.last {
+			w.count("lines that damage has made of several boots")
 		}
 	}
 	wrong = append(wrong, w.sums(c, paired)...)
@@ -43,52 +49,70 @@ func (w *world) checkDowntime() {
 	}
 }
 
-// pair finds which true boot each line is, so that as little as possible is wrong.
-func (w *world) pair(lines []line) (paired []int, wrong []string) {
+// span is the true boots that a line is: several only if the log's damage has taken the
+// records between them. None is -1.
+type span struct{ first, last int }
+
+// pair finds which true boots each line is, so that as little as possible is wrong.
+func (w *world) pair(lines []line) (paired []span, wrong []string) {
 	type best struct {
 		cost  int
-		pairs []int
+		pairs []span
 	}
+	none := span{-1, -1}
 	// at[j] is the best for the lines so far, the last of which is boot j-1 or before.
 	at := make([]best, len(w.past)+1)
 	for i := range lines {
 		next := make([]best, len(w.past)+1)
-		next[0] = best{at[0].cost + 1000, append(at[0].pairs[:i:i], -1)}
+		next[0] = best{at[0].cost + 1000, append(at[0].pairs[:i:i], none)}
 		for j := 1; j <= len(w.past); j++ {
 			next[j] = next[j-1]
 			if i > 0 && w.mustShow(w.past[j-1]) {
 				next[j].cost += 10
 			}
 			if c := at[j].cost + 1000; c < next[j].cost {
-				next[j] = best{c, append(at[j].pairs[:i:i], -1)}
+				next[j] = best{c, append(at[j].pairs[:i:i], none)}
 			}
-			if !w.isOf(lines[i], j-1) {
-				continue
-			}
-			c := at[j-1].cost + 10*len(w.line(lines, i, j-1))
-			if c < next[j].cost {
-				next[j] = best{c, append(at[j-1].pairs[:i:i], j-1)}
+			for s := (span{j - 1, j - 1}); s.first >= 0; s.first-- {
+				if w.isOf(lines[i], s) {
+					if c := at[s.first].cost + 10*len(w.line(lines[i], s)) + s.last - s.first; c < next[j].cost {
+						next[j] = best{c, append(at[s.first].pairs[:i:i], s)}
+					}
+				}
+				if !w.past[s.first].hidden() {
+					break
+				}
 			}
 		}
 		at = next
 	}
 	paired = at[len(w.past)].pairs
-	for i, j := range paired {
-		if j < 0 {
-			wrong = append(wrong, fmt.Sprintf("7: a boot that never was: %s", lines[i]))
+	for i, s := range paired {
+		if s.first < 0 {
+			if !w.wentOn(lines[i]) {
+				wrong = append(wrong, fmt.Sprintf("7: a boot that never was: %s", lines[i]))
+			}
 			continue
 		}
-		wrong = append(wrong, w.line(lines, i, j)...)
-		if i+1 < len(paired) && paired[i+1] >= 0 {
-			wrong = append(wrong, w.down(lines[i], j, paired[i+1])...)
+		wrong = append(wrong, w.line(lines[i], s)...)
+		if i+1 < len(paired) && paired[i+1].first >= 0 {
+			wrong = append(wrong, w.down(lines[i], s.last, paired[i+1].first)...)
 		}
 	}
 	return paired, wrong
 }
 
-// isOf reports whether a line may be a boot, by when it began.
-func (w *world) isOf(l line, j int) bool {
-	b := w.past[j]
+// wentOn reports whether a line is the rest of a boot that, as far as anybody knows, may have
+// ended in the damage: nothing says when it began.
+func (w *world) wentOn(l line) bool {
+	return !l.Recorded && slices.ContainsFunc(w.past, func(b *trueBoot) bool {
+		return b.hurt && !l.From.Before(b.wallFrom()) && !l.To.After(b.wallTo().Add(slack))
+	})
+}
+
+// isOf reports whether a line may be boots, by when the first began.
+func (w *world) isOf(l line, s span) bool {
+	b := w.past[s.first]
 	if l.End == "running" {
 		return b == w.present()
 	}
@@ -114,17 +138,25 @@ func (b *trueBoot) wallTo() time.Time { return b.to.Add(b.offs[len(b.offs)-1]) }
 
 const slack = 5 * time.Second
 
-// line returns what is wrong with a line that is boot j.
-func (w *world) line(lines []line, i, j int) (wrong []string) {
-	l, b := lines[i], w.past[j]
-	over := b != w.present()
-	for _, text := range []string{b.wrongEnd(l, over), b.wrongTime(l, over), b.wrongUp(l, over)} {
+// line returns what is wrong with a line that is those boots.
+func (w *world) line(l line, s span) (wrong []string) {
+	b, last := w.past[s.first], w.past[s.last]
+	over := last != w.present()
+	texts := []string{last.wrongEnd(l, over), last.wrongTime(l, over), b.wrongUp(l, over)}
+	if s.first < s.last {
+		texts = []string{last.wrongEnd(l, over), w.wrongAcross(l, s)}
+	}
+	for _, text := range texts {
 		if text != "" {
-			wrong = append(wrong, fmt.Sprintf("7: boot %d: %s: %s", j, text, l))
+			wrong = append(wrong, fmt.Sprintf("7: boot %d to %d: %s: %s", s.first, s.last, text, l))
 		}
 	}
-	if l.Slept != nil && seconds2(l.Slept) > b.slept+time.Second {
-		wrong = append(wrong, fmt.Sprintf("7: boot %d: slept for %v: %s", j, b.slept, l))
+	var slept time.Duration
+	for _, b := range w.past[s.first : s.last+1] {
+		slept += b.slept
+	}
+	if l.Slept != nil && seconds2(l.Slept) > slept+time.Second {
+		wrong = append(wrong, fmt.Sprintf("7: boot %d: slept for %v: %s", s.last, slept, l))
 	}
 	return wrong
 }
@@ -141,7 +173,7 @@ func (b *trueBoot) wrongEnd(l line, over bool) string {
 	case l.End == "shut down" && b.crashed:
 		return "it crashed"
 	// A clock that was never set does not tell which boot an end in 1970 is of.
-	case l.End == "crashed" && !b.crashed && b.told() && l.To.Year() > 1970:
+	case l.End == "crashed" && !b.crashed && b.told() && l.To.Year() > 1970 && !(b.hurt && b.killed):
 		return "it did not crash"
 	}
 	return ""
@@ -178,7 +210,7 @@ func (b *trueBoot) wrongUp(l line, over bool) string {
 }
 
 // blind reports whether the clock was set, and nothing that is left shows that.
-func (b *trueBoot) blind() bool { return b.unseen >= boots.Late && !b.counted }
+func (b *trueBoot) blind() bool { return b.stepless || b.unseen >= boots.Late && !b.counted }
 
 // unseenBits are steps that may be the time between the start of the kernel and a record.
 func (b *trueBoot) unseenBits() time.Duration { return min(b.unseen, boots.Late) }
@@ -212,7 +244,8 @@ func seconds2(s *float64) time.Duration {
 func (w *world) merged(b *trueBoot) bool {
 	i := slices.Index(w.past, b)
 	for _, k := range [...]int{i, i + 1} {
-		if k > 0 && k < len(w.past) && w.past[k-1].aborted &&
+		stands := w.clocks == clockSaved || w.clocks == clockEpoch
+		if k > 0 && k < len(w.past) && (w.past[k-1].aborted || stands) &&
 			w.past[k].wallFrom().Sub(w.past[k-1].wallFrom()).Abs() < 8*time.Second {
 			return true
 		}
@@ -225,6 +258,9 @@ func (w *world) merged(b *trueBoot) bool {
 func (w *world) mustShow(b *trueBoot) bool {
 	if i := slices.Index(w.past, b); !b.logged && i > 0 && b.wallFrom().Before(w.past[i-1].wallTo()) {
 		return false // by the clocks, there is no room for it in the log
+	}
+	if b.gone {
+		return false
 	}
 	return (b.entered || b.logged) && !w.merged(b) && (b.from.Add(b.offs[0]).Year() > 1970 || w.clocks != clockEpoch)
 }
@@ -239,10 +275,13 @@ func (w *world) down(l line, j, k int) (wrong []string) {
 		w.count("boots of which nothing is left")
 	}
 	if k != j+1 {
+		if gone := func(b *trueBoot) bool { return b.gone }; l.Down != nil && l.Exact && !l.DownMost && slices.ContainsFunc(w.past[j+1:k], gone) {
+			wrong = append(wrong, fmt.Sprintf("7: boot %d: down across damage: %s", j, l))
+		}
 		return wrong
 	}
 	b := w.past[j]
-	if b.crashed && l.End != "crashed" && (b.entered || b.logged) {
+	if b.crashed && l.End != "crashed" && (b.entered || b.logged) && !b.hurt {
 		wrong = append(wrong, fmt.Sprintf("7: boot %d: the crash is lost: %s", j, l))
 	}
 	if text := w.wrongDown(l, b, w.past[k]); text != "" {
@@ -257,7 +296,8 @@ func (w *world) wrongDown(l line, b, next *trueBoot) string {
 	if l.Down == nil {
 		return ""
 	}
-	if b.blind() || next.blind() && next != w.present() || (b.wallTo().Sub(b.to)-next.wallTo().Sub(next.to)).Abs() > time.Second {
+	early := !w.present().entered && next.unseen >= boots.Late // the ledger does not have it yet
+	if b.blind() || (next.blind() || early) && next != w.present() || (b.wallTo().Sub(b.to)-next.wallTo().Sub(next.to)).Abs() > time.Second {
 		w.count("downtime between clocks of which nobody knows how they differ")
 		return ""
 	}
@@ -280,20 +320,25 @@ func (l line) String() string {
 
 // sums returns what is wrong with the sums, where the clock was right and every boot is
 // known: what is surely up and down, and what may be either, hold the truth.
-func (w *world) sums(c claims, paired []int) (wrong []string) {
-	if n := len(paired); w.clocks != clockRight || n == 0 || paired[n-1] != len(w.past)-1 || c.Boots[n-1].End != "running" {
+func (w *world) sums(c claims, paired []span) (wrong []string) {
+	if n := len(paired); w.clocks != clockRight || n == 0 || paired[n-1].last != len(w.past)-1 || c.Boots[n-1].End != "running" {
 		return nil
 	}
 	var up, down, tol time.Duration
-	for i, j := range paired {
-		if j < 0 || i > 0 && j != paired[i-1]+1 || !w.past[j].known(c.Boots[i], w) {
+	for i, s := range paired {
+		if s.first < 0 || i > 0 && s.first != paired[i-1].last+1 {
 			return nil
 		}
-		b := w.past[j]
-		up += b.to.Sub(b.from) - b.slept
-		tol += slack + b.late
-		if i > 0 {
-			down += b.from.Sub(w.past[j-1].to)
+		for j := s.first; j <= s.last; j++ {
+			b := w.past[j]
+			if !b.known(c.Boots[i], w) {
+				return nil
+			}
+			up += b.to.Sub(b.from) - b.slept
+			tol += slack + b.late
+			if i > 0 || j > s.first {
+				down += b.from.Sub(w.past[j-1].to)
+			}
 		}
 	}
 	w.count("sums: judged")
@@ -311,5 +356,5 @@ func (w *world) sums(c claims, paired []int) (wrong []string) {
 
 // known reports whether enough is known of a boot for the sums.
 func (b *trueBoot) known(l line, w *world) bool {
-	return (b.slept == 0 || l.Slept != nil) && (!b.mistaken() || b == w.present())
+	return (b.slept == 0 || l.Slept != nil) && (!b.mistaken() || b == w.present()) && (!b.hurt || l.Recorded)
 }

@@ -185,3 +185,24 @@ func TestOverlap(t *testing.T) {
 		}
 	}
 }
+
+// TestMixed: the head of the record of a boot and the tail of another record, which a C
+// library has put on the grid again by cutting off the end, are no record of 1970.
+func TestMixed(t *testing.T) {
+	for _, l := range utmpx.Layouts() {
+		for seed := range uint64(20) {
+			rng := rand.New(rand.NewPCG(seed, 3))
+			size := l.Size()
+			b := encode(t, l, day(rng, 12)...)
+			from := 8*size + 40 + rng.IntN(30) // the ninth one is of a boot, and keeps no time
+			b = slices.Delete(b, from, from+size+1+rng.IntN(size-2))
+			b = append(b[:9*size], encode(t, l, day(rng, 6)...)...)
+			got, _ := read(t, b, l, chunk)
+			for _, r := range got {
+				if r.off == int64(8*size) {
+					t.Errorf("%s, cut at %d: a record of two", l, from-8*size)
+				}
+			}
+		}
+	}
+}

@@ -3,6 +3,7 @@
 package grid
 
 import (
+	"bytes"
 	"math"
 	"slices"
 	"strings"
@@ -120,7 +121,23 @@ const (
 // cheap reports whether b can be a record, at the cost of a glance.
 func (s *shape) cheap(b []byte) bool {
 	typ, at, _ := s.layout.Peek(b)
-	return typ >= utmpx.RunLevel && typ <= utmpx.DownTime && at.Sec >= earliest && timed(at)
+	return typ >= utmpx.RunLevel && typ <= utmpx.DownTime && at.Sec >= earliest && timed(at) && s.unmixed(typ, b)
+}
+
+// unmixed reports whether b, with such a type, may be one record. Nobody who logs in has a
+// part in what the system writes of itself: there, text behind a NUL, or anything in the
+// padding, shows that the head of one record and the tail of another have met.
+func (s *shape) unmixed(typ utmpx.Type, b []byte) bool {
+	if !system(typ) {
+		return true
+	}
+	for _, f := range s.strings {
+		text := b[f.off:f.end]
+		if i := bytes.IndexByte(text, 0); i >= 0 && len(bytes.Trim(text[i:], "\x00")) > 0 {
+			return false
+		}
+	}
+	return s.padded(b)
 }
 
 // strict reports whether every byte of b is as a record's: text, and NULs behind it;
@@ -208,10 +225,10 @@ func (s *shape) texts(b []byte) bool {
 
 // odd reports whether b, on the grid of its neighbours, is a record still: it has a
 // time and a type, and either the type is known or its strings are text. A type of 0
-// is what a block of NULs leaves.
+// is what a block of NULs leaves. A record of the system itself has no reason to be odd.
 func (s *shape) odd(b []byte) bool {
 	typ, at, _ := s.layout.Peek(b)
-	if !timed(at) {
+	if !timed(at) || !s.unmixed(typ, b) {
 		return false
 	}
 	return typ != utmpx.Empty && (typ > utmpx.Empty && typ <= utmpx.DownTime || s.texts(b))

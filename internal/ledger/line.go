@@ -21,13 +21,15 @@ import (
 //	the boot's id, quoted
 //	when it began, - if unknown
 //	when it ended
-//	how: shutdown or crash
+//	how: shutdown or crash, ? if unknown
 //	how much later it may have ended, ? if unknown
 //	the source of the end, - if none
 //	how long the kernel had counted, and how much of that it was suspended,
 //	? if unknown
 
 const unknown, none = "?", "-"
+
+var words = map[boots.End]string{boots.ShutDown: "shutdown", boots.Crashed: "crash"}
 
 var table = crc32.MakeTable(crc32.Castagnoli)
 
@@ -46,9 +48,11 @@ func appendLine(b []byte, p boots.Past) []byte {
 	if p.Slept >= 0 {
 		slept = p.Slept.String()
 	}
-	how := "crash"
-	if p.End == boots.ShutDown {
-		how = "shutdown"
+	how := unknown
+	for e, word := range words {
+		if e == p.End {
+			how = word
+		}
 	}
 	rest := fmt.Sprintf("%q %s %s %s %s %s %s %s", p.Boot, from, p.To.UTC().Format(time.RFC3339Nano), how, within, by, p.Up, slept)
 	return fmt.Appendf(b, "%08x %s\n", crc32.Checksum([]byte(rest), table), rest)
@@ -88,8 +92,10 @@ func parseLine(line string) (boots.Past, error) {
 		p.From, errs[0] = time.Parse(time.RFC3339Nano, f[0])
 	}
 	p.To, errs[1] = time.Parse(time.RFC3339Nano, f[1])
-	if p.End = boots.Crashed; f[2] == "shutdown" {
-		p.End = boots.ShutDown
+	for e, word := range words {
+		if word == f[2] {
+			p.End = e
+		}
 	}
 	if f[3] != unknown {
 		p.Exact.Known = true

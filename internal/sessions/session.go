@@ -151,7 +151,10 @@ func (s *Session) Amend(ledger []boots.Past) {
 		case began.IsZero() || began.After(s.Least.Add(slack)):
 			continue // it is a boot after the session's
 		}
-		if p.End == boots.ShutDown {
+		switch p.End {
+		case boots.Open:
+			return
+		case boots.ShutDown:
 			s.End = Shutdown
 		}
 		s.By = p.By
