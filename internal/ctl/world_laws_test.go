@@ -324,22 +324,9 @@ func (w *world) sums(c claims, paired []span) (wrong []string) {
 	if n := len(paired); w.clocks != clockRight || n == 0 || paired[n-1].last != len(w.past)-1 || c.Boots[n-1].End != "running" {
 		return nil
 	}
-	var up, down, tol time.Duration
-	for i, s := range paired {
-		if s.first < 0 || i > 0 && s.first != paired[i-1].last+1 {
-			return nil
-		}
-		for j := s.first; j <= s.last; j++ {
-			b := w.past[j]
-			if !b.known(c.Boots[i], w) {
-				return nil
-			}
-			up += b.to.Sub(b.from) - b.slept
-			tol += slack + b.late
-			if i > 0 || j > s.first {
-				down += b.from.Sub(w.past[j-1].to)
-			}
-		}
+	up, down, tol, ok := w.truth(c, paired)
+	if !ok {
+		return nil
 	}
 	w.count("sums: judged")
 	unknown := seconds2(&c.Total.Unknown)
@@ -352,6 +339,28 @@ func (w *world) sums(c claims, paired []span) (wrong []string) {
 		}
 	}
 	return wrong
+}
+
+// truth returns how long the system was up and down in all, and how much of that may lie
+// elsewhere. ok is false if too little is known.
+func (w *world) truth(c claims, paired []span) (up, down, tol time.Duration, ok bool) {
+	for i, s := range paired {
+		if s.first < 0 || i > 0 && s.first != paired[i-1].last+1 {
+			return 0, 0, 0, false
+		}
+		for j := s.first; j <= s.last; j++ {
+			b := w.past[j]
+			if !b.known(c.Boots[i], w) {
+				return 0, 0, 0, false
+			}
+			up += b.to.Sub(b.from) - b.slept
+			tol += slack + b.late
+			if i > 0 || j > s.first {
+				down += b.from.Sub(w.past[j-1].to)
+			}
+		}
+	}
+	return up, down, tol, true
 }
 
 // known reports whether enough is known of a boot for the sums.
