@@ -153,7 +153,7 @@ func TestFinished(t *testing.T) {
 			ev.Stamp, ev.Note, ev.Unread = stamp, beat("a", "07:57"), true
 			ev.Ledger = []Past{{Boot: "a", From: at("07:56"), To: at("07:57"), End: Crashed, Exact: Exactness{true, time.Minute}, By: FromHeartbeat}}
 		}, boot("07:56"), crash(time.Minute, true, FromHeartbeat, "07:57")),
-			[]Past{{Boot: "b", From: at("08:00"), To: at("08:00"), End: Crashed, By: FromRecords}}},
+			[]Past{{Boot: "b", From: at("08:00"), To: at("08:00"), By: FromRecords}}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
