@@ -11,13 +11,14 @@ import (
 // owners are the calls that change what only a file's owner may change: mode, owner,
 // attributes, and the times of a file by its name. Landlock does not deny them. utmpd
 // makes its files with the mode that they need. utimensat(2) of an open file is
-// allowed: the heartbeat needs it.
+// allowed: the heartbeat needs it. A file is cut by its name as well, which Landlock does
+// not deny before Linux 6.2; utmpd cuts open files.
 var owners = slices.Concat([]uint32{
 	unix.SYS_FCHMOD, unix.SYS_FCHMODAT, unix.SYS_FCHMODAT2,
 	unix.SYS_FCHOWN, unix.SYS_FCHOWNAT,
 	unix.SYS_SETXATTR, unix.SYS_LSETXATTR, unix.SYS_FSETXATTR, unix.SYS_SETXATTRAT,
 	unix.SYS_REMOVEXATTR, unix.SYS_LREMOVEXATTR, unix.SYS_FREMOVEXATTR, unix.SYS_REMOVEXATTRAT,
-	unix.SYS_FILE_SETATTR,
+	unix.SYS_FILE_SETATTR, unix.SYS_TRUNCATE,
 }, oldOwners, wideCalls)
 
 // roots are the calls by which root gets past the rest of the sandbox: into other

@@ -4,10 +4,10 @@ package sandbox
 
 import "golang.org/x/sys/unix"
 
-// wideCalls are the calls that take ids or times of more bits than the first ones of
+// wideCalls are the calls that take ids, sizes or times of more bits than the first ones of
 // this architecture.
 var wideCalls = []uint32{
-	unix.SYS_CHOWN32, unix.SYS_FCHOWN32, unix.SYS_LCHOWN32,
+	unix.SYS_TRUNCATE64, unix.SYS_CHOWN32, unix.SYS_FCHOWN32, unix.SYS_LCHOWN32,
 	unix.SYS_UTIMENSAT_TIME64, unix.SYS_CLOCK_SETTIME64, unix.SYS_CLOCK_ADJTIME64,
 }
 

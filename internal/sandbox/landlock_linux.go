@@ -52,15 +52,24 @@ var errHidden = errors.New("not restricted: /proc is mounted with hidepid, and L
 //
 // Source: landlock(7).
 func restrictFiles(dirs Dirs) (*Box, error) {
-	box := &Box{}
 	abi, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, unix.LANDLOCK_CREATE_RULESET_VERSION)
 	if errno != 0 {
-		return box, fmt.Errorf("landlock: %w", errno)
+		return &Box{}, fmt.Errorf("landlock: %w", errno)
 	}
 	if blinds() {
-		return box, errHidden
+		return &Box{}, errHidden
 	}
-	attr := handled(int(abi))
+	box, err := restrictBy(int(abi), dirs)
+	if err == nil && abi < complete {
+		err = fmt.Errorf("landlock: the kernel has version %d, which cannot deny everything; version %d can", abi, complete)
+	}
+	return box, err
+}
+
+// restrictBy enters Landlock with what a version of it can deny.
+func restrictBy(abi int, dirs Dirs) (*Box, error) {
+	box := &Box{}
+	attr := handled(abi)
 	rules, _, errno := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, uintptr(unsafe.Pointer(&attr)), unsafe.Sizeof(attr), 0)
 	if errno != 0 {
 		return box, fmt.Errorf("landlock: %w", errno)
@@ -74,9 +83,6 @@ func restrictFiles(dirs Dirs) (*Box, error) {
 		return box, fmt.Errorf("landlock: %w", err)
 	}
 	box.held = held
-	if abi < complete {
-		return box, fmt.Errorf("landlock: the kernel has version %d, which cannot deny everything; version %d can", abi, complete)
-	}
 	return box, nil
 }
 

@@ -9,6 +9,24 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// TestOwnersCalls names calls that work by a file's name, some of which not all
+// architectures have.
+func TestOwnersCalls(t *testing.T) {
+	prog, err := program("amd64")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, nr := range map[string]uint32{
+		"chmod": unix.SYS_CHMOD, "chown": unix.SYS_CHOWN, "lchown": unix.SYS_LCHOWN,
+		"utime": unix.SYS_UTIME, "utimes": unix.SYS_UTIMES, "futimesat": unix.SYS_FUTIMESAT,
+		"truncate": unix.SYS_TRUNCATE,
+	} {
+		if got := interpret(t, prog, nr, unix.AUDIT_ARCH_X86_64); got != unix.SECCOMP_RET_ERRNO|uint32(syscall.EPERM) {
+			t.Errorf("%s: %#x", name, got)
+		}
+	}
+}
+
 // TestRootsCalls names calls that only root can use, most of which not all architectures
 // have.
 func TestRootsCalls(t *testing.T) {

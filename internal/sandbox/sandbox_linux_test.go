@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -24,6 +25,7 @@ var tasks = map[string]func([]string) error{
 	"deny":  deny,
 	"keep":  keep,
 	"files": files,
+	"old":   old,
 }
 
 // inBox runs a task in a new process and fails the test if it fails. It skips the
@@ -258,7 +260,8 @@ func files(dirs []string) error {
 				{"read", c.reads, func() error { return open(name, os.O_RDONLY) }},
 				{"list", c.reads, func() error { return open(c.dir, os.O_RDONLY) }},
 				{"write", c.writes, func() error { return open(name, os.O_RDWR|os.O_APPEND) }},
-				{"cut", c.cuts, func() error { return os.Truncate(name, 1) }},
+				{"cut", c.cuts, func() error { return cutOpen(name) }},
+				{"cut by its name", false, func() error { return os.Truncate(name, 1) }},
 				{"make", c.makes, func() error { return open(fresh, os.O_WRONLY|os.O_CREATE|os.O_EXCL) }},
 				{"rename", c.makes, func() error { return os.Rename(fresh, fresh+".new") }},
 				{"remove", c.makes, func() error { return os.Remove(fresh + ".new") }},
@@ -273,6 +276,70 @@ func files(dirs []string) error {
 		}
 		return nil
 	})
+}
+
+// TestOldLandlock checks what the first versions of Landlock cannot deny: the filter does. A
+// file that the process may write lies outside of its directories.
+func TestOldLandlock(t *testing.T) {
+	for _, c := range []struct{ name, abi string }{{"Linux 5.13", "1"}, {"Linux 5.19", "2"}, {"no Landlock", "0"}} {
+		t.Run(c.name, func(t *testing.T) {
+			name := filepath.Join(t.TempDir(), "file")
+			if err := os.WriteFile(name, []byte("text"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			before, err := os.Stat(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			inBox(t, "old", c.abi, name)
+			after, err := os.Stat(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if after.Size() != before.Size() || !after.ModTime().Equal(before.ModTime()) {
+				t.Errorf("the file has %d bytes of %v, want %d of %v", after.Size(), after.ModTime(), before.Size(), before.ModTime())
+			}
+		})
+	}
+}
+
+func old(args []string) error {
+	abi, err := strconv.Atoi(args[0])
+	if err != nil {
+		return err
+	}
+	if err := filterCalls(); err != nil {
+		return fmt.Errorf("%w: %w", errUnable, err)
+	}
+	if abi > 0 {
+		if _, err := restrictBy(abi, Dirs{Write: []string{"/proc"}}); err != nil {
+			return fmt.Errorf("%w: %w", errUnable, err)
+		}
+	}
+	errs := []error{}
+	for _, try := range []struct {
+		name string
+		err  error
+	}{
+		{"cut", os.Truncate(args[1], 0)},
+		{"set the times", unix.Utimes(args[1], make([]unix.Timeval, 2))},
+		{"set the times as the oldest call does", utime(args[1])},
+	} {
+		if !errors.Is(try.err, unix.EPERM) {
+			errs = append(errs, fmt.Errorf("%s: %v, want %v", try.name, try.err, unix.EPERM))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// cutOpen cuts a file that it has open.
+func cutOpen(name string) error {
+	f, err := os.OpenFile(name, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return f.Truncate(1)
 }
 
 // refused reports whether Landlock denied the operation. ENOENT counts: a file
@@ -316,6 +383,8 @@ func TestProgramOfEveryMachine(t *testing.T) {
 			{"setxattrat", unix.SYS_SETXATTRAT, m.audit, nil, eperm},
 			{"removexattrat", unix.SYS_REMOVEXATTRAT, m.audit, nil, eperm},
 			{"file_setattr", unix.SYS_FILE_SETATTR, m.audit, nil, eperm},
+			{"truncate", unix.SYS_TRUNCATE, m.audit, nil, eperm},
+			{"ftruncate", unix.SYS_FTRUNCATE, m.audit, nil, unix.SECCOMP_RET_ALLOW},
 			{"ptrace", unix.SYS_PTRACE, m.audit, nil, eperm},
 			{"set flags", unix.SYS_IOCTL, m.audit, []uint64{3, unix.FS_IOC_SETFLAGS}, eperm},
 			{"set flags, on 32 bits", unix.SYS_IOCTL, m.audit, []uint64{3, 0x40046602}, eperm},

@@ -230,6 +230,8 @@ var attempts = []attempt{
 	{"set a shell's times by utimes", true, func(in *intruder) int64 {
 		return in.call(unix.SYS_UTIMES, in.path(rootShell), in.words(1, 0, 1, 0))
 	}},
+	{"set a shell's times by utime", true, named(unix.SYS_UTIME, rootShell, 0)},
+	{"set the group's log's times by utime", false, named(unix.SYS_UTIME, lastLogin, 0)},
 	{"set wtmp's times", false, onLog(unix.SYS_UTIMENSAT, func(in *intruder) []uint64 {
 		return []uint64{0, in.words(1, 0, 0, unix.UTIME_OMIT), 0}
 	})},
@@ -395,11 +397,16 @@ func makeVictims(t *testing.T) {
 	}
 }
 
+// absent is the number of a call that amd64 does not have.
+const absent = 0xffff
+
 // calls are those that the unit denies by name.
 var calls = map[string]uint32{
 	"chmod": unix.SYS_CHMOD, "fchmod": unix.SYS_FCHMOD, "fchmodat": unix.SYS_FCHMODAT, "fchmodat2": unix.SYS_FCHMODAT2,
 	"setxattr": unix.SYS_SETXATTR, "lsetxattr": unix.SYS_LSETXATTR, "fsetxattr": unix.SYS_FSETXATTR, "setxattrat": unix.SYS_SETXATTRAT,
 	"removexattr": unix.SYS_REMOVEXATTR, "lremovexattr": unix.SYS_LREMOVEXATTR, "fremovexattr": unix.SYS_FREMOVEXATTR,
+	"truncate": unix.SYS_TRUNCATE, "truncate64": absent,
+	"utime": unix.SYS_UTIME, "utimes": unix.SYS_UTIMES, "futimesat": unix.SYS_FUTIMESAT,
 	"removexattrat": unix.SYS_REMOVEXATTRAT, "file_setattr": unix.SYS_FILE_SETATTR,
 }
 
