@@ -97,8 +97,9 @@ func (f *File) Raw(from int64) iter.Seq2[Undecoded, error] {
 				}
 				continue
 			}
-			for i := 0; i < len(b.data); i += b.layout.Size() {
-				if !yield(b.undecoded(i), nil) {
+			size := b.layout.Size()
+			for i := 0; i < len(b.data); i += size {
+				if !yield(Undecoded{b.layout, b.data[i : i+size : i+size], b.off + int64(i)}, nil) {
 					return
 				}
 			}
