@@ -31,6 +31,7 @@ var rows = []row{
 	{system: "debian12-sysvinit", mount: "relatime"},
 	{system: "debian12-sysvinit", mount: "relatime", root: true},
 	{system: "debian12-openrc", mount: "relatime", root: true},
+	{system: "debian12-openrc", mount: "relatime", root: true, init: "/sbin/openrc-init"},
 }
 
 func (r row) name() string {
