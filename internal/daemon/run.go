@@ -148,10 +148,11 @@ func (d *daemon) build() {
 	d.wake = time.NewTimer(time.Hour)
 	d.memory = newMemory(d.on.collector)
 	d.reading = &reading{log: d.log.Logger, toggles: logging.NewLimiter(d.log.Logger, toggleMost, hourPeriod), file: d.cfg.UtmpxFile}
-	d.saver = newSaver(d.store, d.log.Logger)
+	bounded := d.reading.toggles.Bounded()
+	d.saver = newSaver(d.store, bounded)
 	d.saver.begin = func() func() { return d.pace.begin("saving the table", slow) }
 	d.watchdog = newWatchdog(d.systemd)
-	d.watcher = watcher.New(watcher.Options{Kernel: d.on.procs, Limit: d.watchLimit(), Emit: d.watcherEvents, Log: d.log.Logger})
+	d.watcher = watcher.New(watcher.Options{Kernel: d.on.procs, Limit: d.watchLimit(), Emit: d.watcherEvents, Log: bounded})
 	d.scanner = scanner.New(scanner.Options{
 		File:     d.file,
 		Notifier: d.on.notifier(d.cfg.UtmpxFile),
@@ -164,7 +165,7 @@ func (d *daemon) build() {
 		File: d.file, Log: openlogins.New(d.cfg.WtmpxFile, logOptions),
 		Gone:   func(pid int32) bool { return watcher.Dead(d.on.procs, pid) },
 		Opened: d.loginsOpened,
-		DryRun: d.flags.dryRun, Logger: d.log.Logger,
+		DryRun: d.flags.dryRun, Logger: bounded,
 		Hangs: d.fileHangs,
 	})
 	d.pace.news = func() { d.emit(input{at: time.Now()}) }
@@ -175,14 +176,14 @@ func (d *daemon) build() {
 	d.clock = clock.NewWatch(d.clockOptions())
 	d.status = status.NewWriter(d.writeStatus, func(err error) {
 		if err != nil {
-			d.log.Warn("status not written", "error", err)
+			bounded.Warn("status not written", "error", err)
 		}
 	})
 }
 
 func (d *daemon) heartbeatOptions() heartbeat.Options {
 	o := heartbeat.Options{
-		Log: d.touched(), BootID: d.bootID, Init: d.init, Period: d.cfg.WtmpxUpdateFreq, Logger: d.log.Logger,
+		Log: d.touched(), BootID: d.bootID, Init: d.init, Period: d.cfg.WtmpxUpdateFreq, Logger: d.reading.toggles.Bounded(),
 		Now:    d.on.now,
 		Clocks: d.on.clocks,
 		Before: d.before,

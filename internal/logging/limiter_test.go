@@ -141,3 +141,37 @@ func TestGrowingLimiter(t *testing.T) {
 		}
 	})
 }
+
+// TestBounded: a room that warns by itself is bounded by its messages, and the sum is told.
+func TestBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out lineBuffer
+		l := NewLimiter(slog.New(slog.NewTextHandler(&out, nil)), 2, time.Hour)
+		log := l.Bounded().With("room", "a")
+		for i := range 5 {
+			log.Warn("no room", "watched", i)
+			log.Info("news", "n", i)
+		}
+		log.Error("other")
+		want := []string{
+			`"no room" room=a watched=0`, `news room=a n=0`, `"no room" room=a watched=1`, `news room=a n=1`,
+			`news room=a n=2`, `news room=a n=3`, `news room=a n=4`, `other room=a`,
+		}
+		if diff := cmp.Diff(want, out.take()); diff != "" {
+			t.Errorf("(-want +got)\n%s", diff)
+		}
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if diff := cmp.Diff([]string{`"no room" suppressed=3`}, out.take()); diff != "" {
+			t.Errorf("after the period (-want +got)\n%s", diff)
+		}
+		log.Warn("no room", "watched", 9)
+		log.Warn("no room", "watched", 9)
+		log.Warn("no room", "watched", 9)
+		out.take()
+		l.Close()
+		if diff := cmp.Diff([]string{`"no room" suppressed=1`}, out.take()); diff != "" {
+			t.Errorf("at the end (-want +got)\n%s", diff)
+		}
+	})
+}

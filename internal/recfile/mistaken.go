@@ -85,7 +85,8 @@ func MistakenRecords(utmpxFile string, snap *snapshot.Snapshot) error {
 
 // fewTwins is how many records of one session a utmpx file may have, of which the later
 // one should have replaced the earlier one: programs have searched from the middle of
-// the file, or written at an offset of their own.
+// the file, or written at an offset of their own. A log of two sessions passes therefore;
+// refusing a true utmpx file would leave all its sessions without utmpd.
 const fewTwins = 2
 
 // logLike returns what shows that records are those of a log, and not of a utmpx file:

@@ -51,7 +51,8 @@ func TestMisaligned(t *testing.T) {
 	}
 }
 
-// TestMisalignedBoot has the boot helper look at a log with a torn record. The last boot
+// TestMisalignedBoot has the boot helper look at a log with a torn record. The last boot was
+// shut down, which stands behind the damage, so no crash is recorded.
 func TestMisalignedBoot(t *testing.T) {
 	for _, name := range []string{"torn", "torn far from the start", "a longer record"} {
 		t.Run(name, func(t *testing.T) {
