@@ -27,7 +27,7 @@ packages() {
 	case $1 in
 	bookworm) echo "$common,shellinabox,tcc,libc6-dev" ;;
 	trixie) echo "$common" ;;
-	bookworm-packages) echo "$machine" ;;
+	bookworm-packages) echo "$machine,dbus,libpam-systemd" ;; # which sysvinit-core conflicts with
 	trixie-packages) echo "$machine,sysvinit-core,orphan-sysvinit-scripts,lintian,rpm,rpmlint,libxml2-utils,shellcheck,mandoc" ;;
 	*) die "unknown root $1: bookworm and trixie are known, and both with -packages" ;;
 	esac
