@@ -416,9 +416,10 @@ func (w *simWorld) endedAway(s *simSession) bool {
 
 // boundsKnown reports whether a logout's bounds are those of the session's processes: not
 // those of another process or terminal by which its login stayed open. A getty's may be
-// taken for it until its record is read.
+// taken for it until its record is read. Where the pid alone is known, a table that is
+// saved, or a file that is away, takes a zombie for alive then.
 func (w *simWorld) boundsKnown(r utmpx.Record, s *simSession) bool {
-	own := r.PID == s.rec.PID && w.slotOf(s) >= 0 && !s.nameless && !s.display && s.witness == nil
+	own := r.PID == s.rec.PID && w.slotOf(s) >= 0 && !s.nameless && !s.display && s.witness == nil && !w.pidAlone()
 	return own && len(w.gettys[s.rec.Line]) == 0 && !w.endedAway(s) && len(w.steps) == s.steps && !w.unfollowed(s) && len(w.taken(s, time.Now())) == 0
 }
 
@@ -601,7 +602,7 @@ func (w *simWorld) plain(e logEntry) bool {
 
 // sawEnd reports whether utmpd surely saw the process of a session live and end.
 func (w *simWorld) sawEnd(s *simSession) bool {
-	return s.seenBy == w.run.n && s.proc.known.After(s.seenSince) && w.maxFDs > 100 && !w.wasFull
+	return s.seenBy == w.run.n && s.proc.known.After(s.seenSince) && w.maxFDs > 100 && !w.wasFull && !w.pidAlone()
 }
 
 // sharesPID reports whether another login in the log has the pid of one.
