@@ -106,6 +106,8 @@ func (l *endLog) take(msg string, r utmpx.Record, seen bool) bool {
 	if l.closed {
 		return true
 	}
+	// What is kept for an hour must not keep the part of the utmpx file that it is from.
+	r.User, r.Line = strings.Clone(r.User), strings.Clone(r.Line)
 	if now := time.Now(); l.kinds == nil || now.Sub(l.since) > hourPeriod {
 		l.sum()
 		l.since, l.known, l.kinds = now, l.accounts(), make(map[endKind]*ends)

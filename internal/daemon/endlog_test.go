@@ -9,6 +9,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unsafe"
 
 	"utmpd.dev/utmpd/internal/session"
 	"utmpd.dev/utmpd/utmpx"
@@ -155,5 +156,37 @@ func TestEndsSum(t *testing.T) {
 	s.close()
 	if want := `msg="session ended: more than are logged one by one" sessions=25 users="mallory 20, eve\n 5" kind="found dead, users not in /etc/passwd"`; !strings.Contains(out.String(), want) {
 		t.Errorf("%s\nhas not: %s", out.String(), want)
+	}
+}
+
+// TestEndsKeepNoFile: what the log of ends remembers for an hour must not share the memory of
+// the record, which is that of a part of the utmpx file.
+func TestEndsKeepNoFile(t *testing.T) {
+	l := newEndLog(slog.New(slog.DiscardHandler), boundsOfEnds)
+	l.accounts = func() map[string]bool { return map[string]bool{"alice": true} }
+	defer l.close()
+	part := strings.Clone("alice mallory pts/1 ")
+	within := func(s string) bool {
+		at, from := uintptr(unsafe.Pointer(unsafe.StringData(s))), uintptr(unsafe.Pointer(unsafe.StringData(part)))
+		return from <= at && at < from+uintptr(len(part))
+	}
+	for _, user := range []string{part[:5], part[6:13]} {
+		for range endsLine + 2 { // some are left to the sum
+			l.take("session ended", utmpx.Record{User: user, Line: part[14:19], PID: 7}, true)
+		}
+	}
+	for kind, e := range l.kinds {
+		for at := range e.ofLine {
+			if within(at.line) || within(at.account) {
+				t.Errorf("%v: %q and %q share the record's memory", kind, at.line, at.account)
+			}
+		}
+		for _, users := range []map[string]int{e.ofUser, e.whose} {
+			for user := range users {
+				if within(user) {
+					t.Errorf("%v: the user %q shares the record's memory", kind, user)
+				}
+			}
+		}
 	}
 }
