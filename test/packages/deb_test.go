@@ -50,7 +50,7 @@ lrwxrwxrwx root:root /usr/libexec/utmpd/utmpdump
 -rw-r--r-- root:root /usr/share/fish/vendor_completions.d/utmpctl.fish
 -rw-rw-r-- root:utmp /var/log/wtmp
 utmpd utmp
-/var/lib/utmpd:/usr/sbin/nologin
+/nonexistent:/usr/sbin/nologin
 etc/rc0.d/K utmpd
 etc/rc0.d/K utmpd-boot
 etc/rc1.d/K utmpd
