@@ -28,7 +28,7 @@ const (
 	endsAccount = 100   // of a user in /etc/passwd
 	endsNobody  = 10    // of another name
 	endsLine    = 10    // of one line
-	endsProcess = 10    // of one process
+	endsProcess = 10    // of one process, for each account
 
 	// Of records that are left alone, much fewer.
 	leftMost    = 100 // of those that were seen to live, and of the others
@@ -81,7 +81,7 @@ type ends struct {
 	lines     int
 	ofUser    map[string]int
 	ofLine    map[onLine]int
-	ofProcess map[int32]int
+	ofProcess map[ofProcess]int
 	left      int // that are in no sum yet
 	msg       string
 	whose     map[string]int
@@ -115,7 +115,7 @@ func (l *endLog) take(msg string, r utmpx.Record, seen bool) bool {
 	kind := endKind{seen: seen, account: l.known[r.User]}
 	e := l.kinds[kind]
 	if e == nil {
-		e = &ends{ofUser: make(map[string]int), ofLine: make(map[onLine]int), ofProcess: make(map[int32]int), whose: make(map[string]int)}
+		e = &ends{ofUser: make(map[string]int), ofLine: make(map[onLine]int), ofProcess: make(map[ofProcess]int), whose: make(map[string]int)}
 		l.kinds[kind] = e
 	}
 	if e.take(l.bounds, kind, r) {
@@ -140,6 +140,13 @@ func (l *endLog) take(msg string, r utmpx.Record, seen bool) bool {
 // on the same terminal take nothing from it.
 type onLine struct{ line, account string }
 
+// ofProcess is whose ends share the bound of a process. Those of an account are its own: a
+// record of another that names the same process takes nothing from it.
+type ofProcess struct {
+	pid     int32
+	account string
+}
+
 // take reports whether the end is within the bounds. Each account has a line, however
 // many there are.
 func (e *ends) take(of endBounds, kind endKind, r utmpx.Record) bool {
@@ -147,19 +154,19 @@ func (e *ends) take(of endBounds, kind endKind, r utmpx.Record) bool {
 	if kind.seen {
 		most, ofUser = of.seen, of.account
 	}
-	on := onLine{line: r.Line}
+	on, process := onLine{line: r.Line}, ofProcess{pid: r.PID}
 	if kind.account {
-		ofUser, on.account = of.account, r.User
+		ofUser, on.account, process.account = of.account, r.User, r.User
 	}
 	first := kind.account && e.ofUser[r.User] == 0
 	if !first && (e.lines >= most || e.ofUser[r.User] >= ofUser || e.ofLine[on] >= of.line ||
-		kind.seen && e.ofProcess[r.PID] >= of.process) {
+		kind.seen && e.ofProcess[process] >= of.process) {
 		return false
 	}
 	e.lines++
 	e.ofUser[r.User]++
 	e.ofLine[on]++
-	e.ofProcess[r.PID]++
+	e.ofProcess[process]++
 	return true
 }
 

@@ -62,6 +62,12 @@ func TestEndsAreFair(t *testing.T) {
 				ended(s, fmt.Sprint("x", i), fmt.Sprint("x/", i), 7, true)
 			}
 		}, endsProcess, many},
+		{"of other users, with the process of a real one, who was there before", func(s *logSink) {
+			ended(s, "alice", "x/0", 1, true)
+			for i := range many {
+				ended(s, fmt.Sprint("user", i%10), fmt.Sprint("x/", i), 1<<20, true)
+			}
+		}, 10*endsProcess + 2, many + 1},
 		{"each with a process", func(s *logSink) {
 			for i := range many {
 				ended(s, fmt.Sprint("x", i), fmt.Sprint("x/", i), i, true)

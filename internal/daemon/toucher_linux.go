@@ -69,7 +69,7 @@ func startToucher(utmpx, wtmpx string) (*toucher.Remote, map[string]opener, erro
 		ours = append(ours, os.NewFile(uintptr(fds[0]), "toucher"))
 		theirs = append(theirs, os.NewFile(uintptr(fds[1]), "toucher"))
 	}
-	// It makes little garbage, and needs one thread at a time: this keeps it small.
+	// It collects its garbage itself, and needs one thread at a time: this keeps it small.
 	env := []string{toucherEnv + "=" + wtmpx, toucherUtmpxEnv + "=" + utmpx, "GOGC=off", "GOMAXPROCS=1"}
 	p, err := os.StartProcess("/proc/self/exe", []string{"utmpd", "(access time)", wtmpx}, &os.ProcAttr{
 		Dir: "/", Env: env, Files: theirs,

@@ -22,10 +22,6 @@ import (
 // has behind that of the log.
 const longest = 64
 
-// collectEvery is how many requests of [ServeFiles] come between two collections of its
-// garbage. The process has no other.
-const collectEvery = 256
-
 // ServeFiles opens a file for each request, and hands it on. The request says for what, and
 // the ending of a rotated file's name, for which open is asked to read alone. ServeFiles
 // returns when the other end is closed.

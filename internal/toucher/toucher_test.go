@@ -4,8 +4,11 @@ package toucher
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 	"os"
+	"runtime"
+	"runtime/debug"
 	"syscall"
 	"testing"
 	"time"
@@ -79,4 +82,49 @@ func TestEnds(t *testing.T) {
 	if err := r.Touch(time.Time{}); !errors.Is(err, ErrEnded) {
 		t.Errorf("Touch: %v, want %v", err, ErrEnded)
 	}
+}
+
+// touches is a connection that asks for so many touches, and ends.
+type touches struct {
+	left  int
+	after func() // each answer
+}
+
+func (c *touches) Read(b []byte) (int, error) {
+	if c.left == 0 {
+		return 0, io.EOF
+	}
+	c.left--
+	return copy(b, "\x01"), nil
+}
+
+func (c *touches) Write(b []byte) (int, error) {
+	c.after()
+	return len(b), nil
+}
+
+// TestGarbage: a process that nobody else has collect its garbage stays small.
+func TestGarbage(t *testing.T) {
+	var garbage []byte
+	touch := func(time.Time) error {
+		garbage = make([]byte, 856) // as a log's Touch, which also waits for the disk
+		return nil
+	}
+	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // as GOGC=off
+	heap := func() uint64 {
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	runtime.GC()
+	before, most, touched := heap(), uint64(0), 0
+	Serve(&touches{left: 10000, after: func() {
+		if touched++; touched%100 == 0 {
+			most = max(most, heap())
+		}
+	}}, touch)
+	if touched != 10000 || most > before+1<<20 {
+		t.Errorf("the heap grew from %d to %d bytes in %d touches", before, most, touched)
+	}
+	runtime.KeepAlive(garbage)
 }
