@@ -186,9 +186,10 @@ func latest(a, b time.Time) time.Time {
 }
 
 // oldDisplay reports whether a display's process was surely watched for a
-// minute by the present run. Otherwise its record stays.
+// minute by the present run. Otherwise its record stays. Of a process that /proc hid only
+// its pid was seen.
 func (w *simWorld) oldDisplay(s *simSession) bool {
-	return s.seenBy == w.run.n && s.proc.known.Sub(s.seenSince) > 61*time.Second && w.maxFDs > 100 && !w.wasFull &&
+	return s.seenBy == w.run.n && s.proc.known.Sub(s.seenSince) > 61*time.Second && w.maxFDs > 100 && !w.wasFull && !w.pidAlone() &&
 		!w.misdated(s)
 }
 
