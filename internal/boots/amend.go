@@ -108,8 +108,17 @@ func (p Past) setBackUnder(b Boot) bool {
 	return b.Recorded && p.Up > 0 && set > lateRecord && b.To.Sub(b.From) <= p.Up
 }
 
+// startedAfter reports whether p's kernel started after b was recorded: if the log is damaged
+// behind that record, p may be a boot that began there.
+func (p Past) startedAfter(b Boot) bool {
+	return b.Recorded && p.Began().After(b.began().Add(sameMoment))
+}
+
 // amended returns b with what p knows besides.
 func (b Boot) amended(p Past) Boot {
+	if b.Damaged && p.startedAfter(b) {
+		return b
+	}
 	setBack := p.setBackUnder(b)
 	if b.Slept, b.SleptKnown = p.slept(); !setBack && b.To.Sub(p.To) > unseen {
 		b.Slept, b.SleptKnown = 0, false // the log knows that it went on

@@ -75,7 +75,7 @@ func (b *Boot) step(from, to time.Time) {
 
 // firstLevel looks at the record of the first run level.
 func (b *Boot) firstLevel(at utmpx.Time) {
-	if b.Recorded && !b.leveled && b.late(at) {
+	if b.Recorded && !b.leveled && !b.Holed() && b.late(at) { // behind a hole it may be another boot's
 		b.clock.contradict(at)
 	}
 	b.leveled = true

@@ -25,9 +25,9 @@ var worldTroubles = map[string]int{
 	"log in memory": 2, "log lost": 8, "log an old copy": 25, "log rotated": 1, "STATE_DIR lost": 8,
 	"utmpctl boot again, without its stamp": 3, "utmpctl shutdown did not run": 4,
 	"utmpd killed in the boot": 3, "utmpd stopped in the boot": 1,
-	"log damaged: a block of NULs": 24, "log damaged: NULs at the end": 24, "log damaged: missing bytes": 24,
-	"log damaged: missing bytes at the start": 24, "log damaged: a C library cut a record off": 24,
-	"lines that damage has made of several boots": 400,
+	"log damaged: a block of NULs": 50, "log damaged: NULs at the end": 50, "log damaged: missing bytes": 50,
+	"log damaged: missing bytes at the start": 50, "log damaged: a C library cut a record off": 50,
+	"lines that damage has made of several boots": 1000,
 	"downtime checked":                            1, "ends: judged, exact": 1, "times up: judged": 1, "times down: judged": 1, "sums: judged": 5,
 	"crashes: judged": 1,
 }
