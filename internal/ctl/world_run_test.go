@@ -22,7 +22,7 @@ var worldTroubles = map[string]int{
 	"crash": 1, "shutdown": 1, "suspended": 1, "init was first": 2, "boot that ends before utmpctl boot runs": 8,
 	"container started again under one kernel": 2, "the host of a container booted": 6,
 	"clock wrong at the start": 2, "clock set, recorded": 3, "clock set, not seen": 2,
-	"log in memory": 2, "log lost": 8, "log an old copy": 25, "log rotated": 1, "STATE_DIR lost": 8,
+	"log in memory": 2, "log lost": 8, "log an old copy": 40, "log rotated": 1, "STATE_DIR lost": 8,
 	"utmpctl boot again, without its stamp": 3, "utmpctl shutdown did not run": 4,
 	"utmpd killed in the boot": 3, "utmpd stopped in the boot": 1,
 	"log damaged: a block of NULs": 50, "log damaged: NULs at the end": 50, "log damaged: missing bytes": 50,
