@@ -154,6 +154,11 @@ func TestFinished(t *testing.T) {
 			ev.Ledger = []Past{{Boot: "a", From: at("07:56"), To: at("07:57"), End: Crashed, Exact: Exactness{true, time.Minute}, By: FromHeartbeat}}
 		}, boot("07:56"), crash(time.Minute, true, FromHeartbeat, "07:57")),
 			[]Past{{Boot: "b", From: at("08:00"), To: at("08:00"), By: FromRecords}}},
+		{"the log has lost the boot, and has the one of minutes before without an end", evidence(func(ev *Evidence) {
+			ev.Stamp, ev.Note, ev.Unread = stamp, beat("a", "07:57"), true
+			ev.Ledger = []Past{{Boot: "a", From: at("07:56"), To: at("07:57"), End: Crashed, Exact: Exactness{true, time.Minute}, By: FromHeartbeat}}
+		}, boot("07:56")),
+			[]Past{{Boot: "b", From: at("08:00"), To: at("08:00"), By: FromRecords}}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
