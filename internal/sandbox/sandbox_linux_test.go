@@ -80,13 +80,18 @@ func enter(dirs Dirs) (box *Box, onThreads func(func() error) error, err error) 
 // whole is enter, but returns errUnable if the sandbox is not complete.
 func whole(dirs Dirs) (*Box, func(func() error) error, error) {
 	box, onThreads, err := enter(dirs)
+	return box, onThreads, unable(err)
+}
+
+// unable returns errUnable with what keeps the sandbox from being complete, or nil.
+func unable(err error) error {
 	switch {
 	case errors.Is(err, unix.ENOTSUP):
-		err = fmt.Errorf("%w: a program with cgo: %w", errUnable, err)
+		return fmt.Errorf("%w: a program with cgo: %w", errUnable, err)
 	case err != nil:
-		err = fmt.Errorf("%w: %w", errUnable, err)
+		return fmt.Errorf("%w: %w", errUnable, err)
 	}
-	return box, onThreads, err
+	return nil
 }
 
 func TestNoProgramNoNetwork(t *testing.T) { inBox(t, "deny") }
@@ -308,12 +313,12 @@ func old(args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := filterCalls(); err != nil {
-		return fmt.Errorf("%w: %w", errUnable, err)
+	if err := unable(filterCalls()); err != nil {
+		return err
 	}
 	if abi > 0 {
 		if _, err := restrictBy(abi, Dirs{Write: []string{"/proc"}}); err != nil {
-			return fmt.Errorf("%w: %w", errUnable, err)
+			return unable(err)
 		}
 	}
 	errs := []error{}
