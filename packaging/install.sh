@@ -106,7 +106,7 @@ completions() {
 	for shell in "bash $BASHDIR/utmpctl" "zsh $ZSHDIR/_utmpctl" "fish $FISHDIR/utmpctl.fish"; do
 		text=
 		[ "$action" = uninstall ] || text=$("$NATIVE/utmpctl" completion "${shell%% *}")
-		echo "$text" | put 644 - "${shell#* }"
+		printf '%s\n' "$text" | put 644 - "${shell#* }" # not echo: some change backslashes
 	done
 }
 

@@ -51,12 +51,44 @@ func TestRPM(t *testing.T) {
 		"GRACE_PERIOD=2\nutmpd")
 }
 
-// TestCompletions checks that the shells load the completions from the packages'
-// directories.
+// TestCompletions checks that real shells find the completions in the package's directories
+// and answer as a person would see it.
 func TestCompletions(t *testing.T) {
 	m := newMachine(t, debian13)
-	m.sh("dpkg -i /packages/dist/utmpd_*_amd64.deb")
-	if out := m.sh("bash -n /usr/share/bash-completion/completions/utmpctl && bash -c '. /usr/share/bash-completion/completions/utmpctl && complete -p utmpctl'"); !strings.Contains(out, "utmpctl") {
-		t.Errorf("bash completes nothing: %q", out)
+	m.sh("dpkg -i /packages/dist/utmpd_*_amd64.deb; touch '/root/a file'")
+	m.write("/root/pressed.zsh", []byte(pressed), 0o644)
+	shells := []struct{ name, complete string }{
+		{"bash", `. /usr/share/bash-completion/completions/utmpctl
+			complete -p utmpctl >/dev/null
+			words() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _utmpctl; printf '%s\n' "${COMPREPLY[@]}"; }`},
+		{"fish", `function words; complete -C (string join ' ' -- (string escape -- $argv[1..-2]) $argv[-1]) | cut -f1; end`},
+		{"zsh", `words() { zsh -f /root/pressed.zsh "${(j: :)@}"; }`},
+	}
+	asked := []struct{ words, want string }{
+		{"utmpctl down", "downtime"},
+		{"utmpctl last -ended", "-ended-by"},
+		{"utmpctl last -ended-by shut", "shutdown"},
+		{"utmpctl dump -to illumos-372-b", "illumos-372-be"},
+		{"utmpctl check /root/a", "/root/a file"},
+		{"utmpctl completion f", "fish"},
+	}
+	for _, s := range shells {
+		for _, a := range asked {
+			m.is(s.name+": "+a.words, s.name+" -c '"+strings.ReplaceAll(s.complete, "'", `'\''`)+"\nwords "+a.words+"' | sort -u", a.want)
+		}
 	}
 }
+
+// pressed completes its argument in an interactive zsh with the tab key, and prints the last
+// word of the line that results.
+const pressed = `
+zmodload zsh/zpty
+zpty shell zsh -f -i
+zpty -w shell 'autoload -Uz compinit && compinit -u -d /root/compinit
+	show() { print -r -- "is <${(Q)${(z)BUFFER}[-1]}>" }
+	zle -N show && bindkey "^X" show; print REA""DY'
+zpty -r shell seen '*READY*'
+zpty -n -w shell "$1"$'\t\x18'
+zpty -r shell seen '*is <*>*'
+print -r -- ${${seen##*is <}%%>*}
+`
