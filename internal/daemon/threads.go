@@ -19,12 +19,14 @@ const (
 	roomThreads = 11
 	// deskThreads are the Cleaner's calls on the two files, which it may give up.
 	deskThreads = 2
+	// givenUp are the look-ups of lines, and of arguments, that were given up.
+	givenUp = 2 * proc.MaxHanging
 	// otherThreads: a look-up of a line that is not given up yet, the search for who holds a
 	// lock, the log.
 	otherThreads = 3
 
 	// spareThreads is how many threads are made besides those that run Go code at once.
-	spareThreads = lockThreads + proc.MaxHanging + roomThreads + deskThreads + otherThreads
+	spareThreads = lockThreads + givenUp + roomThreads + deskThreads + otherThreads
 )
 
 // makeThreads makes the threads that utmpd may need, before it needs them. Go makes a

@@ -3,7 +3,6 @@
 package proc
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -14,11 +13,9 @@ import (
 	"utmpd.dev/utmpd/internal/session"
 )
 
-// commandMost is how much of a process's arguments is read.
-const commandMost = 4096
-
 // Describe describes the process that has pid now, also a zombie. ok is false if /proc
-// does not show it.
+// does not show it. It does without the arguments if the kernel does not give them within
+// a second.
 func Describe(pid int32) (d Description, ok bool) {
 	s, err := readStat(pid)
 	if err != nil {
@@ -30,13 +27,14 @@ func Describe(pid int32) (d Description, ok bool) {
 func describe(s stat) Description {
 	d := Description{ID: s.id(), Parent: s.parent, Stopped: s.state == 'T' || s.state == 't'}
 	dir := "/proc/" + strconv.Itoa(int(s.pid)) + "/"
-	buf := make([]byte, commandMost)
-	if n, err := readFile(dir+"comm", buf[:64]); err == nil {
+	buf := make([]byte, 64)
+	if n, err := readFile(dir+"comm", buf); err == nil {
 		d.Name = strings.TrimSuffix(string(buf[:n]), "\n")
 	}
-	if n, err := readFile(dir+"cmdline", buf); err == nil {
-		text := bytes.TrimRight(buf[:n], "\x00 ") // blanks: a title that a program gave itself
-		d.Command = string(bytes.ReplaceAll(text, []byte{0}, []byte{' '}))
+	if uid, err := realUID(s.pid); err == nil {
+		known, _ := readCommands([]process{{s.pid, uid}})
+		text := strings.TrimRight(known[s.pid], "\x00 ") // blanks: a title that a program gave itself
+		d.Command = strings.ReplaceAll(text, "\x00", " ")
 	}
 	if d.Command == "" {
 		d.Command = "[" + d.Name + "]"

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -43,12 +44,12 @@ func witnesses(dir string, asked []showing) map[showing]session.Witness {
 		}
 		found[q] = w
 	}
-	servers, hidden := []xServer(nil), error(nil)
+	servers, hidden, may := []xServer(nil), error(nil), showers{}
 	if len(rest) > 0 {
-		servers, hidden = xServers()
+		servers, hidden = xServers(rest, may)
 	}
 	for _, q := range rest {
-		w := ofServers(servers, q)
+		w := ofServers(servers, q, may)
 		local := q.display.VT != 0 || q.display.Host == "" // else its X server is not here
 		w.Unknown = found[q].Unknown || !w.Found && (w.Unknown || local && hidden != nil)
 		found[q] = w
@@ -73,14 +74,14 @@ func ofLogind(sessions []logindSession, q showing) session.Witness {
 
 // ofServers returns the X server of a display. It is nobody's evidence if it
 // belongs to another user than root and the record's.
-func ofServers(servers []xServer, q showing) session.Witness {
+func ofServers(servers []xServer, q showing, may showers) session.Witness {
 	for _, x := range servers {
-		if is, _ := x.serves(q.display); is && mayShow(x.uid, q.user) {
+		if is, _ := x.serves(q.display); is && may.show(x.uid, q.user) {
 			return session.Witness{Found: true, ID: x.id}
 		}
 	}
 	for _, x := range servers {
-		if _, maybe := x.serves(q.display); maybe && mayShow(x.uid, q.user) {
+		if _, maybe := x.serves(q.display); maybe && may.show(x.uid, q.user) {
 			return session.Witness{Unknown: true}
 		}
 	}
@@ -99,6 +100,24 @@ func mayShow(uid uint32, name string) bool {
 	}
 	_, err := user.LookupId(id)
 	return err != nil
+}
+
+// showers remembers what mayShow returned: it reads /etc/passwd.
+type showers map[shower]bool
+
+type shower struct {
+	uid  uint32
+	name string
+}
+
+func (s showers) show(uid uint32, name string) bool {
+	key := shower{uid, name}
+	may, known := s[key]
+	if !known {
+		may = mayShow(uid, name)
+		s[key] = may
+	}
+	return may
 }
 
 // logindSession is one session that logind has.
@@ -120,6 +139,8 @@ type xServer struct {
 	display int // the number; -1: unknown
 	vt      int // 0: unknown; -1: none
 	uid     uint32
+
+	hardware bool // it has a virtual terminal
 }
 
 // on reports whether the session is one of that user on that display.
@@ -254,36 +275,54 @@ func (l *Login) set(key, value string) {
 	}
 }
 
-// xServers returns the X servers that live. If the error is not nil, there may be
-// others.
-func xServers() ([]xServer, error) {
+// xServers returns the X servers that live and may show one of the sessions. If the error
+// is not nil, there may be others. It looks at a process's user before its arguments: anybody
+// can give his the name of an X server.
+func xServers(asked []showing, may showers) ([]xServer, error) {
 	var servers []xServer
 	err := eachStat(func(s stat) {
-		buf := make([]byte, 4096)
-		n, err := readFile("/proc/"+strconv.Itoa(int(s.pid))+"/comm", buf[:64])
+		var buf [64]byte
+		n, err := readFile("/proc/"+strconv.Itoa(int(s.pid))+"/comm", buf[:])
 		name := string(bytes.TrimSpace(buf[:n]))
 		if err != nil || !isXServer(name) || s.ended() || contained(s.pid) {
 			return
 		}
-		x := xServer{id: session.ID{PID: s.pid, Start: s.start}}
-		if n, err = readFile("/proc/"+strconv.Itoa(int(s.pid))+"/cmdline", buf); err != nil {
-			return
-		}
-		x.display, x.vt = parseXArgs(string(buf[:n]))
-		if !onHardware(name) {
-			x.vt = -1
-		}
 		uid, err := realUID(s.pid)
-		if err != nil {
-			return
+		if err == nil && slices.ContainsFunc(asked, func(q showing) bool { return may.show(uid, q.user) }) {
+			servers = append(servers, xServer{id: s.id(), uid: uid, hardware: onHardware(name)})
 		}
-		x.uid = uid
-		servers = append(servers, x)
 	})
 	if err == nil && hidesOthers() {
 		err = errHidden
 	}
-	return servers, err
+	return setArguments(servers), err
+}
+
+// setArguments has the X servers tell by their arguments what they serve. Those whose
+// arguments cannot be read may serve anything.
+func setArguments(servers []xServer) []xServer {
+	asked := make([]process, len(servers))
+	for i, x := range servers {
+		asked[i] = process{x.id.PID, x.uid}
+	}
+	known, unknown := readCommands(asked)
+	some := servers[:0]
+	for _, x := range servers {
+		text, is := known[x.id.PID]
+		switch {
+		case is:
+			x.display, x.vt = parseXArgs(text)
+		case unknown[x.id.PID]:
+			x.display, x.vt = -1, 0
+		default:
+			continue // it is gone
+		}
+		if !x.hardware {
+			x.vt = -1
+		}
+		some = append(some, x)
+	}
+	return some
 }
 
 // isXServer reports whether a program of that name is an X server.

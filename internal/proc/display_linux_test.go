@@ -140,6 +140,39 @@ func TestWitnessesXServer(t *testing.T) {
 	}
 }
 
+// TestXServerOfAnother checks that the arguments of a process are not read if its user may
+// not show the session.
+func TestXServerOfAnother(t *testing.T) {
+	const name, other = "daemon", 2 // whose uid is 1
+	dir := t.TempDir()
+	if err := os.Chmod(filepath.Dir(dir), 0o755); err != nil { // the other enters it
+		t.Fatal(err)
+	}
+	c := start(t, "exit:0", func(cmd *exec.Cmd) {
+		self, err := os.ReadFile("/proc/self/exe")
+		if err == nil {
+			cmd.Path = filepath.Join(dir, "Xvfb")
+			err = os.WriteFile(cmd.Path, self, 0o755)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if cmd.Args = []string{"Xvfb", ":9876"}; os.Getuid() <= 1 {
+			cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: other, Gid: other}}
+		}
+	})
+	was, read := readCommand, map[int32]bool{}
+	t.Cleanup(func() { readCommand = was })
+	readCommand = func(pid int32, buf []byte) (int, error) {
+		read[pid] = true
+		return was(pid, buf)
+	}
+	q := on(t, ":9876", name)
+	if got := witnesses(filepath.Join(dir, "none"), []showing{q})[q]; got.Found || read[c.pid()] {
+		t.Errorf("%+v, and the arguments were read: %v", got, read[c.pid()])
+	}
+}
+
 func TestParseXArgs(t *testing.T) {
 	for _, tt := range []struct {
 		name        string
@@ -193,7 +226,7 @@ func TestOfServers(t *testing.T) {
 		{"on none", of(0, 0, -1), "tty7", "daemon", session.Witness{}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := ofServers(tt.servers, on(t, tt.line, tt.user)); got != tt.want {
+			if got := ofServers(tt.servers, on(t, tt.line, tt.user), showers{}); got != tt.want {
 				t.Errorf("%+v, want %+v", got, tt.want)
 			}
 		})

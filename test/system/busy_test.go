@@ -27,7 +27,10 @@ type lineProgram struct {
 // startLines starts a program in a process group of its own.
 func startLines(t *testing.T, cmd *exec.Cmd) *lineProgram {
 	t.Helper()
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if cmd.SysProcAttr == nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{}
+	}
+	cmd.SysProcAttr.Setpgid = true
 	cmd.Stderr = t.Output()
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
