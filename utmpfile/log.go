@@ -37,7 +37,7 @@ func NewLog(name string, opts *Options) *Log {
 	}
 	return &Log{
 		file:   recfile.NewLog(name, recfile.Options{Layout: opts.layout()}),
-		reader: logs.New(name, logs.Options{Layout: opts.layout(), Reuse: opts.reuse()}),
+		reader: logs.New(name, logs.Options{Layout: opts.layout(), Reuse: opts.reuse(), Ahead: true}),
 	}
 }
 
@@ -117,7 +117,8 @@ func (e Entry) Position() Position {
 // files. The iteration ends when ctx ends, with its error.
 //
 // If the log is rotated meanwhile, no record is left out and none comes twice. Forward
-// takes no lock, and it leaves access times alone if the system allows that. Records
+// takes no lock, and it leaves access times alone if the system allows that. With Reuse, a
+// goroutine reads a long log ahead; it ends with the iteration. Records
 // that were read together share one block of memory: see [utmpx.Record.Detach], and Reuse
 // of the [Options].
 func (l *Log) Forward(ctx context.Context) iter.Seq2[Entry, error] {
@@ -162,7 +163,12 @@ func (l *Log) Follow(ctx context.Context, p Position) iter.Seq2[Entry, error] {
 func entries(each logs.Each) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		each(func(e *logs.Entry, err error) bool {
-			return yield(Entry{e.Record, e.Where, e.Raw(), e.Record.Time}, public(err))
+			if err != nil {
+				return yield(Entry{}, public(err))
+			}
+			var now Entry // field by field: an entry is large, and is copied once
+			now.Record, now.where, now.raw, now.at = e.Record, e.Where, e.Bytes, e.Record.Time
+			return yield(now, nil)
 		})
 	}
 }

@@ -101,7 +101,7 @@ func readAll(in call) (h *boots.History, own *recorder, present *boots.Present, 
 	present = &boots.Present{Is: ev.IsPresent, Now: now, Uptime: in.on.uptime()}
 	present.Kernel, _ = in.on.up()
 	present.Slept, present.SleptKnown = own.slept()
-	return h, own, present, readOwn(in, logs.New(cfg.WtmpxFile, logs.Options{}), h)
+	return h, own, present, readOwn(in, logs.New(cfg.WtmpxFile, logs.Options{Ahead: true}), h)
 }
 
 // readOwn reads all files of this machine's log.
@@ -129,7 +129,7 @@ func readNamed(in call, names []string, h *boots.History) (problems []error) {
 	for _, name := range names {
 		to, err := filepath.EvalSymlinks(name)
 		if err == nil {
-			err = scan(in.ctx, logs.New(to, logs.Options{}), to, h)
+			err = scan(in.ctx, logs.New(to, logs.Options{Ahead: true}), to, h)
 		}
 		if err != nil {
 			problems = append(problems, err)

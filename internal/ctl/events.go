@@ -199,7 +199,7 @@ func (v *eventing) begin() error {
 	default:
 		return nil
 	}
-	v.log = logs.New(name, logs.Options{Waiting: v.waiting})
+	v.log = logs.New(name, logs.Options{Ahead: true, Waiting: v.waiting})
 	var c *cursor
 	if v.cursor != "" {
 		var s *events.Stream
@@ -234,7 +234,7 @@ func (v *eventing) file(name string) error {
 		v.trouble(err)
 		return nil
 	}
-	f, err := logs.New(to, logs.Options{}).Open(v.in.ctx, to)
+	f, err := logs.New(to, logs.Options{Ahead: true}).Open(v.in.ctx, to)
 	if err != nil {
 		v.trouble(err)
 		return nil

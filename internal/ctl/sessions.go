@@ -99,7 +99,7 @@ func (l *sessionLog) records() iter.Seq2[logs.Undecoded, error] {
 	} else {
 		l.begin(on.has)
 	}
-	return logs.New(cfg.WtmpxFile, logs.Options{}).RawBackward(l.in.ctx)
+	return logs.New(cfg.WtmpxFile, logs.Options{Ahead: true}).RawBackward(l.in.ctx)
 }
 
 func (l *sessionLog) begin(alive func(*utmpx.Record) bool) {
@@ -114,7 +114,7 @@ func (l *sessionLog) named(names []string) iter.Seq2[logs.Undecoded, error] {
 			to, err := filepath.EvalSymlinks(name)
 			var f *logs.File
 			if err == nil {
-				f, err = logs.New(to, logs.Options{}).Open(l.in.ctx, to)
+				f, err = logs.New(to, logs.Options{Ahead: true}).Open(l.in.ctx, to)
 			}
 			if err != nil {
 				if !yield(logs.Undecoded{}, err) {

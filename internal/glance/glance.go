@@ -84,16 +84,20 @@ func (f *Fields) Line(b []byte) string { return f.line.of(b) }
 
 // ShortLine returns the line as two words if it has less than 16 bytes, as nearly all have:
 // what is known of it can be found by them without a search.
-func (f *Fields) ShortLine(b []byte) (key [2]uint64, ok bool) {
+func (f *Fields) ShortLine(b []byte) (first, second uint64, ok bool) {
 	b = b[f.line.off : f.line.off+16]
-	for i, w := range [2]uint64{binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[8:])} {
-		if end := (w - ones) & ^w & high; end != 0 { // its lowest bit marks the first NUL
-			key[i] = w & ((end&-end)>>7 - 1)
-			return key, true
-		}
-		key[i] = w
+	first, second = binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[8:])
+	if end := firstNUL(first); end != 0 {
+		return first & (end>>7 - 1), 0, true
 	}
-	return key, false
+	end := firstNUL(second)
+	return first, second & (end>>7 - 1), end != 0
+}
+
+// firstNUL returns the highest bit of the first byte that is 0, 0 if none is.
+func firstNUL(w uint64) uint64 {
+	end := (w - ones) & ^w & high // its lowest bit is right
+	return end & -end
 }
 
 // A one, and a highest bit, in each of eight bytes.

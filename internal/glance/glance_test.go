@@ -48,7 +48,8 @@ func TestShortLine(t *testing.T) {
 			b[i] = []byte{0, 0, 1, 'a', 'b', 0x7f, 0x80, 0x81, 0xff}[random.IntN(9)]
 		}
 		line := f.Line(b)
-		key, ok := f.ShortLine(b)
+		first, second, ok := f.ShortLine(b)
+		key := [2]uint64{first, second}
 		if ok != (len(line) < 16) {
 			t.Fatalf("%q: %v", line, ok)
 		}

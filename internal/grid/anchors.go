@@ -89,7 +89,7 @@ func Has(l *utmpx.Layout, b []byte) bool {
 
 func (s *shape) allCheap(b []byte) bool {
 	for i := 0; i < len(b); i += s.size {
-		if !s.cheap(b[i : i+s.size]) {
+		if r := b[i : i+s.size]; !s.ordinary(r) && !s.cheap(r) {
 			return false
 		}
 	}

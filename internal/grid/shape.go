@@ -4,6 +4,7 @@ package grid
 
 import (
 	"bytes"
+	"encoding/binary"
 	"math"
 	"slices"
 	"strings"
@@ -14,12 +15,14 @@ import (
 
 // shape is what a layout's codec shows of where its fields are.
 type shape struct {
-	layout   *utmpx.Layout
-	size     int
-	low, top int   // the bytes of the type
-	pads     []int // bytes that belong to no field
-	strings  []field
-	illumos  bool
+	layout    *utmpx.Layout
+	size      int
+	low, top  int   // the bytes of the type
+	pads      []int // bytes that belong to no field
+	strings   []field
+	illumos   bool
+	sec, usec int // the lowest bytes of the time
+	width     int // of both, in bytes: 4 or 8
 }
 
 // field is a string field.
@@ -58,6 +61,8 @@ func shapeOf(l *utmpx.Layout) *shape {
 	for _, off := range written(l, utmpx.Record{Type: 1 << 8}) {
 		s.top = off
 	}
+	s.sec, s.usec = written(l, utmpx.Record{Time: utmpx.Time{Sec: 1}})[0], written(l, utmpx.Record{Time: utmpx.Time{Usec: 1}})[0]
+	s.width = len(written(l, utmpx.Record{Time: utmpx.Time{Usec: -1}}))
 	used := make([]bool, s.size)
 	for _, r := range []utmpx.Record{
 		{Line: strings.Repeat("x", 32)}, {ID: "xxxx"}, {User: strings.Repeat("x", 32)}, {Host: strings.Repeat("x", hostWidth(l))},
@@ -122,6 +127,23 @@ const (
 func (s *shape) cheap(b []byte) bool {
 	typ, at, _ := s.layout.Peek(b)
 	return typ >= utmpx.RunLevel && typ <= utmpx.DownTime && at.Sec >= earliest && timed(at) && s.unmixed(typ, b)
+}
+
+// ordinary reports of nearly all records that are cheap that they are: not of those of the
+// system, and of none in big-endian.
+func (s *shape) ordinary(b []byte) bool {
+	if s.low > s.top {
+		return false
+	}
+	typ := utmpx.Type(binary.LittleEndian.Uint16(b[s.low:]))
+	if typ < utmpx.InitProcess || typ > utmpx.Accounting {
+		return false
+	}
+	if s.width == 4 {
+		return binary.LittleEndian.Uint32(b[s.sec:]) >= earliest && binary.LittleEndian.Uint32(b[s.usec:]) < 1e6
+	}
+	sec := binary.LittleEndian.Uint64(b[s.sec:])
+	return sec >= earliest && sec <= latest && binary.LittleEndian.Uint64(b[s.usec:]) < 1e6
 }
 
 // unmixed reports whether b, with such a type, may be one record. Nobody who logs in has a

@@ -31,6 +31,9 @@ type Options struct {
 	// Reuse makes all records of an iteration share one block of memory, which is
 	// overwritten once the loop goes on: for readers that keep nothing of a record.
 	Reuse bool
+	// Ahead makes a long file be read ahead, by a goroutine that ends with the iteration:
+	// for programs that wait for nothing else.
+	Ahead bool
 	// Waiting, if it is set, is called by [Log.Follow] each time it has read all there
 	// is, before it waits.
 	Waiting func()
@@ -44,12 +47,13 @@ type Log struct {
 	layout  *recfile.Detector
 	force   *utmpx.Layout // nil: each file shows its own
 	reuse   bool
+	ahead   bool
 	waiting func()
 }
 
 // New names a log. It does no I/O.
 func New(name string, o Options) *Log {
-	l := &Log{name: name, sys: o.System, layout: o.Detector, force: o.Force, reuse: o.Reuse, waiting: o.Waiting}
+	l := &Log{name: name, sys: o.System, layout: o.Detector, force: o.Force, reuse: o.Reuse, ahead: o.Ahead, waiting: o.Waiting}
 	if l.waiting == nil {
 		l.waiting = func() {}
 	}

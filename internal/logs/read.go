@@ -18,6 +18,7 @@ import (
 type Entry struct {
 	utmpx.Record
 	Where
+	Bytes      string              // of the record
 	Generation snapshot.Generation // of the file
 }
 
@@ -169,7 +170,8 @@ func (f *File) entry(b block, i int) (e Entry) {
 // decode is entry into memory that the caller has.
 func (f *File) decode(e *Entry, b block, i int) {
 	p := b.data[i : i+b.layout.Size()]
-	b.layout.DecodeTo(&e.Record, unsafe.String(unsafe.SliceData(p), len(p)))
+	e.Bytes = unsafe.String(unsafe.SliceData(p), len(p))
+	b.layout.DecodeTo(&e.Record, e.Bytes)
 	e.Where = Where{Offset: b.off + int64(i), first: f.first}
 	e.Generation = f.info.Generation
 }
@@ -191,7 +193,8 @@ func (f *File) blocks(from int64) iter.Seq2[block, error] {
 	if f.compression != nil {
 		return f.decompressed(max(0, from))
 	}
-	return f.forwardIn(&plain{f: f}, f.size, max(0, from))
+	from = max(0, from)
+	return f.ahead(f.size-from, func(c content) iter.Seq2[block, error] { return f.forwardIn(c, f.size, from) })
 }
 
 // blocksBackward yields the records before an offset, the last block first.
@@ -202,16 +205,15 @@ func (f *File) blocksBackward(from int64) iter.Seq2[block, error] {
 	if from < 0 || from == f.end {
 		from = f.size
 	}
-	return f.backwardIn(&plain{f: f}, f.size, from)
+	return f.ahead(from, func(c content) iter.Seq2[block, error] { return f.backwardIn(c, f.size, from) })
 }
 
-// load reads the bytes from one offset to another. If the file was truncated
-// meanwhile, the error is errTruncated.
-func (f *File) load(from, to int64) ([]byte, error) {
+// load reads bytes from an offset on into b. If the file was truncated meanwhile, the
+// error is errTruncated.
+func (f *File) load(from int64, b []byte) ([]byte, error) {
 	if err := f.ctx.Err(); err != nil {
 		return nil, sysfile.Wrap("read", f.name, err)
 	}
-	b := f.memory(to - from)
 	n, err := f.h.ReadAt(b, from)
 	if err != nil && err != io.EOF {
 		return nil, sysfile.Wrap("read", f.name, err)

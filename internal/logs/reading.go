@@ -216,6 +216,7 @@ func (r *reading) file(p plan, s step) outcome {
 		r.last = f.entry(b, len(b.data)-size) // its position is asked for later
 		if f.reuse {
 			r.last.Record = r.last.Detach()
+			r.last.Bytes = r.last.Raw()
 		}
 	}
 	if s.Name != r.log.name {

@@ -40,8 +40,8 @@ type Backward struct {
 
 // recentLine is a short line that was looked for lately.
 type recentLine struct {
-	key  [2]uint64
-	next *end
+	first, second uint64 // the line
+	next          *end
 }
 
 // mostLines is how many lines are kept.
@@ -179,15 +179,15 @@ func (b *Backward) lineless(r *utmpx.Record) {
 
 // onRaw is on for the line of a record that is not decoded.
 func (b *Backward) onRaw(p []byte) *end {
-	key, short := b.fields.ShortLine(p)
+	first, second, short := b.fields.ShortLine(p)
 	if !short {
 		return b.on(b.fields.Line(p))
 	}
 	const odd = 0x9e3779b97f4a7c15 // spreads what differs over the upper bits
-	r := &b.recent[(key[0]*odd^key[1])*odd>>(64-10)]
-	if r.next == nil || r.key != key {
-		next := b.on(b.fields.Line(p))
-		r.key, r.next = key, next
+	r := &b.recent[(first*odd^second)*odd>>(64-10)]
+	if r.next == nil || r.first != first || r.second != second {
+		next := b.on(b.fields.Line(p)) // it may clear recent
+		r.first, r.second, r.next = first, second, next
 	}
 	return r.next
 }
