@@ -17,6 +17,7 @@ import (
 type simTTY struct {
 	gone   bool
 	goneAt time.Time
+	owner  uint32
 }
 
 // stranger is a process of nobody's session that leads a terminal.
@@ -33,7 +34,7 @@ func (w *simWorld) tty(line string) *simTTY {
 		if at != nil {
 			w.count("terminal's number given out again")
 		}
-		at = &simTTY{}
+		at = &simTTY{owner: uint32(len(w.ttys)) % 3}
 		w.ttys[line] = at
 	}
 	return at
@@ -163,6 +164,8 @@ type ttyHandle struct {
 	at     *simTTY
 	closed bool
 }
+
+func (h *ttyHandle) Owner() uint32 { return h.at.owner }
 
 func (h *ttyHandle) Gone() bool {
 	h.w.mu.Lock()

@@ -12,7 +12,10 @@ import (
 // Terminal is a pseudo terminal as it was when it was opened, whoever has its number
 // now. It does not open the terminal as a program does that uses it. It is not safe for
 // concurrent use.
-type Terminal struct{ fd int }
+type Terminal struct {
+	fd    int
+	owner uint32
+}
 
 // HoldTerminal opens the pseudo terminal of a line, as session.PseudoTerminal knows it,
 // whoever may read or write it. It holds one descriptor until Close. The error is the
@@ -44,7 +47,7 @@ func (h holding) drop() {
 }
 
 func openTerminal(line string) holding {
-	fd, _, err := openLine(line)
+	fd, st, err := openLine(line)
 	if err != nil {
 		return noHold(err)
 	}
@@ -54,7 +57,7 @@ func openTerminal(line string) holding {
 		unix.Close(fd)
 		return noHold(fmt.Errorf("%s: %w", line, errors.Join(err, errNoLine)))
 	}
-	return holding{terminal: &Terminal{fd}}
+	return holding{terminal: &Terminal{fd, st.Uid}}
 }
 
 // Gone reports whether the terminal is gone for good: its other side was closed. It does
@@ -63,6 +66,9 @@ func (t *Terminal) Gone() bool {
 	var st unix.Stat_t
 	return unix.Fstat(t.fd, &st) == nil && st.Nlink == 0
 }
+
+// Owner returns the user that it belonged to when it was opened.
+func (t *Terminal) Owner() uint32 { return t.owner }
 
 // Close closes the descriptor.
 func (t *Terminal) Close() error {

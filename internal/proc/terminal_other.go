@@ -21,5 +21,8 @@ func HoldTerminal(line string) (*Terminal, error) {
 // Gone returns false: unknown.
 func (t *Terminal) Gone() bool { return false }
 
+// Owner returns 0.
+func (t *Terminal) Owner() uint32 { return 0 }
+
 // Close does nothing.
 func (t *Terminal) Close() error { return nil }

@@ -35,6 +35,7 @@ type Kernel interface {
 // Terminal is a pseudo terminal; see proc.Terminal.
 type Terminal interface {
 	Gone() bool
+	Owner() uint32
 	io.Closer
 }
 

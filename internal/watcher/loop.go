@@ -317,6 +317,7 @@ func (w *Watcher) bury(it *watched) {
 func (w *Watcher) drop(it *watched) {
 	w.bury(it)
 	delete(w.byToken, it.token)
+	w.room = true
 	w.closeProcess(it.process)
 }
 
@@ -333,9 +334,9 @@ func (w *Watcher) closeAll() {
 	}
 }
 
-// tick returns the ticker's channel while there is a process to poll.
+// tick returns the ticker's channel while there is a process to poll, or a terminal waits.
 func (w *Watcher) tick(ticker *time.Ticker) <-chan time.Time {
-	if len(w.polled) == 0 {
+	if len(w.polled)+len(w.waiting) == 0 {
 		return nil
 	}
 	return ticker.C

@@ -3,28 +3,65 @@
 package watcher
 
 import (
+	"cmp"
 	"maps"
 	"slices"
+	"time"
 
 	"utmpd.dev/utmpd/internal/session"
 )
 
+const (
+	// holdAgain is the pause before terminals are tried again for which there was no room.
+	holdAgain = time.Minute
+	// holdSoon is that pause if one was let go meanwhile.
+	holdSoon = time.Second
+)
+
 // terminals are the terminals of sessions as they were at first sight. Each costs a
-// descriptor. A process that is to be watched comes first: for it the last terminal is
-// given up.
+// descriptor. A process that is to be watched comes first: for it a terminal is given up.
+// What there is belongs to all owners alike, since an ordinary user can have thousands: where
+// there is no room, whoever has most gives up the one that came last.
+//
+// One that is given up or refused waits, and is held as soon as there is room. That may be a
+// later one with its number, which is as good: if that is gone, so is the one before.
 type terminals struct {
-	held map[uint64]Terminal // by the Key of their Sight
-	keys []uint64            // in the order in which they came; some may be released already
-	none bool                // the last attempt to hold one found no room
+	held    map[uint64]held // by the Key of their Sight
+	shares  map[uint32]*share
+	waiting map[uint64]waits
+	none    bool      // the last attempt to hold one found no room
+	room    bool      // one was let go since those that wait were tried
+	tried   time.Time // when that was
 }
 
-func newTerminals() terminals { return terminals{held: map[uint64]Terminal{}} }
+// held is a terminal that is kept in view.
+type held struct {
+	Terminal
+	line string
+}
+
+// share is what an owner has.
+type share struct {
+	n    int      // terminals
+	keys []uint64 // in the order in which they came; some may be released already
+}
+
+// waits is a terminal for which there was no room.
+type waits struct {
+	line  string
+	owner uint32
+	known bool // its owner
+}
+
+func newTerminals() terminals {
+	return terminals{held: map[uint64]held{}, shares: map[uint32]*share{}, waiting: map[uint64]waits{}}
+}
 
 // look carries out a Look. A terminal is held before anybody looks who leads it.
 func (w *Watcher) look(sights []session.Sight) []session.Sighting {
 	var taken map[uint64]bool
 	for _, q := range sights {
-		if q.Hold && w.held[q.Key] == nil && w.hold(q) {
+		if q.Hold && w.held[q.Key].Terminal == nil && w.waiting[q.Key].line == "" && w.hold(q.Key, q.Line) {
 			if taken == nil {
 				taken = map[uint64]bool{}
 			}
@@ -38,27 +75,103 @@ func (w *Watcher) look(sights []session.Sight) []session.Sighting {
 	return seen
 }
 
-// hold holds the terminal of a record just seen, if it has one and there is room.
-func (w *Watcher) hold(q session.Sight) bool {
+// hold holds a terminal, or has it wait. It reports false if there is none.
+func (w *Watcher) hold(key uint64, line string) bool {
+	t, err := w.kernel.Hold(line)
+	if isFull(err) && w.most() > 1 && w.giveUpTerminal() {
+		t, err = w.kernel.Hold(line)
+	}
+	switch {
+	case isFull(err):
+		w.waiting[key] = waits{line: line}
+		w.logNone(err)
+	case err != nil:
+		delete(w.waiting, key)
+		w.log.Debug("no terminal to keep in view", "line", line, "error", err)
+		return false
+	case !w.makeRoom(t.Owner()):
+		w.waiting[key] = waits{line, t.Owner(), true}
+		w.logNone(nil)
+		w.closeTerminal(t)
+	default:
+		w.none = false
+		delete(w.waiting, key)
+		w.held[key] = held{t, line}
+		s := w.shares[t.Owner()]
+		if s == nil {
+			s = &share{}
+			w.shares[t.Owner()] = s
+		}
+		s.n++
+		s.keys = append(s.keys, key)
+	}
+	return true
+}
+
+// makeRoom reports whether there is room for one more terminal of an owner. Another one who
+// has more than he will have gives up one for it.
+func (w *Watcher) makeRoom(owner uint32) bool {
 	w.mu.Lock()
 	limit := w.stats.limit
 	w.mu.Unlock()
-	if len(w.byToken)+len(w.held) >= limit {
-		w.logNone(nil)
-		return false
+	if len(w.byToken)+len(w.held) < limit {
+		return true
 	}
-	t, err := w.kernel.Hold(q.Line)
-	switch {
-	case err == nil:
-		w.none = false
-		w.held[q.Key] = t
-		w.keys = append(w.keys, q.Key)
-	case isFull(err):
-		w.logNone(err)
-	default:
-		w.log.Debug("no terminal to keep in view", "line", q.Line, "error", err)
+	return w.most() > w.has(owner)+1 && w.giveUpTerminal()
+}
+
+// has returns how many terminals of an owner are held.
+func (w *Watcher) has(owner uint32) int {
+	if s := w.shares[owner]; s != nil {
+		return s.n
 	}
-	return err == nil
+	return 0
+}
+
+// most returns how many terminals of one owner are held at most.
+func (w *Watcher) most() int { return w.has(w.richest()) }
+
+// richest returns the owner of whom most terminals are held.
+func (w *Watcher) richest() (owner uint32) {
+	for o, s := range w.shares {
+		if n := w.has(owner); s.n > n || s.n == n && o < owner {
+			owner = o
+		}
+	}
+	return owner
+}
+
+// holdWaiting tries again to hold the terminals for which there was no room, until there is
+// none: first one of those who have least.
+func (w *Watcher) holdWaiting() {
+	pause := holdAgain
+	if w.room {
+		pause = holdSoon
+	}
+	if len(w.waiting) == 0 || time.Since(w.tried) < pause {
+		return
+	}
+	w.room, w.tried = false, time.Now()
+	for _, key := range slices.SortedFunc(maps.Keys(w.waiting), w.before) {
+		if !w.hold(key, w.waiting[key].line) {
+			continue
+		}
+		if w.waiting[key].line != "" {
+			break
+		}
+	}
+}
+
+// before compares two terminals that wait by when they are tried.
+func (w *Watcher) before(a, b uint64) int {
+	return cmp.Or(cmp.Compare(w.hasNow(a), w.hasNow(b)), cmp.Compare(a, b))
+}
+
+func (w *Watcher) hasNow(key uint64) int {
+	if it := w.waiting[key]; it.known {
+		return w.has(it.owner)
+	}
+	return 0
 }
 
 // logNone logs that no terminal can be held, once until one can be again.
@@ -77,14 +190,14 @@ func (w *Watcher) logNone(err error) {
 // its number meanwhile does not count.
 func (w *Watcher) gather(questions []session.Question) []session.Evidence {
 	evidence := w.kernel.Gather(questions)
-	held := map[uint64]Terminal{}
+	inView := map[uint64]Terminal{}
 	for _, q := range questions {
-		if t := w.held[q.Held]; t != nil {
-			held[q.Key] = t
+		if t := w.held[q.Held].Terminal; t != nil {
+			inView[q.Key] = t
 		}
 	}
 	for i := range evidence {
-		if t := held[evidence[i].Key]; t != nil {
+		if t := inView[evidence[i].Key]; t != nil {
 			evidence[i].Gone = t.Gone()
 		}
 	}
@@ -94,7 +207,7 @@ func (w *Watcher) gather(questions []session.Question) []session.Evidence {
 // gone returns which of the terminals are gone.
 func (w *Watcher) gone(keys []uint64) (gone []uint64) {
 	for _, key := range keys {
-		if t := w.held[key]; t != nil && t.Gone() {
+		if t := w.held[key].Terminal; t != nil && t.Gone() {
 			gone = append(gone, key)
 		}
 	}
@@ -103,33 +216,49 @@ func (w *Watcher) gone(keys []uint64) (gone []uint64) {
 
 func (w *Watcher) release(keys []uint64) {
 	for _, key := range keys {
+		delete(w.waiting, key)
 		w.letGo(key)
-	}
-	if len(w.keys) > 2*len(w.held)+64 {
-		w.keys = slices.DeleteFunc(w.keys, func(key uint64) bool { return w.held[key] == nil })
 	}
 }
 
-// giveUpTerminal lets go of the terminal that came last. It reports whether there was one.
+// giveUpTerminal has the terminal wait that came last of those of the owner who has most. It
+// reports whether there was one.
 func (w *Watcher) giveUpTerminal() bool {
-	for n := len(w.keys); n > 0; n = len(w.keys) {
-		key := w.keys[n-1]
-		w.keys = w.keys[:n-1]
-		if w.held[key] != nil {
-			w.letGo(key)
-			w.logNone(nil)
-			return true
-		}
+	owner := w.richest()
+	s := w.shares[owner]
+	if s == nil {
+		return false
 	}
-	return false
+	last := len(s.keys) - 1
+	for w.held[s.keys[last]].Terminal == nil {
+		last--
+	}
+	key := s.keys[last]
+	s.keys = s.keys[:last]
+	w.waiting[key] = waits{w.held[key].line, owner, true}
+	w.letGo(key)
+	w.room = false // it is taken
+	w.logNone(nil)
+	return true
 }
 
 func (w *Watcher) letGo(key uint64) {
-	t := w.held[key]
+	t := w.held[key].Terminal
 	if t == nil {
 		return
 	}
 	delete(w.held, key)
+	w.room = true
+	s := w.shares[t.Owner()]
+	if s.n--; s.n == 0 {
+		delete(w.shares, t.Owner())
+	} else if len(s.keys) > 2*s.n+64 {
+		s.keys = slices.DeleteFunc(s.keys, func(key uint64) bool { return w.held[key].Terminal == nil })
+	}
+	w.closeTerminal(t)
+}
+
+func (w *Watcher) closeTerminal(t Terminal) {
 	if err := t.Close(); err != nil {
 		w.log.Warn("cannot close a terminal", "error", err)
 	}

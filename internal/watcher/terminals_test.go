@@ -3,8 +3,10 @@
 package watcher
 
 import (
+	"fmt"
 	"syscall"
 	"testing"
+	"time"
 
 	"utmpd.dev/utmpd/internal/session"
 )
@@ -53,22 +55,71 @@ func TestProcessBeforeTerminal(t *testing.T) {
 		r.want(Event{Kind: Alive, PID: 7, Token: 1, ID: a}, Event{Kind: Alive, PID: 8, Token: 2, ID: b})
 		r.wantWatched(2, 3)
 		r.hold(3, "pts/2")
-		r.wantHeld(3, false)
+		r.wantHeld(3, true) // it waits
+		r.wantWatched(2, 3)
 		k.hungUp = map[string]bool{"pts/0": true, "pts/1": true}
 		r.Do([]Order{{Op: Check, Terminals: []uint64{1, 2}}})
 		r.want(Event{Kind: Checked, Terminals: []uint64{1, 2}, Gone: []uint64{1}})
 	})
 }
 
-// TestNoDescriptorForTerminal: nothing is lost but the view.
-func TestNoDescriptorForTerminal(t *testing.T) {
+// TestTerminalShares: an ordinary user with many terminals takes nobody else's place, and
+// gives up those that came last.
+func TestTerminalShares(t *testing.T) {
+	k := newWorld()
+	k.owners = map[string]uint32{"pts/7": 1000, "pts/8": 1000, "pts/9": 1001}
+	inWorld(t, k, 5, func(r *rig) {
+		gone := func(want ...uint64) {
+			t.Helper()
+			k.hungUp = map[string]bool{"pts/1": true, "pts/2": true, "pts/3": true, "pts/4": true, "pts/5": true, "pts/6": true,
+				"pts/7": true, "pts/8": true, "pts/9": true}
+			all := []uint64{1, 2, 3, 4, 5, 6, 7, 8, 9}
+			r.Do([]Order{{Op: Check, Terminals: all}})
+			r.want(Event{Kind: Checked, Terminals: all, Gone: want})
+		}
+		for key := range uint64(6) {
+			key++
+			k.owners[fmt.Sprintf("pts/%d", key)] = 4242
+			r.hold(key, fmt.Sprintf("pts/%d", key))
+			r.wantHeld(key, true)
+		}
+		gone(1, 2, 3, 4, 5) // the last one waits
+		r.hold(7, "pts/7")
+		r.wantHeld(7, true)
+		r.hold(8, "pts/8")
+		r.wantHeld(8, true)
+		r.hold(9, "pts/9")
+		r.wantHeld(9, true)
+		gone(1, 2, 7, 8, 9)
+		r.wantWatched(0, 5)
+		k.start(70)
+		r.watch(70)
+		r.want(Event{Kind: Alive, PID: 70, Token: 1, ID: k.living[70].id})
+		gone(1, 2, 7, 9) // a process comes first
+		r.Do([]Order{{Op: Release, Terminals: []uint64{9, 4}}})
+		time.Sleep(2 * holdSoon)
+		gone(1, 2, 7, 8) // of those that wait, one of who has least
+		r.Do([]Order{{Op: Release, Terminals: []uint64{1, 2, 3, 5, 6, 7, 8}}})
+		r.wantWatched(1, 1)
+	})
+}
+
+// TestTerminalTriedAgain: where the system refused a descriptor, nothing tells when there is
+// one again.
+func TestTerminalTriedAgain(t *testing.T) {
 	k := newWorld()
 	inWorld(t, k, 10, func(r *rig) {
 		k.openErr = syscall.EMFILE
 		r.hold(1, "pts/0")
-		r.wantHeld(1, false)
-		k.openErr = nil
-		r.hold(1, "pts/0")
 		r.wantHeld(1, true)
+		time.Sleep(3 * holdAgain)
+		r.wantWatched(0, 0)
+		k.mu.Lock()
+		k.openErr = nil
+		k.mu.Unlock()
+		time.Sleep(2 * holdAgain)
+		r.wantWatched(0, 1)
+		r.Do([]Order{{Op: Release, Terminals: []uint64{1}}})
+		r.wantWatched(0, 0)
 	})
 }

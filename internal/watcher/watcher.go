@@ -259,6 +259,7 @@ func (w *Watcher) Run(ctx context.Context) error {
 			w.begin()
 			w.poll()
 		}
+		w.holdWaiting()
 		w.flush()
 		w.busy.Store(0)
 	}

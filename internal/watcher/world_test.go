@@ -31,9 +31,10 @@ type world struct {
 	polls    int   // calls of Ended
 	hides    bool  // /proc hides processes: without pidfds no more is known than pids
 	evidence []session.Evidence
-	hungUp   map[string]bool // lines
-	slow     time.Duration   // how long Gather takes
-	passes   int             // calls of Gather
+	hungUp   map[string]bool   // lines
+	owners   map[string]uint32 // of lines; root if there is none
+	slow     time.Duration     // how long Gather takes
+	passes   int               // calls of Gather
 	poller   *simPoller
 }
 
@@ -137,14 +138,17 @@ func (k *world) Hold(line string) (Terminal, error) {
 		return nil, k.openErr
 	}
 	k.handles++
-	return &simTerminal{world: k, line: line}, nil
+	return &simTerminal{k, line, k.owners[line]}, nil
 }
 
 // simTerminal is a terminal in view.
 type simTerminal struct {
 	world *world
 	line  string
+	owner uint32
 }
+
+func (s *simTerminal) Owner() uint32 { return s.owner }
 
 func (s *simTerminal) Gone() bool {
 	s.world.mu.Lock()

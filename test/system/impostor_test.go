@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"utmpd.dev/utmpd/utmpx"
 )
 
 // In these tests somebody else leads a terminal of the same number, by malice or not. He
@@ -225,6 +227,34 @@ func TestTerminalTaken(t *testing.T) {
 			i.leads(t, s.entry.Line)
 		})
 	}
+}
+
+// TestTerminalTakenCrowded is the same where an ordinary user has had as many terminals
+// recorded as utmpd may keep descriptors: the terminals of others are kept in view too.
+func TestTerminalTakenCrowded(t *testing.T) {
+	if !enter(t, bookworm) {
+		return
+	}
+	const most = 12
+	d := startUtmpd(t, fmt.Sprintf("MAX_FDS=%d", most))
+	lives := sleeper(t, exec.Command("sleep", "infinity"))
+	put := compile(t, "put")
+	for range 3 * most {
+		tm := openTerminal(t)
+		if err := os.Chown("/dev/"+tm.line, mallory, mallory); err != nil {
+			t.Fatal(err)
+		}
+		record := exec.Command(put, fmt.Sprint(int(utmpx.UserProcess)), tm.line, strings.TrimPrefix(tm.line, "pts/"), "mallory", fmt.Sprint(lives.Process.Pid))
+		if out, err := record.CombinedOutput(); err != nil {
+			t.Fatalf("put: %v\n%s", err, out)
+		}
+	}
+	d.waitLog(t, "cannot keep more terminals in view")
+	s := loginC(t)
+	holdsTerminal(t, d, s.entry.Line)
+	i := newImpostor(t, "take", s.entry.Line)
+	(&program{}).mustEnd(t, s, givenUp(i))
+	i.leads(t, s.entry.Line)
 }
 
 // TestTerminalTakenHidden is the same where /proc hides who leads a terminal. While the
