@@ -8,11 +8,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
+	"utmpd.dev/utmpd/internal/atomicfile"
 	"utmpd.dev/utmpd/internal/logs"
 	"utmpd.dev/utmpd/internal/pidfile"
 	"utmpd.dev/utmpd/internal/proc"
@@ -99,7 +99,7 @@ func (h *health) exit() int {
 // health finds out how the utmpd is doing whose RUN_DIR that is.
 func (c call) health(runDir string) (*health, error) {
 	name := filepath.Join(runDir, "status")
-	text, err := os.ReadFile(name)
+	text, err := atomicfile.Read(name)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}

@@ -5,13 +5,9 @@ package heartbeat
 import (
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"strconv"
 	"strings"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"utmpd.dev/utmpd/internal/atomicfile"
 )
@@ -19,10 +15,7 @@ import (
 // NoteFile is the name of the note in STATE_DIR.
 const NoteFile = "heartbeat"
 
-const (
-	noteHeader = "utmpd-heartbeat 3"
-	maxNote    = 4096
-)
+const noteHeader = "utmpd-heartbeat 3"
 
 // MaxSteps is the largest number of steps in a note.
 const MaxSteps = 8
@@ -167,19 +160,10 @@ func (n Note) marshalOld() ([]byte, error) {
 // ReadNote reads the note at path. It does not follow a symbolic link. The error
 // wraps fs.ErrNotExist if there is no file and [ErrCorrupt] if it is no note.
 func ReadNote(path string) (Note, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
-	if err != nil {
-		return Note{}, fmt.Errorf("heartbeat: %w", err)
+	b, err := atomicfile.Read(path)
+	if errors.Is(err, atomicfile.ErrUnfit) {
+		return Note{}, fmt.Errorf("heartbeat: %w: %w", ErrCorrupt, err)
 	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return Note{}, fmt.Errorf("heartbeat: %w", err)
-	}
-	if !info.Mode().IsRegular() {
-		return Note{}, fmt.Errorf("heartbeat: %w: %s is not a regular file", ErrCorrupt, path)
-	}
-	b, err := io.ReadAll(io.LimitReader(f, maxNote))
 	if err != nil {
 		return Note{}, fmt.Errorf("heartbeat: %w", err)
 	}

@@ -6,7 +6,6 @@ package status
 
 import (
 	"fmt"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -127,7 +126,7 @@ func (s Status) Append(b []byte, now time.Time) []byte {
 // NoAnswer returns what the daemon that wrote the file name waited for then; "" if that was
 // nothing, or the file cannot be read.
 func NoAnswer(name string) string {
-	b, _ := os.ReadFile(name)
+	b, _ := atomicfile.Read(name)
 	for line := range strings.Lines(string(b)) {
 		if what, ok := strings.CutPrefix(line, "no answer: "); ok {
 			return strings.TrimSpace(what)
