@@ -161,7 +161,7 @@ func insert(all []Boot, p Past) []Boot {
 	for i < len(all) && !all[i].notBefore().After(began) {
 		i++
 	}
-	if i == 0 && len(all) > 0 && !all[0].whole {
+	if i == 0 && len(all) > 0 && !all[0].whole && !all[0].lostBefore {
 		return all // before the log begins
 	}
 	if i > 0 && (all[i-1].End == Open && !all[i-1].Damaged || began.Before(all[i-1].To.Add(-sameMoment))) ||

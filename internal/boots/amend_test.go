@@ -72,6 +72,18 @@ func TestAmend(t *testing.T) {
 	}
 }
 
+// TestAmendBehindDamage: what the log is damaged in front of may have been in the damage.
+func TestAmendBehindDamage(t *testing.T) {
+	var h History
+	h.Damage()
+	h.Add(boot("08:00"))
+	h.Add(shutdown("09:00"))
+	all, _ := Amend(h.Boots(), []Past{{Boot: "a", From: at("02:00"), To: at("04:00"), End: Crashed, Exact: Exactness{Known: true}}}, nil)
+	if diff := cmp.Diff([]string{"02:00 04:00 crashed ledger", "08:00 09:00 shut down"}, inShort(all)); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
 // TestAmendClock puts a boot where the kernel's clock says that it belongs.
 func TestAmendClock(t *testing.T) {
 	past := Past{Boot: "b", From: at("1970-01-01 00:00:05"), To: at("11:00"), Up: 3 * time.Hour, End: Crashed, By: FromHeartbeat, Exact: Exactness{Known: true}}

@@ -44,6 +44,7 @@ type Evidence struct {
 	Note     *Note     // the last one; nil if none
 	Ledger   []Past    // boots before the last one, and at most the last one, oldest first
 	Unread   bool      // there are older parts of the log that could not be read
+	Damaged  bool      // a part of what was read is damaged
 	Accessed time.Time // the log's access time before it was read; zero if unknown
 }
 
@@ -212,6 +213,8 @@ func (ev Evidence) noteOf(b Boot) *Note {
 	case n == nil || n.Boot == "" || n.Boot == ev.Boot:
 		return nil
 	case !b.Recorded:
+	case ev.Stamp != nil && ev.Stamp.Boot == n.Boot && ev.ofLater(b):
+		return nil
 	case n.Up > 0 && b.before(n.At.Add(-n.Up)):
 		return nil // every boot of such a clock begins at one second
 	case ev.Stamp != nil && ev.Stamp.Booted.Sub(b.From).Abs() < Late:
@@ -222,6 +225,15 @@ func (ev Evidence) noteOf(b Boot) *Note {
 		return nil // it belongs to an earlier boot, or the clock was set; nothing decides which
 	}
 	return n
+}
+
+// ofLater reports whether the boot that has left both the stamp and the note began after b
+// was up last.
+func (ev Evidence) ofLater(b Boot) bool {
+	return slices.ContainsFunc(ev.recent(), func(p Past) bool {
+		up := b.To.Add(sameMoment)
+		return p.Boot == ev.Note.Boot && p.distance(b) >= Late && p.From.After(up) && p.Began().After(up)
+	})
 }
 
 // when decides how and when a boot ended that has no record of its end. note is

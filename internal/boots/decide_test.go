@@ -55,6 +55,13 @@ func TestDecide(t *testing.T) {
 		{"empty log, but an older part of it could not be read", evidence(func(ev *Evidence) {
 			ev.Note, ev.Stamp, ev.Unread = beat("b", "11:00"), &Stamp{"b", at("08:00")}, true
 		}), nothing},
+		{"log older than the last boot, and its rotated part could not be read", evidence(func(ev *Evidence) {
+			ev.Note, ev.Stamp, ev.Unread = beat("b", "11:00"), &Stamp{"b", at("08:00")}, true
+		}, boot("02:00"), shutdown("04:00")), nothing},
+		{"a damaged log, and whether the last boot was shut down is not known", evidence(func(ev *Evidence) {
+			ev.Note, ev.Stamp, ev.Damaged = beat("b", "11:00"), &Stamp{"b", at("08:00")}, true
+			ev.Note.State = NoteStopped
+		}), nothing},
 		{"empty log, and a ledger", evidence(func(ev *Evidence) {
 			ev.Note, ev.Stamp, ev.Ledger = beat("b", "11:00"), &Stamp{"b", at("08:00")}, []Past{aShutDown}
 		}), Verdict{Missed: []Past{aShutDown, bCrashed}}},

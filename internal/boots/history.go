@@ -48,6 +48,7 @@ type Boot struct {
 	Damaged     bool          // the record of its end may have been in a damaged part of the log
 	holes       []hole        // in its time
 	lostBefore  bool          // the log is damaged between the boot before and its beginning
+	lostAfter   bool          // the log is damaged after its end, and no boot follows
 	Slept       time.Duration // how long it was suspended
 	SleptKnown  bool
 	stepped     time.Duration // the sum of the recorded steps of the clock
@@ -115,6 +116,8 @@ type History struct {
 func (h *History) Boots() []Boot {
 	if b := h.open(); b != nil {
 		b.To, b.Damaged = h.lastSign(), h.hole
+	} else if n := len(h.boots); n > 0 {
+		h.boots[n-1].lostAfter = h.gap
 	}
 	markRestarts(h.boots)
 	markAhead(h.boots)

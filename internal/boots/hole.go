@@ -71,6 +71,9 @@ func (h *History) lastSign() time.Time {
 // or more.
 func (b Boot) Holed() bool { return len(b.holes) > 0 }
 
+// hides reports whether the log is damaged where the records of a later boot may have been.
+func (b Boot) hides() bool { return b.Damaged || b.lostAfter || b.Holed() }
+
 // lost returns how much of the time between two moments lies in b's holes.
 func (b Boot) lost(from, to time.Time) (d time.Duration) {
 	for _, h := range b.holes {

@@ -239,6 +239,10 @@ func (ev Evidence) missed(log []Boot) []Past {
 		return nil // they may be in what could not be read
 	}
 	all := ev.known()
+	if ev.Damaged && (len(log) == 0 || log[len(log)-1].hides()) {
+		// The record of a shutdown may be in the damage.
+		all = slices.DeleteFunc(all, Past.guessed)
+	}
 	if len(log) == 0 {
 		return recordable(slices.DeleteFunc(all, func(p Past) bool {
 			return p.End == Open || p.Began().Before(earliest) && !p.Began().IsZero()
@@ -258,6 +262,9 @@ func (ev Evidence) missed(log []Boot) []Past {
 	}))
 }
 
+// guessed reports whether p crashed only as far as it is known.
+func (p Past) guessed() bool { return p.End == Crashed && !p.Exact.Known }
+
 // recordable returns as many boots as are recorded, the last ones.
 func recordable(ps []Past) []Past {
 	if len(ps) == 0 {
@@ -275,7 +282,7 @@ func Finished(ev Evidence, v Verdict) []Past {
 	ps := slices.DeleteFunc(ev.recent(), func(p Past) bool { return slices.ContainsFunc(ev.Ledger, p.Same) })
 	for i := range ps {
 		known := false
-		if ps[i], known = ev.completed(ps[i], v); !known && ps[i].End == Crashed && !ps[i].Exact.Known {
+		if ps[i], known = ev.completed(ps[i], v); !known && ps[i].guessed() {
 			ps[i].End = Open
 		}
 	}
@@ -294,7 +301,7 @@ func (ev Evidence) completed(p Past, v Verdict) (_ Past, known bool) {
 		i--
 	}
 	if i < 0 {
-		return p, !ev.Unread
+		return p, !ev.Unread && !ev.Damaged
 	}
 	b := all[i]
 	to := p.To

@@ -48,6 +48,8 @@ type booting struct {
 	*recorder
 	ev    boots.Evidence
 	began time.Time // recorded start of this boot
+
+	decided bool // the log was read
 }
 
 func newBooting(in call) (*booting, error) {
@@ -62,6 +64,9 @@ func (b *booting) run() error {
 	b.gather()
 	v, err := b.log()
 	if err := errors.Join(err, b.file()); err != nil {
+		if b.decided {
+			err = errors.Join(err, b.enter(v)) // utmpd is about to overwrite the note
+		}
 		return err // no stamp, so that a later run tries again
 	}
 	// Without a stamp too, a later run tries again to enter the boot.
@@ -112,8 +117,9 @@ var noteStates = map[heartbeat.State]boots.NoteState{
 // beginning of this one.
 func (b *booting) log() (v boots.Verdict, err error) {
 	wrote, err := b.appendUnlessChanged(func(p past) []utmpx.Record {
-		b.ev.Boots, b.ev.Accessed, b.ev.Unread = p.boots, p.accessed, len(p.problems) > 0
-		v = boots.Decide(b.ev)
+		b.ev.Boots, b.ev.Accessed, b.ev.Unread = p.boots, p.accessed, p.unread
+		b.ev.Damaged = p.damaged
+		v, b.decided = boots.Decide(b.ev), true
 		return b.missing(v)
 	})
 	switch {
@@ -128,6 +134,7 @@ func (b *booting) log() (v boots.Verdict, err error) {
 		b.reportEnding(v)
 		return v, nil
 	case err != nil:
+		b.reportEnding(v)
 		return v, err
 	}
 	b.findPresent(v)

@@ -716,6 +716,25 @@ func TestLogTakesNothing(t *testing.T) {
 	}
 }
 
+// TestLogRefuses: the ledger gets what the log refuses, since utmpd is about to overwrite the
+// note.
+func TestLogRefuses(t *testing.T) {
+	l := crashedLab(t)
+	l.wait = time.Millisecond
+	unlock := lock(t, l.path("wtmp"))
+	status, out, errs := l.try("boot")
+	unlock()
+	if status != exitError || !strings.Contains(out, "the last boot crashed") {
+		t.Errorf("status %d, %s%s", status, out, errs)
+	}
+	if ledger := string(l.read("state/boots")); !strings.Contains(ledger, "crash") {
+		t.Errorf("the ledger has no crash: %s", ledger)
+	}
+	l.wait = time.Minute
+	l.do("boot")
+	l.holds("wtmp", crashedWants...)
+}
+
 // TestBootAtTornEnd: a torn record at the end keeps no boot from being recorded, and stays.
 func TestBootAtTornEnd(t *testing.T) {
 	l := crashedLab(t)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -136,6 +137,43 @@ func TestBootNamesDamage(t *testing.T) {
 			}
 			if got := strings.Join(ends, ", "); got != test.ends {
 				t.Errorf("the log tells the ends %q, want %q", got, test.ends)
+			}
+		})
+	}
+}
+
+// TestOlderAndDamaged: a log that is damaged, and older than the last boot, gets that boot's
+// records, and no end for a boot that has one.
+func TestOlderAndDamaged(t *testing.T) {
+	older := whole(booted("08:00"), login("pts/0", 900, "08:10"), stopped("10:00"))
+	was := []string{"08:00:00 BOOT_TIME reboot", "08:10:00 USER alice pts/0", "10:00:00 RUN_LVL shutdown"}
+	became := []string{"15:00:00 BOOT_TIME reboot ", "18:00:00 RUN_LVL shutdown crash+60s,heartbeat", "20:00:00 BOOT_TIME reboot"}
+	for _, test := range []struct {
+		name string
+		log  []part
+		want []string
+		down string
+	}{
+		{"NULs behind", []part{older, {nuls: 4096}}, was, "2026-07-01 10:00:00  shut down  2h00m  < 5h00m  yes"},
+		{"NULs before", []part{{nuls: 10 * utmpx.Native().Size()}, older}, was, "2026-07-01 10:00:00  shut down  2h00m  5h00m  yes"},
+		{"torn inside", []part{whole(older.records[:1]...), {torn: 200}, whole(older.records[1:]...)}, was, "2026-07-01 10:00:00  shut down  > 1h50m  < 5h00m  no: the log is damaged"},
+		{"NULs alone", []part{{nuls: 8192}}, nil, "2026-07-01 18:00:00  crashed  3h00m  2h00m  +60 s"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			l := newLab(t, "BOOT_RECORDS=yes")
+			l.put(test.log...)
+			l.starts("B", "15:00")
+			l.old("boot", "15:00", 0)
+			l.old("heartbeat", "18:00", time.Minute)
+			l.starts("C", "20:00")
+			status, _, said := l.try("boot")
+			if status != exitOK {
+				t.Errorf("status %d: %s", status, said)
+			}
+			l.holds("wtmp", slices.Concat(test.want, became)...)
+			_, out, _ := l.try("downtime")
+			if !strings.Contains(strings.Join(strings.Fields(out), " "), strings.Join(strings.Fields(test.down), " ")) || !strings.Contains(out, "1 crash;") {
+				t.Errorf("downtime does not tell %q:\n%s", test.down, out)
 			}
 		})
 	}

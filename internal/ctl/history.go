@@ -83,6 +83,8 @@ type past struct {
 	mark     recfile.Mark // the end of the present file
 	accessed time.Time    // before it was read
 	problems []string
+	unread   bool // a part could not be read
+	damaged  bool // and one of what was read is damaged
 }
 
 // readPast reads back to the last boot but one, through rotated files if necessary. If the
@@ -102,6 +104,7 @@ func readPast(ctx context.Context, log *logs.Log) (past, error) {
 	}
 	files, err := log.Files(ctx)
 	if err != nil {
+		p.unread = true
 		p.problems = append(p.problems, err.Error())
 	}
 	for _, f := range slices.Backward(files) {
@@ -112,11 +115,13 @@ func readPast(ctx context.Context, log *logs.Log) (past, error) {
 			continue
 		}
 		if _, err := t.read(ctx, log, f.Name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			p.unread = true
 			p.problems = append(p.problems, err.Error())
 			break // older files no longer follow on
 		}
 	}
 	if err := t.damage.err(); err != nil {
+		p.damaged = true
 		p.problems = append(p.problems, strings.Split(err.Error(), "\n")...)
 	}
 	p.boots = t.history()

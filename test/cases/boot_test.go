@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -31,15 +32,40 @@ func noted(t *testing.T, wtmp []byte, begin, beat, every, state string) world {
 // TestEmptyLogWithNote has a log in memory, or one that was cleared: only the note
 // tells of the crash.
 func TestEmptyLogWithNote(t *testing.T) {
-	if !enter(t) {
-		return
+	for name, log := range map[string][]byte{"empty": {}, "nothing but NULs": make([]byte, 8192)} {
+		t.Run(name, func(t *testing.T) {
+			if !enter(t) {
+				return
+			}
+			w := noted(t, log, "2024-11-20 20:00:00", "2024-11-20 21:30:00", "1m0s", "running")
+			w.bootHelper(t)
+			h, _ := downtime(t, "-config", w.conf)
+			h.was(t, "2024-11-20 20:00:00", "2024-11-20 21:30:00", "crashed")
+			if h.Total.Boots != 2 || h.Total.Crashes != 1 {
+				t.Errorf("%d boots, %d crashes, want 2 and 1", h.Total.Boots, h.Total.Crashes)
+			}
+		})
 	}
-	w := noted(t, []byte{}, "2024-11-20 20:00:00", "2024-11-20 21:30:00", "1m0s", "running")
-	w.bootHelper(t)
-	h, _ := downtime(t, "-config", w.conf)
-	h.was(t, "2024-11-20 20:00:00", "2024-11-20 21:30:00", "crashed")
-	if h.Total.Boots != 2 || h.Total.Crashes != 1 {
-		t.Errorf("%d boots, %d crashes, want 2 and 1", h.Total.Boots, h.Total.Crashes)
+}
+
+// TestOlderAndDamaged has such a log that a power cut has damaged besides.
+func TestOlderAndDamaged(t *testing.T) {
+	log := x86.bytes(day("2024-11-19")...)
+	for name, damaged := range map[string][]byte{
+		"NULs behind": slices.Concat(log, make([]byte, 4096)),
+		"NULs before": slices.Concat(make([]byte, 4096), log),
+		"torn inside": slices.Concat(log[:584], log[384:]),
+	} {
+		t.Run(name, func(t *testing.T) {
+			if !enter(t) {
+				return
+			}
+			w := noted(t, damaged, "2024-11-20 15:00:00", "2024-11-20 18:00:00", "1m0s", "running")
+			w.bootHelper(t)
+			h, _ := downtime(t, "-config", w.conf)
+			h.was(t, "2024-11-19 08:00:00", "2024-11-19 18:00:00", "shut down")
+			h.was(t, "2024-11-20 15:00:00", "2024-11-20 18:00:00", "crashed")
+		})
 	}
 }
 

@@ -7,6 +7,7 @@ package cases
 import (
 	"bytes"
 	"os"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -26,7 +27,7 @@ func TestAppendOnly(t *testing.T) {
 			session := login("bob", "pts/70", s.Process.Pid, time.Now())
 			file := x86.bytes(boot(machineBoot(t)), session)
 			w := newWorld(t, file, append(file[:len(file):len(file)], tail...))
-			appendOnly(t, w.wtmp)
+			attribute(t, w.wtmp, 0x20) // FS_APPEND_FL
 			w.start(t)
 			end(t, s)
 			w.loggedOut(t, "pts/70")
@@ -40,8 +41,8 @@ func TestAppendOnly(t *testing.T) {
 	}
 }
 
-// appendOnly sets a file's attribute until the end of the test.
-func appendOnly(t *testing.T, name string) {
+// attribute sets a file's attribute of linux/fs.h until the end of the test.
+func attribute(t *testing.T, name string, flag int) {
 	t.Helper()
 	f, err := os.Open(name)
 	if err != nil {
@@ -50,9 +51,8 @@ func appendOnly(t *testing.T, name string) {
 	set := func(flags int) error {
 		return unix.IoctlSetPointerInt(int(f.Fd()), unix.FS_IOC_SETFLAGS, flags)
 	}
-	const flag = 0x20 // FS_APPEND_FL of linux/fs.h
 	if err := set(flag); err != nil {
-		t.Fatalf("the file system of %s must know append-only files: %v", name, err)
+		t.Fatalf("the file system of %s must know the attribute %#x: %v", name, flag, err)
 	}
 	t.Cleanup(func() {
 		if err := set(0); err != nil {
@@ -109,4 +109,19 @@ func TestLogThatTakesNothing(t *testing.T) {
 			w.bootHelper(t)
 		})
 	}
+}
+
+// TestLogRefuses has a log that nobody may change (chattr +i). utmpctl boot fails, but
+// STATE_DIR knows the crash from then on.
+func TestLogRefuses(t *testing.T) {
+	if !enter(t) {
+		return
+	}
+	w := noted(t, x86.bytes(boot(on("2024-11-20 15:00:00"))), "2024-11-20 15:00:00", "2024-11-20 18:00:00", "1m0s", "running")
+	attribute(t, w.wtmp, 0x10) // FS_IMMUTABLE_FL
+	if out, err := exec.Command(utmpctl, "boot", "-config", w.conf).CombinedOutput(); err == nil {
+		t.Errorf("utmpctl boot succeeds:\n%s", out)
+	}
+	h, _ := downtime(t, "-config", w.conf)
+	h.was(t, "2024-11-20 15:00:00", "2024-11-20 18:00:00", "crashed")
 }
