@@ -3,7 +3,6 @@
 package boots
 
 import (
-	"slices"
 	"time"
 
 	"utmpd.dev/utmpd/utmpx"
@@ -25,6 +24,8 @@ type settling struct {
 	early   time.Duration // the steps soon after the boot's record, which say that it was wrong
 	wrong   bool          // the time of the boot's own record was wrong
 	ahead   bool          // and so were all times of the boot
+	back    bool          // it was set back: a record is earlier than the boot's own
+	behind  bool          // all times of the boot were too early
 	fixed   bool          // settled is certain
 	settled utmpx.Time    // of the first record after the clock was set, if it was
 	gap     time.Duration // before settled; the longest between two records
@@ -59,6 +60,7 @@ func (b *Boot) setBack(at utmpx.Time) {
 	}
 	began := b.began()
 	if b.Recorded && !unset(began) && at.Time().Before(began.Add(-sameMoment)) {
+		b.clock.back = true
 		b.clock.contradict(at)
 	}
 }
@@ -89,7 +91,10 @@ func (b Boot) began() time.Time { return b.From.Add(b.stepped) }
 
 // Doubtful reports whether the time of the boot's record was wrong, as other
 // records show.
-func (b Boot) Doubtful() bool { return b.clock.wrong || unset(b.began()) }
+func (b Boot) Doubtful() bool { return b.clock.behind || b.set() }
+
+// set reports whether the clock was set, as the records show.
+func (b Boot) set() bool { return b.clock.wrong || unset(b.began()) }
 
 // unset reports whether a clock that shows t was never set. Clocks without a battery
 // start in 1970, 1980 or 2000.
@@ -140,6 +145,41 @@ func markAhead(all []Boot) {
 	}
 }
 
+// markBehind marks the boots whose clock was behind and was never set: they ended before
+// the one before, and a later one went on after that. If that one may have been ahead
+// instead, nothing shows which of them is wrong.
+func markBehind(all []Boot, present *Present) []Boot {
+	for _, ahead := range [...]bool{false, true} {
+		var reached time.Time
+		run := 0 // the first boot since the one that reached it
+		for i, b := range all {
+			to := b.To
+			if present.runs(all, i) {
+				to = present.Now
+			}
+			if b.clock.ahead && !ahead || unset(to) || to.Before(reached.Add(-smallOverlap)) {
+				continue
+			}
+			for k := run; k < i; k++ {
+				all[k].clock.behind = all[k].clock.behind || all[k].neverSet()
+			}
+			reached, run = latest(reached, to), i+1
+		}
+	}
+	return all
+}
+
+// neverSet reports whether no step of b's clock is known, though it once had been right.
+func (b Boot) neverSet() bool {
+	return b.Recorded && b.stepped == 0 && !b.clock.ahead && !unset(b.To)
+}
+
+// asAhead reports whether the clock may have been ahead for b as it was for the boot before:
+// that one's was set back, and of b's nothing is known.
+func (b Boot) asAhead(before Boot) bool {
+	return before.clock.back && before.stepped == 0 && b.Recorded && b.stepped == 0 && b.counted.IsZero() && !b.set() && !b.From.Before(before.From)
+}
+
 // markSaved marks the boots whose clock may have gone on where the shutdown before had
 // saved it, as machines without a battery do, if that of the present boot did: its record
 // is older than the kernel. Such a boot seems to follow that shutdown at once, and then
@@ -149,7 +189,6 @@ func markSaved(all []Boot, present *Present) []Boot {
 	if n < 1 || !present.runs(all, n) || !followsAtOnce(all[n-1], all[n]) || present.Now.Add(-present.uptime(all[n])).Sub(all[n].began()) <= bootSettled {
 		return all
 	}
-	all = slices.Clone(all)
 	for i := 1; i < n; i++ {
 		b := &all[i]
 		known := b.stepped != 0 || !b.counted.IsZero()

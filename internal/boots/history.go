@@ -61,7 +61,7 @@ type Boot struct {
 // Up returns how long the system was up; if the end is not exact, or if b is
 // [Boot.Doubtful], the least it can be. ok is false if nothing is known.
 func (b Boot) Up() (d time.Duration, ok bool) {
-	if !b.Doubtful() {
+	if !b.set() {
 		return span(b.began(), b.To)
 	}
 	if b.clock.settled == (utmpx.Time{}) {
@@ -91,7 +91,7 @@ func (b Boot) Down(next Boot) (d time.Duration, ok bool) {
 // be believed, or to is before from.
 func span(from, to time.Time) (d time.Duration, ok bool) {
 	d = to.Sub(from)
-	if from.Before(earliest) || to.Before(earliest) || d < -sameMoment {
+	if unset(from) || unset(to) || d < -sameMoment {
 		return 0, false
 	}
 	return max(d, 0), true

@@ -19,6 +19,7 @@ type Period struct {
 	DownKnown bool          // false for the last boot, and if the clocks do not agree
 	DownMost  bool          // DownFor is the most it can be, whatever the end
 	Follows   bool          // another boot follows
+	unsure    bool          // its clock was wrong at its beginning, and nothing shows that it was set
 	nowhere   bool          // its end has no place in time, by the present clock
 }
 
@@ -75,13 +76,13 @@ func (p *Present) isBefore(t time.Time) bool {
 // or until is no limit. present is nil for the log of another machine. What lies
 // outside the limits counts neither in a period's UpFor and DownFor nor in the sum.
 func Periods(all []Boot, since, until time.Time, present *Present) ([]Period, Sum) {
-	all = markSaved(all, present)
+	all = markBehind(markSaved(slices.Clone(all), present), present)
 	ps := make([]Period, len(all))
 	before := -1
 	for i := range all {
 		ps[i] = period(all, i, before, present)
 		// A boot whose clock was never set is nowhere, and the one before it counts.
-		if !all[i].clock.ahead && !unset(all[i].To) {
+		if !all[i].clock.ahead && !all[i].clock.behind && !unset(all[i].To) {
 			before = i
 		}
 	}
@@ -96,7 +97,9 @@ func Periods(all []Boot, since, until time.Time, present *Present) ([]Period, Su
 	// The rest of the time is in no period: the clocks do not agree.
 	w.Unknown += max(0, w.To.Sub(w.From)-w.Up-w.Down-w.Slept-w.Unknown)
 	if w.Unknown == 0 {
-		w.Unknown = w.lost // other boots fill the time by a clock that was wrong
+		// Other boots fill the time, by a clock that was wrong.
+		w.Unknown = min(w.lost, w.Up)
+		w.Up -= w.Unknown
 	}
 	return ps, w.Sum
 }
@@ -109,8 +112,9 @@ func period(all []Boot, i, before int, present *Present) Period {
 	if p.Running {
 		p.To, p.Slept, p.SleptKnown = present.Now, present.Slept, present.SleptKnown
 	}
-	p.nowhere = p.clock.ahead || unset(p.To) || present.isBefore(p.To)
+	p.nowhere = p.clock.ahead || p.clock.behind || unset(p.To) || present.isBefore(p.To)
 	p.setUp(all, before)
+	p.UpLeast = p.UpLeast || p.UpKnown && i > 0 && p.asAhead(all[i-1])
 	if p.clock.ahead {
 		p.UpKnown = false // it cannot be placed
 	}
@@ -119,7 +123,11 @@ func period(all []Boot, i, before int, present *Present) Period {
 	}
 	if p.Follows {
 		p.setDown(all[i+1], present.runs(all, i+1), present)
-		p.DownMost = p.DownMost || p.DownKnown && (all[i+1].lostBefore || p.Damaged) // whole boots may be there
+		next := all[i+1]
+		p.DownMost = p.DownMost || p.DownKnown && (p.unsure || next.asAhead(p.Boot) || next.lostBefore || p.Damaged) // whole boots may be there
+	}
+	if p.nowhere {
+		p.DownFor, p.DownKnown, p.DownMost = 0, false, false
 	}
 	if p.Running {
 		p.holes = nil // the kernel has counted on
@@ -127,6 +135,10 @@ func period(all []Boot, i, before int, present *Present) Period {
 	p.UpLeast = p.UpLeast || p.UpKnown && p.Holed()
 	return p
 }
+
+// Unsure reports whether p's clock was wrong at its beginning, and nothing shows that it was
+// ever set, so that its end too may be by a wrong clock.
+func (p Period) Unsure() bool { return p.unsure }
 
 // runs reports whether boot i is the present one.
 func (p *Present) runs(all []Boot, i int) bool {
@@ -137,6 +149,7 @@ func (p *Present) runs(all []Boot, i int) bool {
 func (p *Period) setUp(all []Boot, before int) {
 	p.UpFor, p.UpKnown = p.Up()
 	if before >= 0 && p.overlaps(all[before]) {
+		p.unsure = !p.set() && p.stepped == 0 && all[before].To.Sub(p.began()) > smallOverlap
 		p.setUpAfter(all[before].To)
 	}
 	p.UpLeast = p.UpKnown && (p.UpLeast || p.Doubtful())

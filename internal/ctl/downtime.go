@@ -332,7 +332,7 @@ func downMost(p boots.Period) bool {
 }
 
 // doubtful reports whether the clock was wrong at the beginning of a period.
-func doubtful(p boots.Period) bool { return p.Doubtful() || p.UpLeast && !p.Holed() }
+func doubtful(p boots.Period) bool { return p.Doubtful() || p.Unsure() || p.UpLeast && !p.Holed() }
 
 // damaged reports whether the log is damaged in a period, or where it ended: the records may
 // be of several boots.

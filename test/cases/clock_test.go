@@ -87,6 +87,30 @@ func TestFixedEpoch(t *testing.T) {
 	}
 }
 
+// TestWholeBootBehind has a boot between two others whose clock was behind throughout.
+func TestWholeBootBehind(t *testing.T) {
+	for name, at := range map[string]string{
+		"a build date": "2023-07-10 21:44:34", "the year 2000": "2000-01-01 00:00:10", "a day": "2024-11-18 12:00:00", "two hours": "2024-11-19 17:00:00",
+	} {
+		t.Run(name, func(t *testing.T) {
+			if !enter(t) {
+				return
+			}
+			began := on(at)
+			behind := []rec{boot(began), runlevel(began.Add(9 * time.Second)), login("a", "pts/0", 1000, began.Add(10*time.Minute)), shutdown(began.Add(time.Hour))}
+			h, _ := logOf(t, x86.bytes(slices.Concat(day("2024-11-18"), day("2024-11-19"), behind, day("2024-11-21"))...))
+			b := h.from(t, at)
+			if *b.Exact || b.Down != nil && !b.Most {
+				t.Errorf("exact %v, down %v, at most: %v", *b.Exact, seconds(b.Down), b.Most)
+			}
+			all := 82 * time.Hour
+			if sum := h.Total.Up + h.Total.Down + h.Total.Unknown; sum != all.Seconds() || h.Total.Down > 14*3600 {
+				t.Errorf("down %v of %v, want 14h of %v", seconds(&h.Total.Down), seconds(&sum), all)
+			}
+		})
+	}
+}
+
 // TestClockInLocalTime has a machine whose clock is two hours ahead until the network
 // sets it, after the record of the boot.
 func TestClockInLocalTime(t *testing.T) {

@@ -283,6 +283,7 @@ type span struct {
 	End   string    `json:"end"`
 	Up    *float64  `json:"up_seconds"`
 	Down  *float64  `json:"down_seconds"`
+	Most  bool      `json:"down_at_most"`
 	Exact *bool     `json:"exact"`
 }
 
