@@ -33,7 +33,7 @@ type sessionLog struct {
 // goes on. What cannot be read is told at once, but for damage: see err.
 func (l *sessionLog) all() iter.Seq[*sessions.Session] {
 	return func(yield func(*sessions.Session) bool) {
-		for r, err := range l.records() {
+		for r, err := range l.rows() {
 			if err != nil {
 				if !l.damage.add(err) {
 					l.trouble(err)
@@ -42,21 +42,32 @@ func (l *sessionLog) all() iter.Seq[*sessions.Session] {
 				}
 				continue
 			}
-			s := l.back.AddRaw(r.Layout, r.Bytes)
-			if l.back.Done() {
-				return
-			}
-			if s == nil {
-				continue
-			}
-			if s.End == sessions.Crash {
-				s.Amend(l.ledger)
-			}
-			if !yield(s) {
+			if !l.row(r, yield) {
 				return
 			}
 		}
 	}
+}
+
+// row yields the sessions that begin in some records, and reports whether to go on.
+func (l *sessionLog) row(r logs.Rows, yield func(*sessions.Session) bool) bool {
+	size := r.Layout.Size()
+	for n := len(r.Bytes); n > 0; n -= size {
+		s := l.back.AddRaw(r.Layout, r.Bytes[n-size:n])
+		if s == nil {
+			if l.back.Done() {
+				return false
+			}
+			continue
+		}
+		if s.End == sessions.Crash {
+			s.Amend(l.ledger)
+		}
+		if !yield(s) {
+			return false
+		}
+	}
+	return true
 }
 
 func (l *sessionLog) trouble(err error) {
@@ -80,15 +91,15 @@ func (l *sessionLog) err() error {
 	return nil
 }
 
-// records yields the records, newest first.
-func (l *sessionLog) records() iter.Seq2[logs.Undecoded, error] {
+// rows yields the records, newest first.
+func (l *sessionLog) rows() iter.Seq2[logs.Rows, error] {
 	l.begin(nil)
 	if named := l.in.values["f"]; len(named) > 0 {
 		return l.named(named)
 	}
 	cfg, err := l.in.settings()
 	if err != nil {
-		return func(yield func(logs.Undecoded, error) bool) { yield(logs.Undecoded{}, err) }
+		return func(yield func(logs.Rows, error) bool) { yield(logs.Rows{}, err) }
 	}
 	own := &recorder{in: l.in, cfg: cfg}
 	l.ledger = own.ledger()
@@ -99,7 +110,7 @@ func (l *sessionLog) records() iter.Seq2[logs.Undecoded, error] {
 	} else {
 		l.begin(on.has)
 	}
-	return logs.New(cfg.WtmpxFile, logs.Options{Ahead: true}).RawBackward(l.in.ctx)
+	return logs.New(cfg.WtmpxFile, logs.Options{Ahead: true}).RowsBackward(l.in.ctx)
 }
 
 func (l *sessionLog) begin(alive func(*utmpx.Record) bool) {
@@ -108,8 +119,8 @@ func (l *sessionLog) begin(alive func(*utmpx.Record) bool) {
 }
 
 // named yields the records of files, the last one first, through any symbolic link.
-func (l *sessionLog) named(names []string) iter.Seq2[logs.Undecoded, error] {
-	return func(yield func(logs.Undecoded, error) bool) {
+func (l *sessionLog) named(names []string) iter.Seq2[logs.Rows, error] {
+	return func(yield func(logs.Rows, error) bool) {
 		for _, name := range slices.Backward(names) {
 			to, err := filepath.EvalSymlinks(name)
 			var f *logs.File
@@ -117,13 +128,13 @@ func (l *sessionLog) named(names []string) iter.Seq2[logs.Undecoded, error] {
 				f, err = logs.New(to, logs.Options{Ahead: true}).Open(l.in.ctx, to)
 			}
 			if err != nil {
-				if !yield(logs.Undecoded{}, err) {
+				if !yield(logs.Rows{}, err) {
 					return
 				}
 				continue
 			}
 			more := true
-			f.RawBackward(f.End())(func(r logs.Undecoded, err error) bool {
+			f.RowsBackward(f.End())(func(r logs.Rows, err error) bool {
 				more = yield(r, err)
 				return more
 			})

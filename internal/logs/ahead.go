@@ -4,6 +4,7 @@ package logs
 
 import (
 	"iter"
+	"runtime"
 	"slices"
 
 	"utmpd.dev/utmpd/internal/recfile"
@@ -15,7 +16,7 @@ const (
 	aheadAfter = 4
 	// aheadMost is how many blocks are in use at once, and aheadBunch how many are handed on
 	// together: waking a goroutine on another processor costs as much as reading one.
-	aheadMost  = 16
+	aheadMost  = 8
 	aheadBunch = 4
 	// aheadLeast is how many must be left: fewer are read as fast without.
 	aheadLeast = 2 * aheadAfter
@@ -26,7 +27,7 @@ const (
 // while the caller works on the blocks before. It has ended when the iteration ends.
 // Memory that is not reused must be collected, which keeps the other processors busy.
 func (f *File) ahead(left int64, blocks func(content) iter.Seq2[block, error]) iter.Seq2[block, error] {
-	if !f.log.ahead || !f.reuse || left < aheadLeast*f.blockSize() {
+	if !f.log.ahead || !f.reuse || left < aheadLeast*f.blockSize() || runtime.GOMAXPROCS(0) == 1 {
 		return blocks(&plain{f: f, memory: f.memory})
 	}
 	return func(yield func(block, error) bool) {

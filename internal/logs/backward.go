@@ -29,38 +29,37 @@ func (l *Log) AllBackward(ctx context.Context) iter.Seq2[Entry, error] {
 func (l *Log) EachBackward(ctx context.Context) Each {
 	return func(yield func(*Entry, error) bool) {
 		var e Entry
-		l.backward(ctx, func(f *File, b block, i int, err error) bool {
+		l.backward(ctx, func(f *File, b block, err error) bool {
 			if err != nil {
 				return yield(new(Entry), err)
 			}
-			f.decode(&e, b, i)
-			return yield(&e, nil)
+			for i := len(b.data) - b.layout.Size(); i >= 0; i -= b.layout.Size() {
+				f.decode(&e, b, i)
+				if !yield(&e, nil) {
+					return false
+				}
+			}
+			return true
 		})
 	}
 }
 
-// RawBackward is [Log.AllBackward] for records that are not decoded. Their bytes are
-// overwritten once the loop goes on.
-func (l *Log) RawBackward(ctx context.Context) iter.Seq2[Undecoded, error] {
+// RowsBackward is [Log.AllBackward] for records that are not decoded.
+func (l *Log) RowsBackward(ctx context.Context) iter.Seq2[Rows, error] {
 	reusing := *l
 	reusing.reuse = true
-	return func(yield func(Undecoded, error) bool) {
-		reusing.backward(ctx, func(_ *File, b block, i int, err error) bool {
-			if err != nil {
-				return yield(Undecoded{}, err)
-			}
-			return yield(b.undecoded(i), nil)
-		})
+	return func(yield func(Rows, error) bool) {
+		reusing.backward(ctx, func(_ *File, b block, err error) bool { return yield(b.rows(), err) })
 	}
 }
 
 // backward reads all files.
-func (l *Log) backward(ctx context.Context, yield func(*File, block, int, error) bool) {
+func (l *Log) backward(ctx context.Context, yield func(*File, block, error) bool) {
 	files, err := l.Files(ctx)
-	if err != nil && !yield(nil, block{}, 0, err) || ctx.Err() != nil {
+	if err != nil && !yield(nil, block{}, err) || ctx.Err() != nil {
 		return
 	}
-	if len(rotatedOf(files, l.name)) == len(files) && !yield(nil, block{}, 0, sysfile.Wrap("open", l.name, fs.ErrNotExist)) {
+	if len(rotatedOf(files, l.name)) == len(files) && !yield(nil, block{}, sysfile.Wrap("open", l.name, fs.ErrNotExist)) {
 		return
 	}
 	b := backward{log: l, ctx: ctx, yield: yield, left: files}
@@ -72,12 +71,12 @@ func (l *Log) backward(ctx context.Context, yield func(*File, block, int, error)
 type backward struct {
 	log   *Log
 	ctx   context.Context
-	yield func(f *File, b block, i int, err error) bool // the record at byte i of a block
-	left  []FileInfo                                    // to be read, oldest first
-	newer digest                                        // the first record of the file read last
+	yield func(f *File, b block, err error) bool
+	left  []FileInfo // to be read, oldest first
+	newer digest     // the first record of the file read last
 }
 
-func (b *backward) fail(err error) bool { return b.yield(nil, block{}, 0, err) }
+func (b *backward) fail(err error) bool { return b.yield(nil, block{}, err) }
 
 // next reads the newest file that is left, and reports whether to go on.
 func (b *backward) next() bool {
@@ -154,11 +153,8 @@ func (b *backward) file(f *File, from int64) (rest int64, more bool) {
 			}
 			continue
 		}
-		for i := len(d.data) - d.layout.Size(); i >= 0; i -= d.layout.Size() {
-			rest = d.off + int64(i)
-			if !b.yield(f, d, i, nil) {
-				return 0, false
-			}
+		if rest = d.off; !b.yield(f, d, nil) {
+			return 0, false
 		}
 	}
 	return 0, b.ctx.Err() == nil

@@ -4,6 +4,7 @@ package sessions
 
 import (
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -32,7 +33,9 @@ type Backward struct {
 	last     utmpx.Time   // of the record added last
 	lastSign bool         // system waits for its last sign of life
 
-	since, until time.Time // zero: no limit
+	since        time.Time // zero: no limit
+	first, final int64     // since and until in microseconds
+	limited      bool      // there is one of them
 	done         bool      // no session that is still to come can have been on at since
 	fields       *glance.Fields
 	now          Session // returned last
@@ -61,7 +64,16 @@ func NewBackward(alive func(*utmpx.Record) bool) *Backward {
 
 // Only leaves out sessions that [Session.Within] says were off from since to until, as far
 // as that shows at a glance. A zero time is no limit.
-func (b *Backward) Only(since, until time.Time) { b.since, b.until = since, until }
+func (b *Backward) Only(since, until time.Time) {
+	b.since, b.limited = since, !since.IsZero() || !until.IsZero()
+	b.first, b.final = math.MinInt64, math.MaxInt64
+	if !since.IsZero() {
+		b.first = since.UnixMicro()
+	}
+	if !until.IsZero() {
+		b.final = until.UnixMicro()
+	}
+}
 
 // Add takes the record before those it has. If it is the login of a session, it returns the
 // session and true. Its strings are those of the record.
@@ -313,14 +325,24 @@ func (b *Backward) endOf(next *end, at utmpx.Time, p process, user string) (e *e
 // off reports whether a session is to be left out: it ended at a time that is known, by a
 // clock that was not set.
 func (b *Backward) off(at utmpx.Time, e *end, between place) bool {
-	if b.since.IsZero() && b.until.IsZero() || between != (place{}) || !e.exactly() {
+	if !b.limited || between != (place{}) || !e.exactly() {
 		return false
 	}
-	from, to := at.Time(), e.at.Time()
-	if to.Before(from) {
+	from, to := micros(at), micros(e.at)
+	if to < from {
 		return false
 	}
-	return !b.until.IsZero() && from.After(b.until) || !to.After(b.since) && b.since.After(from)
+	return from > b.final || to <= b.first && from < b.first
+}
+
+// micros returns a time in microseconds, of which those that are out of range count as 0.
+func micros(t utmpx.Time) int64 {
+	const most = 1 << 42 // seconds: later than any, and no overflow
+	sec := max(-most, min(t.Sec, most))
+	if t.Usec < 0 || t.Usec > 999_999 {
+		return sec * 1e6
+	}
+	return sec*1e6 + t.Usec
 }
 
 // finish makes now the session of its login.
