@@ -395,7 +395,12 @@ func length(d time.Duration, known bool) string {
 
 // appendLength appends what length returns.
 func appendLength(b []byte, d time.Duration) []byte {
-	s := int64(d.Round(time.Second) / time.Second)
+	s := int64(d / time.Second)
+	if d%time.Second >= time.Second/2 {
+		s++
+	} else if d%time.Second <= -time.Second/2 {
+		s--
+	}
 	switch {
 	case s >= 86400:
 		return appendUnits(b, s/86400, 'd', s%86400/3600, 'h')

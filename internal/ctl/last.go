@@ -70,7 +70,7 @@ func showLast(in call) error {
 	defer out.close()
 	p := v.printer(writing{out})
 	log := &sessionLog{in: in, since: v.since, until: v.until}
-	for s := range log.all() {
+	for s := range log.ahead() {
 		if v.wants(s) {
 			v.count(s.Login.User)
 			p.session(s)

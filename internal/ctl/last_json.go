@@ -43,13 +43,7 @@ func appendSession(b []byte, s *sessions.Session, now time.Time) []byte {
 		b = append(b, "null"...)
 	}
 	b = jsonTime(b, "from", s.From)
-	b = jsonTime(b, "to", s.To)
-	least, most := s.Least, s.Most
-	if s.Exact {
-		least, most = s.To, s.To
-	}
-	b = jsonTime(b, "to_least", least)
-	b = jsonTime(b, "to_most", most)
+	b = jsonEnd(b, s)
 	b = append(b, `,"ended_by":"`...)
 	b = append(append(b, s.End...), `","exact":`...)
 	b = strconv.AppendBool(b, s.Exact)
@@ -65,6 +59,20 @@ func appendSession(b []byte, s *sessions.Session, now time.Time) []byte {
 	return jsonSeconds(b, "lasted_most_seconds", longest, ok && longest >= 0)
 }
 
+// jsonEnd appends when a session ended: three times that are the same, if that is known
+// exactly.
+func jsonEnd(b []byte, s *sessions.Session) []byte {
+	n := len(b)
+	b = jsonTime(b, "to", s.To)
+	if s.Exact {
+		to := b[n+len(`,"to":`):]
+		b = append(append(b, `,"to_least":`...), to...)
+		return append(append(b, `,"to_most":`...), to...)
+	}
+	b = jsonTime(b, "to_least", s.Least)
+	return jsonTime(b, "to_most", s.Most)
+}
+
 func jsonTime(b []byte, name string, t time.Time) []byte {
 	b = append(append(append(b, `,"`...), name...), `":`...)
 	if t.IsZero() {
@@ -78,7 +86,20 @@ func jsonSeconds(b []byte, name string, d time.Duration, known bool) []byte {
 	if !known {
 		return append(b, "null"...)
 	}
-	return strconv.AppendFloat(b, d.Seconds(), 'f', -1, 64)
+	if d < 0 {
+		b, d = append(b, '-'), -d
+	}
+	b = strconv.AppendUint(b, uint64(d)/1e9, 10)
+	rest := uint64(d) % 1e9
+	if rest == 0 {
+		return b
+	}
+	b = append(b, '.')
+	for unit := uint64(1e8); rest > 0; unit /= 10 {
+		b = append(b, byte('0'+rest/unit))
+		rest %= unit
+	}
+	return b
 }
 
 // asJSON prints the counts as one object.

@@ -3,6 +3,7 @@
 package ctl
 
 import (
+	"encoding/binary"
 	"fmt"
 	"io"
 	"time"
@@ -191,6 +192,12 @@ func (d *days) on(t time.Time) int {
 	return d.year
 }
 
+// zeroOClock is 00:00:00, as a number.
+const zeroOClock = 0x30303a30303a3030
+
+// two returns what the digits of a number add to 00.
+func two(n int) uint64 { return uint64(n/10) | uint64(n%10)<<8 }
+
 // timeOfDay appends the time of the day that on was called with last.
 func (d *days) timeOfDay(b []byte, t time.Time) []byte {
 	if d.next-d.start != 24*3600 {
@@ -199,5 +206,5 @@ func (d *days) timeOfDay(b []byte, t time.Time) []byte {
 	s := int(t.Unix() - d.start)
 	h, m := s/3600, s/60%60
 	s %= 60
-	return append(b, byte('0'+h/10), byte('0'+h%10), ':', byte('0'+m/10), byte('0'+m%10), ':', byte('0'+s/10), byte('0'+s%10))
+	return binary.LittleEndian.AppendUint64(b, zeroOClock+two(h)+two(m)<<24+two(s)<<48)
 }

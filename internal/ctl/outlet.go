@@ -34,7 +34,7 @@ const (
 	// 4096, illumos 5120). So a reader never sees part of a line from a writer that ended.
 	atomicWrite = 4096
 	// fastWrite is for files and filters, of which each write costs a system call.
-	fastWrite = 64 << 10
+	fastWrite = 256 << 10
 )
 
 // writeSize returns atomicWrite if standard output is a pipe or a socket, or not known, and

@@ -81,12 +81,24 @@ func (s screen) appendText(b []byte, v string) []byte {
 
 // printable reports whether a text has nothing but printable ASCII characters.
 func printable(v string) bool {
+	const ones, high = 0x0101010101010101, 0x8080808080808080 // in each of eight bytes
+	for ; len(v) >= 8; v = v[8:] {
+		if w := word(v); (w|(w-ones*' ')|(w+ones))&high != 0 {
+			return false
+		}
+	}
 	for i := range len(v) {
 		if v[i] < ' ' || v[i] > '~' {
 			return false
 		}
 	}
 	return true
+}
+
+// word returns the first eight bytes as a number.
+func word(v string) uint64 {
+	return uint64(v[0]) | uint64(v[1])<<8 | uint64(v[2])<<16 | uint64(v[3])<<24 |
+		uint64(v[4])<<32 | uint64(v[5])<<40 | uint64(v[6])<<48 | uint64(v[7])<<56
 }
 
 // columns returns how many columns a printable text takes.

@@ -178,6 +178,9 @@ func TestAppendTime(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for i := range 100_000 {
 		at := time.Unix(random.Int64N(lastDate-firstDate)+firstDate, random.Int64N(1e9))
+		if i < 100 {
+			at = time.Unix(firstOfMarch+int64(i-50)*86400/10, 5000)
+		}
 		if i%2 == 0 {
 			at = time.Unix(at.Unix(), 0)
 		}
@@ -198,8 +201,8 @@ func TestAppendString(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
 	for range 100_000 {
 		var s string
-		for range random.IntN(6) {
-			s += []string{"a", "~", " ", `"`, `\`, "\x7f", "\n", "ü", "😀", "\u202e", "\x1b"}[random.IntN(11)]
+		for range random.IntN(20) {
+			s += []string{"a", "b", "desk.example", "a", "~", " ", `"`, `\`, "\x7f", "\n", "ü", "😀", "\u202e", "\x1b"}[random.IntN(14)]
 		}
 		var back string
 		if err := json.Unmarshal(AppendString(nil, s), &back); err != nil || back != s {
