@@ -86,10 +86,13 @@ func nearest(name string) string {
 }
 
 // Nearest returns the one of those names that a word was probably meant to be, "" if
-// none is near. It allows for two slips of the fingers, and for one in a word of up to
-// three letters.
+// none is near. It allows for two slips of the fingers, and for one in a word of two or three
+// letters.
 func Nearest(word string, names []string) string {
-	best, most := "", min(3, max(1, len(word)-1))
+	best, most := "", min(3, len(word)-1)
+	if len(word) == 2 {
+		most = 2
+	}
 	for _, name := range names {
 		if n := edits(word, name); n < most {
 			best, most = name, n

@@ -29,6 +29,14 @@ import (
 // checkKinds are what the option -as takes.
 var checkKinds = []string{"utmpx", "wtmpx", "btmp", "lastlog"}
 
+// kindNamed returns the kind that -as names: people call the files as the file system does.
+func kindNamed(as string) string {
+	if as == "utmp" || as == "wtmp" {
+		as += "x"
+	}
+	return as
+}
+
 func checkCommand() command {
 	return command{
 		name:    "check",
@@ -38,7 +46,7 @@ file, the bytes, how bad it is, what it is, and what to do. The exit status is 1
 if there is a warning or an error.`,
 		options: []option{
 			{name: "all", short: "a", help: "show notes too, and every finding of a kind"},
-			{name: "as", arg: "KIND", help: "the files are utmpx, wtmpx, btmp or lastlog files", among: checkKinds},
+			{name: "as", arg: "KIND", help: "the files are utmpx, wtmpx, btmp or lastlog files", among: checkKinds, also: []string{"utmp", "wtmp"}},
 			jsonOption,
 			configOption,
 		},
@@ -65,10 +73,7 @@ type checking struct {
 }
 
 func checkFiles(in call) error {
-	as := in.value("as")
-	if as != "" && !slices.Contains(checkKinds, as) {
-		return &usageError{fmt.Errorf("check: -as: %q is none of %s", as, strings.Join(checkKinds, ", ")), checkCommand().usage()}
-	}
+	as := kindNamed(in.value("as"))
 	cfg, err := in.settings()
 	if err != nil {
 		return err

@@ -34,6 +34,7 @@ type option struct {
 	help  string
 	many  bool     // it may be repeated
 	among []string // the known values; nil means any
+	also  []string // more values, which are not shown
 }
 
 // argument describes the arguments after the options.
@@ -103,11 +104,11 @@ func (c command) parse(args []string) (call, error) {
 	}
 	for len(args) > 0 {
 		err := set.Parse(args)
-		if n, ok := c.number(err); ok {
-			if len(in.values["n"]) > 0 {
-				return in, errors.New("-n: given twice")
+		if o, v, ok := c.attached(err); ok {
+			if err := o.take(&in, v); err != nil {
+				return in, fmt.Errorf("-%s: %w", o.name, err)
 			}
-			in.values["n"], args = []string{n}, set.Args()
+			args = set.Args()
 			continue
 		}
 		if err != nil {
@@ -121,17 +122,58 @@ func (c command) parse(args []string) (call, error) {
 		// Options may follow the first argument, as in getopt(3) of glibc.
 		in.args, args = append(in.args, rest[0]), rest[1:]
 	}
+	if err := c.check(in); err != nil {
+		return in, err
+	}
 	return in, c.args.check(in.args)
 }
 
-// number reports whether an option that flag did not take is a number, as in `last -10`, and
-// the command takes that as -n.
-func (c command) number(err error) (n string, ok bool) {
-	if err == nil || !slices.ContainsFunc(c.options, func(o option) bool { return o.name == "n" && o.arg != "" }) {
-		return "", false
+// check reports values that are none of the known ones, and times that were not quoted.
+func (c command) check(in call) error {
+	for _, o := range c.options {
+		for _, v := range in.values[o.name] {
+			if o.among != nil && !slices.Contains(o.among, v) && !slices.Contains(o.also, v) {
+				return fmt.Errorf("-%s: %w", o.name, noneOf(v, o.among))
+			}
+			if o.arg != "T" {
+				continue
+			}
+			if more := continued(v, in.args); more != "" {
+				return fmt.Errorf("%q is not part of -%s; did you mean -%[2]s \"%s %[1]s\"?", more, o.name, v)
+			}
+		}
 	}
-	n, unknown := strings.CutPrefix(err.Error(), notDefined)
-	return n, unknown && n != "" && strings.Trim(n, "0123456789") == ""
+	return nil
+}
+
+// noneOf is the error of a value that is not among the known ones.
+func noneOf(v string, known []string) error {
+	return fmt.Errorf("%q is none of %s%s", v, strings.Join(known, ", "), meant("", v, known))
+}
+
+// attached reports whether what flag did not take is an option of one letter and its value,
+// as in `last -n10` and `last -10`, which is -n, too.
+func (c command) attached(err error) (o option, v string, ok bool) {
+	if err == nil {
+		return o, "", false
+	}
+	text, unknown := strings.CutPrefix(err.Error(), notDefined)
+	if !unknown || text == "" {
+		return o, "", false
+	}
+	letter, v := text[:1], text[1:]
+	switch {
+	case strings.Trim(text, "0123456789") == "":
+		letter, v = "n", text
+	case strings.Trim(v[:min(1, len(v))], "0123456789./") != "" && c.near(text) != "":
+		return o, "", false
+	}
+	for _, o := range c.options {
+		if o.arg != "" && v != "" && (o.name == letter || o.short == letter) {
+			return o, v, true
+		}
+	}
+	return o, "", false
 }
 
 // notDefined is how flag's error of an unknown option begins.
@@ -147,24 +189,37 @@ func (c command) misread(err error) error {
 	if !unknown {
 		return err
 	}
+	if near := c.near(name); near != "" {
+		return fmt.Errorf("no option -%s%s", name, near)
+	}
+	for _, other := range commands() {
+		if slices.ContainsFunc(other.options, func(o option) bool { return o.name == name }) {
+			return fmt.Errorf("no option -%s, which is one of %s", name, other.name)
+		}
+	}
+	return fmt.Errorf("no option -%s", name)
+}
+
+// near asks for the option that was probably meant by a name.
+func (c command) near(name string) string {
 	var names []string
 	for _, o := range c.options {
 		names = append(names, o.name)
 	}
-	return fmt.Errorf("no option -%s%s", name, meant("-", name, names))
+	return meant("-", name, names)
 }
 
-// meant returns a question for the name that was probably meant, or "": the only one that
-// begins with the word, or the nearest.
+// meant returns a question for the name that was probably meant, or "": those that begin
+// with the word, if they are few, or the nearest.
 func meant(prefix, word string, names []string) string {
 	longer := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return word == "" || !strings.HasPrefix(name, word) })
-	if len(longer) == 1 {
-		return "; did you mean " + prefix + longer[0] + "?"
+	if near := config.Nearest(word, names); len(longer) == 0 && near != "" {
+		longer = []string{near}
 	}
-	if near := config.Nearest(word, names); near != "" {
-		return "; did you mean " + prefix + near + "?"
+	if len(longer) == 0 || len(longer) > 3 {
+		return ""
 	}
-	return ""
+	return "; did you mean " + prefix + strings.Join(longer, " or "+prefix) + "?"
 }
 
 // register has set take the option and note it in the call.
@@ -181,15 +236,18 @@ func (o option) register(set *flag.FlagSet, in *call) {
 				return nil
 			})
 		default:
-			set.Func(name, "", func(v string) error {
-				if len(in.values[o.name]) > 0 && !o.many {
-					return errors.New("given twice")
-				}
-				in.values[o.name] = append(in.values[o.name], v)
-				return nil
-			})
+			set.Func(name, "", func(v string) error { return o.take(in, v) })
 		}
 	}
+}
+
+// take notes a value of the option in the call.
+func (o option) take(in *call, v string) error {
+	if len(in.values[o.name]) > 0 && !o.many {
+		return errors.New("given twice")
+	}
+	in.values[o.name] = append(in.values[o.name], v)
+	return nil
 }
 
 // check reports arguments that are too few, too many or unknown.
@@ -200,7 +258,7 @@ func (a argument) check(args []string) error {
 	case len(args) < a.least:
 		return fmt.Errorf("no %s given", a.help)
 	case a.values != nil && len(args) > 0 && !slices.Contains(a.values, args[0]):
-		return fmt.Errorf("%q is none of %s", args[0], strings.Join(a.values, ", "))
+		return noneOf(args[0], a.values)
 	}
 	return nil
 }

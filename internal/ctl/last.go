@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"os"
 	"runtime/debug"
 	"slices"
 	"strconv"
@@ -85,10 +86,22 @@ func showLast(in call) error {
 	if err := out.flush(); err != nil {
 		return err
 	}
+	if v.shown == 0 {
+		v.hint()
+	}
 	if err := log.err(); err != nil {
 		return fmt.Errorf("last: %w", err)
 	}
 	return nil
+}
+
+// hint says what a name may be that is no user's and no line's.
+func (v *listing) hint() {
+	for _, name := range v.in.args {
+		if _, err := os.Stat(name); err == nil {
+			tell(v.in.stderr, fmt.Sprintf("last: no session of a user or on a line %q, but there is a file; to read it: -f %[1]s", name))
+		}
+	}
 }
 
 // collectLate lets a command that keeps little, and forgets much, collect memory at 16 MB
@@ -128,10 +141,6 @@ func (v *listing) options() (err error) {
 		}
 	}
 	for _, name := range v.in.values["ended-by"] {
-		if !slices.Contains(sessions.Endings(), sessions.Ending(name)) {
-			all := endings()
-			return fmt.Errorf("-ended-by: %q is none of %s%s", name, strings.Join(all, ", "), meant("", name, all))
-		}
 		v.endings[sessions.Ending(name)] = true
 	}
 	return nil

@@ -110,5 +110,5 @@ func noCommand(name string) error {
 	for _, c := range commands() {
 		names = append(names, c.name)
 	}
-	return &usageError{fmt.Errorf("no command %q%s", name, meant("", name, names)), overview()}
+	return &usageError{fmt.Errorf("no command %q%s", name, meant("", name, append(names, "-version"))), overview()}
 }

@@ -45,6 +45,20 @@ func parseTime(s string, now time.Time) (time.Time, error) {
 	return time.Time{}, fmt.Errorf(`%q is not a time; such are 2026-07-01, "2026-07-01 12:30", "yesterday 03:00", "2 hours ago"`, s)
 }
 
+// continued returns those of the arguments that make a time of a value with them behind it,
+// such as the 03:00 of `-at yesterday 03:00`, which lacks its quotes; "" if none do.
+func continued(v string, args []string) string {
+	for i := range args {
+		for j := len(args); j > i; j-- {
+			more := strings.Join(args[i:j], " ")
+			if _, err := parseTime(v+" "+more, time.Now()); err == nil {
+				return more
+			}
+		}
+	}
+	return ""
+}
+
 // exactTime parses a time that is written in numbers.
 func exactTime(s string, now time.Time) (time.Time, bool) {
 	if t, err := time.Parse(time.RFC3339, s); err == nil {

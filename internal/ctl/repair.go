@@ -8,8 +8,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 	"time"
 
 	"utmpd.dev/utmpd/internal/check"
@@ -26,7 +24,7 @@ old one stays beside it, as FILE.damaged-TIME. A utmp file is repaired in place,
 after it was copied.`,
 		options: []option{
 			{name: "n", help: "print what would be done, and do nothing"},
-			{name: "as", arg: "KIND", help: "the file is a utmpx, wtmpx or btmp file", among: checkKinds[:3]},
+			{name: "as", arg: "KIND", help: "the file is a utmpx, wtmpx or btmp file", among: checkKinds[:3], also: []string{"utmp", "wtmp"}},
 			jsonOption,
 			configOption,
 		},
@@ -44,10 +42,7 @@ after it was copied.`,
 const lateMost = 15 * time.Second
 
 func repairFile(in call) error {
-	as := in.value("as")
-	if as != "" && !slices.Contains(checkKinds, as) {
-		return &usageError{fmt.Errorf("repair: -as: %q is none of %s", as, strings.Join(checkKinds, ", ")), repairCommand().usage()}
-	}
+	as := kindNamed(in.value("as"))
 	cfg, err := in.settings()
 	if err != nil {
 		return err
