@@ -4,7 +4,6 @@ package ctl
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -495,7 +494,6 @@ func findingLine(w io.Writer, s screen) func(string, check.Finding) error {
 
 // findingJSON prints a finding as a JSON object in one line.
 func findingJSON(w io.Writer) func(string, check.Finding) error {
-	e := json.NewEncoder(w)
 	return func(file string, f check.Finding) error {
 		out := struct {
 			File     string         `json:"file"`
@@ -514,6 +512,6 @@ func findingJSON(w io.Writer) func(string, check.Finding) error {
 			t := f.At.Local()
 			out.Time = &t
 		}
-		return e.Encode(out)
+		return printJSON(w, "", out)
 	}
 }

@@ -3,7 +3,6 @@
 package ctl
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -192,9 +191,7 @@ func writeJSON(w io.Writer, ps []boots.Period, s boots.Sum) error {
 	if least, most, ok := s.Availability(); ok {
 		out.Total.AvailLeast, out.Total.AvailMost = &least, &most
 	}
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	return e.Encode(out)
+	return printJSON(w, "  ", out)
 }
 
 func seconds(d time.Duration, known bool) *float64 {

@@ -4,7 +4,6 @@ package ctl
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -154,9 +153,7 @@ func (r *recorder) appendUnlessChanged(choose func(past) []utmpx.Record) ([]utmp
 // finish prints the report, also if an error follows.
 func (r *recorder) finish(err error) error {
 	if r.in.set["json"] {
-		e := json.NewEncoder(r.in.stdout)
-		e.SetIndent("", "  ")
-		return errors.Join(err, e.Encode(r.report))
+		return errors.Join(err, printJSON(r.in.stdout, "  ", r.report))
 	}
 	would := ""
 	if r.dry {

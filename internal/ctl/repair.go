@@ -3,7 +3,6 @@
 package ctl
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -201,5 +200,5 @@ func repairJSON(in call, name string, r repair.Report) error {
 	if r.Backup != "" {
 		out.Backup = &r.Backup
 	}
-	return json.NewEncoder(in.stdout).Encode(out)
+	return printJSON(in.stdout, "", out)
 }

@@ -3,7 +3,6 @@
 package ctl
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -411,7 +410,7 @@ func (h *health) writeJSON(w io.Writer, _ screen, t *total) error {
 	if t != nil {
 		out.Total, out.Since = &t.sessions, known(t.since)
 	}
-	return json.NewEncoder(w).Encode(out)
+	return printJSON(w, "", out)
 }
 
 // fill takes in what the status holds.

@@ -3,7 +3,6 @@
 package ctl
 
 import (
-	"encoding/json"
 	"time"
 	"unicode/utf8"
 
@@ -39,9 +38,8 @@ type whoJSON struct {
 }
 
 func (a *attendance) writeJSON() error {
-	e := json.NewEncoder(a.in.stdout)
 	for _, p := range a.all {
-		if err := e.Encode(a.json(p)); err != nil {
+		if err := printJSON(a.in.stdout, "", a.json(p)); err != nil {
 			return err
 		}
 	}

@@ -7,6 +7,7 @@ package recordjson
 
 import (
 	"encoding/base64"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -219,6 +220,24 @@ func plainWord(w uint64) bool {
 	const ones, high = 0x0101010101010101, 0x8080808080808080
 	quote, slash := w^ones*'"', w^ones*'\\'
 	return (w|(w-ones*' ')|(w+ones)|(quote-ones)|(slash-ones))&high == 0
+}
+
+// Printable returns a text of JSON in which every character of a string can be printed, as in
+// those of [AppendString]. It may be text itself.
+func Printable(text []byte) []byte {
+	from := slices.IndexFunc(text, func(c byte) bool { return c > '~' })
+	if from < 0 {
+		return text
+	}
+	b := slices.Clone(text[:from])
+	for _, r := range string(text[from:]) {
+		if r > '~' && !unicode.IsPrint(r) {
+			b = appendEscape(b, r)
+		} else {
+			b = utf8.AppendRune(b, r)
+		}
+	}
+	return b
 }
 
 // plain returns how many bytes at the beginning of s stand for themselves.
