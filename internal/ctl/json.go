@@ -8,7 +8,6 @@ import (
 	"io"
 
 	"utmpd.dev/utmpd/internal/recordjson"
-
 )
 
 // printJSON prints a value as JSON and a newline, with an indent of that text, if any. Text in

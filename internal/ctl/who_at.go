@@ -26,8 +26,8 @@ type attendanceAt struct {
 	of     wanted
 	at     time.Time
 	all    []pastPresence
-	before bool // the log begins after the moment
-	oldest time.Time
+	before bool      // the log begins after the moment
+	oldest time.Time // the log's beginning; zero if it is empty
 }
 
 // whoAt prints who was on at the moment of -at, as -json and -count say.
@@ -47,6 +47,7 @@ func whoAt(in call) error {
 	log := &sessionLog{in: in, since: at, until: at}
 	a.read(log)
 	switch {
+	case in.set["count"] && a.before: // no number is better than a wrong one
 	case in.set["count"]:
 		_, err = fmt.Fprintln(in.stdout, a.sure())
 	case in.set["json"]:
@@ -55,7 +56,7 @@ func whoAt(in call) error {
 		err = a.writeTable(in.stdout)
 	}
 	if a.before {
-		tell(in.stderr, fmt.Sprintf("who: the log begins at %s: of the time before, only what ended later is known", short(a.oldest)))
+		err = errors.Join(err, fmt.Errorf("who: who was on at %s is not known: %s", short(at), a.begins()))
 	}
 	if n := len(a.all) - a.sure(); n > 0 && in.set["count"] {
 		tell(in.stderr, fmt.Sprintf("who: %s more may have been on", count(n, "session", "sessions")))
@@ -75,6 +76,7 @@ func (a *attendanceAt) read(log *sessionLog) {
 		for _, s := range log.back.Rest() {
 			a.take(s)
 		}
+		a.before = true
 		if t := log.back.Time(); t.Sec > 0 {
 			a.oldest = t.Time()
 			a.before = a.at.Before(a.oldest)
@@ -83,6 +85,14 @@ func (a *attendanceAt) read(log *sessionLog) {
 	slices.SortStableFunc(a.all, func(x, y pastPresence) int {
 		return cmp.Or(cmp.Compare(x.Login.Line, y.Login.Line), x.From.Compare(y.From))
 	})
+}
+
+// begins says from when on the log knows.
+func (a *attendanceAt) begins() string {
+	if a.oldest.IsZero() {
+		return "the log has no record"
+	}
+	return fmt.Sprintf("the log begins at %s, and of the time before it has only what ended later", short(a.oldest))
 }
 
 func (a *attendanceAt) take(s sessions.Session) {
@@ -106,8 +116,8 @@ func (a *attendanceAt) sure() (n int) {
 
 func (a *attendanceAt) writeTable(w io.Writer) error {
 	s := a.in.screen()
-	t := s.table(w, column{name: "USER", least: 4}, column{name: "LINE", least: 5}, column{name: "HOST", least: 4},
-		column{name: "FROM (" + a.in.on.now().Local().Format("MST") + ")"}, column{name: "ON"})
+	t := s.table(w, column{name: "USER", least: 4}, column{name: "LINE", least: 5}, column{name: "FROM", least: 4},
+		column{name: "SINCE (" + a.in.on.now().Local().Format("MST") + ")"}, column{name: "ON"})
 	var clock days
 	for _, p := range a.all {
 		user := s.text(p.Login.User)
@@ -120,6 +130,9 @@ func (a *attendanceAt) writeTable(w io.Writer) error {
 		return err
 	}
 	text := fmt.Sprintf("%s: %d on", short(a.at), a.sure())
+	if a.before {
+		text += " for certain"
+	}
 	if n := len(a.all) - a.sure(); n > 0 {
 		text += fmt.Sprintf(", %d more may have been", n)
 	}
