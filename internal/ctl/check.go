@@ -199,7 +199,7 @@ func (c *checking) one(t target, found func(check.Finding)) error {
 		c.access(t, info, found)
 	}
 	// It is the user who names the file.
-	to, err := filepath.EvalSymlinks(t.name)
+	to, err := typed(t.name)
 	if err != nil {
 		return sysfile.Wrap("check", t.name, err)
 	}

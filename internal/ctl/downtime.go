@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -126,7 +125,7 @@ func readOwn(in call, log *logs.Log, h *boots.History) (problems []error) {
 // names them.
 func readNamed(in call, names []string, h *boots.History) (problems []error) {
 	for _, name := range names {
-		to, err := filepath.EvalSymlinks(name)
+		to, err := typed(name)
 		if err == nil {
 			err = scan(in.ctx, logs.New(to, logs.Options{Ahead: true}), to, h)
 		}
@@ -262,15 +261,18 @@ func writeSum(w io.Writer, s boots.Sum) error {
 	return err
 }
 
-// folded returns a text in lines of at most 80 columns, each but the last one ending with a
+// folded returns a text in lines of at most 80 columns. It breaks them at the blank behind a
 // comma or a semicolon.
 func folded(text string) string {
 	var b strings.Builder
 	column := 0
 	for len(text) > 0 {
-		n := strings.IndexAny(text, ",;") + 1
-		if n == 0 {
-			n = len(text)
+		n := len(text)
+		for i := range len(text) - 1 {
+			if (text[i] == ',' || text[i] == ';') && text[i+1] == ' ' {
+				n = i + 1
+				break
+			}
 		}
 		part := text[:n]
 		text = strings.TrimPrefix(text[n:], " ")

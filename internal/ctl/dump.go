@@ -211,7 +211,7 @@ const stdinName = "-"
 
 // named dumps a file. An error of reading is noted; the one returned is of writing.
 func (d *dumping) named(name string) error {
-	path, err := filepath.EvalSymlinks(name)
+	path, err := typed(name)
 	if name == stdinName {
 		path, err = spool(d.in.stdin)
 		defer os.Remove(path)

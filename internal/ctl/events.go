@@ -10,7 +10,6 @@ import (
 	"iter"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"syscall"
 	"time"
 
@@ -191,7 +190,7 @@ func (v *eventing) begin() error {
 		}
 		name, own = cfg.WtmpxFile, &recorder{in: v.in, cfg: cfg}
 	case v.follow || v.cursor != "":
-		to, err := filepath.EvalSymlinks(named[0])
+		to, err := typed(named[0])
 		if err != nil {
 			return err
 		}
@@ -229,7 +228,7 @@ func (v *eventing) named(names []string) error {
 }
 
 func (v *eventing) file(name string) error {
-	to, err := filepath.EvalSymlinks(name)
+	to, err := typed(name)
 	if err != nil {
 		v.trouble(err)
 		return nil

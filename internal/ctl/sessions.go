@@ -5,8 +5,8 @@ package ctl
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"iter"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -106,7 +106,7 @@ func (l *sessionLog) rows() iter.Seq2[logs.Rows, error] {
 	l.ledger = own.ledger()
 	on := &nowOn{name: cfg.UtmpxFile, now: l.in.on.now}
 	if err := on.read(); err != nil {
-		l.failed = true
+		l.failed = !errors.Is(err, fs.ErrNotExist) // a system may have none
 		tell(l.in.stderr, fmt.Sprintf("who is on now is not known: %v", err))
 	} else {
 		l.begin(on.has)
@@ -123,7 +123,7 @@ func (l *sessionLog) begin(alive func(*utmpx.Record) bool) {
 func (l *sessionLog) named(names []string) iter.Seq2[logs.Rows, error] {
 	return func(yield func(logs.Rows, error) bool) {
 		for _, name := range slices.Backward(names) {
-			to, err := filepath.EvalSymlinks(name)
+			to, err := typed(name)
 			var f *logs.File
 			if err == nil {
 				f, err = logs.New(to, logs.Options{Ahead: true}).Open(l.in.ctx, to)

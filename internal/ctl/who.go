@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -128,7 +127,7 @@ func (a *attendance) read() error {
 	a.own = name == ""
 	if a.own {
 		name = a.cfg.UtmpxFile
-	} else if name, err = filepath.EvalSymlinks(name); err != nil {
+	} else if name, err = typed(name); err != nil {
 		return err
 	}
 	a.file = recfile.NewFile(name, recfile.Options{})
