@@ -80,7 +80,7 @@ for name; do
 		echo "GREEN  $name: no test notices"
 		failed=$((failed + 1))
 	else
-		echo "killed $name by $(grep -m1 -o -e '--- FAIL: [^ ]*' -e 'panic: .*' out | head -1)"
+		echo "killed $name by $(grep -a -m1 -o -e '--- FAIL: [^ ]*' -e 'panic: .*' out | head -1)"
 	fi
 	git apply -R "$patch" || exit 1
 done
