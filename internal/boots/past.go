@@ -244,9 +244,7 @@ func (ev Evidence) missed(log []Boot) []Past {
 		all = slices.DeleteFunc(all, Past.guessed)
 	}
 	if len(log) == 0 {
-		return recordable(slices.DeleteFunc(all, func(p Past) bool {
-			return p.End == Open || p.Began().Before(earliest) && !p.Began().IsZero()
-		}))
+		return recordable(slices.DeleteFunc(all, Past.timeless))
 	}
 	last, found := log[len(log)-1], -1
 	for _, b := range log {
@@ -258,8 +256,13 @@ func (ev Evidence) missed(log []Boot) []Past {
 	}
 	return recordable(slices.DeleteFunc(all, func(p Past) bool {
 		restarts := last.From.Before(earliest) && p.From.Sub(last.From).Abs() < Late && !last.before(p.Began()) // it may be the last one
-		return restarts || p.End == Open || p.Began().Before(earliest) || !p.Began().After(last.To)
+		return restarts || p.timeless() || !p.Began().After(last.To)
 	}))
+}
+
+// timeless reports whether p has no place in time, or no end.
+func (p Past) timeless() bool {
+	return p.End == Open || p.Began().Before(earliest) && !p.Began().IsZero()
 }
 
 // guessed reports whether p crashed only as far as it is known.

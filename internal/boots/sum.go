@@ -121,19 +121,26 @@ func period(all []Boot, i, before int, present *Present) Period {
 	if p.Running && present.uptime(p.Boot) > 0 {
 		p.UpFor, p.UpKnown, p.UpLeast = present.uptime(p.Boot), true, false // the kernel counts, whatever the clock says
 	}
-	if p.Follows {
-		p.setDown(all[i+1], present.runs(all, i+1), present)
-		next := all[i+1]
-		p.DownMost = p.DownMost || p.DownKnown && (p.unsure || next.asAhead(p.Boot) || next.lostBefore || p.Damaged) // whole boots may be there
-	}
-	if p.nowhere {
-		p.DownFor, p.DownKnown, p.DownMost = 0, false, false
-	}
+	p.setFollowing(all, i, present)
 	if p.Running {
 		p.holes = nil // the kernel has counted on
 	}
 	p.UpLeast = p.UpLeast || p.UpKnown && p.Holed()
 	return p
+}
+
+// setFollowing sets how long the system was down until the boot after i, if any.
+func (p *Period) setFollowing(all []Boot, i int, present *Present) {
+	if !p.Follows {
+		return
+	}
+	next := all[i+1]
+	p.setDown(next, present.runs(all, i+1), present)
+	whole := next.lostBefore || p.Damaged // whole boots may be there
+	p.DownMost = p.DownMost || p.DownKnown && (p.unsure || next.asAhead(p.Boot) || whole)
+	if p.nowhere {
+		p.DownFor, p.DownKnown, p.DownMost = 0, false, false
+	}
 }
 
 // Unsure reports whether p's clock was wrong at its beginning, and nothing shows that it was
