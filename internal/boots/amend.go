@@ -38,7 +38,7 @@ func Amend(all []Boot, ledger []Past, present *Present) ([]Boot, []Difference) {
 		if i < 0 {
 			continue
 		}
-		if contradicts(all[i], ledger[k]) {
+		if all[i].Contradicts(ledger[k]) {
 			differ = append(differ, Difference{all[i], ledger[k]})
 		}
 		amended[i] = all[i].amended(ledger[k])
@@ -92,8 +92,8 @@ func unpaired(all []Boot, of []int, k int) (bs []Boot) {
 	return bs
 }
 
-// contradicts reports whether the log and the ledger have different ends.
-func contradicts(b Boot, p Past) bool {
+// Contradicts reports whether the log and the ledger have different ends of a boot.
+func (b Boot) Contradicts(p Past) bool {
 	if !b.EndRecorded || p.End == Open {
 		return false
 	}

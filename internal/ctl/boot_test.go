@@ -618,10 +618,29 @@ func TestStartedAgain(t *testing.T) {
 func TestLedgerDiffers(t *testing.T) {
 	l := crashedLab(t)
 	l.do("boot")
-	log := encode(t, system(utmpx.BootTime, "reboot", "08:00"), system(utmpx.RunLevel, "shutdown", "09:00"), system(utmpx.BootTime, "reboot", "10:02"))
-	l.write("wtmp", log)
-	if out := l.do("downtime"); !strings.Contains(out, "08:00:00 +0000 was shut down at 2026-07-01 09:00:00 +0000 according to "+l.path("wtmp")+", but crashed at 2026-07-01 10:00:00 +0000 according to "+l.path("state/boots")) {
-		t.Error(out)
+	l.write("wtmp", nil)
+	l.logs(system(utmpx.BootTime, "reboot", "08:00"), login("pts/0", 900, "08:30"), login("pts/1", 901, "08:40"), system(utmpx.RunLevel, "shutdown", "09:00"), system(utmpx.BootTime, "reboot", "10:02"))
+	l.write("utmp", nil)
+	for _, command := range [][]string{{"downtime"}, {"last"}, {"last", "-n", "1"}, {"who", "-at", "2026-07-01 08:50"}} {
+		out := l.do(command...)
+		if n := strings.Count(out, "08:00:00 +0000 was shut down at 2026-07-01 09:00:00 +0000 according to "+l.path("wtmp")+", but crashed at 2026-07-01 10:00:00 +0000 according to "+l.path("state/boots")); n != 1 {
+			t.Errorf("%v tells it %d times:\n%s", command, n, out)
+		}
+	}
+	if out := l.do("who", "-at", "2026-07-01 10:02:10"); strings.Contains(out, "according to") {
+		t.Errorf("who -at tells of another boot:\n%s", out)
+	}
+}
+
+// TestWhoAtLedger: who -at takes from the ledger how long the system was up.
+func TestWhoAtLedger(t *testing.T) {
+	l := crashedLab(t)
+	l.do("boot")
+	l.write("wtmp", nil)
+	l.logs(system(utmpx.BootTime, "reboot", "08:00"), login("pts/0", 900, "08:30"), system(utmpx.BootTime, "reboot", "10:02"))
+	l.write("utmp", nil)
+	if out := l.do("who", "-at", "2026-07-01 09:50", "-count"); out != "1\n" {
+		t.Errorf("on at 09:50: %s", out)
 	}
 }
 

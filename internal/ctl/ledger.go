@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"time"
 
 	"utmpd.dev/utmpd/internal/boots"
 	"utmpd.dev/utmpd/internal/ledger"
@@ -44,9 +45,13 @@ func (r *recorder) amended(all []boots.Boot, present *boots.Present) (amended []
 	amended, differ := boots.Amend(all, r.ledger(), present)
 	notes = r.report.Notes
 	for _, d := range differ {
-		notes = append(notes, fmt.Sprintf("the boot of %s %s at %s according to %s, but %s at %s according to %s; the first is shown",
-			localTime(d.Log.From), ended(d.Log.End.String()), localTime(d.Log.To), r.cfg.WtmpxFile,
-			ended(d.Ledger.End.String()), localTime(d.Ledger.To), r.ledgerFile()))
+		notes = append(notes, r.differ(d.Log.From, d.Log.End, d.Log.To, d.Ledger))
 	}
 	return amended, notes
+}
+
+// differ says that the log and the ledger tell different ends of the boot of that time.
+func (r *recorder) differ(boot time.Time, end boots.End, at time.Time, p boots.Past) string {
+	return fmt.Sprintf("the boot of %s %s at %s according to %s, but %s at %s according to %s; the first is shown",
+		localTime(boot), ended(end.String()), localTime(at), r.cfg.WtmpxFile, ended(p.End.String()), localTime(p.To), r.ledgerFile())
 }

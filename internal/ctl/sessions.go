@@ -23,6 +23,9 @@ type sessionLog struct {
 	in           call
 	since, until time.Time // sessions that were surely off then may be left out
 	ledger       []boots.Past
+	own          *recorder // whose ledger it is
+	ended        time.Time // the end of the system that was compared last
+	differ       []string  // where log and ledger differ
 	back         *sessions.Backward
 	damage       damages
 	failed       bool // something else could not be read
@@ -61,14 +64,41 @@ func (l *sessionLog) row(r logs.Rows, yield func(*sessions.Session) bool) bool {
 			}
 			continue
 		}
-		if s.End == sessions.Crash {
-			s.Amend(l.ledger)
-		}
+		l.compare(s)
 		if !yield(s) {
 			return false
 		}
 	}
 	return true
+}
+
+// compare takes the end of a session from the ledger if the log does not tell it, and notes
+// where the two differ.
+func (l *sessionLog) compare(s *sessions.Session) {
+	if len(l.ledger) == 0 || s.End != sessions.Crash && s.End != sessions.Shutdown {
+		return
+	}
+	if s.End == sessions.Crash {
+		s.Amend(l.ledger)
+	}
+	if s.To.Equal(l.ended) {
+		return // of another session of that boot
+	}
+	l.ended = s.To
+	if p, differs := s.Differs(l.ledger); differs {
+		end := boots.Crashed
+		if s.End == sessions.Shutdown {
+			end = boots.ShutDown
+		}
+		l.differ = append(l.differ, l.own.differ(p.From, end, s.To, p))
+	}
+}
+
+// tellDiffer tells where log and ledger differ, oldest first.
+func (l *sessionLog) tellDiffer() {
+	for _, text := range slices.Backward(l.differ) {
+		tell(l.in.stderr, text)
+	}
 }
 
 func (l *sessionLog) trouble(err error) {
@@ -79,6 +109,7 @@ func (l *sessionLog) trouble(err error) {
 
 // err tells the damage, and returns the error of a command that could not read everything.
 func (l *sessionLog) err() error {
+	l.tellDiffer()
 	err := l.damage.err()
 	if err != nil {
 		tell(l.in.stderr, err)
@@ -102,8 +133,11 @@ func (l *sessionLog) rows() iter.Seq2[logs.Rows, error] {
 	if err != nil {
 		return func(yield func(logs.Rows, error) bool) { yield(logs.Rows{}, err) }
 	}
-	own := &recorder{in: l.in, cfg: cfg}
-	l.ledger = own.ledger()
+	l.own = &recorder{in: l.in, cfg: cfg}
+	l.ledger = l.own.ledger()
+	for _, n := range l.own.report.Notes {
+		tell(l.in.stderr, n)
+	}
 	on := &nowOn{name: cfg.UtmpxFile, now: l.in.on.now}
 	if err := on.read(); err != nil {
 		l.failed = !errors.Is(err, fs.ErrNotExist) // a system may have none

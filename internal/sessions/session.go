@@ -7,6 +7,7 @@
 package sessions
 
 import (
+	"slices"
 	"time"
 
 	"utmpd.dev/utmpd/internal/boots"
@@ -164,6 +165,29 @@ func (s *Session) Amend(ledger []boots.Past) {
 		s.crashed(p.To, p.Exact)
 		return
 	}
+}
+
+// Differs returns the boot of the ledger during which s was on, if its end is another one
+// than the end of the system that ended s in the log.
+func (s *Session) Differs(ledger []boots.Past) (boots.Past, bool) {
+	b := boots.Boot{EndRecorded: true, To: s.To}
+	switch {
+	case s.From.IsZero() || s.To.IsZero() || s.Stepped != 0 || s.Jumped:
+		return boots.Past{}, false // its boot is not known by these times
+	case s.End == Shutdown:
+		b.End, b.Exact = boots.ShutDown, boots.Exactness{Known: true}
+	case s.End == Crash && s.By != boots.FromRecords && !s.Most.IsZero():
+		b.End, b.Exact = boots.Crashed, boots.Exactness{Known: true, Within: s.Most.Sub(s.Least)}
+	default:
+		return boots.Past{}, false
+	}
+	const slack = 2 * time.Second
+	for _, p := range slices.Backward(ledger) {
+		if began := p.Began(); !began.IsZero() && !began.After(s.From.Add(slack)) {
+			return p, !p.To.Before(s.From) && b.Contradicts(p)
+		}
+	}
+	return boots.Past{}, false
 }
 
 // crashed sets the end to one between at and e.Within later.
