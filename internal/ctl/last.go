@@ -57,6 +57,7 @@ type listing struct {
 
 	shown int
 	users map[string]*int
+	other int    // sessions of users who are not among the first that were found
 	user  string // counted last
 	n     *int
 }
@@ -241,6 +242,11 @@ func (c *counts) end() error {
 			return err
 		}
 	}
+	if c.v.other > 0 {
+		if _, err := fmt.Fprintf(c.w, "%d of others: no more than %d users are counted each\n", c.v.other, mostUsers); err != nil {
+			return err
+		}
+	}
 	_, err := fmt.Fprintf(c.w, "%d in all\n", c.v.shown)
 	return err
 }
@@ -249,13 +255,25 @@ func (c *counts) end() error {
 func (v *listing) count(user string) {
 	v.shown++
 	if v.n == nil || v.user != user {
-		if v.n = v.users[user]; v.n == nil {
-			v.n = new(int)
-			v.users[strings.Clone(user)] = v.n // assigning would keep this user's bytes, which are overwritten
-		}
+		v.n = v.counter(user)
 		v.user = strings.Clone(user)
 	}
 	*v.n++
+}
+
+// mostUsers is how many users are counted, each for himself.
+const mostUsers = 1 << 16
+
+func (v *listing) counter(user string) *int {
+	n := v.users[user]
+	if n == nil && len(v.users) == mostUsers {
+		return &v.other
+	}
+	if n == nil {
+		n = new(int)
+		v.users[strings.Clone(user)] = n // assigning would keep this user's bytes, which are overwritten
+	}
+	return n
 }
 
 // byCount returns the users, those with most sessions first.
@@ -274,6 +292,8 @@ func (v *listing) total(s screen) string {
 	text := count(v.shown, "session", "sessions")
 	for i, user := range all {
 		switch {
+		case i == usersMost && v.other > 0:
+			return text + fmt.Sprintf(", and of more than %d other users", len(all)-i)
 		case i == usersMost:
 			return text + fmt.Sprintf(", and of %s", count(len(all)-i, "other user", "other users"))
 		case i == 0:

@@ -3,6 +3,7 @@
 package ctl
 
 import (
+	"bytes"
 	"io"
 	"strconv"
 	"time"
@@ -55,7 +56,12 @@ func appendSession(b []byte, s *sessions.Session, now time.Time) []byte {
 		b = append(append(append(b, `,"known_from":"`...), s.By...), '"')
 	}
 	shortest, longest, ok := s.Lasted(now)
+	n := len(b)
 	b = jsonSeconds(b, "lasted_least_seconds", shortest, ok)
+	if ok && shortest == longest && longest >= 0 {
+		seconds := b[n+len(`,"lasted_least_seconds":`):]
+		return append(append(b, `,"lasted_most_seconds":`...), seconds...)
+	}
 	return jsonSeconds(b, "lasted_most_seconds", longest, ok && longest >= 0)
 }
 
@@ -94,12 +100,11 @@ func jsonSeconds(b []byte, name string, d time.Duration, known bool) []byte {
 	if rest == 0 {
 		return b
 	}
-	b = append(b, '.')
-	for unit := uint64(1e8); rest > 0; unit /= 10 {
-		b = append(b, byte('0'+rest/unit))
-		rest %= unit
+	b = append(b, ".000000000"...)
+	for i := len(b) - 1; rest > 0; i, rest = i-1, rest/10 {
+		b[i] = byte('0' + rest%10)
 	}
-	return b
+	return bytes.TrimRight(b, "0")
 }
 
 // asJSON prints the counts as one object.
@@ -113,6 +118,10 @@ func (c *counts) asJSON() error {
 		b = append(recordjson.AppendString(b, user), ':')
 		b = strconv.AppendInt(b, int64(*c.v.users[user]), 10)
 	}
-	_, err := c.w.Write(append(b, "}}\n"...))
+	b = append(b, '}')
+	if c.v.other > 0 {
+		b = strconv.AppendInt(append(b, `,"other_users":`...), int64(c.v.other), 10)
+	}
+	_, err := c.w.Write(append(b, "}\n"...))
 	return err
 }

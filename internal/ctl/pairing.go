@@ -24,13 +24,19 @@ func (l *sessionLog) ahead() iter.Seq[*sessions.Session] {
 		}
 		defer p.end()
 		go p.run(l.all())
+		var done []*bunch // given back together: the goroutine wakes up once for half of them
 		for b := range p.out {
 			for i := range b.all {
 				if !yield(&b.all[i]) {
 					return
 				}
 			}
-			p.free <- b
+			if done = append(done, b); len(done) >= bunches/2 || len(p.out) == 0 {
+				for _, b := range done {
+					p.free <- b
+				}
+				done = done[:0]
+			}
 		}
 	}
 }
@@ -38,7 +44,7 @@ func (l *sessionLog) ahead() iter.Seq[*sessions.Session] {
 // Sessions are handed on in bunches. The first is small, so that who wants few of them does
 // not wait for many.
 const (
-	bunches    = 8
+	bunches    = 16
 	firstBunch = 16
 	mostBunch  = 256
 )
