@@ -131,7 +131,7 @@ func (l *Log) zeroed(p Part) {
 	n := (p.To - p.From) / int64(l.o.Layout.Size())
 	between := ""
 	if l.last.Sec > 0 {
-		between = ", after " + utc(l.last)
+		between = ", after " + local(l.last)
 	}
 	l.found(Finding{Kind: Zeroed, Severity: Error, From: p.From, To: p.To, At: at(l.last),
 		Text:   count(n, "whole record of zeros", "whole records of zeros") + between,

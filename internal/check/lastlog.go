@@ -117,7 +117,7 @@ func (l *Lastlog) Record(uid int64, b []byte) {
 		f.Advice = "log cleaners take the time away and leave the rest"
 	case !l.modified.IsZero() && time.Unix(r.sec, 0).Sub(l.modified) > time.Minute:
 		f.Kind, f.Severity, f.At = Future, Note, time.Unix(r.sec, 0)
-		f.Text = fmt.Sprintf("the last login of user ID %d, of %s, is later than the last change of the file", uid, time.Unix(r.sec, 0).UTC().Format(stamp))
+		f.Text = fmt.Sprintf("the last login of user ID %d, of %s, is later than the last change of the file", uid, time.Unix(r.sec, 0).Format(stamp))
 		f.Advice = "the clock or the file's time was set back, or the file is a copy"
 	default:
 		return

@@ -164,7 +164,7 @@ func (l *Log) time(r *utmpx.Record, kind boots.Kind, off int64) {
 	}
 	step := before.Time().Sub(at.Time())
 	f := Finding{Kind: TimeBack, Severity: Warning, From: off, To: off + int64(r.Layout().Size()), At: at.Time(),
-		Text:   fmt.Sprintf("the time goes back by %s, from %s to %s", step.Round(time.Second), utc(before), utc(at)),
+		Text:   fmt.Sprintf("the time goes back by %s, from %s to %s", step.Round(time.Second), local(before), local(at)),
 		Advice: "the clock was set and no program recorded it, or the record was put here later"}
 	switch {
 	case kind.BeginsBoot():
@@ -222,7 +222,7 @@ func (l *Log) End() {
 	l.endForeign()
 	if m := l.o.Modified; !m.IsZero() && l.last.Time().Sub(m) > time.Minute {
 		l.found(Finding{Kind: Future, Severity: Note, At: at(l.last),
-			Text:   fmt.Sprintf("the last record, of %s, is later than the last change of the file, %s", utc(l.last), m.UTC().Format(stamp)),
+			Text:   fmt.Sprintf("the last record, of %s, is later than the last change of the file, %s", local(l.last), m.Local().Format(stamp)),
 			Advice: "the clock or the file's time was set back, or the file is a copy"})
 	}
 	l.lines.end()
@@ -231,9 +231,9 @@ func (l *Log) End() {
 // Records returns how many records there were.
 func (l *Log) Records() int64 { return l.records }
 
-const stamp = "2006-01-02 15:04:05Z"
+const stamp = "2006-01-02 15:04:05 MST"
 
-func utc(t utmpx.Time) string { return t.Time().UTC().Format(stamp) }
+func local(t utmpx.Time) string { return t.Time().Local().Format(stamp) }
 
 // at returns a record's time, the zero time if it has none.
 func at(t utmpx.Time) time.Time {
