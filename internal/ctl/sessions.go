@@ -29,7 +29,6 @@ type sessionLog struct {
 	back         *sessions.Backward
 	damage       damages
 	failed       bool // something else could not be read
-	paired       bool
 }
 
 // all yields the sessions, newest first, and reads no further than the caller wants, or
