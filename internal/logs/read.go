@@ -6,8 +6,8 @@ import (
 	"errors"
 	"io"
 	"iter"
-	"unsafe"
 
+	"utmpd.dev/utmpd/internal/glance"
 	"utmpd.dev/utmpd/internal/grid"
 	"utmpd.dev/utmpd/internal/snapshot"
 	"utmpd.dev/utmpd/internal/sysfile"
@@ -18,7 +18,6 @@ import (
 type Entry struct {
 	utmpx.Record
 	Where
-	Bytes      string              // of the record
 	Generation snapshot.Generation // of the file
 }
 
@@ -159,17 +158,10 @@ type block struct {
 // entry decodes the record at byte i of a block. Nothing writes to the block as
 // long as its records are in use.
 func (f *File) entry(b block, i int) (e Entry) {
-	f.decode(&e, b, i)
-	return e
-}
-
-// decode is entry into memory that the caller has.
-func (f *File) decode(e *Entry, b block, i int) {
-	p := b.data[i : i+b.layout.Size()]
-	e.Bytes = unsafe.String(unsafe.SliceData(p), len(p))
-	b.layout.DecodeTo(&e.Record, e.Bytes)
+	b.layout.DecodeTo(&e.Record, glance.Text(b.data[i:i+b.layout.Size()]))
 	e.Where = Where{Offset: b.off + int64(i), first: f.first}
 	e.Generation = f.info.Generation
+	return e
 }
 
 // memory returns where the next block of n bytes goes.
