@@ -6,8 +6,8 @@ import (
 	"errors"
 	"io"
 	"iter"
+	"unsafe"
 
-	"utmpd.dev/utmpd/internal/glance"
 	"utmpd.dev/utmpd/internal/grid"
 	"utmpd.dev/utmpd/internal/snapshot"
 	"utmpd.dev/utmpd/internal/sysfile"
@@ -148,6 +148,9 @@ func untilTruncated(blocks iter.Seq2[block, error]) iter.Seq2[block, error] {
 	}
 }
 
+// text returns bytes as a string that is good until they change.
+func text(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+
 // block is some whole records in a row.
 type block struct {
 	data   []byte
@@ -158,7 +161,7 @@ type block struct {
 // entry decodes the record at byte i of a block. Nothing writes to the block as
 // long as its records are in use.
 func (f *File) entry(b block, i int) (e Entry) {
-	b.layout.DecodeTo(&e.Record, glance.Text(b.data[i:i+b.layout.Size()]))
+	b.layout.DecodeTo(&e.Record, text(b.data[i:i+b.layout.Size()]))
 	e.Where = Where{Offset: b.off + int64(i), first: f.first}
 	e.Generation = f.info.Generation
 	return e

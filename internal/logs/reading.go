@@ -10,7 +10,6 @@ import (
 	"slices"
 	"time"
 
-	"utmpd.dev/utmpd/internal/glance"
 	"utmpd.dev/utmpd/internal/snapshot"
 	"utmpd.dev/utmpd/internal/sysfile"
 )
@@ -67,7 +66,7 @@ type Run struct {
 }
 
 // Raw returns the bytes of the record at byte i, as long as they are in memory.
-func (r *Run) Raw(i int) string { return glance.Text(r.Bytes[i : i+r.Layout.Size()]) }
+func (r *Run) Raw(i int) string { return text(r.Bytes[i : i+r.Layout.Size()]) }
 
 // Where returns where the record at byte i is.
 func (r *Run) Where(i int) Where {
