@@ -149,10 +149,24 @@ func (p *simProc) candidate() session.Candidate {
 
 // contained begins a session in a container that has the machine's utmp file: its record
 // has a number that means nothing here.
-func (w *simWorld) contained(foreign bool) {
+func (w *simWorld) contained(foreign bool, whose int) {
 	s := &simSession{n: len(w.sessions) + 1, contained: true}
+	number := w.freshPID()
+	switch last := w.pick(whose); {
+	case whose%3 == 0: // that of a young process here, which ends soon
+		s.namesake = w.spawn(number)
+		time.AfterFunc(time.Duration(1+whose%20)*time.Second, func() {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.gone(s.namesake, true)
+		})
+		w.count("container's number is a young process's here")
+	case whose%3 == 1 && last != nil && !last.proc.ended && last.proc.number == 0:
+		number, s.namesake = last.proc.pid, last.proc
+		w.count("container's number is a session's here")
+	}
 	s.proc = w.spawn(w.freshPID())
-	s.proc.number, s.proc.foreign = w.freshPID(), foreign
+	s.proc.number, s.proc.foreign = number, foreign
 	rec := loginRecord(s.n, 0, kindShell)
 	rec.Line, rec.ID, rec.PID = fmt.Sprintf("pts/1%d", s.n), fmt.Sprintf("c%d", s.n), s.proc.number
 	w.sessions = append(w.sessions, s)

@@ -82,7 +82,18 @@ func (w *simWorld) mistaken(s *simSession) bool {
 	if !s.lives() {
 		return false
 	}
-	return s.proc.ended && (s.readBy == 0 || w.lostUnseen(s) || s.outerOfNext == w.run.n) || w.misdated(s) || w.unknowable(s) || s.display && s.proc.reused && s.seenBy != w.run.n
+	return s.hiddenBehind(w) || s.proc.ended && (s.readBy == 0 || w.lostUnseen(s) || s.outerOfNext == w.run.n) || w.misdated(s) || w.unknowable(s) || s.display && s.proc.reused && s.seenBy != w.run.n
+}
+
+// hiddenBehind reports whether utmpd saw a process here with the number of a container's,
+// and /proc hid that one.
+func (s *simSession) hiddenBehind(w *simWorld) bool { return s.namesake != nil && w.wasHidden }
+
+// heldByNumber reports whether a process of another user namespace kept the record of a
+// session whose own process utmpd had not seen: its end proves nothing.
+func (w *simWorld) heldByNumber(s *simSession) bool {
+	held := func(p *simProc) bool { return p.foreignKnown() }
+	return s.proc.foreignKnown() || s.seenBy != w.run.n && slices.ContainsFunc(w.namesakes(s), held)
 }
 
 // lostUnseen reports whether a session lost its record while utmpd did not run.
@@ -126,7 +137,21 @@ func (w *simWorld) taken(s *simSession, noticed time.Time) []*simProc {
 			}
 		}
 	}
-	return append(procs[len(s.procs()):], w.notItsOwn(s)...)
+	return slices.Concat(procs[len(s.procs()):], w.notItsOwn(s), w.namesakes(s))
+}
+
+// namesakes returns the processes of containers that have the number of a session's
+// process, and those of the machine that have a container's.
+func (w *simWorld) namesakes(s *simSession) (all []*simProc) {
+	for _, o := range w.sessions {
+		if o != s && o.contained && o.proc.number == s.rec.PID && !w.proven(s, o.proc) {
+			all = append(all, o.proc)
+		}
+	}
+	if s.contained {
+		all = append(all, w.had[s.rec.PID]...)
+	}
+	return all
 }
 
 // pidAlone reports whether utmpd may have known no more of a process than its pid: it had
@@ -157,9 +182,10 @@ func (w *simWorld) holds(such func(utmpx.Record) bool) bool {
 }
 
 // unfollowed reports whether utmpd did not know by which process a container's session
-// lived: it ended before that was found.
+// lived: it ended before that was found, or was of another user namespace while a process
+// here had the number, whose end then counts.
 func (w *simWorld) unfollowed(s *simSession) bool {
-	return s.contained && (s.seenBy != w.run.n || s.proc.endAt.Sub(s.seenSince) < w.grace+time.Second)
+	return s.contained && (s.seenBy != w.run.n || s.namesake != nil && s.proc.foreign || s.proc.endAt.Sub(s.seenSince) < w.grace+time.Second)
 }
 
 // procs are those by which a session truly lives or lived.

@@ -498,7 +498,7 @@ func (w *simWorld) checkMarked(allDead bool) {
 		if !allDead {
 			w.count("dead when left alone")
 		}
-		if s.proc.foreignKnown() {
+		if w.heldByNumber(s) {
 			if !allDead {
 				w.count("dead when left alone: not judged, its process was of another user namespace")
 			}
@@ -510,7 +510,11 @@ func (w *simWorld) checkMarked(allDead bool) {
 			}
 			continue
 		}
-		if !allDead && slices.ContainsFunc(w.taken(s, time.Now()), func(p *simProc) bool { return !p.ended }) {
+		living := func(p *simProc) bool { return !p.ended }
+		if !allDead && !s.contained && slices.ContainsFunc(w.namesakes(s), living) {
+			w.count("dead when left alone: a living container's process has its number")
+		}
+		if !allDead && slices.ContainsFunc(w.taken(s, time.Now()), living) {
 			w.count("dead when left alone: not judged, a living process may be taken for its own")
 			continue
 		}

@@ -222,7 +222,7 @@ var simKinds = []struct {
 	}},
 	{"alone", 6, func(w *simWorld, e simEvent) { w.aloneLogin(e.A, min(e.B%(alones+3), aloneSu), e.C) }},
 	{"aloneends", 8, func(w *simWorld, e simEvent) { w.aloneEnds(e.A, e.B) }},
-	{"contained", 3, func(w *simWorld, e simEvent) { w.contained(e.A%3 == 0) }},
+	{"contained", 3, func(w *simWorld, e simEvent) { w.contained(e.A%3 == 0, e.B) }},
 	{"ghost", 1, func(w *simWorld, e simEvent) { w.ghost(e.A) }},
 	{"takeover", 3, func(w *simWorld, e simEvent) {
 		if s := w.pick(e.A); s != nil {

@@ -34,6 +34,7 @@ type simSession struct {
 	old         bool     // its record is two hours older
 
 	contained   bool       // in a container; proc has ut_pid there alone
+	namesake    *simProc   // has ut_pid here then, nil if nobody has
 	ghost       bool       // dead before its record was written
 	outerSeenBy int        // the run of utmpd that has seen in whose session proc runs
 	outers      []*simProc // whom it saw then

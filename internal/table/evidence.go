@@ -26,8 +26,11 @@ type evidence map[uint64]*entry
 const reviewKey = 1 << 63
 
 // question returns what must be known before a session's record is cleaned. any is false
-// if nothing is. Processes of other pid namespaces are asked for only if the process that
-// had ut_pid here was not seen to be this session's.
+// if nothing is. Processes of other pid namespaces are asked for unless the process that
+// had ut_pid here was seen to be this session's. That it began when the login did proves
+// nothing: any number of a container's may be that of a process here, and soon after a
+// boot all processes are young. The price is a ghost where a session without a terminal
+// ends, and a living container's process has its number: it stays until that one ends.
 func (t *Table) question(s *entry) (q session.Question, any bool) {
 	q = session.Question{Key: s.key, User: s.user}
 	display, shown := s.display()
@@ -41,7 +44,8 @@ func (t *Table) question(s *entry) (q session.Question, any bool) {
 			q.Owner, q.Own = s.sight.Owner, s.sight.Leader
 		}
 	}
-	if !s.fits && !s.onLine() && s.found != foundNoSession {
+	inDoubt := q.Shown && display.VT == 0 // stays until somebody shows it, whoever had the number
+	if !s.ledLine() && !inDoubt && s.found != foundNoSession {
 		q.PID = s.source.record(s).PID
 	}
 	return q, any || q.PID != 0
@@ -128,13 +132,22 @@ func (t *Table) facts(s *entry, e session.Evidence) facts {
 		f.leaders = append(f.leaders, c)
 	}
 	for _, n := range e.Namesakes {
-		f.namesakes = append(f.namesakes, t.candidate(s, n))
+		if !t.beganAfter(s, n.ID) {
+			f.namesakes = append(f.namesakes, t.candidate(s, n))
+		}
 	}
 	return f
 }
 
 func (t *Table) candidate(s *entry, c session.Candidate) candidate {
 	return candidate{Candidate: c, earlier: c.ID.SinceBoot() <= s.diedUp+clockTick}
+}
+
+// beganAfter reports whether a process is proven to have begun after the login of a session,
+// as startedLater does.
+func (t *Table) beganAfter(s *entry, id session.ID) bool {
+	boot := t.now.Wall.Add(-t.now.Up)
+	return id.Start != 0 && t.startedLater(s, Alive{Boot: boot, Started: boot.Add(id.SinceBoot())})
 }
 
 // sawOn reports what was seen of a leader while the session's process lived. A leader

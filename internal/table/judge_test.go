@@ -180,6 +180,52 @@ func TestContainer(t *testing.T) {
 	}
 }
 
+// TestContainerWithYoungNamesake: a process that began when the login did has the number
+// here, and ends. Only one that was seen on the line was the session's.
+func TestContainerWithYoungNamesake(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		line  string
+		began time.Duration // of the container's process, after the login
+		seen  bool
+		dead  bool
+	}{
+		{name: "on a terminal", line: "pts/0"},
+		{name: "on none", line: "ftpd"},
+		{name: "the pid is in the line", line: "ftpd25"},
+		{name: "the container's process began too late", line: "ftpd", began: 2 * time.Minute, dead: true},
+		{name: "the one here led the line", line: "pts/0", seen: true, dead: true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.put(1, utmpx.Record{Type: utmpx.BootTime, Time: utmpx.TimeOf(w.boot)})
+			w.start(25)
+			w.put(0, w.login(test.line, 25))
+			if test.seen {
+				w.sights[25] = session.Sighting{Leader: w.procs[25].id}
+			}
+			w.scan()
+			w.pass(test.began)
+			w.start(5000)
+			w.namesakes[25] = []session.Candidate{{ID: w.procs[5000].id}}
+			w.pass(10 * time.Minute)
+			died := w.now.Wall
+			w.kill(25, session.Status{})
+			w.pass(time.Minute)
+			if test.dead {
+				w.wantDead(0, died)
+				return
+			}
+			w.wantAlive(0)
+			died = w.now.Wall
+			delete(w.namesakes, 25)
+			w.kill(5000, session.Status{})
+			w.pass(time.Minute)
+			w.wantDead(0, died)
+		})
+	}
+}
+
 // TestForeignNamesakeSetsNoEnd: a user forges a namesake of a session that ended. While it
 // lives it keeps the record, and the end stays the session's.
 func TestForeignNamesakeSetsNoEnd(t *testing.T) {

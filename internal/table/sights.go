@@ -100,12 +100,6 @@ func (t *Table) looked(ev Looked) {
 	}
 }
 
-// onLine reports whether the process was seen to be of the session's line: it led it,
-// or stood below or above who did.
-func (s *entry) onLine() bool {
-	return s.sight != nil && (s.sight.Leader.PID != 0 || s.sight.Outer.PID != 0)
-}
-
 // sawOuter notes that the process under the pid of a session stands below who leads its
 // line.
 func (t *Table) sawOuter(s *entry) {

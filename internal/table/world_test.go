@@ -29,10 +29,11 @@ type world struct {
 	procs     map[int32]*proc
 	leaders   map[string]session.Evidence // by line
 	sights    map[int32]session.Sighting  // by ut_pid
-	inView    map[uint64]string           // lines of terminals that are kept in view, by the Keys of their sights
-	gone      map[string]bool             // lines whose terminal of first sight is gone
-	unseen    bool                        // no terminal can be kept in view
-	hides     bool                        // /proc hides processes, and there are no pidfds
+	namesakes map[int32][]session.Candidate
+	inView    map[uint64]string // lines of terminals that are kept in view, by the Keys of their sights
+	gone      map[string]bool   // lines whose terminal of first sight is gone
+	unseen    bool              // no terminal can be kept in view
+	hides     bool              // /proc hides processes, and there are no pidfds
 	nobody    map[int32]session.Nobody
 	witnesses map[string]session.Witness // by the display
 	asked     int                        // how often for a witness
@@ -69,7 +70,7 @@ func newWorld(t *testing.T) *world {
 	return &world{
 		t: t, table: New(Settings{Grace: time.Second, KeepBusyLines: true}),
 		now: Moment{Mono: time.Second, Up: 24 * time.Hour, Wall: epoch}, gen: 1, layout: utmpx.Glibc384LE,
-		procs: map[int32]*proc{}, leaders: map[string]session.Evidence{}, sights: map[int32]session.Sighting{}, inView: map[uint64]string{}, gone: map[string]bool{}, nobody: map[int32]session.Nobody{}, witnesses: map[string]session.Witness{}, working: map[string]bool{}, maxFDs: 100, kept: map[session.Token]int32{}, twins: map[*Table]*Table{},
+		procs: map[int32]*proc{}, leaders: map[string]session.Evidence{}, sights: map[int32]session.Sighting{}, namesakes: map[int32][]session.Candidate{}, inView: map[uint64]string{}, gone: map[string]bool{}, nobody: map[int32]session.Nobody{}, witnesses: map[string]session.Witness{}, working: map[string]bool{}, maxFDs: 100, kept: map[session.Token]int32{}, twins: map[*Table]*Table{},
 		boot: epoch.Add(-24 * time.Hour),
 	}
 }
@@ -123,6 +124,7 @@ func (w *world) gathered(questions []session.Question) Gathered {
 	for _, q := range questions {
 		e := w.leaders[q.Line]
 		e.Key, e.Gone = q.Key, w.gone[w.inView[q.Held]]
+		e.Namesakes = append(e.Namesakes, w.namesakes[q.PID]...)
 		if q.Shown {
 			e.Witness = w.witnesses[q.Display.String()]
 			w.asked++

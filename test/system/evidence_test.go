@@ -60,6 +60,33 @@ func TestContainer(t *testing.T) {
 	w.mustGo(t, died)
 }
 
+// TestContainerWithYoungNamesake: the number of a container's session is that of a process
+// here, too, which began just before the login. Its end is not the session's. A
+// session of this machine without a terminal is cleaned as ever.
+func TestContainerWithYoungNamesake(t *testing.T) {
+	if !enter(t, bookworm) {
+		return
+	}
+	const number = 31_000
+	inner := contain(t, number, func(*syscall.SysProcAttr) {})
+	other := reincarnate(t, number)
+	d := startUtmpd(t)
+	w := record(t, "x/1", &exec.Cmd{Process: &os.Process{Pid: number}})
+	w.watched(t, d)
+	ftp := sleeper(t, exec.Command("sleep", "infinity"))
+	here := record(t, fmt.Sprintf("ftpd%d", ftp.Process.Pid), ftp)
+	here.watched(t, d)
+	other.Process.Kill()
+	d.waitLog(t, "session left alone", "line=x/1", "a process of another pid namespace has its number")
+	here.mustGo(t, here.kill(t))
+	w.mustStand(t)
+	died := death{from: time.Now()}
+	inner.Process.Kill()
+	waitFor(t, generous, "the end of the container", func() bool { return !alive(inner.Process.Pid) })
+	died.to = time.Now()
+	w.mustGo(t, died)
+}
+
 // TestContainerOfUser: an ordinary user gives a process of his the number of a record in
 // namespaces of his own. It may keep the record, but no end of it is the session's.
 func TestContainerOfUser(t *testing.T) {
