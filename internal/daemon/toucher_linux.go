@@ -47,6 +47,10 @@ const (
 	wtmpxFD
 )
 
+// toucherThreads are the threads of the toucher: one for each socket, whose file may hang, one
+// that runs Go code meanwhile, and one to spare.
+const toucherThreads = wtmpxFD - touchFD + 1 + 2
+
 func startToucher(utmpx, wtmpx string) (*toucher.Remote, map[string]opener, error) {
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
@@ -99,6 +103,7 @@ func beToucher() (status int, ok bool) {
 	// Without a part of the sandbox, which an old kernel lacks, it does its work too. The
 	// daemon reports the same part.
 	_ = sandbox.EnterFew(sandbox.Dirs{Write: slices.Concat(sandbox.OfFile(utmpx), sandbox.OfFile(wtmpx))})
+	makeThreads(toucherThreads)
 	for fd, open := range map[uintptr]func(string, sysfile.OpenMode) (*os.File, error){
 		utmpxFD: func(ending string, mode sysfile.OpenMode) (*os.File, error) {
 			if ending != "" {

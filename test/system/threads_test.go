@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -25,7 +26,7 @@ func TestLocksOfManyFiles(t *testing.T) {
 	}
 	makeUser(t)
 	d := startUtmpd(t, "RUN_AS="+ownUser, "WTMPX_UPDATE_FREQ=1", "SCAN_PERIOD=1", "GRACE_PERIOD=0")
-	noMoreThreads(t, d)
+	noMoreThreads(t, d.cmd.Process.Pid)
 	var unlock []func()
 	lock := func(name string) {
 		f, err := os.OpenFile(name, os.O_RDWR, 0)
@@ -71,10 +72,10 @@ func lockWaiters(t *testing.T) int {
 	return strings.Count(string(readFile(t, "/proc/locks")), "->")
 }
 
-// noMoreThreads has the system refuse utmpd's user another process or thread.
-func noMoreThreads(t *testing.T, d *utmpd) {
+// noMoreThreads has the system refuse a process of utmpd's user another thread.
+func noMoreThreads(t *testing.T, pid int) {
 	t.Helper()
-	limit := exec.Command("prlimit", "--pid", fmt.Sprint(d.cmd.Process.Pid), "--nproc=1:1")
+	limit := exec.Command("prlimit", "--pid", fmt.Sprint(pid), "--nproc=1:1")
 	limit.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: ownUID, Gid: ownUID}}
 	if out, err := limit.CombinedOutput(); err != nil {
 		t.Fatalf("%v %s", err, out)
@@ -95,7 +96,7 @@ func TestNoMoreThreads(t *testing.T) {
 		w.watched(t, d)
 		all = append(all, w)
 	}
-	noMoreThreads(t, d)
+	noMoreThreads(t, d.cmd.Process.Pid)
 	var unlock []func()
 	for _, name := range []string{utmpFile, wtmpFile} {
 		f, err := os.Open(name)
@@ -127,4 +128,35 @@ func TestNoMoreThreads(t *testing.T) {
 		waitFor(t, generous, "who to stop showing "+w.entry.Line, func() bool { return !whoShows(t, w.entry.Line) })
 	}
 	d.stop(t)
+}
+
+// TestNoMoreThreadsSecond checks that the second process, too, lives on where it can make no
+// more threads, while the disk of wtmp hangs and utmp is replaced.
+func TestNoMoreThreadsSecond(t *testing.T) {
+	if !enter(t, bookworm) {
+		return
+	}
+	makeUser(t)
+	disk := onDisk(t)
+	if err := os.Chown(stateDir, ownUID, utmpGroup); err != nil {
+		t.Fatal(err)
+	}
+	p := beside(t, "RUN_AS="+ownUser, "WTMPX_UPDATE_FREQ=1", "SCAN_PERIOD=1")
+	second := children(p.d.cmd.Process.Pid)
+	if len(second) != 1 {
+		t.Fatalf("utmpd has the children %v", second)
+	}
+	noMoreThreads(t, p.d.cmd.Process.Pid)
+	noMoreThreads(t, second[0])
+	disk.freeze(t)
+	p.d.waitLog(t, "cannot update the access time of wtmpx", "has not answered for")
+	copyOver(t, utmpFile)
+	died := p.dies.kill(t)
+	waitFor(t, generous, "utmp to be marked in spite of the disk", func() bool { return !whoShows(t, p.dies.entry.Line) })
+	disk.thaw()
+	statusSays(t, "logouts owed: 0")
+	if got := children(p.d.cmd.Process.Pid); !slices.Equal(got, second) {
+		t.Errorf("the second process was %v, and is %v", second, got)
+	}
+	p.mustHold(t, died)
 }
