@@ -151,6 +151,12 @@ func (b Boot) notBefore() time.Time {
 // Lost reports whether the log has no record of b: only a ledger knows it.
 func (b Boot) Lost() bool { return b.Ledger && b.whole }
 
+// precedes reports whether a log, before whose first boot p was, may have lost p in damage.
+func (p Past) precedes(all []Boot) bool {
+	near := func(b Boot) bool { return p.distance(b) < Late }
+	return all[0].whole || all[0].lostBefore && !slices.ContainsFunc(all, near)
+}
+
 // insert returns all with p where it belongs, if there is room for it.
 func insert(all []Boot, p Past) []Boot {
 	began := p.Began()
@@ -161,7 +167,7 @@ func insert(all []Boot, p Past) []Boot {
 	for i < len(all) && !all[i].notBefore().After(began) {
 		i++
 	}
-	if i == 0 && len(all) > 0 && !all[0].whole && !all[0].lostBefore {
+	if i == 0 && len(all) > 0 && !p.precedes(all) {
 		return all // before the log begins
 	}
 	if i > 0 && (all[i-1].End == Open && !all[i-1].Damaged || began.Before(all[i-1].To.Add(-sameMoment))) ||

@@ -102,7 +102,16 @@ func Decide(ev Evidence) Verdict {
 		v.Missed = missed
 		return v
 	}
+	return ev.endOfLast(last)
+}
+
+// endOfLast decides what to record of the end of the log's last boot, if no other boot that
+// has a place in time followed it.
+func (ev Evidence) endOfLast(last Boot) Verdict {
 	note := ev.noteOf(last)
+	if v := ev.entered(last); note == nil && v.Write {
+		return v
+	}
 	last = last.byClockOf(note)
 	if !lacksEnd(last, note) {
 		return Verdict{}
@@ -130,10 +139,29 @@ func (ev Evidence) tooLate() bool {
 func (ev Evidence) endedEarlier(last Boot) Verdict {
 	all := ev.known()
 	i, _ := nearest(all, last)
-	if last.End != Open || i < 0 || all[i].End == Open || all[i].To.Before(last.To.Add(-sameMoment)) {
+	if i < 0 {
 		return Verdict{}
 	}
-	p := all[i]
+	return all[i].endOf(last)
+}
+
+// entered is the same for boots that followed it and have no place in time.
+func (ev Evidence) entered(last Boot) Verdict {
+	i, sure := nearest(ev.Ledger, last)
+	if !sure || !ev.Ledger[i].within(last) {
+		return Verdict{}
+	}
+	if slices.ContainsFunc(ev.Boots[:len(ev.Boots)-1], ev.Ledger[i].is) {
+		return Verdict{} // it may be that one: some clocks begin at the same second at every boot
+	}
+	return ev.Ledger[i].endOf(last)
+}
+
+// endOf asks to record the end of p, which is the log's last boot.
+func (p Past) endOf(last Boot) Verdict {
+	if last.End != Open || p.End == Open || p.To.Before(last.To.Add(-sameMoment)) {
+		return Verdict{}
+	}
 	return Verdict{Write: true, End: p.End, At: p.To, Exact: p.Exact, By: p.By}
 }
 

@@ -58,6 +58,9 @@ func TestDecide(t *testing.T) {
 		{"log older than the last boot, and its rotated part could not be read", evidence(func(ev *Evidence) {
 			ev.Note, ev.Stamp, ev.Unread = beat("b", "11:00"), &Stamp{"b", at("08:00")}, true
 		}, boot("02:00"), shutdown("04:00")), nothing},
+		{"old copy of a log, a boot without a clock followed", evidence(func(ev *Evidence) {
+			ev.Note, ev.Stamp, ev.Ledger = beat("b", "1970-01-01 03:00"), &Stamp{"b", at("1970-01-01 00:00:05")}, []Past{aShutDown}
+		}, boot("02:00")), Verdict{Write: true, End: ShutDown, At: at("04:00"), Exact: Exactness{Known: true}}},
 		{"a damaged log, and whether the last boot was shut down is not known", evidence(func(ev *Evidence) {
 			ev.Note, ev.Stamp, ev.Damaged = beat("b", "11:00"), &Stamp{"b", at("08:00")}, true
 			ev.Note.State = NoteStopped
@@ -365,6 +368,8 @@ func TestPeriods(t *testing.T) {
 		{"the clock was hours behind at the present boot, and was set", []utmpx.Record{boot("2026-06-30 06:00"), shutdown("2026-06-30 22:00"), boot("2026-06-30 22:00:20"), login("pts/0", "12:10")},
 			time.Time{}, time.Time{}, &Present{Now: at("13:00"), Uptime: h, Is: func(b Boot) bool { return b.From.Equal(at("2026-06-30 22:00:20")) }},
 			Sum{From: at("2026-06-30 06:00"), To: at("13:00"), Up: 17 * h, Down: 14 * h, Boots: 2}, 17.0 / 31, 17.0 / 31},
+		{"the clock goes on where it stood, and half a minute is set later", []utmpx.Record{boot("06:00"), shutdown("08:00"), boot("08:00"), clock(utmpx.OldTime, "11:00"), clock(utmpx.NewTime, "11:00:30"), shutdown("12:00")},
+			time.Time{}, time.Time{}, nil, Sum{From: at("06:00"), To: at("12:00"), Up: 6*h - 30*time.Second, Unknown: 30 * time.Second, Boots: 2}, 1 - 30/21600.0, 1},
 		{"a boot by a fixed epoch, years behind", []utmpx.Record{boot("06:00"), shutdown("08:00"), boot("2023-07-10 21:44"), login("pts/0", "2023-07-10 22:00"), shutdown("2023-07-10 22:44"), boot("11:00"), shutdown("12:00")},
 			time.Time{}, time.Time{}, nil, Sum{From: at("06:00"), To: at("12:00"), Up: 3 * h, Unknown: 3 * h, Boots: 3}, 0.5, 1},
 		{"two boots by a fixed epoch", []utmpx.Record{boot("06:00"), shutdown("08:00"), boot("2023-07-10 21:44"), shutdown("2023-07-10 22:44"), boot("2023-07-10 21:44"), shutdown("2023-07-10 21:50"), boot("11:00"), shutdown("12:00")},

@@ -13,6 +13,7 @@ import (
 type hole struct {
 	from, to time.Time     // the records around it
 	stepped  time.Duration // the steps of the clock before it
+	later    time.Duration // those after it
 	last     bool          // no other one follows in the boot
 }
 

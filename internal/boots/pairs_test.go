@@ -36,6 +36,8 @@ func TestPairs(t *testing.T) {
 			[]string{"06:00 07:00 shut down", "08:00 08:00 crashed ledger", "12:00 12:00 open"}},
 		{"the present boot is in no ledger", []utmpx.Record{boot(epoch)}, []Past{{Boot: "a", From: at(epoch), To: at(epoch), End: Crashed}},
 			&Present{Is: is(epoch), Now: at("12:00"), Uptime: time.Hour}, []string{"00:00 00:00 open"}},
+		{"recorded in 1970, and noted after the clock was set", []utmpx.Record{boot("06:00"), shutdown("07:00"), boot(epoch), login("pts/0", "08:30"), shutdown("09:00"), boot("12:00")},
+			[]Past{ended("06:00", "07:00"), ended("08:00", "09:00")}, nil, []string{"06:00 07:00 shut down", "00:00 09:00 shut down", "12:00 12:00 open"}},
 		{"this boot was recorded before the clock was set", []utmpx.Record{boot("02:00"), shutdown("03:00"), boot("06:00")},
 			[]Past{ended("02:00", "03:00"), ended("08:00", "09:00")},
 			&Present{Is: is("06:00"), Now: at("12:30"), Uptime: 30 * time.Minute}, []string{"02:00 03:00 shut down", "08:00 09:00 shut down ledger", "06:00 06:00 open"}},

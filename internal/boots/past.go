@@ -65,6 +65,8 @@ func (p Past) is(b Boot) bool {
 		return false
 	case !b.Recorded:
 		return p.within(b) && !b.From.Before(p.Began().Add(-sameMoment)) // its beginning was lost
+	case b.From.Before(earliest) && !b.To.Before(earliest) && p.Exact.Known && p.endsWith(b):
+		return true // the clock was set before p was noted
 	case b.From.Before(earliest):
 		return p.within(b) && p.distance(b) < Late // every boot may begin then
 	}
@@ -238,13 +240,18 @@ func (ev Evidence) missed(log []Boot) []Past {
 	if ev.Unread {
 		return nil // they may be in what could not be read
 	}
-	all := ev.known()
-	if ev.Damaged && (len(log) == 0 || log[len(log)-1].hides()) {
-		// The record of a shutdown may be in the damage.
-		all = slices.DeleteFunc(all, Past.guessed)
+	ps := recordable(ev.lacked(log))
+	if ev.Damaged && (len(log) == 0 || log[len(log)-1].hides()) && slices.ContainsFunc(ps, Past.guessed) {
+		return nil // the record of a shutdown may be in the damage
 	}
+	return ps
+}
+
+// lacked is the same, whatever the damage.
+func (ev Evidence) lacked(log []Boot) []Past {
+	all := ev.known()
 	if len(log) == 0 {
-		return recordable(slices.DeleteFunc(all, Past.timeless))
+		return slices.DeleteFunc(all, Past.timeless)
 	}
 	last, found := log[len(log)-1], -1
 	for _, b := range log {
@@ -254,10 +261,10 @@ func (ev Evidence) missed(log []Boot) []Past {
 	if n := len(all); found < 0 && last.Recorded && n > 0 && all[n-1].bare() {
 		all = all[:n-1] // it may be the last one
 	}
-	return recordable(slices.DeleteFunc(all, func(p Past) bool {
+	return slices.DeleteFunc(all, func(p Past) bool {
 		restarts := last.From.Before(earliest) && p.From.Sub(last.From).Abs() < Late && !last.before(p.Began()) // it may be the last one
 		return restarts || p.timeless() || !p.Began().After(last.To)
-	}))
+	})
 }
 
 // timeless reports whether p has no place in time, or no end.

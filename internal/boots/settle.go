@@ -25,7 +25,7 @@ func settleHoles(all []Boot, ledger []Past, present *Present) []Boot {
 		}
 		var before time.Duration // the steps of the boots that b was parted from
 		for n, h := range holes {
-			h.stepped -= before
+			h.stepped, h.later = h.stepped-before, b.stepped-h.stepped+before
 			h.last = n == len(holes)-1
 			began := h.presentBegan(b, present, i == len(all)-1)
 			switch {
@@ -74,7 +74,7 @@ func ofBoot(i int, all []Boot, ledger []Past, of []int) (ps pasts) {
 
 // has reports whether t is in the hole, if the clock was set before it.
 func (h hole) has(t time.Time) bool {
-	return !unset(h.from) && !t.Before(h.from.Add(-sameMoment)) && !t.After(h.to.Add(sameMoment))
+	return !unset(h.from) && !t.Before(h.from.Add(-sameMoment)) && !t.After(h.to.Add(max(0, h.later)+sameMoment))
 }
 
 // closedBy reports whether the ledger knows that b was up to its last record.

@@ -197,7 +197,7 @@ func (p *Period) setDown(next Boot, runs bool, present *Present) {
 // setDownBefore makes DownFor the most that it can be if the clock of the next boot was
 // set late: it may have been wrong from the start.
 func (p *Period) setDownBefore(next Boot) {
-	if by := next.stepped - next.clock.early; p.DownKnown && by.Abs() >= lateRecord {
+	if by := next.stepped - next.clock.early; p.DownKnown && by.Abs() > sameMoment {
 		p.DownFor, p.DownMost = p.DownFor+max(0, by), true
 	}
 }

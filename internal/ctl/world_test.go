@@ -88,6 +88,8 @@ const (
 	clockSaved // without a battery: it goes on where it stood
 	clockAhead // once
 	clocksInAll
+	clockFixed  = clocksInAll + iota // a date years ago at the start
+	clockBehind                      // once
 )
 
 func newWorld(t *testing.T, seed uint64) *world {
@@ -100,16 +102,19 @@ func newWorld(t *testing.T, seed uint64) *world {
 	w.memory = w.chance(6)
 	w.clocks = max(0, w.rng.IntN(clocksInAll+4)-4)
 	w.every = []time.Duration{10 * time.Second, time.Minute, 10 * time.Minute}[w.rng.IntN(3)]
+	if more := rand.New(rand.NewPCG(seed, 2)); more.IntN(2) == 0 {
+		switch w.clocks {
+		case clockEpoch:
+			w.clocks = clockFixed
+		case clockAhead:
+			w.clocks = clockBehind
+		}
+	}
 	if w.contained {
 		w.init, w.clocks = initNone, clockRight
 		w.hostStarts()
 	}
-	if w.clocks != clockRight {
-		// Left out: damage in worlds whose clock is wrong at a start or set. There utmpctl
-		// may still tell one boot twice, or as up for too long: nobody has mended that.
-		w.harm.everyFew = false
-	}
-	w.saved = w.now
+	w.saved, w.accessed = w.now, time.Unix(0, 0)
 	w.system = [...]initsystem.Writes{{}, systemd, {BootLog: true, BootFile: true, Shutdown: true},
 		{BootLog: true, BootFile: true, Shutdown: true}, {BootLog: true, Shutdown: true}}[w.init]
 	w.tell("init %d, container %v, clock %d, log in memory %v, a beat every %v", w.init, w.contained, w.clocks, w.memory, w.every)
@@ -195,6 +200,12 @@ func (w *world) setClock() {
 		w.off = time.Duration(w.rng.IntN(3)-1) * 2 * time.Hour
 	case clockEpoch:
 		w.off = time.Unix(2, 0).Sub(w.now)
+	case clockFixed:
+		w.off = time.Date(2023, 7, 10, 21, 44, 34, 0, time.UTC).Sub(w.now)
+	case clockBehind:
+		if w.chance(3) {
+			w.off = -w.between(time.Minute, 1000*time.Hour)
+		}
 	case clockSaved:
 		w.off = w.saved.Sub(w.now)
 	case clockAhead:
@@ -204,6 +215,9 @@ func (w *world) setClock() {
 	}
 	if w.off != 0 {
 		w.count("clock wrong at the start")
+	}
+	if w.off < -time.Minute && w.clocks > clocksInAll {
+		w.count("clock behind, or at a fixed date")
 	}
 }
 
@@ -317,10 +331,10 @@ func (w *world) record(typ utmpx.Type, user string) utmpx.Record {
 // utmpctl runs a command.
 func (w *world) utmpctl(args ...string) string {
 	w.sync()
+	size := len(w.read("wtmp")) // which moves its access time
 	if _, err := os.Stat(w.path("wtmp")); err == nil {
 		w.check(os.Chtimes(w.path("wtmp"), w.accessed, time.Time{}))
 	}
-	size := len(w.read("wtmp"))
 	status, out, errs := w.try(args...)
 	w.wroteBehind(size)
 	if status != 0 && !(w.harm.ever && args[0] == "downtime" && strings.Contains(errs, "are damaged")) {
