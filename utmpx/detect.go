@@ -93,8 +93,12 @@ const judged = 64
 // Fit counts the records in data that fit the layout, and the odd ones: those with
 // control characters in a string, or a type, process or time out of range. It stops
 // after 64. Blank records count for neither, nor do records without a type or with a
-// time before 1980, which look plausible in many layouts.
+// time before 1980, which look plausible in many layouts. It counts nothing for one of
+// [Foreign].
 func (l *Layout) Fit(data []byte) (fits, odd int) {
+	if l.foreign != nil {
+		return 0, 0
+	}
 	for ; len(data) >= l.size && fits+odd < judged; data = data[l.size:] {
 		b := data[:l.size]
 		switch {

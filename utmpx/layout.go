@@ -18,7 +18,8 @@ import (
 var ErrRange = errors.New("value does not fit its field")
 
 // Layout is the form in which one system writes its records. Every layout is
-// available on every machine. A Layout is immutable; two are the same if their
+// available on every machine. [Layouts] are those of the systems that have utmpd,
+// [Foreign] those of others. A Layout is immutable; two are the same if their
 // pointers are equal.
 type Layout struct {
 	name string
@@ -33,6 +34,8 @@ type Layout struct {
 	addr                 int // -1: the layout has none
 	syslen               int // illumos: length of ut_host with its NUL; -1: the layout has none
 	swapTime             bool
+
+	foreign *foreign // nil: the fields above say it all
 }
 
 // text is a string field: its offset and width.
@@ -127,7 +130,7 @@ func Layouts() []*Layout { return append([]*Layout(nil), layouts...) }
 // unknown name lists those that exist.
 func ByName(name string) (*Layout, error) {
 	var names []string
-	for _, l := range layouts {
+	for _, l := range append(Layouts(), foreigns...) {
 		if l.name == name {
 			return l, nil
 		}
@@ -173,7 +176,7 @@ func (l *Layout) Name() string { return l.name }
 // String returns the name, as [Layout.Name] does.
 func (l *Layout) String() string { return l.name }
 
-// Size returns the size of one record in bytes, at most [MaxSize].
+// Size returns the size of one record in bytes, at most [MaxSize] in one of the [Layouts].
 func (l *Layout) Size() int { return l.size }
 
 // Decode returns the record in b. Any content is a record. Decode allocates
@@ -191,6 +194,10 @@ func (l *Layout) DecodeTo(r *Record, b string) {
 		panic(fmt.Sprintf("utmpx: decode %d bytes as %s", len(b), l.name))
 	}
 	r.raw, r.layout = b, l
+	if l.foreign != nil {
+		l.decodeForeign(r, b)
+		return
+	}
 	r.Line, r.ID, r.User, r.Host = l.line.get(b), l.id.get(b), l.user.get(b), l.host.get(b)
 	r.Addr = [16]byte{}
 	if l.addr >= 0 {
@@ -224,6 +231,9 @@ func (l *Layout) common() bool { return !l.big && l.sec.width == 4 }
 // nothing of b and panics if b is shorter than [Layout.Size].
 func (l *Layout) Peek(b []byte) (typ Type, at Time, line byte) {
 	b = b[:l.size]
+	if l.foreign != nil {
+		return l.peekForeign(b)
+	}
 	if l.common() {
 		typ = l.fromType(int16(binary.LittleEndian.Uint16(b[l.typ:])))
 		at.Sec = int64(binary.LittleEndian.Uint32(b[l.sec.off:]))
@@ -268,6 +278,10 @@ func (l *Layout) encode(b []byte, r Record) error {
 		clear(b)
 	}
 	e := encoder{l: l, b: b}
+	if l.foreign != nil {
+		e.foreign(was, r)
+		return e.err
+	}
 	e.text("line", l.line, was.Line, r.Line)
 	e.text("id", l.id, was.ID, r.ID)
 	e.text("user", l.user, was.User, r.User)

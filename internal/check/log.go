@@ -33,7 +33,8 @@ type Log struct {
 	seen    bool       // a boot's record
 	foreign run        // records of another layout in a row
 	lines   lines
-	fields  *glance.Fields
+	fields  *glance.Fields    // nil: the layout is that of another system
+	ids     map[string]string // the lines of logins on FreeBSD, whose logouts have none
 	record  utmpx.Record
 }
 
@@ -46,7 +47,10 @@ type run struct {
 
 // NewLog checks a log. found gets each finding.
 func NewLog(o Options, found func(Finding)) *Log {
-	l := &Log{o: o, found: found, fields: glance.Of(o.Layout)}
+	l := &Log{o: o, found: found, ids: map[string]string{}}
+	if !o.Layout.IsForeign() {
+		l.fields = glance.Of(o.Layout)
+	}
 	l.lines = lines{found: found, layout: o.Layout, all: map[string]*line{}, first: true}
 	return l
 }
@@ -56,7 +60,7 @@ func NewLog(o Options, found func(Finding)) *Log {
 func (l *Log) Record(layout *utmpx.Layout, b []byte, off int64) {
 	l.records++
 	typ, at, first := layout.Peek(b)
-	ordinary := layout == l.o.Layout && l.foreign.n == 0 && first != 0 && first != '~' && at.Sec > 0 && at.Sec+2 >= l.last.Sec
+	ordinary := l.fields != nil && layout == l.o.Layout && l.foreign.n == 0 && first != 0 && first != '~' && at.Sec > 0 && at.Sec+2 >= l.last.Sec
 	switch {
 	case ordinary && l.o.Failed:
 		l.last = at
@@ -94,6 +98,7 @@ func (l *Log) odd(r *utmpx.Record, off int64) {
 		l.blanked(r, off)
 		l.lines.logout(r.Line, r.PID, r.Time, off) // whatever it was, what follows is not its logout
 	case r.Type == utmpx.UserProcess:
+		l.identify(r)
 		l.lines.login(r.Line, r.PID, r.Time, off)
 	case r.Type == utmpx.DeadProcess:
 		l.logout(r, off)
@@ -102,7 +107,17 @@ func (l *Log) odd(r *utmpx.Record, off int64) {
 	}
 }
 
+// identify keeps the line of a login whose logout will have its identifier alone.
+func (l *Log) identify(r *utmpx.Record) {
+	if r.Layout() == utmpx.FreeBSD197 && len(l.ids) < mostLines {
+		l.ids[strings.Clone(r.ID)] = strings.Clone(r.Line)
+	}
+}
+
 func (l *Log) logout(r *utmpx.Record, off int64) {
+	if r.Layout() == utmpx.FreeBSD197 && r.Line == "" {
+		r.Line = l.ids[r.ID]
+	}
 	if l.lines.logout(r.Line, r.PID, r.Time, off) {
 		l.lines.alone(r, off)
 	}

@@ -228,7 +228,7 @@ func (c *checking) access(t target, link fs.FileInfo, found func(check.Finding))
 
 // log checks a log.
 func (c *checking) log(t target, to string, found func(check.Finding)) error {
-	log := logs.New(to, logs.Options{Ahead: true})
+	log := logs.New(to, logs.Options{Ahead: true, Other: otherForm})
 	f, err := log.Open(c.in.ctx, to)
 	if errors.Is(err, recfile.ErrLayout) {
 		found(noRecords(t, "move it away"))
@@ -244,9 +244,13 @@ func (c *checking) log(t target, to string, found func(check.Finding)) error {
 	bytes := f.Bytes()
 	defer bytes.Close()
 	s.bytes = bytes
-	if f.Compressed() {
+	switch {
+	case f.Compressed():
 		s.size, s.p.w = -1, nil
-	} else {
+	case f.Other():
+		s.size = -1 // it tells damage at its end itself
+		o.Modified = f.Modified()
+	default:
 		o.Modified = f.Modified()
 	}
 	if f.Size() > 0 && sameFile(to, c.own[1]) {
@@ -362,6 +366,9 @@ func (s *scanned) rest(f *logs.File, l *check.Log) error {
 
 // table checks a utmpx file.
 func (c *checking) table(t target, to string, found func(check.Finding)) error {
+	if other, err := c.otherTable(t, to, found); other || err != nil {
+		return err
+	}
 	snap, err := recfile.NewFile(to, recfile.Options{}).Snapshot(nil)
 	switch {
 	case errors.Is(err, recfile.ErrLayout), errors.Is(err, recfile.ErrTorn):

@@ -28,7 +28,7 @@ reads this machine's wtmp file and its rotated files; - is standard input.
 Damage is named and left out, unless -layout says how to read each byte.`,
 		options: []option{
 			{name: "text", help: "print what utmpdump(1) prints, which loses some fields"},
-			{name: "to", arg: "LAYOUT", help: "write records in the layout of another system, not text", among: layoutNames()},
+			{name: "to", arg: "LAYOUT", help: "write records in the layout of another system, not text", among: outputNames()},
 			{name: "layout", arg: "LAYOUT", help: "FILE has this layout, whatever it shows", among: layoutNames()},
 			{name: "follow", short: "f", help: "go on with what comes, across rotations"},
 			configOption,
@@ -49,6 +49,7 @@ type dumping struct {
 	follow bool
 	out    *outlet
 	form   func(b []byte, r utmpx.Record) ([]byte, error) // of one record
+	head   []byte                                         // of the output
 	b      []byte
 
 	damage damages
@@ -65,8 +66,8 @@ func dump(in call) error {
 	}
 	d.out = in.outlet(fastWrite)
 	defer d.out.close()
-	var err error
-	if len(in.args) == 0 {
+	err := d.out.add(d.head)
+	if err == nil && len(in.args) == 0 {
 		err = d.own()
 	}
 	for _, name := range in.args {
@@ -104,11 +105,11 @@ func (d *dumping) options() error {
 		d.force = l
 	}
 	if name := d.in.value("to"); name != "" {
-		l, err := layoutOf(name)
+		to, err := outputOf(name)
 		if err != nil {
 			return usage("-to: %w", err)
 		}
-		d.form = l.AppendEncode
+		d.form, d.head = to.record, to.header
 	}
 	if d.in.set["text"] {
 		d.form = textLine
@@ -127,7 +128,7 @@ func (d *dumping) options() error {
 
 // layoutOf returns the layout of that name; "native" is this machine's.
 func layoutNames() (names []string) {
-	for _, l := range utmpx.Layouts() {
+	for _, l := range append(utmpx.Layouts(), utmpx.Foreign()...) {
 		names = append(names, l.Name())
 	}
 	return append(names, "native")
@@ -220,9 +221,12 @@ func (d *dumping) named(name string) error {
 		d.trouble(err)
 		return nil
 	}
-	log := d.log(path)
+	log := logs.New(path, logs.Options{Ahead: true, Force: d.force, Other: otherForm})
+	if d.follow {
+		log = d.log(path)
+	}
 	f, err := log.Open(d.in.ctx, path)
-	if err == nil && isState(name) && d.force == nil {
+	if err == nil && isState(name) && d.force == nil && !f.Other() {
 		// A utmpx file is no log: it has slots, and blank ones are no damage.
 		layout := f.Layout()
 		f.Close()
@@ -272,7 +276,7 @@ func (d *dumping) file(f *logs.File, name string) (last logs.Entry, err error) {
 			last, end = e, e.Offset+int64(len(e.Raw()))
 		}
 	}
-	if rest := f.Size() - end; rest > 0 && !f.Compressed() && !d.follow {
+	if rest := f.Size() - end; rest > 0 && !f.Compressed() && !f.Other() && !d.follow {
 		d.trouble(&logs.DamageError{Name: name, From: end, To: f.Size(), Records: 1})
 	}
 	return last, nil

@@ -5,6 +5,7 @@ package ctl
 import (
 	"bytes"
 	"context"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"testing"
@@ -49,6 +50,31 @@ func TestDumpGolden(t *testing.T) {
 			t.Fatal(err)
 		}
 		undumped(t, l, filepath.Join(t.TempDir(), "wtmp"), b)
+	}
+}
+
+// TestDumpForeign: any bytes of the layouts of other systems do, too.
+func TestDumpForeign(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(1, 2))
+	for _, l := range utmpx.Foreign() {
+		b := make([]byte, 20*l.Size())
+		for i := l.Size(); i < len(b); i++ {
+			if i < 5*l.Size() || rnd.IntN(6) == 0 {
+				b[i] = byte(rnd.UintN(256))
+			}
+		}
+		name := filepath.Join(t.TempDir(), "wtmp")
+		if err := os.WriteFile(name, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		lines := ran(t, "dump", "-layout", l.Name(), name)
+		if err := os.WriteFile(name+".lines", lines, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		got := ran(t, "undump", "-to", l.Name(), name+".lines")
+		if !bytes.HasSuffix(got, b) || len(got) > len(b)+l.Size() {
+			t.Errorf("%s: %q comes back as %q", l, b, got)
+		}
 	}
 }
 

@@ -233,7 +233,7 @@ func (v *eventing) file(name string) error {
 		v.trouble(err)
 		return nil
 	}
-	f, err := logs.New(to, logs.Options{Ahead: true}).Open(v.in.ctx, to)
+	f, err := logs.New(to, logs.Options{Ahead: true, Other: otherForm}).Open(v.in.ctx, to)
 	if err != nil {
 		v.trouble(err)
 		return nil

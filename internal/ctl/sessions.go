@@ -159,7 +159,7 @@ func (l *sessionLog) named(names []string) iter.Seq2[logs.Rows, error] {
 			to, err := typed(name)
 			var f *logs.File
 			if err == nil {
-				f, err = logs.New(to, logs.Options{Ahead: true}).Open(l.in.ctx, to)
+				f, err = logs.New(to, logs.Options{Ahead: true, Other: otherForm}).Open(l.in.ctx, to)
 			}
 			if err != nil {
 				if !yield(logs.Rows{}, err) {

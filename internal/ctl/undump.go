@@ -22,7 +22,7 @@ func undumpCommand() command {
 		about: `It reads lines of JSON, or of utmpdump(1), from FILE or standard input, and
 writes records. A field of JSON that was edited changes that field alone.`,
 		options: []option{
-			{name: "to", arg: "LAYOUT", help: "write records of this layout, not of this machine's", among: layoutNames()},
+			{name: "to", arg: "LAYOUT", help: "write records of this layout, not of this machine's", among: outputNames()},
 		},
 		args: argument{name: "[FILE]", help: "file", most: 1},
 		examples: []string{
@@ -37,13 +37,12 @@ writes records. A field of JSON that was edited changes that field alone.`,
 const lineMost = 1 << 20
 
 func undump(in call) error {
-	layout := utmpx.Native()
+	to := output{record: utmpx.Native().AppendEncode}
 	if name := in.value("to"); name != "" {
-		l, err := layoutOf(name)
-		if err != nil {
+		var err error
+		if to, err = outputOf(name); err != nil {
 			return &usageError{fmt.Errorf("undump: -to: %w", err), undumpCommand().usage()}
 		}
-		layout = l
 	}
 	if onTerminal(in.stdout) {
 		return errors.New("undump: it writes no text: redirect it to a file")
@@ -59,7 +58,7 @@ func undump(in call) error {
 	}
 	out := in.outlet(fastWrite)
 	defer out.close()
-	err := undumpLines(from, layout, out)
+	err := undumpLines(from, to, out)
 	if flushErr := out.flush(); err == nil {
 		err, name = flushErr, "standard output"
 	}
@@ -70,7 +69,10 @@ func undump(in call) error {
 }
 
 // undumpLines writes the records of lines. It ends with the first error.
-func undumpLines(from io.Reader, layout *utmpx.Layout, out *outlet) error {
+func undumpLines(from io.Reader, to output, out *outlet) error {
+	if err := out.add(to.header); err != nil {
+		return err
+	}
 	lines := bufio.NewScanner(from)
 	lines.Buffer(nil, lineMost)
 	n := 0
@@ -83,7 +85,7 @@ func undumpLines(from io.Reader, layout *utmpx.Layout, out *outlet) error {
 		}
 		r, err := undumpLine(line)
 		if err == nil {
-			b, err = layout.AppendEncode(b[:0], r)
+			b, err = to.record(b[:0], r)
 		}
 		if err != nil {
 			return fmt.Errorf("line %d: %w", n, err)

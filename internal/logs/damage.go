@@ -40,6 +40,9 @@ func IsDamage(err error) bool {
 
 func (f *File) damage(p grid.Part) error {
 	size := int64(f.layout.Size())
+	if f.form != nil {
+		size = f.form.Least()
+	}
 	return &DamageError{Name: f.name, From: p.Off, To: p.End, Records: (p.End - p.Off + size - 1) / size}
 }
 
@@ -80,6 +83,9 @@ func (f *File) allOf(from, to int64) iter.Seq2[grid.Part, error] {
 
 // forwardIn yields the records of a content from an offset on.
 func (f *File) forwardIn(c content, size, from int64) iter.Seq2[block, error] {
+	if f.form != nil {
+		return f.others(f.form.Forward(Content{c.at, size}, from))
+	}
 	return func(yield func(block, error) bool) {
 		for p, err := range f.forwardParts(c, size, from) {
 			if err == nil && p.Layout == nil {
@@ -107,6 +113,9 @@ func (f *File) forwardIn(c content, size, from int64) iter.Seq2[block, error] {
 
 // backwardIn yields the records of a content before an offset, the last ones first.
 func (f *File) backwardIn(c content, size, from int64) iter.Seq2[block, error] {
+	if f.form != nil {
+		return f.others(f.form.Backward(Content{c.at, size}))
+	}
 	return func(yield func(block, error) bool) {
 		for p, err := range f.backwardParts(c, size, from) {
 			if err == nil && p.Layout == nil {

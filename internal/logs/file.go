@@ -24,6 +24,7 @@ type File struct {
 	name   string
 	info   sysfile.Info
 	layout *utmpx.Layout
+	form   Form   // nil: a record in each slot
 	size   int64  // of the file as it is, compressed or not
 	end    int64  // see End
 	first  digest // of the first record; zero: there is none
@@ -85,6 +86,10 @@ func (f *File) detect() error {
 	if err := f.detectPlain(); err != nil {
 		return sysfile.Wrap("read", f.name, err)
 	}
+	if f.form != nil {
+		f.end = f.size
+		return nil
+	}
 	if f.end = whole(f.size, f.layout); f.end > 0 {
 		f.first = digestOf((*f.block)[:f.layout.Size()])
 	}
@@ -102,8 +107,34 @@ func (f *File) detectPlain() (err error) {
 		}
 		return err
 	}
+	if f.log.other != nil {
+		n, err := f.h.ReadAt((*f.block)[:recfile.HeadSize], 0)
+		if err != nil && err != io.EOF || f.isOther((*f.block)[:n]) {
+			return ended(err)
+		}
+	}
 	if f.layout, err = f.log.layout.Of(f.h, f.info, *f.block); errors.Is(err, recfile.ErrLayout) {
 		f.layout, err = f.layoutWithin(err)
+	}
+	return err
+}
+
+// isOther finds out whether a file that begins so is of another form.
+func (f *File) isOther(head []byte) bool {
+	f.form = nil
+	if f.log.other != nil {
+		f.form = f.log.other(head)
+	}
+	if f.form != nil {
+		f.layout = f.form.Layout()
+	}
+	return f.form != nil
+}
+
+// ended returns err, but for the end of a file.
+func ended(err error) error {
+	if err == io.EOF {
+		return nil
 	}
 	return err
 }
@@ -140,7 +171,9 @@ func (f *File) detectCompressed() error {
 		err = nil // what comes after the first records shows when they are read
 	}
 	head := (*f.block)[:n]
-	if f.layout = f.log.force; f.layout == nil && err == nil {
+	if f.layout = f.log.force; f.layout == nil && err == nil && f.isOther(head) {
+		return nil
+	} else if f.layout == nil && err == nil {
 		if f.layout, err = f.log.layout.OfHead(head); errors.Is(err, recfile.ErrLayout) {
 			if e := grid.Survey(head); e.Layout != nil {
 				f.layout, err = e.Layout, nil
@@ -184,6 +217,10 @@ func (f *File) Generation() snapshot.Generation { return f.info.Generation }
 
 // Layout returns the layout of the file's records.
 func (f *File) Layout() *utmpx.Layout { return f.layout }
+
+// Other reports whether the file is of another form: see Other of [Options]. Its records may
+// take less room than their bytes, and damage at its end is told like any other.
+func (f *File) Other() bool { return f.form != nil }
 
 // Modified returns when the file was changed last before it was opened.
 func (f *File) Modified() time.Time { return f.info.Modified }

@@ -28,6 +28,9 @@ type Options struct {
 	// Force is the layout of every file, whatever it shows: what is at a multiple of the
 	// record's size is a record, whatever it holds, and nothing is damage.
 	Force *utmpx.Layout
+	// Other, if it is set, tells by the beginning of a file whether it has records of another
+	// form than one in each slot of a layout here: nil if not.
+	Other func(head []byte) Form
 	// Reuse makes all records of an iteration share one block of memory, which is
 	// overwritten once the loop goes on: for readers that keep nothing of a record.
 	Reuse bool
@@ -46,6 +49,7 @@ type Log struct {
 	sys     sysfile.System
 	layout  *recfile.Detector
 	force   *utmpx.Layout // nil: each file shows its own
+	other   func(head []byte) Form
 	reuse   bool
 	ahead   bool
 	waiting func()
@@ -53,7 +57,7 @@ type Log struct {
 
 // New names a log. It does no I/O.
 func New(name string, o Options) *Log {
-	l := &Log{name: name, sys: o.System, layout: o.Detector, force: o.Force, reuse: o.Reuse, ahead: o.Ahead, waiting: o.Waiting}
+	l := &Log{name: name, sys: o.System, layout: o.Detector, force: o.Force, other: o.Other, reuse: o.Reuse, ahead: o.Ahead, waiting: o.Waiting}
 	if l.waiting == nil {
 		l.waiting = func() {}
 	}

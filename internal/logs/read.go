@@ -18,6 +18,7 @@ import (
 type Entry struct {
 	utmpx.Record
 	Where
+	Bytes      string              // of the record
 	Generation snapshot.Generation // of the file
 }
 
@@ -148,9 +149,6 @@ func untilTruncated(blocks iter.Seq2[block, error]) iter.Seq2[block, error] {
 	}
 }
 
-// text returns bytes as a string that is good until they change.
-func text(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
-
 // block is some whole records in a row.
 type block struct {
 	data   []byte
@@ -161,10 +159,17 @@ type block struct {
 // entry decodes the record at byte i of a block. Nothing writes to the block as
 // long as its records are in use.
 func (f *File) entry(b block, i int) (e Entry) {
-	b.layout.DecodeTo(&e.Record, text(b.data[i:i+b.layout.Size()]))
+	f.decode(&e, b, i)
+	return e
+}
+
+// decode is entry into memory that the caller has.
+func (f *File) decode(e *Entry, b block, i int) {
+	p := b.data[i : i+b.layout.Size()]
+	e.Bytes = unsafe.String(unsafe.SliceData(p), len(p))
+	b.layout.DecodeTo(&e.Record, e.Bytes)
 	e.Where = Where{Offset: b.off + int64(i), first: f.first}
 	e.Generation = f.info.Generation
-	return e
 }
 
 // memory returns where the next block of n bytes goes.
@@ -185,6 +190,9 @@ func (f *File) blocks(from int64) iter.Seq2[block, error] {
 		return f.decompressed(max(0, from))
 	}
 	from = max(0, from)
+	if f.form != nil {
+		return f.forwardIn(&plain{f: f, memory: f.memory}, f.size, from)
+	}
 	return f.ahead(f.size-from, func(c content) iter.Seq2[block, error] { return f.forwardIn(c, f.size, from) })
 }
 
@@ -195,6 +203,9 @@ func (f *File) blocksBackward(from int64) iter.Seq2[block, error] {
 	}
 	if from < 0 || from == f.end {
 		from = f.size
+	}
+	if f.form != nil {
+		return f.backwardIn(&plain{f: f, memory: f.memory}, f.size, from)
 	}
 	return f.ahead(from, func(c content) iter.Seq2[block, error] { return f.backwardIn(c, f.size, from) })
 }
@@ -220,11 +231,14 @@ func (f *File) load(from int64, b []byte) ([]byte, error) {
 // some block of it is not clean, the rest is read with its end known.
 func (f *File) decompressed(from int64) iter.Seq2[block, error] {
 	return func(yield func(block, error) bool) {
-		off, done := f.streamed(from, yield)
+		off, done := from, false
+		if f.form == nil {
+			off, done = f.streamed(from, yield)
+		}
 		if done {
 			return
 		}
-		u := &unpacked{f: f, keep: 4 * int(f.blockSize())}
+		u := &unpacked{f: f, keep: max(formWindow, 4*int(f.blockSize()))}
 		size := u.size()
 		failed := u.failed()
 		defer u.close()
@@ -290,7 +304,7 @@ const tailBlocks = 32
 // its end, the last block first. An error at the end of a damaged file comes last.
 func (f *File) tails(from int64) iter.Seq2[block, error] {
 	return func(yield func(block, error) bool) {
-		u := &unpacked{f: f, keep: tailBlocks * int(f.blockSize())}
+		u := &unpacked{f: f, keep: max(formWindow, tailBlocks*int(f.blockSize()))}
 		defer u.close()
 		size := u.size()
 		failed := u.failed()

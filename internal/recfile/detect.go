@@ -28,9 +28,9 @@ type Detector struct {
 }
 
 // NewDetector returns a Detector. A file that is empty, or that fits no layout
-// for sure, has the layout expected; nil is [utmpx.Native].
+// for sure, has the layout expected; nil is [utmpx.Native], and so is a foreign one.
 func NewDetector(expected *utmpx.Layout) *Detector {
-	if expected == nil {
+	if expected == nil || expected.IsForeign() {
 		return &Detector{expected: utmpx.Native(), guessed: true}
 	}
 	return &Detector{expected: expected}

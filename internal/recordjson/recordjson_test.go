@@ -85,7 +85,7 @@ func TestParseErrors(t *testing.T) {
 		{"addr", `{"type":7,"addr":"\u001b"}`, `field addr: "\x1b" is not an address`},
 		{"raw", `{"type":7,"layout":"glibc-384-le","raw":"AAAA"}`, "field raw: 3 bytes; a record of glibc-384-le has 384"},
 		{"raw alone", `{"type":7,"raw":"AAAA"}`, "field layout: missing, with raw"},
-		{"layout", `{"type":7,"layout":"vax","raw":"AAAA"}`, `field layout: no layout "vax": there are glibc-384-le, glibc-384-be, glibc-400-le, glibc-400-be, musl-400-le, musl-400-be, illumos-372-le, illumos-372-be`},
+		{"layout", `{"type":7,"layout":"vax","raw":"AAAA"}`, `field layout: no layout "vax": there are glibc-384-le, glibc-384-be, glibc-400-le, glibc-400-be, musl-400-le, musl-400-be, illumos-372-le, illumos-372-be, freebsd-197, netbsd-520-le, netbsd-520-be, netbsd-516-le, netbsd-516-be, netbsd-40-le, netbsd-40-be, netbsd-36-le, netbsd-36-be, openbsd-304-le, openbsd-304-be, macos-628-le, macos-628-be`},
 		{"text and raw", `{"type":7,"user":"bob","user_raw":"/w=="}`, "field user: it is not what user_raw says; leave one of the two out"},
 		{"unknown field", `{"type":7,"usr":"bob"}`, `field "usr": there is no such field`},
 	} {

@@ -56,6 +56,17 @@ type process struct {
 	id  string
 }
 
+// processOf returns the process of a record. On FreeBSD the identifier alone ends a session:
+// another process than that of the login may log out.
+//
+// Source: utx_active_remove in FreeBSD's pututxline.c.
+func processOf(r *utmpx.Record) process {
+	if r.Layout() == utmpx.FreeBSD197 {
+		return process{id: r.ID}
+	}
+	return process{r.PID, r.ID}
+}
+
 // NewBackward returns a Backward at the end of a log. alive tells whether a login that has
 // no end is in the utmpx file now. It is nil for the log of another machine.
 func NewBackward(alive func(*utmpx.Record) bool) *Backward {
@@ -90,7 +101,7 @@ func (b *Backward) Add(r *utmpx.Record) (s Session, ok bool) {
 func (b *Backward) AddRaw(l *utmpx.Layout, p []byte) *Session {
 	typ, at, first := l.Peek(p)
 	ordinary := first != 0 && first != '~' && (typ == utmpx.UserProcess || typ == utmpx.DeadProcess)
-	if !ordinary || b.set != nil {
+	if !ordinary || b.set != nil || l.IsForeign() {
 		l.DecodeTo(&b.now.Login, glance.Text(p))
 		if b.add() {
 			return &b.now
@@ -136,7 +147,7 @@ func (b *Backward) add() (ok bool) {
 	switch what {
 	case login:
 		next := b.on(r.Line)
-		e, between, ok := b.endOf(next, r.Time, process{r.PID, r.ID}, r.User)
+		e, between, ok := b.endOf(next, r.Time, processOf(r), r.User)
 		if ok {
 			b.finish(e, between)
 		}
@@ -186,7 +197,9 @@ func (b *Backward) lineless(r *utmpx.Record) {
 	}
 	e := logoutOf(r)
 	b.keep(&e)
-	b.dead[process{r.PID, strings.Clone(r.ID)}] = &e
+	who := processOf(r)
+	who.id = strings.Clone(who.id)
+	b.dead[who] = &e
 }
 
 // onRaw is on for the line of a record that is not decoded.

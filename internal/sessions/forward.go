@@ -57,7 +57,7 @@ func (f *Forward) Add(r *utmpx.Record) []Session {
 		f.close(f.open[r.Line], nextOf(r, ""))
 	case lineless:
 		var all []*begun
-		for o := f.by[process{r.PID, r.ID}]; o != nil; o = o.next {
+		for o := f.by[processOf(r)]; o != nil; o = o.next {
 			all = append(all, o)
 		}
 		for _, o := range sorted(slices.Values(all)) {
@@ -134,7 +134,7 @@ func (f *Forward) login(r *utmpx.Record) {
 // begin notes an open session.
 func (f *Forward) begin(o *begun) {
 	f.open[o.login.Line] = o
-	p := process{o.login.PID, o.login.ID}
+	p := processOf(&o.login)
 	if o.next = f.by[p]; o.next != nil {
 		o.next.prev = o
 	}
@@ -164,7 +164,7 @@ func (f *Forward) close(o *begun, e end) {
 
 func (f *Forward) remove(o *begun) {
 	delete(f.open, o.login.Line)
-	p := process{o.login.PID, o.login.ID}
+	p := processOf(&o.login)
 	switch {
 	case o.prev != nil:
 		o.prev.next = o.next

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package ctl
+
+import (
+	"errors"
+
+	"utmpd.dev/utmpd/internal/check"
+	"utmpd.dev/utmpd/internal/foreign"
+	"utmpd.dev/utmpd/internal/logs"
+	"utmpd.dev/utmpd/utmpx"
+)
+
+// otherForm returns the form of a file of a system that utmpd does not run on; nil of others.
+func otherForm(head []byte) logs.Form {
+	if f := foreign.Detect(head); f != nil {
+		return f
+	}
+	return nil
+}
+
+// output is how records are written.
+type output struct {
+	header []byte // of the file
+	record func(b []byte, r utmpx.Record) ([]byte, error)
+}
+
+// freebsdLog is the name of the form of FreeBSD's utx.log, whose records have layouts of
+// their own.
+const freebsdLog = "freebsd-log"
+
+func outputNames() []string { return append(layoutNames(), freebsdLog) }
+
+// outputOf returns how a file of that layout is written.
+func outputOf(name string) (output, error) {
+	if name == freebsdLog {
+		return output{record: foreign.Log.Append}, nil
+	}
+	l, err := layoutOf(name)
+	if err != nil {
+		return output{}, err
+	}
+	o := output{record: l.AppendEncode}
+	if f := foreign.FormOf(l); f != nil {
+		o.header = f.Header()
+	}
+	return o, nil
+}
+
+// otherTable checks a utmpx file of a system that utmpd does not run on, and reports whether
+// it is one.
+func (c *checking) otherTable(t target, to string, found func(check.Finding)) (other bool, err error) {
+	if t.live {
+		return false, nil
+	}
+	f, err := logs.New(to, logs.Options{Other: otherForm}).Open(c.in.ctx, to)
+	if err != nil {
+		return false, nil // reading it as one of this system tells why
+	}
+	defer f.Close()
+	if !f.Other() {
+		return false, nil
+	}
+	var records []utmpx.Record
+	for e, err := range f.Forward(0) {
+		if damage := asDamage(err); damage != nil {
+			found(check.Finding{Kind: check.Damage, Severity: check.Error, From: damage.From, To: damage.To,
+				Text: "no record", Advice: "the system writes the file again when it is booted"})
+			continue
+		}
+		if err != nil {
+			return true, err
+		}
+		records = append(records, e.Record.Detach())
+	}
+	check.Table(records, nil, found)
+	return true, nil
+}
+
+func asDamage(err error) *logs.DamageError {
+	var damage *logs.DamageError
+	if errors.As(err, &damage) {
+		return damage
+	}
+	return nil
+}

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package foreign
+
+import (
+	"strings"
+
+	"utmpd.dev/utmpd/utmpx"
+)
+
+// Limits of what a record holds.
+const (
+	earliest = 631152000 // 1990
+	latest   = 1<<32 - 1
+	maxPID   = 1 << 22
+)
+
+// odd reports whether the record at the beginning of b, where one is due, is one: of a type
+// that the system has, at a time that can be.
+func (f *Form) odd(b []byte) bool {
+	b = f.whole(b)
+	if len(b) == 0 {
+		return false
+	}
+	if blank(b) {
+		return f.slots && !f.trimmed
+	}
+	r := f.decode(b)
+	return f.known(r.Type) && r.Time.Sec >= earliest && r.Time.Sec <= latest && r.Time.Usec >= 0 && r.Time.Usec < 1e6 &&
+		texts(r) && (hasType(f.layout) || f.layout.Canonical(b))
+}
+
+// strict reports whether the record at the beginning of b can be nothing else.
+func (f *Form) strict(b []byte) bool {
+	b = f.whole(b)
+	return len(b) > 0 && f.strictWhole(b)
+}
+
+func (f *Form) strictWhole(b []byte) bool {
+	if !f.timed(b) {
+		return false // most are none: they are not decoded
+	}
+	r := f.decode(b)
+	return f.known(r.Type) && r.Type != utmpx.Empty && r.Time.Sec >= earliest && r.Time.Sec <= latest &&
+		r.Time.Usec >= 0 && r.Time.Usec < 1e6 && r.PID >= 0 && r.PID <= maxPID && texts(r) && f.made(r) && f.layout.Canonical(b)
+}
+
+// timed reports whether the highest bytes of the time are those of a time since 1990.
+func (f *Form) timed(b []byte) bool {
+	at := f.time
+	for _, i := range at[:len(at)-4] {
+		if b[i] != 0 {
+			return false
+		}
+	}
+	return f.layout == utmpx.FreeBSD197 || b[at[len(at)-4]] >= earliest>>24
+}
+
+// known reports whether the system has a type.
+func (f *Form) known(t utmpx.Type) bool { return t >= utmpx.Empty && t <= utmpx.DownTime }
+
+// hasType reports whether the layout has a field for the type.
+func hasType(l *utmpx.Layout) bool { return l.Size() > 400 || l == utmpx.FreeBSD197 }
+
+// made reports whether a record has what those who write it put there.
+func (f *Form) made(r utmpx.Record) bool {
+	switch {
+	case !hasType(f.layout):
+		return r.Line != "" && (r.User != "" || r.Host == "")
+	case f.layout == utmpx.FreeBSD197:
+		return freebsd(r)
+	}
+	switch r.Type {
+	case utmpx.UserProcess:
+		return r.Line != "" && r.User != "" && r.PID > 0
+	case utmpx.DeadProcess, utmpx.InitProcess, utmpx.LoginProcess:
+		return r.PID > 0 && (r.Line != "" || r.ID != "")
+	}
+	return true
+}
+
+// freebsd reports whether a record has the fields that pututxline(3) of FreeBSD writes for
+// its type, and no others.
+//
+// Source: utxdb.c of FreeBSD 14.
+func freebsd(r utmpx.Record) bool {
+	switch r.Type {
+	case utmpx.UserProcess:
+		return r.Line != "" && r.User != "" && r.PID > 0
+	case utmpx.DeadProcess, utmpx.InitProcess:
+		return r.PID > 0
+	case utmpx.LoginProcess:
+		return r.Host == ""
+	}
+	return r.PID == 0 && r.Line == "" && r.User == "" && r.Host == "" && r.ID == ""
+}
+
+// texts reports whether the strings are text in any encoding. NetBSD writes "system boot" as a
+// line; no terminal has a space.
+func texts(r utmpx.Record) bool {
+	for _, s := range [...]string{r.Line, r.User, r.Host} {
+		for i := range len(s) {
+			if s[i] < 0x20 || s[i] == 0x7f {
+				return false
+			}
+		}
+	}
+	return r.Type == utmpx.BootTime || r.Type == utmpx.DownTime || !strings.Contains(r.Line, " ")
+}
+
+func blank(b []byte) bool {
+	for _, c := range b {
+		if c != 0 {
+			return false
+		}
+	}
+	return true
+}
