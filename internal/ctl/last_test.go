@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"utmpd.dev/utmpd/internal/sessions"
 )
 
 // TestManyUsers: of more users than are counted, the rest is counted together.
@@ -34,5 +36,19 @@ func TestManyUsers(t *testing.T) {
 		if got := b.String(); !strings.HasSuffix(got, want) {
 			t.Errorf("it ends in %q, want %q", got[len(got)-100:], want)
 		}
+	}
+}
+
+// TestManyPresent: of more sessions than are sorted, who -at says how many it leaves out.
+func TestManyPresent(t *testing.T) {
+	moment := at("2026-07-01 08:00")
+	a := &attendanceAt{at: moment, of: wanted{all: true}, in: call{}}
+	s := sessions.Session{From: moment, End: sessions.StillOn}
+	for i := range mostPresent + 2 {
+		s.Login.Line = fmt.Sprint("pts/", i)
+		a.take(s)
+	}
+	if len(a.all) != mostPresent || a.left != 2 || a.certain != mostPresent+2 || a.all[77].Login.Line != "pts/77" {
+		t.Errorf("%d sessions, %d left out, %d certain, %q", len(a.all), a.left, a.certain, a.all[77].Login.Line)
 	}
 }

@@ -52,7 +52,7 @@ const (
 // bunch is some sessions, with memory of their own.
 type bunch struct {
 	all  []sessions.Session
-	text []byte
+	text texts
 }
 
 // pairing finds sessions in a goroutine.
@@ -96,21 +96,28 @@ func (p *pairing) take() bool {
 	}
 }
 
-// add adds a copy of a session, without the bytes of its login: they take longer to hand to
-// another processor than all else.
 func (b *bunch) add(s *sessions.Session) {
 	b.all = append(b.all, *s)
 	r := &b.all[len(b.all)-1].Login
-	*r = utmpx.Record{
+	*r = b.text.login(r)
+}
+
+// texts is memory for the texts of logins.
+type texts []byte
+
+// login returns a login with its texts here, and without the bytes that it came from: they
+// take more room, and longer to hand to another processor, than all else.
+func (t *texts) login(r *utmpx.Record) utmpx.Record {
+	return utmpx.Record{
 		Type: r.Type, PID: r.PID, Session: r.Session, Time: r.Time, Exit: r.Exit, Addr: r.Addr,
-		Line: b.keep(r.Line), ID: b.keep(r.ID), User: b.keep(r.User), Host: b.keep(r.Host),
+		Line: t.keep(r.Line), ID: t.keep(r.ID), User: t.keep(r.User), Host: t.keep(r.Host),
 	}
 }
 
-func (b *bunch) keep(s string) string {
-	n := len(b.text)
-	b.text = append(b.text, s...)
-	return glance.Text(b.text[n:])
+func (t *texts) keep(s string) string {
+	n := len(*t)
+	*t = append(*t, s...)
+	return glance.Text((*t)[n:])
 }
 
 // end ends the goroutine.

@@ -22,12 +22,14 @@ type pastPresence struct {
 
 // attendanceAt is who was on at a moment, from the log and its rotated files.
 type attendanceAt struct {
-	in     call
-	of     wanted
-	at     time.Time
-	all    []pastPresence
-	before bool      // the log begins after the moment
-	oldest time.Time // the log's beginning; zero if it is empty
+	in                     call
+	of                     wanted
+	at                     time.Time
+	all                    []pastPresence
+	text                   texts     // of all
+	certain, perhaps, left int       // how many were on, may have been, and are not in all
+	before                 bool      // the log begins after the moment
+	oldest                 time.Time // the log's beginning; zero if it is empty
 }
 
 // whoAt prints who was on at the moment of -at, as -json and -count say.
@@ -49,7 +51,7 @@ func whoAt(in call) error {
 	switch {
 	case in.set["count"] && a.before: // no number is better than a wrong one
 	case in.set["count"]:
-		_, err = fmt.Fprintln(in.stdout, a.sure())
+		_, err = fmt.Fprintln(in.stdout, a.certain)
 	case in.set["json"]:
 		err = a.writeJSON(in.stdout)
 	default:
@@ -58,8 +60,11 @@ func whoAt(in call) error {
 	if a.before {
 		err = errors.Join(err, fmt.Errorf("who: who was on at %s is not known: %s", short(at), a.begins()))
 	}
-	if n := len(a.all) - a.sure(); n > 0 && in.set["count"] {
-		tell(in.stderr, fmt.Sprintf("who: %s more may have been on", count(n, "session", "sessions")))
+	if a.perhaps > 0 && in.set["count"] {
+		tell(in.stderr, fmt.Sprintf("who: %s more may have been on", count(a.perhaps, "session", "sessions")))
+	}
+	if a.left > 0 {
+		err = errors.Join(err, fmt.Errorf("who: %s left out, of more than %d: name users or lines", count(a.left, "session is", "sessions are"), mostPresent))
 	}
 	if readErr := log.err(); readErr != nil {
 		err = errors.Join(err, fmt.Errorf("who: %w", readErr))
@@ -100,19 +105,24 @@ func (a *attendanceAt) take(s sessions.Session) {
 	if p == sessions.Off || !a.of.has(&s) {
 		return
 	}
-	s.Login = s.Login.Detach()
-	a.all = append(a.all, pastPresence{s, p == sessions.On})
+	if p == sessions.On {
+		a.certain++
+	} else {
+		a.perhaps++
+	}
+	switch {
+	case a.in.set["count"]:
+	case len(a.all) == mostPresent:
+		a.left++
+	default:
+		s.Login = a.text.login(&s.Login)
+		a.all = append(a.all, pastPresence{s, p == sessions.On})
+	}
 }
 
-// sure returns how many sessions were on for certain.
-func (a *attendanceAt) sure() (n int) {
-	for _, p := range a.all {
-		if p.sure {
-			n++
-		}
-	}
-	return n
-}
+// mostPresent is how many sessions are kept to be sorted: far more than any system has at a
+// time. A log that somebody made may have a million.
+const mostPresent = 1 << 15
 
 func (a *attendanceAt) writeTable(w io.Writer) error {
 	s := a.in.screen()
@@ -129,12 +139,12 @@ func (a *attendanceAt) writeTable(w io.Writer) error {
 	if err := t.flush(); err != nil {
 		return err
 	}
-	text := fmt.Sprintf("%s: %d on", short(a.at), a.sure())
+	text := fmt.Sprintf("%s: %d on", short(a.at), a.certain)
 	if a.before {
 		text += " for certain"
 	}
-	if n := len(a.all) - a.sure(); n > 0 {
-		text += fmt.Sprintf(", %d more may have been", n)
+	if a.perhaps > 0 {
+		text += fmt.Sprintf(", %d more may have been", a.perhaps)
 	}
 	if len(a.all) > 0 {
 		text = "\n" + text
