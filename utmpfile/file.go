@@ -25,8 +25,8 @@ type Options struct {
 	Layout *utmpx.Layout
 	// Reuse is for programs that read long logs and keep nothing of a record, or only
 	// what [utmpx.Record.Detach] returns: the records of an iteration over a [Log] share
-	// one block of memory, which is overwritten once the loop goes on. That takes less
-	// than half of the time.
+	// a few blocks of memory, which are overwritten once the loop goes on. That takes half
+	// of the time.
 	Reuse bool
 }
 
