@@ -211,6 +211,30 @@ func TestResume(t *testing.T) {
 	}
 }
 
+// TestClockSetInAGap: a record after lost ones is earlier than a login before them. The
+// session did not end before it began.
+func TestClockSetInAGap(t *testing.T) {
+	for _, r := range []utmpx.Record{boot("07:00"), shutdown("07:00"), userIn("pts/0", "bob", 8, "07:00"), userOut("pts/0", 9, "07:00")} {
+		s := NewStream()
+		var got []Event
+		add := func(r utmpx.Record) {
+			s.Add(r, func() string { return "place" }, func(e Event) { got = append(got, e) })
+		}
+		add(boot("08:00"))
+		add(userIn("pts/0", "ann", 7, "08:10"))
+		s.Lost(at("08:10"), time.Time{}, "gap")
+		got = nil
+		add(r)
+		i := slices.IndexFunc(got, func(e Event) bool { return e.Kind == Logout })
+		if i < 0 {
+			t.Fatalf("no end: %s", show(got))
+		}
+		if e := got[i]; e.EndedBy != sessions.Unknown || !e.Time.Equal(at("08:10")) || e.Exact || !e.Least.Equal(at("08:10")) || !e.Most.IsZero() {
+			t.Errorf("%s: %s", r.Type, show(got))
+		}
+	}
+}
+
 // TestBoots: the boots and their ends are those that package boots finds.
 func TestBoots(t *testing.T) {
 	for seed := range uint64(500) {

@@ -179,10 +179,35 @@ func TestFrom(t *testing.T) {
 			w.Rename(t, "wtmp", "elsewhere")
 			put(t, w, "wtmp")
 		}, []string{"GAP 2--1"}},
-		{"gone, and the clock was set back", func(t *testing.T, w world) {
+		{"gone, and nothing later is left", func(t *testing.T, w world) {
 			w.Rename(t, "wtmp", "elsewhere")
 			put(t, w, "wtmp", "new1")
-		}, []string{"GAP 2-1", "new1"}},
+		}, []string{"GAP 2--1"}},
+		{"gone, and only rotated files are left", func(t *testing.T, w world) {
+			w.Remove(t, "wtmp")
+			put(t, w, "wtmp.2.gz", "older0")
+			put(t, w, "wtmp.1", "old1")
+		}, []string{"GAP 2--1", "MISSING"}},
+		{"an older generation came back", func(t *testing.T, w world) {
+			put(t, w, "wtmp", "older0", "old1")
+		}, []string{"GAP 2--1"}},
+		{"an older generation came back, and went on", func(t *testing.T, w world) {
+			put(t, w, "wtmp.1", "oldest0")
+			put(t, w, "wtmp", "older0", "old1", "new9", "new8")
+		}, []string{"GAP 2-9", "new9", "new8"}},
+		{"an older generation came back, compressed", func(t *testing.T, w world) {
+			w.Remove(t, "wtmp")
+			putAs(t, w, "wtmp.1.gz", "gz", "older0", "old1", "new9", "new8")
+			put(t, w, "wtmp", "new7")
+		}, []string{"GAP 2-9", "new9", "new8", "new7"}},
+		{"the clock was set back", func(t *testing.T, w world) {
+			add(t, w, "wtmp", "c0", "d1")
+		}, []string{"c0", "d1"}},
+		{"rotated, and the clock was set back", func(t *testing.T, w world) {
+			w.Rename(t, "wtmp", "wtmp.1")
+			put(t, w, "wtmp", "c0", "d1")
+			w.SetTime(t, "wtmp", time.Unix(epoch+3, 0))
+		}, []string{"c0", "d1"}},
 		{"truncated", func(t *testing.T, w world) {
 			w.Change(t, "wtmp", func([]byte) []byte { return nil })
 			add(t, w, "wtmp", "new9")

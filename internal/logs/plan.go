@@ -136,11 +136,11 @@ func (r *reading) planFrom(steps []step, pos Position) []step {
 	return r.planGap(steps, pos)
 }
 
-// planGap returns the steps after a position that was not found: from the first
-// file on that has a record later than it. In a file that began as that of the
-// position, and has lost its end, what is not later was read before.
+// planGap returns the steps after a position that was not found: from the first record on
+// that is later than it. What is not later was read before, as far as anybody can tell: in
+// a file that has lost its end, or in one that was left or put back when others went.
 func (r *reading) planGap(steps []step, pos Position) []step {
-	begin := max(0, len(steps)-1)
+	begin := len(steps)
 	for i := range steps {
 		s := &steps[i]
 		if s.err != nil {
@@ -151,12 +151,8 @@ func (r *reading) planGap(steps []step, pos Position) []step {
 			off, later, err = f.later(pos.time)
 			return err
 		})
-		same := s.first == pos.first && s.err == nil
-		if same {
-			s.off = off
-		}
-		if same || later {
-			begin = i
+		if later {
+			s.off, begin = off, i
 			break
 		}
 	}

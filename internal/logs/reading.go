@@ -45,8 +45,8 @@ func (l *Log) present(ctx context.Context, read func(*File) iter.Seq2[Entry, err
 //
 // An error does not end the iteration: it stands for what could not be read, at
 // its place among the records. If the position is not found, a [GapError] comes
-// first, and then all files that have a record later than the position. If the
-// log is rotated meanwhile, no record is left out and none comes twice.
+// first, and then what begins with the first record later than the position. If
+// the log is rotated meanwhile, no record is left out and none comes twice.
 //
 // It takes no lock. Records share the memory of their block: see
 // [utmpx.Record.Detach].

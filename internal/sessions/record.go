@@ -204,6 +204,9 @@ func finish(s *Session, e *end, between place) {
 	switch {
 	case between.holes > 0 && !e.owns(r):
 		s.End, s.Most = Unknown, s.To
+		if s.To.Before(s.From) && between.stepped == 0 && between.jumps == 0 {
+			s.To = s.From // the clock was set in the hole: that record's time is no bound
+		}
 	case e.system != nil && e.system.booted:
 		s.By, s.Most = e.system.source, s.To
 		if s.To = e.system.life.Time(); e.system.life == (utmpx.Time{}) || s.To.Before(s.From) {
