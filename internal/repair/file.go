@@ -49,7 +49,7 @@ func likeness(f *os.File, old string, info sysfile.Info) (notes []string, err er
 	if notes, err = copyAttributes(f, old); err != nil {
 		return notes, err
 	}
-	if err := os.Chtimes(f.Name(), info.Accessed, info.Modified); err != nil {
+	if err := setTimes(f, info.Accessed, info.Modified); err != nil {
 		return notes, err
 	}
 	return notes, nil

@@ -7,9 +7,16 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
+
+// setTimes sets the times of an open file, whatever has its name by now: others than root may
+// write the directory of a log.
+func setTimes(f *os.File, accessed, modified time.Time) error {
+	return os.Chtimes(fmt.Sprintf("/proc/self/fd/%d", f.Fd()), accessed, modified)
+}
 
 // lockDir makes sure that one repair is at work in a directory. The lock ends with the
 // process. Where directories have no locks, there is none.
