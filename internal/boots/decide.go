@@ -88,7 +88,7 @@ func Decide(ev Evidence) Verdict {
 	if ev.IsPresent(last) {
 		return Verdict{Present: true, EndMissing: ev.tooLate()}
 	}
-	if (ev.first() || last.Holed()) && last.End == Open && ev.inPresent(last.To) {
+	if (ev.first() || last.Holed() || !last.Recorded) && last.End == Open && ev.inPresent(last.To) {
 		// utmpd was installed while the system is up, or the record of this boot is in a
 		// damaged part. The log has logins of this boot, and a boot or an end appended now
 		// would end them too.

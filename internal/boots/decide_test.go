@@ -58,6 +58,9 @@ func TestDecide(t *testing.T) {
 		{"log older than the last boot, and its rotated part could not be read", evidence(func(ev *Evidence) {
 			ev.Note, ev.Stamp, ev.Unread = beat("b", "11:00"), &Stamp{"b", at("08:00")}, true
 		}, boot("02:00"), shutdown("04:00")), nothing},
+		{"a login of this boot alone, and an older stamp", evidence(func(ev *Evidence) {
+			ev.Stamp = &Stamp{"b", at("08:00")}
+		}, login("pts/0", "12:00:10")), Verdict{Present: true, EndMissing: true}},
 		{"old copy of a log, a boot without a clock followed", evidence(func(ev *Evidence) {
 			ev.Note, ev.Stamp, ev.Ledger = beat("b", "1970-01-01 03:00"), &Stamp{"b", at("1970-01-01 00:00:05")}, []Past{aShutDown}
 		}, boot("02:00")), Verdict{Write: true, End: ShutDown, At: at("04:00"), Exact: Exactness{Known: true}}},
