@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"syscall"
 	"time"
 
@@ -31,6 +32,7 @@ type reading struct {
 // readings are what an administrator waits for. FILE is the log.
 var readings = []reading{
 	{"last, own form", []string{"utmpctl", "last", "-f", "FILE"}, "last", 1.0 / 6, 0},
+	{"last, own form, as JSON", []string{"utmpctl", "last", "-f", "FILE", "-json"}, "last", 1.0 / 6, 0},
 	{"last, 10 sessions, own form", []string{"utmpctl", "last", "-n", "10", "-f", "FILE"}, "last", 1, 0.01},
 	{"last", []string{"last", "-f", "FILE"}, "last", 1.0 / 6, 0},
 	{"last, 10 sessions", []string{"last", "-n", "10", "-f", "FILE"}, "last", 1, 0.01},
@@ -126,6 +128,7 @@ func (b *bench) readBy(r reading, n int, name string) error {
 				args = []string{other, name}
 			} else if r.args[0] == "utmpctl" {
 				args = append([]string{other}, replaced(r.args[2:], name)...)
+				args = slices.DeleteFunc(args, func(a string) bool { return a == "-json" })
 			}
 			at := time.Now()
 			if err := quiet(exec.Command(args[0], args[1:]...)); err != nil {

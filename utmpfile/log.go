@@ -128,7 +128,7 @@ func (l *Log) Forward(ctx context.Context) iter.Seq2[Entry, error] {
 // Backward yields the records of the log, the last one first, as the log is when the
 // iteration begins. In all else it is as [Log.Forward].
 func (l *Log) Backward(ctx context.Context) iter.Seq2[Entry, error] {
-	return entries(l.get().reader.EachBackward(ctx))
+	return entries(l.get().reader.RunsBackward(ctx), true)
 }
 
 // Since yields the records whose time is t or later, the oldest first. It leaves out
@@ -137,7 +137,7 @@ func (l *Log) Backward(ctx context.Context) iter.Seq2[Entry, error] {
 // than t: where the clock was set back by much, older records are not found. In all
 // else it is as [Log.Forward].
 func (l *Log) Since(ctx context.Context, t time.Time) iter.Seq2[Entry, error] {
-	return entries(l.get().reader.EachSince(ctx, t))
+	return entries(l.get().reader.RunsSince(ctx, t), false)
 }
 
 // From yields the records after a position, the oldest first. If the position is in
@@ -145,7 +145,7 @@ func (l *Log) Since(ctx context.Context, t time.Time) iter.Seq2[Entry, error] {
 // [*GapError] and then the records that are later than the position. In all else it is
 // as [Log.Forward].
 func (l *Log) From(ctx context.Context, p Position) iter.Seq2[Entry, error] {
-	return entries(l.get().reader.EachFrom(ctx, p.p))
+	return entries(l.get().reader.RunsFrom(ctx, p.p), false)
 }
 
 // Follow yields the records after a position, as [Log.From] does, and then waits for
@@ -156,19 +156,27 @@ func (l *Log) From(ctx context.Context, p Position) iter.Seq2[Entry, error] {
 // where there is no inotify, it looks once a second. An error is yielded when it is
 // new; what failed is tried again.
 func (l *Log) Follow(ctx context.Context, p Position) iter.Seq2[Entry, error] {
-	return entries(l.get().reader.EachFollow(ctx, p.p))
+	return entries(l.get().reader.RunsFollow(ctx, p.p), false)
 }
 
-// entries returns what a reader yields as this package's entries and errors.
-func entries(each logs.Each) iter.Seq2[Entry, error] {
+// entries returns what a reader yields as this package's entries and errors, those of each
+// run backward if that is said. An entry is large: it is made where it is copied from.
+func entries(runs logs.Runs, backward bool) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
-		each(func(e *logs.Entry, err error) bool {
+		runs(func(r *logs.Run, err error) bool {
 			if err != nil {
 				return yield(Entry{}, public(err))
 			}
-			var now Entry // field by field: an entry is large, and is copied once
-			now.Record, now.where, now.raw, now.at = e.Record, e.Where, e.Bytes, e.Record.Time
-			return yield(now, nil)
+			for i := range r.Each(backward) {
+				var e Entry
+				e.raw, e.where = r.Raw(i), r.Where(i)
+				r.Layout.DecodeTo(&e.Record, e.raw)
+				e.at = e.Record.Time
+				if !yield(e, nil) {
+					return false
+				}
+			}
+			return true
 		})
 	}
 }

@@ -12,6 +12,7 @@ import (
 // Called runs the program by whose name it was called, which is [Main] for all names but
 // those of util-linux, and returns its exit status.
 func Called(argv []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	setLocal()
 	if utillinux.Has(argv[0]) {
 		return utillinux.Run(argv, version.String(), stdin, stdout, stderr)
 	}

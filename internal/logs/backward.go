@@ -22,25 +22,13 @@ import (
 // It takes no lock. Records share the memory of their block: see
 // [utmpx.Record.Detach].
 func (l *Log) AllBackward(ctx context.Context) iter.Seq2[Entry, error] {
-	return l.EachBackward(ctx).values()
+	return l.RunsBackward(ctx).values(true)
 }
 
-// EachBackward is [Log.AllBackward].
-func (l *Log) EachBackward(ctx context.Context) Each {
-	return func(yield func(*Entry, error) bool) {
-		var e Entry
-		l.backward(ctx, func(f *File, b block, err error) bool {
-			if err != nil {
-				return yield(new(Entry), err)
-			}
-			for i := len(b.data) - b.layout.Size(); i >= 0; i -= b.layout.Size() {
-				f.decode(&e, b, i)
-				if !yield(&e, nil) {
-					return false
-				}
-			}
-			return true
-		})
+// RunsBackward is [Log.AllBackward], if the records of a run are taken backward.
+func (l *Log) RunsBackward(ctx context.Context) Runs {
+	return func(yield func(*Run, error) bool) {
+		l.backward(ctx, func(f *File, b block, err error) bool { return yield(&Run{Rows: b.rows(), file: f}, err) })
 	}
 }
 

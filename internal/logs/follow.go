@@ -21,12 +21,12 @@ import (
 // without inotify once a second. An error is yielded when it is new, and what
 // failed is tried again at each look.
 func (l *Log) Follow(ctx context.Context, p Position) iter.Seq2[Entry, error] {
-	return l.EachFollow(ctx, p).values()
+	return l.RunsFollow(ctx, p).values(false)
 }
 
-// EachFollow is [Log.Follow].
-func (l *Log) EachFollow(ctx context.Context, p Position) Each {
-	return func(yield func(*Entry, error) bool) {
+// RunsFollow is [Log.Follow].
+func (l *Log) RunsFollow(ctx context.Context, p Position) Runs {
+	return func(yield func(*Run, error) bool) {
 		f := follower{yield: yield, reading: reading{log: l, ctx: ctx, from: p}}
 		f.reading.yield = f.pass
 		f.run(ctx)
@@ -36,7 +36,7 @@ func (l *Log) EachFollow(ctx context.Context, p Position) Each {
 // follower is a reading that is repeated.
 type follower struct {
 	reading
-	yield  func(*Entry, error) bool
+	yield  func(*Run, error) bool
 	failed map[string]bool // errors of the last reading
 	fails  map[string]bool // errors of this one
 }
@@ -66,10 +66,10 @@ func (f *follower) run(ctx context.Context) {
 
 // pass hands on what a reading yields. An error that the last reading had, too,
 // is not new.
-func (f *follower) pass(e *Entry, err error) bool {
+func (f *follower) pass(all *Run, err error) bool {
 	var gap *GapError
 	if err == nil || errors.As(err, &gap) {
-		return f.yield(e, err)
+		return f.yield(all, err)
 	}
 	if f.ctx.Err() != nil {
 		return false
@@ -77,7 +77,7 @@ func (f *follower) pass(e *Entry, err error) bool {
 	text := err.Error()
 	known := f.failed[text] || f.fails[text]
 	f.fails[text] = true
-	return known || f.yield(e, err)
+	return known || f.yield(all, err)
 }
 
 // lookup describes the present file; the zero FileInfo is that of a missing one.

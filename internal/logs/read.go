@@ -18,7 +18,6 @@ import (
 type Entry struct {
 	utmpx.Record
 	Where
-	Bytes      string              // of the record
 	Generation snapshot.Generation // of the file
 }
 
@@ -149,6 +148,9 @@ func untilTruncated(blocks iter.Seq2[block, error]) iter.Seq2[block, error] {
 	}
 }
 
+// text returns bytes as a string that is good until they change.
+func text(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+
 // block is some whole records in a row.
 type block struct {
 	data   []byte
@@ -159,17 +161,10 @@ type block struct {
 // entry decodes the record at byte i of a block. Nothing writes to the block as
 // long as its records are in use.
 func (f *File) entry(b block, i int) (e Entry) {
-	f.decode(&e, b, i)
-	return e
-}
-
-// decode is entry into memory that the caller has.
-func (f *File) decode(e *Entry, b block, i int) {
-	p := b.data[i : i+b.layout.Size()]
-	e.Bytes = unsafe.String(unsafe.SliceData(p), len(p))
-	b.layout.DecodeTo(&e.Record, e.Bytes)
+	b.layout.DecodeTo(&e.Record, text(b.data[i:i+b.layout.Size()]))
 	e.Where = Where{Offset: b.off + int64(i), first: f.first}
 	e.Generation = f.info.Generation
+	return e
 }
 
 // memory returns where the next block of n bytes goes.

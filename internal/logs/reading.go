@@ -51,31 +51,74 @@ func (l *Log) present(ctx context.Context, read func(*File) iter.Seq2[Entry, err
 // It takes no lock. Records share the memory of their block: see
 // [utmpx.Record.Detach].
 func (l *Log) From(ctx context.Context, p Position) iter.Seq2[Entry, error] {
-	return l.EachFrom(ctx, p).values()
+	return l.RunsFrom(ctx, p).values(false)
 }
 
-// Each is an iteration whose entries are overwritten once it goes on. An entry is large: for
-// one who takes a million of them apart at once, copying it costs as much as reading it.
-type Each func(yield func(e *Entry, err error) bool)
+// Runs is an iteration over records that were read together, for one who decodes them. A run
+// is overwritten once it goes on.
+type Runs func(yield func(r *Run, err error) bool)
 
-// values yields copies.
-func (each Each) values() iter.Seq2[Entry, error] {
+// Run is some records in a row.
+type Run struct {
+	Rows
+	file *File
+	late *Position // see Where
+}
+
+// Raw returns the bytes of the record at byte i, as long as they are in memory.
+func (r *Run) Raw(i int) string { return text(r.Bytes[i : i+r.Layout.Size()]) }
+
+// Where returns where the record at byte i is.
+func (r *Run) Where(i int) Where {
+	return Where{Offset: r.Offset + int64(i), first: r.file.first, late: r.late}
+}
+
+// values yields the entries, those of each run backward if that is said.
+func (runs Runs) values(backward bool) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
-		each(func(e *Entry, err error) bool { return yield(*e, err) })
+		runs(func(r *Run, err error) bool {
+			if err != nil {
+				return yield(Entry{}, err)
+			}
+			for i := range r.Each(backward) {
+				e := Entry{Where: r.Where(i), Generation: r.file.info.Generation}
+				r.Layout.DecodeTo(&e.Record, r.Raw(i))
+				if !yield(e, nil) {
+					return false
+				}
+			}
+			return true
+		})
 	}
 }
 
-// EachFrom is [Log.From].
-func (l *Log) EachFrom(ctx context.Context, p Position) Each {
-	return l.each(&reading{log: l, ctx: ctx, from: p})
+// Each yields where each record begins in the bytes, the last one first if that is said.
+func (r *Run) Each(backward bool) iter.Seq[int] {
+	return func(yield func(int) bool) {
+		size := r.Layout.Size()
+		for n := 0; n < len(r.Bytes); n += size {
+			i := n
+			if backward {
+				i = len(r.Bytes) - size - n
+			}
+			if !yield(i) {
+				return
+			}
+		}
+	}
 }
 
-// each runs a copy of a reading.
-func (l *Log) each(what *reading) Each {
-	return func(yield func(*Entry, error) bool) {
+// RunsFrom is [Log.From].
+func (l *Log) RunsFrom(ctx context.Context, p Position) Runs {
+	return l.runs(&reading{log: l, ctx: ctx, from: p})
+}
+
+// runs runs a copy of a reading.
+func (l *Log) runs(what *reading) Runs {
+	return func(yield func(*Run, error) bool) {
 		r := *what
 		if r.yield = yield; r.run() && r.missing {
-			yield(new(Entry), sysfile.Wrap("open", l.name, fs.ErrNotExist))
+			yield(nil, sysfile.Wrap("open", l.name, fs.ErrNotExist))
 		}
 	}
 }
@@ -86,12 +129,12 @@ func (l *Log) each(what *reading) Each {
 // records with none so late; files last changed before t are left out. Else it is
 // as [Log.From].
 func (l *Log) Since(ctx context.Context, t time.Time) iter.Seq2[Entry, error] {
-	return l.EachSince(ctx, t).values()
+	return l.RunsSince(ctx, t).values(false)
 }
 
-// EachSince is [Log.Since].
-func (l *Log) EachSince(ctx context.Context, t time.Time) Each {
-	return l.each(&reading{log: l, ctx: ctx, since: t})
+// RunsSince is [Log.Since].
+func (l *Log) RunsSince(ctx context.Context, t time.Time) Runs {
+	return l.runs(&reading{log: l, ctx: ctx, since: t})
 }
 
 // reading reads a log across its files, and goes on where it was when they
@@ -102,8 +145,7 @@ type reading struct {
 	since time.Time // leave out earlier records; zero: read after from
 	from  Position
 	last  Entry // the last record read
-	now   Entry // yielded
-	yield func(*Entry, error) bool
+	yield func(*Run, error) bool
 
 	crossed crossing  // the rotated file read last
 	changes int       // of the files since a record was read
@@ -136,7 +178,7 @@ const changesMost = 100
 func (r *reading) run() bool {
 	for r.changes = 0; r.changes < changesMost; r.changes++ {
 		p, err := r.plan()
-		if err != nil && !r.yield(new(Entry), err) {
+		if err != nil && !r.yield(nil, err) {
 			return false
 		}
 		if p.stale {
@@ -152,7 +194,7 @@ func (r *reading) run() bool {
 			return r.endGap()
 		}
 	}
-	return r.yield(new(Entry), sysfile.Wrap("read", r.log.name, errRotating))
+	return r.yield(nil, sysfile.Wrap("read", r.log.name, errRotating))
 }
 
 // read reads the files of a plan.
@@ -176,7 +218,7 @@ func (r *reading) read(p plan) outcome {
 
 // fail yields an error, which does not end the reading unless ctx has ended.
 func (r *reading) fail(err error) outcome {
-	if !r.yield(new(Entry), err) || r.ctx.Err() != nil {
+	if !r.yield(nil, err) || r.ctx.Err() != nil {
 		return stopped
 	}
 	return finished
@@ -207,16 +249,12 @@ func (r *reading) file(p plan, s step) outcome {
 		}
 		checked = true
 		size := b.layout.Size()
-		for i := 0; i < len(b.data); i += size {
-			f.decode(&r.now, b, i)
-			if !r.emit(&r.now) {
-				return stopped
-			}
+		if !r.emit(&Run{Rows: b.rows(), file: f}) {
+			return stopped
 		}
 		r.last = f.entry(b, len(b.data)-size) // its position is asked for later
 		if f.reuse {
 			r.last.Record = r.last.Detach()
-			r.last.Bytes = r.last.Raw()
 		}
 	}
 	if s.Name != r.log.name {
@@ -275,10 +313,9 @@ func (r *reading) late(p plan) bool {
 			return true
 		}
 		for i := 0; i < len(b.data); i += b.layout.Size() {
-			e := f.entry(b, i)
-			e.late = &here
-			r.crossed.end = e.Offset + int64(b.layout.Size())
-			if !r.yield(&e, nil) {
+			one := block{b.data[i : i+b.layout.Size()], b.off + int64(i), b.layout}
+			r.crossed.end = one.off + int64(len(one.data))
+			if !r.yield(&Run{Rows: one.rows(), file: f, late: &here}, nil) {
 				return false
 			}
 		}
@@ -295,20 +332,33 @@ func (r *reading) unchanged(p plan) bool {
 	return slices.EqualFunc(p.rotated, rotatedOf(files, r.log.name), FileInfo.Same)
 }
 
-// emit yields a record.
-func (r *reading) emit(e *Entry) bool {
+// emit yields records, but for those before since.
+func (r *reading) emit(all *Run) bool {
 	r.changes = 0
 	if g := r.gap; g != nil {
 		r.gap = nil
-		g.Before = e.Record.Time.Time()
-		if !r.yield(new(Entry), g) {
+		_, at, _ := all.Layout.Peek(all.Bytes)
+		g.Before = at.Time()
+		if !r.yield(nil, g) {
 			return false
 		}
 	}
-	if !r.since.IsZero() && e.Record.Time.Time().Before(r.since) {
-		return true
+	if r.since.IsZero() {
+		return r.yield(all, nil)
 	}
-	return r.yield(e, nil)
+	from, size := 0, all.Layout.Size()
+	for i := 0; i <= len(all.Bytes); i += size {
+		if i < len(all.Bytes) {
+			if _, at, _ := all.Layout.Peek(all.Bytes[i:]); !at.Time().Before(r.since) {
+				continue
+			}
+		}
+		part := Run{Rows{all.Layout, all.Bytes[from:i], all.Offset + int64(from)}, all.file, nil}
+		if from = i + size; len(part.Bytes) > 0 && !r.yield(&part, nil) {
+			return false
+		}
+	}
+	return true
 }
 
 // endGap reports a gap after which there is no record yet.
@@ -321,7 +371,7 @@ func (r *reading) endGap() bool {
 	if end, err := r.log.End(r.ctx); err == nil {
 		r.from = end
 	}
-	return r.yield(new(Entry), g)
+	return r.yield(nil, g)
 }
 
 // errTruncated ends the reading of a file that lost records while it was read.
