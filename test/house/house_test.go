@@ -124,12 +124,12 @@ func TestDependencies(t *testing.T) {
 	}
 }
 
-// The daemon has no listening port and no network: of its packages only sdnotify and
-// logging, which use local sockets, import net.
+// The daemon has no listening port and no network: of its packages only sdnotify,
+// logging and logind, which use local sockets, import net.
 func TestNoNetwork(t *testing.T) {
 	for _, p := range list(t, "-deps", "./cmd/utmpd") {
 		name, ours := strings.CutPrefix(p.ImportPath, module)
-		if ours && slices.Contains(p.Imports, "net") && name != "internal/sdnotify" && name != "internal/logging" {
+		if ours && slices.Contains(p.Imports, "net") && name != "internal/sdnotify" && name != "internal/logging" && name != "internal/logind" {
 			t.Errorf("%s imports net", name)
 		}
 		if p.ImportPath == "net/http" {

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package logind
+
+import (
+	"os"
+	"testing"
+
+	"utmpd.dev/utmpd/internal/leaktest"
+)
+
+func TestMain(m *testing.M) { os.Exit(leaktest.Main(m)) }

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package logind
+
+import (
+	"strings"
+	"time"
+)
+
+// Session is a session of logind.
+//
+// Source: org.freedesktop.login1(5), Session Objects.
+type Session struct {
+	ID         string // used anew after logind has restarted
+	Path       string // of its object on the bus
+	User       string
+	Leader     int32     // the process that made the session
+	Since      time.Time // when it was made
+	TTY        string    // without /dev/; for ssh always empty
+	Display    string    // of X11
+	Seat       string
+	VT         int // of its seat; 0: none
+	RemoteHost string
+	Service    string // the PAM service: sshd, login, gdm-password
+	Class      string // user, greeter, manager, background, ...
+	State      string // active, online, closing; of when it was last asked, since no signal tells
+	Scope      string // empty with elogind
+}
+
+// Same reports whether both are one session: the id alone is used anew.
+func (s Session) Same(other Session) bool {
+	return s.ID == other.ID && s.Leader == other.Leader && s.Since.Equal(other.Since)
+}
+
+// Login reports whether somebody has logged in: not a greeter, a lock screen, a service
+// manager, or a job in the background.
+//
+// Source: org.freedesktop.login1(5), Class: user, user-early, user-incomplete, and since
+// systemd 258 user-light and user-early-light.
+func (s Session) Login() bool { return s.Class == "user" || strings.HasPrefix(s.Class, "user-") }

@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package logind
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/godbus/dbus/v5"
+)
+
+const (
+	service   = "org.freedesktop.login1"
+	manager   = service + ".Manager"
+	object    = "/org/freedesktop/login1"
+	perhaps   = time.Second // the first wait for a bus that failed
+	seldom    = time.Minute // the longest
+	noOwner   = driver + ".Error.NameHasNoOwner"
+	sessionIs = service + ".Session"
+)
+
+// Run reports each new view until ctx ends. It calls report itself, so a slow one delays
+// the next view and loses none but those in between.
+func (s *Source) Run(ctx context.Context, report func(View)) {
+	pause := perhaps
+	for ctx.Err() == nil {
+		worked, err := s.listen(ctx, report)
+		if ctx.Err() != nil {
+			return
+		}
+		s.view = View{Err: err, Sessions: s.view.Sessions}
+		report(s.view)
+		if worked {
+			pause = perhaps
+		}
+		if !s.rest(ctx, err, pause) {
+			return
+		}
+		pause = min(2*pause, seldom)
+	}
+}
+
+// rest waits until it is worth while to look for the bus again.
+func (s *Source) rest(ctx context.Context, err error, pause time.Duration) bool {
+	var again <-chan time.Time
+	if !errors.Is(err, fs.ErrNotExist) {
+		timer := time.NewTimer(pause)
+		defer timer.Stop()
+		again = timer.C
+	}
+	select {
+	case <-again:
+	case <-s.Wake:
+	case <-ctx.Done():
+		return false
+	}
+	return true
+}
+
+// listen connects to the bus and reports views until that fails. It worked if there was
+// a view.
+func (s *Source) listen(ctx context.Context, report func(View)) (worked bool, err error) {
+	b, hangUp, err := s.dialBus(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer hangUp()
+	l := &listener{bus: b, sessions: make(map[string]Session)}
+	for _, known := range s.view.Sessions {
+		l.sessions[known.Path] = known
+	}
+	if err := l.begin(); err != nil {
+		return false, err
+	}
+	for {
+		// What waits in the queue comes first: a burst becomes one view.
+		if v := l.view(); len(b.queue) == 0 && !b.lost && (!worked || !v.equal(s.view)) {
+			s.view, worked = v, true
+			report(v)
+		}
+		m, err := b.next(s.Wake)
+		if err != nil {
+			return worked, err
+		}
+		if m == nil || b.lost { // signals may have been lost in the bus, or were here
+			err = l.begin()
+		} else {
+			err = l.handle(m)
+		}
+		if err != nil {
+			return worked, err
+		}
+	}
+}
+
+// listener follows the sessions over one connection.
+type listener struct {
+	bus      *bus
+	subject  bool // the signals were subscribed to
+	sessions map[string]Session
+}
+
+var errAway = errors.New("logind is not on the bus")
+
+func (l *listener) view() View {
+	v := View{Known: l.bus.owner != "", Sessions: slices.SortedFunc(maps.Values(l.sessions), func(a, b Session) int { return strings.Compare(a.Path, b.Path) })}
+	if !v.Known {
+		v.Err = errAway
+	}
+	return v
+}
+
+// begin subscribes to the signals, finds logind, and lists its sessions. What the queue
+// has before the reply that names the owner is older than that.
+func (l *listener) begin() error {
+	if !l.subject {
+		for _, rule := range []string{
+			"type='signal',sender='" + driver + "',interface='" + driver + "',member='NameOwnerChanged',arg0='" + service + "'",
+			"type='signal',sender='" + service + "',interface='" + manager + "',member='SessionNew'",
+			"type='signal',sender='" + service + "',interface='" + manager + "',member='SessionRemoved'",
+			"type='signal',sender='" + service + "',interface='" + driver + ".Properties',member='PropertiesChanged',arg0='" + sessionIs + "'",
+		} {
+			if _, err := l.bus.call(driver, "/org/freedesktop/DBus", driver+".AddMatch", rule); err != nil {
+				return err
+			}
+		}
+		l.subject = true
+	}
+	reply, err := l.bus.call(driver, "/org/freedesktop/DBus", driver+".GetNameOwner", service)
+	l.bus.queue, l.bus.lost = nil, false
+	switch {
+	case isRefused(err, noOwner):
+		return l.setOwner("")
+	case err != nil:
+		return err
+	}
+	var owner string
+	if err := dbus.Store(reply, &owner); err != nil {
+		return err
+	}
+	return l.setOwner(owner)
+}
+
+// setOwner goes on with the logind that has this name, and lists its sessions. Without
+// one, the sessions stay: that logind stops ends none.
+func (l *listener) setOwner(name string) error {
+	l.bus.owner = name
+	l.bus.forget() // what another one said
+	if name == "" {
+		return nil
+	}
+	return l.list()
+}
+
+// list takes the sessions that logind has now for all there are.
+func (l *listener) list() error {
+	reply, err := l.bus.call(l.bus.owner, object, manager+".ListSessions")
+	if err != nil {
+		return err
+	}
+	// What logind sent before its reply, the reply knows. An id may have been used anew in
+	// between, so a removal must not be believed later.
+	l.bus.forget()
+	var listed []struct {
+		ID   string
+		UID  uint32
+		User string
+		Seat string
+		Path dbus.ObjectPath
+	}
+	if err := dbus.Store(reply, &listed); err != nil {
+		return fmt.Errorf("ListSessions: %w", err)
+	}
+	clear(l.sessions)
+	for _, s := range listed {
+		if err := l.look(string(s.Path)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// look asks for one session.
+func (l *listener) look(path string) error {
+	reply, err := l.bus.call(l.bus.owner, path, driver+".Properties.GetAll", sessionIs)
+	if isRefused(err, driver+".Error.UnknownObject", driver+".Error.UnknownMethod", driver+".Error.UnknownInterface", service+".NoSuchSession") {
+		delete(l.sessions, path) // it has ended meanwhile
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	var properties map[string]dbus.Variant
+	if err := dbus.Store(reply, &properties); err != nil {
+		return fmt.Errorf("GetAll: %w", err)
+	}
+	if s, ok := parseSession(path, properties); ok {
+		l.sessions[path] = s
+	} else {
+		delete(l.sessions, path)
+	}
+	return nil
+}
+
+// handle takes in one signal. One of an odd form is ignored.
+func (l *listener) handle(m *dbus.Message) error {
+	sender, _ := m.Headers[dbus.FieldSender].Value().(string)
+	member, _ := m.Headers[dbus.FieldMember].Value().(string)
+	if sender == driver {
+		var name, before, now string
+		if member != "NameOwnerChanged" || dbus.Store(m.Body, &name, &before, &now) != nil || name != service {
+			return nil
+		}
+		return l.setOwner(now)
+	}
+	var id string
+	var path dbus.ObjectPath
+	switch member {
+	case "SessionNew", "SessionRemoved":
+		if dbus.Store(m.Body, &id, &path) != nil || !path.IsValid() {
+			return nil
+		}
+		if member == "SessionNew" {
+			return l.look(string(path))
+		}
+		delete(l.sessions, string(path))
+	case "PropertiesChanged":
+		path, _ := m.Headers[dbus.FieldPath].Value().(dbus.ObjectPath)
+		if _, known := l.sessions[string(path)]; known {
+			return l.look(string(path))
+		}
+	}
+	return nil
+}

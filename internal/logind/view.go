@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package logind
+
+import (
+	"context"
+	"net"
+	"slices"
+)
+
+// Address is the socket of the system bus.
+//
+// Source: D-Bus Specification, System message bus.
+const Address = "/run/dbus/system_bus_socket"
+
+// View is what is known of logind's sessions at one moment. It does not change.
+type View struct {
+	Known    bool      // logind answers: Sessions are all that it has
+	Err      error     // why not
+	Sessions []Session // by path; if not Known, the last ones that were
+}
+
+func (v View) equal(other View) bool {
+	return v.Known == other.Known && v.Err == other.Err && slices.Equal(v.Sessions, other.Sessions)
+}
+
+// Source listens to logind.
+type Source struct {
+	Address string // of the bus: a socket in the file system
+
+	// Wake has a missing bus looked for again, and the sessions listed again: the bus drops
+	// signals for whoever is slow. A bus that is there and fails is tried again by itself,
+	// seldom.
+	Wake <-chan struct{}
+
+	view View
+	dial func(ctx context.Context, network, address string) (net.Conn, error) // nil: of package net
+}
