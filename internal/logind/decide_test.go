@@ -1,0 +1,586 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package logind
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"utmpd.dev/utmpd/internal/session"
+	"utmpd.dev/utmpd/utmpx"
+)
+
+// began is when the sessions of these tests began, and at a moment later.
+var began = time.Unix(1_800_000_000, 123_456_000)
+
+func at(d time.Duration) time.Time { return began.Add(d) }
+
+// ssh is an ssh session, seat one on a seat, both with the leader 100.
+func ssh(change ...func(s *Session)) Session {
+	s := Session{ID: "1", Path: "/1", User: "alice", Leader: 100, Since: began, RemoteHost: "192.0.2.7", Service: "sshd", Class: "user", State: "active", Scope: "session-1.scope"}
+	for _, c := range change {
+		c(&s)
+	}
+	return s
+}
+
+func seat(change ...func(s *Session)) Session {
+	return ssh(append([]func(s *Session){func(s *Session) {
+		s.Seat, s.VT, s.TTY, s.Service, s.RemoteHost = "seat0", 1, "tty1", "login", ""
+	}}, change...)...)
+}
+
+func gdm(change ...func(s *Session)) Session {
+	return seat(append([]func(s *Session){func(s *Session) { s.VT, s.TTY, s.Service, s.Display = 2, "", "gdm-password", ":0" }}, change...)...)
+}
+
+func numbered(id string, leader int32) func(s *Session) {
+	return func(s *Session) { s.ID, s.Path, s.Leader = id, "/"+id, leader }
+}
+
+// shell is a terminal with the shell of an ssh session: sshd's process of the user is in
+// between.
+func shell(line string, pid, sshd int32) Terminal {
+	return Terminal{Line: line, Leader: pid, Since: at(time.Second), Above: []Process{{PID: pid - 1}, {PID: sshd}, {PID: 1}}}
+}
+
+func record(typ utmpx.Type, pid int32, line, id string, change ...func(r *utmpx.Record)) utmpx.Record {
+	r := utmpx.Record{Type: typ, PID: pid, Line: line, ID: id, Time: utmpx.TimeOf(at(time.Second))}
+	if typ == utmpx.UserProcess {
+		r.User = "alice"
+	}
+	for _, c := range change {
+		c(&r)
+	}
+	return r
+}
+
+// user is a USER_PROCESS record as the bridge writes it for an ssh session.
+func user(pid int32, line, id string) utmpx.Record {
+	r := utmpx.Record{Type: utmpx.UserProcess, PID: pid, Line: line, ID: id, User: "alice", Host: "192.0.2.7", Time: utmpx.TimeOf(began)}
+	r.SetIP(netip.MustParseAddr("192.0.2.7"))
+	return r
+}
+
+// scene returns a scene two seconds after the sessions began, with their leaders alive.
+func scene(sessions []Session, terminals []Terminal, records ...utmpx.Record) Scene {
+	s := Scene{Now: at(2 * time.Second), View: View{Known: true, Sessions: sessions}, Living: map[int32]bool{}, Terminals: terminals, Records: records, OpenKnown: true}
+	for _, it := range sessions {
+		s.Living[it.Leader] = true
+	}
+	return s
+}
+
+// wrote returns what would be written, as one text a record: slot 3: 100 pts/0 ts/0.
+func wrote(orders []Order) (lines []string) {
+	for _, o := range orders {
+		switch o.Kind {
+		case Write:
+			lines = append(lines, strings.TrimSpace("write "+o.Record.Line+" "+o.Record.ID))
+		case TakeOver:
+			lines = append(lines, "take "+o.Was.Line+" as "+o.Record.Line+" "+o.Record.ID)
+		case Withdraw:
+			lines = append(lines, "withdraw "+o.Was.Line)
+		case End:
+			lines = append(lines, "end "+o.Was.Line)
+		}
+	}
+	return lines
+}
+
+func TestWhichSessionsAndTerminals(t *testing.T) {
+	one := func(s Session) []Session { return []Session{s} }
+	sudo := Terminal{Line: "pts/1", Leader: 130, Above: []Process{{129, true}, {102, true}, {101, false}, {100, false}}}
+	for _, c := range []struct {
+		name      string
+		sessions  []Session
+		terminals []Terminal
+		want      []string
+	}{
+		{"ssh", one(ssh()), []Terminal{shell("pts/0", 102, 100)}, []string{"write pts/0 ts/0"}},
+		{"ssh of root, whose shell is sshd's child", one(ssh()), []Terminal{{Line: "pts/0", Leader: 101, Above: []Process{{PID: 100}, {PID: 1}}}}, []string{"write pts/0 ts/0"}},
+		{"three ssh logins of one user", []Session{ssh(), ssh(numbered("2", 200)), ssh(numbered("3", 300))},
+			[]Terminal{shell("pts/0", 102, 100), shell("pts/1", 202, 200), shell("pts/2", 302, 300)}, []string{"write pts/0 ts/0", "write pts/1 ts/1", "write pts/2 ts/2"}},
+		{"one connection with two terminals", one(ssh()), []Terminal{shell("pts/0", 102, 100), shell("pts/1", 112, 100)}, []string{"write pts/0 ts/0", "write pts/1 ts/1"}},
+		{"one connection with two terminals, one of which logind has learned from a record", one(ssh(func(s *Session) { s.TTY = "pts/0" })),
+			[]Terminal{shell("pts/0", 102, 100), shell("pts/1", 112, 100)}, []string{"write pts/0 ts/0", "write pts/1 ts/1"}},
+		{"ssh without a terminal", one(ssh()), nil, nil},
+		{"ssh whose terminal logind remembers", one(ssh(func(s *Session) { s.TTY = "pts/0" })), nil, nil},
+		{"somebody else's terminal", one(ssh()), []Terminal{shell("pts/0", 202, 200)}, nil},
+		{"sudo in it, with a terminal of its own", one(ssh()), []Terminal{shell("pts/0", 102, 100), sudo}, []string{"write pts/0 ts/0"}},
+		{"script in the place of root's shell", one(ssh()), []Terminal{{Line: "pts/0", Leader: 101, Above: []Process{{100, false}}}, {Line: "pts/1", Leader: 102, Above: []Process{{101, true}, {100, false}}}}, []string{"write pts/0 ts/0"}},
+		{"screen in it", one(ssh()), []Terminal{shell("pts/0", 102, 100), {Line: "pts/2", Leader: 150, Above: []Process{{149, false}, {148, true}, {102, true}, {101, false}, {100, false}}}}, []string{"write pts/0 ts/0"}},
+		{"tmux in it, whose server is init's child", one(ssh()), []Terminal{shell("pts/0", 102, 100), {Line: "pts/2", Leader: 150, Above: []Process{{149, false}, {1, false}}}}, []string{"write pts/0 ts/0"}},
+		{"script without a terminal", one(ssh()), []Terminal{{Line: "pts/0", Leader: 104, Above: []Process{{103, false}, {101, false}, {100, false}}}}, nil},
+		{"a leader that is dead", one(ssh(numbered("1", -1))), []Terminal{shell("pts/0", 102, -1)}, nil},
+		{"a virtual terminal", one(seat()), nil, []string{"write tty1 1"}},
+		{"a serial line", one(seat(func(s *Session) { s.Seat, s.VT, s.TTY = "", 0, "ttyS0" })), nil, []string{"write ttyS0 S0"}},
+		{"getty on a pseudo terminal", one(seat(func(s *Session) { s.Seat, s.VT, s.TTY = "", 0, "pts/12" })), nil, []string{"write pts/12 s/12"}},
+		{"a device's name", one(seat(func(s *Session) { s.TTY = "/dev/tty1" })), nil, []string{"write tty1 1"}},
+		{"a display manager's virtual terminal", one(gdm(func(s *Session) { s.Since = at(-time.Minute) })), nil, []string{"write tty2 2"}},
+		{"a seat without terminals", one(gdm(func(s *Session) { s.VT, s.Since = 0, at(-time.Minute) })), []Terminal{shell("pts/0", 102, 100)}, nil},
+		{"a display for a terminal", one(seat(func(s *Session) { s.TTY, s.VT = ":0", 0 })), nil, nil},
+		{"a path for a terminal", one(seat(func(s *Session) { s.TTY, s.VT = "../mem", 0 })), nil, nil},
+		{"a terminal with a line feed", one(seat(func(s *Session) { s.TTY, s.VT = "tty1\n", 0 })), nil, nil},
+		{"class user-early", one(seat(func(s *Session) { s.Class = "user-early" })), nil, []string{"write tty1 1"}},
+		{"class user-light", one(seat(func(s *Session) { s.Class = "user-light" })), nil, []string{"write tty1 1"}},
+		{"class user-incomplete", one(seat(func(s *Session) { s.Class = "user-incomplete" })), nil, []string{"write tty1 1"}},
+		{"a greeter", one(seat(func(s *Session) { s.Class = "greeter" })), nil, nil},
+		{"a lock screen", one(seat(func(s *Session) { s.Class = "lock-screen" })), nil, nil},
+		{"a manager", one(seat(func(s *Session) { s.Class = "manager" })), nil, nil},
+		{"cron, in the background", one(seat(func(s *Session) { s.Class = "background" })), nil, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := scene(c.sessions, c.terminals)
+			delete(s.Living, -1)
+			orders, _ := NewBridge(nil).Decide(s)
+			if diff := cmp.Diff(c.want, wrote(orders)); diff != "" {
+				t.Errorf("orders (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestTheRecord(t *testing.T) {
+	dead := func(r utmpx.Record) utmpx.Record { r.Type, r.User = utmpx.DeadProcess, ""; return r }
+	base := user(100, "pts/0", "ts/0")
+	with := func(change func(r *utmpx.Record)) utmpx.Record { r := base; change(&r); return r }
+	login := func(pid int32, line string) session.OpenLogin {
+		return session.OpenLogin{Login: session.Login{Line: line, PID: pid, Time: utmpx.TimeOf(at(time.Second))}, User: "alice"}
+	}
+	tty := func(id string) utmpx.Record {
+		return utmpx.Record{Type: utmpx.UserProcess, PID: 100, Line: "tty1", ID: id, User: "alice", Time: utmpx.TimeOf(began)}
+	}
+	for _, c := range []struct {
+		name    string
+		session Session
+		line    string
+		open    []session.OpenLogin
+		unread  bool
+		records []utmpx.Record
+		want    Order
+		none    bool
+	}{
+		{name: "as sshd writes it", session: ssh(), want: Order{Record: base, Login: true}},
+		{name: "the last four bytes of a long line", session: ssh(), line: "pts/1234", want: Order{Record: with(func(r *utmpx.Record) { r.Line, r.ID = "pts/1234", "1234" }), Login: true}},
+		{name: "a host's name has no address", session: ssh(func(s *Session) { s.RemoteHost = "host.example" }),
+			want: Order{Record: with(func(r *utmpx.Record) { r.Host, r.Addr = "host.example", [16]byte{} }), Login: true}},
+		{name: "an address of IPv6", session: ssh(func(s *Session) { s.RemoteHost = "2001:db8::1" }),
+			want: Order{Record: with(func(r *utmpx.Record) { r.Host = "2001:db8::1"; r.SetIP(netip.MustParseAddr("2001:db8::1")) }), Login: true}},
+		{name: "one with a zone", session: ssh(func(s *Session) { s.RemoteHost = "fe80::1%eth0" }),
+			want: Order{Record: with(func(r *utmpx.Record) { r.Host = "fe80::1%eth0"; r.SetIP(netip.MustParseAddr("fe80::1")) }), Login: true}},
+		{name: "one of IPv4 within IPv6", session: ssh(func(s *Session) { s.RemoteHost = "::ffff:192.0.2.7" }),
+			want: Order{Record: with(func(r *utmpx.Record) { r.Host = "::ffff:192.0.2.7" }), Login: true}},
+		{name: "a display", session: ssh(func(s *Session) { s.RemoteHost, s.Display = "", ":0" }),
+			want: Order{Record: with(func(r *utmpx.Record) { r.Host, r.Addr = ":0", [16]byte{} }), Login: true}},
+		{name: "a host with an escape sequence", session: ssh(func(s *Session) { s.RemoteHost = "a\x1b[2Jb" }),
+			want: Order{Record: with(func(r *utmpx.Record) { r.Host, r.Addr = "a?[2Jb", [16]byte{} }), Login: true}},
+		{name: "names that are too long", session: ssh(func(s *Session) { s.User, s.RemoteHost = strings.Repeat("u", 33), strings.Repeat("é", 129) }),
+			want: Order{Record: with(func(r *utmpx.Record) {
+				r.User, r.Host, r.Addr = strings.Repeat("u", 32), strings.Repeat("é", 128), [16]byte{}
+			}), Login: true}},
+		{name: "no time", session: ssh(func(s *Session) { s.Since = time.Time{} }),
+			want: Order{Record: with(func(r *utmpx.Record) { r.Time = utmpx.TimeOf(at(2 * time.Second)) }), Login: true}},
+		{name: "the login that sshd wrote to wtmp", session: ssh(), open: []session.OpenLogin{login(100, "pts/0")},
+			want: Order{Record: with(func(r *utmpx.Record) { r.Time = utmpx.TimeOf(at(time.Second)) })}},
+		{name: "another process's login on the line", session: ssh(), open: []session.OpenLogin{login(99, "pts/0")}, want: Order{Record: base, Login: true}},
+		{name: "its login on another line", session: ssh(), open: []session.OpenLogin{login(100, "pts/9")}, want: Order{Record: base, Login: true}},
+		{name: "a log that cannot be read", session: ssh(), unread: true, want: Order{Record: base}},
+		{name: "getty's record of the line", session: seat(), records: []utmpx.Record{record(utmpx.LoginProcess, 90, "tty1", "1")},
+			want: Order{Kind: TakeOver, Was: record(utmpx.LoginProcess, 90, "tty1", "1"), Record: tty("1"), Login: true}},
+		{name: "getty's record keeps its id", session: seat(), records: []utmpx.Record{record(utmpx.LoginProcess, 100, "tty1", "tty1")},
+			want: Order{Kind: TakeOver, Was: record(utmpx.LoginProcess, 100, "tty1", "tty1"), Record: tty("tty1"), Login: true}},
+		{name: "init's record of the process", session: seat(), records: []utmpx.Record{{}, record(utmpx.InitProcess, 100, "", "c1")},
+			want: Order{Kind: TakeOver, Slot: 1, Was: record(utmpx.InitProcess, 100, "", "c1"), Record: tty("c1"), Login: true}},
+		{name: "the record of the process before that of the line", session: seat(),
+			records: []utmpx.Record{record(utmpx.LoginProcess, 90, "tty1", "x"), record(utmpx.LoginProcess, 100, "console", "cons")},
+			want:    Order{Kind: TakeOver, Slot: 1, Was: record(utmpx.LoginProcess, 100, "console", "cons"), Record: tty("cons"), Login: true}},
+		{name: "a dead getty's record with a pid that was used anew", session: ssh(), records: []utmpx.Record{record(utmpx.LoginProcess, 100, "tty5", "5")},
+			want: Order{Record: base, Login: true}},
+		{name: "a dead session's record with the same id", session: ssh(), records: []utmpx.Record{dead(user(7, "pts/0", "ts/0"))}, want: Order{Record: base, Login: true}},
+		{name: "another session's record with the same id", session: ssh(), line: "pts/1234", records: []utmpx.Record{user(7, "pts/21234", "1234")}, none: true},
+		{name: "getty's record with the same id", session: ssh(), line: "pts/1234", records: []utmpx.Record{record(utmpx.LoginProcess, 7, "tty9", "1234")}, none: true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			line := c.line
+			if line == "" {
+				line = "pts/0"
+			}
+			s := scene([]Session{c.session}, []Terminal{shell(line, 102, 100)}, c.records...)
+			s.Open, s.OpenKnown = c.open, !c.unread
+			orders, _ := NewBridge(nil).Decide(s)
+			if c.none {
+				if len(orders) != 0 {
+					t.Errorf("orders %v", wrote(orders))
+				}
+				return
+			}
+			if len(orders) != 1 {
+				t.Fatalf("orders %v", wrote(orders))
+			}
+			got := orders[0]
+			got.key = key{}
+			if got != c.want {
+				t.Errorf("order\n%+v, want\n%+v", got, c.want)
+			}
+		})
+	}
+}
+
+func TestWaitForTheOwner(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		session Session
+		want    time.Duration // after the session's begin
+	}{
+		{"ssh", ssh(), 0},
+		{"a virtual terminal", seat(), time.Second},
+		{"a serial line", seat(func(s *Session) { s.Seat, s.VT, s.TTY = "", 0, "ttyS0" }), time.Second},
+		{"a display manager", gdm(), 15 * time.Second},
+		{"another service on a seat", gdm(func(s *Session) { s.Service = "sddm" }), 15 * time.Second},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := NewBridge(nil)
+			s := scene([]Session{c.session}, []Terminal{shell("pts/0", 102, 100)})
+			if c.want > 0 {
+				for _, early := range []time.Duration{0, c.want - time.Microsecond} {
+					s.Now = at(early)
+					if orders, again := b.Decide(s); len(orders) > 0 || !again.Equal(at(c.want)) {
+						t.Errorf("after %v: %v, again at %v", early, wrote(orders), again.Sub(began))
+					}
+				}
+			}
+			s.Now = at(c.want)
+			if orders, again := b.Decide(s); len(orders) != 1 || !again.IsZero() {
+				t.Errorf("after %v: %v, again %v", c.want, wrote(orders), again)
+			}
+		})
+	}
+}
+
+// A clock that is behind the session's begin delays by no more than the wait.
+func TestClockSetBack(t *testing.T) {
+	b := NewBridge(nil)
+	s := scene([]Session{gdm()}, nil)
+	s.Now = at(-time.Hour)
+	if orders, again := b.Decide(s); len(orders) > 0 || !again.Equal(s.Now.Add(15*time.Second)) {
+		t.Errorf("%v, again %v later", wrote(orders), again.Sub(s.Now))
+	}
+	s.Now = s.Now.Add(15 * time.Second)
+	if orders, _ := b.Decide(s); len(orders) != 1 {
+		t.Errorf("%v", wrote(orders))
+	}
+}
+
+// TestNeverDouble: the session's owner has a record, so there is none to write, now or once
+// that one is closed.
+func TestNeverDouble(t *testing.T) {
+	host := func(r *utmpx.Record) { r.Host = ":0" }
+	old := func(s *Session) { s.Since = at(-time.Minute) }
+	for _, c := range []struct {
+		name    string
+		session Session
+		record  utmpx.Record
+		above   []int32 // of its process
+		want    []string
+		later   []string // once the record is closed
+	}{
+		{name: "sshd", session: ssh(), record: record(utmpx.UserProcess, 100, "pts/0", "ts/0")},
+		{name: "login", session: seat(), record: record(utmpx.UserProcess, 100, "tty1", "1")},
+		{name: "gdm", session: gdm(old), record: record(utmpx.UserProcess, 140, "tty2", "", host), above: []int32{100, 1}},
+		{name: "gdm with the display for a line", session: gdm(old), record: record(utmpx.UserProcess, 140, ":0", ""), above: []int32{100, 1}},
+		{name: "gdm with the seat for a line", session: gdm(old), record: record(utmpx.UserProcess, 140, "seat0", ""), above: []int32{100, 1}},
+		{name: "lightdm", session: gdm(old), record: record(utmpx.UserProcess, 140, "tty7", ":0"), above: []int32{120, 100, 1}},
+		{name: "a process that is gone, on the line and since then", session: gdm(), record: record(utmpx.UserProcess, 140, "tty2", "")},
+		{name: "another session's on the line", session: ssh(), record: record(utmpx.UserProcess, 70, "pts/0", "ts/0"), later: []string{"write pts/0 ts/0"}},
+		{name: "one on the seat's line from before", session: gdm(), record: record(utmpx.UserProcess, 70, "tty2", "", func(r *utmpx.Record) { r.Time.Sec -= 3600 }), later: []string{"write tty2 2"}},
+		{name: "xterm in a graphical session", session: gdm(old), record: record(utmpx.UserProcess, 150, "pts/3", "ts/3"), above: []int32{140, 100, 1}, want: []string{"write tty2 2"}, later: []string{"write tty2 2"}},
+		{name: "the same connection's other terminal", session: ssh(), record: record(utmpx.UserProcess, 100, "pts/7", "ts/7"), want: []string{"write pts/0 ts/0"}, later: []string{"write pts/0 ts/0"}},
+		{name: "another seat", session: gdm(old), record: record(utmpx.UserProcess, 70, "tty9", ":9"), above: []int32{60}, want: []string{"write tty2 2"}, later: []string{"write tty2 2"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := NewBridge(nil)
+			s := scene([]Session{c.session}, []Terminal{shell("pts/0", 102, 100)}, c.record)
+			s.Above = map[int32][]int32{c.record.PID: c.above}
+			s.Now = at(time.Hour)
+			orders, again := b.Decide(s)
+			if diff := cmp.Diff(c.want, wrote(orders)); diff != "" {
+				t.Errorf("orders (-want +got):\n%s", diff)
+			}
+			if !again.IsZero() {
+				t.Errorf("again %v", again)
+			}
+			s.Records[0].Type = utmpx.DeadProcess
+			orders, _ = b.Decide(s)
+			if diff := cmp.Diff(c.later, wrote(orders)); diff != "" {
+				t.Errorf("once it is closed (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// play carries out orders as the Cleaner does.
+func play(b *Bridge, s *Scene, orders []Order) {
+	for _, o := range orders {
+		switch o.Kind {
+		case Write:
+			slot := slices.IndexFunc(s.Records, func(r utmpx.Record) bool { return r.ID == o.Record.ID })
+			if slot < 0 {
+				slot, s.Records = len(s.Records), append(s.Records, utmpx.Record{})
+			}
+			s.Records[slot] = o.Record
+			b.Wrote(o)
+		case TakeOver:
+			s.Records[o.Slot] = o.Record
+			b.Wrote(o)
+		case Withdraw, End:
+			s.Records[o.Slot].Type = utmpx.DeadProcess
+		}
+	}
+}
+
+// TestOwnerWritesLater: the bridge has recorded the session, and then its owner does.
+func TestOwnerWritesLater(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		session Session
+		after   func(records []utmpx.Record) []utmpx.Record
+		want    []string
+	}{
+		{"gdm takes the record over", gdm(), func(r []utmpx.Record) []utmpx.Record {
+			r[0] = record(utmpx.UserProcess, 140, "tty2", "")
+			return r
+		}, nil},
+		{"login takes the record over", seat(), func(r []utmpx.Record) []utmpx.Record {
+			r[0] = record(utmpx.UserProcess, 100, "tty1", "1")
+			return r
+		}, nil},
+		{"lightdm makes a second one", gdm(), func(r []utmpx.Record) []utmpx.Record {
+			return append(r, record(utmpx.UserProcess, 140, "tty2", ":0"))
+		}, []string{"withdraw tty2"}},
+		{"lightdm makes a second one with a child's pid on another line", gdm(), func(r []utmpx.Record) []utmpx.Record {
+			return append(r, record(utmpx.UserProcess, 140, "tty7", ":0"))
+		}, []string{"withdraw tty2"}},
+		{"gdm makes a second one with a display", gdm(), func(r []utmpx.Record) []utmpx.Record {
+			return append(r, record(utmpx.UserProcess, 140, ":0", ""))
+		}, []string{"withdraw tty2"}},
+		{"a terminal within it is recorded", gdm(), func(r []utmpx.Record) []utmpx.Record {
+			return append(r, record(utmpx.UserProcess, 140, "pts/3", "ts/3"))
+		}, nil},
+		{"somebody else records the line with another id", ssh(), func(r []utmpx.Record) []utmpx.Record {
+			return append(r, record(utmpx.UserProcess, 70, "pts/0", "/0"))
+		}, nil},
+		{"sshd closes it", ssh(), func(r []utmpx.Record) []utmpx.Record {
+			r[0].Type = utmpx.DeadProcess
+			return r
+		}, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := NewBridge(nil)
+			s := scene([]Session{c.session}, []Terminal{shell("pts/0", 102, 100)})
+			s.Now = at(time.Hour)
+			s.Above = map[int32][]int32{140: {100, 1}}
+			orders, _ := b.Decide(s)
+			play(b, &s, orders)
+			if orders, _ := b.Decide(s); len(s.Records) != 1 || len(orders) != 0 {
+				t.Fatalf("records %v, orders %v", s.Records, wrote(orders))
+			}
+			s.Records = c.after(s.Records)
+			orders, _ = b.Decide(s)
+			if diff := cmp.Diff(c.want, wrote(orders)); diff != "" {
+				t.Errorf("orders (-want +got):\n%s", diff)
+			}
+			for _, o := range orders {
+				if o.Was != s.Records[0] || o.Slot != 0 {
+					t.Errorf("order %+v is not for the bridge's record", o)
+				}
+			}
+			play(b, &s, orders)
+			if orders, again := b.Decide(s); len(orders) != 0 || !again.IsZero() {
+				t.Errorf("afterwards %v, again %v", wrote(orders), again)
+			}
+		})
+	}
+}
+
+// TestTheEnd: no end of a session is decided here. utmpd judges the record.
+func TestTheEnd(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		change func(s *Scene)
+		want   []string
+	}{
+		{"leader killed, shell alive", func(s *Scene) { s.Living = nil; s.View.Sessions[0].State = "closing" }, nil},
+		{"session closing", func(s *Scene) { s.View.Sessions[0].State = "closing" }, nil},
+		{"session removed", func(s *Scene) { s.View.Sessions = nil }, nil},
+		{"logind away", func(s *Scene) { s.View.Known = false }, nil},
+		{"logind away, and never there", func(s *Scene) { s.View = View{} }, nil},
+		{"nobody leads the terminal", func(s *Scene) { s.Terminals = nil }, nil},
+		{"the class changes", func(s *Scene) { s.View.Sessions[0].Class = "background" }, nil},
+		{"the terminal is gone, the connection is not", func(s *Scene) { s.Terminals, s.Gone = nil, map[string]bool{"pts/0": true} }, []string{"end pts/0"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := NewBridge(nil)
+			s := scene([]Session{ssh()}, []Terminal{shell("pts/0", 102, 100)})
+			orders, _ := b.Decide(s)
+			play(b, &s, orders)
+			c.change(&s)
+			orders, again := b.Decide(s)
+			if diff := cmp.Diff(c.want, wrote(orders)); diff != "" {
+				t.Errorf("orders (-want +got):\n%s", diff)
+			}
+			if !again.IsZero() {
+				t.Errorf("again %v", again)
+			}
+		})
+	}
+}
+
+// One connection closes a terminal and gets the same one again.
+func TestSameTerminalAgain(t *testing.T) {
+	b := NewBridge(nil)
+	s := scene([]Session{ssh()}, []Terminal{shell("pts/0", 102, 100)})
+	step := func(what string, want ...string) {
+		t.Helper()
+		orders, _ := b.Decide(s)
+		if diff := cmp.Diff(want, wrote(orders)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", what, diff)
+		}
+		play(b, &s, orders)
+	}
+	step("first", "write pts/0 ts/0")
+	s.Terminals, s.Gone = []Terminal{shell("pts/0", 112, 100)}, map[string]bool{"pts/0": true}
+	step("closed, and open again", "end pts/0")
+	s.Gone = nil
+	step("the second", "write pts/0 ts/0")
+	s.Terminals = nil
+	s.Records[0].Type = utmpx.DeadProcess
+	step("closed by its owner")
+	s.Terminals = []Terminal{shell("pts/0", 122, 100)}
+	s.Terminals[0].Since = at(time.Minute)
+	step("the third", "write pts/0 ts/0")
+	step("nothing more")
+}
+
+// A record that its owner closes at once is not written a second time.
+func TestClosedAtOnce(t *testing.T) {
+	b := NewBridge(nil)
+	s := scene([]Session{ssh()}, []Terminal{shell("pts/0", 102, 100)})
+	orders, _ := b.Decide(s)
+	play(b, &s, orders)
+	s.Records[0].Type = utmpx.DeadProcess
+	if orders, _ := b.Decide(s); len(orders) != 0 {
+		t.Errorf("orders %v", wrote(orders))
+	}
+}
+
+// TestIDUsedAnew: logind restarted, and another session has the id.
+func TestIDUsedAnew(t *testing.T) {
+	b := NewBridge(nil)
+	s := scene([]Session{ssh()}, []Terminal{shell("pts/0", 102, 100)})
+	orders, _ := b.Decide(s)
+	play(b, &s, orders)
+	again := ssh(func(s *Session) { s.Leader, s.Since = 200, at(time.Minute) })
+	s = scene([]Session{again}, []Terminal{shell("pts/1", 202, 200)}, s.Records...)
+	s.Now = at(time.Hour)
+	orders, _ = b.Decide(s)
+	if diff := cmp.Diff([]string{"write pts/1 ts/1"}, wrote(orders)); diff != "" {
+		t.Errorf("orders (-want +got):\n%s", diff)
+	}
+}
+
+// TestRestart: another run of utmpd doubles nothing, loses nothing, and knows its own.
+func TestRestart(t *testing.T) {
+	b := NewBridge(nil)
+	s := scene([]Session{gdm()}, nil)
+	s.Now = at(time.Hour)
+	orders, _ := b.Decide(s)
+	play(b, &s, orders)
+	s.Above = map[int32][]int32{140: {100, 1}}
+	own := b.Own()
+	for _, c := range []struct {
+		name string
+		own  []session.OpenLogin
+		add  []utmpx.Record
+		dead bool
+		want []string
+	}{
+		{"as it was", own, nil, false, nil},
+		{"as it was, the note lost", nil, nil, false, nil},
+		{"the owner wrote meanwhile", own, []utmpx.Record{record(utmpx.UserProcess, 140, "tty7", ":0")}, false, []string{"withdraw tty2"}},
+		{"the owner wrote meanwhile, the note lost", nil, []utmpx.Record{record(utmpx.UserProcess, 140, "tty7", ":0")}, false, nil},
+		{"it was closed meanwhile", own, nil, true, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := s
+			s.Records = slices.Concat(s.Records, c.add)
+			if c.dead {
+				s.Records[0].Type = utmpx.DeadProcess
+			}
+			orders, again := NewBridge(c.own).Decide(s)
+			if diff := cmp.Diff(c.want, wrote(orders)); diff != "" {
+				t.Errorf("orders (-want +got):\n%s", diff)
+			}
+			if !again.IsZero() {
+				t.Errorf("again %v", again)
+			}
+		})
+	}
+}
+
+// An order that was not carried out is given again, for as long as the session lives.
+func TestOrderFails(t *testing.T) {
+	b := NewBridge(nil)
+	s := scene([]Session{ssh()}, []Terminal{shell("pts/0", 102, 100)})
+	for range 3 {
+		if orders, _ := b.Decide(s); len(orders) != 1 {
+			t.Errorf("orders %v", wrote(orders))
+		}
+	}
+	s.View.Known = false
+	if orders, _ := b.Decide(s); len(orders) != 0 {
+		t.Errorf("logind is away: %v", wrote(orders))
+	}
+	s.View.Known, s.Living = true, nil
+	if orders, _ := b.Decide(s); len(orders) != 0 {
+		t.Errorf("its leader is dead: %v", wrote(orders))
+	}
+	if len(b.seen) != 0 {
+		t.Errorf("%d sessions are remembered", len(b.seen))
+	}
+}
+
+// Two new terminals whose names have the same end get one record: pututxline would put the
+// second in the place of the first.
+func TestSameIDAtOnce(t *testing.T) {
+	b := NewBridge(nil)
+	s := scene([]Session{ssh()}, []Terminal{shell("pts/11234", 102, 100), shell("pts/21234", 112, 100)})
+	orders, _ := b.Decide(s)
+	if diff := cmp.Diff([]string{"write pts/11234 1234"}, wrote(orders)); diff != "" {
+		t.Errorf("orders (-want +got):\n%s", diff)
+	}
+}
+
+func TestGhost(t *testing.T) {
+	for _, c := range []struct {
+		name         string
+		state        string
+		lives, empty bool
+		want         bool
+	}{
+		{"closing, leader dead, scope empty", "closing", false, true, true},
+		{"its leader lives", "closing", true, true, false},
+		{"a process is left", "closing", false, false, false},
+		{"active", "active", false, true, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if got := Ghost(Session{State: c.state}, c.lives, c.empty); got != c.want {
+				t.Errorf("Ghost = %v", got)
+			}
+		})
+	}
+}
