@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+//go:build !linux
+
+package proc
+
+import "utmpd.dev/utmpd/internal/session"
+
+// LedTerminal is a pseudo terminal that has a session leader.
+type LedTerminal struct {
+	Line   string
+	Leader session.ID
+	Above  []Ancestor
+}
+
+// Ancestor is a process from which a session leader descends.
+type Ancestor struct {
+	PID      int32
+	Terminal bool
+}
+
+// LedTerminals returns none: only logind's sessions, on Linux, are looked for by them.
+func LedTerminals() ([]LedTerminal, error) { return nil, nil }
