@@ -269,7 +269,7 @@ func compose(s Scene, it Session, p place) *Order {
 	if slot := getty(s.Records, r); slot >= 0 {
 		was := s.Records[slot]
 		r.ID, order.Kind, order.Slot, order.Was = was.ID, TakeOver, slot, was
-	} else if slices.ContainsFunc(s.Records, func(o utmpx.Record) bool { return o.ID == r.ID && displaces(o) }) {
+	} else if slices.ContainsFunc(s.Records, func(o utmpx.Record) bool { return InTheWay(r, o) }) {
 		return nil
 	}
 	order.Record = r
@@ -294,6 +294,12 @@ func getty(records []utmpx.Record, r utmpx.Record) int {
 // it.
 func displaces(o utmpx.Record) bool {
 	return o.Type == utmpx.UserProcess || o.Type == utmpx.LoginProcess || o.Type == utmpx.InitProcess
+}
+
+// InTheWay reports whether a record that is found when r is written, under the lock, keeps r
+// from being written: somebody has recorded the line meanwhile, or would be displaced.
+func InTheWay(r, at utmpx.Record) bool {
+	return at.Type == utmpx.UserProcess && at.Line == r.Line || at.ID == r.ID && displaces(at)
 }
 
 // clashes reports whether another order writes a record with the same id, as two terminals

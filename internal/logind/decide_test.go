@@ -565,6 +565,28 @@ func TestSameIDAtOnce(t *testing.T) {
 	}
 }
 
+func TestInTheWay(t *testing.T) {
+	r := user(100, "pts/0", "ts/0")
+	for _, c := range []struct {
+		name string
+		at   utmpx.Record
+		want bool
+	}{
+		{"a session on the line", record(utmpx.UserProcess, 7, "pts/0", "zz"), true},
+		{"a session with the id", record(utmpx.UserProcess, 7, "pts/9", "ts/0"), true},
+		{"a getty with the id", record(utmpx.LoginProcess, 7, "pts/9", "ts/0"), true},
+		{"one that has ended", record(utmpx.DeadProcess, 7, "pts/0", "ts/0"), false},
+		{"another one", record(utmpx.UserProcess, 7, "pts/9", "ts/9"), false},
+		{"nothing", utmpx.Record{}, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if got := InTheWay(r, c.at); got != c.want {
+				t.Errorf("InTheWay = %v", got)
+			}
+		})
+	}
+}
+
 func TestGhost(t *testing.T) {
 	for _, c := range []struct {
 		name         string

@@ -25,6 +25,8 @@ var (
 	ErrOtherLayout = errors.New("records of another system")
 	// ErrNoRecord: there is no record in that slot.
 	ErrNoRecord = errors.New("no such record")
+	// ErrTaken: a record that may not be displaced is in the way.
+	ErrTaken = errors.New("a record is in the way")
 )
 
 // TakesNothing reports whether err, of [Log.Append] or [Log.Locked], means that the log

@@ -287,6 +287,51 @@ func TestPut(t *testing.T) {
 	}
 }
 
+// TestPutUnless: a record anywhere in the file can be in the way, before the place or after
+// it. If none is, the place is that of Put.
+func TestPutUnless(t *testing.T) {
+	var files []utmpx.Record
+	for i := range int64(700) { // more than a block
+		files = append(files, dead("pts/"+string(rune('a'+i%20)), i))
+	}
+	files[3], files[650] = sess("tty1", 3), sess("tty2", 650)
+	put := sess("pts/b", 9)
+	for _, c := range []struct {
+		name  string
+		taken string // the line
+		want  error
+	}{
+		{"before its place", "tty1", recfile.ErrTaken},
+		{"after its place", "tty2", recfile.ErrTaken},
+		{"nowhere", "tty3", nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			both(t, func(t *testing.T, w world) {
+				w.Write(t, "utmp", raw(t, layout, files...))
+				slot, err := open(w, "utmp").PutUnless(t.Context(), put, func(at utmpx.Record) bool { return at.Line == c.taken })
+				if !errors.Is(err, c.want) {
+					t.Fatalf("error %v, want %v", err, c.want)
+				}
+				want := strs(files...)
+				if err == nil {
+					want[1] = put.String()
+					if slot != 1 {
+						t.Errorf("slot %d", slot)
+					}
+				}
+				diff(t, "file", want, texts(t, w, "utmp"))
+			})
+		})
+	}
+	both(t, func(t *testing.T, w world) {
+		w.Write(t, "utmp", raw(t, layout, files...))
+		slot, err := open(w, "utmp").PutUnless(t.Context(), sess("new", 9), func(utmpx.Record) bool { return false })
+		if err != nil || slot != len(files) {
+			t.Errorf("slot %d, %v: want it at the end", slot, err)
+		}
+	})
+}
+
 func TestPutIntoEmptyFile(t *testing.T) {
 	both(t, func(t *testing.T, w world) {
 		w.Write(t, "utmp", nil)

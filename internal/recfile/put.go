@@ -19,16 +19,22 @@ import (
 //
 // Source: POSIX.1-2024 pututxline; the order of search is glibc's.
 func (f *File) Put(ctx context.Context, r utmpx.Record) (slot int, err error) {
+	return f.PutUnless(ctx, r, nil)
+}
+
+// PutUnless is [File.Put] unless a record of the file is taken, as that function says, which
+// is called under the lock. The error is then [ErrTaken], and nothing is written.
+func (f *File) PutUnless(ctx context.Context, r utmpx.Record, taken func(at utmpx.Record) bool) (slot int, err error) {
 	h, info, err := f.lock(ctx, sysfile.ReadWrite, snapshot.Generation{})
 	if err != nil {
 		return 0, wrap("put a record into", f.name, err)
 	}
 	defer h.Close()
-	slot, err = f.put(h, info, r)
+	slot, err = f.put(h, info, r, taken)
 	return slot, wrap("put a record into", f.name, err)
 }
 
-func (f *File) put(h sysfile.Handle, info sysfile.Info, r utmpx.Record) (int, error) {
+func (f *File) put(h sysfile.Handle, info sysfile.Info, r utmpx.Record, taken func(at utmpx.Record) bool) (int, error) {
 	l, err := f.layout(h, info)
 	if err != nil {
 		return 0, err
@@ -37,7 +43,7 @@ func (f *File) put(h sysfile.Handle, info sysfile.Info, r utmpx.Record) (int, er
 	if err != nil {
 		return 0, err
 	}
-	slot, old, err := f.find(h, info, l, r)
+	slot, old, err := f.find(h, info, l, r, taken)
 	if err != nil {
 		return 0, err
 	}
@@ -55,8 +61,10 @@ func (f *File) put(h sysfile.Handle, info sysfile.Info, r utmpx.Record) (int, er
 	return slot, err
 }
 
-// find returns the slot in which r belongs, and its bytes; "" after the last record.
-func (f *File) find(h sysfile.Handle, info sysfile.Info, l *utmpx.Layout, r utmpx.Record) (slot int, old string, err error) {
+// find returns the slot in which r belongs, and its bytes; "" after the last record. With
+// taken, it looks at all records.
+func (f *File) find(h sysfile.Handle, info sysfile.Info, l *utmpx.Layout, r utmpx.Record, taken func(at utmpx.Record) bool) (slot int, old string, err error) {
+	found := -1
 	block := TakeBlock()
 	defer GiveBlock(block)
 	size := l.Size()
@@ -71,12 +79,22 @@ func (f *File) find(h sysfile.Handle, info sysfile.Info, l *utmpx.Layout, r utmp
 		}
 		text := string(p)
 		for i := 0; i+size <= len(text); i += size {
-			if at := l.Decode(text[i : i+size]); matches(at, r) {
-				return slot, strings.Clone(at.Raw()), nil
+			at := l.Decode(text[i : i+size])
+			switch {
+			case taken != nil && taken(at):
+				return 0, "", ErrTaken
+			case found < 0 && matches(at, r):
+				found, old = slot, strings.Clone(at.Raw())
+			}
+			if found >= 0 && taken == nil {
+				return found, old, nil
 			}
 			slot++
 		}
 		off += int64(len(p) / size * size)
+	}
+	if found >= 0 {
+		return found, old, nil
 	}
 	return slot, "", nil
 }
