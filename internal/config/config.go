@@ -24,6 +24,16 @@ const (
 	Systems BootRecords = "no"   // the system
 )
 
+// Logind tells whether sessions of logind are recorded that nobody else records.
+type Logind string
+
+// The values of LOGIND.
+const (
+	LogindAuto Logind = "auto" // if logind is on the bus
+	LogindYes  Logind = "yes"  // likewise, and a missing one is logged
+	LogindNo   Logind = "no"
+)
+
 // Limits of the values. Periods are whole seconds.
 const (
 	MaxPeriod = 7 * 24 * time.Hour // of SCAN_PERIOD and WTMPX_UPDATE_FREQ
@@ -56,6 +66,7 @@ type Fixed struct {
 	RunDir    string // RUN_DIR
 	StateDir  string // STATE_DIR
 	RunAs     string // RUN_AS: the user to become, "" to stay who started it
+	Logind    Logind // LOGIND
 }
 
 // Changed returns the keys whose values differ from g's, in the order of the file.
@@ -68,6 +79,7 @@ func (f Fixed) Changed(g Fixed) []string {
 		{"RUN_DIR", f.RunDir, g.RunDir},
 		{"STATE_DIR", f.StateDir, g.StateDir},
 		{"RUN_AS", f.RunAs, g.RunAs},
+		{"LOGIND", string(f.Logind), string(g.Logind)},
 	} {
 		if k.old != k.new {
 			keys = append(keys, k.name)

@@ -26,6 +26,7 @@ func Default() Config {
 			KeepBusyLines:   true,
 		},
 		BootRecords: Auto,
+		Fixed:       Fixed{Logind: LogindAuto},
 	}
 }
 

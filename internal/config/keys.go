@@ -64,6 +64,18 @@ var keys = []key{
 		return nil
 	}, func(c *Config) string { return string(c.BootRecords) }},
 	text("RUN_AS", user, func(c *Config) *string { return &c.RunAs }),
+	{"LOGIND", func(c *Config, v string) error {
+		if strings.EqualFold(v, string(LogindAuto)) {
+			c.Logind = LogindAuto
+			return nil
+		}
+		on, err := yesno(v)
+		if err != nil {
+			return fmt.Errorf("is none of auto, yes, no")
+		}
+		c.Logind = map[bool]Logind{true: LogindYes, false: LogindNo}[on]
+		return nil
+	}, func(c *Config) string { return string(c.Logind) }},
 }
 
 func lookup(name string) (key, bool) {

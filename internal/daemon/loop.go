@@ -77,7 +77,7 @@ func (d *daemon) handOut(idle bool) {
 	} else {
 		d.wake.Stop()
 	}
-	if d.table.Dirty() {
+	if d.table.Dirty() || d.bridge != nil && d.bridge.dirty.Swap(false) {
 		d.saver.schedule()
 	}
 	if !idle {

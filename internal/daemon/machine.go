@@ -32,6 +32,8 @@ type machine struct {
 	clockSet  func(ctx context.Context, notice func()) error // calls notice when the clock was set
 	contained bool                                           // it is a container, whose clock is its host's
 
+	logind *logindMachine // nil: sessions of logind are not recorded
+
 	raiseLimit func(want int) (int, error)                                     // of open files
 	lockers    func(ctx context.Context, file string) (pids []int32, all bool) // nil: nobody is looked for
 	collector  collector                                                       // nil: memory is left to Go
@@ -51,6 +53,7 @@ func thisMachine() machine {
 		clocks:     clock.Read,
 		clockSet:   clock.Notices,
 		contained:  proc.Contained(),
+		logind:     thisLogind(),
 		raiseLimit: proc.RaiseLimit,
 		lockers:    proc.Lockers,
 		collector:  goCollector{},

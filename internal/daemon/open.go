@@ -79,5 +79,6 @@ func (d *daemon) loadTable() {
 		d.log.Info("the saved table is from another boot")
 	default:
 		d.table.Restore(st.Checkpoint)
+		d.own = st.Own
 	}
 }

@@ -53,6 +53,9 @@ func (d *daemon) takeScan(ev scanner.Event) {
 	}
 	began := ev.Began.Sub(d.started) // not moment's, which is never before the last event
 	d.handleNow(table.Scanned{Snapshot: ev.Snapshot, Began: began, Periodic: ev.Periodic})
+	if d.bridge != nil {
+		d.bridge.recorder.Wake()
+	}
 }
 
 // take logs and keeps a reading. It reports false for a file that could not be

@@ -25,6 +25,7 @@ import (
 	"utmpd.dev/utmpd/internal/sandbox"
 	"utmpd.dev/utmpd/internal/scanner"
 	"utmpd.dev/utmpd/internal/sdnotify"
+	"utmpd.dev/utmpd/internal/session"
 	"utmpd.dev/utmpd/internal/state"
 	"utmpd.dev/utmpd/internal/status"
 	"utmpd.dev/utmpd/internal/table"
@@ -62,7 +63,9 @@ type daemon struct {
 	heart   *heartbeat.Heartbeat
 	before  heartbeat.Note // of an earlier run in this boot; else empty
 	clock   *clock.Watch
-	steps   stepRecords // belongs to the clock's goroutine
+	bridge  *bridge             // nil without one
+	own     []session.OpenLogin // the bridge's records, of an earlier run in this boot
+	steps   stepRecords         // belongs to the clock's goroutine
 	status  *status.Writer
 	systemd *sdnotify.Notifier
 
@@ -171,6 +174,7 @@ func (d *daemon) build() {
 	d.pace.news = func() { d.emit(input{at: time.Now()}) }
 	d.pace.rooms = []paced{{"reading the utmpx file", d.scanner.Busy}, {"asking about processes and terminals", d.watcher.Busy}}
 	d.logins = d.newLogWatch()
+	d.bridge = d.newBridge(d.own)
 	d.before = d.noteBefore()
 	d.heart = heartbeat.New(d.heartbeatOptions())
 	d.clock = clock.NewWatch(d.clockOptions())
@@ -190,6 +194,9 @@ func (d *daemon) heartbeatOptions() heartbeat.Options {
 		Begin:  func(what string) func() { return d.pace.begin(what, slow) },
 		Beaten: func() {
 			d.clock.Look()
+			if d.bridge != nil {
+				d.bridge.beat()
+			}
 			d.emit(input{at: time.Now()}) // for the status
 		},
 	}
@@ -238,6 +245,11 @@ func (d *daemon) startRooms(ctx context.Context) (failed <-chan error) {
 		start("heartbeat", d.heart.Run)
 		start("clock", d.clock.Run)
 	}
+	if d.bridge != nil {
+		start("logind", d.bridge.listen)
+		start("terminals", d.bridge.watchTerminals)
+		start("recorder", d.bridge.recorder.Run)
+	}
 	start("saver", d.saver.run)
 	start("status", d.status.Run)
 	start("memory", d.memory.run)
@@ -283,5 +295,9 @@ func (d *daemon) shutDown(whole bool) {
 }
 
 func (d *daemon) state() state.State {
-	return state.State{BootID: d.bootID, File: d.reading.snap.Generation(), Checkpoint: d.table.Checkpoint(d.moment(time.Now()))}
+	st := state.State{BootID: d.bootID, File: d.reading.snap.Generation(), Checkpoint: d.table.Checkpoint(d.moment(time.Now())), Own: d.own}
+	if d.bridge != nil {
+		st.Own = *d.bridge.own.Load()
+	}
+	return st
 }

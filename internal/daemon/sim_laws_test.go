@@ -19,6 +19,10 @@ import (
 
 // guardWrite looks at a write to the utmpx file.
 func (w *simWorld) guardWrite(h *simHandle, p []byte, off int64) {
+	if w.bridge != nil {
+		w.bridge.guardWrite(h, p, off)
+		return
+	}
 	size := int64(simLayout.Size())
 	now := w.files.ReadFile(utmpName)
 	at, _ := h.h.Info()
@@ -212,6 +216,10 @@ func (w *simWorld) keptUntil(s *simSession, from, noticed time.Time) (until time
 
 // guardAppend looks at what is appended to the wtmpx file.
 func (w *simWorld) guardAppend(h *simHandle, p []byte) {
+	if w.bridge != nil {
+		w.bridge.guardAppend(h, p)
+		return
+	}
 	size := simLayout.Size()
 	at, _ := h.h.Info()
 	is, err := w.files.Lookup(wtmpName)

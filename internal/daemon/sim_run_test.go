@@ -135,6 +135,9 @@ func (w *simWorld) start(back int) {
 		},
 		Fixed: config.Fixed{UtmpxFile: utmpName, WtmpxFile: wtmpName},
 	}
+	if w.bridge != nil {
+		on.logind, cfg.Logind = w.bridge.machine(), config.LogindAuto
+	}
 	handler := slog.Handler(slog.DiscardHandler)
 	if w.log != nil {
 		handler = slog.NewTextHandler(simLog{w}, &slog.HandlerOptions{Level: slog.LevelDebug})

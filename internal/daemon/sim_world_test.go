@@ -60,6 +60,7 @@ type simWorld struct {
 	inodes    uint64
 	pool      []int32 // pids whose process is gone
 
+	bridge   *simBridge // nil: nobody records sessions of logind
 	sessions []*simSession
 	alone    []*simAlone
 	byRaw    map[string]*simSession // by the bytes of their records

@@ -17,9 +17,9 @@ import (
 type Scene struct {
 	Now       time.Time
 	View      View
-	Living    map[int32]bool // the leaders of sessions that surely live
-	Terminals []Terminal     // of the machine
-	Records   []utmpx.Record // of the utmpx file, by slot
+	Living    map[Session]bool // those whose leader surely lives; another one may have its pid
+	Terminals []Terminal       // of the machine
+	Records   []utmpx.Record   // of the utmpx file, by slot
 
 	// Above names the processes from which those of the USER_PROCESS records descend.
 	Above map[int32][]int32
@@ -104,7 +104,7 @@ func (b *Bridge) Decide(s Scene) (orders []Order, again time.Time) {
 	}
 	present := make(map[key]bool)
 	for _, it := range s.View.Sessions {
-		if !it.Login() || !s.Living[it.Leader] {
+		if !it.Login() || !s.Living[it] {
 			continue
 		}
 		for _, p := range places(it, s.Terminals) {
@@ -153,7 +153,10 @@ func (b *Bridge) release(s Scene) (orders []Order) {
 
 // ownerOf reports whether somebody else has recorded the session of the bridge's record.
 func (b *Bridge) ownerOf(s Scene, o session.OpenLogin) bool {
-	at := slices.IndexFunc(s.View.Sessions, func(it Session) bool { return it.Leader == o.PID && it.Login() })
+	at := slices.IndexFunc(s.View.Sessions, func(it Session) bool {
+		return it.Leader == o.PID && it.Login() && s.Living[it] &&
+			slices.ContainsFunc(places(it, s.Terminals), func(p place) bool { return p.line == o.Line })
+	})
 	return at >= 0 && b.claimed(s, s.View.Sessions[at], o.Line) == byOwner
 }
 
@@ -175,9 +178,11 @@ func (b *Bridge) claimed(s Scene, it Session, line string) claim {
 		if r.Type != utmpx.UserProcess || b.owns(r) {
 			continue
 		}
-		its := r.PID == it.Leader || it.Seat != "" && slices.Contains(s.Above[r.PID], it.Leader)
+		// The leader may have a pid that is still in the record of an earlier session.
+		since := it.within(r.Time)
+		its := since && (r.PID == it.Leader || it.Seat != "" && slices.Contains(s.Above[r.PID], it.Leader))
 		switch inside := session.PseudoTerminal(r.Line) && !session.PseudoTerminal(line); {
-		case r.Line == line && (its || it.Seat != "" && !r.Time.Time().Before(it.Since.Truncate(time.Second))):
+		case r.Line == line && (its || it.Seat != "" && since):
 			return byOwner
 		case r.Line == line:
 			found = byAnother
@@ -196,7 +201,7 @@ func (b *Bridge) judge(s Scene, it Session, p place, k key) (order *Order, due t
 		b.seen[k] = seen
 	}
 	owner := b.claimed(s, it, p.line)
-	switch has := b.has(it.Leader, p.line); {
+	switch has := b.has(it, p.line); {
 	case has && s.Gone[p.line]: // it is that of the terminal before this one
 		return nil, time.Time{}
 	case has || owner == byOwner:
@@ -216,9 +221,15 @@ func (b *Bridge) judge(s Scene, it Session, p place, k key) (order *Order, due t
 }
 
 // has reports whether the bridge has recorded the session there.
-func (b *Bridge) has(leader int32, line string) bool {
-	return slices.ContainsFunc(b.own, func(o session.OpenLogin) bool { return o.PID == leader && o.Line == line })
+func (b *Bridge) has(it Session, line string) bool {
+	return slices.ContainsFunc(b.own, func(o session.OpenLogin) bool {
+		return o.PID == it.Leader && o.Line == line && it.within(o.Time)
+	})
 }
+
+// within reports whether a record of the session's leader is of that session, and not of an
+// earlier one whose leader had its pid. Some records have whole seconds.
+func (s Session) within(at utmpx.Time) bool { return !at.Time().Before(s.Since.Truncate(time.Second)) }
 
 // ended reports whether the session had a record there that was closed: before this run,
 // or by its owner while the session is on its way out.
@@ -262,11 +273,11 @@ func compose(s Scene, it Session, p place) *Order {
 	}
 	order := &Order{Login: s.OpenKnown}
 	for _, open := range s.Open {
-		if open.Line == r.Line && open.PID == r.PID {
+		if open.Line == r.Line && open.PID == r.PID && it.within(open.Time) {
 			r.Time, order.Login = open.Time, false
 		}
 	}
-	if slot := getty(s.Records, r); slot >= 0 {
+	if slot := getty(s.Records, r, it.Service); slot >= 0 {
 		was := s.Records[slot]
 		r.ID, order.Kind, order.Slot, order.Was = was.ID, TakeOver, slot, was
 	} else if slices.ContainsFunc(s.Records, func(o utmpx.Record) bool { return InTheWay(r, o) }) {
@@ -277,15 +288,13 @@ func compose(s Scene, it Session, p place) *Order {
 }
 
 // getty returns the slot of the record that waits for this login, -1 if there is none: of
-// the same process, else of the same line. On a pseudo terminal the line must be the same:
-// the record of a getty that has died may have any pid.
-func getty(records []utmpx.Record, r utmpx.Record) int {
+// the same line, else of the same process. Only login(1) goes on as the process of a getty,
+// and not on a pseudo terminal: the record of a getty that has died may have any pid.
+func getty(records []utmpx.Record, r utmpx.Record, service string) int {
 	waits := func(o utmpx.Record) bool { return o.Type == utmpx.LoginProcess || o.Type == utmpx.InitProcess }
-	slot := slices.IndexFunc(records, func(o utmpx.Record) bool {
-		return waits(o) && o.PID == r.PID && (o.Line == r.Line || !session.PseudoTerminal(r.Line))
-	})
-	if slot < 0 {
-		slot = slices.IndexFunc(records, func(o utmpx.Record) bool { return waits(o) && o.Line == r.Line })
+	slot := slices.IndexFunc(records, func(o utmpx.Record) bool { return waits(o) && o.Line == r.Line })
+	if slot < 0 && service == "login" && !session.PseudoTerminal(r.Line) {
+		slot = slices.IndexFunc(records, func(o utmpx.Record) bool { return waits(o) && o.PID == r.PID })
 	}
 	return slot
 }

@@ -3,6 +3,7 @@
 package logind
 
 import (
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -68,9 +69,9 @@ func user(pid int32, line, id string) utmpx.Record {
 
 // scene returns a scene two seconds after the sessions began, with their leaders alive.
 func scene(sessions []Session, terminals []Terminal, records ...utmpx.Record) Scene {
-	s := Scene{Now: at(2 * time.Second), View: View{Known: true, Sessions: sessions}, Living: map[int32]bool{}, Terminals: terminals, Records: records, OpenKnown: true}
+	s := Scene{Now: at(2 * time.Second), View: View{Known: true, Sessions: sessions}, Living: map[Session]bool{}, Terminals: terminals, Records: records, OpenKnown: true}
 	for _, it := range sessions {
-		s.Living[it.Leader] = true
+		s.Living[it] = true
 	}
 	return s
 }
@@ -136,7 +137,7 @@ func TestWhichSessionsAndTerminals(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := scene(c.sessions, c.terminals)
-			delete(s.Living, -1)
+			maps.DeleteFunc(s.Living, func(it Session, _ bool) bool { return it.Leader == -1 })
 			orders, _ := NewBridge(nil).Decide(s)
 			if diff := cmp.Diff(c.want, wrote(orders)); diff != "" {
 				t.Errorf("orders (-want +got):\n%s", diff)
@@ -196,9 +197,15 @@ func TestTheRecord(t *testing.T) {
 			want: Order{Kind: TakeOver, Was: record(utmpx.LoginProcess, 100, "tty1", "tty1"), Record: tty("tty1"), Login: true}},
 		{name: "init's record of the process", session: seat(), records: []utmpx.Record{{}, record(utmpx.InitProcess, 100, "", "c1")},
 			want: Order{Kind: TakeOver, Slot: 1, Was: record(utmpx.InitProcess, 100, "", "c1"), Record: tty("c1"), Login: true}},
-		{name: "the record of the process before that of the line", session: seat(),
-			records: []utmpx.Record{record(utmpx.LoginProcess, 90, "tty1", "x"), record(utmpx.LoginProcess, 100, "console", "cons")},
-			want:    Order{Kind: TakeOver, Slot: 1, Was: record(utmpx.LoginProcess, 100, "console", "cons"), Record: tty("cons"), Login: true}},
+		{name: "the record of the line before that of the process, whose pid may have been used anew", session: seat(),
+			records: []utmpx.Record{record(utmpx.LoginProcess, 100, "tty5", "5"), record(utmpx.LoginProcess, 90, "tty1", "x")},
+			want:    Order{Kind: TakeOver, Slot: 1, Was: record(utmpx.LoginProcess, 90, "tty1", "x"), Record: tty("x"), Login: true}},
+		{name: "a display manager is no getty's process", session: gdm(func(s *Session) { s.Since = at(-time.Minute) }), records: []utmpx.Record{record(utmpx.LoginProcess, 100, "tty5", "5")},
+			want: Order{Record: func() utmpx.Record {
+				r := tty("2")
+				r.Line, r.Host, r.Time = "tty2", ":0", utmpx.TimeOf(at(-time.Minute))
+				return r
+			}(), Login: true}},
 		{name: "a dead getty's record with a pid that was used anew", session: ssh(), records: []utmpx.Record{record(utmpx.LoginProcess, 100, "tty5", "5")},
 			want: Order{Record: base, Login: true}},
 		{name: "a dead session's record with the same id", session: ssh(), records: []utmpx.Record{dead(user(7, "pts/0", "ts/0"))}, want: Order{Record: base, Login: true}},

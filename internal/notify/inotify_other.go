@@ -23,3 +23,9 @@ func (n *Inotify) Run(_ context.Context, notice func()) error {
 
 // Renew does nothing.
 func (n *Inotify) Renew() {}
+
+// Entries calls notice once and returns [ErrUnsupported].
+func Entries(_ context.Context, _ string, notice func()) error {
+	notice()
+	return ErrUnsupported
+}

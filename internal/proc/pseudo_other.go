@@ -21,3 +21,9 @@ type Ancestor struct {
 
 // LedTerminals returns none: only logind's sessions, on Linux, are looked for by them.
 func LedTerminals() ([]LedTerminal, error) { return nil, nil }
+
+// Above returns none.
+func Above(int32) []int32 { return nil }
+
+// TerminalMissing reports false: nothing is known.
+func TerminalMissing(string) bool { return false }

@@ -82,7 +82,9 @@ func (s *State) line(n int, line string, proc *session.Entry) error {
 		*proc = f.proc()
 	case strings.HasPrefix(line, "record ") && len(s.Owed) == 0 && proc.ID.PID > 0:
 		s.Sessions = append(s.Sessions, f.record(*proc))
-	case strings.HasPrefix(line, "owed "):
+	case strings.HasPrefix(line, "own "):
+		s.Own = append(s.Own, f.own())
+	case strings.HasPrefix(line, "owed ") && len(s.Own) == 0:
 		s.Owed = append(s.Owed, f.owed())
 	default:
 		return fmt.Errorf("not understood")
@@ -156,6 +158,16 @@ func (f *fields) owed() session.Debt {
 	}
 	d.Login = l.Decode(string(raw))
 	return d
+}
+
+// own reads a record of the bridge to logind.
+func (f *fields) own() session.OpenLogin {
+	var o session.OpenLogin
+	o.Line, o.PID = f.word("own ").quoted(' '), f.word("pid ").int32(' ')
+	o.Time.Sec = f.word("at ").int(' ', 64)
+	o.Time.Usec = f.int(' ', 64)
+	o.ID, o.User = f.word("id ").quoted(' '), f.word("user ").quoted('\n')
+	return o
 }
 
 // status reads a wait status, -1 if it is unknown.

@@ -30,6 +30,7 @@ const (
 	MaxSize     = 128 << 20 // bytes of the file
 	MaxSessions = 1 << 20
 	MaxOwed     = 1 << 17
+	MaxOwn      = 1 << 17
 	MaxString   = 256 // bytes of a boot id
 )
 
@@ -44,6 +45,8 @@ type State struct {
 	BootID string
 	File   snapshot.Generation // the utmpx file that slots refer to
 	session.Checkpoint
+
+	Own []session.OpenLogin // the records that the bridge to logind has written
 }
 
 // AppendText appends the state as its file holds it. It fails if the state is
@@ -81,6 +84,10 @@ func (s State) encode(write func([]byte) error) error {
 			e.b = appendOwed(e.b, &s.Owed[i])
 			e.flush(piece)
 		}
+	}
+	for i := range s.Own {
+		e.b = appendOwn(e.b, &s.Own[i])
+		e.flush(piece)
 	}
 	e.flush(0)
 	return e.end()
@@ -198,6 +205,16 @@ func appendOwed(b []byte, d *session.Debt) []byte {
 	return append(b, '\n')
 }
 
+func appendOwn(b []byte, o *session.OpenLogin) []byte {
+	b = strconv.AppendQuote(append(b, "own "...), o.Line)
+	b = strconv.AppendInt(append(b, " pid "...), int64(o.PID), 10)
+	b = strconv.AppendInt(append(b, " at "...), o.Time.Sec, 10)
+	b = strconv.AppendInt(append(b, ' '), o.Time.Usec, 10)
+	b = strconv.AppendQuote(append(b, " id "...), o.ID)
+	b = strconv.AppendQuote(append(b, " user "...), o.User)
+	return append(b, '\n')
+}
+
 // appendStatus appends the wait status, -1 if it is unknown.
 func appendStatus(b []byte, s session.Status) []byte {
 	wait := int64(-1)
@@ -218,7 +235,7 @@ func appendTime(b []byte, t time.Time) []byte {
 
 // check holds a state to the limits, whether it is to be written or was read.
 func (s *State) check() error {
-	ok := len(s.BootID) <= MaxString && inCalendar(s.Alive) && len(s.Sessions) <= MaxSessions && len(s.Owed) <= MaxOwed
+	ok := len(s.BootID) <= MaxString && inCalendar(s.Alive) && len(s.Sessions) <= MaxSessions && len(s.Owed) <= MaxOwed && len(s.Own) <= MaxOwn
 	for i := range s.Sessions {
 		p := &s.Sessions[i]
 		ok = ok && p.ID.PID > 0 && p.Slot >= 0 && p.Slot <= math.MaxInt32 && inCalendar(p.Since) && inCalendar(p.Alive) && inCalendar(p.End)

@@ -105,7 +105,7 @@ func TestDependencies(t *testing.T) {
 		t.Fatal(err)
 	}
 	for program, may := range map[string][]string{
-		"utmpd":   {"golang.org/x/sys", "github.com/klauspost/compress", "github.com/ulikunitz/xz"},
+		"utmpd":   {"golang.org/x/sys", "github.com/godbus/dbus", "github.com/klauspost/compress", "github.com/ulikunitz/xz"},
 		"utmpctl": {"golang.org/x/sys", "github.com/klauspost/compress", "github.com/ulikunitz/xz", "github.com/olebedev/when", "github.com/pkg/errors", "github.com/AlekSi/pointer", "github.com/mattn/go-runewidth", "github.com/clipperhouse/uax29"},
 	} {
 		for _, p := range list(t, "-deps", "./cmd/"+program) {

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package daemon
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"utmpd.dev/utmpd/internal/cleaner"
+	"utmpd.dev/utmpd/internal/config"
+	"utmpd.dev/utmpd/internal/logind"
+	"utmpd.dev/utmpd/internal/notify"
+	"utmpd.dev/utmpd/internal/openlogins"
+	"utmpd.dev/utmpd/internal/proc"
+	"utmpd.dev/utmpd/internal/recfile"
+	"utmpd.dev/utmpd/internal/session"
+	"utmpd.dev/utmpd/internal/snapshot"
+	"utmpd.dev/utmpd/utmpx"
+)
+
+// relist is how often the heartbeat has logind's sessions listed again: the bus drops
+// signals for whoever is slow.
+const relist = 10 * time.Minute
+
+// leaderLate is how much later than its session, by the clocks of logind and the kernel, a
+// leader may have started.
+const leaderLate = time.Second
+
+// logindMachine is what a bridge to logind needs of the machine.
+type logindMachine struct {
+	listen    func(ctx context.Context, wake <-chan struct{}, report func(logind.View))
+	ptys      func(ctx context.Context, notice func()) error // notices of terminals that come and go
+	terminals func() ([]proc.LedTerminal, error)
+	above     func(pid int32) []int32
+	missing   func(line string) bool
+}
+
+// thisLogind is the logind of the machine that the program runs on.
+func thisLogind() *logindMachine {
+	return &logindMachine{
+		listen: func(ctx context.Context, wake <-chan struct{}, report func(logind.View)) {
+			s := logind.Source{Address: logind.Address, Wake: wake}
+			s.Run(ctx, report)
+		},
+		ptys:      func(ctx context.Context, notice func()) error { return notify.Entries(ctx, "/dev/pts", notice) },
+		terminals: proc.LedTerminals,
+		above:     proc.Above,
+		missing:   proc.TerminalMissing,
+	}
+}
+
+// bridge connects logind's sessions with the two files.
+type bridge struct {
+	d        *daemon
+	on       *logindMachine
+	recorder *logind.Recorder
+	wake     chan struct{} // of the source
+	first    chan struct{} // closed when logind has answered
+	own      atomic.Pointer[[]session.OpenLogin]
+	state    atomic.Pointer[bridgeState]
+	leaders  map[logind.Session]session.ID // as first seen; of the recorder's goroutine
+	told     bool                          // that logind answers; of the source's goroutine
+	listed   time.Time                     // of the heartbeat's goroutine
+	dirty    atomic.Bool                   // own has changed, and is not yet to be saved
+}
+
+// bridgeState is what is known of logind.
+type bridgeState struct {
+	known  bool
+	err    string
+	logins int
+}
+
+// newBridge returns nil if the sessions of logind are not to be recorded.
+func (d *daemon) newBridge(own []session.OpenLogin) *bridge {
+	if d.on.logind == nil || d.cfg.Logind == config.LogindNo || d.flags.dryRun {
+		return nil
+	}
+	b := &bridge{d: d, on: d.on.logind, wake: make(chan struct{}, 1), first: make(chan struct{}), leaders: map[logind.Session]session.ID{}}
+	b.own.Store(&own)
+	b.state.Store(&bridgeState{})
+	b.recorder = logind.NewRecorder(logind.Options{
+		File: d.file,
+		Log:  openlogins.New(d.cfg.WtmpxFile, recfile.Options{System: d.on.files, Apart: d.cfg.UtmpxFile}),
+		Machine: logind.Machine{
+			Lives: b.lives, Terminals: b.terminals, Above: b.on.above, Gone: b.on.missing, Now: d.on.now,
+		},
+		Own:     own,
+		Changed: b.changed,
+		End:     b.end,
+		LogOut:  b.logOut,
+		Dead:    func(r utmpx.Record, at time.Time) utmpx.Record { return cleaner.Dead(r, at, utmpx.Exit{}) },
+		Logger:  d.reading.toggles.Bounded(),
+	})
+	return b
+}
+
+// listen reports logind's sessions to the recorder.
+func (b *bridge) listen(ctx context.Context) {
+	b.on.listen(ctx, b.wake, func(v logind.View) {
+		b.tell(v)
+		b.recorder.See(v)
+	})
+}
+
+// tell logs once that logind answers, and that it does not any more.
+func (b *bridge) tell(v logind.View) {
+	state := bridgeState{known: v.Known}
+	for _, s := range v.Sessions {
+		if s.Login() {
+			state.logins++
+		}
+	}
+	if v.Err != nil {
+		state.err = v.Err.Error()
+	}
+	switch was := b.state.Swap(&state); {
+	case v.Known && !was.known:
+		b.d.reading.toggles.Log(slog.LevelInfo, "logind", "logind answers: its sessions are recorded where nobody else does", "sessions", state.logins)
+	case !v.Known && (was.known || b.d.cfg.Logind == config.LogindYes && was.err != state.err):
+		b.d.reading.toggles.Log(slog.LevelWarn, "no logind", "logind does not answer: its new sessions are not recorded", "error", v.Err)
+	}
+	if v.Known && !b.told {
+		b.told = true
+		close(b.first)
+	}
+	b.d.emit(input{at: time.Now()}) // for the status
+}
+
+// watchTerminals tells the recorder of terminals that come and go, once there is a logind.
+func (b *bridge) watchTerminals(ctx context.Context) {
+	select {
+	case <-ctx.Done():
+		return
+	case <-b.first:
+	}
+	if err := b.on.ptys(ctx, b.recorder.Look); err != nil && ctx.Err() == nil {
+		b.d.log.Warn("no notification of new terminals: those of logind's sessions are found at their login, and at heartbeats", "error", err)
+	}
+}
+
+// beat has what may have been missed looked for.
+func (b *bridge) beat() {
+	b.recorder.Look()
+	now := time.Now()
+	if b.state.Load().known && now.Sub(b.listed) < relist {
+		return
+	}
+	b.listed = now
+	select {
+	case b.wake <- struct{}{}:
+	default:
+	}
+}
+
+// maxLeaders bounds how many leaders are remembered.
+const maxLeaders = 4096
+
+// lives reports whether the leader of a session is the process that made it. Once it was
+// seen, it must be that one still.
+func (b *bridge) lives(s logind.Session) bool {
+	p, err := b.d.on.procs.Find(s.Leader)
+	if err != nil {
+		return false
+	}
+	defer p.Close()
+	ended, _ := p.Ended()
+	s = logind.Session{ID: s.ID, Leader: s.Leader, Since: s.Since} // the rest changes
+	id := p.ID()
+	if seen, ok := b.leaders[s]; ok {
+		return !ended && seen.Same(id)
+	}
+	if start := id.SinceBoot(); ended || start != 0 && b.d.on.booted().Add(start).After(s.Since.Add(leaderLate)) {
+		return false
+	}
+	if len(b.leaders) == maxLeaders {
+		clear(b.leaders)
+	}
+	b.leaders[s] = id
+	return true
+}
+
+func (b *bridge) terminals() ([]logind.Terminal, error) {
+	led, err := b.on.terminals()
+	if err != nil {
+		return nil, err
+	}
+	boot := b.d.on.booted()
+	all := make([]logind.Terminal, len(led))
+	for i, t := range led {
+		all[i] = logind.Terminal{Line: t.Line, Leader: t.Leader.PID, Since: boot.Add(t.Leader.SinceBoot())}
+		for _, a := range t.Above {
+			all[i].Above = append(all[i].Above, logind.Process{PID: a.PID, Terminal: a.Terminal})
+		}
+	}
+	return all, nil
+}
+
+// changed has the table saved with the records that are the bridge's.
+func (b *bridge) changed(own []session.OpenLogin) {
+	b.own.Store(&own)
+	b.dirty.Store(true)
+	b.d.emit(input{at: time.Now()})
+}
+
+// logOut has the Cleaner close a login that has no record, unless somebody leads its line.
+func (b *bridge) logOut(login utmpx.Record, at time.Time, done func(closed bool)) {
+	found := b.d.on.procs.Gather([]session.Question{{Line: login.Line, User: login.User}})
+	if len(found) != 1 || len(found[0].Leaders) > 0 || found[0].Hidden || found[0].Unsure != "" {
+		done(false)
+		return
+	}
+	debt := session.Debt{Login: login, End: at, After: login.Time.Time(), Of: session.Login{Line: login.Line, PID: login.PID, Time: login.Time}}
+	b.d.cleaner.Pay([]session.Debt{debt}, func(p cleaner.Payment, err error) { done(err == nil && len(p.Waiting) == 0) })
+}
+
+// end has the Cleaner close a record whose terminal is gone.
+func (b *bridge) end(gen snapshot.Generation, slot int, r utmpx.Record, at time.Time) {
+	job := session.Job{Generation: gen, Slot: slot, Record: r, End: at, Found: "its terminal is gone"}
+	b.d.cleaner.Clean([]session.Job{job}, func(results []session.Result) {
+		for _, res := range results {
+			if res.Outcome == session.Done {
+				b.d.log.Info("session ended: its terminal is gone", "line", r.Line, "user", r.User, "pid", r.PID, "logout", res.Logout.String())
+			} else if res.Err != nil && !errors.Is(res.Err, context.Canceled) {
+				b.d.log.Debug("record not closed", "line", r.Line, "pid", r.PID, "error", res.Err)
+			}
+		}
+	})
+}

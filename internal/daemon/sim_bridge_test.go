@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package daemon
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"utmpd.dev/utmpd/internal/sysfile"
+)
+
+var (
+	bridgeCount = flag.Int("bridge.n", 300, "how many random worlds with logind to run")
+	bridgeSeed  = flag.Uint64("bridge.seed", 1, "the first one's seed")
+	bridgeTell  = flag.Bool("bridge.tell", false, "run the first one alone, and tell what happens")
+)
+
+// TestBridge runs utmpd in simulated worlds in which logind knows sessions that somebody
+// else records: before, after, or never. It checks the laws.
+func TestBridge(t *testing.T) {
+	onOneProcessor(t)
+	tally := simTally{}
+	if *bridgeTell {
+		var log bytes.Buffer
+		wrong := runBridge(t, *bridgeSeed, &log, tally)
+		t.Logf("%s\n%s", log.String(), tally)
+		if wrong != nil {
+			t.Error(strings.Join(wrong, "\n"))
+		}
+		return
+	}
+	for i := range *bridgeCount {
+		seed := *bridgeSeed + uint64(i)
+		if wrong := runBridge(t, seed, nil, tally); wrong != nil {
+			t.Fatalf("world %d (see it with -bridge.tell -bridge.seed %d):\n%s", seed, seed, strings.Join(wrong, "\n"))
+		}
+	}
+	t.Logf("%d worlds\n%s", *bridgeCount, tally)
+	if *bridgeCount < 300 {
+		return
+	}
+	for _, what := range []string{
+		"recorded", "getty's record taken over", "withdrawn", "marked", "logins appended", "logouts appended", "owner cleans",
+		"logind restarts", "signal lost", "leader killed", "all killed", "terminal closed, its connection goes on",
+		"utmpd killed", "restart with state", "right at the end", "lock held by somebody",
+	} {
+		if tally[what] < *bridgeCount/20 {
+			t.Errorf("%s: %d times in %d worlds", what, tally[what], *bridgeCount)
+		}
+	}
+}
+
+func runBridge(t *testing.T, seed uint64, log *bytes.Buffer, tally simTally) (wrong []string) {
+	defer func() {
+		if p := recover(); p != nil {
+			panic(fmt.Sprintf("world %d: %v", seed, p))
+		}
+	}()
+	synctest.Test(t, func(*testing.T) {
+		r := rand.New(rand.NewPCG(seed, 7))
+		w := newSimWorld(simSettings{
+			grace: time.Second, scan: 20 * time.Second, maxFDs: 4096, boot: true, upAtStart: 10 * time.Hour, order: 1 + r.Uint64N(1<<32),
+		}, log)
+		w.bridge = newSimBridge(w)
+		w.start(0)
+		time.Sleep(100 * time.Millisecond)
+		for range 10 + r.IntN(30) {
+			time.Sleep(newPause(r))
+			w.bridge.happen(r)
+		}
+		w.bridge.finish()
+		wrong = w.wrong
+		tally.add(w.tally)
+	})
+	return wrong
+}
+
+// happen has one thing happen.
+func (b *simBridge) happen(r *rand.Rand) {
+	w := b.w
+	what, a := r.IntN(40), r.IntN(1<<10)
+	switch what {
+	case 0, 1:
+		w.mu.Lock()
+		b.forgot = true // what it has written since the last save
+		if w.run != nil && !w.run.dead {
+			w.run.killAt = w.run.calls + 1 + a%40
+		}
+		w.mu.Unlock()
+		return
+	case 2:
+		w.stop()
+		return
+	case 3, 4, 5:
+		b.forgot = b.forgot || a%4 != 0
+		w.start([]int{0, 1, -1, 2}[a%4])
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch {
+	case what < 20:
+		b.login(a%lgOwners, r.IntN(4), r.IntN(1<<10))
+	case what < 30:
+		if s := b.pick(a); s != nil {
+			b.leave(s, r.IntN(4))
+		}
+	case what < 33:
+		if s := b.pick(a); s != nil && s.owner <= lgSSHNever && !s.leader.ended && len(s.terminals) > 0 {
+			w.count("second terminal")
+			b.terminal(s, r.IntN(4))
+		}
+	case what < 35:
+		b.restart(time.Duration(a%5000) * time.Millisecond)
+	case what < 37:
+		b.deaf = !b.deaf
+	default:
+		w.hold([]string{utmpName, wtmpName}[a%2], []sysfile.LockKind{sysfile.ReadLock, sysfile.WriteLock}[a/2%2], time.Duration(a%10)*time.Second)
+	}
+	w.retry()
+}
+
+// pick chooses one of the last sessions.
+func (b *simBridge) pick(n int) *lgSession {
+	if len(b.sessions) == 0 {
+		return nil
+	}
+	return b.sessions[len(b.sessions)-1-n%min(6, len(b.sessions))]
+}
+
+// finish leaves the world alone and then ends it, checking the laws on the way.
+func (b *simBridge) finish() {
+	w := b.w
+	b.deaf = false
+	w.leaveAlone()
+	time.Sleep(25 * time.Minute) // heartbeats list the sessions and look for terminals
+	b.check()
+	w.mu.Lock()
+	w.tell("all ends")
+	for _, s := range b.sessions {
+		w.gone(s.leader, true)
+		for _, t := range s.terminals {
+			b.close(t, false)
+		}
+		s.listed = false
+	}
+	b.signal()
+	w.mu.Unlock()
+	time.Sleep(25 * time.Minute)
+	b.check()
+	b.checkLog()
+	w.stop()
+	if w.run.handles != nil && len(w.run.handles) != 0 {
+		w.broken("5: %d files are open at the end", len(w.run.handles))
+	}
+}
