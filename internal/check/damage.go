@@ -86,6 +86,8 @@ func (l *Log) slots(p Part, b []byte) {
 			l.zeroed(part)
 		case slotTimeless:
 			l.timeless(part, b[at:to])
+		case slotBlank:
+			l.textless(part, b[at:to])
 		case slotDead: // systemd of before 2013
 		default:
 			l.damaged(part, "")
@@ -99,6 +101,7 @@ const (
 	slotOther = iota
 	slotZero
 	slotTimeless // a record whose time is gone
+	slotBlank    // a record whose text is gone
 	slotDead     // the end of a process that never had a time
 )
 
@@ -107,6 +110,9 @@ func (l *Log) slot(b []byte) int {
 		return slotZero
 	}
 	r := l.o.Layout.Decode(string(b))
+	if l.textGone(r, b) {
+		return slotBlank
+	}
 	known := r.Type > utmpx.Empty && r.Type <= utmpx.DownTime && r.PID >= 0 && r.Line != "" && printable(r.Line) && printable(r.User) && printable(r.Host)
 	switch {
 	case !known || r.Time.Sec != 0:
@@ -115,6 +121,17 @@ func (l *Log) slot(b []byte) int {
 		return slotDead
 	}
 	return slotTimeless
+}
+
+// textGone reports whether nothing but numbers is left of a record, a process or a time: no
+// program writes that, and a torn record leaves more.
+func (l *Log) textGone(r utmpx.Record, b []byte) bool {
+	if r.Type < utmpx.Empty || r.Type > utmpx.DownTime || r.PID < 0 || r.Time.Sec < 0 || r.Time.Usec < 0 || r.Time.Usec >= 1e6 ||
+		r.Line != "" || !blank(r.User) || r.Host != "" || r.PID == 0 && r.Time.Sec == 0 {
+		return false
+	}
+	plain, err := l.o.Layout.Encode(utmpx.Record{Type: r.Type, PID: r.PID, ID: r.ID, User: r.User, Session: r.Session, Exit: r.Exit, Time: r.Time, Addr: r.Addr})
+	return err == nil && string(plain) == string(b)
 }
 
 func printable(s string) bool {
@@ -150,16 +167,42 @@ func (l *Log) timeless(p Part, b []byte) {
 	}
 }
 
+// textless reports records that lost their text.
+func (l *Log) textless(p Part, b []byte) {
+	size := l.o.Layout.Size()
+	for i := 0; i < len(b); i += size {
+		r := l.o.Layout.Decode(string(b[i : i+size]))
+		from, when := p.From+int64(i), at(r.Time)
+		left := fmt.Sprintf("process %d", r.PID)
+		if when.IsZero() {
+			when = at(l.last)
+		} else {
+			left += ", time " + local(r.Time)
+		}
+		l.found(Finding{Kind: Blanked, Severity: Error, From: from, To: from + int64(size), At: when,
+			Text:   fmt.Sprintf("a record without text: %s, %s", r.Type, left),
+			Advice: "log cleaners take the line and the user away and leave the rest; compare with the rotated logs and the system log"})
+	}
+}
+
 func (l *Log) damaged(p Part, what string) {
 	size := int64(l.o.Layout.Size())
 	n := (p.To - p.From + size - 1) / size
 	if what != "" {
 		what = ": " + what
 	}
+	advice := "`utmpctl repair` takes the whole records out of the file"
+	if p.From == 0 && p.Size > 0 && p.Size-p.To < size {
+		advice = nothingLeft
+	}
 	l.found(Finding{Kind: Damage, Severity: Error, From: p.From, To: p.To, At: at(l.last),
 		Text:   fmt.Sprintf("no whole record here, at most %s lost%s", count(n, "is", "are"), what),
-		Advice: "`utmpctl repair` takes the whole records out of the file"})
+		Advice: advice})
 }
+
+// nothingLeft is the advice for a file without a record: there is nothing that a repair
+// could take out.
+const nothingLeft = "no record is left in the file: keep a copy, and `truncate -s 0` it"
 
 // Partial returns the finding of a part of a record at the end of a file.
 func Partial(from, to int64, last time.Time) Finding {
@@ -171,5 +214,9 @@ func Partial(from, to int64, last time.Time) Finding {
 // Partial reports a part of a record at the end of the log.
 func (l *Log) Partial(from, to int64) {
 	l.endForeign()
-	l.found(Partial(from, to, at(l.last)))
+	f := Partial(from, to, at(l.last))
+	if l.records == 0 {
+		f.Advice = nothingLeft
+	}
+	l.found(f)
 }

@@ -98,6 +98,9 @@ func TestFindings(t *testing.T) {
 		{"the user was taken away", patched(41, 44, make([]byte, 32)), Options{}, []brief{{Blanked, Warning, at(41), at(42)}}},
 		{"only the user's first letter", patched(41, 44, []byte{0}), Options{}, []brief{{Blanked, Error, at(41), at(42)}}},
 		{"blanks for the user", patched(41, 44, []byte("     ")), Options{}, []brief{{Blanked, Warning, at(41), at(42)}}},
+		{"all text was taken away", patched(41, 8, make([]byte, 332)), Options{}, []brief{{Blanked, Warning, at(41), at(42)}, {NoLogin, Warning, at(42), at(43)}}},
+		{"all but the process was taken away", patched(41, 8, make([]byte, 376)), Options{}, []brief{{Blanked, Error, at(41), at(42)}, {NoLogin, Warning, at(42), at(43)}}},
+		{"all but the time was taken away", patched(41, 0, make([]byte, 340)), Options{}, []brief{{Blanked, Error, at(41), at(42)}, {NoLogin, Warning, at(42), at(43)}}},
 		{"the time was taken away", patched(41, 340, make([]byte, 8)), Options{}, []brief{{Blanked, Error, at(41), at(42)}, {NoLogin, Warning, at(42), at(43)}}},
 		{"a block of NULs", func() []byte {
 			b := slices.Clone(raw)

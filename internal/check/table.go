@@ -53,6 +53,9 @@ func Table(records []utmpx.Record, on *Machine, found func(Finding)) {
 	t.sameID(records)
 	alive := t.dead(records)
 	t.sameLine(alive)
+	if on == nil {
+		t.bothOpen(records)
+	}
 	slices.SortStableFunc(t.all, func(a, b Finding) int { return cmp.Compare(a.From, b.From) })
 	for _, f := range t.all {
 		found(f)
@@ -156,5 +159,26 @@ func (t *table) sameLine(alive []slotOf) {
 			f.Severity, f.Advice = Note, "a login within a login"
 		}
 		t.add(s.n, f)
+	}
+}
+
+// bothOpen reports lines that have two open sessions, in a file whose processes are not
+// known.
+func (t *table) bothOpen(records []utmpx.Record) {
+	first := map[string]int{}
+	for i := range records {
+		r := &records[i]
+		if r.Type != utmpx.UserProcess || r.Line == "" || r.User == "" {
+			continue
+		}
+		j, again := first[r.Line]
+		if !again {
+			first[r.Line] = i
+			continue
+		}
+		o := &records[j]
+		t.add(i, Finding{Kind: SameLine, Severity: Note, At: at(r.Time),
+			Text:   fmt.Sprintf("line %q has two open sessions: user %q, process %d here, and user %q, process %d in slot %d", r.Line, r.User, r.PID, o.User, o.PID, j),
+			Advice: "a login within a login, or one ended without a logout"})
 	}
 }

@@ -448,7 +448,9 @@ func (c *checking) lastlog(to string, found func(check.Finding)) error {
 	l := check.NewLastlog(block[:n], at, info.ModTime(), found)
 	size := int64(l.Size())
 	if torn := info.Size() % size; torn != 0 {
-		found(check.Partial(info.Size()-torn, info.Size(), time.Time{}))
+		f := check.Partial(info.Size()-torn, info.Size(), time.Time{})
+		f.Advice = fmt.Sprintf("`truncate -s %d` cuts it off", info.Size()-torn)
+		found(f)
 	}
 	p := c.in.progress("check "+to, info.Size())
 	defer p.end()
