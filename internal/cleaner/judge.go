@@ -60,12 +60,13 @@ func judgeAlone(logins *openlogins.Logins, d session.Debt) session.Logout {
 }
 
 // elsewhere returns the login of a session that a program recorded under another line in
-// the log: of the same process, user and second. xrdp does, which leaves the log to PAM.
-// A process that was never seen alive may have had the pid before another one.
+// the log: of the same process and user, at most two seconds apart. xrdp does, which leaves
+// the log to PAM: that writes at another moment. A process that was never seen alive may
+// have had the pid before another one.
 func elsewhere(logins *openlogins.Logins, d session.Debt) (session.Login, bool) {
 	name, login, ok := logins.OfProcess(d.Login.PID)
 	seen := d.After.IsZero() || d.After.After(d.Login.Time.Time())
-	if !ok || !seen || login.Time.Sec != d.Login.Time.Sec || !mayBe(login, d.Login, earliest(d)) {
+	if !ok || !seen || !mayBe(login, d.Login, earliest(d)) {
 		return session.Login{}, false
 	}
 	return session.Login{Line: name, PID: login.PID, Time: login.Time}, true

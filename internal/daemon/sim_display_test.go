@@ -19,7 +19,7 @@ const (
 )
 
 // displayLines are the forms of the line.
-var displayLines = []string{":%d", ":%d.0", "ws%d:0", "tty%d"}
+var displayLines = []string{":%d", ":%d.0", "ws%d:0", "tty%d", "workstation%d.by.a.long.name.org"}
 
 // showLogin begins a session on a display of its own. The process that writes its
 // record ends at once, as sessreg's caller does.
@@ -27,12 +27,15 @@ func (w *simWorld) showLogin(form, shown, opt int) {
 	s := &simSession{n: len(w.sessions) + 1, display: true, shown: shown}
 	line := fmt.Sprintf(displayLines[form], 10+s.n%50)
 	s.proc, s.leader = w.loginProc(kindSessreg, opt), w.spawn(w.freshPID())
+	if form == 4 { // whom, does not show
+		shown, s.shown = shownByNobody, shownByNobody
+	}
 	if shown == shownByLogind {
 		s.witness = w.spawn(w.freshPID())
 	}
 	w.count([]string{"display shown by nobody", "display shown by an X server", "display shown by logind"}[shown])
 	if form > 1 {
-		w.count([]string{"display of another host", "virtual terminal"}[form-2])
+		w.count([]string{"display of another host", "virtual terminal", "display whose number is cut"}[form-2])
 	}
 	p := s.proc
 	time.AfterFunc(100*time.Millisecond, func() {
@@ -58,7 +61,12 @@ func (w *simWorld) nameless(old, lives, resolves bool, opt int) {
 		w.count("nameless record of somebody")
 	}
 	w.sessions = append(w.sessions, s)
-	w.write(s, utmpx.Record{Type: utmpx.UserProcess, User: fmt.Sprintf("user%d", s.n)}, opt|optNoLog)
+	rec := utmpx.Record{Type: utmpx.UserProcess, User: fmt.Sprintf("user%d", s.n)}
+	if s.n%4 == 0 {
+		w.count("record without a process, with a line")
+		rec.Line = fmt.Sprintf(":6%d", s.n)
+	}
+	w.write(s, rec, opt|optNoLog)
 }
 
 // mixes reports whether pututxline(3) could take a record without a line for another one
@@ -150,7 +158,8 @@ func (w *simWorld) staysDead(s *simSession) bool {
 	switch {
 	case s.nameless:
 		before := w.boot && s.rec.Time.Time().Before(w.bootTime()) && w.holds(func(r utmpx.Record) bool { return r.Type == utmpx.BootTime })
-		return !s.old || !s.resolves && !before || len(w.steps) > 0
+		alone := s.resolves && s.rec.Line == "" // for want of a process of its user
+		return !s.old || !alone && !before || len(w.steps) > 0
 	case s.shown != shownByNobody && (s.atRest || s.followedBy == w.run.n):
 		return false
 	}

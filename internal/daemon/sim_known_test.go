@@ -221,10 +221,10 @@ func (w *simWorld) oldDisplay(s *simSession) bool {
 
 // twins reports whether another session, of which r is the logout, says the same as a
 // login in the log: the same line, user, process and time. A record whose line the log
-// does not have says as little with another line and within the same second.
+// does not have says as little with another line and within two seconds.
 func (w *simWorld) twins(e logEntry, r utmpx.Record) bool {
 	return slices.ContainsFunc(w.sessions, func(o *simSession) bool {
-		same := o.rec.Line == e.rec.Line && e.rec.Time == o.rec.Time || o.rec.Line != e.rec.Line && e.rec.Time.Sec == o.rec.Time.Sec
+		same := o.rec.Line == e.rec.Line && e.rec.Time == o.rec.Time || o.rec.Line != e.rec.Line && simNear(e.rec, o.rec)
 		return o != e.of && o.rec.PID == r.PID && e.rec.PID == r.PID && o.rec.User == e.rec.User && same
 	})
 }

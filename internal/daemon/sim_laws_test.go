@@ -593,7 +593,7 @@ func (w *simWorld) mustClose(e logEntry) bool {
 // plain reports whether a login in the log is beyond doubt that of its session's record.
 func (w *simWorld) plain(e logEntry) bool {
 	same := e.rec.PID == e.of.rec.PID && e.rec.Time == e.of.rec.Time
-	if e.rec.Line != e.of.rec.Line && (e.rec.Time.Sec != e.of.rec.Time.Sec || w.sharesPID(e) || w.alivePID(e.rec.PID) || !w.sawEnd(e.of)) {
+	if e.rec.Line != e.of.rec.Line && (!simNear(e.rec, e.of.rec) || w.sharesPID(e) || w.alivePID(e.rec.PID) || !w.sawEnd(e.of)) {
 		return false // of which session it is does not show
 	}
 	if e.of.parent != nil && !e.of.parent.ended {

@@ -308,6 +308,10 @@ func (w *simWorld) logged(s *simSession) utmpx.Record {
 	if r.Line == "" && r.PID != 0 && s.n%2 == 0 {
 		w.count("login under another line in the log")
 		r.Line = fmt.Sprintf(":1%d", s.n)
+		if s.n%4 == 0 { // by PAM, before
+			w.count("login under another line in the log, in another second")
+			r.Time.Sec--
+		}
 	}
 	return r
 }

@@ -53,6 +53,7 @@ func TestLogIsNoUtmpx(t *testing.T) {
 	stale.PID, stale.Time.Sec = 39, ssh.Time.Sec-1000
 	bare := dead
 	bare.ID = ""
+	set := func(typ utmpx.Type) utmpx.Record { return rec(typ, 0, "", "|", "date", 50) }
 	elsewhere := bare
 	elsewhere.Line = "pts/8"
 	for _, tt := range []struct {
@@ -68,6 +69,10 @@ func TestLogIsNoUtmpx(t *testing.T) {
 		{"records that name nothing", "", []utmpx.Record{aBoot, nothing, nothing, nothing, nothing}, ""},
 		{"empty", "", nil, ""},
 		{"two boots", "", []utmpx.Record{aBoot, aLevel, aBoot}, "slots 0 and 2 both have a BOOT_TIME"},
+		{"two run levels", "", []utmpx.Record{aBoot, aLevel, aLevel}, "slots 1 and 2 both have a RUN_LVL"},
+		{"a clock that was set twice", "", []utmpx.Record{aBoot, set(utmpx.OldTime), set(utmpx.NewTime), set(utmpx.OldTime)}, "slots 1 and 3 both have an OLD_TIME"},
+		{"the same, from the second record on", "", []utmpx.Record{set(utmpx.NewTime), set(utmpx.OldTime), set(utmpx.NewTime)}, "slots 0 and 2 both have a NEW_TIME"},
+		{"a clock that was set", "", []utmpx.Record{aBoot, aLevel, set(utmpx.OldTime), set(utmpx.NewTime)}, ""},
 		{"a login and its logout", "", []utmpx.Record{aBoot, ssh, dead}, `slots 1 and 2 are both of the session "pts/0"`},
 		{"a login, and its logout without an id, as logwtmp(3) writes it", "", []utmpx.Record{aBoot, ssh, bare}, `slots 1 and 2 are both of the session "pts/0"`},
 		{"a record without an id on another line", "", []utmpx.Record{aBoot, ssh, elsewhere}, ""},

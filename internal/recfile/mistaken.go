@@ -92,14 +92,15 @@ const fewTwins = 2
 // logLike returns what shows that records are those of a log, and not of a utmpx file:
 // pututxline(3) would have written the later one over the earlier one.
 func logLike(snap *snapshot.Snapshot) (why string) {
-	boot, twins := -1, 0
+	var single [utmpx.OldTime + 1]int // slots of the types of which there is one, and 1 more
+	twins := 0
 	seen := newSlots()
 	for slot, r := range snap.All() {
-		if r.Type == utmpx.BootTime {
-			if boot >= 0 {
-				return fmt.Sprintf("slots %d and %d both have a BOOT_TIME", boot, slot)
+		if name := singleType(r.Type); name != "" {
+			if before := single[r.Type] - 1; before >= 0 {
+				return fmt.Sprintf("slots %d and %d both have %s", before, slot, name)
 			}
-			boot = slot
+			single[r.Type] = slot + 1
 		}
 		if r.Type < utmpx.InitProcess || r.Type > utmpx.DeadProcess {
 			continue
@@ -112,6 +113,22 @@ func logLike(snap *snapshot.Snapshot) (why string) {
 		if first := snap.Record(before); twins > fewTwins || logout(first, r) {
 			return fmt.Sprintf("slots %d and %d are both of the session %q", before, slot, cmp.Or(r.Line, r.ID))
 		}
+	}
+	return ""
+}
+
+// singleType names a type of which pututxline(3) keeps one record, whatever else is in it;
+// "" if it is none.
+func singleType(t utmpx.Type) string {
+	switch t {
+	case utmpx.BootTime:
+		return "a BOOT_TIME"
+	case utmpx.RunLevel:
+		return "a RUN_LVL"
+	case utmpx.OldTime:
+		return "an OLD_TIME"
+	case utmpx.NewTime:
+		return "a NEW_TIME"
 	}
 	return ""
 }

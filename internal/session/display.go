@@ -33,14 +33,20 @@ const (
 	// serverPID is the least number that an FTP server's line is believed to have for a
 	// pid of another process than ut_pid, as in ftp:1234.
 	serverPID = 100
+	// lineBytes is how many bytes ut_line has on most systems.
+	lineBytes = 32
 )
 
 // ParseDisplay returns the X display that ut_line names: [host]:number[.screen].
 // The line of a server whose own process is recorded, such as vsftpd:1234 with its
-// pid or xrdp:11, is none. A line that begins with a colon always is one.
+// pid or xrdp:11, is none. A line that begins with a colon always is one. One that fills
+// its field may have lost its number, or a part of it: the name of the host was long.
 //
 // Source: X(7), DISPLAY NAMES.
 func ParseDisplay(line string, pid int32) (d Display, ok bool) {
+	if fillsLine(line) {
+		return Display{Number: -1}, true
+	}
 	colon := strings.LastIndexByte(line, ':')
 	if colon < 0 {
 		return Display{}, false
@@ -61,6 +67,14 @@ func ParseDisplay(line string, pid int32) (d Display, ok bool) {
 		return Display{}, false
 	}
 	return Display{Host: strings.ToLower(host), Number: n}, true
+}
+
+// MayBeDisplay reports whether a line is worth a look by [ParseDisplay].
+func MayBeDisplay(line string) bool { return strings.IndexByte(line, ':') >= 0 || fillsLine(line) }
+
+// fillsLine reports whether a line may have been cut. No device has so long a name.
+func fillsLine(line string) bool {
+	return len(line) >= lineBytes && strings.IndexByte(line, '/') < 0
 }
 
 func isFTP(name string) bool { return name == "ftp" || strings.HasSuffix(name, "ftpd") }

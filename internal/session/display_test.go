@@ -46,6 +46,10 @@ func TestParseDisplay(t *testing.T) {
 		{"a sign", "ws12:+1", nil},
 		{"a number without end", "ws12:99999999999999999999", nil},
 		{"blanks", "a b:0", nil},
+		{"without its number, since the host's name is long", "very-long-workstation.example.or", display("", -1)},
+		{"with a part of its number", "a-long-workstation.example.org:1", display("", -1)},
+		{"a byte less", "very-long-workstation.example.o", nil},
+		{"a path of 32 bytes", "serial/by-id-usb-FTDI_FT232R_USB", nil},
 		{"nothing", "", nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -3,7 +3,6 @@
 package table
 
 import (
-	"strings"
 	"time"
 
 	"utmpd.dev/utmpd/internal/session"
@@ -17,7 +16,7 @@ const displayAge = time.Minute
 // display returns the display that the line of a record names. ok is false if it is
 // neither a display nor a virtual terminal.
 func (s *entry) display() (d session.Display, ok bool) {
-	if strings.IndexByte(s.line, ':') < 0 { // as nearly all: without a look at the record
+	if !session.MayBeDisplay(s.line) { // as nearly all: without a look at the record
 		return session.ParseVT(s.line)
 	}
 	return session.ParseDisplay(s.line, s.record().PID)

@@ -33,6 +33,9 @@ const reviewKey = 1 << 63
 // ends, and a living container's process has its number: it stays until that one ends.
 func (t *Table) question(s *entry) (q session.Question, any bool) {
 	q = session.Question{Key: s.key, User: s.user}
+	if s.found == foundOlder { // no process is
+		return q, false
+	}
 	display, shown := s.display()
 	shown = shown && !s.alone
 	if shown && t.needsWitness(s, display) {

@@ -17,10 +17,16 @@ const idleAge = time.Hour
 // display manager leaves it after a login that failed.
 func isNameless(r utmpx.Record) bool { return r.PID == 0 && r.Line == "" && r.ID == "" }
 
-// judgeNameless goes on with a session whose record is nameless.
+// judgeNameless goes on with a session whose record names no process. One that names a
+// line or an id may be somebody's as long as it is of this boot.
 func (t *Table) judgeNameless(s *entry) {
+	named := !isNameless(s.record())
 	switch {
 	case s.state != done || !s.review:
+	case named && t.beforeBoot(s.login):
+		t.foundDead(s, foundOlder)
+	case named:
+		t.leaveNameless(s)
 	case !t.set.KeepBusyLines:
 		t.foundDead(s, foundNameless)
 	case t.beforeBoot(s.login):

@@ -29,6 +29,20 @@ func TestNameless(t *testing.T) {
 		{name: "of no known time, an hour ago", after: idleAge, dead: true, record: func(r *utmpx.Record) { r.Time = utmpx.Time{} }},
 		{name: "with a line", after: 30 * time.Hour, record: func(r *utmpx.Record) { r.Line = "pts/0" }},
 		{name: "with an id", after: 30 * time.Hour, record: func(r *utmpx.Record) { r.ID = "ts/0" }},
+		{name: "with a line, before the boot", after: time.Minute, dead: true, found: "older than this boot",
+			before: func(w *world) {
+				boot(w)
+				w.start(100)
+				w.leaders["pts/0"] = ledBy(w.procs[100].id) // of today
+			},
+			record: func(r *utmpx.Record) { r.Line = "pts/0"; r.Time.Sec -= 25 * 3600 }},
+		{name: "of a display, before the boot", after: time.Minute, dead: true, found: "older than this boot", before: boot,
+			record: func(r *utmpx.Record) { r.Line, r.ID = ":5", ":5"; r.Time.Sec -= 25 * 3600 }},
+		{name: "with a line, before the boot, without a BOOT_TIME", after: time.Minute,
+			record: func(r *utmpx.Record) { r.Line = "pts/0"; r.Time.Sec -= 25 * 3600 }},
+		{name: "with a line, KEEP_BUSY_LINES=no", after: time.Minute,
+			before: func(w *world) { w.table = New(Settings{Grace: time.Second}) },
+			record: func(r *utmpx.Record) { r.Line = "pts/0" }},
 		{name: "with pid -1", after: 30 * time.Hour, record: func(r *utmpx.Record) { r.PID = -1 }},
 		{name: "KEEP_BUSY_LINES=no", after: time.Minute, dead: true, before: func(w *world) {
 			w.working["alice"] = true

@@ -154,12 +154,8 @@ func (t *Table) open(s *entry, raw string) {
 	if s.pid <= 0 {
 		t.setState(s, done)
 		s.since = t.now.Mono
-		if isNameless(s.record()) {
-			s.review = true
-			t.fresh = append(t.fresh, s)
-			return
-		}
-		t.reportLeft(s, "its record names no process")
+		s.review = true
+		t.fresh = append(t.fresh, s)
 		return
 	}
 	t.earlier.restore(s, raw, t.now)
