@@ -351,6 +351,8 @@ func (w *simWorld) judgeLogout(r utmpx.Record, last logEntry) {
 		w.count("logouts: not judged, two logins say the same")
 	case w.mistaken(last.of):
 		w.count("logouts: not judged, the session lives and nobody could know")
+	case last.of.lives() && last.of.display && last.of.proc.reused && w.slotOf(last.of) < 0:
+		w.count("logouts: not judged, of a display without a record, whose pid was taken over")
 	case last.of.lives():
 		w.broken("1: a logout after the login of %v, which lives", last.of)
 	case last.writerLives() && w.misdated(last.of):

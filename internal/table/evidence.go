@@ -210,6 +210,10 @@ func (t *Table) hold(s *entry) {
 func (t *Table) noLonger(s *entry) {
 	h := s.held
 	if h == nil {
+		if s.hidden && !s.seen { // it may have lived until now
+			s.end = wallOf(t.now.Wall)
+			s.relabel(t.now)
+		}
 		t.clean(s)
 		return
 	}

@@ -226,6 +226,22 @@ func TestContainerWithYoungNamesake(t *testing.T) {
 	}
 }
 
+// TestHiddenEnd: /proc hides a container's process until it has ended. Nobody knows when.
+func TestHiddenEnd(t *testing.T) {
+	w := newWorld(t)
+	w.put(0, w.login("ftpd", 25))
+	w.leaders["ftpd"] = session.Evidence{Blind: true}
+	w.scan()
+	w.pass(time.Minute)
+	w.wantAlive(0)
+	from := w.now.Wall
+	delete(w.leaders, "ftpd")
+	w.pass(time.Minute)
+	if r := w.get(0); r.Type != utmpx.DeadProcess || r.Time.Time().Before(from.Add(-retryHidden)) {
+		t.Errorf("%v, want its end when it was judged", r)
+	}
+}
+
 // TestForeignNamesakeSetsNoEnd: a user forges a namesake of a session that ended. While it
 // lives it keeps the record, and the end stays the session's.
 func TestForeignNamesakeSetsNoEnd(t *testing.T) {
