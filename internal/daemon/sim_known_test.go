@@ -73,7 +73,8 @@ func (w *simWorld) twin(s *simSession) bool {
 
 // mistaken reports whether a session lives and nobody could know. A display's
 // may live by no process that its record names, and the pid became another's
-// before utmpd saw it for the record's sake: that one's death is then the session's. So is it where that other
+// before utmpd saw it for the record's sake, or while it had no descriptor to keep it by:
+// that one's death is then the session's. So is it where that other
 // one runs below who leads the terminal, as a login within a session does. And the clock may
 // have been wrong for a while, in which the record was written. And a login may stand
 // in the log alone, of which the process is gone and only the leader of the terminal
@@ -82,7 +83,7 @@ func (w *simWorld) mistaken(s *simSession) bool {
 	if !s.lives() {
 		return false
 	}
-	return s.hiddenBehind(w) || s.proc.ended && (s.readBy == 0 || w.lostUnseen(s) || s.outerOfNext == w.run.n) || w.misdated(s) || w.unknowable(s) || s.display && s.proc.reused && s.seenBy != w.run.n
+	return s.hiddenBehind(w) || s.proc.ended && (s.readBy == 0 || w.lostUnseen(s) || s.outerOfNext == w.run.n) || w.misdated(s) || w.unknowable(s) || s.display && s.proc.reused && (s.seenBy != w.run.n || w.wasFull)
 }
 
 // hiddenBehind reports whether utmpd saw a process here with the number of a container's,

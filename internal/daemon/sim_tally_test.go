@@ -62,7 +62,7 @@ var simTroubles = map[string]int{
 	"ut_pid is nobody's session": 10, "terminal taken over by another user": 40, "terminal in view": 1, "terminal's number given out again": 5,
 	"terminal's number taken by root": 100, "terminal gone, and its leader lives": 30, "terminal gone, and its leader lives: followed": 100,
 	"getty on the line of a session":      30,
-	"login under another line in the log": 8, "login under another line in the log, in another second": 20, "login in two seconds": 12, "login's parent outlives it": 12,
+	"login under another line in the log": 12, "login under another line in the log, in another second": 24, "login in two seconds": 12, "login's parent outlives it": 12,
 	"record displaced while its process lives": 12, "record marked by its owner, and no logout": 12,
 	"logins of the displaced: judged": 80,
 	"login alone":                     12, "login alone, its pid in the line": 12, "login alone, of a writer that ends": 12,
