@@ -156,7 +156,7 @@ func (b *simBridge) finish() {
 	b.check()
 	b.checkLog()
 	w.stop()
-	if w.run.handles != nil && len(w.run.handles) != 0 {
+	if len(w.run.handles) != 0 {
 		w.broken("5: %d files are open at the end", len(w.run.handles))
 	}
 }

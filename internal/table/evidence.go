@@ -210,7 +210,7 @@ func (t *Table) hold(s *entry) {
 func (t *Table) noLonger(s *entry) {
 	h := s.held
 	if h == nil {
-		if s.hidden && !s.seen { // it may have lived until now
+		if s.hidden && !s.seen && s.source != &t.waits { // it may have lived until now
 			s.end = wallOf(t.now.Wall)
 			s.relabel(t.now)
 		}
