@@ -72,7 +72,11 @@ func showLast(in call) error {
 	defer out.close()
 	p := v.printer(writing{out})
 	log := &sessionLog{in: in, since: v.since, until: v.until}
-	for s := range log.ahead() {
+	all := log.ahead
+	if v.most > 0 {
+		all = log.all // no further than what is shown
+	}
+	for s := range all() {
 		if v.wants(s) {
 			v.count(s.Login.User)
 			p.session(s)
@@ -87,7 +91,7 @@ func showLast(in call) error {
 	if err := out.flush(); err != nil {
 		return err
 	}
-	if v.shown == 0 {
+	if v.shown == 0 && v.since.IsZero() && v.until.IsZero() && len(v.endings) == 0 {
 		v.hint()
 	}
 	if err := log.err(); err != nil {

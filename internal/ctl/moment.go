@@ -48,8 +48,9 @@ func parseTime(s string, now time.Time) (time.Time, error) {
 // continued returns those of the arguments that make a time of a value with them behind it,
 // such as the 03:00 of `-at yesterday 03:00`, which lacks its quotes; "" if none do.
 func continued(v string, args []string) string {
+	const words = 3 // of "2 hours ago"
 	for i := range args {
-		for j := len(args); j > i; j-- {
+		for j := min(i+words, len(args)); j > i; j-- {
 			more := strings.Join(args[i:j], " ")
 			if _, err := parseTime(v+" "+more, time.Now()); err == nil {
 				return more

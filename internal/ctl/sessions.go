@@ -71,6 +71,9 @@ func (l *sessionLog) row(r logs.Rows, yield func(*sessions.Session) bool) bool {
 	return true
 }
 
+// differMost is of how many boots a difference is told: more are no accident.
+const differMost = 100
+
 // compare takes the end of a session from the ledger if the log does not tell it, and notes
 // where the two differ.
 func (l *sessionLog) compare(s *sessions.Session) {
@@ -89,7 +92,10 @@ func (l *sessionLog) compare(s *sessions.Session) {
 		if s.End == sessions.Shutdown {
 			end = boots.ShutDown
 		}
-		l.differ = append(l.differ, l.own.differ(p.From, end, s.To, p))
+		text := l.own.differ(p.From, end, s.To, p)
+		if len(l.differ) < differMost && !slices.Contains(l.differ, text) {
+			l.differ = append(l.differ, text)
+		}
 	}
 }
 

@@ -21,10 +21,10 @@ func setLocal() {
 // posixZone returns the time zone that a TZ of POSIX describes, nil for any other one, also
 // for one that is the name of a zone file, such as EST5EDT.
 func posixZone(tz string) *time.Location {
-	if !strings.ContainsAny(tz, "0123456789") {
-		return nil // POSIX wants an offset
+	if !strings.ContainsAny(tz, "0123456789") || tz[0] == ':' || tz[0] == '/' {
+		return nil // POSIX wants an offset; the others name a file
 	}
-	if _, err := time.LoadLocation(strings.TrimPrefix(tz, ":")); err == nil {
+	if _, err := time.LoadLocation(tz); err == nil {
 		return nil
 	}
 	l, err := time.LoadLocationFromTZData("Local", zoneFile(tz))

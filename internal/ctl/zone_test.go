@@ -71,7 +71,7 @@ func TestPosixZone(t *testing.T) {
 // TestNoPosixZone checks that whatever is the name of a zone file, or nothing, is left to
 // package time.
 func TestNoPosixZone(t *testing.T) {
-	for _, tz := range []string{"", "UTC", "Europe/Berlin", ":Europe/Berlin", "nonsense"} {
+	for _, tz := range []string{"", "UTC", "Europe/Berlin", ":Europe/Berlin", "nonsense", ":UTC0", "/usr/share/zoneinfo/Etc/GMT+5", "/no/such/file5"} {
 		if l := posixZone(tz); l != nil {
 			t.Errorf("%q is taken for %v", tz, l)
 		}

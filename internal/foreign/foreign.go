@@ -84,7 +84,7 @@ func FormOf(l *utmpx.Layout) *Form {
 // Layout returns the layout of the records, once they are whole.
 func (f *Form) Layout() *utmpx.Layout { return f.layout }
 
-// Least returns the size of the shortest record in a c.
+// Least returns the size of the shortest record in a file of the form.
 func (f *Form) Least() int64 {
 	if f.trimmed {
 		return lengthSize + shortest
@@ -217,7 +217,7 @@ func (f *Form) Backward(c logs.Content) iter.Seq2[logs.Piece, error] {
 	}
 }
 
-// most returns the size of the longest record in a c.
+// most returns the size of the longest record in a file of the form.
 func (f *Form) most() int {
 	if f.trimmed {
 		return lengthSize + f.layout.Size()

@@ -47,7 +47,8 @@ func (t *Table) question(s *entry) (q session.Question, any bool) {
 			q.Owner, q.Own = s.sight.Owner, s.sight.Leader
 		}
 	}
-	inDoubt := q.Shown && display.VT == 0 // stays until somebody shows it, whoever had the number
+	// Such a display stays until somebody shows it, whoever had the number.
+	inDoubt := q.Shown && display.VT == 0 && !s.led
 	if !s.ledLine() && !inDoubt && s.found != foundNoSession {
 		q.PID = s.source.record(s).PID
 	}
