@@ -55,10 +55,10 @@ RUN_DIR=/r/
 STATE_DIR=/s//t
 BOOT_RECORDS=no
 RUN_AS=utmpd
-LOGIND=no
+LOGIND=auto
 `, want: Config{
 			Reloadable{10 * time.Second, 100, 20 * time.Second, 250 * time.Millisecond, false},
-			Fixed{"/u", "/w", "/p", "/r", "/s/t", "utmpd", LogindNo}, Systems,
+			Fixed{"/u", "/w", "/p", "/r", "/s/t", "utmpd", LogindAuto}, Systems,
 		}},
 		{name: "no newline at the end", in: "SCAN_PERIOD=10", want: scan(10)},
 		{name: "export", in: " export \tSCAN_PERIOD=10\n", want: scan(10)},
@@ -302,7 +302,7 @@ func TestLoadFillsPaths(t *testing.T) {
 		t.Fatal(err, warnings)
 	}
 	_, wtmpx := sysfile.NativePaths()
-	want := Fixed{UtmpxFile: "/u", WtmpxFile: wtmpx, PipeFile: pipeFile("/r"), RunDir: "/r", StateDir: "/var/lib/utmpd", Logind: LogindAuto}
+	want := Fixed{UtmpxFile: "/u", WtmpxFile: wtmpx, PipeFile: pipeFile("/r"), RunDir: "/r", StateDir: "/var/lib/utmpd", Logind: LogindNo}
 	if d := cmp.Diff(want, got.Fixed); d != "" {
 		t.Errorf("(-want +got)\n%s", d)
 	}

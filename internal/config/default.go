@@ -26,7 +26,7 @@ func Default() Config {
 			KeepBusyLines:   true,
 		},
 		BootRecords: Auto,
-		Fixed:       Fixed{Logind: LogindAuto},
+		Fixed:       Fixed{Logind: LogindNo},
 	}
 }
 
