@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -21,10 +22,12 @@ import (
 
 // listening is a Source at work, in a bubble.
 type listening struct {
-	t     *testing.T
-	f     *fake
-	wake  chan struct{}
-	views []View
+	t    *testing.T
+	f    *fake
+	wake chan struct{}
+
+	mu  sync.Mutex
+	all []View
 }
 
 // listenTo starts a Source and waits until nothing moves. The bubble ends it.
@@ -33,18 +36,33 @@ func listenTo(t *testing.T, f *fake) *listening {
 	s := &Source{Address: "/bus", Wake: l.wake, dial: f.dial}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
-	go func() { defer close(done); s.Run(ctx, func(v View) { l.views = append(l.views, v) }) }()
+	go func() { defer close(done); s.Run(ctx, l.add) }()
 	t.Cleanup(func() { cancel(); <-done; f.hangUp(); synctest.Wait() })
 	synctest.Wait()
 	return l
 }
 
+func (l *listening) add(v View) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.all = append(l.all, v)
+}
+
+// views returns how many there were.
+func (l *listening) views() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.all)
+}
+
 func (l *listening) view() View {
 	synctest.Wait()
-	if len(l.views) == 0 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.all) == 0 {
 		return View{}
 	}
-	return l.views[len(l.views)-1]
+	return l.all[len(l.all)-1]
 }
 
 // knows checks that logind answers, and has these sessions.
@@ -91,13 +109,13 @@ func TestSessionsBeginChangeAndEnd(t *testing.T) {
 		l.knows("its properties changed", first, changed)
 		l.f.end(first)
 		l.knows("one ended", changed)
-		views := len(l.views)
+		views := l.views()
 		l.f.end(third)
 		l.f.change(third)
 		l.f.do(func() { l.f.tell(signal(l.f.owner, object, manager+".UserNew", "x")) })
 		l.knows("what changed nothing", changed)
-		if len(l.views) != views {
-			t.Errorf("%d views of no change", len(l.views)-views)
+		if l.views() != views {
+			t.Errorf("%d views of no change", l.views()-views)
 		}
 	})
 }
@@ -388,11 +406,11 @@ func TestLostSignals(t *testing.T) {
 
 func TestAtRestNothingIsAsked(t *testing.T) {
 	in(t, newFake(first), func(l *listening) {
-		calls, views := len(l.f.calls), len(l.views)
+		calls, views := len(l.f.calls), l.views()
 		time.Sleep(7 * 24 * time.Hour)
 		synctest.Wait()
-		if len(l.f.calls) != calls || len(l.views) != views || len(l.f.dials) != 1 {
-			t.Errorf("%d calls, %d views, %d connections in a week", len(l.f.calls)-calls, len(l.views)-views, len(l.f.dials)-1)
+		if len(l.f.calls) != calls || l.views() != views || len(l.f.dials) != 1 {
+			t.Errorf("%d calls, %d views, %d connections in a week", len(l.f.calls)-calls, l.views()-views, len(l.f.dials)-1)
 		}
 	})
 }
