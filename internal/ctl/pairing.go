@@ -41,8 +41,8 @@ func (l *sessionLog) ahead() iter.Seq[*sessions.Session] {
 	}
 }
 
-// Sessions are handed on in bunches. The first is small, so that who wants few of them does
-// not wait for many.
+// Sessions are handed on in bunches. The first is small, so that the first
+// lines come early.
 const (
 	bunches    = 16
 	firstBunch = 16
