@@ -47,6 +47,7 @@ func (d *daemon) clockOptions() clock.Options {
 // twice.
 func (d *daemon) stepped(ctx context.Context, s clock.Step) {
 	d.heart.Renew()
+	d.meter.stepped(s.New)
 	if d.on.contained {
 		d.log.Info("the clock was stepped", "by", s.By(), "recorded", "no: the host of this container records it")
 		return

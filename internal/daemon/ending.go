@@ -85,6 +85,17 @@ func (d *daemon) fileHangs(file string, since time.Time, until string) {
 	d.emit(input{at: time.Now()}) // for the status
 }
 
+// hung returns the files that have not answered.
+func (h *hangs) hung() map[string]bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	hung := make(map[string]bool, len(h.files))
+	for file := range h.files {
+		hung[file] = true
+	}
+	return hung
+}
+
 func (h *hangs) String() string {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -36,6 +36,14 @@ func (l logger) failing() (lines, why string) {
 	return strings.Join(last, "\n") + "\n", strings.ReplaceAll(err.Error(), "\n", "; ")
 }
 
+// dropped returns how many lines nobody took since the start.
+func (l logger) dropped() int {
+	if c, ok := l.Closer.(interface{ Dropped() int }); ok {
+		return c.Dropped()
+	}
+	return 0
+}
+
 // terminalLog is the log of -debug and -foreground. Its reader, a pipe or the journal, may
 // stop to read, and nothing waits for it.
 func terminalLog(f flags, stdout, stderr io.Writer) logger {

@@ -58,6 +58,7 @@ func (d *daemon) loop(ctx context.Context, hup <-chan os.Signal, failed <-chan e
 			d.readiness.notify()
 		case <-d.saver.due.C:
 			d.saver.save(d.state())
+		case <-d.meter.due.C: // setStatus writes them
 		}
 		d.handOut(idle)
 	}
@@ -66,6 +67,7 @@ func (d *daemon) loop(ctx context.Context, hup <-chan os.Signal, failed <-chan e
 func (d *daemon) stopTimers() {
 	d.wake.Stop()
 	d.saver.due.Stop()
+	d.meter.due.Stop()
 	d.memory.due.Stop()
 	d.watchdog.stop()
 }

@@ -19,6 +19,7 @@ const slow = 10 * time.Second
 type pace struct {
 	rooms []paced
 	late  string // as last looked at
+	lateN int    // so many of them
 	news  func() // called when work takes too long, again as long as it does, and when it is done
 
 	mu    sync.Mutex
@@ -85,7 +86,7 @@ func (p *pace) look() (late string, changed bool) {
 	}
 	late = strings.Join(all, ", ")
 	changed = late != p.late
-	p.late = late
+	p.late, p.lateN = late, len(all)
 	return late, changed
 }
 

@@ -45,7 +45,9 @@ func (d *daemon) scanned(ev scanner.Event) error {
 // takeScan hands a reading to the table, unless the file could not be read: then
 // what is known of its records stays in use.
 func (d *daemon) takeScan(ev scanner.Event) {
-	if !d.reading.take(ev) {
+	ok := d.reading.take(ev)
+	d.meter.scanned(ok)
+	if !ok {
 		if ev.Periodic {
 			d.handleNow(table.NotRead{})
 		}

@@ -67,6 +67,7 @@ type daemon struct {
 	own     []session.OpenLogin // the bridge's records, of an earlier run in this boot
 	steps   stepRecords         // belongs to the clock's goroutine
 	status  *status.Writer
+	meter   *meter
 	systemd *sdnotify.Notifier
 
 	readiness *readiness
@@ -147,11 +148,13 @@ func (d *daemon) build() {
 	d.wtmpx = recfile.NewLog(d.cfg.WtmpxFile, logOptions)
 	lines := newLogSink(d.log.Logger)
 	lines.holders.lockers = d.on.lockers
-	d.sinks = []sink{lines}
+	d.meter = newMeter(d.runDir, d.stateDir, d.on.booted())
+	d.sinks = []sink{lines, d.meter}
 	d.wake = time.NewTimer(time.Hour)
 	d.memory = newMemory(d.on.collector)
 	d.reading = &reading{log: d.log.Logger, toggles: logging.NewLimiter(d.log.Logger, toggleMost, hourPeriod), file: d.cfg.UtmpxFile}
 	bounded := d.reading.toggles.Bounded()
+	d.meter.log = bounded
 	d.saver = newSaver(d.store, bounded)
 	d.saver.begin = func() func() { return d.pace.begin("saving the table", slow) }
 	d.watchdog = newWatchdog(d.systemd)

@@ -34,6 +34,7 @@ func (d *daemon) setStatus(s status.State) {
 		r := d.pipe.Stats()
 		now.HasPipe, now.Requests, now.BadRequests = true, r.Requests, r.BadCommands+r.BadPIDs+r.Partials
 	}
+	now.Metrics = d.setMetrics(now)
 	d.status.Set(now)
 }
 
@@ -42,7 +43,7 @@ func (d *daemon) backend() string {
 	return backend
 }
 
-// writeStatus writes RUN_DIR/status and sends STATUS= to the service manager.
+// writeStatus writes RUN_DIR/status, and RUN_DIR/metrics if they are due, and sends STATUS= to the service manager.
 // status.Writer calls it in its own goroutine.
 func (d *daemon) writeStatus(s status.Status) error {
 	_ = d.systemd.Status(s.Summary())
@@ -51,5 +52,6 @@ func (d *daemon) writeStatus(s status.Status) error {
 	}
 	done := d.pace.begin("writing the status", slow)
 	defer done()
+	d.meter.flush()
 	return status.Write(filepath.Join(d.runDir, "status"), s, time.Now())
 }

@@ -23,7 +23,8 @@ type Queue struct {
 	mu      sync.Mutex
 	lines   [][]byte
 	size    int // of the lines that wait, and of those that are being written
-	dropped int
+	dropped int // and not yet logged
+	total   int // dropped since the start
 	closed  bool
 	wake    chan struct{}
 	done    chan struct{} // closed when all is written after Close
@@ -42,12 +43,20 @@ func (q *Queue) Write(line []byte) (int, error) {
 	defer q.mu.Unlock()
 	if q.closed || q.size+len(line) > maxQueued {
 		q.dropped++
+		q.total++
 		return len(line), nil
 	}
 	q.lines = append(q.lines, append([]byte(nil), line...))
 	q.size += len(line)
 	q.notify()
 	return len(line), nil
+}
+
+// Dropped returns how many lines were dropped since the start.
+func (q *Queue) Dropped() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.total
 }
 
 func (q *Queue) notify() {

@@ -51,6 +51,7 @@ type Syslog struct {
 	conn    conn // nil if there is none
 	pending []syslogLine
 	lost    int           // lines dropped from pending since the last report
+	total   int           // and since the start
 	pause   time.Duration // before the next try; 0 if the last one succeeded
 	retry   *time.Timer
 	failed  error // of the last try
@@ -78,6 +79,7 @@ func (s *Syslog) write(r *slog.Record, attrs []byte) error {
 	if len(s.pending) > maxPending {
 		s.pending = s.pending[:copy(s.pending, s.pending[1:])]
 		s.lost++
+		s.total++
 	}
 	if s.pause > 0 {
 		return nil // the timer flushes
@@ -149,6 +151,13 @@ func (s *Syslog) send(l syslogLine) error {
 	}
 	s.conn = c
 	return nil
+}
+
+// Dropped returns how many lines were lost since the start.
+func (s *Syslog) Dropped() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.total
 }
 
 // Failing returns why the system's logger takes no lines at present, and the last of
