@@ -76,7 +76,7 @@ var (
 
 // commands returns all commands, in the order of the help.
 func commands() []command {
-	return []command{whoCommand(), lastCommand(), statusCommand(), downtimeCommand(), eventsCommand(),
+	return []command{whoCommand(), lastCommand(), statusCommand(), metricsCommand(), downtimeCommand(), eventsCommand(),
 		checkCommand(), repairCommand(), dumpCommand(), undumpCommand(), bootCommand(), shutdownCommand(),
 		completionCommand(), helpCommand()}
 }

@@ -28,9 +28,11 @@ func statusCommand() command {
 		name:    "status",
 		summary: "show whether utmpd runs and is well",
 		about: `It exits with 0 if utmpd is well, 1 if something is wrong (it says what, and
-what to do), 3 if utmpd does not run or hangs.`,
+what to do), 3 if utmpd does not run or hangs. With -check: 1 warning,
+2 critical (it does not run or hangs), 3 unknown.`,
 		options: []option{
 			jsonOption,
+			{name: "check", help: "print one line and exit as a plug-in of Nagios or Icinga does"},
 			{name: "total", help: "count the sessions that utmpd has closed in the wtmp files, too"},
 			configOption,
 		},
@@ -43,6 +45,9 @@ what to do), 3 if utmpd does not run or hangs.`,
 }
 
 func showStatus(in call) error {
+	if in.set["check"] {
+		return checkStatus(in)
+	}
 	cfg, err := in.settings()
 	if err != nil {
 		return err

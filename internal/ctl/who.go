@@ -85,11 +85,15 @@ type attendance struct {
 	trouble error // what could not be read
 }
 
+func newAttendance(in call) *attendance {
+	return &attendance{in: in, others: map[utmpx.Type]int{}, byLine: map[string][]*presence{}, parents: map[int32]int32{}}
+}
+
 func who(in call) error {
 	if in.value("at") != "" {
 		return whoAt(in)
 	}
-	a := &attendance{in: in, others: map[utmpx.Type]int{}, byLine: map[string][]*presence{}, parents: map[int32]int32{}}
+	a := newAttendance(in)
 	if err := a.read(); err != nil {
 		return err
 	}

@@ -46,18 +46,7 @@ func TestFrozenAtRest(t *testing.T) {
 			Reloadable: config.Reloadable{ScanPeriod: time.Hour, MaxFDs: 10, WtmpxUpdateFreq: time.Minute},
 			Fixed:      config.Fixed{UtmpxFile: "/utmp", WtmpxFile: "/wtmp", RunDir: runDir},
 		}
-		d := newDaemon(flags{}, cfg, logger{slog.New(slog.NewTextHandler(&log, nil)), io.NopCloser(nil)}, func() {}, machine{
-			files: files, procs: watcher.Polling(emptyKernel{}),
-			notifier:   func(string) scanner.Notifier { return silent{} },
-			appends:    func(string) scanner.Notifier { return silent{} },
-			systemd:    sdnotify.New(func(string) string { return "" }),
-			wall:       func(at time.Time) time.Time { return at },
-			up:         func(time.Time) time.Duration { return time.Hour },
-			clocks:     func() clock.Reading { return clock.Reading{Wall: time.Now(), Up: time.Hour} },
-			clockSet:   func(ctx context.Context, _ func()) error { <-ctx.Done(); return nil },
-			raiseLimit: func(want int) (int, error) { return want, nil },
-			missing:    func(config.Fixed, bool, bool) []string { return nil },
-		})
+		d := newDaemon(flags{}, cfg, logger{slog.New(slog.NewTextHandler(&log, nil)), io.NopCloser(nil)}, func() {}, quiet(files))
 		d.store = frozenStore{thaw}
 		d.build()
 		ctx, cancel := context.WithCancel(t.Context())
@@ -103,6 +92,22 @@ func TestFrozenAtRest(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// quiet is a machine where nothing happens, with these files.
+func quiet(files *simfile.System) machine {
+	return machine{
+		files: files, procs: watcher.Polling(emptyKernel{}),
+		notifier:   func(string) scanner.Notifier { return silent{} },
+		appends:    func(string) scanner.Notifier { return silent{} },
+		systemd:    sdnotify.New(func(string) string { return "" }),
+		wall:       func(at time.Time) time.Time { return at },
+		up:         func(time.Time) time.Duration { return time.Hour },
+		clocks:     func() clock.Reading { return clock.Reading{Wall: time.Now(), Up: time.Hour} },
+		clockSet:   func(ctx context.Context, _ func()) error { <-ctx.Done(); return nil },
+		raiseLimit: func(want int) (int, error) { return want, nil },
+		missing:    func(config.Fixed, bool, bool) []string { return nil },
+	}
 }
 
 // silent is a Notifier that gives one notice.

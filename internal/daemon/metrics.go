@@ -24,7 +24,7 @@ import (
 const (
 	// metricsEvery is the least time between two writes of the metrics, heartbeats apart.
 	metricsEvery = 15 * time.Second
-	// metricsLate is how long after a heartbeat they may be written.
+	// metricsLate is how long after a heartbeat or a scan they may be written.
 	metricsLate = 30 * time.Second
 )
 
@@ -174,9 +174,13 @@ func (d *daemon) sample(st status.Status) metrics.Sample {
 		left[why] = metrics.Count{Kind: table.Reason(why).String(), N: n}
 		all += n
 	}
+	within := d.cfg.WtmpxUpdateFreq
+	if st.DryRun { // there is no heartbeat
+		within = d.cfg.ScanPeriod
+	}
 	dying := c.Dying - tally.Left[table.Hidden]
 	s := metrics.Sample{
-		Up: st.State != status.Ended, Written: time.Now(), Within: d.cfg.WtmpxUpdateFreq + metricsLate,
+		Up: st.State != status.Ended, Written: time.Now(), Within: within + metricsLate,
 		Started: st.Started, Version: st.Version, DryRun: st.DryRun,
 		Sessions: []metrics.Count{
 			{Kind: "asked", N: c.Asking}, {Kind: "watched", N: c.Watched}, {Kind: "unwatched", N: c.Unwatched},

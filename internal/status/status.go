@@ -23,7 +23,7 @@ type Status struct {
 	DryRun    bool          // -n: it writes to neither file
 	Within    time.Duration // after which it is written again at the latest
 	Looked    time.Time     // at the utmpx file, read or not; not shown: it has the file written again
-	Metrics   int       // so many samples of the metrics are to be written; not shown, as Looked
+	Metrics   int           // so many samples of the metrics are to be written; not shown, as Looked
 	UtmpxFile string
 	WtmpxFile string
 

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package daemon
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"regexp"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"utmpd.dev/utmpd/internal/boots"
+	"utmpd.dev/utmpd/internal/config"
+	"utmpd.dev/utmpd/internal/metrics"
+	"utmpd.dev/utmpd/internal/simfile"
+)
+
+// TestMetricsWritten checks when the metrics are written: at each heartbeat and at the end,
+// and else at most each 15 seconds, but then soon after a change.
+func TestMetricsWritten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		runDir := t.TempDir()
+		files := simfile.New()
+		files.WriteFile("/utmp", nil)
+		files.WriteFile("/wtmp", nil)
+		cfg := config.Config{
+			Reloadable: config.Reloadable{ScanPeriod: time.Hour, MaxFDs: 10, WtmpxUpdateFreq: time.Minute},
+			Fixed:      config.Fixed{UtmpxFile: "/utmp", WtmpxFile: "/wtmp", RunDir: runDir},
+		}
+		d := newDaemon(flags{}, cfg, logger{slog.New(slog.DiscardHandler), io.NopCloser(nil)}, func() {}, quiet(files))
+		d.build()
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error)
+		started := time.Now()
+		go func() { ended <- d.live(ctx, nil) }()
+		at := func(since time.Duration) {
+			time.Sleep(time.Until(started.Add(since)))
+			synctest.Wait()
+		}
+		written := regexp.MustCompile(`(?m)^utmpd_(up|written_timestamp_seconds) (.*)$`)
+		read := func() (got [2]string) {
+			b, err := os.ReadFile(filepath.Join(runDir, metrics.File))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, m := range written.FindAllStringSubmatch(string(b), -1) {
+				got[i] = m[2]
+			}
+			return got
+		}
+		at(2 * time.Second)
+		first := read()
+		d.fileHangs("utmpx", time.Now(), "")
+		at(5 * time.Second)
+		if got := read(); got != first {
+			t.Errorf("written again after 3 s: %v, first %v", got, first)
+		}
+		at(20 * time.Second)
+		second := read()
+		if second == first {
+			t.Error("a change was not written in 15 s")
+		}
+		at(59 * time.Second)
+		if got := read(); got != second {
+			t.Errorf("written again although nothing changed: %v, then %v", second, got)
+		}
+		at(62 * time.Second)
+		if read() == second {
+			t.Error("not written at the heartbeat")
+		}
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		if got := read(); got[0] != "0" {
+			t.Errorf("utmpd_up is %s at the end", got[0])
+		}
+	})
+}
+
+func TestLastCrash(t *testing.T) {
+	at := func(h int) time.Time { return time.Date(2026, 11, 1, h, 0, 0, 0, time.UTC) }
+	known := boots.Exactness{Known: true, Within: time.Minute}
+	crashed := boots.Past{From: at(1), To: at(2), End: boots.Crashed, Exact: known}
+	unknown := boots.Past{From: at(1), To: at(2), End: boots.Crashed}
+	shut := boots.Past{From: at(3), To: at(4), End: boots.ShutDown, Exact: known}
+	for _, tt := range []struct {
+		name string
+		past []boots.Past
+		want metrics.Crash
+	}{
+		{"nothing is known", nil, metrics.Crash{}},
+		{"no crash", []boots.Past{shut}, metrics.Crash{}},
+		{"bounds", []boots.Past{crashed}, metrics.Crash{Earliest: at(2), Latest: at(2).Add(time.Minute)}},
+		{"before the last boot", []boots.Past{crashed, shut}, metrics.Crash{Earliest: at(2), Latest: at(2).Add(time.Minute)}},
+		{"no bounds: before the next boot", []boots.Past{unknown, shut}, metrics.Crash{Earliest: at(2), Latest: at(3)}},
+		{"no bounds: before this boot", []boots.Past{unknown}, metrics.Crash{Earliest: at(2), Latest: at(9)}},
+		{"the clock was set back", []boots.Past{unknown, {From: at(0), To: at(1), End: boots.ShutDown}}, metrics.Crash{Earliest: at(2), Latest: at(2)}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if diff := cmp.Diff(tt.want, lastCrash(tt.past, at(9))); diff != "" {
+				t.Errorf("-want +got\n%s", diff)
+			}
+		})
+	}
+}
