@@ -20,8 +20,8 @@ keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
 # What the tests run inside, by suite. tcc compiles their C programs.
 # "-packages" is a machine on which the packages are checked and installed:
-# systemd, and in Debian 13 also what judges packages and service files, and the shells
-# that complete.
+# systemd, and in Debian 13 also what judges packages and service files, the shells
+# that complete, and what reads the metrics.
 common=openssh-server,openssh-client,dropbear-bin,login,passwd,busybox,tmux,screen,libutempter0,vsftpd,util-linux,procps
 machine=systemd,adduser,passwd,login,logrotate,util-linux,mount,procps
 packages() {
@@ -29,7 +29,7 @@ packages() {
 	bookworm) echo "$common,shellinabox,tcc,libc6-dev" ;;
 	trixie) echo "$common" ;;
 	bookworm-packages) echo "$machine,dbus,libpam-systemd" ;; # which sysvinit-core conflicts with
-	trixie-packages) echo "$machine,sysvinit-core,orphan-sysvinit-scripts,lintian,rpm,rpmlint,libxml2-utils,shellcheck,mandoc,zsh,fish" ;;
+	trixie-packages) echo "$machine,sysvinit-core,orphan-sysvinit-scripts,lintian,rpm,rpmlint,libxml2-utils,shellcheck,mandoc,zsh,fish,prometheus,prometheus-node-exporter" ;;
 	*) die "unknown root $1: bookworm and trixie are known, and both with -packages" ;;
 	esac
 }
