@@ -83,7 +83,7 @@ func TestValue(t *testing.T) {
 		v    float64
 		want string
 	}{
-		{0, "x 0\n"}, {-3, "x -3\n"}, {1764394800.25, "x 1.76439480025e+09\n"}, {1e18, "x 1e+18\n"},
+		{0, "x 0\n"}, {-3, "x -3\n"}, {1764394800.25, "x 1764394800.25\n"}, {1e18, "x 1e+18\n"},
 	} {
 		var text Text
 		text.Value("x", c.v)

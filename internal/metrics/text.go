@@ -45,11 +45,11 @@ func (t *Text) Value(name string, v float64, labels ...string) {
 		t.b = append(t.b, '}')
 	}
 	t.b = append(t.b, ' ')
-	if v == math.Trunc(v) && math.Abs(v) < 1e15 {
-		t.b = strconv.AppendInt(t.b, int64(v), 10)
-	} else {
-		t.b = strconv.AppendFloat(t.b, v, 'g', -1, 64)
+	form := byte('g')
+	if math.Abs(v) < 1e15 { // people read times, too
+		form = 'f'
 	}
+	t.b = strconv.AppendFloat(t.b, v, form, -1, 64)
 	t.b = append(t.b, '\n')
 }
 
