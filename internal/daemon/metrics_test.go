@@ -66,12 +66,18 @@ func TestMetricsWritten(t *testing.T) {
 		if second == first {
 			t.Error("a change was not written in 15 s")
 		}
-		at(59 * time.Second)
+		at(50 * time.Second)
 		if got := read(); got != second {
 			t.Errorf("written again although nothing changed: %v, then %v", second, got)
 		}
+		d.fileHangs("utmpx", time.Time{}, "")
+		at(55 * time.Second)
+		third := read()
+		if third == second {
+			t.Error("a change was not written at once, after more than 15 s")
+		}
 		at(62 * time.Second)
-		if read() == second {
+		if read() == third {
 			t.Error("not written at the heartbeat")
 		}
 		cancel()
