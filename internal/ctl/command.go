@@ -77,7 +77,8 @@ var (
 // commands returns all commands, in the order of the help.
 func commands() []command {
 	return []command{whoCommand(), lastCommand(), statusCommand(), metricsCommand(), downtimeCommand(), eventsCommand(),
-		checkCommand(), repairCommand(), dumpCommand(), undumpCommand(), bootCommand(), shutdownCommand(),
+		checkCommand(), repairCommand(), dumpCommand(), undumpCommand(),
+		loginCommand(), logoutCommand(), pamCommand(), bootCommand(), shutdownCommand(),
 		completionCommand(), helpCommand()}
 }
 

@@ -38,6 +38,8 @@ type lab struct {
 	slept   time.Duration
 	wait    time.Duration
 	scene   scene
+	caller  int32            // of utmpctl
+	on      map[int32]string // the terminals of processes
 }
 
 // day is the day of the tests.
@@ -133,6 +135,8 @@ func (l *lab) machine() machine {
 			return err
 		},
 		alive:    func(pid int32) bool { return l.living[pid] },
+		parent:   func() int32 { return l.caller },
+		lineOf:   func(pid int32) string { return l.on[pid] },
 		patience: l.wait,
 		led:      func(lines []string) []bool { return make([]bool, len(lines)) },
 		open: func(pid int32) (found, bool) {

@@ -35,6 +35,8 @@ type machine struct {
 	logins     func() ([]proc.Login, error)
 	led        func(lines []string) []bool // the lines that have, or may have, a session leader
 	within     func(pid, of int32) bool    // a process is the other one's descendant, or may be
+	parent     func() int32                // the process that called utmpctl
+	lineOf     func(pid int32) string      // of its terminal; "": none
 	patience   time.Duration               // maximum wait for a lock: a boot must not hang
 }
 
@@ -58,6 +60,8 @@ func thisMachine() machine {
 		logins:     proc.Logins,
 		led:        led,
 		within:     proc.Within,
+		parent:     func() int32 { return int32(os.Getppid()) },
+		lineOf:     proc.LineOf,
 		patience:   10 * time.Second,
 	}
 }

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package ctl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"strings"
+	"time"
+
+	"utmpd.dev/utmpd/internal/cleaner"
+	"utmpd.dev/utmpd/internal/config"
+	"utmpd.dev/utmpd/internal/openlogins"
+	"utmpd.dev/utmpd/internal/recfile"
+	"utmpd.dev/utmpd/internal/snapshot"
+	"utmpd.dev/utmpd/utmpx"
+)
+
+// book is the two files in which a session is recorded whose program does not do so.
+type book struct {
+	in   call
+	cfg  config.Config
+	file *recfile.File
+	log  *openlogins.Log
+	wait time.Duration // for each lock
+}
+
+func newBook(in call) (*book, error) {
+	cfg, err := in.settings()
+	if err != nil {
+		return nil, err
+	}
+	if err := recfile.Mistaken(cfg.UtmpxFile, cfg.WtmpxFile, recfile.Options{}); err != nil {
+		return nil, err
+	}
+	return &book{
+		in: in, cfg: cfg, wait: in.on.patience,
+		file: recfile.NewFile(cfg.UtmpxFile, recfile.Options{}),
+		log:  openlogins.New(cfg.WtmpxFile, recfile.Options{Apart: cfg.UtmpxFile}),
+	}, nil
+}
+
+// takenError is the error of a session whose line or process has a record already.
+type takenError struct{ by utmpx.Record }
+
+func (e *takenError) Error() string {
+	return fmt.Sprintf("%s is recorded already: %s, process %d", e.by.Line, e.by.User, e.by.PID)
+}
+
+// begin records a session: as login(3) does, first in the utmpx file, where the lock
+// decides who of several comes first, and then in the log. alone: a process has one session
+// only. The error is a [takenError] if somebody has recorded it.
+func (b *book) begin(r utmpx.Record, alone bool) error {
+	snap, err := b.file.Snapshot(nil)
+	if err != nil && !errors.Is(err, recfile.ErrEmpty) {
+		return b.missing(err)
+	}
+	if r.ID == "" {
+		r.ID = b.id(r, snap)
+	}
+	ctx, cancel := context.WithTimeout(b.in.ctx, b.wait)
+	defer cancel()
+	var by utmpx.Record
+	_, err = b.file.PutUnless(ctx, r, func(at utmpx.Record) bool {
+		if !b.inTheWay(r, at, alone) {
+			return false
+		}
+		by = at
+		return true
+	})
+	switch {
+	case errors.Is(err, recfile.ErrTaken) && (by.Line == r.Line || by.PID == r.PID):
+		return &takenError{by}
+	case errors.Is(err, recfile.ErrTaken):
+		return fmt.Errorf("ut_id %s is that of %s; name another one with -id", r.ID, by.Line)
+	case err != nil:
+		return b.missing(err)
+	}
+	return b.logIn(r)
+}
+
+// missing explains the error of a utmpx file that does not exist.
+func (b *book) missing(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w; utmpctl boot makes it", err)
+	}
+	return err
+}
+
+// id returns the ut_id under which the session's program would record it: that of the
+// record that is to be replaced, else the last four bytes of the line without "tty".
+func (b *book) id(r utmpx.Record, snap *snapshot.Snapshot) string {
+	for _, at := range snap.All() {
+		waits := at.Type == utmpx.LoginProcess || at.Type == utmpx.InitProcess
+		stale := at.Type == utmpx.UserProcess && at.Line == r.Line && !b.in.on.alive(at.PID)
+		if at.ID != "" && (stale || waits && (at.Line == r.Line || at.PID == r.PID)) {
+			return at.ID
+		}
+	}
+	name := strings.TrimPrefix(r.Line, "tty")
+	return name[max(0, len(name)-4):]
+}
+
+// inTheWay reports whether a record keeps r from being written: a living session's of the
+// line or the process, or one that r would displace. A getty that waits on the line, or as
+// the process, does not.
+func (b *book) inTheWay(r, at utmpx.Record, alone bool) bool {
+	switch at.Type {
+	case utmpx.UserProcess:
+		same := at.Line == r.Line || at.ID == r.ID || alone && at.PID == r.PID
+		return same && at.User != "" && b.in.on.alive(at.PID)
+	case utmpx.LoginProcess, utmpx.InitProcess:
+		return at.ID == r.ID && at.Line != r.Line && at.PID != r.PID && b.in.on.alive(at.PID)
+	}
+	return false
+}
+
+// logIn appends the login, unless it is open: a program or utmpd may have written it.
+func (b *book) logIn(r utmpx.Record) error {
+	ctx, cancel := context.WithTimeout(b.in.ctx, b.wait)
+	defer cancel()
+	return b.unlogged(b.log.Append(ctx, func(open *openlogins.Logins) []utmpx.Record {
+		if at, ok := open.On(r.Line); ok && ofSession(at, r) && at.Time.Time().Sub(r.Time.Time()).Abs() <= 2*time.Second {
+			return nil // PAM or the bridge wrote it, a moment before
+		}
+		return []utmpx.Record{r}
+	}))
+}
+
+// ofSession reports whether a login of the line in the log is that of a record.
+func ofSession(at openlogins.Login, r utmpx.Record) bool { return at.User == r.User && at.PID == r.PID }
+
+// unlogged reports a log that is missing or takes no records, which is no error.
+func (b *book) unlogged(err error) error {
+	if errors.Is(err, fs.ErrNotExist) || recfile.TakesNothing(err) {
+		tell(b.in.stderr, fmt.Sprintf("nothing is recorded in the log: %v", err))
+		return nil
+	}
+	return err
+}
+
+// errNoSession is the error of a session that is not recorded, or no more.
+var errNoSession = errors.New("no session is recorded there")
+
+// end closes the session that is's, as its program would: the logout in the log, if the
+// login is open there, and then the record. A process that lives, other than by, keeps its
+// session.
+func (b *book) end(is func(utmpx.Record) bool, by int32) error {
+	for range attempts {
+		snap, err := b.file.Snapshot(nil)
+		if err != nil && !errors.Is(err, recfile.ErrEmpty) {
+			return b.missing(err)
+		}
+		slot, r, ok := findSession(snap, is)
+		switch {
+		case !ok:
+			return errNoSession
+		case r.PID != by && b.in.on.alive(r.PID):
+			return fmt.Errorf("the session on %s is that of %s, process %d; end it with -pid %[3]d", r.Line, r.User, r.PID)
+		}
+		dead := cleaner.Dead(r, b.now(r), utmpx.Exit{})
+		if err := b.logOut(r, dead); err != nil {
+			return err
+		}
+		ctx, cancel := context.WithTimeout(b.in.ctx, b.wait)
+		done, err := b.file.Swap(ctx, snap.Generation(), []recfile.Swap{{Slot: slot, Old: r, New: dead}})
+		cancel()
+		if err == nil && !done[0] || errors.Is(err, recfile.ErrReplaced) {
+			continue // another one has written it
+		}
+		return err
+	}
+	return fmt.Errorf("%s keeps changing", b.cfg.UtmpxFile)
+}
+
+func findSession(snap *snapshot.Snapshot, is func(utmpx.Record) bool) (slot int, r utmpx.Record, ok bool) {
+	for slot, r := range snap.All() {
+		if r.Type == utmpx.UserProcess && r.User != "" && is(r) {
+			return slot, r, true
+		}
+	}
+	return 0, r, false
+}
+
+// now returns the time of a logout: the clock may have been set back.
+func (b *book) now(login utmpx.Record) time.Time {
+	if now := b.in.on.now(); now.After(login.Time.Time()) {
+		return now
+	}
+	return login.Time.Time()
+}
+
+func (b *book) logOut(r, dead utmpx.Record) error {
+	ctx, cancel := context.WithTimeout(b.in.ctx, b.wait)
+	defer cancel()
+	return b.unlogged(b.log.Append(ctx, func(open *openlogins.Logins) []utmpx.Record {
+		if at, ok := open.On(r.Line); !ok || !ofSession(at, r) {
+			return nil
+		}
+		return []utmpx.Record{dead}
+	}))
+}
+
+// newSession returns the record of a session that begins.
+func newSession(line, user, host string, pid int32, at time.Time) utmpx.Record {
+	r := utmpx.Record{Type: utmpx.UserProcess, PID: pid, Line: line, User: user, Host: host, Time: utmpx.TimeOf(at)}
+	if ip, err := netip.ParseAddr(host); err == nil {
+		r.SetIP(ip.Unmap().WithZone(""))
+	}
+	return r
+}

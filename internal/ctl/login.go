@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package ctl
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"os/user"
+	"strconv"
+	"strings"
+
+	"utmpd.dev/utmpd/utmpx"
+)
+
+// Options of the commands login and logout.
+var (
+	lineOption = option{name: "line", short: "l", arg: "LINE", help: "the terminal, or another name (that of the process)"}
+	pidOption  = option{name: "pid", short: "p", arg: "PID", help: "the process that the session lives by (the caller)"}
+	idOption   = option{name: "id", arg: "ID", help: "ut_id (the last four bytes of LINE without tty)"}
+)
+
+func loginCommand() command {
+	return command{
+		name:    "login",
+		summary: "record a session that no program records",
+		about: `It writes what login(1) would, and nothing if the line has a session already.
+When the process ends, utmpd records the logout. For the utmp group or root.`,
+		options: []option{
+			lineOption,
+			{name: "user", short: "u", arg: "NAME", help: "who has logged in (the caller's user)"},
+			{name: "host", arg: "HOST", help: "from where; an IP address is recorded as such, too"},
+			pidOption, idOption, configOption,
+		},
+		examples: []string{
+			"login -user alice           # in the script that then runs her shell",
+			"login -line :10 -pid 4711   # of an X session, by its process",
+		},
+		run: func(in call) error {
+			w, err := whichSession(in)
+			if err != nil {
+				return err
+			}
+			if w.line = cmp.Or(w.line, in.on.lineOf(w.pid)); w.line == "" {
+				return fmt.Errorf("process %d has no terminal; name a line with -line", w.pid)
+			}
+			if !in.on.alive(w.pid) {
+				return fmt.Errorf("process %d does not exist: the session would end at once", w.pid)
+			}
+			name := in.value("user")
+			if name == "" {
+				who, err := user.Current()
+				if err != nil {
+					return fmt.Errorf("who are you? name the user with -user: %w", err)
+				}
+				name = who.Username
+			}
+			b, err := newBook(in)
+			if err != nil {
+				return err
+			}
+			r := newSession(w.line, name, in.value("host"), w.pid, in.on.now())
+			r.ID = w.id
+			err = b.begin(r, in.value("line") == "")
+			if taken := new(takenError); errors.As(err, &taken) {
+				tell(in.stderr, err)
+				return nil
+			}
+			return err
+		},
+	}
+}
+
+func logoutCommand() command {
+	return command{
+		name:    "logout",
+		summary: "record the end of a session that login recorded",
+		about: `Run it from the process that ran login, or name that with -pid: the session of
+another process that lives stays.`,
+		options: []option{lineOption, pidOption, idOption, configOption},
+		examples: []string{
+			"logout                      # in the script that ran login",
+			"logout -line :10 -pid 4711",
+		},
+		run: func(in call) error {
+			w, err := whichSession(in)
+			if err != nil {
+				return err
+			}
+			if w.line == "" && in.value("id") == "" && in.value("pid") == "" {
+				return fmt.Errorf("process %d has no terminal; name a line with -line", w.pid)
+			}
+			b, err := newBook(in)
+			if err != nil {
+				return err
+			}
+			err = b.end(w.is, w.pid)
+			if errors.Is(err, errNoSession) {
+				return fmt.Errorf("%s: %w", cmp.Or(w.line, w.id, fmt.Sprint("process ", w.pid)), err)
+			}
+			return err
+		},
+	}
+}
+
+// which names a session.
+type which struct {
+	line, id string
+	pid      int32
+}
+
+// whichSession returns what the options say, else the process that called utmpctl and its
+// terminal.
+func whichSession(in call) (which, error) {
+	w := which{line: strings.TrimPrefix(in.value("line"), "/dev/"), id: in.value("id"), pid: in.on.parent()}
+	if v := in.value("pid"); v != "" {
+		n, err := strconv.ParseInt(v, 10, 32)
+		if err != nil || n <= 0 {
+			return w, fmt.Errorf("-pid: %q is no process ID", v)
+		}
+		w.pid = int32(n)
+	}
+	if w.line == "" && w.id == "" {
+		w.line = in.on.lineOf(w.pid)
+	}
+	return w, nil
+}
+
+// is reports whether a record is that of the session to end.
+func (w which) is(r utmpx.Record) bool {
+	if w.line == "" && w.id == "" {
+		return r.PID == w.pid
+	}
+	return (w.line == "" || r.Line == w.line) && (w.id == "" || r.ID == w.id)
+}
