@@ -47,6 +47,8 @@ documents() {
 	DEB
 	mkdir -p "$tree/usr/share/lintian/overrides"
 	cp packaging/deb/lintian-overrides "$tree/usr/share/lintian/overrides/utmpd"
+	mkdir -p "$tree/usr/share/pam-configs"
+	cp packaging/deb/pam-config "$tree/usr/share/pam-configs/utmpd"
 }
 
 # lay_out FORMAT ARCH puts the package's files below $STAGE: tree, doc, and config
