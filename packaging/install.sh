@@ -25,8 +25,8 @@ umask 022
 : "${ZSHDIR:=$PREFIX/share/zsh/site-functions}"
 : "${FISHDIR:=$PREFIX/share/fish/vendor_completions.d}"
 case $PREFIX in # packages install units below /usr/lib, administrators in /etc
-/usr) : "${UNITDIR:=/usr/lib/systemd/system}" "${SYSUSERSDIR:=/usr/lib/sysusers.d}" ;;
-*) : "${UNITDIR:=/etc/systemd/system}" "${SYSUSERSDIR:=/etc/sysusers.d}" ;;
+/usr) : "${UNITDIR:=/usr/lib/systemd/system}" "${CATALOGDIR:=/usr/lib/systemd/catalog}" "${SYSUSERSDIR:=/usr/lib/sysusers.d}" ;;
+*) : "${UNITDIR:=/etc/systemd/system}" "${CATALOGDIR:=/usr/lib/systemd/catalog}" "${SYSUSERSDIR:=/etc/sysusers.d}" ;;
 esac
 
 die() {
@@ -125,6 +125,7 @@ services() {
 			for unit in utmpd utmpd-boot utmpd-shutdown; do
 				service 644 init/systemd/$unit.service "$UNITDIR/$unit.service"
 			done
+			put 644 init/systemd/utmpd.catalog "$CATALOGDIR/utmpd.catalog"
 			put 644 init/systemd/sysusers.conf "$SYSUSERSDIR/utmpd.conf"
 			;;
 		openrc | sysv)

@@ -44,6 +44,18 @@ func (l logger) dropped() int {
 	return 0
 }
 
+// journalLog is the log of -foreground where standard error is the journal: by the journal's
+// own protocol. It reports false if the journal has no socket here, as in a chroot.
+func journalLog() (logger, bool) {
+	log, journal, err := logging.NewJournal(logging.JournalSocket, "utmpd", slog.LevelInfo, messageID, func(log *slog.Logger, lines int) {
+		log.Warn("log lines lost", "lines", lines)
+	})
+	if err != nil {
+		return logger{}, false
+	}
+	return logger{log, journal}, true
+}
+
 // terminalLog is the log of -debug and -foreground. Its reader, a pipe or the journal, may
 // stop to read, and nothing waits for it.
 func terminalLog(f flags, stdout, stderr io.Writer) logger {
@@ -54,6 +66,11 @@ func terminalLog(f flags, stdout, stderr io.Writer) logger {
 	}
 	if f.debug {
 		to, newLog = stdout, func(w io.Writer) *slog.Logger { return logging.NewDebug(w, slog.LevelDebug) }
+	}
+	if file, _ := stderr.(*os.File); !f.debug && file != nil && logging.ToJournal(os.Getenv, file) {
+		if l, ok := journalLog(); ok {
+			return l
+		}
 	}
 	direct := newLog(to)
 	queue := logging.NewQueue(to, func(lines int) { direct.Warn("log lines lost", "lines", lines) })

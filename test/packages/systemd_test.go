@@ -33,6 +33,7 @@ func TestSystemd(t *testing.T) {
 			b.sh("systemctl kill -s KILL session-alice")
 			b.records("alice's logout", "/var/log/wtmp", "boot", "+alice", "+bob", "-pts/7")
 			b.records("alice's end", "/run/utmp", "boot", "-pts/7", "+bob")
+			b.journal()
 			b.failsOften()
 			b.sh("systemctl kill -s KILL session-bob")
 			b.records("bob's end", "/run/utmp", "boot", "-pts/7", "-pts/8")
@@ -79,6 +80,17 @@ func (b *boot) works() {
 		strings.Contains(log, "level=ERROR") || strings.Contains(log, "missing=") || strings.Contains(log, "without a part") {
 		b.m.t.Errorf("the journal reports that something is missing:\n%s", log)
 	}
+}
+
+// journal checks that the end of a session can be searched for by its fields, and that
+// journalctl explains it.
+func (b *boot) journal() {
+	b.m.t.Helper()
+	const query = "journalctl -b --no-pager -u utmpd MESSAGE_ID=6938f697a1724e1b92f27fd0f89453c9 UTMP_USER=alice "
+	b.waitFor("the end in the journal", query+"| grep -q alice")
+	b.is("its fields", query+"-o export | grep -aE '^(UTMP_(LINE|USER|LOGOUT)|PRIORITY|SYSLOG_IDENTIFIER|_SYSTEMD_UNIT)=' | sort",
+		"PRIORITY=6\nSYSLOG_IDENTIFIER=utmpd\nUTMP_LINE=pts/7\nUTMP_LOGOUT=written\nUTMP_USER=alice\n_SYSTEMD_UNIT=utmpd.service")
+	b.is("the explanation", query+"-x | grep -c 'Subject: utmpd has cleaned the record of session pts/7 of user alice'", "1")
 }
 
 // restarts kills the daemon. systemd starts another, which knows the sessions.
