@@ -54,7 +54,8 @@ func (w *simWorld) nameless(old, lives, resolves bool, opt int) {
 	s := &simSession{n: len(w.sessions) + 1, nameless: true, resolves: resolves, old: old}
 	s.proc = w.spawn(w.freshPID())
 	login := w.wallAt(time.Now()).Add(-2 * time.Hour)
-	if before := old && login.Before(w.bootTime()); before || !lives {
+	s.leading = s.n%4 == 2 && lives // and, if old, was written by a clock that was behind
+	if before := old && login.Before(w.bootTime()); before && !s.leading || !lives {
 		defer w.gone(s.proc, true)
 		w.count(fmt.Sprintf("nameless record of nobody; before the boot: %v", before))
 	} else {
@@ -65,6 +66,12 @@ func (w *simWorld) nameless(old, lives, resolves bool, opt int) {
 	if s.n%4 == 0 {
 		w.count("record without a process, with a line")
 		rec.Line = fmt.Sprintf(":6%d", s.n)
+	}
+	if s.leading {
+		w.count(fmt.Sprintf("record without a process, whose line is led; before the boot: %v", old && login.Before(w.bootTime())))
+		rec.Line = fmt.Sprintf("hvc%d", s.n)
+		w.terms[rec.Line] = s.proc
+		s.tty = w.tty(rec.Line)
 	}
 	w.write(s, rec, opt|optNoLog)
 }
@@ -147,7 +154,7 @@ func (w *simWorld) idle(user string) bool {
 // gone when it was read. Of a nameless record: the clock was wrong, and is right.
 func (w *simWorld) unknowable(s *simSession) bool {
 	if s.nameless {
-		return len(w.steps) > 0 && s.rec.Time.Time().Before(w.bootTime())
+		return !s.leading && len(w.steps) > 0 && s.rec.Time.Time().Before(w.bootTime())
 	}
 	_, vt := session.ParseVT(s.rec.Line)
 	return vt && s.shown == shownByNobody && s.seenBy != w.run.n

@@ -31,6 +31,7 @@ type simSession struct {
 	atRest      bool     // it lived on, shown, when the world had been left alone for long
 	nameless    bool     // its record names nothing
 	resolves    bool     // the name of its user does
+	leading     bool     // its record names no process, which leads its line
 	old         bool     // its record is two hours older
 
 	contained   bool       // in a container; proc has ut_pid there alone

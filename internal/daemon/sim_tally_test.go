@@ -57,6 +57,7 @@ var simTroubles = map[string]int{
 	"names below /dev not to be looked up": 20,
 	"utmpd is away":                        20, "ends while utmpd is away": 40,
 	"logind and /proc unreadable": 10, "/proc hides processes": 10, "container's process hidden": 100, "nameless record of somebody": 16, "marks: nameless": 20, "record without a process, with a line": 20,
+	"record without a process, whose line is led; before the boot: true": 150, "record without a process, whose line is led; before the boot: false": 50,
 	"login in a container, of another user namespace: false": 5, "login in a container, of another user namespace: true": 10,
 	"container's number is a young process's here": 10, "container's number is a session's here": 20,
 	"ut_pid is nobody's session": 10, "terminal taken over by another user": 40, "terminal in view": 1, "terminal's number given out again": 5,

@@ -42,7 +42,7 @@ func (t *Table) displayFacts(s *entry, w session.Witness) displayFacts {
 		return displayFacts{}
 	}
 	return displayFacts{
-		doubt:   true,
+		doubt:   s.found != foundOlder || w.Unknown, // of what is older than the boot somebody would be seen
 		speaks:  w.Found && (w.Logind || !s.logind) && w.ID.SinceBoot() <= s.diedUp+clockTick,
 		logind:  w.Logind,
 		by:      w.ID,

@@ -33,9 +33,6 @@ const reviewKey = 1 << 63
 // ends, and a living container's process has its number: it stays until that one ends.
 func (t *Table) question(s *entry) (q session.Question, any bool) {
 	q = session.Question{Key: s.key, User: s.user}
-	if s.found == foundOlder { // no process is
-		return q, false
-	}
 	display, shown := s.display()
 	shown = shown && !s.alone
 	if shown && t.needsWitness(s, display) {
@@ -50,7 +47,7 @@ func (t *Table) question(s *entry) (q session.Question, any bool) {
 	// Such a display stays until somebody shows it, whoever had the number.
 	inDoubt := q.Shown && display.VT == 0 && !s.led
 	if !s.ledLine() && !inDoubt && s.found != foundNoSession {
-		q.PID = s.source.record(s).PID
+		q.PID = max(0, s.source.record(s).PID)
 	}
 	return q, any || q.PID != 0
 }
@@ -108,7 +105,9 @@ func (t *Table) reviewed(s *entry, e session.Evidence) {
 	case !s.left:
 		t.judgeIdle(s, e.Idle)
 	default:
-		if v := judge(t.facts(s, e)); v.what == livesOn {
+		v := judge(t.facts(s, e))
+		if v.what == livesOn || v.what == dead && s.found == foundOlder {
+			s.left, s.review = false, false
 			t.carryOut(s, v)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"utmpd.dev/utmpd/internal/session"
 	"utmpd.dev/utmpd/utmpx"
 )
 
@@ -29,11 +30,14 @@ func TestNameless(t *testing.T) {
 		{name: "of no known time, an hour ago", after: idleAge, dead: true, record: func(r *utmpx.Record) { r.Time = utmpx.Time{} }},
 		{name: "with a line", after: 30 * time.Hour, record: func(r *utmpx.Record) { r.Line = "pts/0" }},
 		{name: "with an id", after: 30 * time.Hour, record: func(r *utmpx.Record) { r.ID = "ts/0" }},
-		{name: "with a line, before the boot", after: time.Minute, dead: true, found: "older than this boot",
+		{name: "with a line, before the boot", after: time.Minute, dead: true, found: "older than this boot", before: boot,
+			record: func(r *utmpx.Record) { r.Line = "pts/0"; r.Time.Sec -= 25 * 3600 }},
+		{name: "with a line that another record has now, before the boot", after: time.Minute, dead: true, found: "older than this boot",
 			before: func(w *world) {
 				boot(w)
 				w.start(100)
-				w.leaders["pts/0"] = ledBy(w.procs[100].id) // of today
+				w.put(2, w.login("pts/0", 100))
+				w.leaders["pts/0"] = ledBy(w.procs[100].id)
 			},
 			record: func(r *utmpx.Record) { r.Line = "pts/0"; r.Time.Sec -= 25 * 3600 }},
 		{name: "of a display, before the boot", after: time.Minute, dead: true, found: "older than this boot", before: boot,
@@ -105,4 +109,51 @@ func TestNamelessOnNotice(t *testing.T) {
 	w.read(false)
 	w.pass(time.Second)
 	w.wantDead(0, w.now.Wall.Add(-time.Second))
+}
+
+// TestNamelessOfAWrongClock: BOOT_TIME may have been written after the clock was set, and a
+// record before that. Its session lives while somebody leads its line or shows its display.
+func TestNamelessOfAWrongClock(t *testing.T) {
+	for _, tt := range []struct {
+		name, line string
+		lives      func(w *world)
+		end        func(w *world)
+	}{
+		{"a leader", "pts/0", func(w *world) { w.leaders["pts/0"] = ledBy(w.procs[100].id) }, func(w *world) { delete(w.leaders, "pts/0") }},
+		{"an X server", ":5", func(w *world) { w.witnesses[":5"] = session.Witness{Found: true, ID: w.procs[100].id} }, func(w *world) { delete(w.witnesses, ":5") }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.start(100)
+			tt.lives(w)
+			w.put(0, utmpx.Record{Type: utmpx.UserProcess, User: "alice", Line: tt.line, Time: utmpx.Time{Sec: 60}})
+			w.put(1, utmpx.Record{Type: utmpx.BootTime, Time: utmpx.TimeOf(w.boot)})
+			w.scan()
+			w.pass(time.Minute)
+			w.scan()
+			w.pass(time.Minute)
+			w.wantAlive(0)
+			tt.end(w)
+			w.kill(100, session.Status{})
+			w.pass(time.Minute)
+			if r := w.get(0); r.Type != utmpx.DeadProcess {
+				t.Errorf("after the end: %v; log:\n%s", r, strings.Join(w.log, "\n"))
+			}
+		})
+	}
+	t.Run("/proc hides who shows the display", func(t *testing.T) {
+		w := newWorld(t)
+		w.witnesses[":5"] = session.Witness{Unknown: true}
+		w.put(0, utmpx.Record{Type: utmpx.UserProcess, User: "alice", Line: ":5", Time: utmpx.Time{Sec: 60}})
+		w.put(1, utmpx.Record{Type: utmpx.BootTime, Time: utmpx.TimeOf(w.boot)})
+		w.scan()
+		w.pass(time.Minute)
+		w.wantAlive(0)
+		delete(w.witnesses, ":5") // nobody does
+		w.scan()
+		w.pass(time.Minute)
+		if r := w.get(0); r.Type != utmpx.DeadProcess {
+			t.Errorf("when that can be seen: %v", r)
+		}
+	})
 }
