@@ -144,6 +144,16 @@ func ShutdownRecord(at time.Time, release string) utmpx.Record {
 	return system(utmpx.RunLevel, "shutdown", release, at)
 }
 
+// RunLevelRecord returns the record of the first run level of a boot, a digit, as systemd
+// writes it.
+//
+// Source: utmp_put_runlevel in systemd's utmp-wtmp.c.
+func RunLevelRecord(at time.Time, level byte, release string) utmpx.Record {
+	r := system(utmpx.RunLevel, "runlevel", release, at)
+	r.PID = int32(level)
+	return r
+}
+
 // LateShutdownRecord returns the record of a shutdown that was found at the next
 // boot.
 func LateShutdownRecord(at time.Time, by Source) utmpx.Record {

@@ -14,10 +14,10 @@ import (
 // DefaultFile is the file that [Load] reads if none is named.
 const DefaultFile = "/etc/default/utmpd"
 
-// BootRecords tells who writes the records of boots and shutdowns.
+// BootRecords tells who writes the records of boots and shutdowns, or of run levels.
 type BootRecords string
 
-// The values of BOOT_RECORDS.
+// The values of BOOT_RECORDS and RUNLEVEL_RECORDS.
 const (
 	Auto    BootRecords = "auto" // utmpctl, unless the system does
 	Ours    BootRecords = "yes"  // utmpctl
@@ -45,7 +45,8 @@ const (
 type Config struct {
 	Reloadable
 	Fixed
-	BootRecords BootRecords // BOOT_RECORDS: whether utmpctl writes the records of boots and shutdowns
+	BootRecords     BootRecords // BOOT_RECORDS: whether utmpctl writes the records of boots and shutdowns
+	RunLevelRecords BootRecords // RUNLEVEL_RECORDS: likewise of run levels
 }
 
 // Reloadable holds the settings that the daemon reads again at a SIGHUP.

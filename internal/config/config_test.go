@@ -54,11 +54,12 @@ PIPE_FILE=/p
 RUN_DIR=/r/
 STATE_DIR=/s//t
 BOOT_RECORDS=no
+RUNLEVEL_RECORDS=yes
 RUN_AS=utmpd
 LOGIND=auto
 `, want: Config{
 			Reloadable{10 * time.Second, 100, 20 * time.Second, 250 * time.Millisecond, false},
-			Fixed{"/u", "/w", "/p", "/r", "/s/t", "utmpd", LogindAuto}, Systems,
+			Fixed{"/u", "/w", "/p", "/r", "/s/t", "utmpd", LogindAuto}, Systems, Ours,
 		}},
 		{name: "no newline at the end", in: "SCAN_PERIOD=10", want: scan(10)},
 		{name: "export", in: " export \tSCAN_PERIOD=10\n", want: scan(10)},
@@ -121,6 +122,8 @@ LOGIND=auto
 
 		{name: "boot records", in: "BOOT_RECORDS=yes\n", want: with(func(c *Config) { c.BootRecords = Ours })},
 		{name: "boot records in other words", in: "BOOT_RECORDS=Auto\n", want: Default()},
+		{name: "run levels", in: "RUNLEVEL_RECORDS=no\n", want: with(func(c *Config) { c.RunLevelRecords = Systems })},
+		{name: "no such run levels", in: "RUNLEVEL_RECORDS=3\n", want: Default(), warn: []string{"1: none of auto, yes, no; using auto"}},
 		{name: "no such boot records", in: "BOOT_RECORDS=maybe\n", want: Default(), warn: []string{"1: none of auto, yes, no; using auto"}},
 
 		{name: "grace at once", in: "GRACE_PERIOD=0\n", want: grace(0)},

@@ -25,8 +25,9 @@ func Default() Config {
 			GracePeriod:     time.Second,
 			KeepBusyLines:   true,
 		},
-		BootRecords: Auto,
-		Fixed:       Fixed{Logind: LogindNo},
+		BootRecords:     Auto,
+		RunLevelRecords: Auto,
+		Fixed:           Fixed{Logind: LogindNo},
 	}
 }
 

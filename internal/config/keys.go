@@ -51,18 +51,8 @@ var keys = []key{
 	text("PIPE_FILE", absolute, func(c *Config) *string { return &c.PipeFile }),
 	text("RUN_DIR", absolute, func(c *Config) *string { return &c.RunDir }),
 	text("STATE_DIR", absolute, func(c *Config) *string { return &c.StateDir }),
-	{"BOOT_RECORDS", func(c *Config, v string) error {
-		if strings.EqualFold(v, string(Auto)) {
-			c.BootRecords = Auto
-			return nil
-		}
-		on, err := yesno(v)
-		if err != nil {
-			return fmt.Errorf("is none of auto, yes, no")
-		}
-		c.BootRecords = map[bool]BootRecords{true: Ours, false: Systems}[on]
-		return nil
-	}, func(c *Config) string { return string(c.BootRecords) }},
+	records("BOOT_RECORDS", func(c *Config) *BootRecords { return &c.BootRecords }),
+	records("RUNLEVEL_RECORDS", func(c *Config) *BootRecords { return &c.RunLevelRecords }),
 	text("RUN_AS", user, func(c *Config) *string { return &c.RunAs }),
 	{"LOGIND", func(c *Config, v string) error {
 		if strings.EqualFold(v, string(LogindAuto)) {
@@ -76,6 +66,22 @@ var keys = []key{
 		c.Logind = map[bool]Logind{true: LogindYes, false: LogindNo}[on]
 		return nil
 	}, func(c *Config) string { return string(c.Logind) }},
+}
+
+// records is a key that says who writes some records.
+func records(name string, field func(*Config) *BootRecords) key {
+	return key{name, func(c *Config, v string) error {
+		if strings.EqualFold(v, string(Auto)) {
+			*field(c) = Auto
+			return nil
+		}
+		on, err := yesno(v)
+		if err != nil {
+			return fmt.Errorf("is none of auto, yes, no")
+		}
+		*field(c) = map[bool]BootRecords{true: Ours, false: Systems}[on]
+		return nil
+	}, func(c *Config) string { return string(*field(c)) }}
 }
 
 func lookup(name string) (key, bool) {

@@ -50,6 +50,7 @@ type booting struct {
 	began time.Time // recorded start of this boot
 
 	decided bool // the log was read
+	level   byte // the run level to record; 0: none
 }
 
 func newBooting(in call) (*booting, error) {
@@ -78,6 +79,9 @@ func (b *booting) gather() {
 	now := b.in.on.now()
 	b.ev = boots.Evidence{Boot: b.bootID, Now: now, Booted: now.Add(-b.in.on.uptime()), UtmpBoot: b.utmpBoot()}
 	b.began = b.ev.Booted
+	if b.ours.RunLevel {
+		b.level = b.in.on.runLevel()
+	}
 	stamp, stamped := b.note(stampFile)
 	note, noted := b.note(heartbeat.NoteFile)
 	ours := present{b.bootID, b.in.on.initStart(), b.ev.Now, 0}
@@ -164,6 +168,9 @@ func (b *booting) missing(v boots.Verdict) []utmpx.Record {
 	case !v.Present:
 		recs = append(recs, boots.BootRecord(b.began, b.in.on.release()))
 	}
+	if b.level != 0 && b.ours.BootLog && (v.Restarted || !v.Present) {
+		recs = append(recs, boots.RunLevelRecord(b.ev.Now, b.level, b.in.on.release()))
+	}
 	return recs
 }
 
@@ -219,28 +226,33 @@ func (b *booting) utmpBoot() time.Time {
 	if !b.in.on.volatile(b.cfg.UtmpxFile) {
 		return time.Time{}
 	}
-	at, _ := bootTimeIn(recfile.NewFile(b.cfg.UtmpxFile, recfile.Options{}))
+	at, _, _ := bootIn(recfile.NewFile(b.cfg.UtmpxFile, recfile.Options{}))
 	return at
 }
 
-func bootTimeIn(f *recfile.File) (time.Time, error) {
+// bootIn returns the times of a file's BOOT_TIME and RUN_LVL records, zero if there is none.
+func bootIn(f *recfile.File) (boot, level time.Time, err error) {
 	s, err := f.Snapshot(nil)
 	for _, r := range s.All() {
-		if r.Type == utmpx.BootTime {
-			return r.Time.Time(), err
+		switch {
+		case r.Type == utmpx.BootTime && boot.IsZero():
+			boot = r.Time.Time()
+		case r.Type == utmpx.RunLevel && level.IsZero():
+			level = r.Time.Time()
 		}
 	}
-	return time.Time{}, err
+	return boot, level, err
 }
 
-// file creates the utmpx file, if the system does not, and writes this boot to it.
+// file creates the utmpx file, if the system does not, and writes this boot to it, and its
+// run level.
 func (b *booting) file() error {
 	if !b.ours.BootFile {
 		return nil
 	}
 	name := b.cfg.UtmpxFile
 	f := recfile.NewFile(name, recfile.Options{})
-	there, err := bootTimeIn(f)
+	there, level, err := bootIn(f)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		if err := b.makeFile(name); err != nil {
@@ -249,9 +261,19 @@ func (b *booting) file() error {
 	case err != nil && !errors.Is(err, recfile.ErrTorn) && !errors.Is(err, recfile.ErrTooLong):
 		return err
 	case !there.IsZero() && (b.in.on.volatile(name) || b.report.Recorded && same(there, b.began)):
-		return nil
+		if b.level == 0 || !level.Before(there) {
+			return nil
+		}
+		return b.put(f, boots.RunLevelRecord(b.ev.Now, b.level, b.in.on.release()))
 	}
-	r := boots.BootRecord(b.began, b.in.on.release())
+	if err := b.put(f, boots.BootRecord(b.began, b.in.on.release())); err != nil || b.level == 0 {
+		return err
+	}
+	return b.put(f, boots.RunLevelRecord(b.ev.Now, b.level, b.in.on.release()))
+}
+
+// put writes a record to the utmpx file.
+func (b *booting) put(f *recfile.File, r utmpx.Record) error {
 	if !b.dry {
 		ctx, cancel := context.WithTimeout(b.in.ctx, b.in.on.patience)
 		defer cancel()
@@ -259,7 +281,7 @@ func (b *booting) file() error {
 			return err
 		}
 	}
-	b.did(r, name)
+	b.did(r, b.cfg.UtmpxFile)
 	return nil
 }
 
@@ -305,4 +327,7 @@ func (r *recorder) whose() {
 		r.report.System = w.Who
 		r.ours.BootLog, r.ours.BootFile, r.ours.Shutdown = !w.BootLog, !w.BootFile, !w.Shutdown
 	}
+	// A run level is recorded after the boot: what is written before that is lost.
+	r.ours.RunLevel = r.ours.BootFile && (r.cfg.RunLevelRecords == config.Ours ||
+		r.cfg.RunLevelRecords == config.Auto && !r.in.on.initsystem().RunLevel)
 }

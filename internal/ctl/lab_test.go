@@ -32,6 +32,7 @@ type lab struct {
 	booted  time.Time
 	boot    string
 	system  initsystem.Writes
+	level   byte // that systemd starts for
 	living  map[int32]bool
 	durable bool          // its utmp outlives a boot
 	init    time.Duration // from the kernel's start to that of process 1
@@ -126,6 +127,7 @@ func (l *lab) machine() machine {
 		bootID:     func() (string, error) { return l.boot, nil },
 		release:    func() string { return "6.1.0" },
 		initsystem: func() initsystem.Writes { return l.system },
+		runLevel:   func() byte { return l.level },
 		volatile:   func(string) bool { return !l.durable },
 		makeFile: func(name string) error {
 			f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o664)

@@ -24,6 +24,7 @@ type machine struct {
 	bootID     func() (string, error)
 	release    func() string // kernel release
 	initsystem func() initsystem.Writes
+	runLevel   func() byte                        // that systemd starts for; 0: unknown
 	volatile   func(file string) bool             // the file cannot be from before this boot
 	makeFile   func(file string) error            // creates an empty file for the group utmp; fs.ErrExist if it exists
 	alive      func(pid int32) bool               // also true if unknown
@@ -49,6 +50,7 @@ func thisMachine() machine {
 		bootID:     proc.BootID,
 		release:    release,
 		initsystem: writes,
+		runLevel:   runLevel,
 		volatile:   volatile,
 		makeFile:   makeFile,
 		alive:      alive,

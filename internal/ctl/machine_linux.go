@@ -20,6 +20,8 @@ func release() string {
 
 func writes() initsystem.Writes { return initsystem.Find(os.DirFS("/")) }
 
+func runLevel() byte { return initsystem.RunLevel(os.DirFS("/")) }
+
 // volatile reports whether a file is in memory, and so was created in this boot.
 func volatile(name string) bool {
 	var st unix.Statfs_t

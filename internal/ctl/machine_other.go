@@ -12,4 +12,6 @@ func release() string { return "" }
 
 func writes() initsystem.Writes { return initsystem.Writes{Who: "no program known to write them"} }
 
+func runLevel() byte { return 0 }
+
 func volatile(string) bool { return false }

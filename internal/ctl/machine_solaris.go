@@ -23,4 +23,6 @@ func writes() initsystem.Writes {
 	return initsystem.Writes{Who: "init", BootLog: true, BootFile: true, Shutdown: true}
 }
 
+func runLevel() byte { return 0 }
+
 func volatile(string) bool { return false }

@@ -35,7 +35,7 @@ func TestScript(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("TZ", "UTC")
 			env.Setenv("TESTPID", strconv.Itoa(os.Getpid()))
-			conf := "BOOT_RECORDS=yes\n"
+			conf := "BOOT_RECORDS=yes\nRUNLEVEL_RECORDS=no\n"
 			for _, kv := range [][2]string{{"UTMPX_FILE", "utmp"}, {"WTMPX_FILE", "wtmp"}, {"STATE_DIR", "state"}, {"RUN_DIR", "run"}} {
 				conf += fmt.Sprintf("%s='%s'\n", kv[0], filepath.Join(env.WorkDir, kv[1]))
 			}

@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -18,6 +19,7 @@ type Writes struct {
 	BootLog  bool   // the boot in the wtmpx log
 	BootFile bool   // the boot in the utmpx file, which the system also creates
 	Shutdown bool   // the shutdown in the wtmpx log
+	RunLevel bool   // the run level in both
 }
 
 // maxProgram limits how much of a program is searched for a word, in bytes.
@@ -46,7 +48,7 @@ func Find(root fs.FS) Writes {
 		// It records the boot at the end of the start, in the log only.
 		return Writes{Who: "openrc-init and openrc-shutdown", BootLog: true, Shutdown: true}
 	}
-	return Writes{Who: "sysvinit", BootLog: true, BootFile: true, Shutdown: true}
+	return Writes{Who: "sysvinit", BootLog: true, BootFile: true, Shutdown: true, RunLevel: true}
 }
 
 type system struct{ root fs.FS }
@@ -83,23 +85,31 @@ func (s system) read(name string) ([]byte, error) {
 }
 
 // systemd writes the records with the program systemd-update-utmp. It can be
-// built without it, as in Debian 13, and the program's unit can be masked.
+// built without it, as in Debian 13, and the program's units can be masked. Since
+// systemd 258 the one for the run level does not exist.
 func (s system) systemd() Writes {
-	const unit = "systemd-update-utmp.service"
-	masked := false
-	for _, dir := range []string{"etc/systemd/system", "run/systemd/system"} {
-		to, err := fs.ReadLink(s.root, path.Join(dir, unit))
-		masked = masked || err == nil && to == "/dev/null"
-	}
+	const unit, level = "systemd-update-utmp.service", "systemd-update-utmp-runlevel.service"
+	masked := s.masked(unit)
 	for _, dir := range []string{"usr/lib/systemd", "lib/systemd"} {
 		if s.has(path.Join(dir, "systemd-update-utmp")) && !masked {
-			return Writes{Who: "systemd-update-utmp", BootLog: true, BootFile: true, Shutdown: true}
+			return Writes{
+				Who: "systemd-update-utmp", BootLog: true, BootFile: true, Shutdown: true,
+				RunLevel: s.has(path.Join(dir, "system", level)) && !s.masked(level),
+			}
 		}
 	}
 	if masked {
 		return Writes{Who: "systemd, whose " + unit + " is masked"}
 	}
 	return Writes{Who: "systemd without systemd-update-utmp"}
+}
+
+// masked reports whether an administrator has masked a unit.
+func (s system) masked(unit string) bool {
+	return slices.ContainsFunc([]string{"etc/systemd/system", "run/systemd/system"}, func(dir string) bool {
+		to, err := fs.ReadLink(s.root, path.Join(dir, unit))
+		return err == nil && to == "/dev/null"
+	})
 }
 
 // runit writes no records itself. The scripts of its stages may call halt, as

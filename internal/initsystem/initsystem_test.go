@@ -22,14 +22,20 @@ func TestFind(t *testing.T) {
 		more["proc/1/comm"] = file("systemd\n")
 		return more
 	}
-	all := func(who string) Writes { return Writes{who, true, true, true} }
+	all := func(who string) Writes { return Writes{who, true, true, true, true} }
+	some := func(who string) Writes { return Writes{who, true, true, true, false} }
+	const level = "systemd-update-utmp-runlevel.service"
 	tests := []struct {
 		name string
 		root fstest.MapFS
 		want Writes
 	}{
-		{"systemd of Debian 12", systemd(fstest.MapFS{"lib/systemd/systemd-update-utmp": file("")}), all("systemd-update-utmp")},
-		{"systemd with /usr merged", systemd(fstest.MapFS{"usr/lib/systemd/systemd-update-utmp": file("")}), all("systemd-update-utmp")},
+		{"systemd of Debian 12", systemd(fstest.MapFS{"lib/systemd/systemd-update-utmp": file(""), "lib/systemd/system/" + level: file("")}), all("systemd-update-utmp")},
+		{"systemd with /usr merged", systemd(fstest.MapFS{"usr/lib/systemd/systemd-update-utmp": file(""), "usr/lib/systemd/system/" + level: file("")}), all("systemd-update-utmp")},
+		{"systemd 258", systemd(fstest.MapFS{"usr/lib/systemd/systemd-update-utmp": file("")}), some("systemd-update-utmp")},
+		{"systemd, run level masked", systemd(fstest.MapFS{
+			"lib/systemd/systemd-update-utmp": file(""), "lib/systemd/system/" + level: file(""), "etc/systemd/system/" + level: link("/dev/null"),
+		}), some("systemd-update-utmp")},
 		{"systemd of Debian 13", systemd(fstest.MapFS{}), Writes{Who: "systemd without systemd-update-utmp"}},
 		{"systemd, masked", systemd(fstest.MapFS{
 			"lib/systemd/systemd-update-utmp":                file(""),
@@ -42,17 +48,17 @@ func TestFind(t *testing.T) {
 		{"sysvinit, not root", fstest.MapFS{"proc/1/comm": file("init\n"), "sbin/init": file("/var/run/utmp\x00/var/log/wtmp\x00")}, all("sysvinit")},
 		{"OpenRC on sysvinit", fstest.MapFS{"proc/1/comm": file("init\n"), "sbin/openrc": file(""), "sbin/init": file("/var/log/wtmp\x00")}, all("sysvinit")},
 		{"openrc-init", fstest.MapFS{"proc/1/comm": file("init\n"), "sbin/init": file("openrc\x00/var/log/wtmp\x00")},
-			Writes{"openrc-init and openrc-shutdown", true, false, true}},
+			Writes{"openrc-init and openrc-shutdown", true, false, true, false}},
 		{"busybox", fstest.MapFS{"proc/1/comm": file("init\n"), "sbin/init": file("BusyBox v1.37\x00/var/log/wtmp\x00")}, Writes{Who: "busybox init"}},
 		{"runit of Void", fstest.MapFS{"proc/1/comm": file("runit\n"),
 			"etc/runit/core-services/05-misc.sh": file("install -m0664 -o root -g utmp /dev/null /run/utmp\nhalt -B  # for wtmp\n"),
 			"etc/runit/3":                        file("sv exit /var/service/*\nhalt -w  # for utmp\n"),
-		}, Writes{"runit's scripts", true, false, true}},
+		}, Writes{"runit's scripts", true, false, true, false}},
 		{"runit of Debian", fstest.MapFS{"proc/1/comm": file("runit\n"), "etc/runit/1": file("# not halt -B\n"),
 			"etc/init.d/umountnfs.sh": file("do_stop () {\n\thalt -w\n"),
-		}, Writes{"runit's scripts", false, false, true}},
+		}, Writes{"runit's scripts", false, false, true, false}},
 		{"s6-linux-init", fstest.MapFS{"proc/1/comm": file("s6-svscan\n"), "bin/s6-linux-init-shutdownd": file("")},
-			Writes{"s6-linux-init", false, false, true}},
+			Writes{"s6-linux-init", false, false, true, false}},
 		{"s6 otherwise", fstest.MapFS{"proc/1/comm": file("s6-svscan\n")}, Writes{Who: "s6-linux-init"}},
 		{"another init", fstest.MapFS{"proc/1/comm": file("init\n"), "sbin/init": file("x")}, Writes{Who: "no program known to write them"}},
 		{"no files", fstest.MapFS{}, Writes{Who: "no program known to write them"}},

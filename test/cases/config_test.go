@@ -38,7 +38,7 @@ func TestHistoryIsKept(t *testing.T) {
 			w.write(t, name("log/other"), x86.bytes(boot(machineBoot(t))))
 			os.Symlink("../log/wtmp", name("run/link"))
 			os.Link(name("log/sessions"), name("log/hard"))
-			w.write(t, w.conf, []byte("UTMPX_FILE="+name(test.utmp)+"\nWTMPX_FILE="+name(test.wtmp)+"\nRUN_DIR="+name("run/utmpd")+"\nSTATE_DIR="+name("state")+"\nBOOT_RECORDS=yes\n"))
+			w.write(t, w.conf, []byte("UTMPX_FILE="+name(test.utmp)+"\nWTMPX_FILE="+name(test.wtmp)+"\nRUN_DIR="+name("run/utmpd")+"\nSTATE_DIR="+name("state")+"\nBOOT_RECORDS=yes\nRUNLEVEL_RECORDS=no\n"))
 			for _, args := range [][]string{{utmpd, "-check"}, {utmpd, "-foreground"}, {utmpctl, "boot"}, {utmpctl, "shutdown"}} {
 				out, err := exec.Command(args[0], append(args[1:], "-config", w.conf)...).CombinedOutput()
 				if err == nil || len(out) == 0 {

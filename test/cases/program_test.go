@@ -35,7 +35,7 @@ func newWorld(t *testing.T, utmp, wtmp []byte, keys ...string) world {
 	w := world{dir: dir, utmp: filepath.Join(dir, "run/utmp"), wtmp: filepath.Join(dir, "wtmp"), conf: filepath.Join(dir, "conf")}
 	w.write(t, w.utmp, utmp)
 	w.write(t, w.wtmp, wtmp)
-	w.write(t, w.conf, []byte(fmt.Sprintf("UTMPX_FILE=%s\nWTMPX_FILE=%s\nRUN_DIR=%s/run/utmpd\nSTATE_DIR=%s/state\n%s\n", w.utmp, w.wtmp, dir, dir, strings.Join(keys, "\n"))))
+	w.write(t, w.conf, []byte(fmt.Sprintf("UTMPX_FILE=%s\nWTMPX_FILE=%s\nRUN_DIR=%s/run/utmpd\nSTATE_DIR=%s/state\nRUNLEVEL_RECORDS=no\n%s\n", w.utmp, w.wtmp, dir, dir, strings.Join(keys, "\n"))))
 	return w
 }
 

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package ctl
+
+import (
+	"testing"
+
+	"utmpd.dev/utmpd/internal/boots"
+	"utmpd.dev/utmpd/internal/initsystem"
+	"utmpd.dev/utmpd/utmpx"
+)
+
+// TestRunLevel has a systemd that records none: the run level is recorded with the boot,
+// once, as systemd would.
+func TestRunLevel(t *testing.T) {
+	const boot, level = "08:00:00 BOOT_TIME reboot", "08:00:20 RUN_LVL runlevel"
+	systems := initsystem.Writes{Who: "systemd-update-utmp", BootLog: true, BootFile: true, Shutdown: true}
+	tests := []struct {
+		name, key string
+		level     byte
+		system    initsystem.Writes
+		want      []string // in both files
+	}{
+		{"auto", "auto", '5', initsystem.Writes{}, []string{boot, level}},
+		{"yes", "yes", '5', initsystem.Writes{RunLevel: true}, []string{boot, level}},
+		{"no", "no", '5', initsystem.Writes{}, []string{boot}},
+		{"unknown", "auto", 0, initsystem.Writes{}, []string{boot}},
+		{"the system's", "auto", '5', initsystem.Writes{RunLevel: true}, []string{boot}},
+		{"before the system's boot", "yes", '5', systems, nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			l := newLab(t, "RUNLEVEL_RECORDS="+tt.key)
+			l.starts("one", "08:00")
+			l.level, l.system = tt.level, tt.system
+			tenTimes(true, func() { l.do("boot") })
+			l.until("08:30")
+			l.do("boot")
+			l.holds("wtmp", tt.want...)
+			if tt.want == nil {
+				return
+			}
+			l.holds("utmp", tt.want...)
+			if len(tt.want) == 1 {
+				return
+			}
+			for _, name := range []string{"utmp", "wtmp"} {
+				r := utmpx.Native().Decode(string(l.read(name)[utmpx.Native().Size():]))
+				if want := boots.RunLevelRecord(at("08:00:20"), '5', "6.1.0"); r.PID != '5' || r.String() != want.String() {
+					t.Errorf("%s has %v, want %v", name, r, want)
+				}
+			}
+		})
+	}
+}
+
+// TestRunLevelLater has a utmp file with the boot alone, as a kill between the two leaves it.
+func TestRunLevelLater(t *testing.T) {
+	l := newLab(t)
+	l.starts("one", "08:00")
+	l.do("boot")
+	l.level = '3'
+	l.until("08:10")
+	l.do("boot")
+	l.do("boot")
+	l.holds("wtmp", "08:00:00 BOOT_TIME reboot")
+	l.holds("utmp", "08:00:00 BOOT_TIME reboot", "08:10:00 RUN_LVL runlevel")
+}
