@@ -20,13 +20,15 @@ func TestRunLevel(t *testing.T) {
 		level     byte
 		system    initsystem.Writes
 		want      []string // in both files
+		unlogged  bool
 	}{
-		{"auto", "auto", '5', initsystem.Writes{}, []string{boot, level}},
-		{"yes", "yes", '5', initsystem.Writes{RunLevel: true}, []string{boot, level}},
-		{"no", "no", '5', initsystem.Writes{}, []string{boot}},
-		{"unknown", "auto", 0, initsystem.Writes{}, []string{boot}},
-		{"the system's", "auto", '5', initsystem.Writes{RunLevel: true}, []string{boot}},
-		{"before the system's boot", "yes", '5', systems, nil},
+		{"before the system's boot in the log", "yes", '5', initsystem.Writes{BootLog: true}, []string{boot, level}, true},
+		{"auto", "auto", '5', initsystem.Writes{}, []string{boot, level}, false},
+		{"yes", "yes", '5', initsystem.Writes{RunLevel: true}, []string{boot, level}, false},
+		{"no", "no", '5', initsystem.Writes{}, []string{boot}, false},
+		{"unknown", "auto", 0, initsystem.Writes{}, []string{boot}, false},
+		{"the system's", "auto", '5', initsystem.Writes{RunLevel: true}, []string{boot}, false},
+		{"before the system's boot", "yes", '5', systems, nil, false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -36,7 +38,11 @@ func TestRunLevel(t *testing.T) {
 			tenTimes(true, func() { l.do("boot") })
 			l.until("08:30")
 			l.do("boot")
-			l.holds("wtmp", tt.want...)
+			log := tt.want
+			if tt.unlogged {
+				log = nil
+			}
+			l.holds("wtmp", log...)
 			if tt.want == nil {
 				return
 			}
@@ -44,11 +50,13 @@ func TestRunLevel(t *testing.T) {
 			if len(tt.want) == 1 {
 				return
 			}
-			for _, name := range []string{"utmp", "wtmp"} {
-				r := utmpx.Native().Decode(string(l.read(name)[utmpx.Native().Size():]))
-				if want := boots.RunLevelRecord(at("08:00:20"), '5', "6.1.0"); r.PID != '5' || r.String() != want.String() {
-					t.Errorf("%s has %v, want %v", name, r, want)
-				}
+			size := utmpx.Native().Size()
+			r := utmpx.Native().Decode(string(l.read("utmp")[size:]))
+			if want := boots.RunLevelRecord(at("08:00:20"), '5', "6.1.0"); r.PID != '5' || r.String() != want.String() {
+				t.Errorf("utmp has %v, want %v", r, want)
+			}
+			if log := l.read("wtmp"); !tt.unlogged && string(log[size:]) != r.Raw() {
+				t.Errorf("wtmp has another record than %v", r)
 			}
 		})
 	}

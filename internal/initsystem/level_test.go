@@ -29,8 +29,9 @@ func TestRunLevel(t *testing.T) {
 		{"the last one counts", files{"proc/cmdline": file("5 systemd.unit=multi-user.target\n")}, '3'},
 		{"of the initrd alone", files{"proc/cmdline": file("rd.systemd.unit=emergency.target\n")}, '5'},
 		{"in a container", files{
-			"proc/cmdline": file("single\n"), "run/systemd/container": file("lxc"), "proc/1/cmdline": file("/sbin/init\x003\x00"),
-		}, '3'},
+			"proc/cmdline": file("single\n"), "run/systemd/container": file("lxc"), "proc/1/cmdline": file("/sbin/init\x00"),
+		}, '5'},
+		{"in a container, by a word", files{"run/systemd/container": file("lxc"), "proc/1/cmdline": file("/sbin/init\x003\x00")}, '3'},
 		{"an option", files{"proc/1/cmdline": file("/lib/systemd/systemd\x00--system\x00--unit=multi-user.target\x00")}, '3'},
 		{"an option and its value", files{"proc/1/cmdline": file("/lib/systemd/systemd\x00--unit\x00rescue.target\x00")}, '1'},
 	}
