@@ -121,6 +121,11 @@ func TestPAM(t *testing.T) {
 	do("close_session", "")
 	l.has("utmp", out)
 	l.has("wtmp", in, out)
+	do("open_session", "")
+	l.caller, l.living[501] = 502, false
+	l.until("11:00")
+	do("close_session", "")
+	l.has("utmp", "11:00:00 DEAD  :10 501 [:10] ")
 	do("auth", "PAM_TYPE is neither open_session nor close_session")
 	l.check(os.Remove(l.path("utmp")))
 	do("open_session", "no such file or directory; utmpctl boot makes it")

@@ -35,3 +35,37 @@ func TestPAMProfile(t *testing.T) {
 		})
 	}
 }
+
+// TestPAMBesideBridge has sessions that utmpd records for logind and utmpctl for PAM, whoever
+// comes first: one login and one logout each. systemd is PAM's application.
+func TestPAMBesideBridge(t *testing.T) {
+	const begin = "account required pam_permit.so\nsession required pam_systemd.so class=user type=tty\n"
+	const ours = "session optional pam_exec.so quiet /usr/sbin/utmpctl pam\n"
+	for _, d := range []struct{ name, stack string }{
+		{"PAM first", begin + ours},
+		{"bridge first", begin + "session optional pam_exec.so /bin/sleep 4\n" + ours},
+	} {
+		t.Run(d.name, func(t *testing.T) {
+			m := newMachine(t, debian12)
+			m.write("/etc/pam.d/booth", []byte(d.stack), 0o644)
+			m.sh(`rm -f /var/log/wtmp; install -m 664 -o root -g utmp /dev/null /var/log/wtmp
+				systemctl mask systemd-firstboot.service systemd-networkd.service >/dev/null 2>&1
+				useradd dora; dpkg -i /packages/dist/utmpd_*_amd64.deb; echo LOGIND=yes >>/etc/default/utmpd`)
+			b := m.start()
+			b.waitFor("utmpd", "systemctl is-active -q utmpd && test -e /run/utmp")
+			b.sh("systemd-run -q --unit=screen script -q -c 'sleep infinity' /dev/null")
+			b.waitFor("a terminal", "test -e /dev/pts/0")
+			b.sh("systemd-run -q --unit=booth -p PAMName=booth -p User=dora -p TTYPath=/dev/pts/0 -p StandardInput=null sleep infinity")
+			b.records("the login", "/run/utmp", "boot", "+dora")
+			b.sh("sleep 6")
+			b.is("who recorded it", "journalctl -b -o cat | grep -c 'session recorded for logind' || true", map[bool]string{true: "1", false: "0"}[d.name == "bridge first"])
+			b.records("once", "/run/utmp", "boot", "+dora")
+			b.records("once in the log", "/var/log/wtmp", "boot", "+dora")
+			b.sh("systemctl stop booth screen")
+			b.records("the logout", "/run/utmp", "boot", "-pts/0")
+			b.sh("sleep 2")
+			b.records("once out of the log", "/var/log/wtmp", "boot", "+dora", "-pts/0")
+			b.shutDown()
+		})
+	}
+}
