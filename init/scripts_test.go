@@ -100,6 +100,21 @@ func TestSMFRefresh(t *testing.T) {
 	}
 }
 
+// TestFinish checks that a utmpd that fails is started again after some seconds, and one that
+// was killed or has ended at once.
+func TestFinish(t *testing.T) {
+	for _, tt := range []struct{ script, status, want string }{
+		{"runit/utmpd/finish", "1", "sleep 5"}, {"runit/utmpd/finish", "-1", ""}, {"runit/utmpd/finish", "0", ""}, {"runit/utmpd/finish", "", ""},
+		{"s6/utmpd/finish", "1", "sleep 4"}, {"s6/utmpd/finish", "256", ""}, {"s6/utmpd/finish", "0", ""}, {"s6/utmpd/finish", "", ""},
+	} {
+		s := newStage(t)
+		s.program("sleep", `echo "sleep $*" >>"${0%/*}/calls"`)
+		if got, status := s.run(tt.script, "set -- "+tt.status, ""); got != tt.want || status != 0 {
+			t.Errorf("%s %s: %q, status %d, want %q", tt.script, tt.status, got, status, tt.want)
+		}
+	}
+}
+
 // TestInstall checks that uninstall removes what install has installed, except the
 // settings and shared directories. An empty service definition would stop
 // s6-rc-compile. An unknown init system is reported before anything is installed.

@@ -134,6 +134,7 @@ services() {
 			;;
 		runit)
 			service 755 init/runit/utmpd/run "$ETC/sv/utmpd/run"
+			service 755 init/runit/utmpd/finish "$ETC/sv/utmpd/finish"
 			service 755 init/runit/utmpd/log/run "$ETC/sv/utmpd/log/run"
 			service 644 init/runit/core-services/04-utmpd.sh "$ETC/runit/core-services/04-utmpd.sh"
 			service 644 init/runit/shutdown.d/45-utmpd.sh "$ETC/runit/shutdown.d/45-utmpd.sh"

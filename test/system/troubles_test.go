@@ -62,6 +62,46 @@ func TestReadOnly(t *testing.T) {
 	d.stop(t)
 }
 
+// TestReadOnlyLater: both files and STATE_DIR become read-only while utmpd runs, as a file
+// system does after an error of its disk. utmpd says so, judges on, and goes on writing when
+// it can. RUN_DIR, in which it holds files open, cannot be made so without such an error.
+func TestReadOnlyLater(t *testing.T) {
+	if !enter(t, bookworm) {
+		return
+	}
+	places := []string{utmpFile, "/var/log", "/var/lib/utmpd"}
+	if err := os.MkdirAll(places[2], 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range places {
+		mount(t, name, name, unix.MS_BIND)
+		t.Cleanup(func() { unix.Unmount(name, unix.MNT_DETACH) })
+	}
+	d := startUtmpd(t, "SCAN_PERIOD=1", "WTMPX_UPDATE_FREQ=1")
+	lives, dies, later := dwell(t, "x/1"), dwell(t, "x/2"), dwell(t, "x/3")
+	for _, w := range []*dweller{lives, dies, later} {
+		w.watched(t, d)
+	}
+	for _, name := range places {
+		mount(t, "", name, unix.MS_BIND|unix.MS_REMOUNT|unix.MS_RDONLY)
+	}
+	died := dies.kill(t)
+	for _, said := range []string{"cleaning waits", "cannot write the heartbeat's note"} {
+		d.waitLog(t, said, "read-only file system")
+	}
+	settle(t)
+	lives.mustStand(t)
+	dies.mustStand(t)
+	for _, name := range places {
+		mount(t, "", name, unix.MS_BIND|unix.MS_REMOUNT)
+	}
+	dies.mustGo(t, died)
+	later.mustGo(t, later.kill(t))
+	lives.mustStand(t)
+	d.waitLog(t, "the heartbeat's note is written again")
+	d.stop(t)
+}
+
 func mount(t *testing.T, from, at string, flags uintptr) {
 	t.Helper()
 	if err := unix.Mount(from, at, "", flags, ""); err != nil {
