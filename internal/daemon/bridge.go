@@ -35,6 +35,7 @@ type logindMachine struct {
 	ptys      func(ctx context.Context, notice func()) error // notices of terminals that come and go
 	terminals func() ([]proc.LedTerminal, error)
 	above     func(pid int32) []int32
+	device    func(name string) bool
 	missing   func(line string) bool
 }
 
@@ -48,6 +49,7 @@ func thisLogind() *logindMachine {
 		ptys:      func(ctx context.Context, notice func()) error { return notify.Entries(ctx, "/dev/pts", notice) },
 		terminals: proc.LedTerminals,
 		above:     proc.Above,
+		device:    proc.TerminalDevice,
 		missing:   proc.TerminalMissing,
 	}
 }
@@ -86,7 +88,7 @@ func (d *daemon) newBridge(own []session.OpenLogin) *bridge {
 		File: d.file,
 		Log:  openlogins.New(d.cfg.WtmpxFile, recfile.Options{System: d.on.files, Apart: d.cfg.UtmpxFile}),
 		Machine: logind.Machine{
-			Lives: b.lives, Terminals: b.terminals, Above: b.on.above, Gone: b.on.missing, Now: d.on.now,
+			Lives: b.lives, Terminals: b.terminals, Above: b.on.above, Device: b.on.device, Gone: b.on.missing, Now: d.on.now,
 		},
 		Own:     own,
 		Changed: b.changed,
@@ -159,28 +161,32 @@ func (b *bridge) beat() {
 // maxLeaders bounds how many leaders are remembered.
 const maxLeaders = 4096
 
-// lives reports whether the leader of a session is the process that made it. Once it was
-// seen, it must be that one still.
-func (b *bridge) lives(s logind.Session) bool {
+// lives reports whether the leader of a session is the process that made it, and since when
+// it is there, as far as that is known. Once it was seen, it must be that one still.
+func (b *bridge) lives(s logind.Session) (began time.Time, lives bool) {
 	p, err := b.d.on.procs.Find(s.Leader)
 	if err != nil {
-		return false
+		return began, false
 	}
 	defer p.Close()
 	ended, _ := p.Ended()
 	s = logind.Session{ID: s.ID, Leader: s.Leader, Since: s.Since} // the rest changes
 	id := p.ID()
-	if seen, ok := b.leaders[s]; ok {
-		return !ended && seen.Same(id)
+	start := id.SinceBoot()
+	if start != 0 {
+		began = b.d.on.booted().Add(start)
 	}
-	if start := id.SinceBoot(); ended || start != 0 && b.d.on.booted().Add(start).After(s.Since.Add(leaderLate)) {
-		return false
+	if seen, ok := b.leaders[s]; ok {
+		return began, !ended && seen.Same(id)
+	}
+	if ended || began.After(s.Since.Add(leaderLate)) {
+		return began, false
 	}
 	if len(b.leaders) == maxLeaders {
 		clear(b.leaders)
 	}
 	b.leaders[s] = id
-	return true
+	return began, true
 }
 
 func (b *bridge) terminals() ([]logind.Terminal, error) {
@@ -191,9 +197,9 @@ func (b *bridge) terminals() ([]logind.Terminal, error) {
 	boot := b.d.on.booted()
 	all := make([]logind.Terminal, len(led))
 	for i, t := range led {
-		all[i] = logind.Terminal{Line: t.Line, Leader: t.Leader.PID, Since: boot.Add(t.Leader.SinceBoot())}
+		all[i] = logind.Terminal{Line: t.Line, Leader: t.Leader.PID, Since: boot.Add(t.Leader.SinceBoot()), Begins: t.SSHD}
 		for _, a := range t.Above {
-			all[i].Above = append(all[i].Above, logind.Process{PID: a.PID, Terminal: a.Terminal})
+			all[i].Above = append(all[i].Above, logind.Process{PID: a.PID, SSHD: a.SSHD})
 		}
 	}
 	return all, nil

@@ -46,7 +46,7 @@ func TestBridge(t *testing.T) {
 		return
 	}
 	for _, what := range []string{
-		"recorded", "getty's record taken over", "withdrawn", "marked", "logins appended", "logouts appended", "owner cleans",
+		"recorded", "getty's record taken over", "terminal made by a program", "withdrawn", "marked", "logins appended", "logouts appended", "owner cleans",
 		"logind restarts", "signal lost", "leader killed", "all killed", "terminal closed, its connection goes on",
 		"utmpd killed", "restart with state", "right at the end", "lock held by somebody",
 	} {
@@ -112,7 +112,7 @@ func (b *simBridge) happen(r *rand.Rand) {
 			b.leave(s, r.IntN(4))
 		}
 	case what < 33:
-		if s := b.pick(a); s != nil && s.owner <= lgSSHNever && !s.leader.ended && len(s.terminals) > 0 {
+		if s := b.pick(a); s != nil && s.owner <= lgSSHRoot && !s.leader.ended && len(s.terminals) > 0 {
 			w.count("second terminal")
 			b.terminal(s, r.IntN(4))
 		}

@@ -24,7 +24,10 @@ type simBridge struct {
 	sessions []*lgSession // all that ever were
 	heard    []*lgSession // that utmpd was told of
 	news     chan struct{}
+	moved    func()               // a terminal has come or gone
 	records  map[string]*lgRecord // by their bytes
+	sshd     map[*simProc]bool    // the processes of sshd
+	inner    map[string]*simProc  // lines of terminals that programs have made, and who does
 	forgot   bool                 // utmpd may not know any more which records are its own
 }
 
@@ -48,6 +51,17 @@ type lgTerminal struct {
 	closed bool // its owner has cleaned its record
 }
 
+// pid is the one in the record of its owner.
+func (t *lgTerminal) pid() int32 {
+	switch {
+	case t.of.owner == lgSSHRoot:
+		return t.shell.pid
+	case t.of.child != nil:
+		return t.of.child.pid
+	}
+	return t.of.leader.pid
+}
+
 // lgRecord is a record of a session.
 type lgRecord struct {
 	rec    utmpx.Record
@@ -58,20 +72,30 @@ type lgRecord struct {
 
 // Who records a session, and when.
 const (
-	lgSSH      = iota // sshd, before the shell leads the terminal
-	lgSSHNever        // nobody
-	lgSSHBare         // nobody: it has no terminal
-	lgLogin           // nobody, as in Debian 13
-	lgLoginOld        // login(1), within a second
-	lgGDMNever        // nobody
-	lgGDM             // its child, without an id, late
-	lgLightDM         // its child, under another id, late
-	lgGDMShown        // its child, on a line with the display's name, late
+	lgSSH       = iota // sshd, before the shell leads the terminal
+	lgSSHNever         // nobody
+	lgSSHRoot          // sshd's child as in Debian 12 for root, once it leads the terminal, before it is the shell
+	lgSSHBare          // nobody: it has no terminal
+	lgSSHScript        // nobody: it has none, but for one that a program in it has made
+	lgCockpit          // nobody: its terminal is no device, and a program in it has made one
+	lgLogin            // nobody, as in Debian 13
+	lgLoginOld         // login(1), within a second
+	lgLoginPAM         // pam_lastlog in the log alone, before logind has the session
+	lgGDMNever         // nobody
+	lgGDM              // its child, without an id, late
+	lgLightDM          // its child, under another id, late
+	lgGDMShown         // its child, on a line with the display's name, late
 	lgOwners
 )
 
+func (s *lgSession) ssh() bool   { return s.owner <= lgSSHScript }
+func (s *lgSession) login() bool { return s.owner >= lgLogin && s.owner <= lgLoginPAM }
+
+// bare reports whether a session has no terminal of its own.
+func (s *lgSession) bare() bool { return s.owner >= lgSSHBare && s.owner <= lgCockpit }
+
 func newSimBridge(w *simWorld) *simBridge {
-	return &simBridge{w: w, records: map[string]*lgRecord{}, news: make(chan struct{}, 1)}
+	return &simBridge{w: w, records: map[string]*lgRecord{}, inner: map[string]*simProc{}, sshd: map[*simProc]bool{}, moved: func() {}, news: make(chan struct{}, 1)}
 }
 
 // lives is the truth: of a session on one terminal.
@@ -88,8 +112,11 @@ func (b *simBridge) machine() *logindMachine {
 	return &logindMachine{
 		listen: b.listen,
 		ptys: func(ctx context.Context, notice func()) error {
+			b.w.mu.Lock()
+			b.moved = notice
+			b.w.mu.Unlock()
 			notice()
-			<-ctx.Done() // terminals are found by the looks after a session began, and at heartbeats
+			<-ctx.Done()
 			return nil
 		},
 		terminals: b.led,
@@ -103,6 +130,7 @@ func (b *simBridge) machine() *logindMachine {
 			}
 			return above
 		},
+		device: func(name string) bool { return name != "web console" },
 		missing: func(line string) bool {
 			b.w.mu.Lock()
 			defer b.w.mu.Unlock()
@@ -164,9 +192,9 @@ func (b *simBridge) led() (led []proc.LedTerminal, err error) {
 		if p == nil || p.ended || !strings.HasPrefix(line, "pts/") {
 			continue
 		}
-		t := proc.LedTerminal{Line: line, Leader: p.id()}
+		t := proc.LedTerminal{Line: line, Leader: p.id(), SSHD: b.sshd[p]}
 		for _, a := range p.above() {
-			t.Above = append(t.Above, proc.Ancestor{PID: a.pid})
+			t.Above = append(t.Above, proc.Ancestor{PID: a.pid, SSHD: b.sshd[a]})
 		}
 		led = append(led, t)
 	}
@@ -184,21 +212,24 @@ func (b *simBridge) login(owner, line, late int) {
 		Since: w.wallAt(time.Now()), Class: "user", State: "active", Service: "sshd", RemoteHost: "192.0.2.7",
 	}
 	switch {
-	case owner <= lgSSHBare:
-	case owner <= lgLoginOld:
+	case s.ssh():
+	case owner == lgCockpit:
+		s.it.Service, s.it.TTY = "cockpit", "web console"
+	case s.login():
 		s.it.Service, s.it.RemoteHost = "login", ""
 		s.it.TTY = fmt.Sprintf("tty%d", 1+line)
 	default:
 		s.it.Service, s.it.RemoteHost, s.it.Seat, s.it.VT = "gdm-password", "", "seat0", 10+line
 	}
-	if name := s.line(); name != "" {
+	if name := s.line(); name != "" && owner != lgCockpit {
 		if l := w.terms[name]; l != nil && !l.ended || b.inUse(name) {
 			w.gone(s.leader, true)
 			return
 		}
 	}
 	b.sessions = append(b.sessions, s)
-	if owner != lgLogin && owner != lgLoginOld {
+	b.sshd[s.leader] = s.ssh()
+	if !s.login() {
 		b.begin(s, line, late)
 		return
 	}
@@ -208,8 +239,23 @@ func (b *simBridge) login(owner, line, late int) {
 		if s.leader.ended {
 			return
 		}
-		s.listed = true
-		b.begin(s, line, late)
+		if owner != lgLoginPAM {
+			s.listed = true
+			b.begin(s, line, late)
+			return
+		}
+		w.locked(wtmpName, func() {
+			if s.leader.ended {
+				return
+			}
+			w.appendLog(utmpx.Record{Type: utmpx.UserProcess, User: "alice", PID: s.leader.pid, Line: s.it.TTY, Time: utmpx.TimeOf(w.wallAt(time.Now()))}, nil)
+			b.after(time.Duration(1+late%1500)*time.Millisecond, func() {
+				if !s.leader.ended {
+					s.listed = true
+					b.begin(s, line, late)
+				}
+			})
+		})
 	})
 }
 
@@ -220,7 +266,11 @@ func (b *simBridge) begin(s *lgSession, line, late int) {
 	b.w.tell("session %s of owner %d begins: leader %d", s.it.ID, s.owner, s.leader.pid)
 	b.signal()
 	b.after(time.Duration(8+late%300)*time.Millisecond, func() {
-		if !s.leader.ended && s.owner != lgSSHBare {
+		switch {
+		case s.leader.ended, s.owner == lgSSHBare:
+		case s.bare():
+			b.script(s, line)
+		default:
 			b.terminal(s, line)
 		}
 	})
@@ -271,15 +321,26 @@ func (b *simBridge) terminal(s *lgSession, number int) {
 			number++
 		}
 	}
+	delete(b.inner, line)
 	t := &lgTerminal{of: s, line: line, tty: w.tty(line), opened: time.Now()}
 	s.terminals = append(s.terminals, t)
 	t.shell = w.spawn(w.freshPID())
 	t.shell.parent, t.shell.uid = s.leader, s.leader.uid
+	if s.ssh() && s.owner != lgSSHRoot { // a process of the user's is in between
+		between := w.spawn(w.freshPID())
+		between.parent, between.uid = s.leader, s.leader.uid
+		t.shell.parent, b.sshd[between] = between, true
+		b.after(time.Hour, func() { w.end(between, true) })
+	}
 	user := utmpx.Record{Type: utmpx.UserProcess, User: "alice", PID: s.leader.pid, Line: line}
 	switch s.owner {
 	case lgSSH:
 		user.ID, user.Host = "ts/"+strings.TrimPrefix(line, "pts/"), "192.0.2.7"
 		b.put(t, user, true)
+	case lgSSHRoot:
+		user.ID, user.Host, user.PID = "ts/"+strings.TrimPrefix(line, "pts/"), "192.0.2.7", t.shell.pid
+		b.sshd[t.shell] = true
+		b.later(t, user, time.Duration(1+number*5)*time.Millisecond)
 	case lgLoginOld:
 		user.ID = strings.TrimPrefix(line, "tty")
 		b.later(t, user, time.Duration(number%9)*100*time.Millisecond)
@@ -298,6 +359,34 @@ func (b *simBridge) terminal(s *lgSession, number int) {
 	w.terms[line] = t.shell
 	w.led[line] = append(w.led[line], t.shell)
 	w.tell("%v opens, shell %d", t, t.shell.pid)
+	b.moved()
+}
+
+// script has a program in a session without a terminal make one, and lead it by its child.
+func (b *simBridge) script(s *lgSession, number int) {
+	w := b.w
+	line := ""
+	for line = fmt.Sprintf("pts/%d", number); b.inUse(line) || b.inner[line] != nil && !b.inner[line].ended; line = fmt.Sprintf("pts/%d", number) {
+		number++
+	}
+	w.tty(line)
+	script, shell := w.spawn(w.freshPID()), w.spawn(w.freshPID())
+	script.parent, shell.parent = s.leader, script
+	script.uid, shell.uid = s.leader.uid, s.leader.uid
+	w.terms[line] = shell
+	w.led[line] = append(w.led[line], shell)
+	b.inner[line] = shell
+	w.count("terminal made by a program")
+	w.tell("a program in session %s opens %s, led by %d", s.it.ID, line, shell.pid)
+	b.moved()
+	b.after(time.Duration(5+number)*time.Minute, func() {
+		w.end(script, true)
+		w.end(shell, true)
+		if b.inner[line] == shell {
+			w.hangUp(line)
+			b.moved()
+		}
+	})
 }
 
 func (b *simBridge) later(t *lgTerminal, r utmpx.Record, d time.Duration) {
@@ -328,7 +417,14 @@ func (b *simBridge) put(t *lgTerminal, r utmpx.Record, log bool) {
 		if log {
 			w.locked(wtmpName, func() {
 				if p := w.procs[r.PID]; p != nil && !p.ended && (t == nil || !t.tty.gone) {
+					at, isOpen := open(w.history, r.Line)
+					if isOpen && t.of.owner == lgSSHRoot && w.history[at].utmpd && b.loginOf(t, w.history[at].rec) {
+						w.broken("2: a login twice: utmpd has not waited for %v", r)
+					}
 					w.appendLog(r, nil)
+				}
+				if t != nil {
+					b.sshd[t.shell] = false // it becomes the shell
 				}
 			})
 		}
@@ -343,7 +439,7 @@ func (b *simBridge) clean(t *lgTerminal) {
 		data := w.files.ReadFile(utmpName)
 		for off := 0; off+size <= len(data); off += size {
 			r := simLayout.Decode(string(data[off : off+size]))
-			if r.Type != utmpx.UserProcess || r.Line != t.line || r.PID != t.of.leader.pid {
+			if r.Type != utmpx.UserProcess || r.Line != t.line || r.PID != t.of.leader.pid && r.PID != t.pid() {
 				continue
 			}
 			r.Type, r.User, r.Host, r.Time = utmpx.DeadProcess, "", "", utmpx.TimeOf(w.wallAt(time.Now()))
@@ -365,6 +461,7 @@ func (b *simBridge) close(t *lgTerminal, cleaned bool) {
 	if !t.tty.gone {
 		b.w.tell("%v closes", t)
 		b.w.hangUp(t.line)
+		b.moved()
 	}
 	if cleaned {
 		b.clean(t)
@@ -374,7 +471,7 @@ func (b *simBridge) close(t *lgTerminal, cleaned bool) {
 // leave ends a session in one of several ways.
 func (b *simBridge) leave(s *lgSession, how int) {
 	w := b.w
-	ssh := s.owner <= lgSSHBare
+	ssh := s.ssh()
 	switch how {
 	case 0: // as it should
 		for _, t := range s.terminals {
@@ -400,7 +497,7 @@ func (b *simBridge) leave(s *lgSession, how int) {
 		for _, t := range s.terminals {
 			if ssh && !t.tty.gone {
 				w.count("terminal closed, its connection goes on")
-				b.close(t, s.owner == lgSSH)
+				b.close(t, s.owner == lgSSH || s.owner == lgSSHRoot)
 				return
 			}
 		}
@@ -465,8 +562,6 @@ func (b *simBridge) guardRecord(is, old utmpx.Record, file []byte) {
 	case t == nil:
 		w.broken("1: recorded, and nobody's: %v", is)
 		return
-	case t.of.owner == lgSSHBare:
-		w.broken("1: recorded, and has no terminal: %v", t)
 	case t.closed:
 		w.broken("2: recorded again after its owner has closed it: %v", t)
 	}
@@ -548,11 +643,11 @@ func (b *simBridge) guardAppend(h *simHandle, p []byte) {
 		switch {
 		case r.Type == utmpx.UserProcess:
 			w.count("logins appended")
-			if isOpen && w.history[at].rec.PID == r.PID && w.history[at].rec.Time.Sec >= r.Time.Sec {
-				w.broken("2: a login twice: %v after %v", r, w.history[at].rec)
-			}
-			if b.terminalOf(r) == nil {
+			t := b.terminalOf(r)
+			if t == nil {
 				w.broken("1: a login of nobody: %v", r)
+			} else if isOpen && b.loginOf(t, w.history[at].rec) {
+				w.broken("2: a login twice: %v after %v", r, w.history[at].rec)
 			}
 		case !isOpen:
 			w.broken("2: a logout of line %q, which is not open", r.Line)
@@ -564,17 +659,42 @@ func (b *simBridge) guardAppend(h *simHandle, p []byte) {
 	}
 }
 
+// loginOf reports whether a login in the log is one of a terminal, by whoever.
+func (b *simBridge) loginOf(t *lgTerminal, login utmpx.Record) bool {
+	at := login.Time.Time()
+	return (login.PID == t.of.leader.pid || login.PID == t.pid()) && login.Line == t.line && !at.Before(b.w.wallAt(t.opened).Add(-2*time.Second))
+}
+
 // guardLogout judges the logout that closes a login.
 func (b *simBridge) guardLogout(login utmpx.Record) {
 	for _, s := range b.sessions {
 		for _, t := range s.terminals {
-			pid := login.PID == s.leader.pid || s.child != nil && login.PID == s.child.pid
+			pid := login.PID == s.leader.pid || login.PID == t.pid()
 			began := !login.Time.Time().Before(s.it.Since.Add(-time.Second))
 			if pid && (login.Line == t.line || strings.HasPrefix(login.Line, ":")) && began && t.lives() {
+				if b.openLogins(t) > 1 && login.PID == s.leader.pid {
+					b.w.count("login of a withdrawn record closed")
+					continue
+				}
 				b.w.broken("1: a logout after the login of %v, which lives", t)
 			}
 		}
 	}
+}
+
+// openLogins counts the open logins of a terminal, on whatever line.
+func (b *simBridge) openLogins(t *lgTerminal) (n int) {
+	lines := map[string]utmpx.Record{}
+	for _, e := range b.w.history {
+		lines[e.rec.Line] = e.rec
+	}
+	for line, r := range lines {
+		mine := r.PID == t.of.leader.pid || r.PID == t.pid()
+		if r.Type == utmpx.UserProcess && mine && (line == t.line || strings.HasPrefix(line, ":")) && !r.Time.Time().Before(b.w.wallAt(t.opened).Add(-2*time.Second)) {
+			n++
+		}
+	}
+	return n
 }
 
 // check judges the file once the world has been left alone: each session that lives has
@@ -596,6 +716,9 @@ func (b *simBridge) check() {
 				}
 			}
 			b.judge(t, n, bridged)
+			if t.lives() && n == 1 && b.openLogins(t) > 1 && !b.forgot {
+				w.broken("2: %v has %d open logins", t, b.openLogins(t))
+			}
 		}
 	}
 }
@@ -690,7 +813,7 @@ func (b *simBridge) named(t *lgTerminal) bool {
 // pidUsed reports whether the pid of a session that is over is another's, which utmpd may
 // take for the session's.
 func (b *simBridge) pidUsed(t *lgTerminal) bool {
-	for _, old := range []*simProc{t.of.leader, t.of.child} {
+	for _, old := range []*simProc{t.of.leader, t.of.child, t.shell} {
 		if old != nil && old.ended && b.w.alivePID(old.pid) {
 			return true
 		}

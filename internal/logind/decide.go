@@ -17,11 +17,16 @@ import (
 type Scene struct {
 	Now       time.Time
 	View      View
-	Living    map[Session]bool // those whose leader surely lives; another one may have its pid
-	Terminals []Terminal       // of the machine
-	Records   []utmpx.Record   // of the utmpx file, by slot
+	Living    map[Session]bool      // those whose leader surely lives; another one may have its pid
+	Began     map[Session]time.Time // when their leaders did, as far as it is known
+	Terminals []Terminal            // of the machine
+	Records   []utmpx.Record        // of the utmpx file, by slot
 
-	// Above names the processes from which those of the USER_PROCESS records descend.
+	// NoDevice are the names that logind gives for terminals and are none.
+	NoDevice map[string]bool
+
+	// Above names the processes from which those of records and open logins descend. A
+	// session's leader, and the leader of a terminal, may be missing.
 	Above map[int32][]int32
 
 	// Gone are the lines of the bridge's records whose terminal is surely gone, whoever has
@@ -38,10 +43,11 @@ type Order struct {
 	Kind   Kind
 	Slot   int          // of Was
 	Was    utmpx.Record // TakeOver, Withdraw, End
-	Record utmpx.Record // Write, TakeOver
+	Record utmpx.Record // Write, TakeOver; Withdraw: the owner's
 	Login  bool         // Write, TakeOver: append it to the wtmpx file too
 
-	key key
+	key  key
+	from time.Time // an open login of one of the session's processes is the session's from then on
 }
 
 // Kind is what an [Order] does.
@@ -57,8 +63,9 @@ const (
 
 // Bridge decides which sessions are recorded. It does no I/O. One goroutine uses it.
 type Bridge struct {
-	own  []session.OpenLogin // the bridge's records
-	seen map[key]*sight
+	own     []session.OpenLogin // the bridge's records
+	seen    map[key]*sight
+	doubled map[session.OpenLogin]time.Time // since when the owner has a record too
 }
 
 // key is a session on a terminal.
@@ -77,7 +84,7 @@ type sight struct {
 
 // NewBridge returns a Bridge that knows which records are its own from an earlier run.
 func NewBridge(own []session.OpenLogin) *Bridge {
-	return &Bridge{own: slices.Clone(own), seen: make(map[key]*sight)}
+	return &Bridge{own: slices.Clone(own), seen: make(map[key]*sight), doubled: make(map[session.OpenLogin]time.Time)}
 }
 
 // Own returns the bridge's records, for [NewBridge].
@@ -94,30 +101,36 @@ func mark(r utmpx.Record) session.OpenLogin {
 	return session.OpenLogin{Login: session.Login{Line: r.Line, PID: r.PID, Time: r.Time}, ID: r.ID, User: r.User}
 }
 
+const (
+	// beginMost is how long sshd may take from leading a terminal to becoming the shell.
+	beginMost = 10 * time.Second
+	// ownerLate is how much later than its record an owner writes its login.
+	ownerLate = time.Second
+)
+
 // Decide returns what to write now, and when to ask again if nothing else happens: zero if
 // then nothing would be different. An order that was not carried out is given again.
 func (b *Bridge) Decide(s Scene) (orders []Order, again time.Time) {
-	b.own = slices.DeleteFunc(b.own, func(o session.OpenLogin) bool { return b.find(s, o) < 0 })
-	orders = b.release(s)
+	x := b.index(s)
+	orders, again = b.release(x)
 	if !s.View.Known {
-		return orders, time.Time{}
+		return orders, again
 	}
 	present := make(map[key]bool)
+	var new orderSet
 	for _, it := range s.View.Sessions {
 		if !it.Login() || !s.Living[it] {
 			continue
 		}
-		for _, p := range places(it, s.Terminals) {
+		for _, p := range x.places(it) {
 			k := key{it.ID, it.Leader, it.Since.UnixMicro(), p.line, p.leader}
 			present[k] = true
-			order, due := b.judge(s, it, p, k)
-			switch {
-			case order != nil && !clashes(orders, *order):
+			order, due := b.judge(x, it, p, k)
+			if order != nil && new.add(*order) {
 				order.key = k
 				orders = append(orders, *order)
-			case !due.IsZero() && (again.IsZero() || due.Before(again)):
-				again = due
 			}
+			again = earliest(again, due)
 		}
 	}
 	for k := range b.seen {
@@ -128,36 +141,52 @@ func (b *Bridge) Decide(s Scene) (orders []Order, again time.Time) {
 	return orders, again
 }
 
-// find returns the slot of a record of the bridge, -1 if it is no more.
-func (b *Bridge) find(s Scene, o session.OpenLogin) int {
-	return slices.IndexFunc(s.Records, func(r utmpx.Record) bool { return r.Type == utmpx.UserProcess && mark(r) == o })
+// orderSet knows what orders write.
+type orderSet struct {
+	ids   map[string]bool
+	slots map[int]bool
 }
 
-func (b *Bridge) owns(r utmpx.Record) bool { return slices.Contains(b.own, mark(r)) }
+// add reports false if another order writes a record with the same id, as two terminals
+// with long names may have, or in the same place.
+func (s *orderSet) add(o Order) bool {
+	if s.ids == nil {
+		s.ids, s.slots = make(map[string]bool), make(map[int]bool)
+	}
+	if s.ids[o.Record.ID] || o.Kind == TakeOver && s.slots[o.Slot] {
+		return false
+	}
+	s.ids[o.Record.ID] = true
+	if o.Kind == TakeOver {
+		s.slots[o.Slot] = true
+	}
+	return true
+}
 
 // release returns the orders for records of the bridge that are not to be there any more.
 // The end of a session is not decided here: utmpd judges its record as any other.
-func (b *Bridge) release(s Scene) (orders []Order) {
+func (b *Bridge) release(x *index) (orders []Order, again time.Time) {
+	doubled := make(map[session.OpenLogin]time.Time)
 	for _, o := range b.own {
-		slot := b.find(s, o)
-		was := s.Records[slot]
-		switch {
-		case b.ownerOf(s, o):
-			orders = append(orders, Order{Kind: Withdraw, Slot: slot, Was: was})
-		case s.Gone[o.Line] && session.PseudoTerminal(o.Line):
+		slot := x.slots[o]
+		was := x.Records[slot]
+		if owner, found := x.ownerOf(o); found {
+			since, before := b.doubled[o]
+			if !before || x.Now.Before(since) {
+				since = x.Now
+			}
+			doubled[o] = since
+			if due := since.Add(ownerLate); due.After(x.Now) {
+				again = earliest(again, due)
+				continue
+			}
+			orders = append(orders, Order{Kind: Withdraw, Slot: slot, Was: was, Record: owner})
+		} else if x.Gone[o.Line] && session.PseudoTerminal(o.Line) {
 			orders = append(orders, Order{Kind: End, Slot: slot, Was: was})
 		}
 	}
-	return orders
-}
-
-// ownerOf reports whether somebody else has recorded the session of the bridge's record.
-func (b *Bridge) ownerOf(s Scene, o session.OpenLogin) bool {
-	at := slices.IndexFunc(s.View.Sessions, func(it Session) bool {
-		return it.Leader == o.PID && it.Login() && s.Living[it] &&
-			slices.ContainsFunc(places(it, s.Terminals), func(p place) bool { return p.line == o.Line })
-	})
-	return at >= 0 && b.claimed(s, s.View.Sessions[at], o.Line) == byOwner
+	b.doubled = doubled
+	return orders, again
 }
 
 // claim says whether a record that is not the bridge's is that of a session.
@@ -169,40 +198,19 @@ const (
 	byOwner
 )
 
-// claimed looks for a record of the session that is not the bridge's: on its line or, if
-// the session has one terminal only, of its process or, on a seat, of one that descends from
-// it. A terminal within a graphical session has a record of its own.
-func (b *Bridge) claimed(s Scene, it Session, line string) claim {
-	found := unclaimed
-	for _, r := range s.Records {
-		if r.Type != utmpx.UserProcess || b.owns(r) {
-			continue
-		}
-		// The leader may have a pid that is still in the record of an earlier session.
-		since := it.within(r.Time)
-		its := since && (r.PID == it.Leader || it.Seat != "" && slices.Contains(s.Above[r.PID], it.Leader))
-		switch inside := session.PseudoTerminal(r.Line) && !session.PseudoTerminal(line); {
-		case r.Line == line && (its || it.Seat != "" && since):
-			return byOwner
-		case r.Line == line:
-			found = byAnother
-		case its && !many(it) && !inside:
-			return byOwner
-		}
-	}
-	return found
-}
-
 // judge decides about one session on one terminal. due is when to look again.
-func (b *Bridge) judge(s Scene, it Session, p place, k key) (order *Order, due time.Time) {
+func (b *Bridge) judge(x *index, it Session, p place, k key) (order *Order, due time.Time) {
 	seen := b.seen[k]
 	if seen == nil {
-		seen = &sight{first: s.Now, done: ended(s, it, p)}
+		seen = &sight{first: x.Now, done: x.ended(it, p)}
 		b.seen[k] = seen
 	}
-	owner := b.claimed(s, it, p.line)
-	switch has := b.has(it, p.line); {
-	case has && s.Gone[p.line]: // it is that of the terminal before this one
+	if x.Now.Before(seen.first) {
+		seen.first = x.Now // the clock was set
+	}
+	owner, _ := x.claimed(it, p)
+	switch has := x.has(it, p.line); {
+	case has && x.Gone[p.line]: // it is that of the terminal before this one
 		return nil, time.Time{}
 	case has || owner == byOwner:
 		seen.done = true
@@ -210,39 +218,23 @@ func (b *Bridge) judge(s Scene, it Session, p place, k key) (order *Order, due t
 	if seen.done || owner == byAnother {
 		return nil, time.Time{}
 	}
+	if waited := x.Now.Sub(seen.first); p.begins && waited < beginMost {
+		return nil, x.Now.Add(max(5*time.Millisecond, waited/2))
+	}
 	since := seen.first
 	if !it.Since.IsZero() && it.Since.Before(since) {
 		since = it.Since
 	}
-	if due := since.Add(wait(it)); due.After(s.Now) {
+	if due := since.Add(wait(it)); due.After(x.Now) {
 		return nil, due
 	}
-	return compose(s, it, p), time.Time{}
-}
-
-// has reports whether the bridge has recorded the session there.
-func (b *Bridge) has(it Session, line string) bool {
-	return slices.ContainsFunc(b.own, func(o session.OpenLogin) bool {
-		return o.PID == it.Leader && o.Line == line && it.within(o.Time)
-	})
-}
-
-// within reports whether a record of the session's leader is of that session, and not of an
-// earlier one whose leader had its pid. Some records have whole seconds.
-func (s Session) within(at utmpx.Time) bool { return !at.Time().Before(s.Since.Truncate(time.Second)) }
-
-// ended reports whether the session had a record there that was closed: before this run,
-// or by its owner while the session is on its way out.
-func ended(s Scene, it Session, p place) bool {
-	return slices.ContainsFunc(s.Records, func(r utmpx.Record) bool {
-		at := r.Time.Time()
-		return r.Type == utmpx.DeadProcess && r.Line == p.line && !at.Before(it.Since) && !at.Before(p.since) &&
-			(r.PID == it.Leader || slices.Contains(s.Above[r.PID], it.Leader))
-	})
+	return x.compose(it, p), time.Time{}
 }
 
 // wait returns how long the session's owner has to write the record itself. Sshd does
-// before its shell begins, so once there is a terminal it has or never will. A display
+// before the one that leads the terminal becomes the shell, so then it has or never will: as
+// the monitor of a user, who may not write, before there is a shell at all; else, as up to
+// OpenSSH 9.7 for root, in the process that becomes the shell, with that one's pid. A display
 // manager starts much before it writes. Login writes at once, over a record with the same
 // pid and id.
 func wait(it Session) time.Duration {
@@ -257,7 +249,7 @@ func wait(it Session) time.Duration {
 
 // compose returns the order for a record that the session's owner would have written. It
 // returns nil if the record would take the place of another session's.
-func compose(s Scene, it Session, p place) *Order {
+func (x *index) compose(it Session, p place) *Order {
 	r := utmpx.Record{
 		Type: utmpx.UserProcess, PID: it.Leader, Line: p.line, ID: id(p.line),
 		User: clean(it.User, userWidth), Host: clean(it.RemoteHost, hostWidth), Time: utmpx.TimeOf(it.Since),
@@ -266,37 +258,23 @@ func compose(s Scene, it Session, p place) *Order {
 		r.Host = clean(it.Display, hostWidth)
 	}
 	if it.Since.IsZero() {
-		r.Time = utmpx.TimeOf(s.Now)
+		r.Time = utmpx.TimeOf(x.Now)
 	}
 	if ip, err := netip.ParseAddr(it.RemoteHost); err == nil {
 		r.SetIP(ip.Unmap().WithZone(""))
 	}
-	order := &Order{Login: s.OpenKnown}
-	for _, open := range s.Open {
-		if open.Line == r.Line && open.PID == r.PID && it.within(open.Time) {
-			r.Time, order.Login = open.Time, false
-		}
+	order := &Order{Login: x.OpenKnown, from: x.from(it)}
+	if open, ok := x.open[r.Line]; ok && x.mine(it, p, open.PID) && !open.Time.Time().Before(order.from) {
+		r.Time, order.Login = open.Time, false
 	}
-	if slot := getty(s.Records, r, it.Service); slot >= 0 {
-		was := s.Records[slot]
+	if slot := x.getty(r, it.Service); slot >= 0 {
+		was := x.Records[slot]
 		r.ID, order.Kind, order.Slot, order.Was = was.ID, TakeOver, slot, was
-	} else if slices.ContainsFunc(s.Records, func(o utmpx.Record) bool { return InTheWay(r, o) }) {
+	} else if x.inTheWay(r) {
 		return nil
 	}
 	order.Record = r
 	return order
-}
-
-// getty returns the slot of the record that waits for this login, -1 if there is none: of
-// the same line, else of the same process. Only login(1) goes on as the process of a getty,
-// and not on a pseudo terminal: the record of a getty that has died may have any pid.
-func getty(records []utmpx.Record, r utmpx.Record, service string) int {
-	waits := func(o utmpx.Record) bool { return o.Type == utmpx.LoginProcess || o.Type == utmpx.InitProcess }
-	slot := slices.IndexFunc(records, func(o utmpx.Record) bool { return waits(o) && o.Line == r.Line })
-	if slot < 0 && service == "login" && !session.PseudoTerminal(r.Line) {
-		slot = slices.IndexFunc(records, func(o utmpx.Record) bool { return waits(o) && o.PID == r.PID })
-	}
-	return slot
 }
 
 // displaces reports whether a record with the same id must stay: pututxline would replace
@@ -309,14 +287,6 @@ func displaces(o utmpx.Record) bool {
 // from being written: somebody has recorded the line meanwhile, or would be displaced.
 func InTheWay(r, at utmpx.Record) bool {
 	return at.Type == utmpx.UserProcess && at.Line == r.Line || at.ID == r.ID && displaces(at)
-}
-
-// clashes reports whether another order writes a record with the same id, as two terminals
-// with long names may have, or in the same place.
-func clashes(orders []Order, o Order) bool {
-	return slices.ContainsFunc(orders, func(other Order) bool {
-		return other.Kind <= TakeOver && other.Record.ID == o.Record.ID || o.Kind == TakeOver && other.Kind == TakeOver && other.Slot == o.Slot
-	})
 }
 
 // clean cuts a text to its width, and replaces what would be no part of a name on a

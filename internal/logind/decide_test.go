@@ -46,7 +46,7 @@ func numbered(id string, leader int32) func(s *Session) {
 // shell is a terminal with the shell of an ssh session: sshd's process of the user is in
 // between.
 func shell(line string, pid, sshd int32) Terminal {
-	return Terminal{Line: line, Leader: pid, Since: at(time.Second), Above: []Process{{PID: pid - 1}, {PID: sshd}, {PID: 1}}}
+	return Terminal{Line: line, Leader: pid, Since: at(time.Second), Above: []Process{{pid - 1, true}, {sshd, true}, {1, false}}}
 }
 
 func record(typ utmpx.Type, pid int32, line, id string, change ...func(r *utmpx.Record)) utmpx.Record {
@@ -95,7 +95,7 @@ func wrote(orders []Order) (lines []string) {
 
 func TestWhichSessionsAndTerminals(t *testing.T) {
 	one := func(s Session) []Session { return []Session{s} }
-	sudo := Terminal{Line: "pts/1", Leader: 130, Above: []Process{{129, true}, {102, true}, {101, false}, {100, false}}}
+	sudo := Terminal{Line: "pts/1", Leader: 130, Above: []Process{{129, false}, {102, false}, {101, true}, {100, true}}}
 	for _, c := range []struct {
 		name      string
 		sessions  []Session
@@ -103,7 +103,7 @@ func TestWhichSessionsAndTerminals(t *testing.T) {
 		want      []string
 	}{
 		{"ssh", one(ssh()), []Terminal{shell("pts/0", 102, 100)}, []string{"write pts/0 ts/0"}},
-		{"ssh of root, whose shell is sshd's child", one(ssh()), []Terminal{{Line: "pts/0", Leader: 101, Above: []Process{{PID: 100}, {PID: 1}}}}, []string{"write pts/0 ts/0"}},
+		{"ssh of root, whose shell is sshd's child", one(ssh()), []Terminal{{Line: "pts/0", Leader: 101, Above: []Process{{100, true}, {1, true}}}}, []string{"write pts/0 ts/0"}},
 		{"three ssh logins of one user", []Session{ssh(), ssh(numbered("2", 200)), ssh(numbered("3", 300))},
 			[]Terminal{shell("pts/0", 102, 100), shell("pts/1", 202, 200), shell("pts/2", 302, 300)}, []string{"write pts/0 ts/0", "write pts/1 ts/1", "write pts/2 ts/2"}},
 		{"one connection with two terminals", one(ssh()), []Terminal{shell("pts/0", 102, 100), shell("pts/1", 112, 100)}, []string{"write pts/0 ts/0", "write pts/1 ts/1"}},
@@ -113,10 +113,14 @@ func TestWhichSessionsAndTerminals(t *testing.T) {
 		{"ssh whose terminal logind remembers", one(ssh(func(s *Session) { s.TTY = "pts/0" })), nil, nil},
 		{"somebody else's terminal", one(ssh()), []Terminal{shell("pts/0", 202, 200)}, nil},
 		{"sudo in it, with a terminal of its own", one(ssh()), []Terminal{shell("pts/0", 102, 100), sudo}, []string{"write pts/0 ts/0"}},
-		{"script in the place of root's shell", one(ssh()), []Terminal{{Line: "pts/0", Leader: 101, Above: []Process{{100, false}}}, {Line: "pts/1", Leader: 102, Above: []Process{{101, true}, {100, false}}}}, []string{"write pts/0 ts/0"}},
-		{"screen in it", one(ssh()), []Terminal{shell("pts/0", 102, 100), {Line: "pts/2", Leader: 150, Above: []Process{{149, false}, {148, true}, {102, true}, {101, false}, {100, false}}}}, []string{"write pts/0 ts/0"}},
+		{"script in the place of root's shell", one(ssh()), []Terminal{{Line: "pts/0", Leader: 101, Above: []Process{{100, true}}}, {Line: "pts/1", Leader: 102, Above: []Process{{101, false}, {100, true}}}}, []string{"write pts/0 ts/0"}},
+		{"screen in it", one(ssh()), []Terminal{shell("pts/0", 102, 100), {Line: "pts/2", Leader: 150, Above: []Process{{149, false}, {148, false}, {102, false}, {101, true}, {100, true}}}}, []string{"write pts/0 ts/0"}},
 		{"tmux in it, whose server is init's child", one(ssh()), []Terminal{shell("pts/0", 102, 100), {Line: "pts/2", Leader: 150, Above: []Process{{149, false}, {1, false}}}}, []string{"write pts/0 ts/0"}},
-		{"script without a terminal", one(ssh()), []Terminal{{Line: "pts/0", Leader: 104, Above: []Process{{103, false}, {101, false}, {100, false}}}}, nil},
+		{"script without a terminal", one(ssh()), []Terminal{{Line: "pts/0", Leader: 104, Above: []Process{{103, false}, {101, true}, {100, true}}}}, nil},
+		{"root's script without a terminal, as in Debian 12", one(ssh()), []Terminal{{Line: "pts/0", Leader: 104, Above: []Process{{103, false}, {100, true}, {1, true}}}}, nil},
+		{"cockpit, whose bridge has a terminal", one(ssh(func(s *Session) { s.Service, s.TTY = "cockpit", "web console" })), []Terminal{{Line: "pts/0", Leader: 104, Above: []Process{{103, false}, {100, false}}}}, nil},
+		{"cockpit without a name for a terminal", one(ssh(func(s *Session) { s.Service = "cockpit" })), []Terminal{{Line: "pts/0", Leader: 104, Above: []Process{{103, false}, {100, false}}}}, nil},
+		{"a service's word for a terminal, which is no device", one(seat(func(s *Session) { s.Seat, s.VT, s.TTY, s.Service = "", 0, "ftp", "vsftpd" })), nil, nil},
 		{"a leader that is dead", one(ssh(numbered("1", -1))), []Terminal{shell("pts/0", 102, -1)}, nil},
 		{"a virtual terminal", one(seat()), nil, []string{"write tty1 1"}},
 		{"a serial line", one(seat(func(s *Session) { s.Seat, s.VT, s.TTY = "", 0, "ttyS0" })), nil, []string{"write ttyS0 S0"}},
@@ -137,6 +141,7 @@ func TestWhichSessionsAndTerminals(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := scene(c.sessions, c.terminals)
+			s.NoDevice = map[string]bool{"ftp": true}
 			maps.DeleteFunc(s.Living, func(it Session, _ bool) bool { return it.Leader == -1 })
 			orders, _ := NewBridge(nil).Decide(s)
 			if diff := cmp.Diff(c.want, wrote(orders)); diff != "" {
@@ -230,7 +235,7 @@ func TestTheRecord(t *testing.T) {
 				t.Fatalf("orders %v", wrote(orders))
 			}
 			got := orders[0]
-			got.key = key{}
+			got.key, got.from = key{}, time.Time{}
 			if got != c.want {
 				t.Errorf("order\n%+v, want\n%+v", got, c.want)
 			}
@@ -301,7 +306,10 @@ func TestNeverDouble(t *testing.T) {
 		{name: "gdm", session: gdm(old), record: record(utmpx.UserProcess, 140, "tty2", "", host), above: []int32{100, 1}},
 		{name: "gdm with the display for a line", session: gdm(old), record: record(utmpx.UserProcess, 140, ":0", ""), above: []int32{100, 1}},
 		{name: "gdm with the seat for a line", session: gdm(old), record: record(utmpx.UserProcess, 140, "seat0", ""), above: []int32{100, 1}},
-		{name: "lightdm", session: gdm(old), record: record(utmpx.UserProcess, 140, "tty7", ":0"), above: []int32{120, 100, 1}},
+		{name: "lightdm", session: gdm(old), record: record(utmpx.UserProcess, 140, "tty2", ":0"), above: []int32{120, 100, 1}},
+		{name: "openvt in a graphical session", session: gdm(old), record: record(utmpx.UserProcess, 140, "tty7", "7"), above: []int32{120, 100, 1}, want: []string{"write tty2 2"}, later: []string{"write tty2 2"}},
+		{name: "sshd for root, as in Debian 12: the shell's process", session: ssh(), record: record(utmpx.UserProcess, 102, "pts/0", "ts/0")},
+		{name: "a child of login", session: seat(), record: record(utmpx.UserProcess, 101, "tty1", "1"), above: []int32{100, 1}},
 		{name: "a process that is gone, on the line and since then", session: gdm(), record: record(utmpx.UserProcess, 140, "tty2", "")},
 		{name: "another session's on the line", session: ssh(), record: record(utmpx.UserProcess, 70, "pts/0", "ts/0"), later: []string{"write pts/0 ts/0"}},
 		{name: "one on the seat's line from before", session: gdm(), record: record(utmpx.UserProcess, 70, "tty2", "", func(r *utmpx.Record) { r.Time.Sec -= 3600 }), later: []string{"write tty2 2"}},
@@ -369,9 +377,12 @@ func TestOwnerWritesLater(t *testing.T) {
 		{"lightdm makes a second one", gdm(), func(r []utmpx.Record) []utmpx.Record {
 			return append(r, record(utmpx.UserProcess, 140, "tty2", ":0"))
 		}, []string{"withdraw tty2"}},
-		{"lightdm makes a second one with a child's pid on another line", gdm(), func(r []utmpx.Record) []utmpx.Record {
-			return append(r, record(utmpx.UserProcess, 140, "tty7", ":0"))
-		}, []string{"withdraw tty2"}},
+		{"openvt opens another terminal", gdm(), func(r []utmpx.Record) []utmpx.Record {
+			return append(r, record(utmpx.UserProcess, 140, "tty7", "7"))
+		}, nil},
+		{"openvt from a virtual terminal", seat(), func(r []utmpx.Record) []utmpx.Record {
+			return append(r, record(utmpx.UserProcess, 140, "tty7", "7"))
+		}, nil},
 		{"gdm makes a second one with a display", gdm(), func(r []utmpx.Record) []utmpx.Record {
 			return append(r, record(utmpx.UserProcess, 140, ":0", ""))
 		}, []string{"withdraw tty2"}},
@@ -397,6 +408,10 @@ func TestOwnerWritesLater(t *testing.T) {
 				t.Fatalf("records %v, orders %v", s.Records, wrote(orders))
 			}
 			s.Records = c.after(s.Records)
+			if orders, again := b.Decide(s); c.want != nil && (len(orders) != 0 || !again.Equal(s.Now.Add(ownerLate))) {
+				t.Errorf("at once %v, again %v", wrote(orders), again)
+			}
+			s.Now = s.Now.Add(ownerLate)
 			orders, _ = b.Decide(s)
 			if diff := cmp.Diff(c.want, wrote(orders)); diff != "" {
 				t.Errorf("orders (-want +got):\n%s", diff)
@@ -518,8 +533,8 @@ func TestRestart(t *testing.T) {
 	}{
 		{"as it was", own, nil, false, nil},
 		{"as it was, the note lost", nil, nil, false, nil},
-		{"the owner wrote meanwhile", own, []utmpx.Record{record(utmpx.UserProcess, 140, "tty7", ":0")}, false, []string{"withdraw tty2"}},
-		{"the owner wrote meanwhile, the note lost", nil, []utmpx.Record{record(utmpx.UserProcess, 140, "tty7", ":0")}, false, nil},
+		{"the owner wrote meanwhile", own, []utmpx.Record{record(utmpx.UserProcess, 140, ":0", "")}, false, []string{"withdraw tty2"}},
+		{"the owner wrote meanwhile, the note lost", nil, []utmpx.Record{record(utmpx.UserProcess, 140, ":0", "")}, false, nil},
 		{"it was closed meanwhile", own, nil, true, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -528,7 +543,12 @@ func TestRestart(t *testing.T) {
 			if c.dead {
 				s.Records[0].Type = utmpx.DeadProcess
 			}
-			orders, again := NewBridge(c.own).Decide(s)
+			b := NewBridge(c.own)
+			orders, again := b.Decide(s)
+			if !again.IsZero() && len(orders) == 0 {
+				s.Now = again
+				orders, again = b.Decide(s)
+			}
 			if diff := cmp.Diff(c.want, wrote(orders)); diff != "" {
 				t.Errorf("orders (-want +got):\n%s", diff)
 			}

@@ -56,9 +56,11 @@ type LoginLog interface {
 // Machine answers what a [Scene] needs to know. Its functions may block for a pass over
 // /proc.
 type Machine struct {
-	Lives     func(Session) bool // its leader surely does
+	// Lives reports whether its leader surely does, and since when, zero if that is not known.
+	Lives     func(Session) (began time.Time, lives bool)
 	Terminals func() ([]Terminal, error)
 	Above     func(pid int32) []int32 // from which processes it descends
+	Device    func(name string) bool  // a terminal below /dev has that name
 	Gone      func(line string) bool  // the terminal surely is
 	Now       func() time.Time        // by the wall clock
 }
@@ -98,8 +100,9 @@ type Recorder struct {
 	// Of Run's goroutine.
 	snap      *snapshot.Snapshot
 	terminals []Terminal
-	known     []Session // those that were looked for
-	next      int       // of looks
+	known     map[identity]Session // those that were looked for
+	above     map[session.OpenLogin][]int32
+	next      int // of looks
 	lookFrom  time.Time
 	gone      map[string]time.Time            // since when a terminal is
 	ended     map[session.OpenLogin]time.Time // when a record was ordered to be closed
@@ -212,10 +215,14 @@ func (r *Recorder) takeNews(now time.Time) View {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	fresh := r.look
+	known := make(map[identity]Session, len(r.view.Sessions))
 	for _, s := range r.view.Sessions {
-		fresh = fresh || s.Login() && many(s) && !slices.ContainsFunc(r.known, s.Same)
+		if _, had := r.known[s.identity()]; !had && s.Login() && many(s) {
+			fresh = true
+		}
+		known[s.identity()] = s
 	}
-	r.look, r.known = false, r.view.Sessions
+	r.look, r.known = false, known
 	if fresh {
 		r.next, r.lookFrom = 0, now
 	}
@@ -228,7 +235,8 @@ func (r *Recorder) lookAround(v View, now time.Time) {
 		r.next, r.terminals = len(looks), nil
 		return
 	}
-	if r.next == len(looks) || r.lookFrom.Add(looks[r.next]).After(now) {
+	begins := slices.ContainsFunc(r.terminals, func(t Terminal) bool { return t.Begins })
+	if (r.next == len(looks) || r.lookFrom.Add(looks[r.next]).After(now)) && !begins {
 		return
 	}
 	for r.next < len(looks) && !r.lookFrom.Add(looks[r.next]).After(now) {
@@ -269,29 +277,61 @@ func (r *Recorder) scene(v View) (Scene, bool) {
 	r.snap = snap
 	s := Scene{
 		Now: r.opts.Machine.Now(), View: v, Terminals: r.terminals,
-		Living: make(map[Session]bool), Above: make(map[int32][]int32), Gone: make(map[string]bool),
+		Living: make(map[Session]bool), Began: make(map[Session]time.Time), NoDevice: make(map[string]bool), Gone: make(map[string]bool),
 	}
-	seat := false
+	newest := make(map[int32]time.Time) // of two sessions with one leader, the other's has ended
 	for _, it := range v.Sessions {
-		if it.Login() && newest(v.Sessions, it) && r.opts.Machine.Lives(it) {
-			s.Living[it] = true
-			seat = seat || it.Seat != ""
+		if it.Login() && !it.Since.Before(newest[it.Leader]) {
+			newest[it.Leader] = it.Since
+		}
+	}
+	leaders := make(map[int32]bool)
+	for _, it := range v.Sessions {
+		if !it.Login() || it.Since.Before(newest[it.Leader]) {
+			continue
+		}
+		began, lives := r.opts.Machine.Lives(it)
+		if !lives {
+			continue
+		}
+		s.Living[it], leaders[it.Leader] = true, true
+		if !began.IsZero() {
+			s.Began[it] = began
+		}
+		if it.TTY != "" && !many(it) && isLine(it.TTY) && !r.opts.Machine.Device(it.TTY) {
+			s.NoDevice[it.TTY] = true
 		}
 	}
 	for _, rec := range snap.All() {
 		s.Records = append(s.Records, rec)
-		if seat && rec.Type == utmpx.UserProcess && s.Above[rec.PID] == nil {
-			s.Above[rec.PID] = r.opts.Machine.Above(rec.PID)
-		}
 	}
+	s.Above = r.descent(s, leaders)
 	r.findGone(s.Gone)
 	return s, true
 }
 
-// newest reports whether a session is the last one of its leader's pid: of two, the leader
-// of the other has ended, and logind has not noticed.
-func newest(all []Session, s Session) bool {
-	return !slices.ContainsFunc(all, func(o Session) bool { return o.Leader == s.Leader && o.Since.After(s.Since) })
+// descent returns from which processes those of the records descend that lead neither a
+// session nor a terminal. A record's is found once, while its process is sure to be that one.
+func (r *Recorder) descent(s Scene, leaders map[int32]bool) map[int32][]int32 {
+	if len(leaders) == 0 {
+		return nil
+	}
+	for _, t := range s.Terminals {
+		leaders[t.Leader] = true
+	}
+	above, of := make(map[int32][]int32), make(map[session.OpenLogin][]int32)
+	for _, rec := range s.Records {
+		if rec.Type != utmpx.UserProcess || leaders[rec.PID] {
+			continue
+		}
+		found, before := r.above[mark(rec)]
+		if !before {
+			found = r.opts.Machine.Above(rec.PID)
+		}
+		above[rec.PID], of[mark(rec)] = found, found
+	}
+	r.above = of
+	return above
 }
 
 // findGone fills in which terminals of own records have been gone for a while.
@@ -371,7 +411,7 @@ func (r *Recorder) record(ctx context.Context, o Order) error {
 	appended := false
 	if o.Login {
 		var err error
-		appended, err = r.logIn(ctx, &rec)
+		appended, err = r.logIn(ctx, o, &rec)
 		switch {
 		case errors.Is(err, sysfile.ErrLocked):
 			return err
@@ -417,9 +457,12 @@ func (r *Recorder) put(ctx context.Context, o Order, rec utmpx.Record) (written 
 }
 
 func (r *Recorder) lives(k key) bool {
-	return slices.ContainsFunc(r.known, func(s Session) bool {
-		return s.ID == k.id && s.Leader == k.leader && s.Since.UnixMicro() == k.since && r.opts.Machine.Lives(s)
-	})
+	s, known := r.known[identity{k.id, k.leader, k.since}]
+	if !known {
+		return false
+	}
+	_, lives := r.opts.Machine.Lives(s)
+	return lives
 }
 
 func (r *Recorder) halfDone() bool {
@@ -461,14 +504,15 @@ func (r *Recorder) closeHalf(s Scene, orders []Order) {
 	}
 }
 
-// logIn appends the login, unless it is open under the log's lock. The record gets the time
-// of the one that is.
-func (r *Recorder) logIn(ctx context.Context, rec *utmpx.Record) (appended bool, err error) {
+// logIn appends the login, unless the session's is open under the log's lock: on the line, by
+// one of the session's processes, near in time. The record gets the time of that.
+func (r *Recorder) logIn(ctx context.Context, o Order, rec *utmpx.Record) (appended bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, lockWait)
 	defer cancel()
 	err = r.opts.Log.Append(ctx, func(open *openlogins.Logins) []utmpx.Record {
-		if at, ok := open.On(rec.Line); ok && at.PID == rec.PID && at.Time.Sec >= rec.Time.Sec {
-			rec.Time, appended = at.Time, false
+		appended = false
+		if at, ok := open.On(rec.Line); ok && r.isOf(o, at) {
+			rec.Time = at.Time
 			return nil
 		}
 		appended = true
@@ -477,12 +521,32 @@ func (r *Recorder) logIn(ctx context.Context, rec *utmpx.Record) (appended bool,
 	return appended && err == nil, err
 }
 
-// withdraw marks a record dead whose session its owner has recorded too. The log stays as
-// it is.
+// isOf reports whether an open login is of the session of an order.
+func (r *Recorder) isOf(o Order, at openlogins.Login) bool {
+	if at.Time.Time().Before(o.from) {
+		return false
+	}
+	return at.PID == o.key.leader || at.PID > 0 && at.PID == o.key.of || slices.Contains(r.opts.Machine.Above(at.PID), o.key.leader)
+}
+
+// withdraw marks a record dead whose session its owner has recorded too. If that one's login
+// is open on another line, as that of a display, the bridge's is closed first: it would stay
+// open until the session ends, as a second one. On the same line the owner's has replaced it.
 func (r *Recorder) withdraw(ctx context.Context, o Order) error {
 	ctx, cancel := context.WithTimeout(ctx, lockWait)
 	defer cancel()
 	dead := r.opts.Dead(o.Was, r.opts.Machine.Now())
+	err := r.opts.Log.Append(ctx, func(open *openlogins.Logins) []utmpx.Record {
+		ours, isOpen := open.On(o.Was.Line)
+		theirs, replaced := open.On(o.Record.Line)
+		if o.Record.Line == o.Was.Line || !isOpen || !replaced || ours.PID != o.Was.PID || ours.Time != o.Was.Time || theirs.PID != o.Record.PID {
+			return nil
+		}
+		return []utmpx.Record{dead}
+	})
+	if err != nil && !errors.Is(err, fs.ErrNotExist) && !recfile.TakesNothing(err) {
+		return err
+	}
 	done, err := r.opts.File.Swap(ctx, r.snap.Generation(), []recfile.Swap{{Slot: o.Slot, Old: o.Was, New: dead}})
 	if err == nil && done[0] {
 		r.opts.Logger.Info("record withdrawn: the session's owner has recorded it too", "line", o.Was.Line, "user", o.Was.User, "pid", o.Was.PID)

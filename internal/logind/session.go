@@ -27,10 +27,14 @@ type Session struct {
 	Scope      string // empty with elogind
 }
 
-// Same reports whether both are one session: the id alone is used anew.
-func (s Session) Same(other Session) bool {
-	return s.ID == other.ID && s.Leader == other.Leader && s.Since.Equal(other.Since)
+// identity is what two sessions never share: the id alone is used anew.
+type identity struct {
+	id     string
+	leader int32
+	since  int64
 }
+
+func (s Session) identity() identity { return identity{s.ID, s.Leader, s.Since.UnixMicro()} }
 
 // Login reports whether somebody has logged in: not a greeter, a lock screen, a service
 // manager, or a job in the background.

@@ -195,7 +195,7 @@ func TestLogindRestarts(t *testing.T) {
 		l.knows("another logind", again, third)
 		l.f.do(func() { l.f.tell(sessionRemoved(":1.5", again)) })
 		l.knows("a late word of the one before", again, third)
-		if again.Same(first) {
+		if again.identity() == first.identity() {
 			t.Error("another session with the same id is the same")
 		}
 	})

@@ -33,3 +33,10 @@ func TerminalMissing(line string) bool {
 	_, err := os.Lstat("/dev/" + line)
 	return os.IsNotExist(err)
 }
+
+// TerminalDevice reports whether a name below /dev is that of a character device. It follows
+// no link.
+func TerminalDevice(name string) bool {
+	info, err := os.Lstat("/dev/" + name)
+	return err == nil && info.Mode().Type() == os.ModeDevice|os.ModeCharDevice
+}

@@ -13,13 +13,14 @@ import (
 type LedTerminal struct {
 	Line   string
 	Leader session.ID // its Inode is unknown
+	SSHD   bool       // the leader is still one of sshd's, by its name
 	Above  []Ancestor // the leader's parent, its parent, and so on
 }
 
 // Ancestor is a process from which a session leader descends.
 type Ancestor struct {
-	PID      int32
-	Terminal bool // it has a controlling terminal
+	PID  int32
+	SSHD bool // it is one of sshd's, by its name
 }
 
 // pseudoMajor is the major device number of pseudo terminals. The minor is the terminal's.
@@ -35,18 +36,18 @@ const pseudoMajor = 136
 // Source: tty_nr, session and ppid in proc_pid_stat(5).
 func LedTerminals() ([]LedTerminal, error) {
 	type relation struct {
-		parent   int32
-		terminal bool
+		parent int32
+		sshd   bool
 	}
 	var led []LedTerminal
 	all := make(map[int32]relation)
 	err := eachStat(func(s stat) {
-		all[s.pid] = relation{s.parent, s.tty != 0}
+		all[s.pid] = relation{s.parent, s.sshd}
 		major, minor := s.tty>>8&0xfff, s.tty&0xff|s.tty>>12&^0xff
 		if major != pseudoMajor || s.session != s.pid || s.ended() || contained(s.pid) {
 			return
 		}
-		led = append(led, LedTerminal{Line: "pts/" + strconv.Itoa(int(minor)), Leader: session.ID{PID: s.pid, Start: s.start}})
+		led = append(led, LedTerminal{Line: "pts/" + strconv.Itoa(int(minor)), Leader: session.ID{PID: s.pid, Start: s.start}, SSHD: s.sshd})
 	})
 	if err != nil {
 		return nil, fmt.Errorf("proc: pseudo terminals: %w", err)
@@ -58,7 +59,7 @@ func LedTerminals() ([]LedTerminal, error) {
 			if !found {
 				break
 			}
-			t.Above = append(t.Above, Ancestor{pid, above.terminal})
+			t.Above = append(t.Above, Ancestor{pid, above.sshd})
 		}
 	}
 	return led, nil

@@ -59,7 +59,7 @@ func TestLedTerminalsAbove(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, l := range led {
-		if l.Line == line && (len(l.Above) == 0 || l.Above[0] != (Ancestor{this.pid, this.tty != 0})) {
+		if l.Line == line && (len(l.Above) == 0 || l.Above[0] != (Ancestor{this.pid, this.sshd})) {
 			t.Errorf("above %s: %+v", line, l.Above)
 		}
 	}

@@ -15,8 +15,8 @@ type LedTerminal struct {
 
 // Ancestor is a process from which a session leader descends.
 type Ancestor struct {
-	PID      int32
-	Terminal bool
+	PID  int32
+	SSHD bool
 }
 
 // LedTerminals returns none: only logind's sessions, on Linux, are looked for by them.
@@ -27,3 +27,6 @@ func Above(int32) []int32 { return nil }
 
 // TerminalMissing reports false: nothing is known.
 func TerminalMissing(string) bool { return false }
+
+// TerminalDevice reports false: nothing is known.
+func TerminalDevice(string) bool { return false }

@@ -24,6 +24,7 @@ type stat struct {
 	start     uint64 // ticks since boot
 	startCode uint64 // 1 without ptrace access, 0 for a zombie
 	exitCode  int32  // 0 without ptrace access
+	sshd      bool   // it is called as sshd calls its processes
 }
 
 var errStat = errors.New("not in the form of /proc/PID/stat")
@@ -60,6 +61,10 @@ func parseStat(line []byte) (stat, error) {
 		return stat{}, errStat
 	}
 	s.pid = int32(pid)
+	switch string(line[open+1 : end]) {
+	case "sshd", "sshd-session", "sshd-auth":
+		s.sshd = true
+	}
 	field := 2 // fields count from 1, as in the manual page
 	for word := range bytes.FieldsSeq(line[end+1:]) {
 		field++

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package logind
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"utmpd.dev/utmpd/internal/session"
+	"utmpd.dev/utmpd/utmpx"
+)
+
+// index is a [Scene] in which what belongs together is found at once: a decision about a
+// thousand sessions is one pass over each list.
+type index struct {
+	Scene
+	own       map[session.OpenLogin]bool
+	slots     map[session.OpenLogin]int // of USER_PROCESS records
+	lines     map[string][]int          // slots of records that have a line
+	pids      map[int32][]int           // slots of USER_PROCESS, LOGIN_PROCESS and INIT_PROCESS records
+	ids       map[string][]int          // those of records that must stay
+	displays  []int                     // those of USER_PROCESS records whose line is no terminal's
+	open      map[string]session.OpenLogin
+	terminals map[int32][]Terminal // by whose child or grandchild leads them
+	leaders   map[int32]Session    // the living sessions
+}
+
+// index also drops the bridge's records that are no more.
+func (b *Bridge) index(s Scene) *index {
+	x := &index{
+		Scene: s, own: make(map[session.OpenLogin]bool), slots: make(map[session.OpenLogin]int),
+		lines: make(map[string][]int), pids: make(map[int32][]int), ids: make(map[string][]int),
+		open: make(map[string]session.OpenLogin), terminals: make(map[int32][]Terminal), leaders: make(map[int32]Session),
+	}
+	for slot, r := range s.Records {
+		x.addRecord(slot, r)
+	}
+	b.own = slices.DeleteFunc(b.own, func(o session.OpenLogin) bool { _, found := x.slots[o]; return !found })
+	for _, o := range b.own {
+		x.own[o] = true
+	}
+	for _, o := range s.Open {
+		x.open[o.Line] = o
+	}
+	for _, t := range s.Terminals {
+		for _, pid := range t.makers() {
+			x.terminals[pid] = append(x.terminals[pid], t)
+		}
+	}
+	for _, it := range s.View.Sessions {
+		if it.Login() && s.Living[it] {
+			x.leaders[it.Leader] = it
+		}
+	}
+	return x
+}
+
+func (x *index) addRecord(slot int, r utmpx.Record) {
+	if r.Type == utmpx.Empty {
+		return
+	}
+	if r.Line != "" {
+		x.lines[r.Line] = append(x.lines[r.Line], slot)
+	}
+	if displaces(r) {
+		x.ids[r.ID] = append(x.ids[r.ID], slot)
+		x.pids[r.PID] = append(x.pids[r.PID], slot)
+	}
+	if r.Type == utmpx.UserProcess {
+		x.slots[mark(r)] = slot
+		if strings.Contains(r.Line, ":") || strings.HasPrefix(r.Line, "seat") {
+			x.displays = append(x.displays, slot)
+		}
+	}
+}
+
+// places returns the terminals of a session: the one that logind names, its virtual
+// terminal, or for ssh those that its sshd has made.
+func (x *index) places(s Session) []place {
+	switch {
+	case many(s):
+	case s.TTY != "" && isLine(s.TTY) && !x.NoDevice[s.TTY]:
+		return []place{{line: s.TTY, since: s.Since}}
+	case s.VT > 0:
+		return []place{{line: virtual(s.VT), since: s.Since}}
+	default:
+		return nil
+	}
+	if s.Seat != "" {
+		return nil
+	}
+	var found []place
+	for _, t := range x.terminals[s.Leader] {
+		if isLine(t.Line) {
+			found = append(found, place{t.Line, t.Leader, t.Since, t.Begins})
+		}
+	}
+	return found
+}
+
+// from returns the time from which a record or login of the session's processes is the
+// session's: login(1) writes some before logind has it. Some have whole seconds.
+func (x *index) from(it Session) time.Time {
+	from := it.Since
+	if began, ok := x.Began[it]; ok && began.Before(from) {
+		from = began
+	}
+	return from.Truncate(time.Second)
+}
+
+// mine reports whether a process is the session's: its leader, the leader of its terminal,
+// or one that descends from the session's leader.
+func (x *index) mine(it Session, p place, pid int32) bool {
+	return pid == it.Leader || pid > 0 && pid == p.leader || slices.Contains(x.Above[pid], it.Leader)
+}
+
+// claimed looks for a record of the session that is not the bridge's: on its line, of one of
+// its processes; or on another one, of its leader, if the session has one terminal only; or,
+// on a seat, with a display for a line. A terminal within a graphical session has a record
+// of its own, and so has one that openvt(1) opens.
+func (x *index) claimed(it Session, p place) (claim, utmpx.Record) {
+	found := unclaimed
+	from := x.from(it)
+	for _, slot := range x.lines[p.line] {
+		r := x.Records[slot]
+		if r.Type != utmpx.UserProcess || x.own[mark(r)] {
+			continue
+		}
+		at := r.Time.Time()
+		switch {
+		case x.mine(it, p, r.PID) && !at.Before(from), it.Seat != "" && !at.Before(it.Since.Truncate(time.Second)):
+			return byOwner, r
+		}
+		found = byAnother
+	}
+	if many(it) {
+		return found, utmpx.Record{}
+	}
+	others := x.pids[it.Leader]
+	if it.Seat != "" {
+		others = slices.Concat(others, x.displays)
+	}
+	for _, slot := range others {
+		r := x.Records[slot]
+		inside := session.PseudoTerminal(r.Line) && !session.PseudoTerminal(p.line)
+		if r.Type == utmpx.UserProcess && !x.own[mark(r)] && r.Line != p.line && !inside && x.mine(it, p, r.PID) && !r.Time.Time().Before(from) {
+			return byOwner, r
+		}
+	}
+	return found, utmpx.Record{}
+}
+
+// ownerOf returns the record of somebody else that is of the same session as one of the
+// bridge.
+func (x *index) ownerOf(o session.OpenLogin) (utmpx.Record, bool) {
+	it, lives := x.leaders[o.PID]
+	if !lives {
+		return utmpx.Record{}, false
+	}
+	for _, p := range x.places(it) {
+		if p.line == o.Line {
+			c, r := x.claimed(it, p)
+			return r, c == byOwner
+		}
+	}
+	return utmpx.Record{}, false
+}
+
+// has reports whether the bridge has recorded the session there.
+func (x *index) has(it Session, line string) bool {
+	return slices.ContainsFunc(x.lines[line], func(slot int) bool {
+		r := x.Records[slot]
+		return r.Type == utmpx.UserProcess && x.own[mark(r)] && r.PID == it.Leader && !r.Time.Time().Before(x.from(it))
+	})
+}
+
+// ended reports whether the session had a record there that was closed: before this run,
+// or by its owner while the session is on its way out.
+func (x *index) ended(it Session, p place) bool {
+	return slices.ContainsFunc(x.lines[p.line], func(slot int) bool {
+		r := x.Records[slot]
+		at := r.Time.Time()
+		return r.Type == utmpx.DeadProcess && !at.Before(it.Since) && !at.Before(p.since) && x.mine(it, p, r.PID)
+	})
+}
+
+// getty returns the slot of the record that waits for this login, -1 if there is none: of
+// the same line, else of the same process. Only login(1) goes on as the process of a getty,
+// and not on a pseudo terminal: the record of a getty that has died may have any pid.
+func (x *index) getty(r utmpx.Record, service string) int {
+	waits := func(slot int) bool { return x.Records[slot].Type != utmpx.UserProcess && displaces(x.Records[slot]) }
+	if at := slices.IndexFunc(x.lines[r.Line], waits); at >= 0 {
+		return x.lines[r.Line][at]
+	}
+	if service == "login" && !session.PseudoTerminal(r.Line) {
+		if at := slices.IndexFunc(x.pids[r.PID], waits); at >= 0 {
+			return x.pids[r.PID][at]
+		}
+	}
+	return -1
+}
+
+// inTheWay reports whether a record keeps r from being written: see [InTheWay].
+func (x *index) inTheWay(r utmpx.Record) bool {
+	return slices.ContainsFunc(slices.Concat(x.lines[r.Line], x.ids[r.ID]), func(slot int) bool { return InTheWay(r, x.Records[slot]) })
+}
