@@ -5,6 +5,7 @@ package daemon
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"log/slog"
 	"sync/atomic"
 	"time"
@@ -20,10 +21,6 @@ import (
 	"utmpd.dev/utmpd/internal/snapshot"
 	"utmpd.dev/utmpd/utmpx"
 )
-
-// relist is how often the heartbeat has logind's sessions listed again: the bus drops
-// signals for whoever is slow.
-const relist = 10 * time.Minute
 
 // leaderLate is how much later than its session, by the clocks of logind and the kernel, a
 // leader may have started.
@@ -56,24 +53,25 @@ func thisLogind() *logindMachine {
 
 // bridge connects logind's sessions with the two files.
 type bridge struct {
-	d        *daemon
-	on       *logindMachine
-	recorder *logind.Recorder
-	wake     chan struct{} // of the source
-	first    chan struct{} // closed when logind has answered
-	own      atomic.Pointer[[]session.OpenLogin]
-	state    atomic.Pointer[bridgeState]
-	leaders  map[logind.Session]session.ID // as first seen; of the recorder's goroutine
-	told     bool                          // that logind answers; of the source's goroutine
-	listed   time.Time                     // of the heartbeat's goroutine
-	dirty    atomic.Bool                   // own has changed, and is not yet to be saved
+	d         *daemon
+	on        *logindMachine
+	recorder  *logind.Recorder
+	wake      chan struct{} // of the source
+	first     chan struct{} // closed when logind has answered
+	own       atomic.Pointer[[]session.OpenLogin]
+	state     atomic.Pointer[bridgeState]
+	leaders   map[logind.Session]session.ID // as first seen; of the recorder's goroutine
+	told      bool                          // that logind answers; of the source's goroutine
+	unwatched atomic.Bool                   // no notices of terminals
+	dirty     atomic.Bool                   // own has changed, and is not yet to be saved
 }
 
 // bridgeState is what is known of logind.
 type bridgeState struct {
-	known  bool
-	err    string
-	logins int
+	known   bool
+	missing bool // there is no bus
+	err     string
+	logins  int
 }
 
 // newBridge returns nil if the sessions of logind are not to be recorded.
@@ -94,6 +92,7 @@ func (d *daemon) newBridge(own []session.OpenLogin) *bridge {
 		Changed: b.changed,
 		End:     b.end,
 		LogOut:  b.logOut,
+		Missed:  b.listAnew,
 		Dead:    func(r utmpx.Record, at time.Time) utmpx.Record { return cleaner.Dead(r, at, utmpx.Exit{}) },
 		Logger:  d.reading.toggles.Bounded(),
 	})
@@ -110,7 +109,7 @@ func (b *bridge) listen(ctx context.Context) {
 
 // tell logs once that logind answers, and that it does not any more.
 func (b *bridge) tell(v logind.View) {
-	state := bridgeState{known: v.Known}
+	state := bridgeState{known: v.Known, missing: errors.Is(v.Err, fs.ErrNotExist)}
 	for _, s := range v.Sessions {
 		if s.Login() {
 			state.logins++
@@ -140,18 +139,24 @@ func (b *bridge) watchTerminals(ctx context.Context) {
 	case <-b.first:
 	}
 	if err := b.on.ptys(ctx, b.recorder.Look); err != nil && ctx.Err() == nil {
+		b.unwatched.Store(true)
 		b.d.log.Warn("no notification of new terminals: those of logind's sessions are found at their login, and at heartbeats", "error", err)
 	}
 }
 
-// beat has what may have been missed looked for.
+// beat looks for a bus that is missing, and for terminals if nothing tells of them. At rest
+// nobody is asked anything.
 func (b *bridge) beat() {
-	b.recorder.Look()
-	now := time.Now()
-	if b.state.Load().known && now.Sub(b.listed) < relist {
-		return
+	if b.unwatched.Load() {
+		b.recorder.Look()
 	}
-	b.listed = now
+	if b.state.Load().missing {
+		b.listAnew()
+	}
+}
+
+// listAnew has the source look for the bus, and list logind's sessions again.
+func (b *bridge) listAnew() {
 	select {
 	case b.wake <- struct{}{}:
 	default:

@@ -119,7 +119,7 @@ func (b *simBridge) happen(r *rand.Rand) {
 	case what < 35:
 		b.restart(time.Duration(a%5000) * time.Millisecond)
 	case what < 37:
-		b.deaf = !b.deaf
+		b.hear(!b.deaf)
 	default:
 		w.hold([]string{utmpName, wtmpName}[a%2], []sysfile.LockKind{sysfile.ReadLock, sysfile.WriteLock}[a/2%2], time.Duration(a%10)*time.Second)
 	}
@@ -137,9 +137,11 @@ func (b *simBridge) pick(n int) *lgSession {
 // finish leaves the world alone and then ends it, checking the laws on the way.
 func (b *simBridge) finish() {
 	w := b.w
-	b.deaf = false
+	w.mu.Lock()
+	b.hear(false)
+	w.mu.Unlock()
 	w.leaveAlone()
-	time.Sleep(25 * time.Minute) // heartbeats list the sessions and look for terminals
+	time.Sleep(25 * time.Minute)
 	b.check()
 	w.mu.Lock()
 	w.tell("all ends")

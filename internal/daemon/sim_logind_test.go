@@ -177,6 +177,15 @@ func (b *simBridge) signal() {
 	b.notice()
 }
 
+// hear begins or ends that signals are lost. A bus that has dropped some for want of room ends
+// the connection, or the source has dropped them itself and knows.
+func (b *simBridge) hear(not bool) {
+	b.deaf = not
+	if !not {
+		b.signal()
+	}
+}
+
 // notice has utmpd look at what it was told.
 func (b *simBridge) notice() {
 	select {
@@ -276,13 +285,15 @@ func (b *simBridge) begin(s *lgSession, line, late int) {
 	})
 }
 
-// pid is sometimes one that was another's.
+// pid is sometimes one that was another's, but not within the second in which that one began:
+// logind's time of a session and the kernel's of a process are compared no closer.
 func (b *simBridge) pid() int32 {
 	w := b.w
 	if n := len(w.pool); n > 0 && len(b.sessions)%2 == 0 {
 		pid := w.pool[n-1]
 		w.pool = w.pool[:n-1]
-		if w.procs[pid] == nil {
+		young := func(p *simProc) bool { return w.up(time.Now())-time.Duration(p.start)*10*time.Millisecond <= leaderLate+20*time.Millisecond }
+		if w.procs[pid] == nil && !slices.ContainsFunc(w.had[pid], young) {
 			return pid
 		}
 	}

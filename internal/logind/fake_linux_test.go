@@ -29,6 +29,7 @@ type fake struct {
 	cut     map[string]bool
 	garbage map[string]string
 	denied  map[string]string        // error names
+	odd     map[string]string        // likewise, of GetAll, by path
 	before  map[string]func(l *line) // called with the lock held, before the reply
 	refuse  error                    // of a connection
 	dials   []time.Time
@@ -140,6 +141,9 @@ func (l *line) answer(m *dbus.Message) bool {
 	body, errName := l.f.result(member, path, m.Body)
 	if to != driver && to != l.f.owner {
 		body, errName = nil, noOwner
+	}
+	if name := l.f.odd[path]; name != "" && member == "GetAll" {
+		body, errName = nil, name
 	}
 	if l.f.denied[member] != "" {
 		body, errName = nil, l.f.denied[member]

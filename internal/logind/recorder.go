@@ -82,6 +82,10 @@ type Options struct {
 	// LogOut closes a login that has no record, and tells whether it is closed. It does not
 	// block; done may be called in any goroutine.
 	LogOut func(login utmpx.Record, at time.Time, done func(closed bool))
+
+	// Missed tells that sshd has made a terminal for a session that is not known: a signal
+	// may be lost, as the bus does with one that is too slow. It does not block.
+	Missed func()
 	Logger *slog.Logger
 }
 
@@ -101,6 +105,8 @@ type Recorder struct {
 	snap      *snapshot.Snapshot
 	terminals []Terminal
 	known     map[identity]Session // those that were looked for
+	answered  bool                 // logind did, at the last look
+	strays    map[stray]bool       // terminals of sshd that had no session
 	above     map[session.OpenLogin][]int32
 	next      int // of looks
 	lookFrom  time.Time
@@ -214,7 +220,7 @@ func (r *Recorder) work(ctx context.Context, now time.Time) (due time.Time) {
 func (r *Recorder) takeNews(now time.Time) View {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	fresh := r.look
+	fresh := r.look || r.view.Known && !r.answered
 	known := make(map[identity]Session, len(r.view.Sessions))
 	for _, s := range r.view.Sessions {
 		if _, had := r.known[s.identity()]; !had && s.Login() && many(s) {
@@ -222,7 +228,7 @@ func (r *Recorder) takeNews(now time.Time) View {
 		}
 		known[s.identity()] = s
 	}
-	r.look, r.known = false, known
+	r.look, r.known, r.answered = false, known, r.view.Known
 	if fresh {
 		r.next, r.lookFrom = 0, now
 	}
@@ -231,9 +237,8 @@ func (r *Recorder) takeNews(now time.Time) View {
 
 // lookAround looks for the terminals of sessions that may have some.
 func (r *Recorder) lookAround(v View, now time.Time) {
-	if !slices.ContainsFunc(v.Sessions, func(s Session) bool { return s.Login() && many(s) }) {
-		r.next, r.terminals = len(looks), nil
-		return
+	if !slices.ContainsFunc(v.Sessions, func(s Session) bool { return s.Login() && many(s) }) && r.next < len(looks) {
+		r.next = len(looks) - 1 // nothing is waited for
 	}
 	begins := slices.ContainsFunc(r.terminals, func(t Terminal) bool { return t.Begins })
 	if (r.next == len(looks) || r.lookFrom.Add(looks[r.next]).After(now)) && !begins {
@@ -243,6 +248,38 @@ func (r *Recorder) lookAround(v View, now time.Time) {
 		r.next++
 	}
 	r.findTerminals()
+	if r.next == len(looks) {
+		r.findStrays(v)
+	}
+}
+
+// stray is a terminal of an sshd without a session that is known.
+type stray struct {
+	line   string
+	leader int32
+}
+
+// findStrays looks for terminals that sshd has made in a session that nobody has told of. Each
+// is reported once: sshd may have none.
+func (r *Recorder) findStrays(v View) {
+	leaders := make(map[int32]bool)
+	for _, s := range v.Sessions {
+		leaders[s.Leader] = true
+	}
+	strays, missed := make(map[stray]bool), false
+	for _, t := range r.terminals {
+		makers := t.makers()
+		if len(makers) == 0 || slices.ContainsFunc(makers, func(pid int32) bool { return leaders[pid] }) {
+			continue
+		}
+		at := stray{t.Line, t.Leader}
+		missed = missed || !r.strays[at]
+		strays[at] = true
+	}
+	r.strays = strays
+	if missed {
+		r.opts.Missed()
+	}
 }
 
 func (r *Recorder) findTerminals() {

@@ -177,7 +177,7 @@ func (l *listener) list() error {
 	if err := dbus.Store(reply, &listed); err != nil {
 		return fmt.Errorf("ListSessions: %w", err)
 	}
-	clear(l.sessions)
+	clear(l.sessions) // logind may have used their paths anew
 	for _, s := range listed {
 		if err := l.look(string(s.Path)); err != nil {
 			return err
@@ -186,11 +186,18 @@ func (l *listener) list() error {
 	return nil
 }
 
-// look asks for one session.
+// gone are the errors of an object that is no more.
+var gone = []string{driver + ".Error.UnknownObject", driver + ".Error.UnknownMethod", driver + ".Error.UnknownInterface", service + ".NoSuchSession"}
+
+// look asks for one session. An answer that is none concerns this session alone: of one that
+// is known, what is known stays. Only a broken connection is an error.
 func (l *listener) look(path string) error {
 	reply, err := l.bus.call(l.bus.owner, path, driver+".Properties.GetAll", sessionIs)
-	if isRefused(err, driver+".Error.UnknownObject", driver+".Error.UnknownMethod", driver+".Error.UnknownInterface", service+".NoSuchSession") {
-		delete(l.sessions, path) // it has ended meanwhile
+	var no *refused
+	if errors.As(err, &no) {
+		if slices.Contains(gone, no.name) {
+			delete(l.sessions, path)
+		}
 		return nil
 	}
 	if err != nil {
@@ -198,7 +205,7 @@ func (l *listener) look(path string) error {
 	}
 	var properties map[string]dbus.Variant
 	if err := dbus.Store(reply, &properties); err != nil {
-		return fmt.Errorf("GetAll: %w", err)
+		return nil
 	}
 	if s, ok := parseSession(path, properties); ok {
 		l.sessions[path] = s
