@@ -162,3 +162,52 @@ func (b *simBridge) finish() {
 		w.broken("5: %d files are open at the end", len(w.run.handles))
 	}
 }
+
+// inBridge runs a test in a simulated world with logind.
+func inBridge(t *testing.T, test func(b *simBridge)) {
+	onOneProcessor(t)
+	synctest.Test(t, func(t *testing.T) {
+		w := newSimWorld(simSettings{grace: time.Second, scan: 20 * time.Second, maxFDs: 4096, boot: true, upAtStart: 10 * time.Hour, order: 1}, nil)
+		w.bridge = newSimBridge(w)
+		w.start(0)
+		time.Sleep(time.Second)
+		test(w.bridge)
+		w.stop()
+		for _, wrong := range w.wrong {
+			t.Error(wrong)
+		}
+	})
+}
+
+// At rest nobody is asked anything: no session of logind, and no process.
+func TestBridgeAtRest(t *testing.T) {
+	inBridge(t, func(b *simBridge) {
+		b.w.mu.Lock()
+		b.login(lgSSH, 0, 0)
+		b.login(lgSSHNever, 1, 0)
+		b.login(lgLogin, 2, 0)
+		b.w.mu.Unlock()
+		time.Sleep(time.Minute)
+		b.w.mu.Lock()
+		lists, passes := b.lists, b.passes
+		b.w.mu.Unlock()
+		time.Sleep(24 * time.Hour)
+		b.w.mu.Lock()
+		defer b.w.mu.Unlock()
+		if b.lists != lists || b.passes != passes {
+			t.Errorf("in a day at rest %d lists of sessions, %d passes over /proc", b.lists-lists, b.passes-passes)
+		}
+	})
+}
+
+// A terminal that sshd has made in a session nobody told of has the sessions listed.
+func TestBridgeMissedSession(t *testing.T) {
+	inBridge(t, func(b *simBridge) {
+		b.w.mu.Lock()
+		b.deaf = true
+		b.login(lgSSHNever, 0, 0)
+		b.w.mu.Unlock()
+		time.Sleep(10 * time.Second)
+		b.check()
+	})
+}

@@ -28,6 +28,8 @@ type simBridge struct {
 	records  map[string]*lgRecord // by their bytes
 	sshd     map[*simProc]bool    // the processes of sshd
 	inner    map[string]*simProc  // lines of terminals that programs have made, and who does
+	lists    int                  // how often utmpd has asked for the sessions
+	passes   int                  // and looked at all processes
 	forgot   bool                 // utmpd may not know any more which records are its own
 }
 
@@ -153,6 +155,7 @@ func (b *simBridge) listen(ctx context.Context, wake <-chan struct{}, report fun
 		case <-b.news:
 		case <-wake:
 			b.w.mu.Lock()
+			b.lists++
 			b.list()
 			b.w.mu.Unlock()
 		}
@@ -197,6 +200,7 @@ func (b *simBridge) notice() {
 func (b *simBridge) led() (led []proc.LedTerminal, err error) {
 	b.w.mu.Lock()
 	defer b.w.mu.Unlock()
+	b.passes++
 	for line, p := range b.w.terms {
 		if p == nil || p.ended || !strings.HasPrefix(line, "pts/") {
 			continue
@@ -292,7 +296,9 @@ func (b *simBridge) pid() int32 {
 	if n := len(w.pool); n > 0 && len(b.sessions)%2 == 0 {
 		pid := w.pool[n-1]
 		w.pool = w.pool[:n-1]
-		young := func(p *simProc) bool { return w.up(time.Now())-time.Duration(p.start)*10*time.Millisecond <= leaderLate+20*time.Millisecond }
+		young := func(p *simProc) bool {
+			return w.up(time.Now())-time.Duration(p.start)*10*time.Millisecond <= leaderLate+20*time.Millisecond
+		}
 		if w.procs[pid] == nil && !slices.ContainsFunc(w.had[pid], young) {
 			return pid
 		}

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -629,6 +630,32 @@ func TestGhost(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			if got := Ghost(Session{State: c.state}, c.lives, c.empty); got != c.want {
 				t.Errorf("Ghost = %v", got)
+			}
+		})
+	}
+}
+
+// A decision costs what there is, and not its square.
+func BenchmarkDecide(b *testing.B) {
+	for _, n := range []int{100, 1000, 10000} {
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
+			var sessions []Session
+			var terminals []Terminal
+			var records []utmpx.Record
+			for i := range n {
+				leader, line := int32(1000+10*i), "pts/"+strconv.Itoa(i)
+				sessions = append(sessions, ssh(numbered(strconv.Itoa(i), leader)))
+				terminals = append(terminals, shell(line, leader+2, leader))
+				records = append(records, user(leader, line, id(line)))
+			}
+			var own []session.OpenLogin
+			for _, r := range records[:n/2] {
+				own = append(own, mark(r))
+			}
+			s := scene(sessions, terminals, records...)
+			bridge := NewBridge(own)
+			for b.Loop() {
+				bridge.Decide(s)
 			}
 		})
 	}
