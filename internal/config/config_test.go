@@ -305,7 +305,7 @@ func TestLoadFillsPaths(t *testing.T) {
 		t.Fatal(err, warnings)
 	}
 	_, wtmpx := sysfile.NativePaths()
-	want := Fixed{UtmpxFile: "/u", WtmpxFile: wtmpx, PipeFile: pipeFile("/r"), RunDir: "/r", StateDir: "/var/lib/utmpd", Logind: LogindNo}
+	want := Fixed{UtmpxFile: "/u", WtmpxFile: wtmpx, PipeFile: pipeFile("/r"), RunDir: "/r", StateDir: "/var/lib/utmpd", Logind: LogindAuto}
 	if d := cmp.Diff(want, got.Fixed); d != "" {
 		t.Errorf("(-want +got)\n%s", d)
 	}

@@ -69,6 +69,7 @@ type bridge struct {
 // bridgeState is what is known of logind.
 type bridgeState struct {
 	known   bool
+	was     bool // it was, earlier
 	missing bool // there is no bus
 	err     string
 	logins  int
@@ -118,6 +119,7 @@ func (b *bridge) tell(v logind.View) {
 	if v.Err != nil {
 		state.err = v.Err.Error()
 	}
+	state.was = b.told
 	switch was := b.state.Swap(&state); {
 	case v.Known && !was.known:
 		b.d.reading.toggles.Log(slog.LevelInfo, "logind", "logind answers: its sessions are recorded where nobody else does", "sessions", state.logins)

@@ -30,6 +30,11 @@ func (d *daemon) setStatus(s status.State) {
 		now.NoticeError = *why
 	}
 	now.LastHeartbeat, _ = d.heart.Last()
+	if d.bridge != nil {
+		s := d.bridge.state.Load()
+		now.HasLogind = s.known || s.was
+		now.Logins, now.LogindError, now.Recorded = s.logins, s.err, len(*d.bridge.own.Load())
+	}
 	if d.pipe != nil {
 		r := d.pipe.Stats()
 		now.HasPipe, now.Requests, now.BadRequests = true, r.Requests, r.BadCommands+r.BadPIDs+r.Partials

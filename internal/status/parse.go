@@ -70,6 +70,9 @@ func (w *Written) set(key, value string) (known bool, err error) {
 		w.State = State(value)
 	case "mode":
 		w.DryRun = value == Status{DryRun: true}.mode()
+	case "logins of logind":
+		w.HasLogind = true
+		w.Logins, err = strconv.Atoi(value)
 	case "requests":
 		w.HasPipe = true
 		w.Requests, err = strconv.ParseUint(value, 10, 64)
@@ -88,6 +91,7 @@ func (w *Written) number(key string) *int {
 		"pid": &w.PID, "sessions": &w.Sessions, "watched": &w.Watched, "unwatched": &w.Unwatched,
 		"dying": &w.Dying, "cleaned": &w.Cleaned, "would clean": &w.WouldClean,
 		"logouts owed": &w.LogoutsOwed, "logouts waiting": &w.Waiting,
+		"recorded for logind": &w.Recorded,
 	}[key]
 }
 
@@ -102,7 +106,7 @@ func (w *Written) text(key string) *string {
 	return map[string]*string{
 		"version": &w.Version, "utmpx": &w.UtmpxFile, "wtmpx": &w.WtmpxFile, "backend": &w.Backend,
 		"missing": &w.Missing, "utmpx error": &w.UtmpxError, "no answer": &w.Hangs,
-		"notification error": &w.NoticeError, "log error": &w.LogError,
+		"notification error": &w.NoticeError, "log error": &w.LogError, "logind error": &w.LogindError,
 	}[key]
 }
 

@@ -41,6 +41,11 @@ type Status struct {
 	LastHeartbeat time.Time
 	LastClean     time.Time // zero, as LastScan and LastHeartbeat: never
 
+	HasLogind   bool   // there is, or was, a logind: the next three are shown
+	Logins      int    // those that logind has
+	Recorded    int    // records that are there and were written for them
+	LogindError string // why logind does not answer, "" if it does
+
 	HasPipe     bool // the request pipe is open: its counts are shown
 	Requests    uint64
 	BadRequests uint64
@@ -99,6 +104,13 @@ func (s Status) Append(b []byte, now time.Time) []byte {
 	b = appendLine(b, "last scan", formatTime(s.LastScan))
 	b = appendLine(b, "last heartbeat", formatTime(s.LastHeartbeat))
 	b = appendLine(b, "last clean", formatTime(s.LastClean))
+	if s.HasLogind {
+		b = appendLine(b, "logins of logind", strconv.Itoa(s.Logins))
+		b = appendLine(b, "recorded for logind", strconv.Itoa(s.Recorded))
+		if s.LogindError != "" {
+			b = appendLine(b, "logind error", s.LogindError)
+		}
+	}
 	if s.HasPipe {
 		b = appendLine(b, "requests", strconv.FormatUint(s.Requests, 10))
 		b = appendLine(b, "bad requests", strconv.FormatUint(s.BadRequests, 10))

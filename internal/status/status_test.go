@@ -20,6 +20,7 @@ func full() Status {
 		State: Running, PID: 77, Version: "0.1.0", Started: at, UtmpxFile: "/run/utmp", WtmpxFile: "/var/log/wtmp",
 		Sessions: 1, Watched: 2, Unwatched: 3, Dying: 4, Cleaned: 5, LogoutsOwed: 6, Waiting: 4, Backend: "pidfd",
 		LastScan: at.Add(time.Second), LastHeartbeat: at.Add(2 * time.Second), LastClean: at.Add(3 * time.Second),
+		HasLogind: true, Logins: 3, Recorded: 2, LogindError: "logind is not on the bus",
 		HasPipe: true, Requests: 8, BadRequests: 9, Missing: "write /run/utmp", UtmpxError: "open /run/utmp: permission denied",
 		DryRun: true, WouldClean: 10, Within: 5 * time.Minute, LogError: "dial /dev/log: no such file", LogLines: "one\ntwo\x1b\n",
 	}
@@ -56,6 +57,9 @@ backend: pidfd
 last scan: 2026-11-28T02:03:05.567+01:00
 last heartbeat: 2026-11-28T02:03:06.567+01:00
 last clean: 2026-11-28T02:03:07.567+01:00
+logins of logind: 3
+recorded for logind: 2
+logind error: logind is not on the bus
 requests: 8
 bad requests: 9
 missing: write /run/utmp
