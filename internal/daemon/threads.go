@@ -19,8 +19,8 @@ const (
 	roomThreads = 11
 	// deskThreads are the Cleaner's calls on the two files, which it may give up.
 	deskThreads = 2
-	// givenUp are the look-ups of lines, and of arguments, that were given up.
-	givenUp = 2 * proc.MaxHanging
+	// givenUp are the look-ups of lines, of users' arguments and of root's that were given up.
+	givenUp = 2*proc.MaxHanging + 1
 	// otherThreads: a look-up of a line that is not given up yet, the search for who holds a
 	// lock, the log.
 	otherThreads = 3

@@ -18,7 +18,8 @@ const (
 )
 
 // stuck are the users of whose processes the arguments could not be read within a second.
-var stuck given
+// Root's are apart: no number of users keeps them from being read.
+var stuck, stuckRoot given
 
 // commands are the arguments of processes of one user.
 type commands struct {
@@ -50,16 +51,18 @@ func readCommands(asked []process) (known map[int32]string, unknown map[int32]bo
 		}
 		of[uid] = append(of[uid], p.pid)
 	}
-	users := &lookups[commands]{
+	users := lookups[commands]{
 		find:   func(uid string) commands { return readAll(of[uid]) },
 		failed: func(err error) commands { return commands{err: err} },
 		drop:   func(commands) {},
-		given:  &stuck,
 	}
 	known, unknown = map[int32]string{}, map[int32]bool{}
 	began := time.Now()
 	for _, uid := range uids {
 		c := commands{err: errHangs}
+		if users.given = &stuck; uid == "0" {
+			users.given = &stuckRoot
+		}
 		if time.Since(began) < commandsPatience {
 			c = users.look([]string{uid})[0]
 		}

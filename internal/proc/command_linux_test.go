@@ -18,7 +18,7 @@ func TestCommandsGiveUp(t *testing.T) {
 	was := readCommand
 	t.Cleanup(func() { readCommand = was })
 	synctest.Test(t, func(t *testing.T) {
-		stuck.hanging = nil
+		stuck.hanging, stuckRoot.hanging = nil, nil
 		kernel := make(chan struct{})
 		var mu sync.Mutex
 		asked := map[int32]int{}
@@ -49,6 +49,8 @@ func TestCommandsGiveUp(t *testing.T) {
 			{"slow ones of one user", []process{{5001, 8}, {5002, 8}, {5003, 8}, {1, 0}}, map[int32]string{1: "X"}, map[int32]bool{5001: true, 5002: true, 5003: true}, patience},
 			{"slow ones of many users", []process{{5001, 11}, {5002, 12}, {5003, 13}, {5004, 14}, {5005, 15}, {5006, 16}, {1, 0}},
 				map[int32]string{5001: "X", 5002: "X", 5003: "X", 5004: "X", 5005: "X", 1: "X"}, map[int32]bool{5006: true}, 5 * patience},
+			{"three more hang", []process{{9002, 21}, {9003, 22}, {9004, 23}}, map[int32]string{}, map[int32]bool{9002: true, 9003: true, 9004: true}, 3 * patience},
+			{"root's is read all the same", []process{{1, 24}, {2, 0}}, map[int32]string{2: "X"}, map[int32]bool{1: true}, 0},
 		} {
 			began := time.Now()
 			known, unknown := readCommands(tt.asked)
