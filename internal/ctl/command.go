@@ -76,7 +76,7 @@ var (
 
 // commands returns all commands, in the order of the help.
 func commands() []command {
-	return []command{whoCommand(), lastCommand(), statusCommand(), metricsCommand(), downtimeCommand(), eventsCommand(),
+	return []command{whoCommand(), lastCommand(), statusCommand(), metricsCommand(), downtimeCommand(), reportCommand(), eventsCommand(),
 		checkCommand(), repairCommand(), dumpCommand(), undumpCommand(),
 		loginCommand(), logoutCommand(), pamCommand(), bootCommand(), shutdownCommand(),
 		completionCommand(), helpCommand()}
