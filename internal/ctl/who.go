@@ -64,7 +64,7 @@ type presence struct {
 // ghost reports whether the session has ended, though it is recorded.
 func (p *presence) ghost() bool {
 	if p.record == nil {
-		return !p.login.Lives
+		return !p.login.Lives && p.login.LivesBy == 0
 	}
 	return p.judged && p.verdict.Standing == judge.Dead
 }
@@ -213,24 +213,41 @@ func (a *attendance) addLogins() {
 	}
 	for i := range logins {
 		l := &logins[i]
-		if a.records(l) || !l.Lives && l.State == "closing" && !a.in.set["v"] {
+		recorded := a.records(l)
+		if recorded && len(l.Lines) < 2 || !l.Lives && l.LivesBy == 0 && l.State == "closing" && !a.in.set["v"] {
 			continue
 		}
-		lines := l.Lines
-		if l.TTY != "" {
-			lines = []string{l.TTY}
-		} else if len(lines) == 0 {
-			lines = []string{l.Display}
-		}
-		for _, line := range lines {
+		for _, line := range linesOf(l) {
+			if line == "" && !a.in.set["v"] || a.recordsLine(l, line) {
+				continue
+			}
 			a.add(&presence{user: l.User, line: line, host: l.Host, since: l.Began, pid: l.Leader, login: l, process: a.in.on.describe(l.Leader)})
 		}
 	}
 }
 
+// linesOf returns the terminals of a session. Without one it is no login, as that of a
+// command by ssh: its line is empty.
+func linesOf(l *proc.Login) []string {
+	switch {
+	case len(l.Lines) > 0:
+		return l.Lines
+	case l.TTY != "" && l.Service != "sshd": // whose terminal may be gone before the session
+		return []string{l.TTY}
+	}
+	return []string{l.Display}
+}
+
+// recordsLine reports whether a living record is that of one terminal of a session.
+func (a *attendance) recordsLine(l *proc.Login, line string) bool {
+	return line != "" && slices.ContainsFunc(a.byLine[line], func(p *presence) bool {
+		return p.record != nil && !p.ghost() && p.user == l.User
+	})
+}
+
 // records reports whether a living record is that of logind's session: by its process, or
-// the user and the terminal or display.
-func (a *attendance) records(l *proc.Login) bool {
+// the user and the terminal or display. A session may have several.
+func (a *attendance) records(l *proc.Login) (found bool) {
 	display, shown := session.ParseDisplay(l.Display, 0)
 	for _, p := range a.all {
 		if p.record == nil || p.ghost() {
@@ -245,10 +262,9 @@ func (a *attendance) records(l *proc.Login) bool {
 		default:
 			continue
 		}
-		p.login = l
-		return true
+		p.login, found = l, true
 	}
-	return false
+	return found
 }
 
 // below reports whether a process descends from another one.
@@ -362,8 +378,10 @@ func (p *presence) doing() proc.Description {
 // note returns what is particular about a session.
 func (p *presence) note() string {
 	switch {
-	case p.record == nil && !p.login.Lives:
+	case p.record == nil && p.ghost():
 		return "logind only, ended"
+	case p.record == nil && !p.login.Lives:
+		return fmt.Sprintf("logind only, lives by %d", p.login.LivesBy)
 	case p.record == nil:
 		return "logind only"
 	case !p.judged:

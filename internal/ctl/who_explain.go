@@ -167,10 +167,8 @@ const late = 15 * time.Second
 // state returns the verdict in a word.
 func (p *presence) state() string {
 	switch {
-	case p.record == nil && p.login.Lives:
-		return "logind only"
 	case p.record == nil:
-		return "logind only, ended"
+		return p.note()
 	case !p.judged:
 		return "not judged"
 	case p.verdict.Standing == judge.Lives:
@@ -253,6 +251,8 @@ func (a *attendance) processText(p *presence) string {
 	switch v := p.verdict; {
 	case p.pid <= 0:
 		return "the record names none"
+	case p.record == nil && !p.login.Lives && !p.ghost():
+		return fmt.Sprintf("%d, logind's leader, has ended; %d leads its terminal", p.pid, p.login.LivesBy)
 	case p.record == nil && !p.login.Lives:
 		return fmt.Sprintf("%d, logind's leader, has ended", p.pid)
 	case p.record == nil:

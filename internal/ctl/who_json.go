@@ -78,6 +78,8 @@ func (a *attendance) addVerdict(j *whoJSON, p *presence) {
 		j.State, j.LivesBy = some("lives"), &p.login.Leader
 	case p.ghost():
 		j.State = some("ghost")
+	case p.record == nil:
+		j.State, j.LivesBy = some("lives"), &p.login.LivesBy
 	case v.Standing == judge.Lives:
 		j.State, j.LivesBy = some("lives"), &v.Process.PID
 	default:

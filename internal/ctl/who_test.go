@@ -231,12 +231,43 @@ erin tty2 2026-07-01 11:50:00 logind only
 	}
 	// Without a utmpx file these alone are there.
 	l.check(os.Remove(l.path("utmp")))
-	if out := l.do("who", "-count"); out != "6\n" {
+	if out := l.do("who", "-count"); out != "5\n" {
 		t.Errorf("without a file: count %s", out)
+	}
+	// One without a terminal, as of a command by ssh, is no login.
+	if out := l.do("who", "alice"); strings.Contains(squeeze(out), "alice 1970") || !strings.Contains(out, ":0.0") {
+		t.Errorf("a session without a terminal: %s", out)
+	}
+	if out := l.do("who", "-v", "alice"); !strings.Contains(out, "session 1, leader 100") {
+		t.Errorf("who -v, of a session without a terminal: %s", out)
 	}
 	l.scene.logins = nil
 	if status, out, errs := l.try("who"); status != exitError || out != "" || !strings.Contains(errs, "no such file") {
 		t.Errorf("without anything: %d, %q, %q", status, out, errs)
+	}
+}
+
+// TestWhoLogindTerminals: each terminal of a session is shown once, by its record if it has
+// one, and those of a session whose leader alone has ended, too.
+func TestWhoLogindTerminals(t *testing.T) {
+	t.Setenv("TZ", "UTC")
+	l := crowd(t)
+	l.scene.logins = []proc.Login{
+		{ID: "1", User: "alice", Leader: 100, Lives: true, Service: "sshd", Lines: []string{"pts/2", "pts/5"}, Began: at("11:00")},
+		{ID: "2", User: "erin", Leader: 2002, LivesBy: 2003, State: "closing", Service: "sshd", Lines: []string{"pts/7"}, Began: at("11:45")},
+		{ID: "3", User: "erin", Leader: 2004, State: "closing", Service: "sshd", Began: at("11:46")},
+	}
+	out := squeeze(l.do("who", "erin")) + squeeze(l.do("who", "alice"))
+	for _, line := range []string{"erin pts/7 2026-07-01 11:45:00 logind only, lives by 2003", "alice pts/5 2026-07-01 11:00:00 sshd: alice [priv] logind only"} {
+		if !strings.Contains(out, line+"\n") {
+			t.Errorf("no line %q in\n%s", line, out)
+		}
+	}
+	if strings.Contains(out, "11:46") || strings.Count(out, "pts/2 desk 2026-07-01 11:00:00") != 1 {
+		t.Error(out)
+	}
+	if out := l.do("who", "-count", "erin"); out != "1\n" {
+		t.Errorf("count %s", out)
 	}
 }
 

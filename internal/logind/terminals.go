@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"utmpd.dev/utmpd/internal/session"
 )
 
 // Terminal is a terminal that has a session leader.
@@ -43,19 +45,7 @@ type place struct {
 // channel. Where logind names one, it has that from a record, and it may be closed.
 func many(s Session) bool { return s.Service == "sshd" || s.TTY == "" && s.VT == 0 }
 
-// makers returns the processes of sshd that may lead the session for which a terminal was
-// made: the parent of the terminal's leader or, if sshd has a process of the user in between,
-// its parent. A terminal that a program in the session has made, as script, expect, tmux, sudo
-// and cockpit do, has that program for its leader's parent.
-func (t Terminal) makers() (pids []int32) {
-	for _, p := range t.Above[:min(2, len(t.Above))] {
-		if !p.SSHD {
-			break
-		}
-		pids = append(pids, p.PID)
-	}
-	return pids
-}
+func (t Terminal) makers() []int32 { return session.Makers(t.Above) }
 
 func virtual(vt int) string { return "tty" + strconv.Itoa(vt) }
 

@@ -5,6 +5,7 @@ package proc
 import (
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -147,48 +148,62 @@ func logins(dir string) ([]Login, error) {
 	if len(all) == 0 {
 		return nil, err
 	}
-	t := newTree()
-	for i, a := range all {
-		if a.Lives {
-			all[i].Lines = t.linesBelow(a.Leader)
-		}
+	led, unread := LedTerminals()
+	for i := range all {
+		all[i].find(led)
 	}
-	return all, err
+	return all, errors.Join(err, unread)
 }
 
-// linesBelow returns the names of the terminals that a process, or one below it, leads.
-// One that was made below another of them, as script(1) does, is no login's.
-func (t tree) linesBelow(pid int32) (names []string) {
-	leads := map[int32]bool{}
-	for _, leaders := range t.leaders {
-		for _, id := range leaders {
-			leads[id.PID] = true
+// find fills in which terminals the session has: logind's, or for ssh those that sshd made.
+// Once its leader has ended, it goes on by whoever leads one of them.
+func (l *Login) find(led []LedTerminal) {
+	if l.Service != "sshd" {
+		if l.Lives || l.TTY == "" {
+			return
 		}
+		seen, _ := Activities([]string{l.TTY})
+		if pid := seen[l.TTY].Leader.ID.PID; pid != 0 && scopeOf(pid) == l.ID {
+			l.LivesBy = pid
+		}
+		return
 	}
-	for tty, leaders := range t.leaders {
-		for _, id := range leaders {
-			if name := nameOf(tty); name != "" && t.descends(id.PID, pid, leads) && !contained(id.PID) {
-				names = append(names, name)
-				break
+	for _, t := range led {
+		makers := session.Makers(t.Above)
+		switch {
+		case l.Lives && slices.Contains(makers, l.Leader):
+		case !l.Lives && len(makers) > 0 && scopeOf(t.Leader.PID) == l.ID:
+			l.LivesBy = t.Leader.PID
+		default:
+			continue
+		}
+		l.Lines = append(l.Lines, t.Line)
+	}
+	slices.Sort(l.Lines)
+}
+
+// scopeOf returns the id of logind's session to which a process belongs, "" if none.
+//
+// Source: systemd.scope(5), the names of session scopes; with elogind the control group
+// has the id alone.
+func scopeOf(pid int32) string {
+	text, err := os.ReadFile("/proc/" + strconv.Itoa(int(pid)) + "/cgroup")
+	if err != nil {
+		return ""
+	}
+	for line := range strings.Lines(string(text)) {
+		_, group, _ := strings.Cut(strings.TrimSpace(line), ":")
+		controller, path, _ := strings.Cut(group, ":")
+		for name := range strings.SplitSeq(path, "/") {
+			if id, ok := strings.CutPrefix(name, "session-"); ok && strings.HasSuffix(id, ".scope") {
+				return strings.TrimSuffix(id, ".scope")
 			}
 		}
-	}
-	slices.Sort(names)
-	return names
-}
-
-// descends reports whether a process is that one, or below it with no other leader of a
-// terminal in between.
-func (t tree) descends(pid, from int32, leads map[int32]bool) bool {
-	for range maxAbove {
-		if pid == from {
-			return true
-		}
-		if pid = t.parents[pid]; pid <= 0 || pid != from && leads[pid] {
-			return false
+		if id := strings.Trim(path, "/"); controller == "name=elogind" && id != "" {
+			return id
 		}
 	}
-	return false
+	return ""
 }
 
 // nameOf returns the name of a terminal by its device number, as in stat. "" means that

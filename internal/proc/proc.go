@@ -75,7 +75,8 @@ type Login struct {
 	Began   time.Time
 	Leader  int32
 	Lives   bool     // the leader does, as far as is known
-	Lines   []string // terminals that processes below the leader lead
+	LivesBy int32    // once the leader has ended: who leads a terminal of the session; 0: nobody
+	Lines   []string // terminals that were made for it, found by who leads them
 }
 
 // nobody reports why the process that has a pid cannot be a session's, as far as the
