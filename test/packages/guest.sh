@@ -25,8 +25,7 @@ outside() {
 in_cgroup() {
 	hierarchy=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)
 	[ -n "$hierarchy" ] || { echo "guest.sh: no cgroup2 file system is mounted" >&2; exit 1; }
-	cgroup=$hierarchy/utmpd-test-$$
-	mkdir "$cgroup"
+	cgroup=$(mktemp -d "$hierarchy/utmpd-test-XXXXXX") # two runs may have the same pids
 	trap 'find "$cgroup" -depth -type d -exec rmdir {} + 2>/dev/null' EXIT
 	status=0
 	(

@@ -34,6 +34,8 @@ const (
 	debian12 = "bookworm-packages" // with systemd
 	debian13 = "trixie-packages"   // with systemd and the tools that check packages
 	bare12   = "bookworm"          // without systemd
+	people12 = "bookworm-sessions" // with logind, programs to log in, and readers of records
+	people13 = "trixie-sessions"
 )
 
 func TestMain(m *testing.M) {
@@ -120,7 +122,7 @@ func prerequisites() error {
 		return errors.New("not root: the machines in which packages are installed need namespaces and mounts")
 	}
 	host.roots = make(map[string]string)
-	for _, name := range []string{debian12, debian13, bare12} {
+	for _, name := range []string{debian12, debian13, bare12, people12, people13} {
 		out, err := output("../rootfs/rootfs.sh", name)
 		if err != nil {
 			return fmt.Errorf("no root file system %s: %w", name, err)

@@ -21,16 +21,23 @@ keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 # What the tests run inside, by suite. tcc compiles their C programs.
 # "-packages" is a machine on which the packages are checked and installed:
 # systemd, and in Debian 13 also what judges packages and service files, the shells
-# that complete, and what reads the metrics.
+# that complete, and what reads the metrics. "-sessions" is a machine with logind on
+# which people log in, and with programs that read the records of that; trixie-elogind has
+# elogind and sysvinit instead.
 common=openssh-server,openssh-client,dropbear-bin,login,passwd,busybox,tmux,screen,libutempter0,vsftpd,util-linux,procps
 machine=systemd,adduser,passwd,login,logrotate,util-linux,mount,procps
+users=openssh-server,openssh-client,libpam-wtmpdb,wtmpdb,cron,sudo,tmux,screen,python3-minimal
+readers=busybox,finger,python3-psutil
 packages() {
 	case $1 in
 	bookworm) echo "$common,shellinabox,tcc,libc6-dev" ;;
 	trixie) echo "$common" ;;
 	bookworm-packages) echo "$machine,dbus,libpam-systemd" ;; # which sysvinit-core conflicts with
 	trixie-packages) echo "$machine,sysvinit-core,orphan-sysvinit-scripts,lintian,rpm,rpmlint,libxml2-utils,shellcheck,mandoc,zsh,fish,prometheus,prometheus-node-exporter" ;;
-	*) die "unknown root $1: bookworm and trixie are known, and both with -packages" ;;
+	bookworm-sessions) echo "$machine,dbus,libpam-systemd,${users%%libpam-wtmpdb*}${users##*wtmpdb,},$readers" ;;
+	trixie-sessions) echo "$machine,dbus,libpam-systemd,$users,$readers,lightdm,xvfb" ;;
+	trixie-elogind) echo "sysvinit-core,orphan-sysvinit-scripts,elogind,libpam-elogind,adduser,mount,procps,dbus,$users,$readers" ;;
+	*) die "unknown root $1: bookworm and trixie are known, both with -packages and -sessions, and trixie-elogind" ;;
 	esac
 }
 
@@ -68,8 +75,8 @@ build() {
 		--aptopt='Acquire::Languages "none"' \
 		--customize-hook="$people" \
 		--customize-hook='cd "$1" && rm -rf var/lib/apt/lists/* var/cache/* usr/share/doc usr/share/man usr/share/info usr/share/locale usr/share/i18n' \
-		"${1%-packages}" "$2/root" \
-		"deb [signed-by=$keyring] $mirror ${1%-packages} main" >&2 ||
+		"${1%%-*}" "$2/root" \
+		"deb [signed-by=$keyring] $mirror ${1%%-*} main" >&2 ||
 		die "mmdebstrap could not build $1 from $mirror; see above"
 }
 
@@ -83,9 +90,12 @@ customize() {
 		echo alice:alice | chroot "$1" chpasswd
 		chroot "$1" sh -c '
 			set -eu
-			mkdir -m 700 -p /root/.ssh /etc/dropbear
+			mkdir -m 700 -p /root/.ssh
 			ssh-keygen -q -t ed25519 -N "" -f /root/.ssh/id_ed25519
-			dropbearkey -t ed25519 -f /etc/dropbear/dropbear_ed25519_host_key >/dev/null 2>&1
+			! type dropbearkey >/dev/null 2>&1 || {
+				mkdir -m 700 -p /etc/dropbear
+				dropbearkey -t ed25519 -f /etc/dropbear/dropbear_ed25519_host_key >/dev/null 2>&1
+			}
 			for home in /root /home/alice; do
 				mkdir -m 700 -p $home/.ssh
 				cp /root/.ssh/id_ed25519.pub $home/.ssh/authorized_keys
@@ -120,7 +130,7 @@ root() {
 	echo "$dir"
 }
 
-[ $# -gt 0 ] || die "usage: rootfs.sh ROOT... (bookworm, trixie, bookworm-packages, trixie-packages)"
+[ $# -gt 0 ] || die "usage: rootfs.sh ROOT... (bookworm, trixie, both with -packages and -sessions, trixie-elogind)"
 for name; do
 	root "$name"
 done

@@ -1,0 +1,49 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# people.sh has people log in, and types for them. Their files are in /srv/people.
+#
+# people.sh on NAME COMMAND...          runs COMMAND, which reads what NAME types
+# people.sh say NAME TEXT               types TEXT
+# people.sh shell NAME SHELL USER [TTY] waits until a shell of USER reads what NAME types,
+#                                       on another terminal than TTY
+# people.sh tty SHELL                   prints its terminal without /dev/
+# people.sh leader SHELL                prints the process that logind takes for its session
+set -eu
+d=/srv/people
+[ -d $d ] || {
+	mkdir $d
+	chmod 777 $d
+}
+what=$1
+shift
+case $what in
+on)
+	name=$1
+	shift
+	mkfifo $d/"$name".in
+	exec systemd-run -q --unit=on-"$name" --collect --setenv=TERM=vt100 --setenv=HOME=/root "$0" client "$name" "$@"
+	;;
+client)
+	name=$1
+	shift
+	exec "$@" <>$d/"$name".in >$d/"$name".out 2>&1
+	;;
+say) echo "$2" >$d/"$1".in ;;
+shell)
+	tries=0
+	until [ "$(cat $d/"$2".user 2>/dev/null || true)" = "$3" ] && [ "$(cat $d/"$2".tty)" != "${4:+/dev/$4}" ]; do
+		tries=$((tries + 1))
+		[ $tries -lt 150 ] || {
+			cat $d/"$1".out >&2
+			exit 1
+		}
+		echo "cd $d; rm -f $2.tty $2.pid $2.user; tty >$d/$2.tty; echo \$\$ >$d/$2.pid; id -un >$d/$2.user" >$d/"$1".in
+		sleep 0.2
+	done
+	;;
+tty) sed s,/dev/,, $d/"$1".tty ;;
+leader)
+	session=$(sed -n 's,.*/session-\(.*\)\.scope.*,\1,p' /proc/"$(cat $d/"$1".pid)"/cgroup)
+	loginctl show-session "$session" -p Leader --value
+	;;
+esac
