@@ -149,8 +149,9 @@ func (l *lab) machine() machine {
 		activities: func([]string) (map[string]proc.Activity, error) {
 			return l.scene.lines, l.scene.hidden
 		},
-		describe: func(pid int32) proc.Description { return l.scene.processes[pid] },
-		logins:   func() ([]proc.Login, error) { return l.scene.logins, nil },
+		describe:  func(pid int32) proc.Description { return l.scene.processes[pid] },
+		logins:    func() ([]proc.Login, error) { return l.scene.logins, nil },
+		inhabited: func() (map[string]bool, error) { return l.scene.inhabited, l.scene.hidden },
 	}
 }
 

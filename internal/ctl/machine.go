@@ -34,11 +34,12 @@ type machine struct {
 	gather     func([]session.Question) []session.Evidence
 	activities func(lines []string) (map[string]proc.Activity, error)
 	logins     func() ([]proc.Login, error)
-	led        func(lines []string) []bool // the lines that have, or may have, a session leader
-	within     func(pid, of int32) bool    // a process is the other one's descendant, or may be
-	parent     func() int32                // the process that called utmpctl
-	lineOf     func(pid int32) string      // of its terminal; "": none
-	patience   time.Duration               // maximum wait for a lock: a boot must not hang
+	inhabited  func() (ids map[string]bool, err error) // sessions of logind that have a process
+	led        func(lines []string) []bool             // the lines that have, or may have, a session leader
+	within     func(pid, of int32) bool                // a process is the other one's descendant, or may be
+	parent     func() int32                            // the process that called utmpctl
+	lineOf     func(pid int32) string                  // of its terminal; "": none
+	patience   time.Duration                           // maximum wait for a lock: a boot must not hang
 }
 
 // thisMachine returns the system that the program runs on.
@@ -60,6 +61,7 @@ func thisMachine() machine {
 		gather:     proc.Gather,
 		activities: proc.Activities,
 		logins:     proc.Logins,
+		inhabited:  proc.Inhabited,
 		led:        led,
 		within:     proc.Within,
 		parent:     func() int32 { return int32(os.Getppid()) },

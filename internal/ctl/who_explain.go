@@ -338,6 +338,29 @@ func logindText(p *presence) string {
 	return text
 }
 
+// ghostsOfLogind returns the sessions that are over and that logind has not noticed. If
+// processes are hidden, none is known.
+func (a *attendance) ghostsOfLogind() (ghosts []string) {
+	var inhabited map[string]bool
+	for _, p := range a.all {
+		l := p.login
+		if p.record != nil || l == nil || l.Lives || l.State != "closing" {
+			continue
+		}
+		if inhabited == nil {
+			var err error
+			if inhabited, err = a.in.on.inhabited(); err != nil {
+				return nil
+			}
+		}
+		if !inhabited[l.ID] {
+			ghosts = append(ghosts, fmt.Sprintf("%s of %s", l.ID, l.User))
+		}
+	}
+	slices.Sort(ghosts)
+	return slices.Compact(ghosts)
+}
+
 // sumUp prints what is not about one session.
 func (a *attendance) sumUp(b *strings.Builder, s screen) {
 	var others []string
@@ -348,6 +371,10 @@ func (a *attendance) sumUp(b *strings.Builder, s screen) {
 	}
 	if len(others) > 0 {
 		b.WriteString(s.paragraph("", "other records, which are no sessions: "+strings.Join(others, ", ")))
+	}
+	if ghosts := a.ghostsOfLogind(); len(ghosts) > 0 {
+		b.WriteString(s.paragraph("", s.text(fmt.Sprintf("logind shows %s over, with no process left: %s",
+			count(len(ghosts), "session that is", "sessions that are"), strings.Join(ghosts, ", ")))))
 	}
 	if h := a.daemon.health; a.own && h != nil && h.down != "" {
 		b.WriteString(s.paragraph("", s.text(h.down)))

@@ -29,6 +29,7 @@ type scene struct {
 	lines     map[string]proc.Activity
 	processes map[int32]proc.Description
 	logins    []proc.Login
+	inhabited map[string]bool
 	hidden    error
 	namesakes map[int32]int32 // processes in containers, by their numbers there
 	during    func()          // called while evidence is gathered; nil: nothing
@@ -192,6 +193,30 @@ func TestWhoLogout(t *testing.T) {
 	out := l.do("who")
 	if strings.Contains(out, "carol") || !strings.Contains(out, "ghost") {
 		t.Errorf("carol's owner has cleaned her record meanwhile; alice's is still there:\n%s", out)
+	}
+}
+
+// TestWhoGhostsOfLogind: a session is one if it is closing, its leader is dead, and no process
+// of it is left, as far as processes can be seen.
+func TestWhoGhostsOfLogind(t *testing.T) {
+	l := crowd(t)
+	l.scene.logins = []proc.Login{
+		{ID: "6", User: "frank", Leader: 2004, State: "closing"},
+		{ID: "7", User: "grace", Leader: 2005, State: "closing"},
+		{ID: "8", User: "heidi", Leader: 2006, State: "active"},
+		{ID: "9", User: "ivan", Leader: 2007, State: "closing", Lives: true},
+	}
+	l.scene.inhabited = map[string]bool{"7": true}
+	const want = "logind shows 1 session that is over, with no process left: 6 of frank\n"
+	if out := l.do("who", "-v"); !strings.Contains(out, want) {
+		t.Errorf("no %q in\n%s", want, out)
+	}
+	if out := l.do("who"); strings.Contains(out, "no process left") {
+		t.Errorf("without -v:\n%s", out)
+	}
+	l.scene.hidden = errors.New("hidden")
+	if _, out, _ := l.try("who", "-v"); strings.Contains(out, "no process left") {
+		t.Errorf("processes are hidden:\n%s", out)
 	}
 }
 

@@ -307,8 +307,3 @@ func clean(text string, width int) string {
 	}
 	return text
 }
-
-// Ghost reports whether a session is over and logind has not noticed.
-func Ghost(it Session, leaderLives, scopeEmpty bool) bool {
-	return it.State == "closing" && !leaderLives && scopeEmpty
-}

@@ -615,26 +615,6 @@ func TestInTheWay(t *testing.T) {
 	}
 }
 
-func TestGhost(t *testing.T) {
-	for _, c := range []struct {
-		name         string
-		state        string
-		lives, empty bool
-		want         bool
-	}{
-		{"closing, leader dead, scope empty", "closing", false, true, true},
-		{"its leader lives", "closing", true, true, false},
-		{"a process is left", "closing", false, false, false},
-		{"active", "active", false, true, false},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			if got := Ghost(Session{State: c.state}, c.lives, c.empty); got != c.want {
-				t.Errorf("Ghost = %v", got)
-			}
-		})
-	}
-}
-
 // A decision costs what there is, and not its square.
 func BenchmarkDecide(b *testing.B) {
 	for _, n := range []int{100, 1000, 10000} {
