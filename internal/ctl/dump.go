@@ -27,6 +27,7 @@ func dumpCommand() command {
 reads this machine's wtmp file and its rotated files; - is standard input.
 Damage is named and left out, unless -layout says how to read each byte.`,
 		options: []option{
+			{name: "json", help: "print JSON, as it does unless told otherwise"},
 			{name: "text", help: "print what utmpdump(1) prints, which loses some fields"},
 			{name: "to", arg: "LAYOUT", help: "write records in the layout of another system, not text", among: outputNames()},
 			{name: "layout", arg: "LAYOUT", help: "FILE has this layout, whatever it shows", among: layoutNames()},
@@ -114,8 +115,14 @@ func (d *dumping) options() error {
 	if d.in.set["text"] {
 		d.form = textLine
 	}
-	if d.in.set["text"] && d.in.value("to") != "" {
-		return usage("-text and -to do not go together")
+	forms := 0
+	for _, chosen := range []bool{d.in.set["json"], d.in.set["text"], d.in.value("to") != ""} {
+		if chosen {
+			forms++
+		}
+	}
+	if forms > 1 {
+		return usage("-json, -text and -to do not go together")
 	}
 	if d.follow && (len(d.in.args) > 1 || len(d.in.args) == 1 && (d.in.args[0] == stdinName || isState(d.in.args[0]))) {
 		return usage("-follow takes one log")
