@@ -167,10 +167,7 @@ func (p *pamSession) record(in call, open bool) error {
 		r := newSession(p.line(), asText(p.user, 32), asText(p.host, 256), p.pid, in.on.now())
 		err = b.begin(r, true)
 	} else {
-		err = b.end(func(r utmpx.Record) bool {
-			// Another process may close the session once the first one has ended, as systemd's does.
-			return r.Line == p.line() && (r.PID == p.pid || r.User == asText(p.user, 32) && !in.on.alive(r.PID))
-		}, p.pid)
+		err = b.end(func(r utmpx.Record) bool { return r.Line == p.line() && r.PID == p.pid }, p.pid)
 	}
 	if taken := new(takenError); errors.As(err, &taken) || errors.Is(err, errNoSession) {
 		return nil // its program has recorded it, or the bridge, or it is within another session
