@@ -72,7 +72,8 @@ inside() {
 	cd "$r"
 	mount --no-mtab --move . /
 	shift 3
-	[ "$mode" = run ] || set -- /lib/systemd/systemd "$@"
+	# As on a machine, what is mounted later is mounted in the services' own namespaces too.
+	[ "$mode" = run ] || set -- /bin/sh -c 'mount --make-rshared / && exec /lib/systemd/systemd "$@"' sh "$@"
 	exec chroot . /usr/bin/env -i container=utmpd-test PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 "$@"
 }
 
