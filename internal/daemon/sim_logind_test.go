@@ -684,6 +684,11 @@ func (b *simBridge) loginOf(t *lgTerminal, login utmpx.Record) bool {
 
 // guardLogout judges the logout that closes a login.
 func (b *simBridge) guardLogout(login utmpx.Record) {
+	for _, o := range b.records {
+		if o.bridge && o.rec.Line == login.Line && o.rec.PID == login.PID && o.rec.Time == login.Time && !o.at.lives() {
+			return // its terminal is over, and its connection has another one with that number
+		}
+	}
 	for _, s := range b.sessions {
 		for _, t := range s.terminals {
 			pid := login.PID == s.leader.pid || login.PID == t.pid()
