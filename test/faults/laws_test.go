@@ -183,7 +183,7 @@ func (w *world) judgeLog(log string, now time.Time, tight bool) (wrong []string)
 
 // leftovers returns the files left in utmpd's directories after an orderly end.
 func (w *world) leftovers() (wrong []string) {
-	mine := map[string]bool{"run/table": true, "run/status": true, "run/utmppipe": true, "state/heartbeat": true}
+	mine := map[string]bool{"run/table": true, "run/status": true, "run/metrics": true, "run/utmppipe": true, "state/heartbeat": true}
 	for _, dir := range []string{"run", "state"} {
 		files, err := os.ReadDir(w.in(dir))
 		if err != nil {

@@ -192,7 +192,7 @@ func (d *daemon) leaks() []string {
 			n := 0
 			fmt.Sscan(fd.Name(), &n)
 			switch name := c.fd(n); name {
-			case "utmp", "wtmp", "run", "state", "run/table.new.N", "run/status.new.N", "state/heartbeat.new.N", "conf", "run/table", "run/status", "state/heartbeat":
+			case "utmp", "wtmp", "run", "state", "run/table.new.N", "run/status.new.N", "state/heartbeat.new.N", "conf", "run/table", "run/status", "run/metrics", "run/metrics.new.N", "state/heartbeat":
 				open = append(open, "left open: "+name)
 			case "pidfd":
 				pidfds++
