@@ -84,7 +84,7 @@ programs() {
 	for program in utmpd utmpctl; do
 		[ "$action" = uninstall ] || [ -x "$BIN/$program" ] || die "$BIN/$program does not exist; run make build first"
 		put 755 "$BIN/$program" "$SBINDIR/$program"
-		put 644 man/$program.8 "$MANDIR/man8/$program.8"
+		service 644 man/$program.8 "$MANDIR/man8/$program.8"
 	done
 }
 

@@ -31,8 +31,8 @@ func pamCommand() command {
 	return command{
 		name:    "pam",
 		summary: "record a session of PAM, for pam_exec(8)",
-		about: `In a file of /etc/pam.d:
-  session optional pam_exec.so quiet /usr/sbin/utmpctl pam
+		about: `In a file of /etc/pam.d, with the path of utmpctl:
+  session optional pam_exec.so quiet .../utmpctl pam
 It does what login and logout do, as PAM_TYPE says: open_session, close_session.
 Sessions without a terminal, su, sudo, cron, and those of programs that record
 sessions themselves are left out. Errors go to the system's log. It exits 0.`,

@@ -84,15 +84,15 @@ func TestMakeInstall(t *testing.T) {
 	execute(t, "../..", []string{"BIN=" + filepath.Join(host.dir, "bin")}, "make", "-s", "build")
 	for init, want := range map[string][]string{
 		"":        nil,
-		"systemd": {"etc/systemd/system/utmpd-boot.service", "etc/systemd/system/utmpd-shutdown.service", "etc/systemd/system/utmpd.service", "etc/sysusers.d/utmpd.conf"},
+		"systemd": {"etc/systemd/system/utmpd-boot.service", "etc/systemd/system/utmpd-shutdown.service", "etc/systemd/system/utmpd.service", "etc/sysusers.d/utmpd.conf", "usr/lib/systemd/catalog/utmpd.catalog"},
 		"openrc":  {"etc/init.d/utmpd", "etc/init.d/utmpd-boot"},
 		"sysv":    {"etc/init.d/utmpd", "etc/init.d/utmpd-boot"},
-		"runit":   {"etc/runit/core-services/04-utmpd.sh", "etc/runit/shutdown.d/45-utmpd.sh", "etc/sv/utmpd/log/run", "etc/sv/utmpd/run"},
+		"runit":   {"etc/runit/core-services/04-utmpd.sh", "etc/runit/shutdown.d/45-utmpd.sh", "etc/sv/utmpd/finish", "etc/sv/utmpd/log/run", "etc/sv/utmpd/run"},
 		"smf":     {"lib/svc/manifest/site/utmpd.xml", "lib/svc/method/site-utmpd"},
 		"s6": {"etc/s6-rc/source/utmpd-boot/down", "etc/s6-rc/source/utmpd-boot/flag-essential", "etc/s6-rc/source/utmpd-boot/type", "etc/s6-rc/source/utmpd-boot/up",
 			"etc/s6-rc/source/utmpd-log/consumer-for", "etc/s6-rc/source/utmpd-log/notification-fd", "etc/s6-rc/source/utmpd-log/pipeline-name",
 			"etc/s6-rc/source/utmpd-log/run", "etc/s6-rc/source/utmpd-log/type", "etc/s6-rc/source/utmpd/dependencies.d/utmpd-boot",
-			"etc/s6-rc/source/utmpd/producer-for", "etc/s6-rc/source/utmpd/run", "etc/s6-rc/source/utmpd/type"},
+			"etc/s6-rc/source/utmpd/finish", "etc/s6-rc/source/utmpd/producer-for", "etc/s6-rc/source/utmpd/run", "etc/s6-rc/source/utmpd/type"},
 	} {
 		t.Run("INIT="+init, func(t *testing.T) {
 			root := t.TempDir()
