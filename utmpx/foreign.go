@@ -201,10 +201,11 @@ func (l *Layout) peekForeign(b []byte) (typ Type, at Time, line byte) {
 	return r.Type, r.Time, line
 }
 
-// foreign writes the fields that changed.
+// foreign writes the fields that changed. Where the strings tell the type, they can change it
+// although r's is the old one.
 func (e *encoder) foreign(was, r Record) {
 	l, f := e.l, e.l.foreign
-	if r.Type != was.Type {
+	if r.Type != was.Type || f.types == nil && r.Type != impliedType(&r) {
 		r = e.typed(r)
 	}
 	str := func(name string, f text, was, s string) {
@@ -292,6 +293,8 @@ func (e *encoder) typed(r Record) Record {
 // implied returns a record of old BSD that reads as one of r's type.
 func (e *encoder) implied(r Record) Record {
 	switch {
+	case r.Type == Empty:
+		r.Line, r.User, r.Host = "", "", ""
 	case r.Type == DeadProcess:
 		r.User, r.Host = "", ""
 	case r.Type == DownTime, r.Type == RunLevel && r.User == "shutdown":

@@ -69,6 +69,7 @@ func TestForeignConverts(t *testing.T) {
 		{"shutdown of FreeBSD", utmpx.FreeBSD197, shutdown, utmpx.Record{Type: utmpx.DownTime, Line: "~", ID: "~~", User: "shutdown", Time: at}, false},
 		{"shutdown without type", utmpx.NetBSD36LE, shutdown, utmpx.Record{Type: utmpx.DownTime, Line: "~", User: "shutdown", Time: utmpx.Time{Sec: at.Sec}}, false},
 		{"boot without type", utmpx.NetBSD40LE, utmpx.Record{Type: utmpx.BootTime, Line: "system boot", Time: at}, utmpx.Record{Type: utmpx.BootTime, Line: "~", User: "reboot", Time: utmpx.Time{Sec: at.Sec}}, false},
+		{"empty without type", utmpx.OpenBSD304LE, utmpx.Record{Line: "pts/0", User: "alice", Host: "ws7", Time: at}, utmpx.Record{Time: utmpx.Time{Sec: at.Sec}}, false},
 		{"no such type", utmpx.FreeBSD197, utmpx.Record{Type: utmpx.Accounting, Time: at}, utmpx.Record{}, true},
 		{"getty without type", utmpx.OpenBSD304LE, utmpx.Record{Type: utmpx.LoginProcess, Line: "tty1", User: "LOGIN", Time: at}, utmpx.Record{}, true},
 		{"host too long", utmpx.FreeBSD197, utmpx.Record{Type: utmpx.UserProcess, Host: strings.Repeat("h", 129)}, utmpx.Record{}, true},

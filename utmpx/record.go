@@ -20,6 +20,9 @@
 //	illumos-372-le  372   illumos and Solaris on x86
 //	illumos-372-be  372   Solaris on SPARC
 //
+// [Foreign] lists the layouts of other systems, such as FreeBSD, NetBSD, OpenBSD and
+// macOS. They are found by name, and never by Detect.
+//
 // A Record remembers the bytes that it was decoded from. Encoding it again gives the
 // same bytes, whatever they were: unknown types, strings without a terminating NUL,
 // bytes after a NUL, padding.
