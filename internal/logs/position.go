@@ -36,9 +36,16 @@ type digest [16]byte
 
 // digestOf hashes a record. A user can choose some bytes of a record (by the
 // name of his host), so the hash is one for which nobody finds a second input.
+// Records of this kind of system are padded to one size; longer ones, of foreign
+// layouts, are hashed whole.
 func digestOf[T string | []byte](record T) (d digest) {
 	var b [utmpx.MaxSize]byte
-	sum := sha256.Sum256(b[:copy(b[:], record)])
+	whole := b[:]
+	if len(record) > len(b) {
+		whole = make([]byte, len(record))
+	}
+	copy(whole, record)
+	sum := sha256.Sum256(whole)
 	copy(d[:], sum[:])
 	return d
 }
