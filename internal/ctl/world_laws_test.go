@@ -55,38 +55,10 @@ type span struct{ first, last int }
 
 // pair finds which true boots each line is, so that as little as possible is wrong.
 func (w *world) pair(lines []line) (paired []span, wrong []string) {
-	type best struct {
-		cost  int
-		pairs []span
-	}
-	none := span{-1, -1}
-	// at[j] is the best for the lines so far, the last of which is boot j-1 or before.
-	at := make([]best, len(w.past)+1)
-	for i := range lines {
-		next := make([]best, len(w.past)+1)
-		next[0] = best{at[0].cost + 1000, append(at[0].pairs[:i:i], none)}
-		for j := 1; j <= len(w.past); j++ {
-			next[j] = next[j-1]
-			if i > 0 && w.mustShow(w.past[j-1]) {
-				next[j].cost += 10
-			}
-			if c := at[j].cost + 1000; c < next[j].cost {
-				next[j] = best{c, append(at[j].pairs[:i:i], none)}
-			}
-			for s := (span{j - 1, j - 1}); s.first >= 0; s.first-- {
-				if w.isOf(lines[i], s) {
-					if c := at[s.first].cost + 10*len(w.line(lines[i], s)) + s.last - s.first; c < next[j].cost {
-						next[j] = best{c, append(at[s.first].pairs[:i:i], s)}
-					}
-				}
-				if !w.past[s.first].hidden() {
-					break
-				}
-			}
-		}
-		at = next
-	}
-	paired = at[len(w.past)].pairs
+	tally := w.tally
+	w.tally = map[string]int{} // what is only tried is not counted
+	paired = w.bestPairs(lines)
+	w.tally = tally
 	for i, s := range paired {
 		if s.first < 0 {
 			if !w.wentOn(lines[i]) {
@@ -100,6 +72,67 @@ func (w *world) pair(lines []line) (paired []span, wrong []string) {
 		}
 	}
 	return paired, wrong
+}
+
+// bestPairs is pair, without what is wrong.
+func (w *world) bestPairs(lines []line) []span {
+	type best struct {
+		cost  int
+		pairs []span
+	}
+	none := span{-1, -1}
+	// at[j] is the best for the lines so far, if the last one that is any boot is boot j-1 at its
+	// end; nil pairs: there is none.
+	at := make([]*best, len(w.past)+1)
+	at[0] = &best{}
+	for i := range lines {
+		next := make([]*best, len(w.past)+1)
+		better := func(j, cost int, before *best, s span) {
+			if next[j] == nil || cost < next[j].cost {
+				next[j] = &best{cost, append(before.pairs[:i:i], s)}
+			}
+		}
+		for k, before := range at {
+			if before == nil {
+				continue
+			}
+			never := 1000
+			if w.wentOn(lines[i]) {
+				never = 5
+			}
+			better(k, before.cost+never, before, none)
+			for _, s := range w.spans(lines[i], k) {
+				cost := before.cost + 10*len(w.line(lines[i], s)) + s.last - s.first
+				if n := len(before.pairs); n > 0 && before.pairs[n-1].first >= 0 {
+					cost += 10 * len(w.down(lines[i-1], k-1, s.first))
+				}
+				better(s.last+1, cost, before, s)
+			}
+		}
+		at = next
+	}
+	least := at[0]
+	for _, b := range at {
+		if b != nil && b.cost < least.cost {
+			least = b
+		}
+	}
+	return least.pairs
+}
+
+// spans returns the true boots that a line may be, from boot k on.
+func (w *world) spans(l line, k int) (may []span) {
+	for last := k; last < len(w.past); last++ {
+		for first := last; first >= k; first-- {
+			if s := (span{first, last}); w.isOf(l, s) {
+				may = append(may, s)
+			}
+			if !w.past[first].hidden() {
+				break
+			}
+		}
+	}
+	return may
 }
 
 // wentOn reports whether a line is the rest of a boot that, as far as anybody knows, may have
