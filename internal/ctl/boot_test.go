@@ -965,3 +965,22 @@ func TestInitWritesFirst(t *testing.T) {
 		})
 	}
 }
+
+// TestDowntimeBeforeBoot: until utmpctl boot has run, the stamp is that of an earlier boot, and
+// so is the log's last record if it has the stamp's time: the clock began at one second again.
+func TestDowntimeBeforeBoot(t *testing.T) {
+	l := newLab(t)
+	l.starts("first", "08:00")
+	l.do("boot")
+	if out := l.do("downtime"); !strings.Contains(out, " running ") {
+		t.Errorf("the first boot does not run:\n%s", out)
+	}
+	l.starts("second", "08:00")
+	if out := l.do("downtime"); strings.Contains(out, " running ") {
+		t.Errorf("the first boot runs in the second:\n%s", out)
+	}
+	l.do("boot")
+	if out := l.do("downtime"); !strings.Contains(out, " running ") {
+		t.Errorf("the second boot does not run:\n%s", out)
+	}
+}

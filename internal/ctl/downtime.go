@@ -93,8 +93,12 @@ func readAll(in call) (h *boots.History, own *recorder, present *boots.Present, 
 	b := &booting{recorder: own}
 	now := in.on.now()
 	ev := boots.Evidence{Now: now, Booted: now.Add(-in.on.uptime()), UtmpBoot: b.utmpBoot()}
-	if stamp, ours := own.stamp(); ours {
+	switch stamp, ours := own.stamp(); {
+	case ours:
 		ev.Boot, ev.Stamp = stamp.BootID, &boots.Stamp{Boot: stamp.BootID, Booted: stamp.Time}
+	case stamp.BootID != "":
+		// A boot that has this stamp is over, though the clock may have begun at its second again.
+		ev.Stamp = &boots.Stamp{Boot: "before " + stamp.BootID, Booted: stamp.Time}
 	}
 	present = &boots.Present{Is: ev.IsPresent, Now: now, Uptime: in.on.uptime()}
 	present.Kernel, _ = in.on.up()

@@ -76,12 +76,13 @@ func (r *recorder) slept() (d time.Duration, known bool) {
 	return max(0, slept-stamp.Slept), true
 }
 
-// stamp returns the stamp of this boot. ours is false if there is none.
+// stamp returns the stamp. ours is false if it is not of this boot; if nothing shows whose it
+// is, or there is none, it is the zero Note.
 func (r *recorder) stamp() (stamp heartbeat.Note, ours bool) {
 	id, err := r.in.on.bootID()
 	stamp, ok := r.note(stampFile)
 	if err != nil || !ok {
-		return stamp, false
+		return heartbeat.Note{}, false
 	}
 	p := present{id: id, init: r.in.on.initStart(), now: r.in.on.now()}
 	p.up, _ = r.in.on.up()
