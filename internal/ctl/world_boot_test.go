@@ -98,7 +98,7 @@ func (w *world) utmpctlBoot(b *trueBoot) {
 	b.entered = true
 	if n := len(w.past); n > 1 && w.past[n-2].told() {
 		w.past[n-2].toldLog = w.past[n-2].toldLog || w.init != initSysvRoot // where it comes too late
-		w.past[n-2].toldNote = true
+		w.past[n-2].toldNote = w.past[n-2].entered                          // the ledger takes only what the stamp tells of
 	}
 	b.logged = b.logged || w.init == initNone
 	b.late = max(b.late, w.now.Sub(b.from))
