@@ -105,6 +105,7 @@ type History struct {
 	most  utmpx.Time // the latest time in the boot since the clock was set
 	init  utmpx.Time // of the last Init record, if no other record followed it; else zero
 	apart bool       // the Init records up to that one are by two clocks
+	level utmpx.Time // of the first run level, if that is one of the Init records; else zero
 	old   time.Time  // of an OLD_TIME without its NEW_TIME; else zero
 	hole  bool       // a damaged part of the log follows the boot's records, and nothing that shows that it went on
 	sure  time.Time  // the boot's last sign of life before that part
@@ -204,9 +205,15 @@ func (h *History) byInit(at utmpx.Time) {
 func (h *History) keepInit() {
 	if h.init != (utmpx.Time{}) {
 		h.seen(h.init)
-		h.init, h.apart = utmpx.Time{}, false
+		if h.level != (utmpx.Time{}) {
+			h.open().firstLevel(h.level)
+		}
+		h.dropInit()
 	}
 }
+
+// dropInit forgets the Init records since the last other record.
+func (h *History) dropInit() { h.init, h.apart, h.level = utmpx.Time{}, false, utmpx.Time{} }
 
 // Add adds a record of any kind.
 func (h *History) Add(r utmpx.Record) {
@@ -253,6 +260,9 @@ func (h *History) runLevel(r utmpx.Record) {
 	before := r.PID >> 8 & 0xff
 	if b := h.open(); b != nil && before == 'N' && (b.leveled || h.init != (utmpx.Time{}) && b.late(r.Time)) {
 		h.byInit(r.Time) // of the boot that follows, if its record does
+		if !b.leveled && h.level == (utmpx.Time{}) {
+			h.level = r.Time
+		}
 		return
 	}
 	// No other record shows the start where an init records run levels alone.
@@ -279,7 +289,7 @@ func (h *History) beganEarlier(at utmpx.Time) {
 func (h *History) began(at utmpx.Time) {
 	// Init records of another time are of another boot, though both began at one second.
 	other := h.apart || h.init != (utmpx.Time{}) && h.init.Time().Sub(at.Time()).Abs() > Late
-	h.init, h.apart = utmpx.Time{}, false
+	h.dropInit()
 	if b := h.open(); b != nil {
 		again := same(at.Time(), b.From) && !b.From.Before(earliest) && !other
 		switch {

@@ -130,6 +130,12 @@ func TestHistory(t *testing.T) {
 			"08:00:00 to 09:00:00, shut down, up 1h0m0s, down unknown, +0s\n07:00:00 to 07:00:00, open, up 0s, down -, inexact\n"},
 		{"clock a second behind at the next boot", []utmpx.Record{boot("08:00"), shutdown("09:00:01"), boot("09:00")},
 			"08:00:00 to 09:00:01, shut down, up 1h0m1s, down 0s, +0s\n09:00:00 to 09:00:00, open, up 0s, down -, inexact\n"},
+		{"sysvinit, its clock set between a script and the first run level", []utmpx.Record{
+			boot("08:00"), ended("08:00"), level('N', '2', "09:46"), login("pts/0", "10:00"), shutdown("12:00"), boot("13:00"),
+		}, "08:00:00 to 12:00:00, shut down, up 2h14m0s, down 1h0m0s, +0s\n13:00:00 to 13:00:00, open, up 0s, down -, inexact\n"},
+		{"sysvinit, the first run level before a shutdown", []utmpx.Record{
+			boot("08:00"), ended("08:00"), level('N', '2', "09:46"), shutdown("12:00"), boot("13:00"),
+		}, "08:00:00 to 12:00:00, shut down, up 2h14m0s, down 1h0m0s, +0s\n13:00:00 to 13:00:00, open, up 0s, down -, inexact\n"},
 		{"a logout is written late", []utmpx.Record{boot("08:00"), login("pts/0", "09:00"), logout("pts/1", "08:59"), boot("10:00")},
 			"08:00:00 to 09:00:00, crashed, up 1h0m0s, down 1h0m0s, inexact\n10:00:00 to 10:00:00, open, up 0s, down -, inexact\n"},
 		{"records without a time", []utmpx.Record{boot("08:00"), {Type: utmpx.UserProcess, Line: "pts/0", User: "a"}, {}, shutdown("09:00")},

@@ -24,7 +24,7 @@ func (h *History) Damage() {
 		h.gap = true
 		return
 	}
-	h.init, h.apart = utmpx.Time{}, false // of which boot they are, the damage hides
+	h.dropInit() // of which boot they are, the damage hides
 	if !h.hole {
 		h.hole, h.sure = true, h.alive()
 	}
