@@ -204,7 +204,7 @@ func (w *world) utmpdEnds() {
 func (w *world) rotate() {
 	w.count("log rotated")
 	w.tell("the log is rotated")
-	for n := 9; n > 0; n-- {
+	for n := 99; n > 0; n-- {
 		from, to := fmt.Sprintf("wtmp.%d", n), fmt.Sprintf("wtmp.%d", n+1)
 		if w.exists(from) {
 			w.check(os.Rename(w.path(from), w.path(to)))
