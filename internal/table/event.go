@@ -70,7 +70,8 @@ type (
 	Looked struct{ Sightings []session.Sighting }
 	// Gathered answers questions of [Actions.Gather].
 	Gathered struct{ Evidence []session.Evidence }
-	// Checked answers one [Actions.Check]. Of its Terminals, those in Gone are gone.
+	// Checked answers one [Actions.Check]. Its Terminals are those that were looked at; of
+	// them, those in Gone are gone.
 	Checked struct{ Terminals, Gone []uint64 }
 	// Cleaned answers one [Actions.Clean], job by job.
 	Cleaned struct{ Results []session.Result }

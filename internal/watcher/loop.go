@@ -77,7 +77,8 @@ func (w *Watcher) carryOut(orders []Order) {
 			}
 			questions = append(questions, order.Questions...)
 		case Check:
-			w.add(Event{Kind: Checked, Terminals: order.Terminals, Gone: w.gone(order.Terminals)})
+			looked, gone := w.check(order.Terminals)
+			w.add(Event{Kind: Checked, Terminals: looked, Gone: gone})
 		case Release:
 			w.release(order.Terminals)
 		}

@@ -204,14 +204,20 @@ func (w *Watcher) gather(questions []session.Question) []session.Evidence {
 	return evidence
 }
 
-// gone returns which of the terminals are gone.
-func (w *Watcher) gone(keys []uint64) (gone []uint64) {
+// check looks at the terminals that are held. Those that wait tell nothing, also not that a
+// session lives.
+func (w *Watcher) check(keys []uint64) (looked, gone []uint64) {
 	for _, key := range keys {
-		if t := w.held[key].Terminal; t != nil && t.Gone() {
+		t := w.held[key].Terminal
+		if t == nil {
+			continue
+		}
+		looked = append(looked, key)
+		if t.Gone() {
 			gone = append(gone, key)
 		}
 	}
-	return gone
+	return looked, gone
 }
 
 func (w *Watcher) release(keys []uint64) {

@@ -32,7 +32,7 @@ func TestTerminal(t *testing.T) {
 		r.wantHeld(1, false)
 		k.hungUp = map[string]bool{"pts/0": true}
 		r.Do([]Order{{Op: Check, Terminals: []uint64{1, 2, 3}}})
-		r.want(Event{Kind: Checked, Terminals: []uint64{1, 2, 3}, Gone: []uint64{1}})
+		r.want(Event{Kind: Checked, Terminals: []uint64{1, 2}, Gone: []uint64{1}}) // nobody looked at 3
 		k.evidence = []session.Evidence{{Key: 7}, {Key: 8}, {Key: 9}}
 		r.Do([]Order{{Op: Gather, Questions: []session.Question{{Key: 7, Held: 1}, {Key: 8, Held: 2}, {Key: 9}}}})
 		r.want(Event{Kind: Gathered, Evidence: []session.Evidence{{Key: 7, Gone: true}, {Key: 8}, {Key: 9}}})
@@ -59,7 +59,7 @@ func TestProcessBeforeTerminal(t *testing.T) {
 		r.wantWatched(2, 3)
 		k.hungUp = map[string]bool{"pts/0": true, "pts/1": true}
 		r.Do([]Order{{Op: Check, Terminals: []uint64{1, 2}}})
-		r.want(Event{Kind: Checked, Terminals: []uint64{1, 2}, Gone: []uint64{1}})
+		r.want(Event{Kind: Checked, Terminals: []uint64{1}, Gone: []uint64{1}}) // 2 is not looked at
 	})
 }
 
@@ -75,7 +75,7 @@ func TestTerminalShares(t *testing.T) {
 				"pts/7": true, "pts/8": true, "pts/9": true}
 			all := []uint64{1, 2, 3, 4, 5, 6, 7, 8, 9}
 			r.Do([]Order{{Op: Check, Terminals: all}})
-			r.want(Event{Kind: Checked, Terminals: all, Gone: want})
+			r.want(Event{Kind: Checked, Terminals: want, Gone: want}) // all that are held
 		}
 		for key := range uint64(6) {
 			key++

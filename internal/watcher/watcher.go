@@ -112,7 +112,7 @@ type Event struct {
 	Evidence  []session.Evidence // of Gathered: one for each question
 	Sightings []session.Sighting // of Looked, likewise
 	Nobody    session.Nobody     // of Alive: why the process is nobody's session
-	Terminals []uint64           // of Checked: those that were checked
+	Terminals []uint64           // of Checked: those that were looked at
 	Gone      []uint64           // of Checked: those of them that are gone
 }
 
