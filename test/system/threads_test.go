@@ -147,6 +147,8 @@ func TestNoMoreThreadsSecond(t *testing.T) {
 		t.Fatalf("utmpd has the children %v", second)
 	}
 	noMoreThreads(t, p.d.cmd.Process.Pid)
+	// Three sockets, one that runs Go code and one to spare, and the main thread.
+	waitFor(t, generous, "the second process to have made its threads", func() bool { return threads(t, second[0]) >= 6 })
 	noMoreThreads(t, second[0])
 	disk.freeze(t)
 	p.d.waitLog(t, "cannot update the access time of wtmpx", "has not answered for")
@@ -159,4 +161,14 @@ func TestNoMoreThreadsSecond(t *testing.T) {
 		t.Errorf("the second process was %v, and is %v", second, got)
 	}
 	p.mustHold(t, died)
+}
+
+// threads returns how many threads a process has.
+func threads(t *testing.T, pid int) int {
+	t.Helper()
+	all, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(all)
 }
