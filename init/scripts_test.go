@@ -100,6 +100,35 @@ func TestSMFRefresh(t *testing.T) {
 	}
 }
 
+// TestShutdownByLink checks that a runit that runs the links of sysvinit's runlevels, and sets
+// no RUNLEVEL, has a shutdown recorded, and not when somebody stops the service by its script.
+func TestShutdownByLink(t *testing.T) {
+	text, err := os.ReadFile("sysv/utmpd-boot")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{"rc6.d/K01utmpd-boot": "utmpctl shutdown\n", "rc0.d/K01utmpd-boot": "utmpctl shutdown\n", "rc1.d/K01utmpd-boot": "", "init.d/utmpd-boot": ""} {
+		s := newStage(t)
+		script := filepath.Join(s.dir, name)
+		paths := strings.NewReplacer("/usr/sbin/", s.dir+"/", ". /lib/lsb/init-functions", "log_daemon_msg() { :; }; log_end_msg() { :; }")
+		if err := os.Mkdir(filepath.Dir(script), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(script, []byte(paths.Replace(string(text))), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.Command(script, "stop")
+		cmd.Env = []string{"PATH=/usr/bin:/bin"}
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("%s: %v\n%s", name, err, out)
+		}
+		got, _ := os.ReadFile(filepath.Join(s.dir, "calls"))
+		if string(got) != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+}
+
 // TestFinish checks that a utmpd that fails is started again after some seconds, and one that
 // was killed or has ended at once.
 func TestFinish(t *testing.T) {
