@@ -228,7 +228,7 @@ func (c *checking) access(t target, link fs.FileInfo, found func(check.Finding))
 
 // log checks a log.
 func (c *checking) log(t target, to string, found func(check.Finding)) error {
-	log := logs.New(to, logs.Options{Ahead: true, Other: otherForm})
+	log := logs.New(to, logs.Options{Torn: true, Ahead: true, Other: otherForm})
 	f, err := log.Open(c.in.ctx, to)
 	if errors.Is(err, recfile.ErrLayout) {
 		found(noRecords(t, "move it away"))

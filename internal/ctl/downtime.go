@@ -103,7 +103,7 @@ func readAll(in call) (h *boots.History, own *recorder, present *boots.Present, 
 	present = &boots.Present{Is: ev.IsPresent, Now: now, Uptime: in.on.uptime()}
 	present.Kernel, _ = in.on.up()
 	present.Slept, present.SleptKnown = own.slept()
-	return h, own, present, readOwn(in, logs.New(cfg.WtmpxFile, logs.Options{Ahead: true}), h)
+	return h, own, present, readOwn(in, logs.New(cfg.WtmpxFile, logs.Options{Torn: true, Ahead: true}), h)
 }
 
 // readOwn reads all files of this machine's log.
@@ -131,7 +131,7 @@ func readNamed(in call, names []string, h *boots.History) (problems []error) {
 	for _, name := range names {
 		to, err := typed(name)
 		if err == nil {
-			err = scan(in.ctx, logs.New(to, logs.Options{Ahead: true}), to, h)
+			err = scan(in.ctx, logs.New(to, logs.Options{Torn: true, Ahead: true}), to, h)
 		}
 		if err != nil {
 			problems = append(problems, err)

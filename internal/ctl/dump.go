@@ -192,7 +192,7 @@ func (d *dumping) own() error {
 
 // log names a log.
 func (d *dumping) log(name string) *logs.Log {
-	return logs.New(name, logs.Options{Ahead: true, Force: d.force, Waiting: func() { _ = d.out.flush() }})
+	return logs.New(name, logs.Options{Torn: true, Ahead: true, Force: d.force, Waiting: func() { _ = d.out.flush() }})
 }
 
 // all dumps records.
@@ -228,7 +228,7 @@ func (d *dumping) named(name string) error {
 		d.trouble(err)
 		return nil
 	}
-	log := logs.New(path, logs.Options{Ahead: true, Force: d.force, Other: otherForm})
+	log := logs.New(path, logs.Options{Torn: true, Ahead: true, Force: d.force, Other: otherForm})
 	if d.follow {
 		log = d.log(path)
 	}
@@ -237,7 +237,7 @@ func (d *dumping) named(name string) error {
 		// A utmpx file is no log: it has slots, and blank ones are no damage.
 		layout := f.Layout()
 		f.Close()
-		log = logs.New(path, logs.Options{Ahead: true, Force: layout})
+		log = logs.New(path, logs.Options{Torn: true, Ahead: true, Force: layout})
 		f, err = log.Open(d.in.ctx, path)
 	}
 	if err != nil {

@@ -198,7 +198,7 @@ func (v *eventing) begin() error {
 	default:
 		return nil
 	}
-	v.log = logs.New(name, logs.Options{Ahead: true, Waiting: v.waiting})
+	v.log = logs.New(name, logs.Options{Torn: true, Ahead: true, Waiting: v.waiting})
 	var c *cursor
 	if v.cursor != "" {
 		var s *events.Stream
@@ -233,13 +233,17 @@ func (v *eventing) file(name string) error {
 		v.trouble(err)
 		return nil
 	}
-	f, err := logs.New(to, logs.Options{Ahead: true, Other: otherForm}).Open(v.in.ctx, to)
+	f, err := logs.New(to, logs.Options{Torn: true, Ahead: true, Other: otherForm}).Open(v.in.ctx, to)
 	if err != nil {
 		v.trouble(err)
 		return nil
 	}
 	defer f.Close()
-	return v.all(f.Forward(0))
+	err = v.all(f.Forward(0))
+	if torn := f.TornEnd(); torn != nil {
+		v.trouble(torn)
+	}
+	return err
 }
 
 // all takes records. The error is that of the outlet or of the cursor, or that of the

@@ -42,6 +42,7 @@ func scan(ctx context.Context, log *logs.Log, name string, h *boots.History) err
 		}
 		h.Add(record.Decode())
 	}
+	damage.add(f.TornEnd())
 	return damage.err()
 }
 

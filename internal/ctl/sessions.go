@@ -150,7 +150,7 @@ func (l *sessionLog) rows() iter.Seq2[logs.Rows, error] {
 	} else {
 		l.begin(on.has)
 	}
-	return logs.New(cfg.WtmpxFile, logs.Options{Ahead: true}).RowsBackward(l.in.ctx)
+	return logs.New(cfg.WtmpxFile, logs.Options{Torn: true, Ahead: true}).RowsBackward(l.in.ctx)
 }
 
 func (l *sessionLog) begin(alive func(*utmpx.Record) bool) {
@@ -165,7 +165,7 @@ func (l *sessionLog) named(names []string) iter.Seq2[logs.Rows, error] {
 			to, err := typed(name)
 			var f *logs.File
 			if err == nil {
-				f, err = logs.New(to, logs.Options{Ahead: true, Other: otherForm}).Open(l.in.ctx, to)
+				f, err = logs.New(to, logs.Options{Torn: true, Ahead: true, Other: otherForm}).Open(l.in.ctx, to)
 			}
 			if err != nil {
 				if !yield(logs.Rows{}, err) {
@@ -174,6 +174,13 @@ func (l *sessionLog) named(names []string) iter.Seq2[logs.Rows, error] {
 				continue
 			}
 			more := true
+			if torn := f.TornEnd(); torn != nil {
+				more = yield(logs.Rows{}, torn)
+			}
+			if !more {
+				f.Close()
+				return
+			}
 			f.RowsBackward(f.End())(func(r logs.Rows, err error) bool {
 				more = yield(r, err)
 				return more

@@ -217,7 +217,7 @@ type total struct {
 
 // count reads all files of the log.
 func (t *total) count(in call, name string) error {
-	log := logs.New(name, logs.Options{})
+	log := logs.New(name, logs.Options{Torn: true})
 	files, err := log.Files(in.ctx)
 	errs := []error{err}
 	for _, f := range files {
@@ -251,6 +251,7 @@ func (t *total) read(in call, log *logs.Log, name string) error {
 			t.sessions++
 		}
 	}
+	damage.add(f.TornEnd())
 	return damage.err()
 }
 

@@ -78,6 +78,9 @@ func (b *backward) next() bool {
 	}
 	b.newer = f.first
 	from := f.End()
+	if torn := f.TornEnd(); b.log.torn && torn != nil && f.Name() != b.log.name && !b.fail(torn) {
+		return false
+	}
 	for {
 		rest, more := b.file(f, from)
 		if !more || rest == 0 {

@@ -233,6 +233,19 @@ func (f *File) Compressed() bool { return f.compression != nil }
 // tell, and has -1.
 func (f *File) End() int64 { return f.end }
 
+// TornEnd returns the damage of a file that ends with a part of a record, and that nobody has
+// written to for a second: a writer at work may be in the middle of one. It returns nil for
+// files that tell damage at their end like any other: see Other and Torn of [Options].
+func (f *File) TornEnd() error {
+	if f.Compressed() || f.form != nil || f.log.force != nil || f.layout == nil || f.size <= f.end {
+		return nil
+	}
+	if age := time.Since(f.info.Modified); age >= 0 && age < time.Second {
+		return nil
+	}
+	return f.damage(grid.Part{Off: f.end, End: f.size})
+}
+
 // Size returns the size of the file as it is, compressed or not, at the same moment.
 func (f *File) Size() int64 { return f.size }
 

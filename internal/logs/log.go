@@ -37,6 +37,9 @@ type Options struct {
 	// Ahead makes a long file be read ahead, by a goroutine that ends with the iteration:
 	// for programs that wait for nothing else.
 	Ahead bool
+	// Torn makes damage of a part of a record at the end of a compressed or a rotated file,
+	// to which nobody writes any more. Without it that is left out.
+	Torn bool
 	// Waiting, if it is set, is called by [Log.Follow] each time it has read all there
 	// is, before it waits.
 	Waiting func()
@@ -52,12 +55,13 @@ type Log struct {
 	other   func(head []byte) Form
 	reuse   bool
 	ahead   bool
+	torn    bool
 	waiting func()
 }
 
 // New names a log. It does no I/O.
 func New(name string, o Options) *Log {
-	l := &Log{name: name, sys: o.System, layout: o.Detector, force: o.Force, other: o.Other, reuse: o.Reuse, ahead: o.Ahead, waiting: o.Waiting}
+	l := &Log{name: name, sys: o.System, layout: o.Detector, force: o.Force, other: o.Other, reuse: o.Reuse, ahead: o.Ahead, torn: o.Torn, waiting: o.Waiting}
 	if l.waiting == nil {
 		l.waiting = func() {}
 	}

@@ -237,15 +237,38 @@ func (f *File) decompressed(from int64) iter.Seq2[block, error] {
 		size := u.size()
 		failed := u.failed()
 		defer u.close()
+		end := off
 		for b, err := range f.forwardIn(u, size, off) {
 			if !yield(b, err) || err != nil && !IsDamage(err) {
 				return
 			}
+			end = endOf(b, err)
+		}
+		if torn := f.torn(end, size); torn != nil && !yield(block{}, torn) {
+			return
 		}
 		if failed != nil {
 			yield(block{}, failed)
 		}
 	}
+}
+
+// endOf returns where a block, or damage, ends; 0 of another error.
+func endOf(b block, err error) int64 {
+	var damage *DamageError
+	if errors.As(err, &damage) {
+		return damage.To
+	}
+	return b.off + int64(len(b.data))
+}
+
+// torn returns the damage of a part of a record at the end of a compressed file: nobody writes
+// to that.
+func (f *File) torn(end, size int64) error {
+	if !f.log.torn || f.form != nil || f.log.force != nil || end <= 0 || end >= size {
+		return nil
+	}
+	return f.damage(grid.Part{Off: end, End: size})
 }
 
 // streamed yields the blocks of a compressed file for as long as they are clean. It
@@ -273,7 +296,7 @@ func (f *File) streamed(from int64, yield func(block, error) bool) (off int64, d
 		b := make([]byte, f.blockSize())
 		n, err = s.readFull(b)
 		b = b[:whole(int64(n), f.layout)]
-		if len(b) > 0 && f.log.force == nil && !grid.Clean(f.layout, b) {
+		if f.log.force == nil && (f.log.torn && n > len(b) || len(b) > 0 && !grid.Clean(f.layout, b)) {
 			return off - int64(len(last.data)), false
 		}
 		if len(last.data) > 0 && !yield(last, nil) {
@@ -306,7 +329,14 @@ func (f *File) tails(from int64) iter.Seq2[block, error] {
 		if from < 0 {
 			from = size
 		}
+		last := from == size
 		for b, err := range f.backwardIn(u, size, from) {
+			if last {
+				if torn := f.torn(endOf(b, err), size); torn != nil && !yield(block{}, torn) {
+					return
+				}
+				last = false
+			}
 			if !yield(b, err) || err != nil && !IsDamage(err) {
 				return
 			}

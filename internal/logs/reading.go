@@ -258,6 +258,11 @@ func (r *reading) file(p plan, s step) outcome {
 		}
 	}
 	if s.Name != r.log.name {
+		if torn := f.TornEnd(); r.log.torn && torn != nil {
+			if out := r.fail(torn); out != finished {
+				return out
+			}
+		}
 		r.crossed = crossing{f.Generation(), f.end}
 	}
 	return finished
