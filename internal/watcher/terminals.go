@@ -78,7 +78,7 @@ func (w *Watcher) look(sights []session.Sight) []session.Sighting {
 // hold holds a terminal, or has it wait. It reports false if there is none.
 func (w *Watcher) hold(key uint64, line string) bool {
 	t, err := w.kernel.Hold(line)
-	if isFull(err) && w.most() > 1 && w.giveUpTerminal() {
+	if isFull(err) && w.mayDisplace(key) && w.giveUpTerminal() {
 		t, err = w.kernel.Hold(line)
 	}
 	switch {
@@ -106,6 +106,16 @@ func (w *Watcher) hold(key uint64, line string) bool {
 		s.keys = append(s.keys, key)
 	}
 	return true
+}
+
+// mayDisplace reports whether another terminal may be given up for one that the system has
+// refused a descriptor. Whose a new one is, only a descriptor would tell.
+func (w *Watcher) mayDisplace(key uint64) bool {
+	it, tried := w.waiting[key]
+	if !tried {
+		return w.most() > 1
+	}
+	return it.known && w.most() > w.has(it.owner)+1
 }
 
 // makeRoom reports whether there is room for one more terminal of an owner. Another one who

@@ -123,3 +123,35 @@ func TestTerminalTriedAgain(t *testing.T) {
 		r.wantWatched(0, 0)
 	})
 }
+
+// TestTerminalsDoNotSwap: where the system refuses more descriptors, terminals of one owner do
+// not take each other's place again and again.
+func TestTerminalsDoNotSwap(t *testing.T) {
+	k := newWorld()
+	k.most = 4 // with the poller
+	k.owners = map[string]uint32{}
+	inWorld(t, k, 100, func(r *rig) {
+		for key := range uint64(8) {
+			line := fmt.Sprintf("pts/%d", key+1)
+			k.owners[line] = 4242
+			r.hold(key+1, line)
+			r.wantHeld(key+1, true)
+		}
+		k.mu.Lock()
+		before := k.holds
+		k.mu.Unlock()
+		time.Sleep(10 * holdAgain)
+		k.mu.Lock()
+		again := k.holds - before
+		k.mu.Unlock()
+		if again > 0 {
+			t.Errorf("%d terminals were held again in place of others", again)
+		}
+		k.owners["pts/9"] = 1000
+		r.hold(9, "pts/9")
+		r.wantHeld(9, true)
+		r.wantWatched(0, 3)
+		r.Do([]Order{{Op: Release, Terminals: []uint64{1, 2, 3, 4, 5, 6, 7, 8, 9}}})
+		r.wantWatched(0, 0)
+	})
+}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -26,6 +27,8 @@ type world struct {
 	handles  int   // open descriptors
 	noPidfds error // returned by Open and NewPoller if not nil
 	openErr  error // returned by Open if not nil
+	most     int   // descriptors beyond which no terminal can be held, if not 0
+	holds    int   // terminals held so far
 	addErr   error // returned by Poller.Add if not nil
 	findErr  error // returned by Find if not nil
 	polls    int   // calls of Ended
@@ -137,7 +140,11 @@ func (k *world) Hold(line string) (Terminal, error) {
 	if k.openErr != nil {
 		return nil, k.openErr
 	}
+	if k.most > 0 && k.handles >= k.most {
+		return nil, syscall.EMFILE
+	}
 	k.handles++
+	k.holds++
 	return &simTerminal{k, line, k.owners[line]}, nil
 }
 
