@@ -704,6 +704,27 @@ func TestLedgerUnwritable(t *testing.T) {
 	l.holds("wtmp", crashedWants...)
 }
 
+// TestForeignState: a STATE_DIR that others may write is neither read nor written. The records
+// are written all the same.
+func TestForeignState(t *testing.T) {
+	l := crashedLab(t)
+	note := l.read("state/heartbeat")
+	l.check(errors.Join(os.Remove(l.path("state/boot")), os.Chmod(l.path("state"), 0o777)))
+	status, _, errs := l.try("boot")
+	if status != exitError || !strings.Contains(errs, "STATE_DIR "+l.path("state")+": others may write it (mode 0777") {
+		t.Errorf("status %d, %s", status, errs)
+	}
+	if got := l.lines("wtmp"); !slices.Contains(got, "10:02:00 BOOT_TIME reboot") || slices.Contains(got, crashedWants[2]) {
+		t.Errorf("wtmp has %q: not this boot, or the crash by the note", got)
+	}
+	if names, err := os.ReadDir(l.path("state")); err != nil || len(names) != 1 || !bytes.Equal(note, l.read("state/heartbeat")) {
+		t.Errorf("STATE_DIR was written to: %v %v", names, err)
+	}
+	if status, _, errs = l.try("shutdown"); status != exitError || !strings.Contains(errs, "others may write it") {
+		t.Errorf("shutdown: status %d, %s", status, errs)
+	}
+}
+
 // TestLogTakesNothing: what cannot be recorded in the log is in the ledger, and no boot
 // fails because of it.
 func TestLogTakesNothing(t *testing.T) {

@@ -18,6 +18,9 @@ func (r *recorder) ledgerFile() string { return filepath.Join(r.cfg.StateDir, le
 
 // ledger returns the boots in STATE_DIR/boots, and tells what is wrong with it.
 func (r *recorder) ledger() []boots.Past {
+	if r.state != nil {
+		return nil
+	}
 	ps, err := ledger.Read(r.ledgerFile())
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		r.tell(err.Error())
@@ -27,7 +30,7 @@ func (r *recorder) ledger() []boots.Past {
 
 // enter adds the boots that are over to the ledger. Without a STATE_DIR there is none.
 func (b *booting) enter(v boots.Verdict) error {
-	if b.dry || b.bootID == "" {
+	if b.dry || b.bootID == "" || b.state != nil {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(b.in.ctx, b.in.on.patience)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"utmpd.dev/utmpd/internal/heartbeat"
 	"utmpd.dev/utmpd/internal/initsystem"
 	"utmpd.dev/utmpd/internal/logs"
+	"utmpd.dev/utmpd/internal/owndir"
 	"utmpd.dev/utmpd/internal/recfile"
 	"utmpd.dev/utmpd/utmpx"
 )
@@ -25,6 +27,7 @@ type recorder struct {
 	wtmpx  *recfile.Log
 	bootID string
 	dry    bool
+	state  error             // why STATE_DIR is not used; nil: it is
 	ours   initsystem.Writes // the records that utmpctl has to write; Who is not used
 	report report
 }
@@ -64,6 +67,13 @@ func newRecorder(in call) (*recorder, error) {
 	}
 	r := &recorder{in: in, cfg: cfg, dry: in.set["n"], wtmpx: recfile.NewLog(cfg.WtmpxFile, recfile.Options{})}
 	r.report = report{DryRun: r.dry, Wrote: []action{}, Notes: []string{}}
+	// Whoever may write STATE_DIR could have the boots told otherwise than they were. Whose it
+	// is, the service manager may know alone.
+	own := owndir.Of(os.Geteuid(), os.Getegid())
+	own.AnyUser = true
+	if err := own.Check("STATE_DIR", cfg.StateDir); err != nil {
+		r.state = fmt.Errorf("%w; it is neither read nor written", err)
+	}
 	if r.bootID, err = in.on.bootID(); err != nil {
 		r.tell(err.Error())
 	}
@@ -79,6 +89,9 @@ func (r *recorder) did(rec utmpx.Record, file string) {
 
 // note reads a note in STATE_DIR and reports a malformed one.
 func (r *recorder) note(name string) (heartbeat.Note, bool) {
+	if r.state != nil {
+		return heartbeat.Note{}, false
+	}
 	n, err := heartbeat.ReadNote(filepath.Join(r.cfg.StateDir, name))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		r.tell(err.Error())
@@ -89,7 +102,7 @@ func (r *recorder) note(name string) (heartbeat.Note, bool) {
 // leave writes a note of this boot in STATE_DIR; of now if n.Up is 0. If that directory
 // is missing, it reports so, and what follows from it, and returns no error.
 func (r *recorder) leave(name string, n heartbeat.Note, without string) error {
-	if r.dry || r.bootID == "" {
+	if r.dry || r.bootID == "" || r.state != nil {
 		return nil
 	}
 	n.BootID, n.Init = r.bootID, r.in.on.initStart()
@@ -152,6 +165,7 @@ func (r *recorder) appendUnlessChanged(choose func(past) []utmpx.Record) ([]utmp
 
 // finish prints the report, also if an error follows.
 func (r *recorder) finish(err error) error {
+	err = errors.Join(err, r.state)
 	if r.in.set["json"] {
 		return errors.Join(err, printJSON(r.in.stdout, "  ", r.report))
 	}

@@ -150,9 +150,7 @@ func check(f flags, stdout, stderr io.Writer) int {
 		}
 	}
 	faults := newTwoFiles(cfg.Fixed, nil).faults()
-	own := newOwnDirs(cfg.RunAs)
-	own.anyUser = cfg.RunAs == "" // a service manager starts utmpd as a user whom it knows
-	maps.Copy(faults, own.faults(cfg.RunDir, cfg.StateDir))
+	maps.Copy(faults, dirFaults(cfg.RunAs, cfg.RunDir, cfg.StateDir))
 	for _, key := range slices.Sorted(maps.Keys(faults)) {
 		warnings = append(warnings, config.Warning{File: file, Line: config.Line(file, key), Text: faults[key].Error()})
 	}

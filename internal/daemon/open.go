@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"utmpd.dev/utmpd/internal/owndir"
 	"utmpd.dev/utmpd/internal/pidfile"
 	"utmpd.dev/utmpd/internal/proc"
 	"utmpd.dev/utmpd/internal/receiver"
@@ -27,7 +28,7 @@ func (d *daemon) open() error {
 	}
 	d.bootID = id
 	var running *pidfile.RunningError
-	var foreign *ForeignDirError
+	var foreign *owndir.Error
 	switch err := d.openRunDir(); {
 	case errors.As(err, &running) && proc.Leaving(running.PID):
 		return fmt.Errorf("%w: it is ending, and a file system that does not answer holds it up: %s", err,

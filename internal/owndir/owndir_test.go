@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-package daemon
+package owndir
 
 import (
 	"os"
@@ -73,10 +73,10 @@ func TestOwnDirs(t *testing.T) {
 			{"of group utmp", "utmp", "others may write it (mode 0775, gid 43)"},
 		}...)
 	}
-	o := newOwnDirs("")
+	o := Of(os.Geteuid(), os.Getegid())
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			err := o.check("RUN_DIR", filepath.Join(base, tt.path))
+			err := o.Check("RUN_DIR", filepath.Join(base, tt.path))
 			switch {
 			case tt.want == "" && err != nil:
 				t.Errorf("refused: %v", err)
@@ -89,16 +89,16 @@ func TestOwnDirs(t *testing.T) {
 		return
 	}
 	for name, tt := range map[string]struct {
-		o    ownDirs
+		o    Owners
 		path string
 		ok   bool
 	}{
-		"of RUN_AS":                          {ownDirs{user: other, private: true}, "foreign", true},
-		"of RUN_AS in a sticky one":          {ownDirs{user: other, private: true}, "sticky/foreign", true},
-		"-check, of a service's user":        {ownDirs{anyUser: true}, "foreign", true},
-		"-check, of another in a sticky one": {ownDirs{anyUser: true}, "sticky/foreign", false},
+		"of RUN_AS":                          {Owners{User: other, Private: true}, "foreign", true},
+		"of RUN_AS in a sticky one":          {Owners{User: other, Private: true}, "sticky/foreign", true},
+		"-check, of a service's user":        {Owners{AnyUser: true}, "foreign", true},
+		"-check, of another in a sticky one": {Owners{AnyUser: true}, "sticky/foreign", false},
 	} {
-		if err := tt.o.check("RUN_DIR", filepath.Join(base, tt.path)); (err == nil) != tt.ok {
+		if err := tt.o.Check("RUN_DIR", filepath.Join(base, tt.path)); (err == nil) != tt.ok {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

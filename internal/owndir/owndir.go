@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-package daemon
+// Package owndir checks that nobody else may write a directory that must be utmpd's alone,
+// nor replace it. Whoever may write RUN_DIR, or a directory above it, can put a locked pid
+// file there, which keeps utmpd from starting, or take the pid file away, which ends it.
+package owndir
 
 import (
 	"fmt"
@@ -12,46 +15,38 @@ import (
 	"syscall"
 )
 
-// Whoever may write RUN_DIR, or a directory above it, can put a locked pid file there,
-// which keeps utmpd from starting, or take the pid file away, which ends it.
-
-// ForeignDirError is the error of a directory that somebody else may write.
-type ForeignDirError struct {
+// Error is the error of a directory that somebody else may write.
+type Error struct {
 	Key, Dir string // RUN_DIR or STATE_DIR, and its value
 	At       string // the directory that is to blame: this one, or one above it
 	Why      string
 }
 
-func (e *ForeignDirError) Error() string {
+func (e *Error) Error() string {
 	if e.At == e.Dir {
 		return fmt.Sprintf("%s %s: %s", e.Key, e.Dir, e.Why)
 	}
 	return fmt.Sprintf("%s %s: %s: %s", e.Key, e.Dir, e.At, e.Why)
 }
 
-// ownDirs are the directories that are utmpd's alone.
-type ownDirs struct {
-	user    int  // whom utmpd runs as; root and that user may own what is on the way
-	private bool // that user's group has nobody else: it has the user's number
-	anyUser bool // a directory may be another user's if only root could make it that: for -check
+// Owners are who may own the directory, and what is on the way to it: root, and a user.
+type Owners struct {
+	User    int  // whom utmpd runs as
+	Private bool // that user's group has nobody else: it has the user's number
+	AnyUser bool // the directory may be another user's if only root could make it that
 }
 
-func newOwnDirs(runAs string) ownDirs {
-	o := ownDirs{user: os.Geteuid(), private: os.Geteuid() == os.Getegid()}
-	if u, err := lookUp(runAs); runAs != "" && err == nil {
-		o = ownDirs{user: u.uid, private: u.uid == u.gid}
-	}
-	return o
-}
+// Of returns the owners of a process of that user and group.
+func Of(uid, gid int) Owners { return Owners{User: uid, Private: uid == gid} }
 
 // maxLinks is how many symbolic links a path may have, as for the kernel.
 const maxLinks = 40
 
-// check follows a path from the root, and returns an error if others may put something
+// Check follows a path from the root, and returns an error if others may put something
 // else in the place of what is on the way. What is missing, and what may not be looked
-// at, shows when it is used.
-func (o ownDirs) check(key, dir string) error {
-	w := walk{ownDirs: o, at: "/", rest: split(dir)}
+// at, shows when it is used. key is the setting that names it, for the error.
+func (o Owners) Check(key, dir string) error {
+	w := walk{Owners: o, at: "/", rest: split(dir)}
 	for {
 		info, err := os.Lstat(w.at)
 		if err != nil {
@@ -69,7 +64,7 @@ func (o ownDirs) check(key, dir string) error {
 		}
 		switch {
 		case why != "":
-			return &ForeignDirError{key, dir, w.at, why}
+			return &Error{key, dir, w.at, why}
 		case !ok:
 			return nil
 		}
@@ -78,7 +73,7 @@ func (o ownDirs) check(key, dir string) error {
 
 // walk is the way along a path.
 type walk struct {
-	ownDirs
+	Owners
 	at     string   // where it is
 	rest   []string // names that are still to come
 	shared bool     // others may make entries in the directory that holds at
@@ -104,7 +99,7 @@ func (w *walk) follow(st *syscall.Stat_t) (why string, ok bool) {
 // enter goes on at the next name in a directory, if there is one, or says why not.
 func (w *walk) enter(mode fs.FileMode, st *syscall.Stat_t) (why string, ok bool) {
 	last := len(w.rest) == 0
-	if !w.trusts(st.Uid) && (!w.anyUser || w.shared || !last) {
+	if !w.trusts(st.Uid) && (!w.AnyUser || w.shared || !last) {
 		return fmt.Sprintf("belongs to uid %d, who could replace what is in it: change its owner, or name another directory", st.Uid), false
 	}
 	others, remedy := w.writers(mode, st.Gid)
@@ -120,8 +115,8 @@ func (w *walk) enter(mode fs.FileMode, st *syscall.Stat_t) (why string, ok bool)
 }
 
 // trusts reports whether a user may own what is on the way.
-func (o ownDirs) trusts(uid uint32) bool {
-	return uid == 0 || int(uid) == o.user || uid == overflowUID && unmapped()
+func (o Owners) trusts(uid uint32) bool {
+	return uid == 0 || int(uid) == o.User || uid == overflowUID && unmapped()
 }
 
 // writers says who else may write the directory that the walk is at, "" if nobody, and what
@@ -139,8 +134,8 @@ func (w *walk) writers(mode fs.FileMode, gid uint32) (others, remedy string) {
 
 // othersGroup reports whether a group has others in it than root and the user that utmpd
 // runs as.
-func (o ownDirs) othersGroup(gid uint32) bool {
-	return gid != 0 && (!o.private || int(gid) != o.user)
+func (o Owners) othersGroup(gid uint32) bool {
+	return gid != 0 && (!o.Private || int(gid) != o.User)
 }
 
 func split(path string) []string {
@@ -164,24 +159,4 @@ func unmapped() bool {
 		}
 	}
 	return true
-}
-
-// faults returns what is wrong with RUN_DIR and STATE_DIR, as -check reports it.
-func (o ownDirs) faults(runDir, stateDir string) map[string]error {
-	faults := map[string]error{}
-	for key, dir := range map[string]string{"RUN_DIR": runDir, "STATE_DIR": stateDir} {
-		if err := o.check(key, dir); err != nil {
-			faults[key] = err
-		}
-	}
-	return faults
-}
-
-// checkDirs returns an error if RUN_DIR or STATE_DIR is not utmpd's alone.
-func (d *daemon) checkDirs() error {
-	own := newOwnDirs(d.cfg.RunAs)
-	if err := own.check("RUN_DIR", d.cfg.RunDir); err != nil {
-		return err
-	}
-	return own.check("STATE_DIR", d.cfg.StateDir)
 }

@@ -2,7 +2,7 @@
 
 //go:build !linux
 
-package daemon
+package owndir
 
 // aclOthers knows the access control lists of Linux alone.
-func (ownDirs) aclOthers(string, uint32) (who string, ok bool) { return "", false }
+func (Owners) aclOthers(string, uint32) (who string, ok bool) { return "", false }

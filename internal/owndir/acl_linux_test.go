@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-package daemon
+package owndir
 
 import (
 	"encoding/binary"
@@ -32,8 +32,8 @@ func TestOwnDirsACL(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := newOwnDirs("")
-	o.private = false
+	o := Of(os.Geteuid(), os.Getegid())
+	o.Private = false
 	for _, c := range []struct {
 		name string
 		list []byte
@@ -43,7 +43,7 @@ func TestOwnDirsACL(t *testing.T) {
 		{"a user who may not", acl([3]uint32{aclUser, 5, 4711}, [3]uint32{aclGroupObj, 5, none}, [3]uint32{aclMask, 7, none}), ""},
 		{"a user, masked", acl([3]uint32{aclUser, 7, 4711}, [3]uint32{aclGroupObj, 5, none}, [3]uint32{aclMask, 5, none}), ""},
 		{"root", acl([3]uint32{aclUser, 7, 0}, [3]uint32{aclGroupObj, 5, none}, [3]uint32{aclMask, 7, none}), ""},
-		{"the user that it runs as", acl([3]uint32{aclUser, 7, uint32(o.user)}, [3]uint32{aclGroupObj, 5, none}, [3]uint32{aclMask, 7, none}), ""},
+		{"the user that it runs as", acl([3]uint32{aclUser, 7, uint32(o.User)}, [3]uint32{aclGroupObj, 5, none}, [3]uint32{aclMask, 7, none}), ""},
 		{"a group", acl([3]uint32{aclGroupObj, 5, none}, [3]uint32{aclGroup, 7, 4712}, [3]uint32{aclMask, 7, none}), "access control list: gid 4712"},
 		{"root's group", acl([3]uint32{aclGroupObj, 5, none}, [3]uint32{aclGroup, 7, 0}, [3]uint32{aclMask, 7, none}), ""},
 	} {
@@ -59,7 +59,7 @@ func TestOwnDirsACL(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			err = o.check("RUN_DIR", filepath.Join(dir, "run"))
+			err = o.Check("RUN_DIR", filepath.Join(dir, "run"))
 			if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 				t.Errorf("%v, want %q", err, c.want)
 			}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-package daemon
+package owndir
 
 import (
 	"encoding/binary"
@@ -79,7 +79,7 @@ func parseACL(b []byte) (writers []aclWriter, ok bool) {
 
 // aclOthers returns who of an access control list may write a directory and is neither
 // trusted nor root's group, "" if nobody. ok is false if the directory has no list.
-func (o ownDirs) aclOthers(path string, gid uint32) (who string, ok bool) {
+func (o Owners) aclOthers(path string, gid uint32) (who string, ok bool) {
 	writers, ok := aclWriters(path)
 	for _, w := range writers {
 		switch {
