@@ -9,20 +9,6 @@ import (
 	"utmpd.dev/utmpd/internal/session"
 )
 
-// LedTerminal is a pseudo terminal that has a session leader.
-type LedTerminal struct {
-	Line   string
-	Leader session.ID // its Inode is unknown
-	SSHD   bool       // the leader is still one of sshd's, by its name
-	Above  []Ancestor // the leader's parent, its parent, and so on
-}
-
-// Ancestor is a process from which a session leader descends.
-type Ancestor struct {
-	PID  int32
-	SSHD bool // it is one of sshd's, by its name
-}
-
 // pseudoMajor is the major device number of pseudo terminals. The minor is the terminal's.
 //
 // Source: UNIX98_PTY_SLAVE_MAJOR in the kernel's linux/major.h.

@@ -4,21 +4,6 @@
 
 package proc
 
-import "utmpd.dev/utmpd/internal/session"
-
-// LedTerminal is a pseudo terminal that has a session leader.
-type LedTerminal struct {
-	Line   string
-	Leader session.ID
-	Above  []Ancestor
-}
-
-// Ancestor is a process from which a session leader descends.
-type Ancestor struct {
-	PID  int32
-	SSHD bool
-}
-
 // LedTerminals returns none: only logind's sessions, on Linux, are looked for by them.
 func LedTerminals() ([]LedTerminal, error) { return nil, nil }
 
