@@ -47,7 +47,7 @@ func thisLogind() *logindMachine {
 		terminals: proc.LedTerminals,
 		above:     proc.Above,
 		device:    proc.TerminalDevice,
-		missing:   proc.TerminalMissing,
+		missing:   proc.MissingTerminals(),
 	}
 }
 

@@ -183,7 +183,8 @@ func (b *bus) await(from string) (*dbus.Message, error) {
 			return nil, b.broken
 		case f.kind == dbus.TypeSignal:
 			b.enqueue(f)
-		case f.replyTo != b.serial || f.sender != from:
+		case f.replyTo != b.serial:
+		case f.sender != from && (f.kind != dbus.TypeError || f.sender != driver): // the bus itself refuses, too
 		case f.kind == dbus.TypeMethodReply:
 			return f.decode()
 		case f.kind == dbus.TypeError:

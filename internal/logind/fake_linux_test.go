@@ -30,6 +30,7 @@ type fake struct {
 	garbage map[string]string
 	denied  map[string]string        // error names
 	odd     map[string]string        // likewise, of GetAll, by path
+	busSays bool                     // it is the bus that refuses those, as its policy may
 	before  map[string]func(l *line) // called with the lock held, before the reply
 	refuse  error                    // of a connection
 	dials   []time.Time
@@ -142,8 +143,12 @@ func (l *line) answer(m *dbus.Message) bool {
 	if to != driver && to != l.f.owner {
 		body, errName = nil, noOwner
 	}
+	from := to
 	if name := l.f.odd[path]; name != "" && member == "GetAll" {
 		body, errName = nil, name
+		if l.f.busSays {
+			from = driver
+		}
 	}
 	if l.f.denied[member] != "" {
 		body, errName = nil, l.f.denied[member]
@@ -152,7 +157,7 @@ func (l *line) answer(m *dbus.Message) bool {
 	if m.Flags&dbus.FlagNoAutoStart == 0 {
 		return false
 	}
-	return l.send(member, replyTo(m.Serial(), to, errName, body...))
+	return l.send(member, replyTo(m.Serial(), from, errName, body...))
 }
 
 func (f *fake) result(member, path string, args []any) (body []any, errName string) {

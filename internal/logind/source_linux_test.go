@@ -150,6 +150,19 @@ func TestOneSessionFails(t *testing.T) {
 	}
 }
 
+// The bus may refuse a call itself, by its policy: that is an answer, and no silence.
+func TestRefusedByTheBus(t *testing.T) {
+	f := newFake(first, second)
+	f.odd, f.busSays = map[string]string{second.Path: driver + ".Error.AccessDenied"}, true
+	in(t, f, func(l *listening) {
+		began := time.Now()
+		l.knows("one of two is refused", first)
+		if len(l.f.dials) != 1 || time.Since(began) >= patience {
+			t.Errorf("connected %d times, in %v", len(l.f.dials), time.Since(began))
+		}
+	})
+}
+
 // Every user of the machine can send such to one connection. Only the sender is the bus's.
 func TestForged(t *testing.T) {
 	for _, c := range []struct {

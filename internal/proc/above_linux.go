@@ -5,6 +5,8 @@ package proc
 import (
 	"os"
 	"strconv"
+
+	"golang.org/x/sys/unix"
 )
 
 // Above returns the processes from which a process descends: its parent, its parent's
@@ -25,13 +27,26 @@ func Above(pid int32) (above []int32) {
 	return above
 }
 
-// TerminalMissing reports whether a pseudo terminal, pts/N, surely does not exist.
-func TerminalMissing(line string) bool {
-	if _, err := os.Lstat("/dev/pts/ptmx"); err != nil {
-		return false // no devpts is there
+// MissingTerminals returns a function that reports whether a pseudo terminal, pts/N, surely
+// does not exist. If another file system was mounted over /dev/pts since, as by a script that
+// prepares a chroot, it knows of none: since Linux 4.7 each mount of a devpts has terminals of
+// its own.
+func MissingTerminals() func(line string) bool { return missingBelow("/dev") }
+
+func missingBelow(dev string) func(line string) bool {
+	var first unix.Stat_t
+	known := unix.Stat(dev+"/pts", &first) == nil
+	return func(line string) bool {
+		var now unix.Stat_t
+		if !known || unix.Stat(dev+"/pts", &now) != nil || now.Dev != first.Dev {
+			return false
+		}
+		if _, err := os.Lstat(dev + "/pts/ptmx"); err != nil {
+			return false // no devpts is there
+		}
+		_, err := os.Lstat(dev + "/" + line)
+		return os.IsNotExist(err)
 	}
-	_, err := os.Lstat("/dev/" + line)
-	return os.IsNotExist(err)
 }
 
 // TerminalDevice reports whether a name below /dev is that of a character device. It follows

@@ -10,8 +10,8 @@ func LedTerminals() ([]LedTerminal, error) { return nil, nil }
 // Above returns none.
 func Above(int32) []int32 { return nil }
 
-// TerminalMissing reports false: nothing is known.
-func TerminalMissing(string) bool { return false }
+// MissingTerminals returns a function that reports false: nothing is known.
+func MissingTerminals() func(string) bool { return func(string) bool { return false } }
 
 // TerminalDevice reports false: nothing is known.
 func TerminalDevice(string) bool { return false }
