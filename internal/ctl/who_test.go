@@ -234,6 +234,7 @@ func TestWhoLogind(t *testing.T) {
 		{ID: "5", User: "erin", Leader: 2003, Lives: true, TTY: "tty2", Began: at("11:50")},
 		{ID: "6", User: "frank", Leader: 2004, State: "closing", Began: at("08:50")},
 		{ID: "7", User: "carol", Leader: 2005, Lives: true, Lines: []string{"pts/3"}, Began: at("09:31")},
+		{ID: "8", User: "alice", Leader: 100, Lives: true, TTY: "tty7"}, // its record has another line
 	}
 	want := `carol pts/3 2026-07-01 09:31:00 logind only
 erin pts/7 home 2026-07-01 11:45:00 logind only
@@ -256,7 +257,7 @@ erin tty2 2026-07-01 11:50:00 logind only
 	}
 	// Without a utmpx file these alone are there.
 	l.check(os.Remove(l.path("utmp")))
-	if out := l.do("who", "-count"); out != "5\n" {
+	if out := l.do("who", "-count"); out != "6\n" {
 		t.Errorf("without a file: count %s", out)
 	}
 	// One without a terminal, as of a command by ssh, is no login.
