@@ -28,6 +28,12 @@ var messageIDs = map[string]string{
 	"session recorded for logind":                              "48648cf6e76e474289fbe7154d4d62f4",
 }
 
+// sameEvents are messages that tell of an event of messageIDs in other words.
+var sameEvents = map[string]string{
+	"the clock was stepped, and that could not be recorded": "the clock was stepped",
+	"utmpd ends while a file system does not answer":        "utmpd ended",
+}
+
 // messageID returns the MESSAGE_ID of a message, or "".
 func messageID(message string) string {
 	if id, ok := messageIDs[message]; ok {
@@ -35,6 +41,9 @@ func messageID(message string) string {
 	}
 	if i := strings.IndexAny(message, ":;("); i >= 0 {
 		message = strings.TrimRight(message[:i], " ")
+	}
+	if same, ok := sameEvents[message]; ok {
+		message = same
 	}
 	return messageIDs[message]
 }

@@ -32,9 +32,11 @@ func TestCatalog(t *testing.T) {
 
 func TestMessageID(t *testing.T) {
 	for message, same := range map[string]string{
-		"session would be ended (-n)":                                     "session would be ended",
-		"the file system does not answer: no record is marked until then": "the file system does not answer",
-		"the wtmpx file is damaged; what is around the damage is read":    "the wtmpx file is damaged",
+		"the clock was stepped, and that could not be recorded":                                       "the clock was stepped",
+		"utmpd ends while a file system does not answer: until it does, the kernel keeps the process": "utmpd ended",
+		"session would be ended (-n)":                                                                 "session would be ended",
+		"the file system does not answer: no record is marked until then":                             "the file system does not answer",
+		"the wtmpx file is damaged; what is around the damage is read":                                "the wtmpx file is damaged",
 	} {
 		if got := messageID(message); got == "" || got != messageIDs[same] {
 			t.Errorf("%q: %q", message, got)

@@ -24,7 +24,7 @@ import (
 const (
 	// metricsEvery is the least time between two writes of the metrics, heartbeats apart.
 	metricsEvery = 15 * time.Second
-	// metricsLate is how long after a heartbeat or a scan they may be written.
+	// metricsLate is how long after a scan they may be written.
 	metricsLate = 30 * time.Second
 )
 
@@ -174,10 +174,8 @@ func (d *daemon) sample(st status.Status) metrics.Sample {
 		left[why] = metrics.Count{Kind: table.Reason(why).String(), N: n}
 		all += n
 	}
-	within := d.cfg.WtmpxUpdateFreq
-	if st.DryRun { // there is no heartbeat
-		within = d.cfg.ScanPeriod
-	}
+	// A heartbeat that fails, or -n, changes nothing that is shown; a scan does.
+	within := max(d.cfg.WtmpxUpdateFreq, d.cfg.ScanPeriod)
 	dying := c.Dying - tally.Left[table.Hidden]
 	s := metrics.Sample{
 		Up: st.State != status.Ended, Written: time.Now(), Within: within + metricsLate,
@@ -190,7 +188,7 @@ func (d *daemon) sample(st status.Status) metrics.Sample {
 		Left: left, Led: tally.Led,
 		Owed: c.Owed, Waiting: c.Waiting,
 		Hung: d.hangs.hung(), Late: d.pace.lateN,
-		Readable: st.UtmpxError == "", Notices: st.NoticeError == "", Logged: st.LogError == "",
+		Readable: st.UtmpxError == "" || d.reading.missing, Notices: st.NoticeError == "", Logged: st.LogError == "",
 		Cleaned: c.Cleaned, Logouts: m.logouts, LostLogouts: m.lost,
 		DelayedLocked: m.locked, DelayedFailed: m.failed,
 		DroppedLines: d.log.dropped(),

@@ -25,8 +25,9 @@ type reading struct {
 	snap *snapshot.Snapshot // which the table goes by
 	last time.Time          // when the reading of snap began
 
-	looked time.Time // when the last reading began, good or not
-	err    string    // of the last reading, "" if it had none
+	looked  time.Time // when the last reading began, good or not
+	err     string    // of the last reading, "" if it had none
+	missing bool      // which was that there is no file yet
 }
 
 // scanned takes in a reading. It returns an error if utmpd must end: the file is a log
@@ -71,6 +72,7 @@ func (r *reading) take(ev scanner.Event) (ok bool) {
 		r.log.Debug("utmpx file not read", "took", ev.Took, "because", r.cause(ev))
 	}
 	r.done, r.looked = true, ev.Began
+	r.missing = errors.Is(ev.Err, fs.ErrNotExist) || errors.Is(ev.Err, recfile.ErrEmpty)
 	r.setError(ev.Err)
 	return ok
 }

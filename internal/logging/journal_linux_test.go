@@ -163,7 +163,11 @@ func TestJournalReplaced(t *testing.T) {
 	log.Info("one")
 	receive(t, c)
 	c.Close()
+	log.Info("lost")
 	os.Remove(name)
+	for j.Dropped() == 0 {
+		time.Sleep(time.Millisecond)
+	}
 	if c, err = net.ListenUnixgram("unixgram", &net.UnixAddr{Name: name, Net: "unixgram"}); err != nil {
 		t.Fatal(err)
 	}

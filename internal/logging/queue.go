@@ -52,7 +52,15 @@ func (q *Queue) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// Dropped returns how many lines were dropped since the start.
+// refused counts a line that was not written. It is told with the next line that is.
+func (q *Queue) refused() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.dropped++
+	q.total++
+}
+
+// Dropped returns how many lines were dropped, or could not be written, since the start.
 func (q *Queue) Dropped() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -74,7 +82,9 @@ func (q *Queue) run() {
 			lines, dropped, closed := q.take()
 			size := 0
 			for _, line := range lines {
-				_, _ = q.w.Write(line) // there is no other place to log that
+				if _, err := q.w.Write(line); err != nil {
+					q.refused() // there is no other place to log that
+				}
 				size += len(line)
 			}
 			q.written(size)
