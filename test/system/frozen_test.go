@@ -154,6 +154,7 @@ func TestFrozenDisk(t *testing.T) {
 		return strings.Contains(string(readFile(t, "/run/utmpd/status")), "\nno answer: wtmpx since ")
 	})
 	p.lives.mustStand(t)
+	statusSays(t, "logouts owed: 1") // it is written once a second: the one before says 0
 	disk.thaw()
 	statusSays(t, "logouts owed: 0")
 	p.mustHold(t, died)
