@@ -71,7 +71,8 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		again, err := Parse(w.Append(nil, w.At))
-		if w.Within < 0 || w.Within > time.Hour || w.LogError == "" && w.LogLines != "" || !w.HasPipe && w.BadRequests > 0 || w.WouldClean != 0 && !w.DryRun || w.Waiting < 0 {
+		if w.Within < 0 || w.Within > time.Hour || w.LogError == "" && w.LogLines != "" || !w.HasPipe && w.BadRequests > 0 || w.WouldClean != 0 && !w.DryRun || w.Waiting < 0 ||
+			!w.HasLogind && (w.Recorded != 0 || w.LogindError != "") {
 			return // no daemon writes that
 		}
 		if err != nil {
