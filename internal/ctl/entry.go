@@ -8,13 +8,13 @@ import (
 	"fmt"
 	"io/fs"
 	"net/netip"
-	"strings"
 	"time"
 
 	"utmpd.dev/utmpd/internal/cleaner"
 	"utmpd.dev/utmpd/internal/config"
 	"utmpd.dev/utmpd/internal/openlogins"
 	"utmpd.dev/utmpd/internal/recfile"
+	"utmpd.dev/utmpd/internal/session"
 	"utmpd.dev/utmpd/internal/snapshot"
 	"utmpd.dev/utmpd/utmpx"
 )
@@ -100,8 +100,7 @@ func (b *book) id(r utmpx.Record, snap *snapshot.Snapshot) string {
 			return at.ID
 		}
 	}
-	name := strings.TrimPrefix(r.Line, "tty")
-	return name[max(0, len(name)-4):]
+	return session.LineID(r.Line)
 }
 
 // inTheWay reports whether a record keeps r from being written: a living session's of the

@@ -15,9 +15,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 
 	"utmpd.dev/utmpd/internal/logging"
+	"utmpd.dev/utmpd/internal/session"
 	"utmpd.dev/utmpd/utmpx"
 )
 
@@ -164,7 +164,7 @@ func (p *pamSession) record(in call, open bool) error {
 		return err
 	}
 	if open {
-		r := newSession(p.line(), asText(p.user, 32), asText(p.host, 256), p.pid, in.on.now())
+		r := newSession(p.line(), session.FieldText(p.user, 32), session.FieldText(p.host, 256), p.pid, in.on.now())
 		err = b.begin(r, true)
 	} else {
 		err = b.end(func(r utmpx.Record) bool { return r.Line == p.line() && r.PID == p.pid }, p.pid)
@@ -173,19 +173,4 @@ func (p *pamSession) record(in call, open bool) error {
 		return nil // its program has recorded it, or the bridge, or it is within another session
 	}
 	return err
-}
-
-// asText cuts a text to a field's width, and replaces what would be no part of a name on a
-// terminal: it may come from another machine.
-func asText(s string, width int) string {
-	s = strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) && r != unicode.ReplacementChar {
-			return r
-		}
-		return '?'
-	}, s)
-	for len(s) > width {
-		s = s[:strings.LastIndexFunc(s, func(rune) bool { return true })]
-	}
-	return s
 }

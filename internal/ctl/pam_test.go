@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"utmpd.dev/utmpd/internal/session"
 )
 
 // TestPAMRecorded decides by what PAM says of a session.
@@ -83,7 +85,7 @@ func TestAsText(t *testing.T) {
 		"alice": "alice", "a\x1b[2Jb\nc": "a?[2Jb?c", "\xff": "?", strings.Repeat("x", 40): strings.Repeat("x", 32),
 		strings.Repeat("x", 31) + "é": strings.Repeat("x", 31),
 	} {
-		if got := asText(text, 32); got != want {
+		if got := session.FieldText(text, 32); got != want {
 			t.Errorf("%q: %q, want %q", text, got, want)
 		}
 	}

@@ -5,9 +5,7 @@ package logind
 import (
 	"net/netip"
 	"slices"
-	"strings"
 	"time"
-	"unicode"
 
 	"utmpd.dev/utmpd/internal/session"
 	"utmpd.dev/utmpd/utmpx"
@@ -251,11 +249,11 @@ func wait(it Session) time.Duration {
 // returns nil if the record would take the place of another session's.
 func (x *index) compose(it Session, p place) *Order {
 	r := utmpx.Record{
-		Type: utmpx.UserProcess, PID: it.Leader, Line: p.line, ID: id(p.line),
-		User: clean(it.User, userWidth), Host: clean(it.RemoteHost, hostWidth), Time: utmpx.TimeOf(it.Since),
+		Type: utmpx.UserProcess, PID: it.Leader, Line: p.line, ID: session.LineID(p.line),
+		User: session.FieldText(it.User, userWidth), Host: session.FieldText(it.RemoteHost, hostWidth), Time: utmpx.TimeOf(it.Since),
 	}
 	if r.Host == "" {
-		r.Host = clean(it.Display, hostWidth)
+		r.Host = session.FieldText(it.Display, hostWidth)
 	}
 	if it.Since.IsZero() {
 		r.Time = utmpx.TimeOf(x.Now)
@@ -287,23 +285,4 @@ func displaces(o utmpx.Record) bool {
 // from being written: somebody has recorded the line meanwhile, or would be displaced.
 func InTheWay(r, at utmpx.Record) bool {
 	return at.Type == utmpx.UserProcess && at.Line == r.Line || at.ID == r.ID && displaces(at)
-}
-
-// clean cuts a text to its width, and replaces what would be no part of a name on a
-// terminal.
-func clean(text string, width int) string {
-	text = strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) && r != unicode.ReplacementChar {
-			return r
-		}
-		return '?'
-	}, text)
-	for len(text) > width {
-		cut := width
-		for cut > 0 && text[cut]&0xc0 == 0x80 { // not within a character
-			cut--
-		}
-		text = text[:cut]
-	}
-	return text
 }

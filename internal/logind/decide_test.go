@@ -626,7 +626,7 @@ func BenchmarkDecide(b *testing.B) {
 				leader, line := int32(1000+10*i), "pts/"+strconv.Itoa(i)
 				sessions = append(sessions, ssh(numbered(strconv.Itoa(i), leader)))
 				terminals = append(terminals, shell(line, leader+2, leader))
-				records = append(records, user(leader, line, id(line)))
+				records = append(records, user(leader, line, session.LineID(line)))
 			}
 			var own []session.OpenLogin
 			for _, r := range records[:n/2] {

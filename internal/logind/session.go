@@ -11,7 +11,7 @@ import (
 //
 // Source: org.freedesktop.login1(5), Session Objects.
 type Session struct {
-	ID         string // used anew after logind has restarted
+	ID         string // used again after logind has restarted
 	Path       string // of its object on the bus
 	User       string
 	Leader     int32     // the process that made the session
@@ -27,7 +27,7 @@ type Session struct {
 	Scope      string // empty with elogind
 }
 
-// identity is what two sessions never share: the id alone is used anew.
+// identity is what two sessions never share: the id alone is used again.
 type identity struct {
 	id     string
 	leader int32

@@ -164,7 +164,7 @@ func (l *listener) list() error {
 	if err != nil {
 		return err
 	}
-	// What logind sent before its reply, the reply knows. An id may have been used anew in
+	// What logind sent before its reply, the reply knows. An id may have been used again in
 	// between, so a removal must not be believed later.
 	l.bus.forget()
 	var listed []struct {
@@ -177,7 +177,7 @@ func (l *listener) list() error {
 	if err := dbus.Store(reply, &listed); err != nil {
 		return fmt.Errorf("ListSessions: %w", err)
 	}
-	clear(l.sessions) // logind may have used their paths anew
+	clear(l.sessions) // logind may have used their paths again
 	for _, s := range listed {
 		if err := l.look(string(s.Path)); err != nil {
 			return err

@@ -55,10 +55,3 @@ func isLine(name string) bool {
 		return r == ':' || unicode.IsSpace(r) || !unicode.IsPrint(r) || r == unicode.ReplacementChar
 	}) && !strings.HasPrefix(name, "/") && !strings.Contains(name, "..")
 }
-
-// id returns the ut_id of a line: without "tty", its last four bytes. Init, getty and sshd
-// use the same.
-func id(line string) string {
-	name := strings.TrimPrefix(line, "tty")
-	return name[max(0, len(name)-4):]
-}
