@@ -47,9 +47,7 @@ func (l logger) dropped() int {
 // journalLog is the log of -foreground where standard error is the journal: by the journal's
 // own protocol. It reports false if the journal has no socket here, as in a chroot.
 func journalLog() (logger, bool) {
-	log, journal, err := logging.NewJournal(logging.JournalSocket, "utmpd", slog.LevelInfo, messageID, func(log *slog.Logger, lines int) {
-		log.Warn("log lines lost", "lines", lines)
-	})
+	log, journal, err := logging.NewJournal(logging.JournalSocket, "utmpd", slog.LevelInfo, messageID)
 	if err != nil {
 		return logger{}, false
 	}
@@ -72,8 +70,7 @@ func terminalLog(f flags, stdout, stderr io.Writer) logger {
 			return l
 		}
 	}
-	direct := newLog(to)
-	queue := logging.NewQueue(to, func(lines int) { direct.Warn("log lines lost", "lines", lines) })
+	queue := logging.NewQueue(to, logging.Lost(newLog(to).Handler()))
 	return logger{newLog(queue), queue}
 }
 

@@ -17,13 +17,12 @@ import (
 // UTMP_LINE=pts/0. id gives the MESSAGE_ID of a message, or "". What the journal does not
 // read waits as in a [Queue], whose lines are dropped and counted. The error says why there
 // is no such journal.
-func NewJournal(socket, tag string, level slog.Leveler, id func(message string) string, lost func(log *slog.Logger, lines int)) (*slog.Logger, *Journal, error) {
+func NewJournal(socket, tag string, level slog.Leveler, id func(message string) string) (*slog.Logger, *Journal, error) {
 	w, err := dialJournal(socket)
 	if err != nil {
 		return nil, nil, err
 	}
-	direct := slog.New(newJournalHandler(w, tag, level, id))
-	queue := NewQueue(w, func(lines int) { lost(direct, lines) })
+	queue := NewQueue(w, Lost(newJournalHandler(w, tag, level, id)))
 	return slog.New(newJournalHandler(queue, tag, level, id)), &Journal{queue, w}, nil
 }
 

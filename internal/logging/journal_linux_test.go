@@ -88,7 +88,7 @@ func sealed(t *testing.T, oob []byte) []byte {
 func TestJournal(t *testing.T) {
 	c, name := journal(t)
 	id := func(m string) string { return map[string]string{"session ended": "abc"}[m] }
-	log, j, err := NewJournal(name, "utmpd", slog.LevelInfo, id, func(*slog.Logger, int) {})
+	log, j, err := NewJournal(name, "utmpd", slog.LevelInfo, id)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +103,7 @@ func TestJournal(t *testing.T) {
 	if diff := cmp.Diff(want, receive(t, c)); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
 	}
-	if _, _, err := NewJournal(name+".no", "utmpd", slog.LevelInfo, id, nil); err == nil {
+	if _, _, err := NewJournal(name+".no", "utmpd", slog.LevelInfo, id); err == nil {
 		t.Error("no error without a socket")
 	}
 }
@@ -129,9 +129,7 @@ func TestJournalLarge(t *testing.T) {
 // lines that are lost are counted and told.
 func TestJournalStalls(t *testing.T) {
 	c, name := journal(t)
-	log, j, err := NewJournal(name, "utmpd", slog.LevelInfo, func(string) string { return "" }, func(log *slog.Logger, lines int) {
-		log.Warn("log lines lost", "lines", lines)
-	})
+	log, j, err := NewJournal(name, "utmpd", slog.LevelInfo, func(string) string { return "" })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,7 +153,7 @@ func TestJournalStalls(t *testing.T) {
 // TestJournalReplaced checks that a journal that was started again gets the next line.
 func TestJournalReplaced(t *testing.T) {
 	c, name := journal(t)
-	log, j, err := NewJournal(name, "utmpd", slog.LevelInfo, func(string) string { return "" }, func(*slog.Logger, int) {})
+	log, j, err := NewJournal(name, "utmpd", slog.LevelInfo, func(string) string { return "" })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,7 +3,9 @@
 package logging
 
 import (
+	"context"
 	"io"
+	"log/slog"
 	"sync"
 	"time"
 )
@@ -18,7 +20,7 @@ const (
 // of them; later ones are dropped and counted. It must be closed.
 type Queue struct {
 	w    io.Writer
-	lost func(lines int) // logs that so many were dropped
+	lost func(lines int) error // logs that so many were dropped
 
 	mu      sync.Mutex
 	lines   [][]byte
@@ -30,8 +32,9 @@ type Queue struct {
 	done    chan struct{} // closed when all is written after Close
 }
 
-// NewQueue returns a Queue to w. It calls lost in the goroutine that writes to w.
-func NewQueue(w io.Writer, lost func(lines int)) *Queue {
+// NewQueue returns a Queue to w. It calls lost, usually that of [Lost], in the goroutine that
+// writes to w; what lost cannot log is told after a later line.
+func NewQueue(w io.Writer, lost func(lines int) error) *Queue {
 	q := &Queue{w: w, lost: lost, wake: make(chan struct{}, 1), done: make(chan struct{})}
 	go q.run()
 	return q
@@ -58,6 +61,22 @@ func (q *Queue) refused() {
 	defer q.mu.Unlock()
 	q.dropped++
 	q.total++
+}
+
+// untold keeps the number of lines whose loss could not be logged.
+func (q *Queue) untold(lines int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.dropped += lines
+}
+
+// Lost returns what logs to h how many lines were lost, and reports whether that was written.
+func Lost(h slog.Handler) func(lines int) error {
+	return func(lines int) error {
+		r := slog.NewRecord(time.Now(), slog.LevelWarn, "log lines lost", 0)
+		r.AddAttrs(slog.Int("lines", lines))
+		return h.Handle(context.Background(), r)
+	}
 }
 
 // Dropped returns how many lines were dropped, or could not be written, since the start.
@@ -88,8 +107,8 @@ func (q *Queue) run() {
 				size += len(line)
 			}
 			q.written(size)
-			if dropped > 0 {
-				q.lost(dropped)
+			if dropped > 0 && q.lost(dropped) != nil {
+				q.untold(dropped)
 			}
 			if len(lines) == 0 && closed {
 				return

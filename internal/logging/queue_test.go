@@ -4,6 +4,8 @@ package logging
 
 import (
 	"bytes"
+	"io"
+	"log/slog"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -26,7 +28,7 @@ func TestQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &stalled{release: make(chan struct{})}
 		lost := 0
-		q := NewQueue(w, func(n int) { lost += n })
+		q := NewQueue(w, func(n int) error { lost += n; return nil })
 		began := time.Now()
 		line := bytes.Repeat([]byte("x"), 1024)
 		const many = 10000
@@ -55,7 +57,7 @@ func TestQueue(t *testing.T) {
 func TestQueueClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &stalled{release: make(chan struct{})}
-		q := NewQueue(w, func(int) {})
+		q := NewQueue(w, func(int) error { return nil })
 		q.Write([]byte("a line\n"))
 		began := time.Now()
 		q.Close()
@@ -63,5 +65,39 @@ func TestQueueClose(t *testing.T) {
 			t.Errorf("Close took %v", took)
 		}
 		close(w.release)
+	})
+}
+
+// refusing is a writer that fails until it is ready.
+type refusing struct {
+	bytes.Buffer
+	ready bool
+}
+
+func (r *refusing) Write(p []byte) (int, error) {
+	if !r.ready {
+		return 0, io.ErrClosedPipe
+	}
+	return r.Buffer.Write(p)
+}
+
+// TestQueueRefuses: that lines were lost is told once the log takes lines again, and once.
+func TestQueueRefuses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &refusing{}
+		q := NewQueue(w, Lost(NewForeground(w, slog.LevelInfo, true).Handler()))
+		q.Write([]byte("a line\n"))
+		q.Write([]byte("another\n"))
+		synctest.Wait()
+		w.ready = true
+		for _, line := range []string{"a third\n", "a fourth\n"} {
+			q.Write([]byte(line))
+			synctest.Wait()
+		}
+		q.Close()
+		want := "a third\n<4>level=WARN msg=\"log lines lost\" lines=2\na fourth\n"
+		if got := w.String(); got != want || q.Dropped() != 2 {
+			t.Errorf("%q, dropped %d, want %q", got, q.Dropped(), want)
+		}
 	})
 }
