@@ -5,7 +5,6 @@ package daemon
 import (
 	"cmp"
 	"errors"
-	"log/slog"
 	"path/filepath"
 	"slices"
 	"sync/atomic"
@@ -34,7 +33,6 @@ type meter struct {
 	name string // "": none is written
 	due  *time.Timer
 	next atomic.Pointer[metrics.Sample] // to be written; nil: it is written
-	log  *slog.Logger
 
 	status  status.Status // the last one
 	wrote   time.Time
@@ -47,7 +45,6 @@ type meter struct {
 
 	steps    atomic.Int64
 	lastStep atomic.Pointer[time.Time]
-	failing  bool // of flush
 }
 
 // newMeter returns a meter that writes nothing without a RUN_DIR. booted is when this boot
@@ -130,10 +127,10 @@ func (m *meter) stepped(at time.Time) {
 // were: whoever writes the status then writes the last one.
 func (d *daemon) setMetrics(st status.Status) (samples int) {
 	m := d.meter
-	if m.name == "" || st == m.status && !m.waiting {
+	if m.name == "" || st == m.status && !m.waiting && st.State != status.Ended {
 		return m.samples
 	}
-	urgent := st.State != m.status.State || !st.LastHeartbeat.Equal(m.status.LastHeartbeat)
+	urgent := st.State != m.status.State || st.State == status.Ended || !st.LastHeartbeat.Equal(m.status.LastHeartbeat)
 	m.status = st
 	if wait := metricsEvery - time.Since(m.wrote); wait > 0 && !urgent {
 		if !m.waiting {
@@ -150,18 +147,18 @@ func (d *daemon) setMetrics(st status.Status) (samples int) {
 	return m.samples
 }
 
-// flush writes the last sample unless it is written, and logs the first error of a series.
-// The goroutine that writes the status calls it.
-func (m *meter) flush() {
+// flush writes the last sample unless it is written. The goroutine that writes the status
+// calls it, and again after an error.
+func (m *meter) flush() error {
 	s := m.next.Swap(nil)
 	if s == nil {
-		return
+		return nil
 	}
 	err := atomicfile.Write(m.name, 0o644, atomicfile.Bytes(s.Text().Bytes()))
-	if err != nil && !m.failing {
-		m.log.Warn("metrics not written", "error", err)
+	if err != nil {
+		m.next.CompareAndSwap(nil, s)
 	}
-	m.failing = err != nil
+	return err
 }
 
 // sample returns how the daemon is doing.

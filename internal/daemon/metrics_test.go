@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"utmpd.dev/utmpd/internal/boots"
 	"utmpd.dev/utmpd/internal/config"
 	"utmpd.dev/utmpd/internal/metrics"
+	"utmpd.dev/utmpd/internal/session"
 	"utmpd.dev/utmpd/internal/simfile"
 )
 
@@ -25,16 +27,7 @@ import (
 // and else at most each 15 seconds, but then soon after a change.
 func TestMetricsWritten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		runDir := t.TempDir()
-		files := simfile.New()
-		files.WriteFile("/utmp", nil)
-		files.WriteFile("/wtmp", nil)
-		cfg := config.Config{
-			Reloadable: config.Reloadable{ScanPeriod: time.Hour, MaxFDs: 10, WtmpxUpdateFreq: time.Minute},
-			Fixed:      config.Fixed{UtmpxFile: "/utmp", WtmpxFile: "/wtmp", RunDir: runDir},
-		}
-		d := newDaemon(flags{}, cfg, logger{slog.New(slog.DiscardHandler), io.NopCloser(nil)}, func() {}, quiet(files))
-		d.build()
+		d, runDir := metered(t)
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error)
 		started := time.Now()
@@ -80,12 +73,61 @@ func TestMetricsWritten(t *testing.T) {
 		if read() == third {
 			t.Error("not written at the heartbeat")
 		}
+		d.rooms.Go(func() { // has taken an order before the end
+			<-ctx.Done()
+			time.Sleep(time.Second)
+			d.cleaned([]session.Result{{Outcome: session.Done, Logout: session.Appended}})
+		})
 		cancel()
 		if err := <-ended; err != nil {
 			t.Error(err)
 		}
 		if got := read(); got[0] != "0" {
 			t.Errorf("utmpd_up is %s at the end", got[0])
+		}
+		b, _ := os.ReadFile(filepath.Join(runDir, metrics.File))
+		if want := "utmpd_logouts_written_total 1\n"; !strings.Contains(string(b), want) {
+			t.Errorf("the last metrics lack %q: %s", want, b)
+		}
+	})
+}
+
+// metered returns a daemon with a RUN_DIR and nothing to do.
+func metered(t *testing.T) (d *daemon, runDir string) {
+	runDir = t.TempDir()
+	files := simfile.New()
+	files.WriteFile("/utmp", nil)
+	files.WriteFile("/wtmp", nil)
+	cfg := config.Config{
+		Reloadable: config.Reloadable{ScanPeriod: time.Hour, MaxFDs: 10, WtmpxUpdateFreq: time.Minute},
+		Fixed:      config.Fixed{UtmpxFile: "/utmp", WtmpxFile: "/wtmp", RunDir: runDir},
+	}
+	d = newDaemon(flags{}, cfg, logger{slog.New(slog.DiscardHandler), io.NopCloser(nil)}, func() {}, quiet(files))
+	d.build()
+	return d, runDir
+}
+
+// TestMetricsRetried: what could not be written is written ten seconds later.
+func TestMetricsRetried(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d, runDir := metered(t)
+		inTheWay := filepath.Join(runDir, metrics.File, "x")
+		if err := os.MkdirAll(inTheWay, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- d.live(ctx, nil) }()
+		time.Sleep(2 * time.Second)
+		os.Remove(inTheWay)
+		os.Remove(filepath.Dir(inTheWay))
+		time.Sleep(10 * time.Second)
+		if _, err := os.Stat(filepath.Join(runDir, metrics.File)); err != nil {
+			t.Error(err)
+		}
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
 		}
 	})
 }

@@ -154,7 +154,6 @@ func (d *daemon) build() {
 	d.memory = newMemory(d.on.collector)
 	d.reading = &reading{log: d.log.Logger, toggles: logging.NewLimiter(d.log.Logger, toggleMost, hourPeriod), file: d.cfg.UtmpxFile}
 	bounded := d.reading.toggles.Bounded()
-	d.meter.log = bounded
 	d.saver = newSaver(d.store, bounded)
 	d.saver.begin = func() func() { return d.pace.begin("saving the table", slow) }
 	d.watchdog = newWatchdog(d.systemd)
@@ -219,6 +218,10 @@ func (d *daemon) live(ctx context.Context, hup <-chan os.Signal) error {
 	d.setStatus(status.Ended)
 	stop()
 	whole := d.drain()
+	if !d.atWork.has("status") { // which has written the status of before
+		d.setStatus(status.Ended)
+		d.status.Last()
+	}
 	close(d.done)
 	d.shutDown(whole)
 	return err

@@ -3,6 +3,7 @@
 package daemon
 
 import (
+	"errors"
 	"path/filepath"
 	"time"
 
@@ -48,8 +49,8 @@ func (d *daemon) backend() string {
 	return backend
 }
 
-// writeStatus writes RUN_DIR/status, and RUN_DIR/metrics if they are due, and sends STATUS= to the service manager.
-// status.Writer calls it in its own goroutine.
+// writeStatus writes RUN_DIR/status, and RUN_DIR/metrics if they are due, and sends STATUS=
+// to the service manager. status.Writer calls it in its own goroutine.
 func (d *daemon) writeStatus(s status.Status) error {
 	_ = d.systemd.Status(s.Summary())
 	if d.runDir == "" {
@@ -57,6 +58,5 @@ func (d *daemon) writeStatus(s status.Status) error {
 	}
 	done := d.pace.begin("writing the status", slow)
 	defer done()
-	d.meter.flush()
-	return status.Write(filepath.Join(d.runDir, "status"), s, time.Now())
+	return errors.Join(d.meter.flush(), status.Write(filepath.Join(d.runDir, "status"), s, time.Now()))
 }

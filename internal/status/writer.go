@@ -72,6 +72,9 @@ func (w *Writer) Run(ctx context.Context) {
 	}
 }
 
+// Last writes the latest status, if Run has returned and it is not written.
+func (w *Writer) Last() { w.flush() }
+
 // flush writes the latest status unless it is written, and reports whether nothing
 // is left to write.
 func (w *Writer) flush() bool {
