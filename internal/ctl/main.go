@@ -58,6 +58,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer, on machin
 		return exitOK
 	case errors.Is(err, errFound):
 		return exitError // it was said
+	case errors.As(err, &usage) && isPlugin(args):
+		return int(notKnown(stdout, screen{unicode: inUTF8(os.Getenv)}, err))
 	case errors.As(err, &usage):
 		tell(stderr, usage.err)
 		fmt.Fprint(stderr, usage.help)

@@ -5,6 +5,7 @@ package ctl
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"utmpd.dev/utmpd/internal/status"
@@ -64,8 +65,15 @@ func (h *health) plugin(w io.Writer, s screen) error {
 	return nil
 }
 
+// isPlugin reports whether the arguments, right or wrong, ask for [checkStatus]: to a plug-in's
+// caller the exit status of a usage error means that utmpd is down.
+func isPlugin(args []string) bool {
+	return len(args) > 0 && args[0] == "status" &&
+		slices.ContainsFunc(args, func(a string) bool { return strings.TrimLeft(a, "-") == "check" })
+}
+
 // notKnown prints that the status cannot be known.
-func notKnown(w io.Writer, s screen, err error) error {
+func notKnown(w io.Writer, s screen, err error) exitStatus {
 	fmt.Fprintln(w, "UTMPD UNKNOWN - "+strings.ReplaceAll(s.text(err.Error()), "|", "/"))
 	return exitStatus(checkUnknown)
 }
