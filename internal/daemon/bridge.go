@@ -33,6 +33,7 @@ type logindMachine struct {
 	terminals func() ([]proc.LedTerminal, error)
 	above     func(pid int32) []int32
 	device    func(name string) bool
+	shell     func(leader int32) bool
 	missing   func(line string) bool
 }
 
@@ -47,6 +48,7 @@ func thisLogind() *logindMachine {
 		terminals: proc.LedTerminals,
 		above:     proc.Above,
 		device:    proc.TerminalDevice,
+		shell:     proc.RunsJob,
 		missing:   proc.MissingTerminals(),
 	}
 }
@@ -87,7 +89,7 @@ func (d *daemon) newBridge(own []session.OpenLogin) *bridge {
 		File: d.file,
 		Log:  openlogins.New(d.cfg.WtmpxFile, recfile.Options{System: d.on.files, Apart: d.cfg.UtmpxFile}),
 		Machine: logind.Machine{
-			Lives: b.lives, Terminals: b.terminals, Above: b.on.above, Device: b.on.device, Gone: b.on.missing, Now: d.on.now,
+			Lives: b.lives, Terminals: b.terminals, Above: b.on.above, Device: b.on.device, Shell: b.on.shell, Gone: b.on.missing, Now: d.on.now,
 		},
 		Own:     own,
 		Changed: b.changed,

@@ -31,6 +31,7 @@ type simBridge struct {
 	lists    int                  // how often utmpd has asked for the sessions
 	passes   int                  // and looked at all processes
 	forgot   bool                 // utmpd may not know any more which records are its own
+	working  map[int32]bool       // the leaders that are login(1), before it starts the shell
 }
 
 // lgSession is a session of logind, and who is behind it.
@@ -81,7 +82,7 @@ const (
 	lgSSHScript        // nobody: it has none, but for one that a program in it has made
 	lgCockpit          // nobody: its terminal is no device, and a program in it has made one
 	lgLogin            // nobody, as in Debian 13
-	lgLoginOld         // login(1), within a second
+	lgLoginOld         // login(1), once its PAM modules are done, before it starts the shell
 	lgLoginPAM         // pam_lastlog in the log alone, before logind has the session
 	lgGDMNever         // nobody
 	lgGDM              // its child, without an id, late
@@ -97,7 +98,7 @@ func (s *lgSession) login() bool { return s.owner >= lgLogin && s.owner <= lgLog
 func (s *lgSession) bare() bool { return s.owner >= lgSSHBare && s.owner <= lgCockpit }
 
 func newSimBridge(w *simWorld) *simBridge {
-	return &simBridge{w: w, records: map[string]*lgRecord{}, inner: map[string]*simProc{}, sshd: map[*simProc]bool{}, moved: func() {}, news: make(chan struct{}, 1)}
+	return &simBridge{w: w, records: map[string]*lgRecord{}, inner: map[string]*simProc{}, sshd: map[*simProc]bool{}, working: map[int32]bool{}, moved: func() {}, news: make(chan struct{}, 1)}
 }
 
 // lives is the truth: of a session on one terminal.
@@ -133,6 +134,11 @@ func (b *simBridge) machine() *logindMachine {
 			return above
 		},
 		device: func(name string) bool { return name != "web console" },
+		shell: func(leader int32) bool {
+			b.w.mu.Lock()
+			defer b.w.mu.Unlock()
+			return !b.working[leader]
+		},
 		missing: func(line string) bool {
 			b.w.mu.Lock()
 			defer b.w.mu.Unlock()
@@ -360,7 +366,8 @@ func (b *simBridge) terminal(s *lgSession, number int) {
 		b.later(t, user, time.Duration(1+number*5)*time.Millisecond)
 	case lgLoginOld:
 		user.ID = strings.TrimPrefix(line, "tty")
-		b.later(t, user, time.Duration(number%9)*100*time.Millisecond)
+		b.working[user.PID] = true
+		b.later(t, user, time.Duration(number)*1500*time.Millisecond)
 	case lgGDM, lgLightDM, lgGDMShown:
 		s.child = t.shell
 		user.PID = s.child.pid
@@ -435,13 +442,15 @@ func (b *simBridge) put(t *lgTerminal, r utmpx.Record, log bool) {
 			w.locked(wtmpName, func() {
 				if p := w.procs[r.PID]; p != nil && !p.ended && (t == nil || !t.tty.gone) {
 					at, isOpen := open(w.history, r.Line)
-					if isOpen && t.of.owner == lgSSHRoot && w.history[at].utmpd && b.loginOf(t, w.history[at].rec) {
+					waits := t != nil && (t.of.owner == lgSSHRoot || t.of.owner == lgLoginOld && time.Since(t.opened) < 9*time.Second)
+					if isOpen && waits && w.history[at].utmpd && b.loginOf(t, w.history[at].rec) {
 						w.broken("2: a login twice: utmpd has not waited for %v", r)
 					}
 					w.appendLog(r, nil)
 				}
 				if t != nil {
 					b.sshd[t.shell] = false // it becomes the shell
+					delete(b.working, r.PID)
 				}
 			})
 		}

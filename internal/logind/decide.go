@@ -20,6 +20,9 @@ type Scene struct {
 	Terminals []Terminal            // of the machine
 	Records   []utmpx.Record        // of the utmpx file, by slot
 
+	// NoShell are the sessions whose leader is login(1) and has not started the shell.
+	NoShell map[Session]bool
+
 	// NoDevice are the names that logind gives for terminals and are none.
 	NoDevice map[string]bool
 
@@ -102,6 +105,8 @@ func mark(r utmpx.Record) session.OpenLogin {
 const (
 	// beginMost is how long sshd may take from leading a terminal to becoming the shell.
 	beginMost = 10 * time.Second
+	// loginMost is how long login(1) may take from logind's session to the shell.
+	loginMost = 10 * time.Second
 	// ownerLate is how much later than its record an owner writes its login.
 	ownerLate = time.Second
 )
@@ -226,6 +231,9 @@ func (b *Bridge) judge(x *index, it Session, p place, k key) (order *Order, due 
 	if due := since.Add(wait(it)); due.After(x.Now) {
 		return nil, due
 	}
+	if waited := x.Now.Sub(since); x.NoShell[it] && waited < loginMost {
+		return nil, x.Now.Add(waited / 4)
+	}
 	return x.compose(it, p), time.Time{}
 }
 
@@ -233,17 +241,21 @@ func (b *Bridge) judge(x *index, it Session, p place, k key) (order *Order, due 
 // before the one that leads the terminal becomes the shell, so then it has or never will: as
 // the monitor of a user, who may not write, before there is a shell at all; else, as up to
 // OpenSSH 9.7 for root, in the process that becomes the shell, with that one's pid. A display
-// manager starts much before it writes. Login writes at once, over a record with the same
-// pid and id.
+// manager starts much before it writes. Login(1) writes over a record with the same pid and
+// id, once PAM's modules are done, before it starts the shell: mostly at once, else
+// [Scene.NoShell] has the rest.
 func wait(it Session) time.Duration {
 	switch {
 	case it.Service == "sshd" && it.Seat == "":
 		return 0
-	case it.Service == "login" || it.Service == "remote" || it.Seat == "":
+	case byLogin(it) || it.Seat == "":
 		return time.Second
 	}
 	return 15 * time.Second
 }
+
+// byLogin reports whether login(1) made a session. Of telnetd and rlogind it is "remote".
+func byLogin(it Session) bool { return it.Service == "login" || it.Service == "remote" }
 
 // compose returns the order for a record that the session's owner would have written. It
 // returns nil if the record would take the place of another session's.

@@ -275,6 +275,33 @@ func TestWaitForTheOwner(t *testing.T) {
 	}
 }
 
+// As long as login(1) has not started the shell it may still record the session.
+func TestLoginWithSlowModules(t *testing.T) {
+	for _, it := range []Session{seat(), seat(func(s *Session) { s.Seat, s.VT, s.TTY, s.Service = "", 0, "pts/3", "remote" })} {
+		b := NewBridge(nil)
+		s := scene([]Session{it}, nil)
+		s.NoShell = map[Session]bool{it: true}
+		for waited := time.Duration(0); ; waited = s.Now.Sub(began) {
+			s.Now = at(waited)
+			orders, again := b.Decide(s)
+			if waited >= 10*time.Second {
+				if len(orders) != 1 {
+					t.Errorf("%s: nothing is written after %v", it.Service, waited)
+				}
+				break
+			}
+			if len(orders) > 0 || !again.After(s.Now) || again.Sub(s.Now) > 3*time.Second {
+				t.Fatalf("%s: after %v: %v, again %v later", it.Service, waited, wrote(orders), again.Sub(s.Now))
+			}
+			s.Now = again
+		}
+		s.Now, s.NoShell = at(3*time.Second), nil
+		if orders, _ := NewBridge(nil).Decide(s); len(orders) != 1 {
+			t.Errorf("%s: with the shell: %v", it.Service, wrote(orders))
+		}
+	}
+}
+
 // A clock that is behind the session's begin delays by no more than the wait.
 func TestClockSetBack(t *testing.T) {
 	b := NewBridge(nil)

@@ -61,6 +61,7 @@ type Machine struct {
 	Terminals func() ([]Terminal, error)
 	Above     func(pid int32) []int32 // from which processes it descends
 	Device    func(name string) bool  // a terminal below /dev has that name
+	Shell     func(leader int32) bool // login(1), which it is, may have started the shell
 	Gone      func(line string) bool  // the terminal surely is
 	Now       func() time.Time        // by the wall clock
 }
@@ -314,7 +315,7 @@ func (r *Recorder) scene(v View) (Scene, bool) {
 	r.snap = snap
 	s := Scene{
 		Now: r.opts.Machine.Now(), View: v, Terminals: r.terminals,
-		Living: make(map[Session]bool), Began: make(map[Session]time.Time), NoDevice: make(map[string]bool), Gone: make(map[string]bool),
+		Living: make(map[Session]bool), Began: make(map[Session]time.Time), NoDevice: make(map[string]bool), Gone: make(map[string]bool), NoShell: make(map[Session]bool),
 	}
 	newest := make(map[int32]time.Time) // of two sessions with one leader, the other's has ended
 	for _, it := range v.Sessions {
@@ -337,6 +338,9 @@ func (r *Recorder) scene(v View) (Scene, bool) {
 		}
 		if it.TTY != "" && !many(it) && isLine(it.TTY) && !r.opts.Machine.Device(it.TTY) {
 			s.NoDevice[it.TTY] = true
+		}
+		if byLogin(it) && s.Now.Sub(it.Since) < loginMost && !r.opts.Machine.Shell(it.Leader) {
+			s.NoShell[it] = true
 		}
 	}
 	for _, rec := range snap.All() {

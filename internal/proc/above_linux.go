@@ -27,6 +27,19 @@ func Above(pid int32) (above []int32) {
 	return above
 }
 
+// RunsJob reports whether a child of a process leads a process group on a terminal, as a shell
+// does below login(1), and what PAM's modules run does not. It blocks for a pass over /proc. If
+// that cannot be read, one may.
+//
+// Source: ppid, pgrp and tty_nr in proc_pid_stat(5).
+func RunsJob(pid int32) bool {
+	found := false
+	err := eachStat(func(s stat) {
+		found = found || s.parent == pid && s.group == s.pid && s.tty != 0 && !s.ended()
+	})
+	return found || err != nil
+}
+
 // MissingTerminals returns a function that reports whether a pseudo terminal, pts/N, surely
 // does not exist. If another file system was mounted over /dev/pts since, as by a script that
 // prepares a chroot, it knows of none: since Linux 4.7 each mount of a devpts has terminals of

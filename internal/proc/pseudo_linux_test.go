@@ -4,7 +4,9 @@ package proc
 
 import (
 	"os"
+	"os/exec"
 	"slices"
+	"syscall"
 	"testing"
 
 	"utmpd.dev/utmpd/internal/session"
@@ -62,5 +64,25 @@ func TestLedTerminalsAbove(t *testing.T) {
 		if l.Line == line && (len(l.Above) == 0 || l.Above[0] != (Ancestor{this.pid, this.sshd})) {
 			t.Errorf("above %s: %+v", line, l.Above)
 		}
+	}
+}
+
+func TestRunsJob(t *testing.T) {
+	self := int32(os.Getpid())
+	start(t, "exit:0", func(c *exec.Cmd) { c.SysProcAttr = &syscall.SysProcAttr{Setsid: true} }) // as pam_exec does
+	if RunsJob(self) {
+		t.Error("without a child on a terminal")
+	}
+	terminal, _ := newTerminal(t)
+	shell := start(t, "session", onTerminal(terminal))
+	if !RunsJob(self) {
+		t.Error("not seen")
+	}
+	if RunsJob(shell.pid()) {
+		t.Error("a child in the group of its parent is a job")
+	}
+	shell.end(t, 9)
+	if RunsJob(self) {
+		t.Error("its end is not seen")
 	}
 }

@@ -10,6 +10,9 @@ func LedTerminals() ([]LedTerminal, error) { return nil, nil }
 // Above returns none.
 func Above(int32) []int32 { return nil }
 
+// RunsJob reports true: nothing is known.
+func RunsJob(int32) bool { return true }
+
 // MissingTerminals returns a function that reports false: nothing is known.
 func MissingTerminals() func(string) bool { return func(string) bool { return false } }
 
