@@ -47,7 +47,7 @@ func TestBridge(t *testing.T) {
 	}
 	for _, what := range []string{
 		"recorded", "getty's record taken over", "terminal made by a program", "withdrawn", "marked", "logins appended", "logouts appended", "owner cleans",
-		"logind restarts", "signal lost", "leader killed", "all killed", "terminal closed, its connection goes on",
+		"logind restarts", "signal lost", "leader killed", "all killed", "terminal closed, its connection goes on", "its number is another connection's at once",
 		"utmpd killed", "restart with state", "right at the end", "lock held by somebody",
 	} {
 		if tally[what] < *bridgeCount/20 {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -524,6 +525,10 @@ func (b *simBridge) leave(s *lgSession, how int) {
 			if ssh && !t.tty.gone {
 				w.count("terminal closed, its connection goes on")
 				b.close(t, s.owner == lgSSH || s.owner == lgSSHRoot)
+				if number, err := strconv.Atoi(strings.TrimPrefix(t.line, "pts/")); err == nil && len(b.sessions)%2 == 1 { // with a fresh pid
+					w.count("its number is another connection's at once")
+					b.login(lgSSHNever, number, 0)
+				}
 				return
 			}
 		}
@@ -775,6 +780,9 @@ func (b *simBridge) judge(t *lgTerminal, n, bridged int) {
 	case n > 1:
 		w.broken("2: %v has %d records", t, n)
 	case n == 0 && !t.of.leader.ended && !t.shell.ended && t.of.listed:
+		if b.leftBehind(t) {
+			w.broken("2: %v has no record: the line has that of a terminal that is gone", t)
+		}
 		if b.shared(t) || b.named(t) { // the record of the one before is in the way
 			w.count("not recorded: the line has a record")
 			return
@@ -828,6 +836,15 @@ func (b *simBridge) shared(t *lgTerminal) bool {
 		}
 	}
 	return false
+}
+
+// leftBehind reports whether the line of a terminal has the record of another one of a
+// connection that goes on, and which utmpd has written.
+func (b *simBridge) leftBehind(t *lgTerminal) bool {
+	return !b.forgot && slices.ContainsFunc(recordsIn(b.w.files.ReadFile(utmpName)), func(r utmpx.Record) bool {
+		o := b.records[r.Raw()]
+		return o != nil && r.Type == utmpx.UserProcess && r.Line == t.line && o.bridge && o.at != t && o.at.tty.gone && !o.at.of.leader.ended
+	})
 }
 
 // named reports whether the record of a session that ended within the same second names the

@@ -184,7 +184,7 @@ func (b *Bridge) release(x *index) (orders []Order, again time.Time) {
 				continue
 			}
 			orders = append(orders, Order{Kind: Withdraw, Slot: slot, Was: was, Record: owner})
-		} else if x.Gone[o.Line] && session.PseudoTerminal(o.Line) {
+		} else if session.PseudoTerminal(o.Line) && (x.Gone[o.Line] || x.givenAway(o)) {
 			orders = append(orders, Order{Kind: End, Slot: slot, Was: was})
 		}
 	}

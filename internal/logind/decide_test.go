@@ -516,6 +516,46 @@ func TestSameTerminalAgain(t *testing.T) {
 	step("nothing more")
 }
 
+// One connection closes a terminal, and another one gets it before it was seen to be gone.
+func TestTerminalOfAnotherConnection(t *testing.T) {
+	first, second := ssh(), ssh(numbered("2", 200))
+	sudo := shell("pts/0", 300, 250)
+	sudo.Above = append(sudo.Above, Process{200, true})
+	for _, c := range []struct {
+		name   string
+		now    Terminal
+		change func(s *Scene)
+		want   []string
+		then   []string
+	}{
+		{"at once", shell("pts/0", 202, 200), nil, []string{"end pts/0"}, []string{"write pts/0 ts/0"}},
+		{"the first connection is over too: the table judges", shell("pts/0", 202, 200), func(s *Scene) { delete(s.Living, first) }, nil, nil},
+		{"its leader cannot be found", Terminal{}, nil, nil, nil},
+		{"led by something below the other's shell, which root may do", sudo, nil, nil, nil},
+		{"led by another child of its sshd", shell("pts/0", 112, 100), nil, nil, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := NewBridge(nil)
+			s := scene([]Session{first, second}, []Terminal{shell("pts/0", 102, 100)})
+			step := func(want ...string) {
+				t.Helper()
+				orders, _ := b.Decide(s)
+				if diff := cmp.Diff(want, wrote(orders)); diff != "" {
+					t.Errorf("orders (-want +got):\n%s", diff)
+				}
+				play(b, &s, orders)
+			}
+			step("write pts/0 ts/0")
+			s.Terminals = []Terminal{c.now}
+			if c.change != nil {
+				c.change(&s)
+			}
+			step(c.want...)
+			step(c.then...)
+		})
+	}
+}
+
 // A record that its owner closes at once is not written a second time.
 func TestClosedAtOnce(t *testing.T) {
 	b := NewBridge(nil)

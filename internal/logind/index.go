@@ -24,6 +24,7 @@ type index struct {
 	open      map[string]session.OpenLogin
 	terminals map[int32][]Terminal // by whose child or grandchild leads them
 	leaders   map[int32]Session    // the living sessions
+	given     map[string]int32     // to which of them sshd has given a line
 }
 
 // index also drops the bridge's records that are no more.
@@ -32,6 +33,7 @@ func (b *Bridge) index(s Scene) *index {
 		Scene: s, own: make(map[session.OpenLogin]bool), slots: make(map[session.OpenLogin]int),
 		lines: make(map[string][]int), pids: make(map[int32][]int), ids: make(map[string][]int),
 		open: make(map[string]session.OpenLogin), terminals: make(map[int32][]Terminal), leaders: make(map[int32]Session),
+		given: make(map[string]int32),
 	}
 	for slot, r := range s.Records {
 		x.addRecord(slot, r)
@@ -51,6 +53,13 @@ func (b *Bridge) index(s Scene) *index {
 	for _, it := range s.View.Sessions {
 		if it.Login() && s.Living[it] {
 			x.leaders[it.Leader] = it
+		}
+	}
+	for _, t := range s.Terminals {
+		for _, pid := range t.makers() {
+			if _, lives := x.leaders[pid]; lives {
+				x.given[t.Line] = pid
+			}
 		}
 	}
 	return x
@@ -149,6 +158,17 @@ func (x *index) claimed(it Session, p place) (claim, utmpx.Record) {
 		}
 	}
 	return found, utmpx.Record{}
+}
+
+// givenAway reports whether the line of a record of the bridge is a terminal that another
+// session's sshd has made, while the record's own goes on: its terminal was closed, and nobody
+// saw it gone.
+func (x *index) givenAway(o session.OpenLogin) bool {
+	if _, lives := x.leaders[o.PID]; !lives {
+		return false // the table judges by its process
+	}
+	to := x.given[o.Line]
+	return to != 0 && to != o.PID
 }
 
 // ownerOf returns the record of somebody else that is of the same session as one of the
