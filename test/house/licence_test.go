@@ -15,7 +15,7 @@ import (
 
 // sources are the files that can hold a comment and are written by hand, besides
 // those that begin with "#!".
-var sources = regexp.MustCompile(`(\.(go|c|h|sh|yaml|service|conf|xml|8)|/Makefile)$`)
+var sources = regexp.MustCompile(`(\.(go|c|h|sh|mjs|jsx|yaml|service|conf|xml|8)|/Makefile)$`)
 
 // notOurs are directories at the top that hold what was built, or others' source.
 var notOurs = []string{".git", "bin", "dist", "vendor"}
@@ -28,7 +28,7 @@ func TestSPDX(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		if d.IsDir() && filepath.Dir(name) == top && slices.Contains(notOurs, d.Name()) {
+		if d.IsDir() && (filepath.Dir(name) == top && slices.Contains(notOurs, d.Name()) || d.Name() == "node_modules") {
 			return fs.SkipDir
 		}
 		if !d.Type().IsRegular() {
