@@ -57,7 +57,7 @@ const tries = 10
 var errRemoved = errors.New("the temporary file was removed")
 
 func write(path string, mode fs.FileMode, fill func(io.Writer) error, sync bool) error {
-	dir, err := os.Open(filepath.Dir(path))
+	dir, err := open(filepath.Dir(path), unix.O_RDONLY|unix.O_DIRECTORY, 0)
 	if err != nil {
 		return err
 	}
@@ -81,7 +81,7 @@ const infix = ".new."
 // behind, before it was locked.
 func replace(path string, mode fs.FileMode, fill func(io.Writer) error, sync bool) error {
 	tmp := path + infix + strconv.FormatUint(rand.Uint64(), 10)
-	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	f, err := open(tmp, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL, mode)
 	if err != nil {
 		return named(path, err)
 	}
@@ -99,6 +99,21 @@ func replace(path string, mode fs.FileMode, fill func(io.Writer) error, sync boo
 		os.Remove(tmp)
 	}
 	return named(path, err)
+}
+
+// open is os.OpenFile without its five calls that try to have the file polled, which no
+// file and no directory can be: a daemon at rest does little but replace files.
+func open(path string, flags int, mode fs.FileMode) (*os.File, error) {
+	for {
+		fd, err := unix.Open(path, flags|unix.O_CLOEXEC, uint32(mode.Perm()))
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case err != nil:
+			return nil, &fs.PathError{Op: "open", Path: path, Err: err}
+		default:
+			return os.NewFile(uintptr(fd), path), nil
+		}
+	}
 }
 
 func rename(tmp, path string) error {
@@ -133,7 +148,7 @@ func clean(dir *os.File, prefix string) {
 			continue
 		}
 		path := filepath.Join(dir.Name(), name)
-		f, err := os.OpenFile(path, os.O_WRONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+		f, err := open(path, unix.O_WRONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 		if err != nil {
 			continue
 		}

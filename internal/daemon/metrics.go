@@ -33,6 +33,7 @@ type meter struct {
 	name string // "": none is written
 	due  *time.Timer
 	next atomic.Pointer[metrics.Sample] // to be written; nil: it is written
+	text metrics.Text                   // of flush; a new one each minute would be most of the garbage at rest
 
 	status  status.Status // the last one
 	wrote   time.Time
@@ -154,7 +155,9 @@ func (m *meter) flush() error {
 	if s == nil {
 		return nil
 	}
-	err := atomicfile.Write(m.name, 0o644, atomicfile.Bytes(s.Text().Bytes()))
+	m.text.Reset()
+	s.AppendTo(&m.text)
+	err := atomicfile.Write(m.name, 0o644, atomicfile.Bytes(m.text.Bytes()))
 	if err != nil {
 		m.next.CompareAndSwap(nil, s)
 	}

@@ -67,17 +67,15 @@ type Count struct {
 // Crash is when the system crashed last. Both are zero if that is not known.
 type Crash struct{ Earliest, Latest time.Time }
 
-// Text returns the metrics of s.
-func (s Sample) Text() *Text {
-	t := new(Text)
+// AppendTo appends the metrics of s.
+func (s *Sample) AppendTo(t *Text) {
 	s.daemon(t)
 	s.sessions(t)
 	s.troubles(t)
 	s.work(t)
-	return t
 }
 
-func (s Sample) daemon(t *Text) {
+func (s *Sample) daemon(t *Text) {
 	t.Flag("utmpd_up", "Whether utmpd runs; it may have been killed since this was written.", s.Up)
 	t.Time("utmpd_written_timestamp_seconds", "When these metrics were written.", s.Written)
 	if s.Up {
@@ -89,7 +87,7 @@ func (s Sample) daemon(t *Text) {
 	t.Flag("utmpd_dry_run", "Whether utmpd was started with -n and writes to neither file.", s.DryRun)
 }
 
-func (s Sample) sessions(t *Text) {
+func (s *Sample) sessions(t *Text) {
 	t.Family("utmpd_sessions", Gauge, "Sessions of the utmpx file, by what utmpd does about them.")
 	for _, c := range s.Sessions {
 		t.Value("utmpd_sessions", float64(c.N), "state", c.Kind)
@@ -104,7 +102,7 @@ func (s Sample) sessions(t *Text) {
 	t.One("utmpd_logouts_waiting", Gauge, "Of the owed logouts, those that wait for a process to end.", float64(s.Waiting))
 }
 
-func (s Sample) troubles(t *Text) {
+func (s *Sample) troubles(t *Text) {
 	t.Family("utmpd_file_hangs", Gauge, "Whether the file system of a file does not answer.")
 	for _, file := range []string{"utmpx", "wtmpx"} {
 		v := 0.0
@@ -119,7 +117,7 @@ func (s Sample) troubles(t *Text) {
 	t.Flag("utmpd_log_works", "Whether the log takes lines.", s.Logged)
 }
 
-func (s Sample) work(t *Text) {
+func (s *Sample) work(t *Text) {
 	t.One("utmpd_cleaned_total", Counter, "Records of dead sessions that were marked.", float64(s.Cleaned))
 	t.One("utmpd_logouts_written_total", Counter, "Logouts appended to the wtmpx file.", float64(s.Logouts))
 	t.One("utmpd_logouts_lost_total", Counter, "Logouts given up because too many waited.", float64(s.LostLogouts))

@@ -25,9 +25,14 @@ const (
 // Bytes returns the text.
 func (t *Text) Bytes() []byte { return t.b }
 
+// Reset makes t empty and keeps its memory.
+func (t *Text) Reset() { t.b = t.b[:0] }
+
 // Family begins a metric: its values follow. Each name must be given once.
 func (t *Text) Family(name string, kind Kind, help string) {
-	t.b = append(t.b, "# HELP "+name+" "+escapeHelp(help)+"\n# TYPE "+name+" "+string(kind)+"\n"...)
+	for _, s := range [...]string{"# HELP ", name, " ", escapeHelp(help), "\n# TYPE ", name, " ", string(kind), "\n"} {
+		t.b = append(t.b, s...)
+	}
 }
 
 // Value adds a value of the metric name; labels are names and values in turn.
@@ -39,7 +44,10 @@ func (t *Text) Value(name string, v float64, labels ...string) {
 			sep = '{'
 		}
 		t.b = append(t.b, sep)
-		t.b = append(t.b, labels[i]+`="`+escapeLabel(labels[i+1])+`"`...)
+		t.b = append(t.b, labels[i]...)
+		t.b = append(t.b, `="`...)
+		t.b = append(t.b, escapeLabel(labels[i+1])...)
+		t.b = append(t.b, '"')
 	}
 	if len(labels) > 1 {
 		t.b = append(t.b, '}')

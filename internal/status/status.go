@@ -186,7 +186,7 @@ func printable(s string) string {
 // Write replaces the file at path, mode 0644 less the umask, so that a reader finds
 // the old one or the new one, whole.
 func Write(path string, s Status, now time.Time) error {
-	if err := atomicfile.Write(path, 0o644, atomicfile.Bytes(s.Append(nil, now))); err != nil {
+	if err := atomicfile.Write(path, 0o644, atomicfile.Bytes(s.Append(make([]byte, 0, 2048), now))); err != nil {
 		return fmt.Errorf("status: %w", err)
 	}
 	return nil
