@@ -94,7 +94,7 @@ func TestAmendClock(t *testing.T) {
 }
 
 // TestAmendEpoch has a clock that begins at one second at every boot: the kernel's
-// count tells which boot is which, and without any record in the boot nothing does.
+// count tells which boot is which, and without any record in the boot its place does.
 func TestAmendEpoch(t *testing.T) {
 	const epoch = "2023-07-10 21:44"
 	past := func(to string, end End) Past {
@@ -103,7 +103,7 @@ func TestAmendEpoch(t *testing.T) {
 	ledger := []Past{past("03:00", Crashed), past("05:00", Crashed), past("07:00", Crashed), past("09:00", Crashed)}
 	recs := []utmpx.Record{boot(epoch), login("pts/0", "04:30"), boot(epoch), getty("2023-07-10 21:50"), boot(epoch), login("pts/0", "08:30"), boot("12:00")}
 	all, differ := Amend(historyOf(recs...).Boots(), ledger, nil)
-	want := []string{"21:44 05:00 crashed ledger", "21:44 21:50 crashed", "21:44 09:00 crashed ledger", "12:00 12:00 open"}
+	want := []string{"21:44 05:00 crashed ledger", "21:44 07:00 crashed ledger", "21:44 09:00 crashed ledger", "12:00 12:00 open"}
 	if diff := cmp.Diff(want, inShort(all)); diff != "" || len(differ) != 0 {
 		t.Errorf("(-want +got)\n%s%v", diff, differ)
 	}
@@ -171,6 +171,15 @@ func TestFinished(t *testing.T) {
 			ev.Ledger = []Past{{Boot: "a", From: at("07:56"), To: at("07:57"), End: Crashed, Exact: Exactness{true, time.Minute}, By: FromHeartbeat}}
 		}, boot("07:56")),
 			[]Past{{Boot: "b", From: at("08:00"), To: at("08:00"), By: FromRecords}}},
+		{"shut down, and the next boot was over at once", evidence(func(ev *Evidence) {
+			ev.Stamp, ev.Note = stamp, &Note{Boot: "b", At: at("08:00:38"), Up: 38 * time.Second, State: NoteShutdown}
+		}, boot("08:00:55"), boot("12:00:02")),
+			[]Past{{Boot: "b", From: at("08:00"), To: at("08:00:38"), Up: 38 * time.Second, End: ShutDown, Exact: Exactness{Known: true}, By: FromHeartbeat}}},
+		{"from 1970 on, shut down after utmpd was killed", evidence(func(ev *Evidence) {
+			ev.Stamp, ev.Note = &Stamp{"b", at("1970-01-01 00:00:02")}, beat("b", "09:11")
+			ev.Note.Up = time.Hour
+		}, boot("1970-01-01 00:00:05"), login("pts/0", "09:12:30"), shutdown("09:54")),
+			[]Past{{Boot: "b", From: at("1970-01-01 00:00:02"), To: at("09:54"), Up: 103 * time.Minute, Slept: -1, End: ShutDown, Exact: Exactness{Known: true}}}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -53,16 +53,19 @@ func (s *settling) contradict(at utmpx.Time) {
 }
 
 // setBack looks for a record that is earlier than the boot's own. at is the time of
-// any record but a logout, which may be written late.
-func (b *Boot) setBack(at utmpx.Time) {
+// any record but a logout, which may be written late. It reports whether this is the first.
+func (b *Boot) setBack(at utmpx.Time) bool {
 	if at.Sec >= b.From.Unix()+int64(b.stepped/time.Second) {
-		return // nearly all are later: a log of a million records is read for few that are not
+		return false // nearly all are later: a log of a million records is read for few that are not
 	}
 	began := b.began()
-	if b.Recorded && !unset(began) && at.Time().Before(began.Add(-sameMoment)) {
-		b.clock.back = true
-		b.clock.contradict(at)
+	if !b.Recorded || unset(began) || !at.Time().Before(began.Add(-sameMoment)) {
+		return false
 	}
+	first := !b.clock.back
+	b.clock.back = true
+	b.clock.contradict(at)
+	return first
 }
 
 // step takes in a step of the clock that is recorded. One soon after the boot was

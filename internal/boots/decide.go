@@ -81,6 +81,9 @@ func Decide(ev Evidence) Verdict {
 	if ev.stamped() {
 		return Verdict{Present: true, Restarted: ev.endedBefore()}
 	}
+	if ev.inDamage() {
+		return Verdict{Present: true, EndMissing: true}
+	}
 	if len(ev.Boots) == 0 {
 		return Verdict{Missed: ev.missed(nil)}
 	}
@@ -94,15 +97,19 @@ func Decide(ev Evidence) Verdict {
 		// would end them too.
 		return Verdict{Present: true, EndMissing: true}
 	}
-	if last.Damaged && !ev.UtmpBoot.IsZero() {
-		return Verdict{Present: true, EndMissing: true} // init has recorded it, in the damaged end of the log
-	}
 	if missed := ev.missed(ev.Boots); len(missed) > 0 {
 		v := ev.endedEarlier(last)
 		v.Missed = missed
 		return v
 	}
 	return ev.endOfLast(last)
+}
+
+// inDamage reports whether this boot was recorded in the damaged end of the log, as a utmpx file
+// in memory shows.
+func (ev Evidence) inDamage() bool {
+	n := len(ev.Boots)
+	return !ev.UtmpBoot.IsZero() && (n == 0 && ev.Damaged || n > 0 && (ev.Boots[n-1].Damaged || ev.Boots[n-1].lostAfter))
 }
 
 // endOfLast decides what to record of the end of the log's last boot, if no other boot that
@@ -316,7 +323,9 @@ func latest(a, b time.Time) time.Time {
 
 // readAfter reports whether the log was read after t and before this boot.
 func (ev Evidence) readAfter(t time.Time) bool {
-	return ev.Accessed.After(t) && ev.Accessed.Before(ev.Booted)
+	n := len(ev.Boots)
+	earlier := func(b Boot) bool { return !ev.Accessed.After(b.To) } // it may have been then
+	return ev.Accessed.After(t) && ev.Accessed.Before(ev.Booted) && !slices.ContainsFunc(ev.Boots[:max(0, n-1)], earlier)
 }
 
 // notAfterBoot limits the end to the beginning of the present boot if the clocks

@@ -68,6 +68,9 @@ func TestDecide(t *testing.T) {
 			ev.Note, ev.Stamp, ev.Damaged = beat("b", "11:00"), &Stamp{"b", at("08:00")}, true
 			ev.Note.State = NoteStopped
 		}), nothing},
+		{"nothing but damage, and utmp has this boot", evidence(func(ev *Evidence) {
+			ev.Note, ev.Stamp, ev.Damaged, ev.UtmpBoot = beat("b", "11:00"), &Stamp{"b", at("08:00")}, true, at("12:00")
+		}), Verdict{Present: true, EndMissing: true}},
 		{"empty log, and a ledger", evidence(func(ev *Evidence) {
 			ev.Note, ev.Stamp, ev.Ledger = beat("b", "11:00"), &Stamp{"b", at("08:00")}, []Past{aShutDown}
 		}), Verdict{Missed: []Past{aShutDown, bCrashed}}},
@@ -151,6 +154,8 @@ func TestDecide(t *testing.T) {
 		{"access time", evidence(func(ev *Evidence) { ev.Accessed = at("11:00") }, used...), crashed("11:00", false, FromAccess)},
 		{"access time before the last record", evidence(func(ev *Evidence) { ev.Accessed = at("08:30") }, used...), crashed("09:00", false, FromRecords)},
 		{"access time in the present boot", evidence(func(ev *Evidence) { ev.Accessed = at("12:00:05") }, used...), crashed("09:00", false, FromRecords)},
+		{"access time of an earlier boot, whose clock was ahead", evidence(func(ev *Evidence) { ev.Accessed = at("11:00") }, boot("08:30"), shutdown("11:30"), boot("08:00"), login("pts/0", "09:00")),
+			crashed("09:00", false, FromRecords)},
 		{"records only", evidence(nil, used...), crashed("09:00", false, FromRecords)},
 		{"boot record only", evidence(nil, boot("08:00")), crashed("08:00", false, FromRecords)},
 

@@ -170,7 +170,9 @@ func (h *History) ordinary(at utmpx.Time, login, prompt bool) {
 		h.present(at)
 	}
 	if prompt {
-		h.open().setBack(at)
+		if h.open().setBack(at) {
+			h.most = at // the times before are by a clock that was ahead
+		}
 		if h.hole {
 			h.passHole(at)
 		}
@@ -247,7 +249,7 @@ func (h *History) Add(r utmpx.Record) {
 	case NewClock:
 		h.passHole(r.Time)
 		if !h.old.IsZero() {
-			h.present(r.Time).step(h.old, r.Time.Time())
+			h.present(utmpx.TimeOf(h.old)).step(h.old, r.Time.Time())
 		} else if b := h.open(); b != nil {
 			b.clock.contradict(r.Time) // by how much it was set is not known
 		}
@@ -289,6 +291,7 @@ func (h *History) beganEarlier(at utmpx.Time) {
 func (h *History) began(at utmpx.Time) {
 	// Init records of another time are of another boot, though both began at one second.
 	other := h.apart || h.init != (utmpx.Time{}) && h.init.Time().Sub(at.Time()).Abs() > Late
+	h.keepLevel(at)
 	h.dropInit()
 	if b := h.open(); b != nil {
 		again := same(at.Time(), b.From) && !b.From.Before(earliest) && !other
@@ -312,6 +315,15 @@ func (h *History) began(at utmpx.Time) {
 	}
 	h.boots = append(h.boots, b)
 	h.last, h.most, h.old = at, at, time.Time{}
+}
+
+// keepLevel takes a run level among the Init records as a sign of life of the boot that is open,
+// if it is not of the boot that begins at that time: the clock started elsewhere again.
+func (h *History) keepLevel(at utmpx.Time) {
+	if b := h.open(); b != nil && h.level != (utmpx.Time{}) && h.level.Time().Sub(at.Time()).Abs() > bootSettled {
+		h.seen(h.level)
+		b.firstLevel(h.level)
+	}
 }
 
 // same reports whether two times mean one moment.

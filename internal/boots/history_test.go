@@ -119,6 +119,14 @@ func TestHistory(t *testing.T) {
 		{"clock set back, not recorded", []utmpx.Record{
 			boot("10:00"), login("pts/0", "08:10"), shutdown("09:00"), boot("09:05"),
 		}, "10:00:00 to 09:00:00, shut down, up 50m0s, down 5m0s, +0s\n09:05:00 to 09:05:00, open, up 0s, down -, inexact\n"},
+		{"clock set back, not recorded, and nothing follows", []utmpx.Record{boot("08:01:04"), login("pts/0", "08:00:21"), boot("12:00")},
+			"08:01:04 to 08:00:21, crashed, up unknown, down 3h59m39s, inexact\n12:00:00 to 12:00:00, open, up 0s, down -, inexact\n"},
+		{"log begins with a step of the clock", []utmpx.Record{
+			clock(utmpx.OldTime, "08:00"), clock(utmpx.NewTime, "10:00"), login("pts/0", "10:30"), shutdown("11:00"),
+		}, "08:00:00? to 11:00:00, shut down, up 1h0m0s, down -, +0s\n"},
+		{"sysvinit, a clock that starts at one time: the first run level is of the boot before", []utmpx.Record{
+			boot("2023-07-10 21:44"), ended("2023-07-10 21:44"), level('N', '2', "10:00"), initRec("2023-07-10 21:44:30"), boot("2023-07-10 21:44:30"),
+		}, "2023-07-10 21:44:00 to 10:00:00, crashed, up unknown, down unknown, inexact\n2023-07-10 21:44:30 to 2023-07-10 21:44:30, open, up unknown, down -, inexact\n"},
 		{"no clock at boot", []utmpx.Record{
 			boot("1970-01-01 00:00:03"), login("pts/0", "08:10"), shutdown("09:00"),
 			boot("1970-01-01 00:00:04"), clock(utmpx.OldTime, "1970-01-01 00:00:34"), clock(utmpx.NewTime, "09:01:30"), login("pts/0", "10:00"),

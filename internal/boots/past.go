@@ -35,7 +35,11 @@ func (p Past) Same(q Past) bool {
 	if p.Boot != q.Boot {
 		return false
 	}
-	return same(p.From, q.From) || p.Up > 0 && q.Up > 0 && same(p.Began(), q.Began())
+	if same(p.From, q.From) {
+		return true
+	}
+	// Of two starts of a container under one kernel, the second ends later.
+	return p.Up > 0 && q.Up > 0 && (same(p.Began(), q.Began()) || same(p.To, q.To))
 }
 
 // bare reports whether nothing is known of p but that it began, by a clock that may
@@ -64,13 +68,21 @@ func (p Past) is(b Boot) bool {
 	case p.From.IsZero() && p.Up == 0:
 		return false
 	case !b.Recorded:
-		return p.within(b) && !b.From.Before(p.Began().Add(-sameMoment)) // its beginning was lost
+		from := b.began().Add(sameMoment) // its beginning was lost
+		return !from.Before(p.Began()) && (p.within(b) || p.Up > 0 && !from.After(p.To))
 	case b.From.Before(earliest) && !b.To.Before(earliest) && p.Exact.Known && p.endsWith(b):
 		return true // the clock was set before p was noted
 	case b.From.Before(earliest):
 		return p.within(b) && p.distance(b) < Late // every boot may begin then
 	}
-	return p.distance(b) < Late && !p.follows(b)
+	return p.distance(b) < Late && !p.follows(b) && !p.precedes(b)
+}
+
+// precedes reports whether p was shut down before a boot of the log began. If the clock was set
+// in p, nothing shows that.
+func (p Past) precedes(b Boot) bool {
+	steady := p.Up > 0 && same(p.To.Add(-p.Up), p.From)
+	return steady && p.End == ShutDown && b.Recorded && b.From.After(p.To.Add(sameMoment))
 }
 
 // follows reports whether p began after a boot of the log had ended.
@@ -85,7 +97,7 @@ func (p Past) longer(b Boot) bool {
 }
 
 // maybe reports whether p may be a boot of the log of which no past is known to be it.
-func (p Past) maybe(b Boot) bool { return p.bare() || p.distance(b) < Late }
+func (p Past) maybe(b Boot) bool { return p.bare() || p.distance(b) < Late && !p.precedes(b) }
 
 // nearest returns the index of the past that is a boot of the log, the last one in
 // doubt; -1 if none is. sure is false in doubt: some clocks begin at the same second
@@ -114,6 +126,12 @@ func compareFit(p, q Past, b Boot) int {
 	if d := p.distance(b) - q.distance(b); b.Holed() && d.Abs() > sameMoment {
 		return cmp.Compare(d, 0) // its end may be another boot's
 	}
+	if stamped := p.From.Equal(b.From); stamped != q.From.Equal(b.From) { // it has the record's time
+		if stamped {
+			return -1
+		}
+		return 1
+	}
 	if end := p.endsWith(b); end != q.endsWith(b) {
 		if end {
 			return -1
@@ -126,7 +144,7 @@ func compareFit(p, q Past, b Boot) int {
 		}
 		return 1
 	}
-	if d := p.apart(b) - q.apart(b); b.From.Before(earliest) && d.Abs() > sameMoment {
+	if d := p.apart(b) - q.apart(b); p.From.Sub(q.From).Abs() < restarts && d.Abs() > sameMoment {
 		return cmp.Compare(d, 0)
 	}
 	d := p.distance(b) - q.distance(b)
@@ -136,8 +154,16 @@ func compareFit(p, q Past, b Boot) int {
 	return cmp.Compare(d, 0)
 }
 
+// restarts is how far apart at most boots begin whose clock starts at one time at every boot.
+const restarts = 2 * time.Minute
+
+// outlasts reports whether p was up after the end that the log has of b.
+func (p Past) outlasts(b Boot) bool {
+	return b.EndRecorded && b.Exact.Known && p.To.After(b.To.Add(b.Exact.Within+Late))
+}
+
 // apart returns how far the end of p is from that of a boot of the log. It tells boots apart
-// that all began in the first seconds of 1970.
+// whose clock started at one time.
 func (p Past) apart(b Boot) time.Duration { return p.To.Sub(b.To).Abs() }
 
 // fits reports whether p is rather b than other, both boots of the log.
@@ -151,7 +177,10 @@ func (p Past) fits(b, other Boot) bool {
 	if in := p.within(b); in != p.within(other) {
 		return in
 	}
-	if d := p.apart(other) - p.apart(b); b.From.Before(earliest) && other.From.Before(earliest) && d.Abs() > sameMoment {
+	if over := p.outlasts(b); over != p.outlasts(other) {
+		return !over
+	}
+	if d := p.apart(other) - p.apart(b); b.From.Sub(other.From).Abs() < restarts && d.Abs() > sameMoment {
 		return d > 0
 	}
 	return p.distance(other)-p.distance(b) > sameMoment
@@ -283,6 +312,21 @@ func recordable(ps []Past) []Past {
 	return ps[max(0, len(ps)-maxMissed):]
 }
 
+// Known returns the boots before the present one that are known without the log, oldest first,
+// for who asks before they are in the ledger. Of those, a crash that is but a guess is no end.
+func Known(ev Evidence) []Past {
+	if ev.stamped() {
+		return ev.Ledger
+	}
+	all := ev.known()
+	for i := len(ev.Ledger); i < len(all); i++ {
+		if all[i].guessed() {
+			all[i].End = Open
+		}
+	}
+	return all
+}
+
 // Finished returns what a ledger lacks: the boots before the present one that the
 // stamp and the note know, with their ends, as v and the log tell them.
 func Finished(ev Evidence, v Verdict) []Past {
@@ -338,5 +382,8 @@ func (ev Evidence) hasAs(p Past, b Boot) bool {
 	if i, _ := nearest(all, b); i >= 0 {
 		return all[i].Same(p)
 	}
-	return p.longer(b)
+	// With the clock at its first second at each boot, the end tells: the last boot went on
+	// after its last note, and the log has the end.
+	went := b.From.Before(earliest) && b.EndRecorded && b.To.After(p.To) && p.distance(b) < Late && all[len(all)-1].Same(p)
+	return went || p.longer(b)
 }

@@ -80,8 +80,8 @@ func (h hole) has(t time.Time) bool {
 // closedBy reports whether the ledger knows that b was up to its last record.
 func (h hole) closedBy(b Boot, known pasts) bool {
 	near := func(p Past) bool { return p.distance(b) < Late }
-	return len(known.own) == 1 && !known.own[0].startedAfter(b) && !b.From.Before(earliest) && !h.to.Before(h.from) && !slices.ContainsFunc(known.free, near) &&
-		!known.own[0].To.Before(latest(h.to, b.To).Add(-sameMoment)) && !h.parts(b, &known)
+	return len(known.own) == 1 && !known.own[0].startedAfter(b, h.from, false) && !b.From.Before(earliest) && !h.to.Before(h.from) && !slices.ContainsFunc(known.free, near) &&
+		!known.own[0].To.Before(latest(h.to, b.To).Add(-sameMoment)) && (known.own[0].endsWith(b) || !h.parts(b, &known))
 }
 
 // parts reports whether the ledger knows that b ended in the hole, or that another boot

@@ -45,12 +45,23 @@ func (b *booting) enter(v boots.Verdict) error {
 // amended returns the boots of this machine's log with what its ledger knows besides,
 // and what the two tell differently.
 func (r *recorder) amended(all []boots.Boot, present *boots.Present) (amended []boots.Boot, notes []string) {
-	amended, differ := boots.Amend(all, r.ledger(), present)
+	amended, differ := boots.Amend(all, r.known(), present)
 	notes = r.report.Notes
 	for _, d := range differ {
 		notes = append(notes, r.differ(d.Log.From, d.Log.End, d.Log.To, d.Ledger))
 	}
 	return amended, notes
+}
+
+// known returns the boots that STATE_DIR knows to be over, also before `utmpctl boot` has
+// entered the last one.
+func (r *recorder) known() []boots.Past {
+	if id, err := r.in.on.bootID(); err == nil {
+		r.bootID = id
+	}
+	b := &booting{recorder: r}
+	b.gather()
+	return boots.Known(b.ev)
 }
 
 // differ says that the log and the ledger tell different ends of the boot of that time.

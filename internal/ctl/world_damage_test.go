@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"utmpd.dev/utmpd/internal/boots"
@@ -17,17 +18,24 @@ import (
 
 // harm is what damages the log of a world, and what it knows of the log's records.
 type harm struct {
-	rng      *rand.Rand // of its own: worlds without damage stay as they are
-	everyFew bool       // the log is damaged at times
-	of       []span     // of which boots each record of the present file tells
-	done     bool       // to the present file
-	ever     bool       // to any
-	next     bool       // the end of the log is damaged
-	unseen   bool       // a record is made of two, and nothing shows that
-
+	rng      *rand.Rand     // of its own: worlds without damage stay as they are
+	everyFew bool           // the log is damaged at times
+	of       []span         // of which boots each record of the present file tells
+	done     bool           // to the present file
+	ever     bool           // to any
+	next     bool           // the end of the log is damaged
+	unseen   bool           // a record is made of two, and nothing shows that
+	recs     []utmpx.Record // of the present file, before it was damaged
+	nothing  bool           // is whole in the present file
 }
 
 func (h *harm) chance(in int) bool { return h.rng.IntN(in) == 0 }
+
+// tells reports whether what utmpctl downtime says is about the damage. A file in which nothing
+// is a record is refused.
+func (h *harm) tells(errs string) bool {
+	return h.ever && strings.Contains(errs, "are damaged") || h.nothing && strings.Contains(errs, "not session records")
+}
 
 // wrote notes records of those boots at the end of the present file.
 func (h *harm) wrote(n, first, last int) {
@@ -35,13 +43,13 @@ func (h *harm) wrote(n, first, last int) {
 		h.of = append(h.of, span{first, last})
 	}
 	if n > 0 {
-		h.next = false
+		h.next, h.nothing = false, false
 	}
 }
 
 // renewed notes that another file is the present one, with records of boots up to last.
 func (h *harm) renewed(n, last int) {
-	h.of, h.done = nil, false
+	h.of, h.recs, h.done, h.nothing = nil, nil, false, false
 	h.wrote(n, 0, last)
 }
 
@@ -62,7 +70,7 @@ func (w *world) cutsTail() {
 		w.count("log damaged: a C library cut a record off")
 		w.tell("the last record is cut off")
 		n := len(w.harm.of) - 1
-		w.loses(n, n, nil)
+		w.loses(n, n, w.harm.recs)
 		_, seen := w.readsLog()
 		w.harm.unseen = w.harm.unseen || !seen
 	}
@@ -100,7 +108,8 @@ func (w *world) damages() {
 	w.count("log damaged: " + how)
 	w.tell("the log is damaged: %s: records %d to %d of %d are lost", how, first, last, n)
 	h.done, h.ever, w.copied = true, true, nil
-	w.loses(first, last, records(log))
+	h.recs, h.nothing = records(log), first == 0 && last == n-1
+	w.loses(first, last, h.recs)
 	w.write("wtmp", left)
 	w.readsRest(log, first, last)
 }

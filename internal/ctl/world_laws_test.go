@@ -136,11 +136,28 @@ func (w *world) spans(l line, k int) (may []span) {
 }
 
 // wentOn reports whether a line is the rest of a boot that, as far as anybody knows, may have
-// ended in the damage: nothing says when it began.
+// ended in the damage: nothing says when it began. Behind more damage it may go on with later
+// boots of which the beginning is lost.
 func (w *world) wentOn(l line) bool {
-	return !l.Recorded && slices.ContainsFunc(w.past, func(b *trueBoot) bool {
-		return b.hurt && !l.From.Before(b.wallFrom()) && !l.To.After(b.wallTo().Add(slack))
-	})
+	if l.Recorded {
+		return false
+	}
+	for i, b := range w.past {
+		if !b.hurt || l.From.Before(b.wallFrom()) || l.From.After(b.wallTo().Add(slack)) {
+			continue
+		}
+		last := b
+		for _, c := range w.past[i+1:] {
+			if !c.hidden() || !l.Damaged || l.Exact {
+				break
+			}
+			last = c
+		}
+		if !l.To.After(last.wallTo().Add(slack)) {
+			return true
+		}
+	}
+	return false
 }
 
 // isOf reports whether a line may be boots, by when the first began.
@@ -292,10 +309,17 @@ func (w *world) mustShow(b *trueBoot) bool {
 	if i := slices.Index(w.past, b); !b.logged && i > 0 && b.wallFrom().Before(w.past[i-1].wallTo()) {
 		return false // by the clocks, there is no room for it in the log
 	}
-	if b.gone {
+	if b.gone || w.asNext(b) {
 		return false
 	}
 	return (b.entered || b.logged) && !w.merged(b) && (b.from.Add(b.offs[0]).Year() > 1970 || w.clocks != clockEpoch)
+}
+
+// asNext reports whether of a boot no more is left than the time at which utmpctl boot ran, and
+// of the next one no more than its record: by these they may be one, if the clock was set between.
+func (w *world) asNext(b *trueBoot) bool {
+	i := slices.Index(w.past, b)
+	return !b.logged && !b.counted && i+1 < len(w.past) && w.past[i+1].aborted && w.past[i+1].logged
 }
 
 // down returns what is wrong with the downtime between boots j and k, and with what is
@@ -308,8 +332,8 @@ func (w *world) down(l line, j, k int) (wrong []string) {
 		w.count("boots of which nothing is left")
 	}
 	if k != j+1 {
-		if gone := func(b *trueBoot) bool { return b.gone }; l.Down != nil && l.Exact && !l.DownMost && slices.ContainsFunc(w.past[j+1:k], gone) {
-			wrong = append(wrong, fmt.Sprintf("7: boot %d: down across damage: %s", j, l))
+		if gone := func(b *trueBoot) bool { return b.gone || w.asNext(b) }; l.Down != nil && l.Exact && !l.DownMost && slices.ContainsFunc(w.past[j+1:k], gone) {
+			wrong = append(wrong, fmt.Sprintf("7: boot %d: down across what is lost: %s", j, l))
 		}
 		return wrong
 	}
