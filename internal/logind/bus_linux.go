@@ -235,22 +235,24 @@ func (b *bus) forget() {
 }
 
 // next returns the next signal. It waits for it without a limit, and returns nil if it was
-// woken before one came.
-func (b *bus) next(wake <-chan struct{}) (*dbus.Message, error) {
+// woken, or it was time, before one came.
+func (b *bus) next(wake <-chan struct{}, late <-chan time.Time) (m *dbus.Message, woken bool, err error) {
 	for len(b.queue) == 0 {
 		select {
 		case f := <-b.frames:
 			if f == nil {
-				return nil, b.broken
+				return nil, false, b.broken
 			}
 			if f.kind == dbus.TypeSignal {
 				b.enqueue(f)
 			}
 		case <-wake:
-			return nil, nil
+			return nil, true, nil
+		case <-late:
+			return nil, false, nil
 		}
 	}
-	m := b.queue[0]
+	m = b.queue[0]
 	b.queue = b.queue[1:]
-	return m, nil
+	return m, false, nil
 }

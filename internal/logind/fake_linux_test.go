@@ -246,6 +246,10 @@ func sessionRemoved(from string, s Session) []byte {
 	return signal(from, object, manager+".SessionRemoved", s.ID, dbus.ObjectPath(s.Path))
 }
 
+func propertiesChanged(from string, s Session) []byte {
+	return signal(from, s.Path, driver+".Properties.PropertiesChanged", sessionIs, map[string]dbus.Variant{}, []string{"TTY"})
+}
+
 func ownerChanged(from, before, now string) []byte {
 	return signal(from, "/org/freedesktop/DBus", driver+".NameOwnerChanged", service, before, now)
 }
@@ -269,7 +273,7 @@ func (f *fake) end(s Session) {
 func (f *fake) change(s Session) {
 	f.do(func() {
 		f.sessions[s.Path] = s
-		f.tell(signal(f.owner, s.Path, driver+".Properties.PropertiesChanged", sessionIs, map[string]dbus.Variant{}, []string{"TTY"}))
+		f.tell(propertiesChanged(f.owner, s))
 	})
 }
 

@@ -71,7 +71,7 @@ func (s *Source) listen(ctx context.Context, report func(View)) (worked bool, er
 		return false, err
 	}
 	defer hangUp()
-	l := &listener{bus: b, sessions: make(map[string]Session)}
+	l := &listener{bus: b, sessions: make(map[string]Session), refused: make(map[string]bool)}
 	for _, known := range s.view.Sessions {
 		l.sessions[known.Path] = known
 	}
@@ -84,13 +84,14 @@ func (s *Source) listen(ctx context.Context, report func(View)) (worked bool, er
 			s.view, worked = v, true
 			report(v)
 		}
-		m, err := b.next(s.Wake)
-		if err != nil {
-			return worked, err
-		}
-		if m == nil || b.lost { // signals may have been lost in the bus, or were here
+		m, woken, err := b.next(s.Wake, l.again)
+		switch {
+		case err != nil:
+		case woken || b.lost: // signals may have been lost in the bus, or were here
 			err = l.begin()
-		} else {
+		case m == nil:
+			err = l.askAgain()
+		default:
 			err = l.handle(m)
 		}
 		if err != nil {
@@ -104,7 +105,15 @@ type listener struct {
 	bus      *bus
 	subject  bool // the signals were subscribed to
 	sessions map[string]Session
+
+	// Sessions that logind has refused to tell of, and are not known.
+	refused map[string]bool
+	rounds  int // how often all of them were asked for again
+	again   <-chan time.Time
 }
+
+// roundsMost is how often logind is asked again for what it has refused, a minute in all.
+const roundsMost = 6
 
 var errAway = errors.New("logind is not on the bus")
 
@@ -178,6 +187,7 @@ func (l *listener) list() error {
 		return fmt.Errorf("ListSessions: %w", err)
 	}
 	clear(l.sessions) // logind may have used their paths again
+	clear(l.refused)
 	for _, s := range listed {
 		if err := l.look(string(s.Path)); err != nil {
 			return err
@@ -190,19 +200,24 @@ func (l *listener) list() error {
 var gone = []string{driver + ".Error.UnknownObject", driver + ".Error.UnknownMethod", driver + ".Error.UnknownInterface", service + ".NoSuchSession"}
 
 // look asks for one session. An answer that is none concerns this session alone: of one that
-// is known, what is known stays. Only a broken connection is an error.
+// is known, what is known stays, and one that is not is asked for again later. Only a broken
+// connection is an error.
 func (l *listener) look(path string) error {
 	reply, err := l.bus.call(l.bus.owner, path, driver+".Properties.GetAll", sessionIs)
 	var no *refused
 	if errors.As(err, &no) {
 		if slices.Contains(gone, no.name) {
-			delete(l.sessions, path)
+			l.forget(path)
+		} else if _, known := l.sessions[path]; !known && !l.refused[path] {
+			l.refused[path], l.rounds = true, 0
+			l.schedule()
 		}
 		return nil
 	}
 	if err != nil {
 		return err
 	}
+	delete(l.refused, path)
 	var properties map[string]dbus.Variant
 	if err := dbus.Store(reply, &properties); err != nil {
 		return nil
@@ -211,6 +226,28 @@ func (l *listener) look(path string) error {
 		l.sessions[path] = s
 	} else {
 		delete(l.sessions, path)
+	}
+	return nil
+}
+
+func (l *listener) forget(path string) {
+	delete(l.sessions, path)
+	delete(l.refused, path)
+}
+
+func (l *listener) schedule() { l.again = time.After(perhaps << l.rounds) }
+
+// askAgain asks for the sessions that logind has refused to tell of.
+func (l *listener) askAgain() error {
+	l.rounds++
+	l.again = nil
+	for path := range maps.Clone(l.refused) {
+		if err := l.look(path); err != nil {
+			return err
+		}
+	}
+	if len(l.refused) > 0 && l.rounds < roundsMost {
+		l.schedule()
 	}
 	return nil
 }
@@ -236,10 +273,9 @@ func (l *listener) handle(m *dbus.Message) error {
 		if member == "SessionNew" {
 			return l.look(string(path))
 		}
-		delete(l.sessions, string(path))
+		l.forget(string(path))
 	case "PropertiesChanged":
-		path, _ := m.Headers[dbus.FieldPath].Value().(dbus.ObjectPath)
-		if _, known := l.sessions[string(path)]; known {
+		if path, ok := m.Headers[dbus.FieldPath].Value().(dbus.ObjectPath); ok {
 			return l.look(string(path))
 		}
 	}

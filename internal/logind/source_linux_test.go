@@ -111,7 +111,7 @@ func TestSessionsBeginChangeAndEnd(t *testing.T) {
 		l.knows("one ended", changed)
 		views := l.views()
 		l.f.end(third)
-		l.f.change(third)
+		l.f.do(func() { l.f.tell(propertiesChanged(l.f.owner, third)) })
 		l.f.do(func() { l.f.tell(signal(l.f.owner, object, manager+".UserNew", "x")) })
 		l.knows("what changed nothing", changed)
 		if l.views() != views {
@@ -148,6 +148,63 @@ func TestOneSessionFails(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What logind has refused to tell of a session it may tell later: it is asked again, for a
+// minute, and when it says that something has changed.
+func TestRefusedAtFirst(t *testing.T) {
+	asked := func(f *fake) (n int) {
+		f.do(func() { n = strings.Count(strings.Join(f.calls, " "), "GetAll") })
+		return n
+	}
+	for _, name := range []string{driver + ".Error.LimitsExceeded", "System.Error.ENXIO"} {
+		t.Run(name, func(t *testing.T) {
+			f := newFake(first)
+			f.odd = map[string]string{first.Path: name, second.Path: name}
+			in(t, f, func(l *listening) {
+				l.knows("one that was there is refused")
+				l.f.begin(second)
+				l.knows("one that began is, too")
+				l.f.do(func() { l.f.odd = nil })
+				time.Sleep(2 * perhaps)
+				l.knows("no more", first, second)
+				calls := asked(l.f)
+				time.Sleep(24 * time.Hour)
+				if now := asked(l.f); now != calls {
+					t.Errorf("asked %d times more", now-calls)
+				}
+			})
+		})
+	}
+	t.Run("for ever", func(t *testing.T) {
+		f := newFake(first)
+		f.odd = map[string]string{second.Path: driver + ".Error.AccessDenied"}
+		in(t, f, func(l *listening) {
+			l.f.begin(second)
+			time.Sleep(24 * time.Hour)
+			l.knows("the others", first)
+			if n := asked(l.f); n < 4 || n > 12 {
+				t.Errorf("asked %d times in a day", n)
+			}
+			l.f.do(func() { l.f.odd = nil })
+			l.f.change(second)
+			l.knows("once it has changed", first, second)
+		})
+	})
+	t.Run("and gone", func(t *testing.T) {
+		f := newFake(first)
+		f.odd = map[string]string{second.Path: driver + ".Error.AccessDenied"}
+		in(t, f, func(l *listening) {
+			l.f.begin(second)
+			l.f.end(second)
+			l.knows("the other", first)
+			calls := asked(l.f)
+			time.Sleep(time.Hour)
+			if now := asked(l.f); now != calls {
+				t.Errorf("asked %d times more", now-calls)
+			}
+		})
+	})
 }
 
 // The bus may refuse a call itself, by its policy: that is an answer, and no silence.
