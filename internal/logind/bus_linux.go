@@ -13,9 +13,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/godbus/dbus/v5"
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -50,6 +52,10 @@ func (s *Source) dialBus(ctx context.Context) (*bus, func(), error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	if elsewhere(conn) {
+		conn.Close()
+		return nil, nil, errElsewhere
+	}
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	b := &bus{conn: conn, in: bufio.NewReader(conn), frames: make(chan *frame)}
 	if err := b.authenticate(); err != nil {
@@ -71,6 +77,28 @@ func (s *Source) dialBus(ctx context.Context) (*bus, func(), error) {
 		return nil, nil, err
 	}
 	return b, hangUp, nil
+}
+
+var errElsewhere = errors.New("the bus is that of another pid namespace: its logind counts processes otherwise")
+
+// elsewhere reports whether whoever listens for a connection is in a pid namespace that this
+// one does not contain, as the machine's bus is for a container that has its socket.
+//
+// Source: SO_PEERCRED in unix(7); a process that has no number here has the number 0.
+func elsewhere(conn net.Conn) (is bool) {
+	raw, ok := conn.(syscall.Conn)
+	if !ok {
+		return false
+	}
+	rc, err := raw.SyscallConn()
+	if err != nil {
+		return false
+	}
+	_ = rc.Control(func(fd uintptr) {
+		peer, err := unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
+		is = err == nil && peer.Pid == 0
+	})
+	return is
 }
 
 // authenticate says who this process is. The kernel vouches for it.

@@ -126,6 +126,8 @@ func TestWhichSessionsAndTerminals(t *testing.T) {
 		{"a virtual terminal", one(seat()), nil, []string{"write tty1 1"}},
 		{"a serial line", one(seat(func(s *Session) { s.Seat, s.VT, s.TTY = "", 0, "ttyS0" })), nil, []string{"write ttyS0 S0"}},
 		{"getty on a pseudo terminal", one(seat(func(s *Session) { s.Seat, s.VT, s.TTY = "", 0, "pts/12" })), nil, []string{"write pts/12 s/12"}},
+		{"a virtual terminal that is no device here, as in a container with the machine's bus", one(gdm(func(s *Session) { s.VT, s.Since = 50, at(-time.Minute) })), nil, nil},
+		{"a word for a virtual terminal's name", one(gdm(func(s *Session) { s.TTY, s.Since = "ftp", at(-time.Minute) })), nil, []string{"write tty2 2"}},
 		{"a device's name", one(seat(func(s *Session) { s.TTY = "/dev/tty1" })), nil, []string{"write tty1 1"}},
 		{"a display manager's virtual terminal", one(gdm(func(s *Session) { s.Since = at(-time.Minute) })), nil, []string{"write tty2 2"}},
 		{"a seat without terminals", one(gdm(func(s *Session) { s.VT, s.Since = 0, at(-time.Minute) })), []Terminal{shell("pts/0", 102, 100)}, nil},
@@ -142,7 +144,7 @@ func TestWhichSessionsAndTerminals(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := scene(c.sessions, c.terminals)
-			s.NoDevice = map[string]bool{"ftp": true}
+			s.NoDevice = map[string]bool{"ftp": true, "tty50": true}
 			maps.DeleteFunc(s.Living, func(it Session, _ bool) bool { return it.Leader == -1 })
 			orders, _ := NewBridge(nil).Decide(s)
 			if diff := cmp.Diff(c.want, wrote(orders)); diff != "" {

@@ -91,7 +91,7 @@ func (x *index) places(s Session) []place {
 	case many(s):
 	case s.TTY != "" && isLine(s.TTY) && !x.NoDevice[s.TTY]:
 		return []place{{line: s.TTY, since: s.Since}}
-	case s.VT > 0:
+	case s.VT > 0 && !x.NoDevice[virtual(s.VT)]: // that of the machine, in a container with its bus
 		return []place{{line: virtual(s.VT), since: s.Since}}
 	default:
 		return nil

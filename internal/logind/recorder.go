@@ -336,8 +336,10 @@ func (r *Recorder) scene(v View) (Scene, bool) {
 		if !began.IsZero() {
 			s.Began[it] = began
 		}
-		if it.TTY != "" && !many(it) && isLine(it.TTY) && !r.opts.Machine.Device(it.TTY) {
-			s.NoDevice[it.TTY] = true
+		for _, line := range named(it) {
+			if !r.opts.Machine.Device(line) {
+				s.NoDevice[line] = true
+			}
 		}
 		if byLogin(it) && s.Now.Sub(it.Since) < loginMost && !r.opts.Machine.Shell(it.Leader) {
 			s.NoShell[it] = true

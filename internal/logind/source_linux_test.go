@@ -5,8 +5,11 @@ package logind
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"net"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -511,22 +514,7 @@ func TestAtRestNothingIsAsked(t *testing.T) {
 // TestUnixSocket is the same over a real socket.
 func TestUnixSocket(t *testing.T) {
 	f := newFake(first)
-	address := filepath.Join(t.TempDir(), "bus")
-	listener, err := net.Listen("unix", address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	served := make(chan struct{})
-	go func() {
-		defer close(served)
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			f.do(func() { f.serve(conn) })
-		}
-	}()
+	address := serveAt(t, f)
 	ctx, cancel := context.WithCancel(t.Context())
 	views := make(chan View)
 	done := make(chan struct{})
@@ -561,8 +549,75 @@ func TestUnixSocket(t *testing.T) {
 	next(true, third) // it connects again by itself
 	cancel()
 	<-done
-	listener.Close()
-	<-served
+}
+
+// serveAt serves a fake at a socket until the test ends.
+func serveAt(t *testing.T, f *fake) (address string) {
+	address = filepath.Join(t.TempDir(), "bus")
+	listener, err := net.Listen("unix", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			f.do(func() { f.serve(conn) })
+		}
+	}()
+	t.Cleanup(func() {
+		listener.Close()
+		<-served
+	})
+	return address
+}
+
+// From another pid namespace, logind's process numbers mean other processes, or none.
+func TestBusElsewhere(t *testing.T) {
+	f := newFake(first)
+	address := serveAt(t, f)
+	for _, c := range []struct {
+		name  string
+		flags uintptr
+		want  string
+	}{
+		{"this namespace", syscall.CLONE_NEWUSER, "true <nil>\n"},
+		{"another one", syscall.CLONE_NEWUSER | syscall.CLONE_NEWPID, "false " + errElsewhere.Error() + "\n"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			cmd := exec.Command(os.Args[0])
+			cmd.Env = append(os.Environ(), askVar+"="+address)
+			cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: c.flags, UidMappings: []syscall.SysProcIDMap{{Size: 1, HostID: os.Getuid()}}}
+			out, err := cmd.CombinedOutput()
+			if errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.ENOSPC) {
+				if os.Getenv("CI") != "" {
+					t.Fatalf("this test needs user namespaces: %v", err)
+				}
+				t.Skipf("this test needs user namespaces: %v", err)
+			}
+			if err != nil || string(out) != c.want {
+				t.Errorf("%q, error %v, want %q", out, err, c.want)
+			}
+		})
+	}
+}
+
+// askVar makes the test binary tell what the bus at this address makes known.
+const askVar = "UTMPD_TEST_LOGIND_BUS"
+
+func ask(address string) {
+	ctx, cancel := context.WithCancel(context.Background())
+	s := &Source{Address: address}
+	s.Run(ctx, func(v View) {
+		if ctx.Err() == nil {
+			fmt.Println(v.Known, v.Err)
+		}
+		cancel()
+	})
 }
 
 func TestMissingSocket(t *testing.T) {

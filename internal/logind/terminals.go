@@ -47,6 +47,20 @@ func many(s Session) bool { return s.Service == "sshd" || s.TTY == "" && s.VT ==
 
 func (t Terminal) makers() []int32 { return session.Makers(t.Above) }
 
+// named returns the terminals that logind names for a session, as far as that counts.
+func named(s Session) (lines []string) {
+	if many(s) {
+		return nil
+	}
+	if isLine(s.TTY) {
+		lines = append(lines, s.TTY)
+	}
+	if s.VT > 0 {
+		lines = append(lines, virtual(s.VT))
+	}
+	return lines
+}
+
 func virtual(vt int) string { return "tty" + strconv.Itoa(vt) }
 
 // isLine reports whether a name can be that of a terminal. A display is none.

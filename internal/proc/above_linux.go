@@ -62,9 +62,6 @@ func missingBelow(dev string) func(line string) bool {
 	}
 }
 
-// TerminalDevice reports whether a name below /dev is that of a character device. It follows
-// no link.
-func TerminalDevice(name string) bool {
-	info, err := os.Lstat("/dev/" + name)
-	return err == nil && info.Mode().Type() == os.ModeDevice|os.ModeCharDevice
-}
+// TerminalDevice reports whether a name below /dev is that of a character device. It is looked
+// up as a record's line is, and is none if that tells nothing.
+func TerminalDevice(name string) bool { return lines.look([]string{name})[0].err == nil }
