@@ -246,14 +246,10 @@ func writeTable(s screen, w io.Writer, ps []boots.Period, sum boots.Sum) error {
 }
 
 func writeSum(w io.Writer, s boots.Sum) error {
-	availability := ""
-	if least, most, ok := s.Availability(); ok {
-		availability = fmt.Sprintf("; available %.3f %%", 100*least)
-		if s.Unknown > 0 {
-			availability = fmt.Sprintf("; available %.3f to %.3f %%", 100*least, 100*most)
-		}
+	available, suspended, unknown := availability(s), "", ""
+	if available != "" {
+		available = "; available " + available
 	}
-	suspended, unknown := "", ""
 	if s.Slept > 0 {
 		suspended = ", suspended " + length(s.Slept, true)
 	}
@@ -261,8 +257,20 @@ func writeSum(w io.Writer, s boots.Sum) error {
 		unknown = ", unknown " + length(s.Unknown, true)
 	}
 	_, err := fmt.Fprintf(w, "\n%s to %s: %s, %s;\n%s", short(s.From), short(s.To), count(s.Boots, "boot", "boots"), count(s.Crashes, "crash", "crashes"),
-		folded(fmt.Sprintf("up %s%s, down %s%s%s", length(s.Up, true), suspended, length(s.Down, true), unknown, availability)))
+		folded(fmt.Sprintf("up %s%s, down %s%s%s", length(s.Up, true), suspended, length(s.Down, true), unknown, available)))
 	return err
+}
+
+// availability formats the part of the time in which the system was up; "" if unknown.
+func availability(s boots.Sum) string {
+	least, most, ok := s.Availability()
+	switch {
+	case !ok:
+		return ""
+	case s.Unknown > 0:
+		return fmt.Sprintf("%.3f to %.3f %%", 100*least, 100*most)
+	}
+	return fmt.Sprintf("%.3f %%", 100*least)
 }
 
 // folded returns a text in lines of at most 80 columns. It breaks them at the blank behind a

@@ -125,6 +125,7 @@ func (l *lab) machine() machine {
 		up:         func() (up, slept time.Duration) { return l.init + l.clock.Sub(l.booted), l.slept },
 		initStart:  func() time.Duration { return l.init },
 		bootID:     func() (string, error) { return l.boot, nil },
+		hostname:   func() string { return "lab" },
 		release:    func() string { return "6.1.0" },
 		initsystem: func() initsystem.Writes { return l.system },
 		runLevel:   func() byte { return l.level },

@@ -22,6 +22,7 @@ type machine struct {
 	up         func() (up, slept time.Duration) // since the kernel started; 0 if unknown
 	initStart  func() time.Duration             // of process 1, by the same clock; 0 if unknown
 	bootID     func() (string, error)
+	hostname   func() string // "" if unknown
 	release    func() string // kernel release
 	initsystem func() initsystem.Writes
 	runLevel   func() byte                        // that systemd starts for; 0: unknown
@@ -49,6 +50,7 @@ func thisMachine() machine {
 		up:         kernelUp,
 		initStart:  proc.InitStart,
 		bootID:     proc.BootID,
+		hostname:   hostname,
 		release:    release,
 		initsystem: writes,
 		runLevel:   runLevel,
@@ -68,6 +70,11 @@ func thisMachine() machine {
 		lineOf:     proc.LineOf,
 		patience:   10 * time.Second,
 	}
+}
+
+func hostname() string {
+	name, _ := os.Hostname()
+	return name
 }
 
 func kernelUp() (up, slept time.Duration) {

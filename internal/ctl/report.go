@@ -3,6 +3,7 @@
 package ctl
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -25,13 +26,14 @@ and how sessions ended. Without -since it covers the last 7 days.
 ` + momentHelp,
 		options: []option{
 			{name: "text", help: "print text, which is the default"},
+			{name: "html", arg: "FILE", help: "write a page with a time line to FILE; - is standard output"},
 			sinceOption, untilOption,
 			{name: "f", arg: "FILE", help: "read only FILE; repeat for further files, oldest first", many: true},
 			configOption,
 		},
 		examples: []string{
 			"report                                        # of the last week",
-			"report -since 2026-11-01 -until 2026-11-30    # of a month",
+			"report -html nov.html -since 2026-11-01 -until 2026-11-30",
 		},
 		run: makeReport,
 	}
@@ -46,6 +48,8 @@ type summary struct {
 	endings      map[sessions.Ending]int
 	all          usage
 	left         int // sessions of users beyond mostUsers
+
+	*picture // nil: only text is asked for
 }
 
 // usage is how long somebody was on.
@@ -55,6 +59,9 @@ type usage struct {
 	unknown     int           // sessions whose length is not
 	on          int           // that are still on
 	last        time.Time     // the beginning of the last one
+
+	drawn       strip // of a picture
+	days, maybe rows
 }
 
 func (u *usage) add(s *sessions.Session, least, most time.Duration, known bool) {
@@ -74,8 +81,45 @@ func (u *usage) add(s *sessions.Session, least, most time.Duration, known bool) 
 }
 
 func makeReport(in call) error {
+	r := &summary{users: map[string]*usage{}, endings: map[sessions.Ending]int{}}
+	if err := r.options(in); err != nil {
+		return &usageError{fmt.Errorf("report: %w", err), reportCommand().usage()}
+	}
+	file := in.value("html")
+	progress := in.progress("report", r.until.Unix()-r.since.Unix())
+	var told bytes.Buffer
+	if file != "" {
+		r.picture = newPicture(in, r.since, r.until)
+		in.stderr = io.MultiWriter(in.stderr, &told)
+	}
+	problems := r.readBoots(in)
+	log := &sessionLog{in: in, since: r.since, until: r.until}
+	r.readSessions(log, progress)
+	unread := log.err()
+	if file != "" {
+		r.note(told.String())
+		if err := writePage(r, file, in.stdout); err != nil {
+			return fmt.Errorf("report: %w", err)
+		}
+	}
+	if file == "" || in.set["text"] {
+		if err := r.write(in.screen(), in.stdout); err != nil {
+			return err
+		}
+	}
+	if unread != nil {
+		return fmt.Errorf("report: %w", unread)
+	}
+	if problems {
+		return errors.New("report: some files could not be read completely; see above")
+	}
+	return nil
+}
+
+// options sets the time that the report covers.
+func (r *summary) options(in call) error {
 	now := in.on.now()
-	r := &summary{until: now, users: map[string]*usage{}, endings: map[sessions.Ending]int{}}
+	r.until = now
 	for name, t := range map[string]*time.Time{"since": &r.since, "until": &r.until} {
 		v := in.value(name)
 		if v == "" {
@@ -83,7 +127,7 @@ func makeReport(in call) error {
 		}
 		var err error
 		if *t, err = parseTime(v, now); err != nil {
-			return &usageError{fmt.Errorf("report: -%s: %w", name, err), reportCommand().usage()}
+			return fmt.Errorf("-%s: %w", name, err)
 		}
 	}
 	if r.until.After(now) {
@@ -93,19 +137,10 @@ func makeReport(in call) error {
 		r.since = r.until.AddDate(0, 0, -7)
 	}
 	if r.until.Before(r.since) {
-		return &usageError{errors.New("report: -until is before -since, or -since is yet to come"), reportCommand().usage()}
+		return errors.New("-until is before -since, or -since is yet to come")
 	}
-	problems := r.readBoots(in)
-	log := &sessionLog{in: in, since: r.since, until: r.until}
-	r.readSessions(log)
-	if err := r.write(in.screen(), in.stdout); err != nil {
-		return err
-	}
-	if err := log.err(); err != nil {
-		return fmt.Errorf("report: %w", err)
-	}
-	if problems {
-		return errors.New("report: some files could not be read completely; see above")
+	if in.value("html") == "-" && in.set["text"] {
+		return errors.New("-text and -html - both write to standard output")
 	}
 	return nil
 }
@@ -122,29 +157,45 @@ func (r *summary) readBoots(in call) (problems bool) {
 	}
 	ps, sum := boots.Periods(all, r.since, r.until, present)
 	r.sum, r.booted = sum, len(ps) > 0
+	if r.picture != nil {
+		r.periods = ps
+	}
 	return len(faults) > 0
 }
 
 // readSessions counts the sessions that `utmpctl last` shows.
-func (r *summary) readSessions(log *sessionLog) {
+func (r *summary) readSessions(log *sessionLog, progress *progress) {
+	defer progress.end()
 	for s := range log.ahead() {
+		progress.at(r.until.Unix() - s.From.Unix())
 		if s.Within(r.since, r.until) == sessions.Off {
 			continue
 		}
 		least, most, known := s.During(r.since, r.until)
 		r.all.add(s, least, most, known)
 		r.endings[s.End]++
-		u := r.users[s.Login.User]
-		switch {
-		case u == nil && len(r.users) == mostUsers:
-			r.left++
-			continue
-		case u == nil:
-			u = new(usage)
-			r.users[strings.Clone(s.Login.User)] = u // the session is overwritten
+		user := usageOf(r.users, s.Login.User, &r.left)
+		if user != nil {
+			user.add(s, least, most, known)
 		}
-		u.add(s, least, most, known)
+		if r.picture != nil {
+			r.draw(s, user, least, most, known)
+		}
 	}
+}
+
+// usageOf returns that of a name. It is nil, and counted as left, if there are too many.
+func usageOf(all map[string]*usage, name string, left *int) *usage {
+	u := all[name]
+	switch {
+	case u != nil:
+	case len(all) == mostUsers:
+		*left++
+	default:
+		u = new(usage)
+		all[strings.Clone(name)] = u // the session is overwritten
+	}
+	return u
 }
 
 // reportedUsers is how many users a report names.
@@ -179,9 +230,7 @@ func (r *summary) writeUsers(s screen, w io.Writer) error {
 	}
 	t := s.table(w, column{name: "USER", least: 4}, column{name: "SESSIONS", right: true}, column{name: "ON FOR", right: true},
 		column{name: "NOW ON", right: true}, column{name: "LAST LOGIN"})
-	names := slices.SortedFunc(maps.Keys(r.users), func(a, b string) int {
-		return cmp.Or(cmp.Compare(r.users[b].most, r.users[a].most), cmp.Compare(a, b))
-	})
+	names := byTime(r.users)
 	for _, name := range names[:min(len(names), reportedUsers)] {
 		t.row(r.users[name].cells(s.text(name))...)
 	}
@@ -195,6 +244,13 @@ func (r *summary) writeUsers(s screen, w io.Writer) error {
 	}
 	_, err := fmt.Fprintf(w, "%s: %s\n", count(len(names), "user", "users"), r.all.length())
 	return err
+}
+
+// byTime returns the names, those with most time first.
+func byTime(all map[string]*usage) []string {
+	return slices.SortedFunc(maps.Keys(all), func(a, b string) int {
+		return cmp.Or(cmp.Compare(all[b].most, all[a].most), cmp.Compare(a, b))
+	})
 }
 
 // cells are the row of a user.

@@ -150,6 +150,7 @@ func (w *world) live() {
 	}
 	if len(w.wrong) == 0 {
 		w.checkDowntime()
+		w.checkReport()
 	}
 }
 

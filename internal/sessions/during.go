@@ -29,3 +29,30 @@ func (s *Session) During(since, until time.Time) (least, most time.Duration, ok 
 	}
 	return max(0, first.Sub(from)), max(0, last.Sub(from)), true
 }
+
+// Drawn returns the session's place on a line of time from since to until: it was on from
+// the first moment to the second, and perhaps to the third. If ok is false, no moment is
+// sure: the clock was set meanwhile, its login is not known, or it may have ended before
+// since.
+func (s *Session) Drawn(since, until time.Time) (from, sure, perhaps time.Time, ok bool) {
+	from, sure, perhaps = s.span()
+	if s.End == StillOn {
+		sure, perhaps = until, until
+	}
+	if perhaps.IsZero() || perhaps.After(until) {
+		perhaps = until
+	}
+	if from.Before(since) {
+		from = since
+	}
+	if from.After(perhaps) {
+		perhaps = from
+	}
+	if s.From.IsZero() || s.doubtful() || sure.Before(from) {
+		return from, from, perhaps, false
+	}
+	if sure.After(perhaps) {
+		sure = perhaps
+	}
+	return from, sure, perhaps, true
+}
