@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package logind
+
+import (
+	"slices"
+	"time"
+)
+
+// looks is when terminals are looked for after something has shown that one may come: it is
+// made first, and its session leader leads it some milliseconds later. At a user's first
+// login the service manager starts in between.
+var looks = [...]time.Duration{
+	0, 5 * time.Millisecond, 20 * time.Millisecond, 80 * time.Millisecond, 300 * time.Millisecond, time.Second, 3 * time.Second,
+}
+
+// lookAround looks for the terminals of sessions that may have some.
+func (r *Recorder) lookAround(v View, now time.Time) {
+	if !slices.ContainsFunc(v.Sessions, func(s Session) bool { return s.Login() && many(s) }) && r.next < len(looks) {
+		r.next = len(looks) - 1 // nothing is waited for
+	}
+	begins := slices.ContainsFunc(r.terminals, func(t Terminal) bool { return t.Begins })
+	if (r.next == len(looks) || r.lookFrom.Add(looks[r.next]).After(now)) && !begins {
+		return
+	}
+	for r.next < len(looks) && !r.lookFrom.Add(looks[r.next]).After(now) {
+		r.next++
+	}
+	r.findTerminals()
+	if r.next == len(looks) {
+		r.findStrays(v)
+	}
+}
+
+// stray is a terminal of an sshd without a session that is known.
+type stray struct {
+	line   string
+	leader int32
+}
+
+// findStrays looks for terminals that sshd has made in a session that nobody has told of. Each
+// is reported once: sshd may have none.
+func (r *Recorder) findStrays(v View) {
+	leaders := make(map[int32]bool)
+	for _, s := range v.Sessions {
+		leaders[s.Leader] = true
+	}
+	strays, missed := make(map[stray]bool), false
+	for _, t := range r.terminals {
+		makers := t.makers()
+		if len(makers) == 0 || slices.ContainsFunc(makers, func(pid int32) bool { return leaders[pid] }) {
+			continue
+		}
+		at := stray{t.Line, t.Leader}
+		missed = missed || !r.strays[at]
+		strays[at] = true
+	}
+	r.strays = strays
+	if missed {
+		r.opts.Missed()
+	}
+}
+
+func (r *Recorder) findTerminals() {
+	found, err := r.opts.Machine.Terminals()
+	if err != nil {
+		r.fail("the terminals of logind's sessions cannot be found", err)
+		return
+	}
+	r.terminals = found
+}
+
+func (r *Recorder) nextLook() time.Time {
+	if r.next == len(looks) {
+		return time.Time{}
+	}
+	return r.lookFrom.Add(looks[r.next])
+}

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package logind
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"time"
+
+	"utmpd.dev/utmpd/internal/recfile"
+	"utmpd.dev/utmpd/internal/session"
+	"utmpd.dev/utmpd/utmpx"
+)
+
+// scene gathers what does not need the log. It reports false if the utmpx file cannot be
+// read: then nothing is written.
+func (r *Recorder) scene(v View) (Scene, bool) {
+	snap, err := r.opts.File.Snapshot(r.snap)
+	switch {
+	case errors.Is(err, recfile.ErrEmpty): // holds no record
+	case err != nil && !errors.Is(err, recfile.ErrTooLong):
+		r.snap = nil
+		if !errors.Is(err, fs.ErrNotExist) { // which the daemon logs
+			r.fail("the utmpx file cannot be read to record a session", err)
+		}
+		return Scene{}, false
+	}
+	r.snap = snap
+	s := Scene{
+		Now: r.opts.Machine.Now(), View: v, Terminals: r.terminals,
+		Living: make(map[Session]bool), Began: make(map[Session]time.Time), NoDevice: make(map[string]bool), Gone: make(map[string]bool), NoShell: make(map[Session]bool),
+	}
+	newest := make(map[int32]time.Time) // of two sessions with one leader, the other's has ended
+	for _, it := range v.Sessions {
+		if it.Login() && !it.Since.Before(newest[it.Leader]) {
+			newest[it.Leader] = it.Since
+		}
+	}
+	leaders := make(map[int32]bool)
+	for _, it := range v.Sessions {
+		if !it.Login() || it.Since.Before(newest[it.Leader]) {
+			continue
+		}
+		began, lives := r.opts.Machine.Lives(it)
+		if !lives {
+			continue
+		}
+		s.Living[it], leaders[it.Leader] = true, true
+		if !began.IsZero() {
+			s.Began[it] = began
+		}
+		for _, line := range named(it) {
+			if !r.opts.Machine.Device(line) {
+				s.NoDevice[line] = true
+			}
+		}
+		if byLogin(it) && s.Now.Sub(it.Since) < loginMost && !r.opts.Machine.Shell(it.Leader) {
+			s.NoShell[it] = true
+		}
+	}
+	for _, rec := range snap.All() {
+		s.Records = append(s.Records, rec)
+	}
+	s.Above = r.descent(s, leaders)
+	r.findGone(s.Gone)
+	return s, true
+}
+
+// descent returns from which processes those of the records descend that lead neither a
+// session nor a terminal. A record's is found once, while its process is sure to be that one.
+func (r *Recorder) descent(s Scene, leaders map[int32]bool) map[int32][]int32 {
+	if len(leaders) == 0 {
+		return nil
+	}
+	for _, t := range s.Terminals {
+		leaders[t.Leader] = true
+	}
+	above, of := make(map[int32][]int32), make(map[session.OpenLogin][]int32)
+	for _, rec := range s.Records {
+		if rec.Type != utmpx.UserProcess || leaders[rec.PID] {
+			continue
+		}
+		found, before := r.above[mark(rec)]
+		if !before {
+			found = r.opts.Machine.Above(rec.PID)
+		}
+		above[rec.PID], of[mark(rec)] = found, found
+	}
+	r.above = of
+	return above
+}
+
+// findGone fills in which terminals of own records have been gone for a while.
+func (r *Recorder) findGone(gone map[string]bool) {
+	now := time.Now()
+	since := make(map[string]time.Time)
+	for _, o := range r.own {
+		if !session.PseudoTerminal(o.Line) || !r.opts.Machine.Gone(o.Line) {
+			continue
+		}
+		since[o.Line] = now
+		if before, ok := r.gone[o.Line]; ok {
+			since[o.Line] = before
+		}
+		gone[o.Line] = !since[o.Line].Add(goneFor).After(now)
+	}
+	r.gone = since
+}
+
+// decideAgain decides before something is written: with the terminals, records and logins
+// of this very moment.
+func (r *Recorder) decideAgain(ctx context.Context, v View) ([]Order, time.Time) {
+	if r.terminals != nil {
+		r.findTerminals()
+	}
+	open, known := r.openLogins(ctx)
+	s, ok := r.scene(v)
+	if !ok {
+		return nil, time.Time{}
+	}
+	s.Open, s.OpenKnown = open, known
+	return r.bridge.Decide(s)
+}
+
+// openLogins returns the logins that are open in the log. A log that is missing, or
+// takes no records, gets none.
+func (r *Recorder) openLogins(ctx context.Context) (open []session.OpenLogin, known bool) {
+	logins, err := r.opts.Log.Read(ctx)
+	if err != nil {
+		if !errors.Is(err, fs.ErrNotExist) && !recfile.TakesNothing(err) {
+			r.fail("the wtmpx file cannot be read: logind's sessions are recorded in the utmpx file alone", err)
+		}
+		return nil, false
+	}
+	open, _ = logins.Since(0)
+	return open, true
+}

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package logind
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"maps"
+	"slices"
+	"time"
+
+	"utmpd.dev/utmpd/internal/openlogins"
+	"utmpd.dev/utmpd/internal/recfile"
+	"utmpd.dev/utmpd/internal/session"
+	"utmpd.dev/utmpd/internal/sysfile"
+	"utmpd.dev/utmpd/utmpx"
+)
+
+// carryOut reports whether an order is to be tried again.
+func (r *Recorder) carryOut(ctx context.Context, orders []Order) (again bool) {
+	for _, o := range orders {
+		if ctx.Err() != nil {
+			return false
+		}
+		var err error
+		switch o.Kind {
+		case Write, TakeOver:
+			err = r.record(ctx, o)
+		case Withdraw:
+			err = r.withdraw(ctx, o)
+		case End:
+			r.ended[mark(o.Was)] = time.Now()
+			r.opts.End(r.snap.Generation(), o.Slot, o.Was, r.opts.Machine.Now())
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			r.fail("a session of logind cannot be recorded, and is tried again", err)
+			again = true
+		}
+	}
+	return again
+}
+
+// record writes the login and then the record. A crash in between heals: the login is found
+// open then, and the record gets its time.
+func (r *Recorder) record(ctx context.Context, o Order) error {
+	rec := o.Record
+	appended := false
+	if o.Login {
+		var err error
+		appended, err = r.logIn(ctx, o, &rec)
+		switch {
+		case errors.Is(err, sysfile.ErrLocked):
+			return err
+		case err == nil, errors.Is(err, fs.ErrNotExist), recfile.TakesNothing(err):
+		default: // as libc does: the session is on the machine, whatever the log says
+			r.fail("a login of logind is not in the wtmpx file", err)
+		}
+	}
+	written, err := r.put(ctx, o, rec)
+	if !written {
+		if appended {
+			r.setHalf(o.key, rec)
+		}
+		return err
+	}
+	o.Record = rec
+	r.bridge.Wrote(o)
+	r.setHalf(o.key, utmpx.Record{})
+	r.opts.Logger.Info("session recorded for logind", "line", rec.Line, "user", rec.User, "pid", rec.PID, "host", rec.Host, "login appended", appended)
+	return nil
+}
+
+// put writes the record unless its owner has, or the session is over meanwhile: nobody could
+// tell that of a record that is written later.
+func (r *Recorder) put(ctx context.Context, o Order, rec utmpx.Record) (written bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, lockWait)
+	defer cancel()
+	if !r.lives(o.key) {
+		return false, nil
+	}
+	looked, over := false, false
+	_, err = r.opts.File.PutUnless(ctx, rec, func(at utmpx.Record) bool {
+		if !looked {
+			looked, over = true, !r.lives(o.key)
+		}
+		// The record to take over has rec's ut_id, so rec goes in its place.
+		return over || InTheWay(rec, at) && !(o.Kind == TakeOver && at.Raw() == o.Was.Raw())
+	})
+	if errors.Is(err, recfile.ErrTaken) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+func (r *Recorder) lives(k key) bool {
+	s, known := r.known[identity{k.id, k.leader, k.since}]
+	if !known {
+		return false
+	}
+	_, lives := r.opts.Machine.Lives(s)
+	return lives
+}
+
+func (r *Recorder) halfDone() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.half) > 0
+}
+
+// setHalf notes a login that has no record yet, or with an empty one that it has.
+func (r *Recorder) setHalf(k key, login utmpx.Record) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if login.Line == "" {
+		delete(r.half, k)
+	} else {
+		r.half[k] = login
+	}
+}
+
+// closeHalf closes the logins whose record could not be written before the session was over.
+func (r *Recorder) closeHalf(s Scene, orders []Order) {
+	r.mu.Lock()
+	half := maps.Clone(r.half)
+	r.mu.Unlock()
+	for k, login := range half {
+		lives := slices.ContainsFunc(orders, func(o Order) bool { return o.key == k })
+		for it := range s.Living {
+			lives = lives || it.Leader == k.leader && it.Since.UnixMicro() == k.since && !s.View.Known
+		}
+		if lives || session.PseudoTerminal(k.line) && !r.opts.Machine.Gone(k.line) {
+			continue // a shell may go on without its leader
+		}
+		r.setHalf(k, utmpx.Record{})
+		r.opts.LogOut(login, r.opts.Machine.Now(), func(closed bool) {
+			if !closed {
+				r.setHalf(k, login)
+			}
+		})
+	}
+}
+
+// logIn appends the login, unless the session's is open under the log's lock: on the line, by
+// one of the session's processes, near in time. The record gets the time of that.
+func (r *Recorder) logIn(ctx context.Context, o Order, rec *utmpx.Record) (appended bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, lockWait)
+	defer cancel()
+	err = r.opts.Log.Append(ctx, func(open *openlogins.Logins) []utmpx.Record {
+		appended = false
+		if at, ok := open.On(rec.Line); ok && r.isOf(o, at) {
+			rec.Time = at.Time
+			return nil
+		}
+		appended = true
+		return []utmpx.Record{*rec}
+	})
+	return appended && err == nil, err
+}
+
+// isOf reports whether an open login is of the session of an order.
+func (r *Recorder) isOf(o Order, at openlogins.Login) bool {
+	if at.Time.Time().Before(o.from) {
+		return false
+	}
+	return at.PID == o.key.leader || at.PID > 0 && at.PID == o.key.of || slices.Contains(r.opts.Machine.Above(at.PID), o.key.leader)
+}
+
+// withdraw marks a record dead whose session its owner has recorded too. If that one's login
+// is open on another line, as that of a display, the bridge's is closed first: it would stay
+// open until the session ends, as a second one. On the same line the owner's has replaced it.
+func (r *Recorder) withdraw(ctx context.Context, o Order) error {
+	ctx, cancel := context.WithTimeout(ctx, lockWait)
+	defer cancel()
+	dead := r.opts.Dead(o.Was, r.opts.Machine.Now())
+	err := r.opts.Log.Append(ctx, func(open *openlogins.Logins) []utmpx.Record {
+		ours, isOpen := open.On(o.Was.Line)
+		theirs, replaced := open.On(o.Record.Line)
+		if o.Record.Line == o.Was.Line || !isOpen || !replaced || ours.PID != o.Was.PID || ours.Time != o.Was.Time || theirs.PID != o.Record.PID {
+			return nil
+		}
+		return []utmpx.Record{dead}
+	})
+	if err != nil && !errors.Is(err, fs.ErrNotExist) && !recfile.TakesNothing(err) {
+		return err
+	}
+	done, err := r.opts.File.Swap(ctx, r.snap.Generation(), []recfile.Swap{{Slot: o.Slot, Old: o.Was, New: dead}})
+	if err == nil && done[0] {
+		r.opts.Logger.Info("record withdrawn: the session's owner has recorded it too", "line", o.Was.Line, "user", o.Was.User, "pid", o.Was.PID)
+	}
+	return err
+}
