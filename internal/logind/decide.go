@@ -35,7 +35,7 @@ type Scene struct {
 	Gone map[string]bool
 
 	Open      []session.OpenLogin // in the wtmpx file
-	OpenKnown bool                // it could be read
+	OpenKnown bool                // that file takes logins, though it may not be read now
 }
 
 // Order is what to write. The record of an order that has a Slot must still be there byte

@@ -103,6 +103,7 @@ type Recorder struct {
 	lookFrom  time.Time
 	gone      map[string]time.Time            // since when a terminal is
 	ended     map[session.OpenLogin]time.Time // when a record was ordered to be closed
+	owed      map[session.OpenLogin]Order     // records of which the login is not in the log
 	pause     time.Duration                   // before a failed order is tried again
 	failed    string                          // as last logged
 	own       []session.OpenLogin
@@ -112,7 +113,7 @@ type Recorder struct {
 func NewRecorder(o Options) *Recorder {
 	return &Recorder{
 		opts: o, bridge: NewBridge(o.Own), own: o.Own, news: make(chan struct{}, 1),
-		next: len(looks), gone: make(map[string]time.Time), ended: make(map[session.OpenLogin]time.Time), half: make(map[key]utmpx.Record), pause: firstTry,
+		next: len(looks), gone: make(map[string]time.Time), ended: make(map[session.OpenLogin]time.Time), half: make(map[key]utmpx.Record), owed: make(map[session.OpenLogin]Order), pause: firstTry,
 	}
 }
 
@@ -180,20 +181,24 @@ func (r *Recorder) work(ctx context.Context, now time.Time) (due time.Time) {
 	if !ok {
 		return r.nextLook()
 	}
-	orders, again := r.bridge.Decide(s)
+	orders, next := r.bridge.Decide(s)
 	orders = slices.DeleteFunc(orders, r.endsAlready)
 	if slices.ContainsFunc(orders, func(o Order) bool { return o.Kind <= TakeOver }) {
-		orders, again = r.decideAgain(ctx, view)
+		orders, next = r.decideAgain(ctx, view)
 		orders = slices.DeleteFunc(orders, r.endsAlready)
 	}
-	if !again.IsZero() {
-		due = now.Add(again.Sub(s.Now))
+	if !next.IsZero() {
+		due = now.Add(next.Sub(s.Now))
 	}
-	if r.carryOut(ctx, orders) {
+	done, again := r.carryOut(ctx, orders)
+	switch owes := r.logInLater(ctx); {
+	case again || owes:
 		due = earliest(due, now.Add(r.pause))
 		r.pause = min(2*r.pause, lastTry)
-	} else if len(orders) > 0 {
+	case len(orders) > 0:
 		r.pause, r.failed = firstTry, ""
+	}
+	if done {
 		r.Wake() // what follows from the orders: nothing, or one more
 	}
 	r.closeHalf(s, orders)

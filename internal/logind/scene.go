@@ -123,15 +123,12 @@ func (r *Recorder) decideAgain(ctx context.Context, v View) ([]Order, time.Time)
 	return r.bridge.Decide(s)
 }
 
-// openLogins returns the logins that are open in the log. A log that is missing, or
-// takes no records, gets none.
+// openLogins returns the logins that are open in the log. One that is missing, or takes no
+// records, gets none. Of one that cannot be read, none is known: it is read again under its lock.
 func (r *Recorder) openLogins(ctx context.Context) (open []session.OpenLogin, known bool) {
 	logins, err := r.opts.Log.Read(ctx)
 	if err != nil {
-		if !errors.Is(err, fs.ErrNotExist) && !recfile.TakesNothing(err) {
-			r.fail("the wtmpx file cannot be read: logind's sessions are recorded in the utmpx file alone", err)
-		}
-		return nil, false
+		return nil, !errors.Is(err, fs.ErrNotExist) && !recfile.TakesNothing(err)
 	}
 	open, _ = logins.Since(0)
 	return open, true

@@ -17,58 +17,83 @@ import (
 	"utmpd.dev/utmpd/utmpx"
 )
 
-// carryOut reports whether an order is to be tried again.
-func (r *Recorder) carryOut(ctx context.Context, orders []Order) (again bool) {
+// carryOut reports whether an order was carried out, and whether one is to be tried again:
+// what is in its way may not be seen, as in a file that is too long to be read whole.
+func (r *Recorder) carryOut(ctx context.Context, orders []Order) (done, again bool) {
 	for _, o := range orders {
 		if ctx.Err() != nil {
-			return false
+			return done, false
 		}
+		carried := true
 		var err error
 		switch o.Kind {
 		case Write, TakeOver:
-			err = r.record(ctx, o)
+			carried, err = r.record(ctx, o)
 		case Withdraw:
-			err = r.withdraw(ctx, o)
+			carried, err = r.withdraw(ctx, o)
 		case End:
 			r.ended[mark(o.Was)] = time.Now()
 			r.opts.End(r.snap.Generation(), o.Slot, o.Was, r.opts.Machine.Now())
 		}
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			r.fail("a session of logind cannot be recorded, and is tried again", err)
-			again = true
 		}
+		done, again = done || carried, again || !carried && !errors.Is(err, fs.ErrNotExist)
 	}
-	return again
+	return done, again
 }
 
 // record writes the login and then the record. A crash in between heals: the login is found
 // open then, and the record gets its time.
-func (r *Recorder) record(ctx context.Context, o Order) error {
+func (r *Recorder) record(ctx context.Context, o Order) (written bool, err error) {
 	rec := o.Record
-	appended := false
+	appended, owed := false, false
 	if o.Login {
-		var err error
 		appended, err = r.logIn(ctx, o, &rec)
 		switch {
 		case errors.Is(err, sysfile.ErrLocked):
-			return err
+			return false, err
 		case err == nil, errors.Is(err, fs.ErrNotExist), recfile.TakesNothing(err):
 		default: // as libc does: the session is on the machine, whatever the log says
-			r.fail("a login of logind is not in the wtmpx file", err)
+			r.fail("a login of logind is not in the wtmpx file, and is tried again", err)
+			owed = true
 		}
 	}
-	written, err := r.put(ctx, o, rec)
+	written, err = r.put(ctx, o, rec)
 	if !written {
 		if appended {
 			r.setHalf(o.key, rec)
 		}
-		return err
+		return false, err
 	}
 	o.Record = rec
 	r.bridge.Wrote(o)
+	if owed {
+		r.owed[mark(rec)] = o
+	}
 	r.setHalf(o.key, utmpx.Record{})
 	r.opts.Logger.Info("session recorded for logind", "line", rec.Line, "user", rec.User, "pid", rec.PID, "host", rec.Host, "login appended", appended)
-	return nil
+	return true, nil
+}
+
+// logInLater appends the logins that could not be, as long as their records are there. It
+// reports whether some are left.
+func (r *Recorder) logInLater(ctx context.Context) bool {
+	if len(r.owed) == 0 {
+		return false
+	}
+	own := r.bridge.Own()
+	for at, o := range r.owed {
+		rec := o.Record
+		if !slices.Contains(own, at) {
+			delete(r.owed, at)
+		} else if _, err := r.logIn(ctx, o, &rec); err == nil || errors.Is(err, fs.ErrNotExist) || recfile.TakesNothing(err) {
+			delete(r.owed, at)
+		} else {
+			return true // the others would fail, too
+		}
+	}
+	return false
 }
 
 // put writes the record unless its owner has, or the session is over meanwhile: nobody could
@@ -169,11 +194,11 @@ func (r *Recorder) isOf(o Order, at openlogins.Login) bool {
 // withdraw marks a record dead whose session its owner has recorded too. If that one's login
 // is open on another line, as that of a display, the bridge's is closed first: it would stay
 // open until the session ends, as a second one. On the same line the owner's has replaced it.
-func (r *Recorder) withdraw(ctx context.Context, o Order) error {
+func (r *Recorder) withdraw(ctx context.Context, o Order) (withdrawn bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, lockWait)
 	defer cancel()
 	dead := r.opts.Dead(o.Was, r.opts.Machine.Now())
-	err := r.opts.Log.Append(ctx, func(open *openlogins.Logins) []utmpx.Record {
+	err = r.opts.Log.Append(ctx, func(open *openlogins.Logins) []utmpx.Record {
 		ours, isOpen := open.On(o.Was.Line)
 		theirs, replaced := open.On(o.Record.Line)
 		if o.Record.Line == o.Was.Line || !isOpen || !replaced || ours.PID != o.Was.PID || ours.Time != o.Was.Time || theirs.PID != o.Record.PID {
@@ -182,11 +207,12 @@ func (r *Recorder) withdraw(ctx context.Context, o Order) error {
 		return []utmpx.Record{dead}
 	})
 	if err != nil && !errors.Is(err, fs.ErrNotExist) && !recfile.TakesNothing(err) {
-		return err
+		return false, err
 	}
 	done, err := r.opts.File.Swap(ctx, r.snap.Generation(), []recfile.Swap{{Slot: o.Slot, Old: o.Was, New: dead}})
-	if err == nil && done[0] {
-		r.opts.Logger.Info("record withdrawn: the session's owner has recorded it too", "line", o.Was.Line, "user", o.Was.User, "pid", o.Was.PID)
+	if err != nil || !done[0] {
+		return false, err
 	}
-	return err
+	r.opts.Logger.Info("record withdrawn: the session's owner has recorded it too", "line", o.Was.Line, "user", o.Was.User, "pid", o.Was.PID)
+	return true, nil
 }

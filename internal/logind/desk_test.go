@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package logind
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"utmpd.dev/utmpd/internal/openlogins"
+	"utmpd.dev/utmpd/internal/recfile"
+	"utmpd.dev/utmpd/internal/session"
+	"utmpd.dev/utmpd/internal/snapshot"
+	"utmpd.dev/utmpd/utmpx"
+)
+
+// desk is the machine of a Recorder: one session by ssh on one terminal, and the two files.
+type desk struct {
+	records []utmpx.Record // of the utmpx file, as far as it is read
+	taken   bool           // a record that is not read is in the way
+	puts    int
+
+	logins  []utmpx.Record // in the wtmpx file
+	logFail error          // of each use of it
+}
+
+func (d *desk) Snapshot(prev *snapshot.Snapshot) (*snapshot.Snapshot, error) {
+	var data []byte
+	for _, r := range d.records {
+		text, err := utmpx.Native().Encode(r)
+		if err != nil {
+			return nil, err
+		}
+		data = append(data, text...)
+	}
+	return snapshot.New(snapshot.Generation{Ino: 1}, utmpx.Native(), prev, data), nil
+}
+
+func (d *desk) PutUnless(_ context.Context, r utmpx.Record, taken func(utmpx.Record) bool) (int, error) {
+	d.puts++
+	if d.taken || slices.ContainsFunc(d.records, taken) {
+		return 0, recfile.ErrTaken
+	}
+	d.records = append(d.records, r)
+	return len(d.records) - 1, nil
+}
+
+func (d *desk) Swap(context.Context, snapshot.Generation, []recfile.Swap) ([]bool, error) {
+	panic("not used")
+}
+
+func (d *desk) Append(_ context.Context, choose func(*openlogins.Logins) []utmpx.Record) error {
+	if d.logFail != nil {
+		return d.logFail
+	}
+	d.logins = append(d.logins, choose(new(openlogins.Logins))...)
+	return nil
+}
+
+func (d *desk) Read(context.Context) (*openlogins.Logins, error) {
+	return new(openlogins.Logins), d.logFail
+}
+
+// run has a Recorder work on the desk for a while.
+func (d *desk) run(t *testing.T, then func(r *Recorder)) {
+	it := ssh()
+	it.Since = time.Now()
+	r := NewRecorder(Options{
+		File: d, Log: d, Logger: slog.New(slog.DiscardHandler),
+		Machine: Machine{
+			Lives:     func(Session) (time.Time, bool) { return it.Since, true },
+			Terminals: func() ([]Terminal, error) { return []Terminal{shell("pts/0", 102, 100)}, nil },
+			Above:     func(int32) []int32 { return nil },
+			Device:    func(string) bool { return true },
+			Shell:     func(int32) bool { return true },
+			Gone:      func(string) bool { return false },
+			Now:       time.Now,
+		},
+		Changed: func([]session.OpenLogin) {},
+		LogOut:  func(_ utmpx.Record, _ time.Time, done func(bool)) { done(false) },
+		Missed:  func() {},
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); r.Run(ctx) }()
+	r.See(View{Known: true, Sessions: []Session{it}})
+	then(r)
+	cancel()
+	<-done
+}
+
+// What the utmpx file holds beyond what is read of it may be in the way, each time.
+func TestTakenAgainAndAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &desk{taken: true}
+		d.run(t, func(*Recorder) {
+			time.Sleep(10 * time.Second)
+			synctest.Wait()
+			if d.puts == 0 || d.puts > 10 {
+				t.Errorf("tried %d times in ten seconds", d.puts)
+			}
+			d.taken = false
+			time.Sleep(lastTry)
+			synctest.Wait()
+			if len(d.records) != 1 {
+				t.Error("not recorded once nothing is in the way")
+			}
+		})
+	})
+}
+
+// A log that cannot be read for a while gets the login later, and once.
+func TestLogComesBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &desk{logFail: errors.New("input/output error")}
+		d.run(t, func(r *Recorder) {
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			if len(d.records) != 1 || len(d.logins) != 0 {
+				t.Fatalf("records %v, logins %v", d.records, d.logins)
+			}
+			d.logFail = nil
+			time.Sleep(2 * lastTry)
+			r.Wake()
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			if len(d.logins) != 1 || d.logins[0].Line != "pts/0" || d.logins[0].Time != d.records[0].Time {
+				t.Errorf("logins %v of the records %v", d.logins, d.records)
+			}
+		})
+	})
+}
+
+// A session that has ended is not logged in later.
+func TestLogComesBackTooLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &desk{logFail: errors.New("input/output error")}
+		d.run(t, func(r *Recorder) {
+			time.Sleep(time.Second)
+			synctest.Wait()
+			if len(d.records) != 1 {
+				t.Fatal("not recorded")
+			}
+			d.records[0].Type = utmpx.DeadProcess
+			d.logFail = nil
+			r.Wake()
+			time.Sleep(10 * time.Minute)
+			synctest.Wait()
+			if len(d.logins) != 0 {
+				t.Errorf("logins %v after the end", d.logins)
+			}
+		})
+	})
+}
