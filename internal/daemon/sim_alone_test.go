@@ -172,6 +172,8 @@ func (w *simWorld) checkAlone() {
 // time, and its end is proven.
 func (w *simWorld) mustCloseAlone(a *simAlone) bool {
 	switch {
+	case a.rec.Time.Usec == 0 && w.wallAt(a.proc.endAt).Unix() <= a.rec.Time.Sec:
+		return false // by whole seconds, it may be that of the next process with its pid
 	case a.hidden != nil, a.proc.reused, w.alivePID(a.rec.PID), w.runs > 1 && a.proc.seenBy != w.run.n:
 		return false
 	case a.on != nil:

@@ -150,6 +150,9 @@ func (k simKernel) Hold(line string) (watcher.Terminal, error) {
 	}
 	for _, s := range k.w.sessions {
 		if s.tty == at && s.readBy == k.n && time.Since(s.readAt) < 2*time.Second { // else it is for another one's sake
+			if s.proc.ended && k.w.hidden() {
+				continue // whether its leader leads that very terminal is not seen
+			}
 			s.heldBy = k.n
 		}
 	}
