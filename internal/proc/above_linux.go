@@ -61,7 +61,3 @@ func missingBelow(dev string) func(line string) bool {
 		return os.IsNotExist(err)
 	}
 }
-
-// TerminalDevice reports whether a name below /dev is that of a character device. It is looked
-// up as a record's line is, and is none if that tells nothing.
-func TerminalDevice(name string) bool { return lines.look([]string{name})[0].err == nil }

@@ -20,7 +20,7 @@ func TestTerminalDevice(t *testing.T) {
 	}
 	for name, want := range map[string]bool{
 		line:   true,
-		"null": true,
+		"null": false,
 		"pts":  false,
 		"none": false,
 		"":     false,

@@ -4,6 +4,8 @@
 
 package proc
 
+import "os"
+
 // LedTerminals returns none: only logind's sessions, on Linux, are looked for by them.
 func LedTerminals() ([]LedTerminal, error) { return nil, nil }
 
@@ -16,5 +18,13 @@ func RunsJob(int32) bool { return true }
 // MissingTerminals returns a function that reports false: nothing is known.
 func MissingTerminals() func(string) bool { return func(string) bool { return false } }
 
-// TerminalDevice reports false: nothing is known.
-func TerminalDevice(string) bool { return false }
+// TerminalDevice reports whether a name below /dev is that of a character device. It follows
+// no link.
+func TerminalDevice(name string) bool {
+	path, ok := linePath(name)
+	if !ok {
+		return false
+	}
+	info, err := os.Lstat(path)
+	return err == nil && info.Mode().Type() == os.ModeDevice|os.ModeCharDevice
+}
