@@ -290,7 +290,14 @@ func rivaled(snap *snapshot.Snapshot, d session.Debt, login session.Login) bool 
 			return true
 		}
 	}
-	return slices.ContainsFunc(d.Rivals, func(o utmpx.Record) bool { return rivals(o, d.Login, login) })
+	return slices.ContainsFunc(d.Rivals, func(o utmpx.Record) bool { return !follows(d.Login, o, login) && rivals(o, d.Login, login) })
+}
+
+// follows reports whether the record r took the place of the login's own record o, and names
+// that process as the leader of its session: both are of one session, as a display manager's
+// script records it first. Whether that process lives is asked next.
+func follows(r, o utmpx.Record, login session.Login) bool {
+	return o.PID == login.PID && o.Line == r.Line && r.Session != 0 && r.Session == int64(login.PID)
 }
 
 // logouts are the logouts to append under one lock, at most one for each line.

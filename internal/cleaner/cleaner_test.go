@@ -237,6 +237,37 @@ func TestDoubt(t *testing.T) {
 	}
 }
 
+// TestFollows has a record that took the place of the login's own: it is of the same session
+// if it names that process as the leader of its session, which has ended.
+func TestFollows(t *testing.T) {
+	script := login("console", "alice", 99, start)
+	for _, tt := range []struct {
+		name    string
+		session int64 // of the record that came later
+		lives   int32
+		want    session.Logout
+	}{
+		{"it names the script", 99, 0, session.Appended},
+		{"the script lives", 99, 99, session.LogoutOwed},
+		{"it names none", 0, 0, session.Closed},
+		{"it names another", 98, 0, session.Closed},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t)
+			r := login("console", "alice", 100, start.Add(10*time.Millisecond))
+			r.Session = tt.session
+			w.record(utmpName, r)
+			w.record(wtmpName, script)
+			jobs := w.jobs()
+			jobs[0].End, jobs[0].Rivals = end, []utmpx.Record{script}
+			w.lives = map[int32]bool{tt.lives: true}
+			if got := w.c.clean(t.Context(), jobs)[0]; got.Logout != tt.want {
+				t.Errorf("got %+v, want logout %v", got, tt.want)
+			}
+		})
+	}
+}
+
 // owing marks the record of a job whose logout waits for a login's writer, and pays that
 // when the writer has ended.
 func (w *world) owing(job session.Job, login session.Login) {
