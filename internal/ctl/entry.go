@@ -50,6 +50,9 @@ func (e *takenError) Error() string {
 	return fmt.Sprintf("%s is recorded already: %s, process %d", e.by.Line, e.by.User, e.by.PID)
 }
 
+// sameMoment is how far the times of two records of one login are apart at most.
+const sameMoment = 2 * time.Second
+
 // begin records a session: as login(3) does, first in the utmpx file, where the lock
 // decides who of several comes first, and then in the log. alone: a process has one session
 // only. The error is a [takenError] if somebody has recorded it.
@@ -58,7 +61,12 @@ func (b *book) begin(r utmpx.Record, alone bool) error {
 	if err != nil && !errors.Is(err, recfile.ErrEmpty) {
 		return b.missing(err)
 	}
-	if r.ID == "" {
+	script, adopted := b.orphan(r, snap)
+	switch {
+	case adopted:
+		r.Line, r.ID, r.Host = script.Line, script.ID, script.Host
+		r.Session = int64(script.PID) // utmpd finds the login in the log by it
+	case r.ID == "":
 		r.ID = b.id(r, snap)
 	}
 	ctx, cancel := context.WithTimeout(b.in.ctx, b.wait)
@@ -79,8 +87,35 @@ func (b *book) begin(r utmpx.Record, alone bool) error {
 	case err != nil:
 		return b.missing(err)
 	}
-	return b.logIn(r)
+	if err := b.logIn(r, script.PID); err != nil {
+		return fmt.Errorf("recorded in %s alone: %w", b.cfg.UtmpxFile, err)
+	}
+	return nil
 }
+
+// orphan finds the record of r's login on a display that another program has written a
+// moment before, with a process that has ended since: display managers have sessreg(1) do it,
+// which records the script that runs it. The display is the line or the host.
+func (b *book) orphan(r utmpx.Record, snap *snapshot.Snapshot) (at utmpx.Record, ok bool) {
+	for _, at := range snap.All() {
+		if at.Type == utmpx.UserProcess && at.User == r.User && apart(at.Time, r.Time) <= sameMoment && isOfDisplay(at, r.Line) && !b.in.on.alive(at.PID) {
+			return at, true
+		}
+	}
+	return at, false
+}
+
+// isOfDisplay reports whether a record is of the X display that line is: its line or host names it.
+func isOfDisplay(r utmpx.Record, line string) bool {
+	display, ok := session.ParseDisplay(line, r.PID)
+	names := func(text string) bool {
+		d, ok := session.ParseDisplay(text, r.PID)
+		return ok && d.Same(display)
+	}
+	return ok && (names(r.Line) || names(r.Host))
+}
+
+func apart(a, b utmpx.Time) time.Duration { return a.Time().Sub(b.Time()).Abs() }
 
 // missing explains the error of a utmpx file that does not exist.
 func (b *book) missing(err error) error {
@@ -117,20 +152,25 @@ func (b *book) inTheWay(r, at utmpx.Record, alone bool) bool {
 	return false
 }
 
-// logIn appends the login, unless it is open: a program or utmpd may have written it.
-func (b *book) logIn(r utmpx.Record) error {
+// logIn appends the login, unless it is open: a program or utmpd may have written it, with
+// the process other if that is not 0.
+func (b *book) logIn(r utmpx.Record, other int32) error {
 	ctx, cancel := context.WithTimeout(b.in.ctx, b.wait)
 	defer cancel()
 	return b.unlogged(b.log.Append(ctx, func(open *openlogins.Logins) []utmpx.Record {
-		if at, ok := open.On(r.Line); ok && ofSession(at, r) && at.Time.Time().Sub(r.Time.Time()).Abs() <= 2*time.Second {
-			return nil // PAM or the bridge wrote it, a moment before
+		at, ok := open.On(r.Line)
+		if ok && at.User == r.User && (at.PID == r.PID || other != 0 && at.PID == other) && apart(at.Time, r.Time) <= sameMoment {
+			return nil // PAM, the bridge or sessreg wrote it, a moment before
 		}
 		return []utmpx.Record{r}
 	}))
 }
 
-// ofSession reports whether a login of the line in the log is that of a record.
-func ofSession(at openlogins.Login, r utmpx.Record) bool { return at.User == r.User && at.PID == r.PID }
+// ofSession reports whether a login of the line in the log is that of a record: of its
+// process, or of one that has ended and had logged in at the same moment.
+func (b *book) ofSession(at openlogins.Login, r utmpx.Record) bool {
+	return at.User == r.User && (at.PID == r.PID || apart(at.Time, r.Time) <= sameMoment && !b.in.on.alive(at.PID))
+}
 
 // unlogged reports a log that is missing or takes no records, which is no error.
 func (b *book) unlogged(err error) error {
@@ -146,8 +186,8 @@ var errNoSession = errors.New("no session is recorded there")
 
 // end closes the session that is's, as its program would: the logout in the log, if the
 // login is open there, and then the record. A process that lives, other than by, keeps its
-// session.
-func (b *book) end(is func(utmpx.Record) bool, by int32) error {
+// session. Without a record, the login of by on the line is closed.
+func (b *book) end(is func(utmpx.Record) bool, line string, by int32) error {
 	for range attempts {
 		snap, err := b.file.Snapshot(nil)
 		if err != nil && !errors.Is(err, recfile.ErrEmpty) {
@@ -156,7 +196,7 @@ func (b *book) end(is func(utmpx.Record) bool, by int32) error {
 		slot, r, ok := findSession(snap, is)
 		switch {
 		case !ok:
-			return errNoSession
+			return b.endInLog(line, by)
 		case r.PID != by && b.in.on.alive(r.PID):
 			return fmt.Errorf("the session on %s is that of %s, process %d; end it with -pid %[3]d", r.Line, r.User, r.PID)
 		}
@@ -173,6 +213,28 @@ func (b *book) end(is func(utmpx.Record) bool, by int32) error {
 		return err
 	}
 	return fmt.Errorf("%s keeps changing", b.cfg.UtmpxFile)
+}
+
+// endInLog closes the login of a session that has no record: another program has the same
+// ut_id, and has overwritten it.
+func (b *book) endInLog(line string, pid int32) error {
+	ctx, cancel := context.WithTimeout(b.in.ctx, b.wait)
+	defer cancel()
+	result := errNoSession
+	err := b.log.Append(ctx, func(open *openlogins.Logins) []utmpx.Record {
+		result = errNoSession
+		at, ok := open.On(line)
+		if !ok || at.PID != pid {
+			return nil
+		}
+		result = nil
+		r := utmpx.Record{PID: pid, Line: line, ID: at.ID, Time: at.Time}
+		return []utmpx.Record{cleaner.Dead(r, b.now(r), utmpx.Exit{})}
+	})
+	if err == nil || errors.Is(err, fs.ErrNotExist) || recfile.TakesNothing(err) {
+		return result
+	}
+	return err
 }
 
 func findSession(snap *snapshot.Snapshot, is func(utmpx.Record) bool) (slot int, r utmpx.Record, ok bool) {
@@ -196,16 +258,20 @@ func (b *book) logOut(r, dead utmpx.Record) error {
 	ctx, cancel := context.WithTimeout(b.in.ctx, b.wait)
 	defer cancel()
 	return b.unlogged(b.log.Append(ctx, func(open *openlogins.Logins) []utmpx.Record {
-		if at, ok := open.On(r.Line); !ok || !ofSession(at, r) {
+		if at, ok := open.On(r.Line); !ok || !b.ofSession(at, r) {
 			return nil
 		}
 		return []utmpx.Record{dead}
 	}))
 }
 
-// newSession returns the record of a session that begins.
+// newSession returns the record of a session that begins. Names are cut to the width of their
+// fields.
 func newSession(line, user, host string, pid int32, at time.Time) utmpx.Record {
-	r := utmpx.Record{Type: utmpx.UserProcess, PID: pid, Line: line, User: user, Host: host, Time: utmpx.TimeOf(at)}
+	r := utmpx.Record{
+		Type: utmpx.UserProcess, PID: pid, Line: line, Time: utmpx.TimeOf(at),
+		User: session.FieldText(user, 32), Host: session.FieldText(host, 256),
+	}
 	if ip, err := netip.ParseAddr(host); err == nil {
 		r.SetIP(ip.Unmap().WithZone(""))
 	}

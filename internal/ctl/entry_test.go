@@ -21,7 +21,7 @@ func newDesk(t *testing.T, recs ...utmpx.Record) *lab {
 	l.starts("one", "08:00")
 	l.until("09:00")
 	l.caller, l.on = 500, map[int32]string{500: "pts/3"}
-	l.living = map[int32]bool{500: true, 501: true, 900: true}
+	l.living = map[int32]bool{1: true, 500: true, 501: true, 900: true}
 	l.write("utmp", encode(t, append([]utmpx.Record{system(utmpx.BootTime, "reboot", "08:00")}, recs...)...))
 	return l
 }
@@ -100,6 +100,13 @@ func TestLoginBeside(t *testing.T) {
 		{"a getty has the id", []utmpx.Record{other}, "", "ut_id ts/3 is that of tty3", 1, ""},
 		{"a process that is gone", nil, "-pid 700 -line pts/9", "process 700 does not exist", 1, ""},
 		{"no terminal", nil, "-pid 501", "process 501 has no terminal; name a line with -line", 1, ""},
+		{"init", nil, "-pid 1 -line pts/9", "process 1 is init", 1, ""},
+		{"out of /dev", nil, "-line ../../etc/shadow", "is no name of a line", 1, ""},
+		{"a path", nil, "-line pts//3", "is no name of a line", 1, ""},
+		{"a long line", nil, "-line " + strings.Repeat("x", 33), "is no name of a line", 1, ""},
+		{"a terminal's commands", nil, "-line pts/3\x1b[2J", "is no name of a line", 1, ""},
+		{"an id's", nil, "-id \x1b[2J", "is no ut_id", 1, ""},
+		{"a long id", nil, "-id abcde", "is no ut_id", 1, ""},
 		{"no pid", nil, "-pid 0", `"0" is no process ID`, 1, ""},
 	}
 	for _, tt := range tests {
@@ -206,4 +213,35 @@ func TestLoginFiles(t *testing.T) {
 	if status, _, errs := l.try("login", "-user", "alice"); status != 1 || !strings.Contains(errs, "utmpctl boot makes it") {
 		t.Errorf("status %d: %s", status, errs)
 	}
+}
+
+// TestLoginText has names that a script has from elsewhere: they are cut, and written without
+// control characters.
+func TestLoginText(t *testing.T) {
+	l := newDesk(t)
+	l.do("login", "-user", "\x1b[2J"+strings.Repeat("x", 40), "-host", "a\nb"+strings.Repeat("y", 300))
+	want := strings.Replace(aliceIn, "alice", "?[2J"+strings.Repeat("x", 28), 1) + "a?b" + strings.Repeat("y", 253)
+	l.has("utmp", want)
+	l.has("wtmp", want)
+}
+
+// TestLogoutRecordGone ends a session whose record another program has overwritten.
+func TestLogoutRecordGone(t *testing.T) {
+	l := newDesk(t)
+	l.do("login", "-user", "alice")
+	l.write("utmp", encode(t, system(utmpx.BootTime, "reboot", "08:00")))
+	l.until("10:00")
+	l.do("logout")
+	l.has("wtmp", aliceIn, aliceOut)
+	if status, _, errs := l.try("logout"); status != 1 || !strings.Contains(errs, "no session is recorded there") {
+		t.Errorf("a second logout: status %d, %s", status, errs)
+	}
+}
+
+// TestLoginOfInit records the shell of a container, which is process 1 and leads the line.
+func TestLoginOfInit(t *testing.T) {
+	l := newDesk(t)
+	l.caller, l.on[1] = 1, "pts/3"
+	l.do("login", "-user", "alice")
+	l.has("utmp", strings.Replace(aliceIn, " 500 ", " 1 ", 1))
 }

@@ -140,10 +140,15 @@ func (l *lab) machine() machine {
 		alive:    func(pid int32) bool { return l.living[pid] },
 		parent:   func() int32 { return l.caller },
 		lineOf:   func(pid int32) string { return l.on[pid] },
+		terminal: func(line string) bool { return strings.HasPrefix(line, "pts/") },
 		patience: l.wait,
 		led:      func(lines []string) []bool { return make([]bool, len(lines)) },
 		open: func(pid int32) (found, bool) {
-			return found{id: session.ID{PID: pid}, how: "pidfd"}, l.living[pid]
+			f := found{id: session.ID{PID: pid}, how: "pidfd"}
+			if pid == 1 {
+				f.nobody = session.Init
+			}
+			return f, l.living[pid]
 		},
 		look:   func(sights []session.Sight) []session.Sighting { return l.scene.look(sights) },
 		gather: func(qs []session.Question) []session.Evidence { return l.scene.gather(qs) },

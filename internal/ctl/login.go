@@ -7,9 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"os/user"
+	"path"
+	"path/filepath"
 	"strconv"
 	"strings"
 
+	"utmpd.dev/utmpd/internal/session"
 	"utmpd.dev/utmpd/utmpx"
 )
 
@@ -44,8 +47,8 @@ When the process ends, utmpd records the logout. For the utmp group or root.`,
 			if w.line = cmp.Or(w.line, in.on.lineOf(w.pid)); w.line == "" {
 				return fmt.Errorf("process %d has no terminal; name a line with -line", w.pid)
 			}
-			if !in.on.alive(w.pid) {
-				return fmt.Errorf("process %d does not exist: the session would end at once", w.pid)
+			if err := in.on.canLive(w.pid, w.line); err != nil {
+				return err
 			}
 			name := in.value("user")
 			if name == "" {
@@ -94,7 +97,7 @@ another process that lives stays.`,
 			if err != nil {
 				return err
 			}
-			err = b.end(w.is, w.pid)
+			err = b.end(w.is, w.line, w.pid)
 			if errors.Is(err, errNoSession) {
 				return fmt.Errorf("%s: %w", cmp.Or(w.line, w.id, fmt.Sprint("process ", w.pid)), err)
 			}
@@ -112,18 +115,55 @@ type which struct {
 // whichSession returns what the options say, else the process that called utmpctl and its
 // terminal.
 func whichSession(in call) (which, error) {
-	w := which{line: strings.TrimPrefix(in.value("line"), "/dev/"), id: in.value("id"), pid: in.on.parent()}
-	if v := in.value("pid"); v != "" {
-		n, err := strconv.ParseInt(v, 10, 32)
-		if err != nil || n <= 0 {
-			return w, fmt.Errorf("-pid: %q is no process ID", v)
-		}
-		w.pid = int32(n)
+	w := which{line: strings.TrimPrefix(in.value("line"), "/dev/"), id: in.value("id")}
+	if w.line != "" && !isLine(w.line) {
+		return w, fmt.Errorf("-line: %q is no name of a line", w.line)
 	}
-	if w.line == "" && w.id == "" {
+	if session.FieldText(w.id, 4) != w.id {
+		return w, fmt.Errorf("-id: %q is no ut_id: that has four bytes", w.id)
+	}
+	var err error
+	w.pid, err = in.process()
+	if err == nil && w.line == "" && w.id == "" {
 		w.line = in.on.lineOf(w.pid)
 	}
-	return w, nil
+	return w, err
+}
+
+// isLine reports whether a text can be a ut_line: what reads the records looks for it below
+// /dev, and prints it.
+func isLine(text string) bool {
+	return filepath.IsLocal(text) && path.Clean(text) == text && session.FieldText(text, 32) == text
+}
+
+// process returns the process of -pid, else the one that called utmpctl.
+func (c call) process() (pid int32, err error) {
+	v := c.value("pid")
+	if v == "" {
+		return c.on.parent(), nil
+	}
+	n, err := strconv.ParseInt(v, 10, 32)
+	if err != nil || n <= 0 {
+		return 0, fmt.Errorf("-pid: %q is no process ID", v)
+	}
+	return int32(n), nil
+}
+
+// canLive returns an error if no session can live by a process, as utmpd judges: one that it
+// would end at once. The shell of a container can be process 1.
+func (m machine) canLive(pid int32, line string) error {
+	p, lives := m.open(pid)
+	switch {
+	case !lives:
+		return fmt.Errorf("process %d does not exist: the session would end at once", pid)
+	case p.nobody == session.Init && m.lineOf(pid) == line:
+		return nil
+	case p.nobody == session.Init:
+		return fmt.Errorf("process %d is init, and no session: it would end at once", pid)
+	case p.nobody != session.Somebody:
+		return fmt.Errorf("process %d is no session: it would end at once", pid)
+	}
+	return nil
 }
 
 // is reports whether a record is that of the session to end.

@@ -40,6 +40,7 @@ type machine struct {
 	within     func(pid, of int32) bool                // a process is the other one's descendant, or may be
 	parent     func() int32                            // the process that called utmpctl
 	lineOf     func(pid int32) string                  // of its terminal; "": none
+	terminal   func(line string) bool                  // it is a terminal's
 	patience   time.Duration                           // maximum wait for a lock: a boot must not hang
 }
 
@@ -68,6 +69,7 @@ func thisMachine() machine {
 		within:     proc.Within,
 		parent:     func() int32 { return int32(os.Getppid()) },
 		lineOf:     proc.LineOf,
+		terminal:   proc.TerminalDevice,
 		patience:   10 * time.Second,
 	}
 }

@@ -10,7 +10,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -36,10 +35,13 @@ func pamCommand() command {
 It does what login and logout do, as PAM_TYPE says: open_session, close_session.
 Sessions without a terminal, su, sudo, cron, and those of programs that record
 sessions themselves are left out. Errors go to the system's log. It exits 0.`,
-		options: []option{configOption},
+		options: []option{
+			{name: "pid", short: "p", arg: "PID", help: "the program that uses PAM (the caller)"},
+			configOption,
+		},
 		examples: []string{
-			"pam                     # as pam_exec runs it",
-			"pam -config /etc/other  # with other files than those of utmpd",
+			"pam             # as pam_exec runs it",
+			"pam -pid $PPID  # as a script runs it, which pam_exec runs",
 		},
 		run: func(in call) error {
 			err := recordForPAM(in)
@@ -63,13 +65,17 @@ func logPAM(err error) {
 func recordForPAM(in call) error {
 	p := pamSession{
 		service: os.Getenv("PAM_SERVICE"), user: os.Getenv("PAM_USER"), host: os.Getenv("PAM_RHOST"),
-		tty: os.Getenv("PAM_TTY"), uid: os.Getuid(), pid: in.on.parent(),
+		tty: os.Getenv("PAM_TTY"), uid: os.Getuid(),
+	}
+	var err error
+	if p.pid, err = in.process(); err != nil {
+		return err
 	}
 	kind := os.Getenv("PAM_TYPE")
 	if kind != "open_session" && kind != "close_session" {
 		return errors.New("PAM_TYPE is neither open_session nor close_session: is this run by pam_exec?")
 	}
-	if !p.recorded("/dev") {
+	if !p.recorded(in.on.terminal) {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(in.ctx, pamMost)
@@ -95,17 +101,17 @@ type pamSession struct {
 // noLogins are services whose sessions are no logins: somebody who is logged in becomes
 // somebody else, or something is run for somebody.
 var noLogins = []string{
-	"su", "su-l", "sudo", "sudo-i", "runuser", "runuser-l", "doas", "polkit-1", "pkexec",
+	"su", "su-l", "sudo", "sudo-i", "runuser", "runuser-l", "doas", "polkit-1", "pkexec", "systemd-run0",
 	"cron", "crond", "atd", "systemd-user", "gdm-launch-environment",
 }
 
 // recorded reports whether the session is a login on a line, that its program does not
 // record.
-func (p *pamSession) recorded(dev string) bool {
+func (p *pamSession) recorded(terminal func(line string) bool) bool {
 	switch {
 	case p.uid != 0, slices.Contains(noLogins, p.service), strings.HasSuffix(p.service, "-greeter"):
 		return false // with another real user, a logged-in user's program has become root
-	case p.user == "" || !p.hasLine(dev):
+	case p.user == "" || !p.hasLine(terminal):
 		return false
 	}
 	return !p.recordsItself()
@@ -113,16 +119,13 @@ func (p *pamSession) recorded(dev string) bool {
 
 // hasLine reports whether PAM_TTY names a terminal or a display: for many services it is a
 // mere word, such as ssh or cron.
-func (p *pamSession) hasLine(dev string) bool {
+func (p *pamSession) hasLine(terminal func(line string) bool) bool {
 	line := p.line()
-	if number, ok := strings.CutPrefix(line, ":"); ok {
-		return strings.Trim(number, "0123456789.") == "" && number != ""
+	if strings.HasPrefix(line, ":") {
+		d, ok := session.ParseDisplay(line, p.pid)
+		return ok && d.Number >= 0
 	}
-	if line == "" || !filepath.IsLocal(line) {
-		return false
-	}
-	fi, err := os.Lstat(filepath.Join(dev, line))
-	return err == nil && fi.Mode()&os.ModeCharDevice != 0
+	return line != "" && terminal(line)
 }
 
 func (p *pamSession) line() string { return strings.TrimPrefix(p.tty, "/dev/") }
@@ -164,13 +167,21 @@ func (p *pamSession) record(in call, open bool) error {
 		return err
 	}
 	if open {
-		r := newSession(p.line(), session.FieldText(p.user, 32), session.FieldText(p.host, 256), p.pid, in.on.now())
-		err = b.begin(r, true)
+		if err := in.on.canLive(p.pid, p.line()); err != nil {
+			return err // the program was killed
+		}
+		err = b.begin(newSession(p.line(), p.user, p.host, p.pid, in.on.now()), true)
 	} else {
-		err = b.end(func(r utmpx.Record) bool { return r.Line == p.line() && r.PID == p.pid }, p.pid)
+		err = b.end(p.is, p.line(), p.pid)
 	}
 	if taken := new(takenError); errors.As(err, &taken) || errors.Is(err, errNoSession) {
 		return nil // its program has recorded it, or the bridge, or it is within another session
 	}
 	return err
+}
+
+// is reports whether a record is that of the session. On a display, sessreg(1) may have given
+// it another line, and the display as the host.
+func (p *pamSession) is(r utmpx.Record) bool {
+	return r.PID == p.pid && (r.Line == p.line() || isOfDisplay(r, p.line()))
 }
