@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"utmpd.dev/utmpd/internal/lastlog"
 	"utmpd.dev/utmpd/utmpx"
 )
 
@@ -116,7 +117,7 @@ func TestAccess(t *testing.T) {
 }
 
 func TestLastlog(t *testing.T) {
-	for _, form := range lastlogForms {
+	for _, form := range lastlog.Forms() {
 		size := form.Size()
 		record := func(sec uint64, line, host string) []byte {
 			b := make([]byte, size)
@@ -126,13 +127,13 @@ func TestLastlog(t *testing.T) {
 				form.Order.PutUint64(b, sec)
 			}
 			copy(b[form.Time:], line)
-			copy(b[form.Time+lastlogLine:], host)
+			copy(b[form.Time+form.Line:], host)
 			return b
 		}
 		good := record(start, "pts/0", "desk")
 		b := slices.Concat(good, make([]byte, 3*size), record(start+5, "tty1", ""), record(0, "pts/3", "desk"), record(start, "pts/\x1b", ""), good)
 		var got []Finding
-		l := NewLastlog(b, 0, fixed(100), func(f Finding) { got = append(got, f) })
+		l := NewLastlog(b, 0, int64(len(b)), fixed(100), func(f Finding) { got = append(got, f) })
 		if l.form != form {
 			t.Errorf("form %+v taken for %+v", form, l.form)
 			continue
@@ -151,7 +152,7 @@ func TestLastlog(t *testing.T) {
 func FuzzLastlog(f *testing.F) {
 	f.Add(make([]byte, 600), int64(292))
 	f.Fuzz(func(t *testing.T, b []byte, at int64) {
-		l := NewLastlog(b, max(0, at), fixed(0), func(x Finding) {
+		l := NewLastlog(b, max(0, at), int64(len(b)), fixed(0), func(x Finding) {
 			if x.Text == "" || x.Advice == "" {
 				t.Errorf("%+v", x)
 			}

@@ -209,6 +209,10 @@ func (c *checking) one(t target, found func(check.Finding)) error {
 	case check.LastlogFile:
 		return c.lastlog(to, found)
 	}
+	if l := openLastlog(to, ""); l != nil && c.as == "" {
+		l.f.Close()
+		return c.lastlog(to, found)
+	}
 	return c.log(t, to, found)
 }
 
@@ -445,7 +449,7 @@ func (c *checking) lastlog(to string, found func(check.Finding)) error {
 	if err != nil && err != io.EOF {
 		return sysfile.Wrap("read", to, err)
 	}
-	l := check.NewLastlog(block[:n], at, info.ModTime(), found)
+	l := check.NewLastlog(block[:n], at, info.Size(), info.ModTime(), found)
 	size := int64(l.Size())
 	if torn := info.Size() % size; torn != 0 {
 		f := check.Partial(info.Size()-torn, info.Size(), time.Time{})

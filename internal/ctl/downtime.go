@@ -131,6 +131,9 @@ func readNamed(in call, names []string, h *boots.History) (problems []error) {
 	for _, name := range names {
 		to, err := typed(name)
 		if err == nil {
+			err = notLastlog(to, name)
+		}
+		if err == nil {
 			err = scan(in.ctx, logs.New(to, logs.Options{Torn: true, Ahead: true}), to, h)
 		}
 		if err != nil {

@@ -228,6 +228,11 @@ func (d *dumping) named(name string) error {
 		d.trouble(err)
 		return nil
 	}
+	if d.force == nil && !d.follow {
+		if l := openLastlog(path, name); l != nil {
+			return d.lastlog(l, name)
+		}
+	}
 	log := logs.New(path, logs.Options{Torn: true, Ahead: true, Force: d.force, Other: otherForm})
 	if d.follow {
 		log = d.log(path)

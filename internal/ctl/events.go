@@ -229,6 +229,9 @@ func (v *eventing) named(names []string) error {
 
 func (v *eventing) file(name string) error {
 	to, err := typed(name)
+	if err == nil {
+		err = notLastlog(to, name)
+	}
 	if err != nil {
 		v.trouble(err)
 		return nil

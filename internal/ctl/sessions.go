@@ -163,6 +163,9 @@ func (l *sessionLog) named(names []string) iter.Seq2[logs.Rows, error] {
 	return func(yield func(logs.Rows, error) bool) {
 		for _, name := range slices.Backward(names) {
 			to, err := typed(name)
+			if err == nil {
+				err = notLastlog(to, name)
+			}
 			var f *logs.File
 			if err == nil {
 				f, err = logs.New(to, logs.Options{Torn: true, Ahead: true, Other: otherForm}).Open(l.in.ctx, to)

@@ -50,7 +50,7 @@ func list(t *testing.T, args ...string) []pkg {
 // packages and the leaves, which any room may import.
 var (
 	wiring  = []string{"internal/daemon", "internal/ctl"}
-	leaves  = []string{"internal/session", "internal/atomicfile", "internal/filelock", "internal/snapshot", "internal/sysfile", "internal/recfile", "internal/openlogins", "internal/logs", "internal/grid", "internal/boots", "internal/ledger", "internal/clock", "internal/notify", "internal/events", "internal/recordjson", "internal/sessions", "internal/glance", "internal/foreign", "internal/utillinux"}
+	leaves  = []string{"internal/session", "internal/atomicfile", "internal/filelock", "internal/snapshot", "internal/sysfile", "internal/recfile", "internal/openlogins", "internal/logs", "internal/grid", "internal/boots", "internal/ledger", "internal/clock", "internal/notify", "internal/events", "internal/recordjson", "internal/sessions", "internal/glance", "internal/foreign", "internal/lastlog", "internal/utillinux"}
 	allowed = map[string][]string{"internal/watcher": {"internal/proc"}}
 )
 
