@@ -101,3 +101,15 @@ func FuzzDetect(f *testing.F) {
 		}
 	})
 }
+
+// TestTwoForms: a file that may be of two forms is not sure, and by its name the one of Linux.
+func TestTwoForms(t *testing.T) {
+	linux := Forms()[0]
+	b := append(encode(linux, modified, "tty1", ""), make([]byte, 6*linux.Size())...)
+	if f, sure := Detect(b, 0, int64(len(b)), modified); sure {
+		t.Errorf("it is surely of %s", f.Name())
+	}
+	if f := Guess(b, 0, int64(len(b)), modified); f != linux {
+		t.Errorf("guessed: %s", f.Name())
+	}
+}
