@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -37,9 +38,10 @@ type bus struct {
 	frames chan *frame // unbuffered: what nobody takes waits in the socket
 	broken error       // after frames was closed: why
 	serial uint32
-	owner  string          // the unique name of logind: its signals and replies are believed
-	queue  []*dbus.Message // signals that came while a reply was awaited
-	lost   bool            // there were too many
+	owner  string                 // the unique name of logind: its signals and replies are believed
+	heard  atomic.Pointer[string] // the same, for the reader
+	queue  []*dbus.Message        // signals that came while a reply was awaited
+	lost   bool                   // there were too many
 }
 
 // dialBus connects, authenticates, and says Hello. The connection ends with ctx.
@@ -138,7 +140,7 @@ func (b *bus) read(done <-chan struct{}) {
 			return
 		}
 		var f *frame
-		if f, b.broken = readFrame(b.in); b.broken != nil {
+		if f, b.broken = readFrame(b.in, b.believes); b.broken != nil {
 			return
 		}
 		if f == nil {
@@ -240,6 +242,19 @@ func (b *bus) enqueue(f *frame) {
 		return
 	}
 	b.queue = append(b.queue, m)
+}
+
+// believes reports whether somebody's messages are read: those of logind and of the bus
+// itself. What a new logind says before its name is known, the list knows that follows.
+func (b *bus) believes(sender []byte) bool {
+	owner := b.heard.Load()
+	return string(sender) == driver || owner != nil && string(sender) == *owner
+}
+
+// setOwner has the logind with this unique name believed; "": none.
+func (b *bus) setOwner(name string) {
+	b.owner = name
+	b.heard.Store(&name)
 }
 
 // believed decodes a signal of the bus or of logind. It returns nil for any other: every

@@ -36,9 +36,10 @@ type frame struct {
 	replyTo uint32 // the serial of the call, if it is a reply
 }
 
-// readFrame reads one message. It returns nil for one that is skipped: it is too large, or
-// its header is odd. An error means that no further message can be found.
-func readFrame(in *bufio.Reader) (*frame, error) {
+// readFrame reads one message. It returns nil for one that is skipped: it is too large, its
+// header is odd, or nobody whom believed reports has sent it. That costs no memory. An error
+// means that no further message can be found.
+func readFrame(in *bufio.Reader, believed func(sender []byte) bool) (*frame, error) {
 	head, err := in.Peek(headSize)
 	if err != nil {
 		return nil, err
@@ -56,26 +57,46 @@ func readFrame(in *bufio.Reader) (*frame, error) {
 	if head[3] != 1 || size > frameLimit {
 		return nil, errFrame
 	}
-	if size > frameMost {
+	skip := size > frameMost || headSize+fields > uint64(in.Size())
+	var h header
+	if !skip {
+		if head, err = in.Peek(int(headSize + fields)); err != nil {
+			return nil, unexpected(err)
+		}
+		h.order = order
+		skip = !h.read(head[headSize:]) || !believed(h.sender)
+	}
+	if skip {
 		_, err := in.Discard(int(size))
 		return nil, err
 	}
-	f := &frame{bytes: make([]byte, size), order: order, kind: dbus.Type(head[1])}
+	f := &frame{order: order, kind: dbus.Type(head[1]), sender: string(h.sender), replyTo: h.replyTo, bytes: make([]byte, size)}
 	if _, err := io.ReadFull(in, f.bytes); err != nil {
 		return nil, err
-	}
-	if !f.readFields(f.bytes[headSize : headSize+fields]) {
-		return nil, nil
 	}
 	return f, nil
 }
 
-// readFields takes the sender and the serial of the call out of the header. The body is
-// decoded only if they are right: it may be anything, and becomes many times larger.
+func unexpected(err error) error {
+	if err == io.EOF {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// header is what the header of a message says. The body is read only if that is right: it
+// may be anything, and becomes many times larger.
+type header struct {
+	order   binary.ByteOrder
+	sender  []byte
+	replyTo uint32
+}
+
+// read takes the sender and the serial of the call out of the header's fields.
 //
 // Source: D-Bus Specification, Header Fields: an array of structures, each aligned to
 // eight bytes, of a code and a variant.
-func (f *frame) readFields(b []byte) (ok bool) {
+func (h *header) read(b []byte) (ok bool) {
 	for at := 0; at < len(b); at = (at + 7) &^ 7 {
 		if len(b)-at < 4 || b[at+1] != 1 {
 			return false
@@ -87,11 +108,11 @@ func (f *frame) readFields(b []byte) (ok bool) {
 			if len(b)-at < 4 {
 				return false
 			}
-			n := f.order.Uint32(b[at:])
+			n := h.order.Uint32(b[at:])
 			at += 4
 			if sig == 'u' {
 				if code == dbus.FieldReplySerial {
-					f.replyTo = n
+					h.replyTo = n
 				}
 				break
 			}
@@ -99,7 +120,7 @@ func (f *frame) readFields(b []byte) (ok bool) {
 				return false
 			}
 			if code == dbus.FieldSender {
-				f.sender = string(b[at : at+int(n)])
+				h.sender = b[at : at+int(n)]
 			}
 			at += int(n) + 1
 		case 'g':

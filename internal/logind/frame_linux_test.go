@@ -9,6 +9,9 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
+	"runtime"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -47,7 +50,7 @@ func TestReadFrame(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			in := bufio.NewReader(bytes.NewReader(c.text))
-			f, err := readFrame(in)
+			f, err := readFrame(in, anybody)
 			if !errors.Is(err, c.err) || (f == nil) != (c.skipped || c.err != nil) {
 				t.Errorf("readFrame = %v, %v", f, err)
 			}
@@ -59,7 +62,7 @@ func TestReadFrame(t *testing.T) {
 }
 
 func TestReadFields(t *testing.T) {
-	f, err := readFrame(bufio.NewReader(bytes.NewReader(replyTo(12, ":1.5", driver+".Error.X"))))
+	f, err := readFrame(bufio.NewReader(bytes.NewReader(replyTo(12, ":1.5", driver+".Error.X"))), anybody)
 	if err != nil || f.sender != ":1.5" || f.replyTo != 12 || f.kind != dbus.TypeError {
 		t.Errorf("readFrame = %+v, %v", f, err)
 	}
@@ -75,7 +78,7 @@ func TestDecodeAnything(t *testing.T) {
 			text[4+rnd.IntN(len(text)-4)] = byte(rnd.UintN(256))
 		}
 		binary.LittleEndian.PutUint16(text[6:], 0) // a length that comes
-		if f, err := readFrame(bufio.NewReader(bytes.NewReader(text))); err == nil && f != nil {
+		if f, err := readFrame(bufio.NewReader(bytes.NewReader(text)), anybody); err == nil && f != nil {
 			_, _ = f.decode()
 		}
 	}
@@ -144,5 +147,32 @@ func TestLogin(t *testing.T) {
 		if got := (Session{Class: class}).Login(); got != want {
 			t.Errorf("class %q is a login: %v", class, got)
 		}
+	}
+}
+
+func anybody([]byte) bool { return true }
+
+// Everybody may send to everybody, large and small: that takes no memory, which nobody collects
+// while utmpd is at rest.
+func TestStrangersTakeNoMemory(t *testing.T) {
+	large := signal(":1.66", object, manager+".SessionNew", strings.Repeat("x", 1<<20), dbus.ObjectPath("/"))
+	small := sessionNew(":1.66", first)
+	const n = 100
+	in := bufio.NewReader(bytes.NewReader(slices.Concat(bytes.Repeat(large, n/10), bytes.Repeat(small, n), sessionNew(":1.5", first))))
+	b := &bus{}
+	b.setOwner(":1.5")
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for range n/10 + n {
+		if f, err := readFrame(in, b.believes); f != nil || err != nil {
+			t.Fatalf("readFrame = %v, %v", f, err)
+		}
+	}
+	runtime.ReadMemStats(&after)
+	if got := after.TotalAlloc - before.TotalAlloc; got > 4<<10 {
+		t.Errorf("%d messages took %d bytes", n/10+n, got)
+	}
+	if f, err := readFrame(in, b.believes); f == nil || err != nil || f.sender != ":1.5" {
+		t.Errorf("logind's after them: %v, %v", f, err)
 	}
 }

@@ -159,7 +159,7 @@ func (l *listener) begin() error {
 // setOwner goes on with the logind that has this name, and lists its sessions. Without
 // one, the sessions stay: that logind stops ends none.
 func (l *listener) setOwner(name string) error {
-	l.bus.owner = name
+	l.bus.setOwner(name)
 	l.bus.forget() // what another one said
 	if name == "" {
 		return nil
