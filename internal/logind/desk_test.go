@@ -7,6 +7,7 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -20,6 +21,7 @@ import (
 
 // desk is the machine of a Recorder: one session by ssh on one terminal, and the two files.
 type desk struct {
+	mu      sync.Mutex
 	records []utmpx.Record // of the utmpx file, as far as it is read
 	taken   bool           // a record that is not read is in the way
 	puts    int
@@ -29,6 +31,8 @@ type desk struct {
 }
 
 func (d *desk) Snapshot(prev *snapshot.Snapshot) (*snapshot.Snapshot, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	var data []byte
 	for _, r := range d.records {
 		text, err := utmpx.Native().Encode(r)
@@ -41,6 +45,8 @@ func (d *desk) Snapshot(prev *snapshot.Snapshot) (*snapshot.Snapshot, error) {
 }
 
 func (d *desk) PutUnless(_ context.Context, r utmpx.Record, taken func(utmpx.Record) bool) (int, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	d.puts++
 	if d.taken || slices.ContainsFunc(d.records, taken) {
 		return 0, recfile.ErrTaken
@@ -54,6 +60,8 @@ func (d *desk) Swap(context.Context, snapshot.Generation, []recfile.Swap) ([]boo
 }
 
 func (d *desk) Append(_ context.Context, choose func(*openlogins.Logins) []utmpx.Record) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	if d.logFail != nil {
 		return d.logFail
 	}
@@ -62,6 +70,8 @@ func (d *desk) Append(_ context.Context, choose func(*openlogins.Logins) []utmpx
 }
 
 func (d *desk) Read(context.Context) (*openlogins.Logins, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	return new(openlogins.Logins), d.logFail
 }
 
@@ -100,15 +110,19 @@ func TestTakenAgainAndAgain(t *testing.T) {
 		d.run(t, func(*Recorder) {
 			time.Sleep(10 * time.Second)
 			synctest.Wait()
+			d.mu.Lock()
 			if d.puts == 0 || d.puts > 10 {
 				t.Errorf("tried %d times in ten seconds", d.puts)
 			}
 			d.taken = false
+			d.mu.Unlock()
 			time.Sleep(lastTry)
 			synctest.Wait()
+			d.mu.Lock()
 			if len(d.records) != 1 {
 				t.Error("not recorded once nothing is in the way")
 			}
+			d.mu.Unlock()
 		})
 	})
 }
@@ -120,17 +134,21 @@ func TestLogComesBack(t *testing.T) {
 		d.run(t, func(r *Recorder) {
 			time.Sleep(time.Minute)
 			synctest.Wait()
+			d.mu.Lock()
 			if len(d.records) != 1 || len(d.logins) != 0 {
 				t.Fatalf("records %v, logins %v", d.records, d.logins)
 			}
 			d.logFail = nil
+			d.mu.Unlock()
 			time.Sleep(2 * lastTry)
 			r.Wake()
 			time.Sleep(time.Minute)
 			synctest.Wait()
+			d.mu.Lock()
 			if len(d.logins) != 1 || d.logins[0].Line != "pts/0" || d.logins[0].Time != d.records[0].Time {
 				t.Errorf("logins %v of the records %v", d.logins, d.records)
 			}
+			d.mu.Unlock()
 		})
 	})
 }
@@ -142,17 +160,21 @@ func TestLogComesBackTooLate(t *testing.T) {
 		d.run(t, func(r *Recorder) {
 			time.Sleep(time.Second)
 			synctest.Wait()
+			d.mu.Lock()
 			if len(d.records) != 1 {
 				t.Fatal("not recorded")
 			}
 			d.records[0].Type = utmpx.DeadProcess
 			d.logFail = nil
+			d.mu.Unlock()
 			r.Wake()
 			time.Sleep(10 * time.Minute)
 			synctest.Wait()
+			d.mu.Lock()
 			if len(d.logins) != 0 {
 				t.Errorf("logins %v after the end", d.logins)
 			}
+			d.mu.Unlock()
 		})
 	})
 }
