@@ -183,27 +183,52 @@ func (l *Login) find(led []LedTerminal) {
 }
 
 // scopeOf returns the id of logind's session to which a process belongs, "" if none.
-//
-// Source: systemd.scope(5), the names of session scopes; with elogind the control group
-// has the id alone.
 func scopeOf(pid int32) string {
 	text, err := os.ReadFile("/proc/" + strconv.Itoa(int(pid)) + "/cgroup")
 	if err != nil {
 		return ""
 	}
-	for line := range strings.Lines(string(text)) {
-		_, group, _ := strings.Cut(strings.TrimSpace(line), ":")
-		controller, path, _ := strings.Cut(group, ":")
-		for name := range strings.SplitSeq(path, "/") {
-			if id, ok := strings.CutPrefix(name, "session-"); ok && strings.HasSuffix(id, ".scope") {
+	first, _ := os.ReadFile("/proc/1/cgroup")
+	return parseScope(string(text), string(first))
+}
+
+// parseScope takes the session's id out of the text of /proc/PID/cgroup. Below their own
+// services users make control groups of any name, so the whole path must be that of a session.
+// In a container it may begin with the container's, as the first process has it.
+//
+// Source: systemd.scope(5), the names of session scopes; with elogind the control group
+// has the id alone.
+func parseScope(text, first string) string {
+	above := make(map[string]string) // by controllers
+	for line := range strings.Lines(first) {
+		controllers, path := controlGroup(line)
+		above[controllers] = strings.TrimSuffix(strings.TrimSuffix(path, "/init.scope"), "/")
+	}
+	for line := range strings.Lines(text) {
+		controllers, path := controlGroup(line)
+		path, ok := strings.CutPrefix(path, above[controllers]+"/")
+		if !ok {
+			continue
+		}
+		switch names := strings.Split(path, "/"); {
+		case controllers == "name=elogind" && names[0] != "":
+			return names[0]
+		case len(names) > 2 && names[0] == "user.slice" && strings.HasPrefix(names[1], "user-"):
+			if id, ok := strings.CutPrefix(names[2], "session-"); ok && strings.HasSuffix(id, ".scope") {
 				return strings.TrimSuffix(id, ".scope")
 			}
 		}
-		if id := strings.Trim(path, "/"); controller == "name=elogind" && id != "" {
-			return id
-		}
 	}
 	return ""
+}
+
+// controlGroup returns the controllers and the path of a line of /proc/PID/cgroup.
+//
+// Source: cgroups(7).
+func controlGroup(line string) (controllers, path string) {
+	_, group, _ := strings.Cut(strings.TrimSuffix(line, "\n"), ":")
+	controllers, path, _ = strings.Cut(group, ":")
+	return controllers, path
 }
 
 // nameOf returns the name of a terminal by its device number, as in stat. "" means that

@@ -121,3 +121,26 @@ func TestLogins(t *testing.T) {
 		t.Errorf("without logind: %v, %v", got, err)
 	}
 }
+
+// TestParseScope: a user can make control groups of any name below a service that is delegated,
+// and so pretend to be in somebody else's session.
+func TestParseScope(t *testing.T) {
+	for _, c := range []struct{ name, text, first, want string }{
+		{"a session", "0::/user.slice/user-1000.slice/session-5.scope\n", "0::/init.scope\n", "5"},
+		{"one with a part", "0::/user.slice/user-1000.slice/session-c1.scope/part\n", "0::/init.scope\n", "c1"},
+		{"in a container without its own root", "0::/lxc/web/user.slice/user-0.slice/session-7.scope\n", "0::/lxc/web/init.scope\n", "7"},
+		{"in a container with a first process at the root", "0::/user.slice/user-0.slice/session-7.scope\n", "0::/\n", "7"},
+		{"of both versions", "12:cpu:/\n1:name=systemd:/user.slice/user-1.slice/session-3.scope\n0::/user.slice/user-1.slice/session-3.scope\n", "12:cpu:/\n1:name=systemd:/init.scope\n0::/init.scope\n", "3"},
+		{"elogind", "3:cpu:/\n1:name=elogind:/12\n0::/\n", "1:name=elogind:/\n0::/\n", "12"},
+		{"none", "0::/system.slice/cron.service\n", "0::/init.scope\n", ""},
+		{"a service", "0::/user.slice/user-1000.slice/user@1000.service/app.slice/x.service\n", "0::/init.scope\n", ""},
+		{"a user's group", "0::/user.slice/user-1000.slice/user@1000.service/app.slice/session-5.scope\n", "0::/init.scope\n", ""},
+		{"a user's groups", "0::/user.slice/user-1000.slice/user@1000.service/user.slice/user-0.slice/session-5.scope\n", "0::/init.scope\n", ""},
+		{"a delegated service's", "0::/system.slice/x.service/user.slice/user-0.slice/session-5.scope\n", "0::/init.scope\n", ""},
+		{"nothing", "", "", ""},
+	} {
+		if got := parseScope(c.text, c.first); got != c.want {
+			t.Errorf("%s: %q, want %q", c.name, got, c.want)
+		}
+	}
+}
