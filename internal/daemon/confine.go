@@ -4,6 +4,7 @@ package daemon
 
 import (
 	"cmp"
+	"os"
 	"slices"
 
 	"utmpd.dev/utmpd/internal/config"
@@ -22,6 +23,9 @@ func (d *daemon) confine() {
 	box, lacking := sandbox.Enter(d.reach())
 	for _, err := range lacking {
 		d.log.Info("without a part of the sandbox", "error", err)
+	}
+	if os.Geteuid() == 0 {
+		d.log.Info("running as root: for code that got into utmpd the sandbox is no boundary; see RUN_AS")
 	}
 	d.box = box
 }

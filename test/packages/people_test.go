@@ -65,7 +65,7 @@ const people = "/usr/local/bin/people.sh"
 // anything, as where it is built without utmp.
 func settle(t *testing.T, root string, mute bool) *town {
 	m := newMachine(t, root)
-	for _, name := range []string{"people.sh", "line.py", "readers.py"} {
+	for _, name := range []string{"people.sh", "line.py", "readers.py", "intruder.sh"} {
 		m.write("/usr/local/bin/"+name, readFile(t, "guest/"+name), 0o755)
 	}
 	town := &town{is13: root == people13, mute: mute, tty: map[string]string{}, owner: map[string]string{}}

@@ -35,7 +35,7 @@ packages() {
 	bookworm-packages) echo "$machine,dbus,libpam-systemd" ;; # which sysvinit-core conflicts with
 	trixie-packages) echo "$machine,sysvinit-core,orphan-sysvinit-scripts,lintian,rpm,rpmlint,libxml2-utils,shellcheck,mandoc,zsh,fish,prometheus,prometheus-node-exporter" ;;
 	bookworm-sessions) echo "$machine,dbus,libpam-systemd,${users%%libpam-wtmpdb*}${users##*wtmpdb,},$readers" ;;
-	trixie-sessions) echo "$machine,dbus,libpam-systemd,$users,$readers,lightdm,xvfb" ;;
+	trixie-sessions) echo "$machine,dbus,libpam-systemd,polkitd,$users,$readers,lightdm,xvfb" ;;
 	trixie-elogind) echo "sysvinit-core,orphan-sysvinit-scripts,elogind,libpam-elogind,adduser,mount,procps,dbus,$users,$readers" ;;
 	*) die "unknown root $1: bookworm and trixie are known, both with -packages and -sessions, and trixie-elogind" ;;
 	esac

@@ -43,6 +43,9 @@ func TestSandbox(t *testing.T) {
 	if strings.Contains(p.d.logged(), "without a part of the sandbox") {
 		t.Error("the sandbox is not complete")
 	}
+	if !strings.Contains(p.d.logged(), "running as root: ") {
+		t.Error("nothing says that root's process is hardly confined")
+	}
 	// If root changes a link after the start, the new target is out of reach until
 	// utmpd is restarted.
 	const moved, link = "/root/utmp", utmpFile + ".link"
