@@ -229,19 +229,34 @@ func (c *Cleaner) settle(ctx context.Context, wait time.Duration, l logins) erro
 
 // settleAll is settle, for as long as the log takes.
 func (c *Cleaner) settleAll(ctx context.Context, wait time.Duration, l logins) error {
-	doubts := false
+	doubts, wrote := false, make([]bool, len(l.of))
 	err := c.append(ctx, wait, func(open *openlogins.Logins) []utmpx.Record {
 		var chosen logouts
 		for i := range l.of {
 			if d, wanted := l.debt(i); wanted {
+				n := len(chosen.recs)
 				l.of[i].Logout, l.of[i].Login = chosen.add(open, d)
 				doubts = doubts || l.of[i].Logout == session.LogoutOwed
+				wrote[i] = len(chosen.recs) > n
 			}
 		}
 		return chosen.recs
 	})
-	if err != nil || !doubts || !c.confirm(l) {
-		return err
+	if err == nil && doubts {
+		err = c.settleDoubts(ctx, wait, l)
+	}
+	for i := range l.of {
+		if wrote[i] && l.of[i].Logout == session.Closed { // a second one was not its own
+			l.of[i].Logout = session.Appended
+		}
+	}
+	return err
+}
+
+// settleDoubts appends the logouts of the logins in doubt that nothing speaks against.
+func (c *Cleaner) settleDoubts(ctx context.Context, wait time.Duration, l logins) error {
+	if !c.confirm(l) {
+		return nil
 	}
 	return c.append(ctx, wait, func(open *openlogins.Logins) []utmpx.Record {
 		var chosen logouts
@@ -307,11 +322,17 @@ type logouts struct {
 }
 
 // add adds the logout of a session, if its login is open and no other record of
-// the same login has added it. The logout of a login in doubt waits.
+// the same login has added it. The logout of a login in doubt waits, and so does that of a
+// second login of the session's process on another line.
 func (l *logouts) add(open *openlogins.Logins, d session.Debt) (session.Logout, session.Login) {
 	logout, doubt := judge(open, d)
-	if logout == session.Appended {
-		logout = l.addRecord(Logout(d))
+	if logout != session.Appended {
+		return logout, doubt
+	}
+	if logout = l.addRecord(Logout(d)); d.Of.Line == "" && !d.Alone {
+		if second, ok := elsewhere(open, d); ok {
+			return session.LogoutOwed, second
+		}
 	}
 	return logout, doubt
 }

@@ -231,7 +231,64 @@ func TestDoubt(t *testing.T) {
 				t.Errorf("marked: %v, wtmp holds %s", marked, brief(w.records(wtmpName)))
 			}
 			if tt.want == session.LogoutOwed {
-				w.owing(jobs[0], got.Login)
+				w.owing(jobs[0], got.Login, 2)
+			}
+		})
+	}
+}
+
+// TestTwoLogins: a session may have two open logins, both of its process: with pam_lastlog,
+// sshd's is on the line "ssh" too.
+func TestTwoLogins(t *testing.T) {
+	at := start.Add(50 * time.Millisecond)
+	alice := login("pts/0", "alice", 100, at)
+	pam := login("ssh", "alice", 100, start)
+	tests := []struct {
+		name   string
+		wtmp   []utmpx.Record
+		other  utmpx.Record // in utmp
+		lives  bool         // the process, or another one with its pid
+		closed []string
+	}{
+		{"with pam_lastlog", []utmpx.Record{pam, alice}, utmpx.Record{}, false, []string{"pts/0", "ssh"}},
+		{"PAM came later", []utmpx.Record{alice, pam}, utmpx.Record{}, false, []string{"pts/0", "ssh"}},
+		{"its owner has closed one", []utmpx.Record{pam, alice, logout("pts/0", end)}, utmpx.Record{}, false, []string{"ssh"}},
+		{"somebody else logged in there since", []utmpx.Record{pam, alice, login("ssh", "bob", 200, at.Add(time.Second))}, utmpx.Record{}, false, []string{"pts/0"}},
+		{"of another user", []utmpx.Record{login("ssh", "bob", 100, start), alice}, utmpx.Record{}, false, []string{"pts/0"}},
+		{"three seconds before", []utmpx.Record{login("ssh", "alice", 100, start.Add(-3*time.Second)), alice}, utmpx.Record{}, false, []string{"pts/0"}},
+		{"a third one", []utmpx.Record{pam, login("xyz", "alice", 100, start), alice}, utmpx.Record{}, false, []string{"pts/0"}},
+		{"a living session's, of the same process", []utmpx.Record{login("pts/1", "alice", 100, start), alice}, login("pts/1", "alice", 100, start), false, []string{"pts/0"}},
+		{"the pid is in use", []utmpx.Record{pam, alice}, utmpx.Record{}, true, []string{"pts/0"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.record(utmpName, alice)
+			w.record(wtmpName, tt.wtmp...)
+			jobs := w.jobs()
+			if tt.other.Line != "" {
+				w.record(utmpName, tt.other)
+			}
+			w.lives = map[int32]bool{100: tt.lives}
+			got := w.c.clean(t.Context(), jobs)[0]
+			var closed []string
+			for _, r := range w.records(wtmpName)[len(tt.wtmp):] {
+				if r.Type != utmpx.DeadProcess || r.PID != 100 || r.Host != "utmpd" {
+					t.Errorf("written: %v", r)
+				}
+				closed = append(closed, r.Line)
+			}
+			if diff := cmp.Diff(tt.closed, closed); diff != "" {
+				t.Errorf("closed (-want +got)\n%s", diff)
+			}
+			if !tt.lives && (got.Outcome != session.Done || got.Logout != session.Appended) {
+				t.Errorf("%+v", got)
+			}
+			if tt.lives {
+				if got.Outcome != session.Doubtful || got.Login.Line != "ssh" {
+					t.Errorf("%+v", got)
+				}
+				w.owing(jobs[0], got.Login, 4)
 			}
 		})
 	}
@@ -270,7 +327,7 @@ func TestFollows(t *testing.T) {
 
 // owing marks the record of a job whose logout waits for a login's writer, and pays that
 // when the writer has ended.
-func (w *world) owing(job session.Job, login session.Login) {
+func (w *world) owing(job session.Job, login session.Login, records int) {
 	w.t.Helper()
 	job.SkipLog, job.Login = true, login
 	got := w.c.clean(w.t.Context(), []session.Job{job})[0]
@@ -279,7 +336,7 @@ func (w *world) owing(job session.Job, login session.Login) {
 	if got.Outcome != session.Done || len(waiting) != 1 || waiting[0].Of != login || err != nil {
 		w.t.Fatalf("%+v, waiting: %+v, %v", got, waiting, err)
 	}
-	if paid, err = w.c.pay(w.t.Context(), waiting); len(paid.Waiting) != 0 || paid.Closed != 0 || err != nil || len(w.records(wtmpName)) != 2 {
+	if paid, err = w.c.pay(w.t.Context(), waiting); len(paid.Waiting) != 0 || paid.Closed != 0 || err != nil || len(w.records(wtmpName)) != records {
 		w.t.Errorf("%+v, %v, wtmp holds %s", paid, err, brief(w.records(wtmpName)))
 	}
 }

@@ -16,6 +16,18 @@ import (
 // that one. A login that may be the session's, or that of a session that lives, is
 // returned; its logout waits for evidence.
 func judge(logins *openlogins.Logins, d session.Debt) (session.Logout, session.Login) {
+	logout, doubt := judgeLine(logins, d)
+	if logout == session.Closed {
+		if second, ok := elsewhere(logins, d); ok && d.Of.Line == "" && !d.Alone {
+			return session.LogoutOwed, second
+		}
+	}
+	return logout, doubt
+}
+
+// judgeLine is judge for the login on the session's own line, or, if the log does not know
+// that, for the one on another line.
+func judgeLine(logins *openlogins.Logins, d session.Debt) (session.Logout, session.Login) {
 	if d.Of.Line != "" {
 		if isOpen(logins, d.Of) {
 			return session.LogoutOwed, d.Of
@@ -61,10 +73,11 @@ func judgeAlone(logins *openlogins.Logins, d session.Debt) session.Logout {
 
 // elsewhere returns the login of a session that a program recorded under another line in
 // the log: of the same process and user, at most two seconds apart. xrdp does, which leaves
-// the log to PAM: that writes at another moment. A process that was never seen alive may
-// have had the pid before another one.
+// the log to PAM: that writes at another moment. With pam_lastlog, sshd's process has one on
+// the line "ssh" too. A process that was never seen alive may have had the pid before another
+// one.
 func elsewhere(logins *openlogins.Logins, d session.Debt) (session.Login, bool) {
-	name, login, ok := logins.OfProcess(d.Login.PID)
+	name, login, ok := logins.OfProcess(d.Login.PID, d.Login.Line)
 	seen := d.After.IsZero() || d.After.After(d.Login.Time.Time())
 	if !ok || !seen || !mayBe(login, d.Login, earliest(d)) {
 		return session.Login{}, false

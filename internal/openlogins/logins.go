@@ -45,7 +45,7 @@ type Logins struct {
 	since  utmpx.Time       // time of the first record after the last boot, shutdown or gap
 	latest utmpx.Time       // time of the last record
 	unused []line           // memory for lines; no two Logins share it
-	byPID  map[int32]*line  // the open ones, not open for a pid of several; nil until it is asked for
+	byPID  map[int32]lines  // the open ones; nil until it is asked for
 	opens  uint64           // counts the logins so far
 }
 
@@ -73,25 +73,43 @@ func (l *Logins) On(name string) (Login, bool) {
 	return Login{}, false
 }
 
-// OfProcess returns the line on which a process has its only open login.
-func (l *Logins) OfProcess(pid int32) (name string, login Login, ok bool) {
+// lines are those on which one process has open logins: the first two, and how many.
+type lines struct {
+	two [2]*line
+	n   int
+}
+
+// OfProcess returns the line on which a process has its only open login, but for the line of
+// that name.
+func (l *Logins) OfProcess(pid int32, but string) (name string, login Login, ok bool) {
 	if l.byPID == nil {
-		l.byPID = make(map[int32]*line, len(l.lines))
+		l.byPID = make(map[int32]lines, len(l.lines))
 		for _, at := range l.lines {
 			if !at.open {
 				continue
 			}
-			if _, several := l.byPID[at.PID]; several {
-				at = &line{Login: at.Login}
+			its := l.byPID[at.PID]
+			if its.n < len(its.two) {
+				its.two[its.n] = at
 			}
-			l.byPID[at.PID] = at
+			its.n++
+			l.byPID[at.PID] = its
 		}
 	}
-	at := l.byPID[pid]
-	if at == nil || !at.open {
+	its := l.byPID[pid]
+	var only *line
+	for _, at := range its.two[:min(its.n, len(its.two))] {
+		switch {
+		case at.name == but:
+			its.n--
+		case only == nil:
+			only = at
+		}
+	}
+	if its.n != 1 || only == nil {
 		return "", Login{}, false
 	}
-	return at.name, at.Login, true
+	return only.name, only.Login, true
 }
 
 // Since returns the logins that are open and came after the first n ones, in their order,

@@ -43,6 +43,28 @@ func TestLoginOnAnotherLine(t *testing.T) {
 	}
 }
 
+// TestTwoLogins has sshd with pam_lastlog: its process writes a login on the line "ssh", and
+// one on the terminal's.
+func TestTwoLogins(t *testing.T) {
+	if !enter(t) {
+		return
+	}
+	alice := newTerminal(t)
+	pid, now, start := alice.sshd.Process.Pid, time.Now(), boot(machineBoot(t))
+	in := login("alice", alice.line, pid, now).withID("ts/" + alice.id())
+	w := newWorld(t, x86.bytes(start, in), x86.bytes(start, login("alice", "ssh", pid, now.Add(-50*time.Millisecond)).withID(""), in))
+	w.start(t)
+	w.judged(t)
+	w.open(t, pid, "ssh")
+	w.open(t, pid, alice.line)
+	end(t, alice.sshd)
+	for _, line := range [...]string{alice.line, "ssh"} {
+		if out := w.loggedOut(t, line); out.pid != int32(pid) {
+			t.Errorf("the logout on %s is of %d, not %d: %v", line, out.pid, pid, out)
+		}
+	}
+}
+
 // TestLoginInWtmpAlone has FTP servers that leave utmp out.
 func TestLoginInWtmpAlone(t *testing.T) {
 	for _, test := range []struct{ name, line string }{{"ftpd", "ftpd%d"}, {"vsftpd", "vsftpd:%d"}} {
