@@ -4,6 +4,7 @@ package ctl
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -35,6 +36,7 @@ type lab struct {
 	level   byte // that systemd starts for
 	living  map[int32]bool
 	durable bool          // its utmp outlives a boot
+	wtmpdb  string        // what `wtmpdb last` prints
 	init    time.Duration // from the kernel's start to that of process 1
 	slept   time.Duration
 	wait    time.Duration
@@ -141,6 +143,7 @@ func (l *lab) machine() machine {
 		parent:   func() int32 { return l.caller },
 		lineOf:   func(pid int32) string { return l.on[pid] },
 		terminal: func(line string) bool { return strings.HasPrefix(line, "pts/") },
+		wtmpdb:   func(context.Context) ([]byte, error) { return []byte(l.wtmpdb), nil },
 		patience: l.wait,
 		led:      func(lines []string) []bool { return make([]bool, len(lines)) },
 		open: func(pid int32) (found, bool) {

@@ -93,8 +93,18 @@ func (t *sessionTable) appendLasted(b []byte, s *sessions.Session) []byte {
 	return appendLength(append(b, "> "...), least.Truncate(time.Second))
 }
 
-// endedBy says how a session ended, and how exactly its end is known.
+// endedBy says how a session ended, how exactly its end is known, and who alone knows it.
 func endedBy(s *sessions.Session) string {
+	if s.By != fromWtmpdb {
+		return endedHow(s)
+	}
+	if how := endedHow(s); how != "" {
+		return how + ", in wtmpdb"
+	}
+	return "in wtmpdb"
+}
+
+func endedHow(s *sessions.Session) string {
 	if s.End == sessions.Logout && s.Exact && s.Exit.Exit == 0 {
 		return string(s.End) // most do
 	}

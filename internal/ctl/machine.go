@@ -3,6 +3,7 @@
 package ctl
 
 import (
+	"context"
 	"errors"
 	"os"
 	"os/user"
@@ -41,6 +42,7 @@ type machine struct {
 	parent     func() int32                            // the process that called utmpctl
 	lineOf     func(pid int32) string                  // of its terminal; "": none
 	terminal   func(line string) bool                  // it is a terminal's
+	wtmpdb     func(context.Context) ([]byte, error)   // what `wtmpdb last` prints; nil: there is none
 	patience   time.Duration                           // maximum wait for a lock: a boot must not hang
 }
 
@@ -70,6 +72,7 @@ func thisMachine() machine {
 		parent:     func() int32 { return int32(os.Getppid()) },
 		lineOf:     proc.LineOf,
 		terminal:   proc.TerminalDevice,
+		wtmpdb:     wtmpdb,
 		patience:   10 * time.Second,
 	}
 }

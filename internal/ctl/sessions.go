@@ -28,7 +28,8 @@ type sessionLog struct {
 	differ       []string  // where log and ledger differ
 	back         *sessions.Backward
 	damage       damages
-	failed       bool // something else could not be read
+	failed       bool      // something else could not be read
+	db           *database // nil: wtmpdb has none, or named files are read
 }
 
 // all yields the sessions, newest first, and reads no further than the caller wants, or
@@ -36,18 +37,31 @@ type sessionLog struct {
 // goes on. What cannot be read is told at once, but for damage: see err.
 func (l *sessionLog) all() iter.Seq[*sessions.Session] {
 	return func(yield func(*sessions.Session) bool) {
-		for r, err := range l.rows() {
-			if err != nil {
-				if !l.damage.add(err) {
-					l.trouble(err)
-				} else {
-					l.back.Damage()
-				}
-				continue
+		stopped := false
+		wants := func(s *sessions.Session) bool {
+			stopped = !yield(s)
+			return !stopped
+		}
+		l.logged(wants)
+		if !stopped && l.db != nil {
+			l.db.rest(l.back.Done(), wants)
+		}
+	}
+}
+
+// logged yields the sessions of the log, and those of wtmpdb that are newer than its oldest.
+func (l *sessionLog) logged(yield func(*sessions.Session) bool) {
+	for r, err := range l.rows() {
+		if err != nil {
+			if !l.damage.add(err) {
+				l.trouble(err)
+			} else {
+				l.back.Damage()
 			}
-			if !l.row(r, yield) {
-				return
-			}
+			continue
+		}
+		if !l.row(r, yield) {
+			return
 		}
 	}
 }
@@ -64,6 +78,9 @@ func (l *sessionLog) row(r logs.Rows, yield func(*sessions.Session) bool) bool {
 			continue
 		}
 		l.compare(s)
+		if l.db != nil && !l.db.before(s, l.back.Awaits, yield) {
+			return false
+		}
 		if !yield(s) {
 			return false
 		}
@@ -144,17 +161,23 @@ func (l *sessionLog) rows() iter.Seq2[logs.Rows, error] {
 		tell(l.in.stderr, n)
 	}
 	on := &nowOn{name: cfg.UtmpxFile, now: l.in.on.now}
+	has := on.has
 	if err := on.read(); err != nil {
+		has = nil
 		l.failed = !errors.Is(err, fs.ErrNotExist) // a system may have none
 		tell(l.in.stderr, fmt.Sprintf("who is on now is not known: %v", err))
-	} else {
-		l.begin(on.has)
 	}
+	l.readWtmpdb(has)
+	l.begin(has)
 	return logs.New(cfg.WtmpxFile, logs.Options{Torn: true, Ahead: true}).RowsBackward(l.in.ctx)
 }
 
 func (l *sessionLog) begin(alive func(*utmpx.Record) bool) {
 	l.back = sessions.NewBackward(alive)
+	if l.db != nil {
+		l.back.Past(l.since) // those that are left out are in the database, too
+		return
+	}
 	l.back.Only(l.since, l.until)
 }
 

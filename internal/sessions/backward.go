@@ -86,6 +86,16 @@ func (b *Backward) Only(since, until time.Time) {
 	}
 }
 
+// Past is [Backward.Only] that leaves out nothing: it sets where [Backward.Done] is.
+func (b *Backward) Past(since time.Time) { b.since = since }
+
+// Awaits reports whether the log has told the end of a session on a line, and its login is
+// still to come.
+func (b *Backward) Awaits(line string) bool {
+	e := b.lines[line]
+	return e != nil && e.by != "" && e.by != Replaced
+}
+
 // Add takes the record before those it has. If it is the login of a session, it returns the
 // session and true. Its strings are those of the record.
 func (b *Backward) Add(r *utmpx.Record) (s Session, ok bool) {
