@@ -28,7 +28,8 @@ type sessionLog struct {
 	differ       []string  // where log and ledger differ
 	back         *sessions.Backward
 	damage       damages
-	failed       bool      // something else could not be read
+	failed       bool // something else could not be read
+	now          *nowOn
 	db           *database // nil: wtmpdb has none, or named files are read
 }
 
@@ -78,7 +79,7 @@ func (l *sessionLog) row(r logs.Rows, yield func(*sessions.Session) bool) bool {
 			continue
 		}
 		l.compare(s)
-		if l.db != nil && !l.db.before(s, l.back.Awaits, yield) {
+		if l.db != nil && !l.db.before(s, l.inside, yield) {
 			return false
 		}
 		if !yield(s) {
@@ -86,6 +87,16 @@ func (l *sessionLog) row(r logs.Rows, yield func(*sessions.Session) bool) bool {
 		}
 	}
 	return true
+}
+
+// inside reports whether a session of wtmpdb began on the line of one whose end the log has
+// told, or that is on now, and whose login is still to come.
+func (l *sessionLog) inside(s *sessions.Session) bool {
+	if l.back.Awaits(s.Login.Line) {
+		return true
+	}
+	on, ok := l.now.lines[s.Login.Line]
+	return ok && on.Time.Time().Before(s.From) && on.User != s.Login.User
 }
 
 // differMost is of how many boots a difference is told: more are no accident.
@@ -161,6 +172,7 @@ func (l *sessionLog) rows() iter.Seq2[logs.Rows, error] {
 		tell(l.in.stderr, n)
 	}
 	on := &nowOn{name: cfg.UtmpxFile, now: l.in.on.now}
+	l.now = on
 	has := on.has
 	if err := on.read(); err != nil {
 		has = nil

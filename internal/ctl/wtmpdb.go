@@ -132,11 +132,11 @@ const sameLogin = time.Minute
 
 // before yields the sessions that began after a session of the log, and that the log lacks.
 // It notes which one s is. What was within a session of the log, on its line, is none of its
-// own: su and sudo. awaits reports whether a session of a line is still to come.
-func (db *database) before(s *sessions.Session, awaits func(line string) bool, yield func(*sessions.Session) bool) bool {
+// own: su and sudo. inside reports whether that session is still to come.
+func (db *database) before(s *sessions.Session, inside, yield func(*sessions.Session) bool) bool {
 	for ; db.next < len(db.all) && db.all[db.next].From.After(s.From.Add(sameLogin)); db.next++ {
 		e := &db.all[db.next]
-		if !db.told[db.next] && !within(e, s) && !awaits(e.Login.Line) && !yield(e) {
+		if !db.told[db.next] && !within(e, s) && !inside(e) && !yield(e) {
 			return false
 		}
 	}

@@ -40,10 +40,10 @@ func withWtmpdb(t *testing.T) *lab {
 	bob.User = "bob"
 	l.logs(
 		system(utmpx.BootTime, "reboot", "08:00"),
-		login("pts/0", 800, "09:00"), out("pts/0", 800, "10:00"),
+		login("pts/0", 800, "09:00"), login("pts/5", 805, "09:10"), out("pts/5", 805, "09:15"), out("pts/0", 800, "10:00"),
 		bob, out("pts/3", 803, "11:30"),
 		login("pts/1", 801, "12:00"),
-		login("pts/4", 804, "12:30"), out("pts/4", 804, "12:45"),
+		login("pts/4", 804, "12:05"), out("pts/4", 804, "12:45"),
 	)
 	l.starts("one", "08:00")
 	l.living = map[int32]bool{801: true}
@@ -85,10 +85,11 @@ func TestWtmpdb(t *testing.T) {
 	}
 	all := []string{
 		"tty2 13:00:00 gone wtmpdb",
-		"pts/4 12:30:00 logout 12:45:00",
+		"pts/4 12:05:00 logout 12:45:00",
 		"pts/1 12:00:00 still-on",
 		"pts/3 11:00:00 logout 11:30:00",
 		"tty1 10:30:00 logout 10:40:07 wtmpdb",
+		"pts/5 09:10:00 logout 09:15:00",
 		"pts/0 09:00:00 logout 10:00:00",
 		"tty3 20:00:00 gone wtmpdb",
 	}
@@ -98,7 +99,7 @@ func TestWtmpdb(t *testing.T) {
 	if diff := cmp.Diff(all[:5], brief("-n", "5")); diff != "" {
 		t.Errorf("-n 5 (-want +got)\n%s", diff)
 	}
-	if diff := cmp.Diff(all[4:6], brief("-since", day+"08:30", "-until", day+"10:50")); diff != "" {
+	if diff := cmp.Diff(all[4:7], brief("-since", day+"08:30", "-until", day+"10:50")); diff != "" {
 		t.Errorf("-since (-want +got)\n%s", diff)
 	}
 	// The log says that bob's session was over by then; wtmpdb's entry of it is none of its own.
@@ -107,7 +108,7 @@ func TestWtmpdb(t *testing.T) {
 		t.Errorf("-since (-want +got)\n%s", diff)
 	}
 	table := l.do("last")
-	for _, want := range []string{"dave   tty1         2026-07-01 10:30:00  10:40:07", "logout, in wtmpdb\n", "gone, no logout, in wtmpdb\n", "\n7 sessions: 3 alice, 1 bob, 1 carol,"} {
+	for _, want := range []string{"dave   tty1         2026-07-01 10:30:00  10:40:07", "logout, in wtmpdb\n", "gone, no logout, in wtmpdb\n", "\n8 sessions: 4 alice, 1 bob, 1 carol,"} {
 		if !strings.Contains(table, want) {
 			t.Errorf("no %q in\n%s", want, table)
 		}
