@@ -137,6 +137,7 @@ func TestWhichSessionsAndTerminals(t *testing.T) {
 		{"class user-early", one(seat(func(s *Session) { s.Class = "user-early" })), nil, []string{"write tty1 1"}},
 		{"class user-light", one(seat(func(s *Session) { s.Class = "user-light" })), nil, []string{"write tty1 1"}},
 		{"class user-incomplete", one(seat(func(s *Session) { s.Class = "user-incomplete" })), nil, []string{"write tty1 1"}},
+		{"run0, which makes a session of its own", one(seat(func(s *Session) { s.Seat, s.VT, s.TTY, s.Service = "", 0, "pts/3", "systemd-run0" })), nil, nil},
 		{"a greeter", one(seat(func(s *Session) { s.Class = "greeter" })), nil, nil},
 		{"a lock screen", one(seat(func(s *Session) { s.Class = "lock-screen" })), nil, nil},
 		{"a manager", one(seat(func(s *Session) { s.Class = "manager" })), nil, nil},

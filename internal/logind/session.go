@@ -5,6 +5,8 @@ package logind
 import (
 	"strings"
 	"time"
+
+	"utmpd.dev/utmpd/internal/session"
 )
 
 // Session is a session of logind.
@@ -37,8 +39,10 @@ type identity struct {
 func (s Session) identity() identity { return identity{s.ID, s.Leader, s.Since.UnixMicro()} }
 
 // Login reports whether somebody has logged in: not a greeter, a lock screen, a service
-// manager, or a job in the background.
+// manager, or a job in the background. Run0 is a su that has a session of its own.
 //
 // Source: org.freedesktop.login1(5), Class: user, user-early, user-incomplete, and since
 // systemd 258 user-light and user-early-light.
-func (s Session) Login() bool { return s.Class == "user" || strings.HasPrefix(s.Class, "user-") }
+func (s Session) Login() bool {
+	return s.Service != session.Run0 && (s.Class == "user" || strings.HasPrefix(s.Class, "user-"))
+}

@@ -130,7 +130,7 @@ func logins(dir string) ([]Login, error) {
 	sessions, err := logindSessions(dir)
 	var all []Login
 	for _, l := range sessions {
-		if !isLogin(l.class) || l.user == "" {
+		if !isLogin(l.class) || l.about.Service == session.Run0 || l.user == "" {
 			continue
 		}
 		a := l.about

@@ -105,6 +105,7 @@ func TestLogins(t *testing.T) {
 	write("7", fmt.Sprintf("UID=1000\nUSER=alice\nCLASS=user\nLEADER=%d\n", c.pid())+rest)
 	write("8", "USER=bob\nCLASS=user\nVTNR=3\nLEADER=1073741824\nSTATE=closing\n")
 	write("9", "USER=gdm\nCLASS=greeter\n")
+	write("10", "USER=root\nCLASS=user\nTTY=pts/1\nSERVICE=systemd-run0\nLEADER=1073741824\n")
 	write("c1", "USER=\nCLASS=user\n")
 	if err := unix.Mkfifo(filepath.Join(dir, "7.ref"), 0o600); err != nil {
 		t.Fatal(err)
