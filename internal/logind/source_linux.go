@@ -34,8 +34,12 @@ func (s *Source) Run(ctx context.Context, report func(View)) {
 		if ctx.Err() != nil {
 			return
 		}
-		s.view = View{Err: err, Sessions: s.view.Sessions}
-		report(s.view)
+		before := s.view
+		s.view = View{Err: err, Sessions: before.Sessions}
+		// A bus that is missing is looked for each minute: that nothing has changed wakes nobody.
+		if before.Known || before.Err == nil || before.Err.Error() != err.Error() {
+			report(s.view)
+		}
 		if worked {
 			pause = perhaps
 		}

@@ -334,8 +334,14 @@ func TestNoBus(t *testing.T) {
 		if len(f.dials) != 1 {
 			t.Errorf("looked for %d times in a day", len(f.dials))
 		}
-		l.wake <- struct{}{}
-		l.doubts("no bus yet")
+		views := l.views()
+		for range 3 {
+			l.wake <- struct{}{}
+			l.doubts("no bus yet")
+		}
+		if l.views() != views {
+			t.Errorf("%d views of no change", l.views()-views)
+		}
 		f.do(func() { f.refuse = nil })
 		l.wake <- struct{}{}
 		l.knows("it came", first)
