@@ -90,7 +90,7 @@ func newAttendance(in call) *attendance {
 }
 
 func who(in call) error {
-	if in.value("at") != "" {
+	if len(in.values["at"]) > 0 { // also if it is empty, as an unset variable of a script is
 		return whoAt(in)
 	}
 	a := newAttendance(in)
@@ -105,9 +105,10 @@ func who(in call) error {
 	a.choose()
 	switch {
 	case len(a.all) == 0 && a.trouble == nil && !a.in.set["count"] && !a.in.set["json"] && !a.in.set["v"]:
-		fmt.Fprintln(in.stdout, a.nobody())
+		_, a.trouble = fmt.Fprintln(in.stdout, a.nobody())
 	case in.set["count"]:
-		fmt.Fprintln(in.stdout, a.count())
+		_, err := fmt.Fprintln(in.stdout, a.count())
+		a.trouble = errors.Join(a.trouble, err)
 	case in.set["json"]:
 		a.trouble = errors.Join(a.trouble, a.writeJSON())
 	case in.set["v"]:

@@ -35,10 +35,13 @@ type attendanceAt struct {
 // whoAt prints who was on at the moment of -at, as -json and -count say.
 func whoAt(in call) error {
 	at, err := parseTime(in.value("at"), in.on.now())
-	if err == nil && at.After(in.on.now()) {
+	switch {
+	case err != nil:
+	case at.IsZero():
+		err = errors.New("it has no time")
+	case at.After(in.on.now()):
 		err = fmt.Errorf("%s is yet to come", short(at))
-	}
-	if err == nil && in.set["v"] {
+	case in.set["v"]:
 		err = errors.New("-v explains the present alone")
 	}
 	if err != nil {

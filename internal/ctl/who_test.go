@@ -447,3 +447,39 @@ func TestByNumbers(t *testing.T) {
 		}
 	}
 }
+
+// full is a disk that is full.
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, errors.New("no space left on device") }
+
+// TestWhoUnwritten has an output that cannot be written.
+func TestWhoUnwritten(t *testing.T) {
+	l := newDesk(t)
+	for _, recs := range [][]utmpx.Record{nil, {login("pts/3", 500, "08:30")}} {
+		l.write("utmp", encode(t, recs...))
+		for _, option := range []string{"-json", "-count", "-v", ""} {
+			args := []string{"who", "-config", l.path("conf")}
+			switch {
+			case option == "-json" && recs == nil:
+				continue // nothing is to be written
+			case option != "":
+				args = append(args, option)
+			}
+			var errs strings.Builder
+			if status := run(t.Context(), args, full{}, &errs, l.machine()); status != 1 || !strings.Contains(errs.String(), "no space left") {
+				t.Errorf("%d records, %v: status %d, %s", len(recs), args, status, errs.String())
+			}
+		}
+	}
+}
+
+// TestWhoAtNothing has a moment that is empty, as a script's variable without a value.
+func TestWhoAtNothing(t *testing.T) {
+	l := newDesk(t)
+	for _, at := range []string{"", " "} {
+		if status, out, errs := l.try("who", "-at", at); status != 2 || out != "" || !strings.Contains(errs, "who: -at: it has no time") {
+			t.Errorf("%q: status %d, %s%s", at, status, out, errs)
+		}
+	}
+}
