@@ -10,8 +10,10 @@ import (
 	"net/netip"
 	"time"
 
+	"utmpd.dev/utmpd/internal/boots"
 	"utmpd.dev/utmpd/internal/cleaner"
 	"utmpd.dev/utmpd/internal/config"
+	"utmpd.dev/utmpd/internal/logs"
 	"utmpd.dev/utmpd/internal/openlogins"
 	"utmpd.dev/utmpd/internal/recfile"
 	"utmpd.dev/utmpd/internal/session"
@@ -152,18 +154,47 @@ func (b *book) inTheWay(r, at utmpx.Record, alone bool) bool {
 	return false
 }
 
-// logIn appends the login, unless it is open: a program or utmpd may have written it, with
-// the process other if that is not 0.
+// logIn appends the login, unless it is open: a program or utmpd may have written it a moment
+// before, with the process other if that is not 0. So only the end of the log is read: somebody
+// waits to be let in.
 func (b *book) logIn(r utmpx.Record, other int32) error {
 	ctx, cancel := context.WithTimeout(b.in.ctx, b.wait)
 	defer cancel()
-	return b.unlogged(b.log.Append(ctx, func(open *openlogins.Logins) []utmpx.Record {
-		at, ok := open.On(r.Line)
-		if ok && at.User == r.User && (at.PID == r.PID || other != 0 && at.PID == other) && apart(at.Time, r.Time) <= sameMoment {
-			return nil // PAM, the bridge or sessreg wrote it, a moment before
+	log := recfile.NewLog(b.cfg.WtmpxFile, recfile.Options{Apart: b.cfg.UtmpxFile})
+	return b.unlogged(log.Locked(ctx, func(end *recfile.LockedLog) error {
+		at, ok, err := lastOf(ctx, r.Line, log.Name(), end)
+		if err != nil || ok && at.User == r.User && (at.PID == r.PID || other != 0 && at.PID == other) && apart(at.Time, r.Time) <= sameMoment {
+			return err // PAM, the bridge or sessreg wrote it
 		}
-		return []utmpx.Record{r}
+		return end.Append(r)
 	}))
+}
+
+// lastMost is how many records can have come within a moment.
+const lastMost = 512
+
+// lastOf returns the last login of a line at the end of a log, if it is open.
+func lastOf(ctx context.Context, line, name string, end *recfile.LockedLog) (at utmpx.Record, ok bool, err error) {
+	f, err := logs.New(name, logs.Options{}).Wrap(ctx, name, end.Handle())
+	if err != nil {
+		return at, false, err
+	}
+	defer f.Close()
+	left := lastMost
+	for e, err := range f.Backward(f.End()) {
+		switch {
+		case logs.IsDamage(err):
+			continue
+		case err != nil:
+			return at, false, err
+		case e.Line == line, boots.KindOf(e.Record).EndsLogins():
+			return e.Record, e.Line == line && e.Type == utmpx.UserProcess && e.User != "", nil
+		}
+		if left--; left == 0 {
+			break
+		}
+	}
+	return at, false, nil
 }
 
 // ofSession reports whether a login of the line in the log is that of a record: of its

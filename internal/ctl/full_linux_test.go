@@ -128,3 +128,32 @@ func fill(t *testing.T, name string) {
 		t.Fatal(err)
 	}
 }
+
+// TestLoginLongLog records a session beside a long log, of which a login reads the end alone: PAM
+// waits for it.
+func TestLoginLongLog(t *testing.T) {
+	l := newDesk(t)
+	l.write("wtmp", bytes.Repeat(encode(t, login("pts/7", 900, "08:10"), login("pts/8", 900, "08:20")), 50_000))
+	size := int64(len(l.read("wtmp")))
+	before := readBytes(t)
+	l.do("login", "-user", "alice")
+	if read := readBytes(t) - before; read > 1<<20 {
+		t.Errorf("the login read %d bytes, the log has %d", read, size)
+	}
+	if got := l.read("wtmp")[size:]; int64(len(got))*100_000 != size {
+		t.Errorf("%d bytes were appended", len(got))
+	}
+}
+
+// readBytes returns how many bytes this process has read.
+func readBytes(t *testing.T) (n int64) {
+	t.Helper()
+	b, err := os.ReadFile("/proc/self/io")
+	if err == nil {
+		_, err = fmt.Sscanf(string(b), "rchar: %d", &n)
+	}
+	if err != nil {
+		t.Skip(err)
+	}
+	return n
+}
