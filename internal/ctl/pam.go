@@ -75,14 +75,17 @@ func recordForPAM(in call) error {
 	if kind != "open_session" && kind != "close_session" {
 		return errors.New("PAM_TYPE is neither open_session nor close_session: is this run by pam_exec?")
 	}
-	if !p.recorded(in.on.terminal) {
-		return nil
-	}
 	ctx, cancel := context.WithTimeout(in.ctx, pamMost)
 	defer cancel()
 	in.ctx, in.on.patience = ctx, pamWait
 	done := make(chan error, 1)
-	go func() { done <- p.record(in, kind == "open_session") }()
+	go func() {
+		if !p.recorded(in.on.terminal) { // which reads the program's file
+			done <- nil
+			return
+		}
+		done <- p.record(in, kind == "open_session")
+	}()
 	select {
 	case err := <-done:
 		return err
