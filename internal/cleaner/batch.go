@@ -156,7 +156,9 @@ func (c *Cleaner) pay(ctx context.Context, debts []session.Debt) (paid Payment, 
 	for len(debts) > 0 {
 		n := min(batch, len(debts))
 		if closed, err := c.allClosed(ctx, debts[:n]); closed && !c.takesNothing(err) {
-			paid.Closed += n
+			for i := range debts[:n] {
+				paid.close(&debts[i])
+			}
 			debts = debts[n:]
 			continue
 		}
@@ -175,7 +177,7 @@ func (c *Cleaner) pay(ctx context.Context, debts []session.Debt) (paid Payment, 
 				debts[i].Of = r.Login
 				paid.Waiting = append(paid.Waiting, debts[i])
 			default:
-				paid.Closed++
+				paid.close(&debts[i])
 			}
 		}
 		debts = debts[n:]

@@ -102,6 +102,15 @@ type order struct {
 type Payment struct {
 	Waiting []session.Debt // these wait for the process that the open login names, Of
 	Closed  int            // of so many the login was not open
+	Told    int            // of these, those that the log has called owed
+}
+
+// close counts a logout whose login is not open.
+func (p *Payment) close(d *session.Debt) {
+	p.Closed++
+	if d.Told() {
+		p.Told++
+	}
 }
 
 // New returns a Cleaner that does nothing until [Cleaner.Run].

@@ -341,6 +341,29 @@ func (w *world) owing(job session.Job, login session.Login, records int) {
 	}
 }
 
+// TestClosedTold: of logouts whose login is not open, those are counted that the log has
+// called owed, with and without a lock on the log.
+func TestClosedTold(t *testing.T) {
+	for name, others := range map[string][]utmpx.Record{"all are closed": nil, "one is open": {login("pts/9", "bob", 9, start)}} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			debts := []session.Debt{
+				{Login: login("pts/0", "alice", 100, start), End: end},
+				{Login: login("pts/1", "alice", 101, start), End: end, By: session.ID{PID: 101}},
+				{Login: login("pts/2", "alice", 102, start), End: end, Alone: true},
+			}
+			for _, r := range others {
+				debts = append(debts, session.Debt{Login: r, End: end})
+			}
+			w.record(wtmpName, others...)
+			paid, err := w.c.pay(t.Context(), debts)
+			if err != nil || paid.Closed != 3 || paid.Told != 1 {
+				t.Errorf("%+v, %v", paid, err)
+			}
+		})
+	}
+}
+
 // A login that stood open when the log was rotated is closed in the new one.
 func TestRotation(t *testing.T) {
 	alice := login("pts/0", "alice", 100, start)

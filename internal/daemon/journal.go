@@ -30,6 +30,7 @@ var messageIDs = map[string]string{
 
 // sameEvents are messages that tell of an event of messageIDs in other words.
 var sameEvents = map[string]string{
+	"pending logouts are not needed":                        "pending logouts are written to the wtmpx file",
 	"the clock was stepped, and that could not be recorded": "the clock was stepped",
 	"utmpd ends while a file system does not answer":        "utmpd ended",
 }

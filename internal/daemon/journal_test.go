@@ -34,6 +34,7 @@ func TestMessageID(t *testing.T) {
 	for message, same := range map[string]string{
 		"the clock was stepped, and that could not be recorded":                                       "the clock was stepped",
 		"utmpd ends while a file system does not answer: until it does, the kernel keeps the process": "utmpd ended",
+		"pending logouts are not needed: the logins are not open":                                     "pending logouts are written to the wtmpx file",
 		"session would be ended (-n)":                                                                 "session would be ended",
 		"the file system does not answer: no record is marked until then":                             "the file system does not answer",
 		"the wtmpx file is damaged; what is around the damage is read":                                "the wtmpx file is damaged",

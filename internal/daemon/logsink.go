@@ -101,9 +101,21 @@ func (s *logSink) report(r session.Report) {
 		s.delayed.Log(slog.LevelWarn, delayedBy(r.Err), "cleaning waits", append([]any{"sessions", r.Sessions, "error", r.Err}, holderAttrs(r.Err)...)...)
 		s.holders.look(r.Err)
 	case session.DebtsPaid:
-		s.log.Info("pending logouts are written to the wtmpx file", "logouts", r.Logouts)
+		s.paid(r)
 	case session.DebtLost:
 		s.lost.Log(slog.LevelError, "lost", "a logout is lost: too many wait for the wtmpx file", endAttrs(r.Debt.Login, r.Debt.End, r.Debt.Status)...)
+	}
+}
+
+// paid tells what became of logouts that the log has called owed.
+func (s *logSink) paid(r session.DebtsPaid) {
+	switch {
+	case r.Logouts == 0:
+		s.log.Info("pending logouts are not needed: the logins are not open", "logouts", r.Closed)
+	case r.Closed > 0:
+		s.log.Info("pending logouts are written to the wtmpx file", "logouts", r.Logouts, "not open", r.Closed)
+	default:
+		s.log.Info("pending logouts are written to the wtmpx file", "logouts", r.Logouts)
 	}
 }
 

@@ -48,6 +48,8 @@ func TestLogSink(t *testing.T) {
 		{"watched again", session.Unwatched{}, `level=INFO msg="every session is watched"`},
 		{"delayed", session.Delayed{Sessions: 3, Err: errors.New("no space")}, `level=WARN msg="cleaning waits" sessions=3 error="no space"`},
 		{"paid", session.DebtsPaid{Logouts: 4}, `level=INFO msg="pending logouts are written to the wtmpx file" logouts=4`},
+		{"paid, and some were closed", session.DebtsPaid{Logouts: 4, Closed: 2}, `level=INFO msg="pending logouts are written to the wtmpx file" logouts=4 "not open"=2`},
+		{"owed for nothing", session.DebtsPaid{Closed: 2}, `level=INFO msg="pending logouts are not needed: the logins are not open" logouts=2`},
 		{"lost", session.DebtLost{Debt: session.Debt{Login: r, End: end.Local(), Status: status}},
 			`level=ERROR msg="a logout is lost: too many wait for the wtmpx file" ` + who + " end=" + at(end) + ` exit="exit 3"`},
 	}

@@ -37,15 +37,21 @@ type meter struct {
 
 	status  status.Status // the last one
 	wrote   time.Time
-	waiting bool // the status has changed since, and due is set
+	waiting bool // something has changed since, and due is set
 	samples int
 
-	logouts, lost, locked, failed int
-	scans, failedScans            int
-	crash                         metrics.Crash
+	counts
+	shown counts // by the last sample
+	crash metrics.Crash
 
 	steps    atomic.Int64
 	lastStep atomic.Pointer[time.Time]
+}
+
+// counts are what the meter counts, which the status does not show.
+type counts struct {
+	logouts, lost, locked, failed int
+	scans, failedScans            int
 }
 
 // newMeter returns a meter that writes nothing without a RUN_DIR. booted is when this boot
@@ -99,12 +105,18 @@ func (m *meter) report(r session.Report) {
 	case session.DebtLost:
 		m.lost++
 	case session.Delayed:
-		var locked *recfile.LockedError
-		if errors.As(r.Err, &locked) {
-			m.locked++
-		} else {
-			m.failed++
-		}
+		m.delayed(r.Err)
+	case session.PaymentDelayed:
+		m.delayed(r.Err)
+	}
+}
+
+func (m *meter) delayed(err error) {
+	var locked *recfile.LockedError
+	if errors.As(err, &locked) {
+		m.locked++
+	} else {
+		m.failed++
 	}
 }
 
@@ -123,12 +135,12 @@ func (m *meter) stepped(at time.Time) {
 	m.lastStep.Store(&at)
 }
 
-// setMetrics takes a sample of the metrics if the status has changed: at each heartbeat and
+// setMetrics takes a sample of the metrics if the status or a count has changed: at each heartbeat and
 // at the end at once, else at most each metricsEvery. It returns how many samples there
 // were: whoever writes the status then writes the last one.
 func (d *daemon) setMetrics(st status.Status) (samples int) {
 	m := d.meter
-	if m.name == "" || st == m.status && !m.waiting && st.State != status.Ended {
+	if m.name == "" || st == m.status && m.counts == m.shown && !m.waiting && st.State != status.Ended {
 		return m.samples
 	}
 	urgent := st.State != m.status.State || st.State == status.Ended || !st.LastHeartbeat.Equal(m.status.LastHeartbeat)
@@ -141,7 +153,7 @@ func (d *daemon) setMetrics(st status.Status) (samples int) {
 		return m.samples
 	}
 	m.due.Stop()
-	m.wrote, m.waiting = time.Now(), false
+	m.wrote, m.waiting, m.shown = time.Now(), false, m.counts
 	sample := d.sample(st)
 	m.next.Store(&sample)
 	m.samples++

@@ -19,8 +19,10 @@ import (
 	"utmpd.dev/utmpd/internal/boots"
 	"utmpd.dev/utmpd/internal/config"
 	"utmpd.dev/utmpd/internal/metrics"
+	"utmpd.dev/utmpd/internal/recfile"
 	"utmpd.dev/utmpd/internal/session"
 	"utmpd.dev/utmpd/internal/simfile"
+	"utmpd.dev/utmpd/internal/table"
 )
 
 // TestMetricsWritten checks when the metrics are written: at each heartbeat and at the end,
@@ -88,6 +90,28 @@ func TestMetricsWritten(t *testing.T) {
 		b, _ := os.ReadFile(filepath.Join(runDir, metrics.File))
 		if want := "utmpd_logouts_written_total 1\n"; !strings.Contains(string(b), want) {
 			t.Errorf("the last metrics lack %q: %s", want, b)
+		}
+	})
+}
+
+// TestMetricsCounted: what is counted is a change, too, though the status does not show it.
+func TestMetricsCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d, runDir := metered(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- d.live(ctx, nil) }()
+		locked := &recfile.LockedError{Name: "/wtmp"}
+		time.Sleep(2 * time.Second)
+		d.emit(input{time.Now(), []table.Event{table.Paid{Left: make([]session.Debt, 1), Err: locked}}})
+		time.Sleep(18 * time.Second)
+		b, err := os.ReadFile(filepath.Join(runDir, metrics.File))
+		if want := `utmpd_clean_delays_total{cause="locked"} 1`; err != nil || !strings.Contains(string(b), want) {
+			t.Errorf("15 s later the metrics lack %q: %v\n%s", want, err, b)
+		}
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
 		}
 	})
 }

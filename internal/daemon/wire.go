@@ -155,7 +155,7 @@ func (d *daemon) cleaned(results []session.Result) {
 // written. A log that takes no records is owed nothing.
 func (d *daemon) payDebts(owed []session.Debt) {
 	d.cleaner.Pay(slices.Clone(owed), func(p cleaner.Payment, err error) {
-		paid := table.Paid{Waiting: p.Waiting, Closed: p.Closed, Err: err}
+		paid := table.Paid{Waiting: p.Waiting, Closed: p.Closed, Told: p.Told, Err: err}
 		if err != nil && !recfile.TakesNothing(err) || d.flags.dryRun {
 			paid = table.Paid{Left: d.leftOwed(owed, err), Err: err}
 			paid.Closed = len(owed) - len(paid.Left)

@@ -41,8 +41,8 @@ type Sample struct {
 	Cleaned       int // records, since the start
 	Logouts       int // appended to the wtmpx file, since the start
 	LostLogouts   int
-	DelayedLocked int // tries to clean that found a file locked
-	DelayedFailed int // tries to clean that failed
+	DelayedLocked int // tries to clean, or to write what is owed, that found a file locked
+	DelayedFailed int // tries that failed
 	DroppedLines  int // of the log
 	Scans         int
 	FailedScans   int
@@ -121,7 +121,7 @@ func (s *Sample) work(t *Text) {
 	t.One("utmpd_cleaned_total", Counter, "Records of dead sessions that were marked.", float64(s.Cleaned))
 	t.One("utmpd_logouts_written_total", Counter, "Logouts appended to the wtmpx file.", float64(s.Logouts))
 	t.One("utmpd_logouts_lost_total", Counter, "Logouts given up because too many waited.", float64(s.LostLogouts))
-	t.Family("utmpd_clean_delays_total", Counter, "How often the cleaning of sessions had to wait, by cause.")
+	t.Family("utmpd_clean_delays_total", Counter, "How often the cleaning of sessions, or a logout, had to wait, by cause.")
 	t.Value("utmpd_clean_delays_total", float64(s.DelayedLocked), "cause", "locked")
 	t.Value("utmpd_clean_delays_total", float64(s.DelayedFailed), "cause", "failed")
 	t.One("utmpd_log_lines_dropped_total", Counter, "Log lines that nobody took.", float64(s.DroppedLines))

@@ -96,6 +96,10 @@ type Debt struct {
 	Since  time.Time      // of Alone: when the process was first seen alive
 }
 
+// Told reports whether the log has called this logout owed: it is of a record that utmpd has
+// marked.
+func (d *Debt) Told() bool { return d.By.PID == 0 && !d.Alone }
+
 // Debt returns the logout of the job's session.
 func (j *Job) Debt() Debt {
 	return Debt{Login: j.Record, End: j.End, Status: j.Status, After: j.After, Rivals: j.Rivals}

@@ -56,20 +56,28 @@ type (
 		Err      error
 	}
 
-	// DebtsPaid reports that so many logouts that had waited were written.
-	DebtsPaid struct{ Logouts int }
+	// DebtsPaid reports that so many logouts that had waited were written. Closed are
+	// others, of which a report Ended said that they were owed: their login is not open.
+	DebtsPaid struct{ Logouts, Closed int }
+
+	// PaymentDelayed reports that so many logouts still wait, because of Err.
+	PaymentDelayed struct {
+		Logouts int
+		Err     error
+	}
 
 	// DebtLost reports a logout that was given up: too many wait.
 	DebtLost struct{ Debt Debt }
 )
 
-func (Watching) report()     {}
-func (Dying) report()        {}
-func (Ended) report()        {}
-func (WouldEnd) report()     {}
-func (LeftAlone) report()    {}
-func (EndedByOwner) report() {}
-func (Unwatched) report()    {}
-func (Delayed) report()      {}
-func (DebtsPaid) report()    {}
-func (DebtLost) report()     {}
+func (Watching) report()       {}
+func (Dying) report()          {}
+func (Ended) report()          {}
+func (WouldEnd) report()       {}
+func (LeftAlone) report()      {}
+func (EndedByOwner) report()   {}
+func (Unwatched) report()      {}
+func (Delayed) report()        {}
+func (DebtsPaid) report()      {}
+func (PaymentDelayed) report() {}
+func (DebtLost) report()       {}

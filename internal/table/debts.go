@@ -138,12 +138,15 @@ func (t *Table) paid(ev Paid) {
 		t.await(d)
 	}
 	t.dirty = t.dirty || n > 0
-	if ev.Err != nil {
-		return // those not left are given up, which the Cleaner has logged
+	if ev.Err != nil { // those not left are given up, which the Cleaner has logged
+		if len(ev.Left) > 0 {
+			t.report(session.PaymentDelayed{Logouts: len(ev.Left), Err: ev.Err})
+		}
+		return
 	}
 	t.log.works()
-	if n -= len(ev.Waiting) + ev.Closed; n > 0 {
-		t.report(session.DebtsPaid{Logouts: n})
+	if n -= len(ev.Waiting) + ev.Closed; n > 0 || ev.Told > 0 {
+		t.report(session.DebtsPaid{Logouts: n, Closed: ev.Told})
 	}
 }
 

@@ -81,6 +81,7 @@ type (
 		Left    []session.Debt
 		Waiting []session.Debt
 		Closed  int
+		Told    int // of Closed, those that the log has called owed
 		Err     error
 	}
 	// Configured brings new settings.

@@ -3,6 +3,8 @@
 package table
 
 import (
+	"errors"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -219,6 +221,34 @@ func TestWaitedInVain(t *testing.T) {
 	acts := w.table.Handle(w.now, Paid{Waiting: []session.Debt{debt}})
 	if next, ok := w.table.Next(); len(acts.Watch) != 0 || len(acts.Pay) != 0 || !ok || next != w.now.Mono+owedEvery {
 		t.Errorf("%+v, next %v %v: it is not tried again after a pause", acts, next, ok)
+	}
+}
+
+// TestPaymentsTold: what became of logouts that wait is reported: that they still do, and
+// that some were closed by others, of those that were called owed.
+func TestPaymentsTold(t *testing.T) {
+	w := newWorld(t)
+	owed := []session.Debt{{Login: w.login("pts/0", 100)}, {Login: w.login("pts/1", 101)}, {Login: w.login("pts/2", 102), By: session.ID{PID: 102}}}
+	locked := errors.New("locked")
+	for _, tt := range []struct {
+		name string
+		paid Paid
+		want []session.Report
+	}{
+		{"all wait", Paid{Left: owed, Err: locked}, []session.Report{session.PaymentDelayed{Logouts: 3, Err: locked}}},
+		{"none is left without a log", Paid{Closed: 3, Err: locked}, nil},
+		{"two written", Paid{Closed: 1}, []session.Report{session.DebtsPaid{Logouts: 2}}},
+		{"one written, one called owed is not open", Paid{Closed: 2, Told: 1}, []session.Report{session.DebtsPaid{Logouts: 1, Closed: 1}}},
+		{"two called owed are not open", Paid{Closed: 3, Told: 2}, []session.Report{session.DebtsPaid{Closed: 2}}},
+		{"not open, and not called owed", Paid{Closed: 3}, nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w.table.debts.owed, w.table.debts.tried = owed, len(owed)
+			acts := w.table.Handle(w.now, tt.paid)
+			if !reflect.DeepEqual(acts.Reports, tt.want) {
+				t.Errorf("%+v, want %+v", acts.Reports, tt.want)
+			}
+		})
 	}
 }
 

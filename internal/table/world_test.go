@@ -337,7 +337,12 @@ func describe(r session.Report) string {
 	case session.Delayed:
 		return fmt.Sprintf("delayed ×%d", r.Sessions)
 	case session.DebtsPaid:
+		if r.Closed > 0 {
+			return fmt.Sprintf("paid ×%d, closed ×%d", r.Logouts, r.Closed)
+		}
 		return fmt.Sprintf("paid ×%d", r.Logouts)
+	case session.PaymentDelayed:
+		return fmt.Sprintf("payment delayed ×%d", r.Logouts)
 	case session.DebtLost:
 		return "lost " + r.Debt.Login.Line
 	}
