@@ -35,7 +35,10 @@ documents() {
 	doc=$tree/usr/share/doc/utmpd
 	mkdir -p "$doc"
 	packaging/copyright.sh >"$doc/copyright"
-	cp README.md docs/architecture.md docs/events.md docs/events.schema.json "$doc"
+	cp README.md docs/architecture.md docs/events.md docs/events.schema.json docs/monitoring.md docs/dashboard.png "$doc"
+	mkdir -p "$doc/contrib/grafana" "$doc/contrib/prometheus"
+	cp contrib/grafana/utmpd.json "$doc/contrib/grafana"
+	cp contrib/prometheus/utmpd.rules.yml contrib/prometheus/utmpd.rules.test.yml "$doc/contrib/prometheus"
 	[ "$1" = deb ] || return 0
 	gzip -9nc CHANGELOG.md >"$doc/changelog.gz"
 	gzip -9nc >"$doc/changelog.Debian.gz" <<-DEB

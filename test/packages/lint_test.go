@@ -39,7 +39,7 @@ func TestRPM(t *testing.T) {
 		t.Errorf("rpmlint: status %d\n%s", status, out)
 	}
 	m.is("its configuration and documents", "rpm -qpcd /packages/dist/*.x86_64.rpm",
-		"/etc/default/utmpd\n/usr/share/doc/utmpd/architecture.md\n/usr/share/doc/utmpd/events.md\n/usr/share/doc/utmpd/events.schema.json\n/usr/share/man/man1/utmpd-last.1.gz\n/usr/share/man/man1/utmpd-utmpdump.1.gz\n/usr/share/man/man8/utmpctl.8.gz\n/usr/share/man/man8/utmpd.8.gz")
+		"/etc/default/utmpd\n/usr/share/doc/utmpd/architecture.md\n/usr/share/doc/utmpd/contrib/grafana/utmpd.json\n/usr/share/doc/utmpd/contrib/prometheus/utmpd.rules.test.yml\n/usr/share/doc/utmpd/contrib/prometheus/utmpd.rules.yml\n/usr/share/doc/utmpd/dashboard.png\n/usr/share/doc/utmpd/events.md\n/usr/share/doc/utmpd/events.schema.json\n/usr/share/doc/utmpd/monitoring.md\n/usr/share/man/man1/utmpd-last.1.gz\n/usr/share/man/man1/utmpd-utmpdump.1.gz\n/usr/share/man/man8/utmpctl.8.gz\n/usr/share/man/man8/utmpd.8.gz")
 
 	m.sh("rm -f /var/log/wtmp; rpm -i --nodeps /packages/dist/*.x86_64.rpm")
 	m.is("after the installation", "id -nG utmpd; stat -c '%A %U:%G' /var/log/wtmp /usr/sbin/utmpd /usr/sbin/utmpctl /etc/default/utmpd; rpm -V --nodeps utmpd",

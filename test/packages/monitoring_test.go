@@ -18,10 +18,8 @@ func TestMetrics(t *testing.T) {
 	m := newMachine(t, debian13)
 	m.sh("dpkg -i /packages/dist/utmpd_*_amd64.deb")
 	m.is("the link", "readlink /var/lib/prometheus/node-exporter/utmpd.prom", "/run/utmpd/metrics")
-	m.write("/root/rules.yml", readFile(t, "../../contrib/prometheus/utmpd.rules.yml"), 0o644)
-	m.write("/root/utmpd.rules.yml", readFile(t, "../../contrib/prometheus/utmpd.rules.yml"), 0o644)
-	m.write("/root/utmpd.rules.test.yml", readFile(t, "../../contrib/prometheus/utmpd.rules.test.yml"), 0o644)
-	m.sh("promtool check rules /root/utmpd.rules.yml && cd /root && promtool test rules utmpd.rules.test.yml")
+	m.sh("cd /usr/share/doc/utmpd && promtool check rules contrib/prometheus/utmpd.rules.yml && promtool test rules contrib/prometheus/utmpd.rules.test.yml")
+	m.is("the dashboard of the package", "cat /usr/share/doc/utmpd/contrib/grafana/utmpd.json", strings.TrimSpace(string(readFile(t, "../../contrib/grafana/utmpd.json"))))
 	m.write("/root/prometheus.yml", []byte(prometheusConf), 0o644)
 	questions := expressions(t)
 	var ask strings.Builder
@@ -94,7 +92,7 @@ func expressions(t *testing.T) (all []string) {
 
 const prometheusConf = `
 global: {scrape_interval: 1s, evaluation_interval: 1s}
-rule_files: [/root/utmpd.rules.yml]
+rule_files: [/usr/share/doc/utmpd/contrib/prometheus/utmpd.rules.yml]
 scrape_configs:
   - job_name: node
     static_configs: [{targets: ['127.0.0.1:9100'], labels: {instance: guest}}]

@@ -90,6 +90,9 @@ func (b *boot) journal() {
 	b.waitFor("the end in the journal", query+"| grep -q alice")
 	b.is("its fields", query+"-o export | grep -aE '^(UTMP_(LINE|USER|LOGOUT)|PRIORITY|SYSLOG_IDENTIFIER|_SYSTEMD_UNIT)=' | sort",
 		"PRIORITY=6\nSYSLOG_IDENTIFIER=utmpd\nUTMP_LINE=pts/7\nUTMP_LOGOUT=written\nUTMP_USER=alice\n_SYSTEMD_UNIT=utmpd.service")
+	b.sh("printf 'MESSAGE=forged\\nMESSAGE_ID=6938f697a1724e1b92f27fd0f89453c9\\nUTMP_USER=alice\\nUTMP_LINE=pts/9\\n' | setpriv --reuid=nobody --clear-groups logger --journald && journalctl --sync")
+	b.is("what anybody can write there", "journalctl -b -o cat UTMP_LINE=pts/9", "forged")
+	b.is("and what is asked for, without it", query+"-o cat | grep -c forged || true", "0")
 	b.is("the explanation", query+"-x | grep -c 'Subject: utmpd has cleaned the record of session pts/7 of user alice'", "1")
 }
 
