@@ -101,13 +101,13 @@ func TestMetricsCounted(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error)
 		go func() { ended <- d.live(ctx, nil) }()
-		locked := &recfile.LockedError{Name: "/wtmp"}
-		time.Sleep(2 * time.Second)
-		d.emit(input{time.Now(), []table.Event{table.Paid{Left: make([]session.Debt, 1), Err: locked}}})
-		time.Sleep(18 * time.Second)
+		locked := &recfile.LockedError{Name: "/utmp"}
+		time.Sleep(20 * time.Second)
+		d.emit(input{time.Now(), []table.Event{table.Cleaned{Results: []session.Result{{Outcome: session.Busy, Err: locked}}}}})
+		time.Sleep(16 * time.Second)
 		b, err := os.ReadFile(filepath.Join(runDir, metrics.File))
 		if want := `utmpd_clean_delays_total{cause="locked"} 1`; err != nil || !strings.Contains(string(b), want) {
-			t.Errorf("15 s later the metrics lack %q: %v\n%s", want, err, b)
+			t.Errorf("16 s later the metrics lack %q: %v\n%s", want, err, b)
 		}
 		cancel()
 		if err := <-ended; err != nil {
