@@ -202,10 +202,11 @@ func (w *wanted) has(s *sessions.Session) bool {
 
 // address returns the host's address; "" if there is none.
 func address(s *sessions.Session) string {
-	if ip, ok := s.Login.IP(); ok {
-		return ip.String()
+	if s.Login.Addr == ([16]byte{}) {
+		return "" // at once: IP copies the record
 	}
-	return ""
+	ip, _ := s.Login.IP()
+	return ip.String()
 }
 
 // printer prints sessions in one form.

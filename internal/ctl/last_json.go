@@ -3,92 +3,103 @@
 package ctl
 
 import (
-	"bytes"
 	"io"
 	"strconv"
 	"time"
 
 	"utmpd.dev/utmpd/internal/recordjson"
 	"utmpd.dev/utmpd/internal/sessions"
+	"utmpd.dev/utmpd/utmpx"
 )
 
 // sessionLines prints sessions as lines of JSON.
 type sessionLines struct {
-	w   io.Writer
-	now time.Time
-	b   []byte
-	err error
+	w    io.Writer
+	now  time.Time
+	days recordjson.Days
+	b    []byte
+	err  error
 }
 
 func (l *sessionLines) session(s *sessions.Session) {
 	if l.err == nil {
-		l.b = append(appendSession(l.b[:0], s, l.now), "}\n"...)
+		l.b = append(l.append(l.b[:0], s), "}\n"...)
 		_, l.err = l.w.Write(l.b)
 	}
 }
 
 func (l *sessionLines) end() error { return l.err }
 
-// appendSession appends a session as an object of JSON without its last brace.
-func appendSession(b []byte, s *sessions.Session, now time.Time) []byte {
+// append appends a session as an object of JSON without its last brace.
+func (l *sessionLines) append(b []byte, s *sessions.Session) []byte {
 	b = append(b, `{"pid":`...)
 	b = strconv.AppendInt(b, int64(s.Login.PID), 10)
 	b = recordjson.AppendText(b, "user", s.Login.User)
 	b = recordjson.AppendText(b, "line", s.Login.Line)
 	b = recordjson.AppendText(b, "host", s.Login.Host)
 	b = recordjson.AppendText(b, "id", s.Login.ID)
-	b = append(b, `,"addr":`...)
 	if a := address(s); a != "" {
+		b = append(b, `,"addr":`...)
 		b = recordjson.AppendString(b, a)
 	} else {
-		b = append(b, "null"...)
+		b = append(b, `,"addr":null`...)
 	}
-	b = jsonTime(b, "from", s.From)
-	b = jsonEnd(b, s)
+	b = l.time(append(b, `,"from":`...), s.From)
+	b = l.times(b, s)
+	b = jsonEnding(b, s)
+	if s.By != "" {
+		b = append(append(append(b, `,"known_from":"`...), s.By...), '"')
+	}
+	shortest, longest, ok := s.Lasted(l.now)
+	b = append(b, `,"lasted_least_seconds":`...)
+	n := len(b)
+	b = jsonSeconds(b, shortest, ok)
+	seconds := b[n:]
+	b = append(b, `,"lasted_most_seconds":`...)
+	if ok && shortest == longest {
+		return append(b, seconds...)
+	}
+	return jsonSeconds(b, longest, ok && longest >= 0)
+}
+
+// times appends when a session ended: three times that are the same, if that is known
+// exactly.
+func (l *sessionLines) times(b []byte, s *sessions.Session) []byte {
+	b = append(b, `,"to":`...)
+	n := len(b)
+	b = l.time(b, s.To)
+	if s.Exact {
+		to := b[n:]
+		b = append(append(b, `,"to_least":`...), to...)
+		return append(append(b, `,"to_most":`...), to...)
+	}
+	b = l.time(append(b, `,"to_least":`...), s.Least)
+	return l.time(append(b, `,"to_most":`...), s.Most)
+}
+
+// time appends a time, or that there is none.
+func (l *sessionLines) time(b []byte, t time.Time) []byte {
+	if t.IsZero() {
+		return append(b, "null"...)
+	}
+	return l.days.AppendTime(b, t)
+}
+
+// jsonEnding appends how a session ended.
+func jsonEnding(b []byte, s *sessions.Session) []byte {
+	if s.End == sessions.Logout && s.Exact && s.Exit == (utmpx.Exit{}) {
+		return append(b, `,"ended_by":"logout","exact":true,"signal":0,"exit_status":0`...) // most do
+	}
 	b = append(b, `,"ended_by":"`...)
 	b = append(append(b, s.End...), `","exact":`...)
 	b = strconv.AppendBool(b, s.Exact)
 	b = append(b, `,"signal":`...)
 	b = strconv.AppendInt(b, int64(s.Exit.Termination), 10)
 	b = append(b, `,"exit_status":`...)
-	b = strconv.AppendInt(b, int64(s.Exit.Exit), 10)
-	if s.By != "" {
-		b = append(append(append(b, `,"known_from":"`...), s.By...), '"')
-	}
-	shortest, longest, ok := s.Lasted(now)
-	n := len(b)
-	b = jsonSeconds(b, "lasted_least_seconds", shortest, ok)
-	if ok && shortest == longest && longest >= 0 {
-		seconds := b[n+len(`,"lasted_least_seconds":`):]
-		return append(append(b, `,"lasted_most_seconds":`...), seconds...)
-	}
-	return jsonSeconds(b, "lasted_most_seconds", longest, ok && longest >= 0)
+	return strconv.AppendInt(b, int64(s.Exit.Exit), 10)
 }
 
-// jsonEnd appends when a session ended: three times that are the same, if that is known
-// exactly.
-func jsonEnd(b []byte, s *sessions.Session) []byte {
-	n := len(b)
-	b = jsonTime(b, "to", s.To)
-	if s.Exact {
-		to := b[n+len(`,"to":`):]
-		b = append(append(b, `,"to_least":`...), to...)
-		return append(append(b, `,"to_most":`...), to...)
-	}
-	b = jsonTime(b, "to_least", s.Least)
-	return jsonTime(b, "to_most", s.Most)
-}
-
-func jsonTime(b []byte, name string, t time.Time) []byte {
-	b = append(append(append(b, `,"`...), name...), `":`...)
-	if t.IsZero() {
-		return append(b, "null"...)
-	}
-	return recordjson.AppendTime(b, t)
-}
-
-func jsonSeconds(b []byte, name string, d time.Duration, known bool) []byte {
-	b = append(append(append(b, `,"`...), name...), `":`...)
+func jsonSeconds(b []byte, d time.Duration, known bool) []byte {
 	if !known {
 		return append(b, "null"...)
 	}
@@ -101,10 +112,14 @@ func jsonSeconds(b []byte, name string, d time.Duration, known bool) []byte {
 		return b
 	}
 	b = append(b, ".000000000"...)
-	for i := len(b) - 1; rest > 0; i, rest = i-1, rest/10 {
+	end := len(b)
+	for rest%10 == 0 {
+		end, rest = end-1, rest/10
+	}
+	for i := end - 1; rest > 0; i, rest = i-1, rest/10 {
 		b[i] = byte('0' + rest%10)
 	}
-	return bytes.TrimRight(b, "0")
+	return b[:end]
 }
 
 // asJSON prints the counts as one object.

@@ -96,22 +96,30 @@ func (p *pairing) take() bool {
 	}
 }
 
+// add adds a copy of a session. It assigns field by field what the slot lacks: to copy the
+// session as a whole, and then its login once more, takes twice as long. The login is without
+// the bytes that it came from: they take more room, and longer to hand to another processor,
+// than all else.
 func (b *bunch) add(s *sessions.Session) {
-	b.all = append(b.all, *s)
-	r := &b.all[len(b.all)-1].Login
-	*r = b.text.login(r)
+	n := len(b.all)
+	if n == cap(b.all) {
+		b.all = append(b.all, sessions.Session{})
+	}
+	b.all = b.all[:n+1]
+	to := &b.all[n]
+	to.From, to.End, to.To, to.Exact, to.Least, to.Most = s.From, s.End, s.To, s.Exact, s.Least, s.Most
+	to.Exit, to.By, to.Stepped, to.Jumped = s.Exit, s.By, s.Stepped, s.Jumped
+	b.text.login(&to.Login, &s.Login)
 }
 
 // texts is memory for the texts of logins.
 type texts []byte
 
-// login returns a login with its texts here, and without the bytes that it came from: they
-// take more room, and longer to hand to another processor, than all else.
-func (t *texts) login(r *utmpx.Record) utmpx.Record {
-	return utmpx.Record{
-		Type: r.Type, PID: r.PID, Session: r.Session, Time: r.Time, Exit: r.Exit, Addr: r.Addr,
-		Line: t.keep(r.Line), ID: t.keep(r.ID), User: t.keep(r.User), Host: t.keep(r.Host),
-	}
+// login makes a login that was not decoded a copy of another one, with its texts here.
+func (t *texts) login(to, from *utmpx.Record) {
+	to.Type, to.PID, to.Session, to.Time = from.Type, from.PID, from.Session, from.Time
+	to.Exit, to.Addr = from.Exit, from.Addr
+	to.Line, to.ID, to.User, to.Host = t.keep(from.Line), t.keep(from.ID), t.keep(from.User), t.keep(from.Host)
 }
 
 func (t *texts) keep(s string) string {

@@ -7,13 +7,16 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"reflect"
 	"runtime"
 	"strconv"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"utmpd.dev/utmpd/internal/boots"
 	"utmpd.dev/utmpd/internal/sessions"
 	"utmpd.dev/utmpd/utmpx"
 )
@@ -44,7 +47,7 @@ func TestAhead(t *testing.T) {
 			each = l.ahead()
 		}
 		for s := range each {
-			if all = append(all, string(appendSession(nil, s, time.Time{}))); len(all) == most {
+			if all = append(all, string(new(sessionLines).append(nil, s))); len(all) == most {
 				break
 			}
 		}
@@ -61,11 +64,42 @@ func TestAhead(t *testing.T) {
 	}
 }
 
+// TestBunch: a bunch that was used before has all of a session's fields.
+func TestBunch(t *testing.T) {
+	full := func(n int64) sessions.Session {
+		at := time.Unix(n, n)
+		return sessions.Session{
+			Login: utmpx.Record{Type: utmpx.Type(n), PID: int32(n), Line: fmt.Sprint("line", n), ID: fmt.Sprint(n), User: fmt.Sprint("user", n),
+				Host: fmt.Sprint("host", n), Session: n, Time: utmpx.Time{Sec: n, Usec: n}, Exit: utmpx.Exit{Termination: int16(n), Exit: int16(n)}, Addr: [16]byte{byte(n)}},
+			From: at, End: sessions.Ending(fmt.Sprint(n)), To: at.Add(1), Exact: n%2 == 0, Least: at.Add(2), Most: at.Add(3),
+			Exit: utmpx.Exit{Termination: int16(n)}, By: boots.Source(fmt.Sprint(n)), Stepped: time.Duration(n), Jumped: n%2 == 0,
+		}
+	}
+	for _, v := range []reflect.Value{reflect.ValueOf(full(2)), reflect.ValueOf(full(2).Login)} {
+		for i := range v.NumField() {
+			if f := v.Type().Field(i); f.IsExported() && v.Field(i).IsZero() {
+				t.Errorf("the test lacks a value of %s", f.Name)
+			}
+		}
+	}
+	var b bunch
+	for n := int64(1); n < 5; n++ {
+		if n%2 == 0 {
+			b.all, b.text = b.all[:0], b.text[:0]
+		}
+		s := full(n)
+		b.add(&s)
+		if d := cmp.Diff(s, b.all[len(b.all)-1], cmpopts.EquateComparable(utmpx.Record{})); d != "" {
+			t.Errorf("-want +got\n%s", d)
+		}
+	}
+}
+
 // TestSeconds: durations are as package strconv formats them.
 func TestSeconds(t *testing.T) {
 	for _, d := range []time.Duration{0, 1, -1, 1e9, 1500 * time.Millisecond, -250 * time.Millisecond, 86400e9 + 1000, 123456789e9 + 120_000} {
-		want := `,"x":` + strconv.FormatFloat(d.Seconds(), 'f', -1, 64)
-		if got := string(jsonSeconds(nil, "x", d, true)); got != want {
+		want := strconv.FormatFloat(d.Seconds(), 'f', -1, 64)
+		if got := string(jsonSeconds(nil, d, true)); got != want {
 			t.Errorf("%s, want %s", got, want)
 		}
 	}
@@ -79,8 +113,11 @@ func TestJSONEnd(t *testing.T) {
 		if s.Exact {
 			least, most = s.To, s.To
 		}
-		want := string(jsonTime(jsonTime(jsonTime(nil, "to", s.To), "to_least", least), "to_most", most))
-		if got := string(jsonEnd(nil, &s)); got != want {
+		var l sessionLines
+		want := l.time([]byte(`,"to":`), s.To)
+		want = l.time(append(want, `,"to_least":`...), least)
+		want = l.time(append(want, `,"to_most":`...), most)
+		if got := string(l.times(nil, &s)); got != string(want) {
 			t.Errorf("%s, want %s", got, want)
 		}
 	}

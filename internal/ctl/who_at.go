@@ -12,6 +12,7 @@ import (
 
 	"utmpd.dev/utmpd/internal/recordjson"
 	"utmpd.dev/utmpd/internal/sessions"
+	"utmpd.dev/utmpd/utmpx"
 )
 
 // pastPresence is a session that was on at a moment, or may have been.
@@ -118,7 +119,9 @@ func (a *attendanceAt) take(s sessions.Session) {
 	case len(a.all) == mostPresent:
 		a.left++
 	default:
-		s.Login = a.text.login(&s.Login)
+		var login utmpx.Record
+		a.text.login(&login, &s.Login)
+		s.Login = login
 		a.all = append(a.all, pastPresence{s, p == sessions.On})
 	}
 }
@@ -180,8 +183,9 @@ func (p *pastPresence) certainty() string {
 }
 
 func (a *attendanceAt) writeJSON(w io.Writer) error {
+	lines := &sessionLines{now: a.in.on.now()}
 	for _, p := range a.all {
-		b := append(appendSession(nil, &p.Session, a.in.on.now()), `,"at":`...)
+		b := append(lines.append(nil, &p.Session), `,"at":`...)
 		b = append(recordjson.AppendTime(b, a.at), `,"sure":`...)
 		b = fmt.Appendf(b, "%t}\n", p.sure)
 		if _, err := w.Write(b); err != nil {

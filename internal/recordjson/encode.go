@@ -7,6 +7,7 @@ package recordjson
 
 import (
 	"encoding/base64"
+	"encoding/binary"
 	"slices"
 	"strconv"
 	"strings"
@@ -94,37 +95,65 @@ func appendTime(b []byte, t utmpx.Time) []byte {
 // AppendTime appends a time as a string of JSON, in UTC: with microseconds, unless they are
 // 0, since most programs that write such do not know them.
 func AppendTime(b []byte, t time.Time) []byte {
+	var d Days
+	return d.AppendTime(b, t)
+}
+
+// Days appends times. It remembers the last day, since most times are of few days. The zero
+// value is ready for use.
+type Days struct {
+	start int64 // of the day, in seconds
+	text  [len(`"0000-00-00T`)]byte
+}
+
+// daySeconds is the length of a day of UTC.
+const daySeconds = 24 * 60 * 60
+
+// AppendTime is the function of that name.
+func (d *Days) AppendTime(b []byte, t time.Time) []byte {
 	sec := t.Unix()
-	if sec < firstOfMarch || sec > lastDate {
-		form := `"2006-01-02T15:04:05Z"`
-		if t.Nanosecond() > 0 {
-			form = `"2006-01-02T15:04:05.000000Z"`
+	if uint64(sec-d.start) >= daySeconds || d.text[0] == 0 {
+		if sec < firstOfMarch || sec > lastDate {
+			form := `"2006-01-02T15:04:05Z"`
+			if t.Nanosecond() > 0 {
+				form = `"2006-01-02T15:04:05.000000Z"`
+			}
+			return t.UTC().AppendFormat(b, form)
 		}
-		return t.UTC().AppendFormat(b, form)
+		d.day(uint64(sec-firstOfMarch) / daySeconds)
 	}
-	year, month, day := civil(uint64(sec-firstOfMarch) / 86400)
-	s := uint64(sec-firstOfMarch) % 86400
-	b = append(b, `"0000-00-00T00:00:00`...)
-	at := b[len(b)-len(`0000-00-00T00:00:00`):]
-	two(at, year/100)
-	two(at[2:], year%100)
-	two(at[5:], month)
-	two(at[8:], day)
-	two(at[11:], s/3600)
-	two(at[14:], s/60%60)
-	two(at[17:], s%60)
-	if nsec := uint64(t.Nanosecond()); nsec > 0 {
-		b = append(b, ".000000"...)
-		at := b[len(b)-len("000000"):]
-		two(at, nsec/10_000_000)
-		two(at[2:], nsec/100_000%100)
-		two(at[4:], nsec/1000%100)
+	s := uint64(sec - d.start)
+	b = append(b, d.text[:]...)
+	b = binary.LittleEndian.AppendUint64(b, zeroOClock+two(s/3600)+two(s/60%60)<<24+two(s%60)<<48)
+	if usec := uint64(t.Nanosecond()) / 1000; t.Nanosecond() > 0 {
+		b = append(b, '.')
+		b = binary.LittleEndian.AppendUint64(b, noFraction+two(usec/10_000)+two(usec/100%100)<<16+two(usec%100)<<32)
+		return b
 	}
 	return append(b, 'Z', '"')
 }
 
-// two writes a number of two digits.
-func two(b []byte, n uint64) { b[0], b[1] = byte('0'+n/10), byte('0'+n%10) }
+// day makes the day that of a number.
+func (d *Days) day(n uint64) {
+	d.start = firstOfMarch + int64(n)*daySeconds
+	year, month, day := civil(n)
+	b := append(d.text[:0], '"')
+	b = appendTwo(appendTwo(b, year/100), year%100)
+	b = appendTwo(append(b, '-'), month)
+	b = appendTwo(append(b, '-'), day)
+	_ = append(b, 'T')
+}
+
+func appendTwo(b []byte, n uint64) []byte { return append(b, byte('0'+n/10), byte('0'+n%10)) }
+
+// Eight characters as a number, of which two changes the digits.
+const (
+	zeroOClock = 0x30303a30303a3030 // 00:00:00
+	noFraction = 0x225a303030303030 // 000000Z"
+)
+
+// two returns what the digits of a number add to 00.
+func two(n uint64) uint64 { return n/10 | n%10<<8 }
 
 // firstOfMarch is the beginning of 0000-03-01, from which civil counts: a day that is
 // missing is missing at the end of a year then.

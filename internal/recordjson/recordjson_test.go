@@ -176,6 +176,7 @@ func BenchmarkParse(b *testing.B) {
 
 func TestAppendTime(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
+	var days, near Days
 	for i := range 100_000 {
 		at := time.Unix(random.Int64N(lastDate-firstDate)+firstDate, random.Int64N(1e9))
 		if i < 100 {
@@ -191,6 +192,14 @@ func TestAppendTime(t *testing.T) {
 		want := `"` + at.UTC().Format(form) + `"`
 		if got := string(AppendTime(nil, at)); got != want {
 			t.Fatalf("%s, want %s", got, want)
+		}
+		if got := string(days.AppendTime(nil, at)); got != want {
+			t.Fatalf("after other days: %s, want %s", got, want)
+		}
+		at = time.Unix(random.Int64N(3*86400)-86400, random.Int64N(1e9)).UTC()
+		want = at.Format(`"2006-01-02T15:04:05.000000Z"`)
+		if got := string(near.AppendTime(nil, at)); got != want {
+			t.Fatalf("of the same few days: %s, want %s", got, want)
 		}
 	}
 }
