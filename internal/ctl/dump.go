@@ -183,16 +183,16 @@ func (d *dumping) own() error {
 	if err != nil {
 		return err
 	}
-	log := d.log(cfg.WtmpxFile)
+	log := d.log(cfg.WtmpxFile, true)
 	if d.follow {
 		return d.all(log.Follow(d.in.ctx, logs.Position{}), log.Name())
 	}
 	return d.all(log.From(d.in.ctx, logs.Position{}), log.Name())
 }
 
-// log names a log.
-func (d *dumping) log(name string) *logs.Log {
-	return logs.New(name, logs.Options{Torn: true, Ahead: true, Force: d.force, Waiting: func() { _ = d.out.flush() }})
+// log names a log, whose records share memory if that is said.
+func (d *dumping) log(name string, reuse bool) *logs.Log {
+	return logs.New(name, logs.Options{Torn: true, Reuse: reuse, Ahead: true, Force: d.force, Waiting: func() { _ = d.out.flush() }})
 }
 
 // all dumps records.
@@ -235,7 +235,7 @@ func (d *dumping) named(name string) error {
 	}
 	log := logs.New(path, logs.Options{Torn: true, Ahead: true, Force: d.force, Other: otherForm})
 	if d.follow {
-		log = d.log(path)
+		log = d.log(path, false) // the last record's bytes are asked for later
 	}
 	f, err := log.Open(d.in.ctx, path)
 	if err == nil && isState(name) && d.force == nil && !f.Other() {

@@ -15,6 +15,8 @@ import (
 
 	"utmpd.dev/utmpd/internal/events"
 	"utmpd.dev/utmpd/internal/logs"
+	"utmpd.dev/utmpd/internal/snapshot"
+	"utmpd.dev/utmpd/utmpx"
 )
 
 func eventsCommand() command {
@@ -58,12 +60,12 @@ type eventing struct {
 	out    *outlet
 	skip   int // so many events were printed by a run before
 
-	from logs.Position // where last is the zero Entry: the place before the next record
-	last logs.Entry    // the record read last
-	hole bool          // something could not be read since
-	kept cursor        // of the last commit
-	base int           // pieces that the outlet had written then
-	read int           // records since then
+	from logs.Position // where nothing was read: the place before the next record
+	last readLast
+	hole bool   // something could not be read since
+	kept cursor // of the last commit
+	base int    // pieces that the outlet had written then
+	read int    // records since then
 
 	damage damages
 	failed bool
@@ -198,7 +200,7 @@ func (v *eventing) begin() error {
 	default:
 		return nil
 	}
-	v.log = logs.New(name, logs.Options{Torn: true, Ahead: true, Waiting: v.waiting})
+	v.log = logs.New(name, logs.Options{Torn: true, Reuse: true, Ahead: true, Waiting: v.waiting})
 	var c *cursor
 	if v.cursor != "" {
 		var s *events.Stream
@@ -236,7 +238,7 @@ func (v *eventing) file(name string) error {
 		v.trouble(err)
 		return nil
 	}
-	f, err := logs.New(to, logs.Options{Torn: true, Ahead: true, Other: otherForm}).Open(v.in.ctx, to)
+	f, err := logs.New(to, logs.Options{Torn: true, Reuse: true, Ahead: true, Other: otherForm}).Open(v.in.ctx, to)
 	if err != nil {
 		v.trouble(err)
 		return nil
@@ -292,21 +294,37 @@ func (v *eventing) record(e logs.Entry) {
 	}
 	v.hole = false
 	v.stream.Add(e.Record, place, v.print)
-	v.last = e
+	v.last.take(&e)
 	v.read++
 }
+
+// readLast is the record read last, without its text: its bytes are kept here, since those
+// that were read are overwritten.
+type readLast struct {
+	logs.Where
+	gen snapshot.Generation
+	at  utmpx.Time
+	raw []byte // empty: there is none
+}
+
+func (l *readLast) take(e *logs.Entry) {
+	l.Where, l.gen, l.at, l.raw = e.Where, e.Generation, e.Record.Time, append(l.raw[:0], e.Raw()...)
+}
+
+// position returns the place after the record.
+func (l *readLast) position() logs.Position { return l.After(string(l.raw), l.at) }
 
 // follows reports whether a record begins where the one read last ended, so that nothing
 // was between them.
 func (v *eventing) follows(e logs.Entry) bool {
-	n := int64(len(v.last.Raw()))
-	return n > 0 && e.Generation == v.last.Generation && e.Offset == v.last.Offset+n
+	n := int64(len(v.last.raw))
+	return n > 0 && e.Generation == v.last.gen && e.Offset == v.last.Offset+n
 }
 
 // lastTime returns the time of the record read last; the zero time if there is none.
 func (v *eventing) lastTime() time.Time {
-	if v.last.Raw() != "" {
-		return v.last.Record.Time.Time()
+	if len(v.last.raw) > 0 {
+		return v.last.at.Time()
 	}
 	return v.from.Time()
 }
@@ -318,7 +336,7 @@ func (v *eventing) gap(g *logs.GapError) {
 	if g.Before.IsZero() {
 		// Nothing follows yet: it is told once.
 		if end, err := v.log.End(v.in.ctx); err == nil {
-			v.from, v.last = end, logs.Entry{}
+			v.from, v.last = end, readLast{}
 		}
 	}
 }
@@ -352,14 +370,14 @@ func (v *eventing) print(e events.Event) {
 
 // position returns the place after the record read last.
 func (v *eventing) position() logs.Position {
-	if v.last.Raw() != "" {
-		return v.last.Position()
+	if len(v.last.raw) > 0 {
+		return v.last.position()
 	}
 	return v.from
 }
 
-// settle lets go of the record read last, which keeps its whole block.
-func (v *eventing) settle() { v.from, v.last = v.position(), logs.Entry{} }
+// settle makes the place after the record read last the one to begin at.
+func (v *eventing) settle() { v.from, v.last = v.position(), readLast{} }
 
 // waiting is called when all was read, and the log waits for more.
 func (v *eventing) waiting() {
