@@ -44,3 +44,34 @@ func TestForce(t *testing.T) {
 		}
 	}
 }
+
+// TestForcePosition: a position in a file whose records are longer than those of the layouts
+// here is found at its offset, also among records that are equal.
+func TestForcePosition(t *testing.T) {
+	for _, l := range utmpx.Foreign() {
+		for _, how := range []string{"plain", "gz"} {
+			s := simfile.New()
+			one := raw(t, l, login("pts/0", 1))
+			s.WriteFile("/sim/wtmp", compressed(t, how, slices.Repeat(one, 4)))
+			log := logs.New("/sim/wtmp", logs.Options{System: s, Force: l})
+			var all []logs.Position
+			for e, err := range log.From(t.Context(), logs.Position{}) {
+				check(t, err)
+				all = append(all, e.Position())
+			}
+			for i, p := range all {
+				left := 0
+				for _, err := range log.From(t.Context(), p) {
+					check(t, err)
+					left++
+				}
+				if want := len(all) - 1 - i; left != want {
+					t.Errorf("%s, %s: %d records after record %d, want %d", l, how, left, i, want)
+				}
+			}
+			if len(all) != 4 {
+				t.Errorf("%s, %s: %d records", l, how, len(all))
+			}
+		}
+	}
+}

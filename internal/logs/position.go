@@ -195,11 +195,12 @@ func (f *File) holds(p Position) bool {
 // endsAt reports whether the record with a hash ends at an offset. Its layout may be
 // any: two can be in one file.
 func (f *File) endsAt(record digest, off int64) (bool, error) {
-	from := max(0, off-utmpx.MaxSize)
+	longest := max(utmpx.MaxSize, f.layout.Size()) // a layout of another system may have more
+	from := max(0, off-int64(longest))
 	var b []byte
 	var err error
 	if f.compression != nil {
-		u := &unpacked{f: f, keep: utmpx.MaxSize}
+		u := &unpacked{f: f, keep: longest}
 		defer u.close()
 		b, err = u.at(from, off)
 	} else {
@@ -214,7 +215,7 @@ func (f *File) endsAt(record digest, off int64) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	for _, size := range sizes {
+	for _, size := range append([]int64{int64(f.layout.Size())}, sizes...) {
 		if k := int64(len(b)) - size; k >= 0 && digestOf(b[k:]) == record {
 			return true, nil
 		}
