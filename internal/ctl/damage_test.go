@@ -44,7 +44,7 @@ func (l *lab) put(parts ...part) (places []string) {
 		if n := (len(log) - from + size - 1) / size; n > 1 {
 			lost = fmt.Sprintf("%d records are", n)
 		}
-		places = append(places, fmt.Sprintf("utmpctl: utmpfile: read %s: bytes %d to %d are damaged: at most %s lost", l.path("wtmp"), from, len(log), lost))
+		places = append(places, fmt.Sprintf("utmpctl: read %s: bytes %d to %d are damaged: at most %s lost", l.path("wtmp"), from, len(log), lost))
 	}
 	l.write("wtmp", log)
 	return places

@@ -75,6 +75,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer, on machin
 func tell(w io.Writer, what any) {
 	s := screen{unicode: inUTF8(os.Getenv)}
 	for line := range strings.SplitSeq(fmt.Sprint(what), "\n") {
+		line = strings.TrimPrefix(line, "utmpfile: ") // one prefix will do
 		fmt.Fprintf(w, "utmpctl: %s\n", s.text(line))
 	}
 }

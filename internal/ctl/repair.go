@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"utmpd.dev/utmpd/internal/check"
@@ -70,7 +71,22 @@ func repairFile(in call) error {
 	if err == nil || r.Backup != "" {
 		repairText(in, name, r)
 	}
+	if errors.Is(err, repair.ErrCompressed) {
+		return withCommands(err, name)
+	}
 	return err
+}
+
+// withCommands adds to an error how a compressed file is repaired. Each program keeps the
+// file's time, by which rotated files are in order.
+func withCommands(err error, name string) error {
+	ending := filepath.Ext(name)
+	by := map[string]string{".gz": "gzip", ".bz2": "bzip2", ".xz": "xz", ".zst": "zstd --rm"}[ending]
+	if by == "" {
+		return err
+	}
+	plain := strings.TrimSuffix(name, ending)
+	return fmt.Errorf("%w: %s -d %s && utmpctl repair %s && %s %s", err, by, name, plain, by, plain)
 }
 
 // rootsFile returns the file that a name leads to. It follows root's links only, as every
