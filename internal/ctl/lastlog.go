@@ -96,6 +96,7 @@ func (d *dumping) lastlog(l *lastlogFile, name string) error {
 		return nil
 	}
 	var err error
+	var times sessionLines
 	failed := l.records(func(uid int64, b []byte) bool {
 		r := l.form.Decode(b)
 		switch {
@@ -109,7 +110,7 @@ func (d *dumping) lastlog(l *lastlogFile, name string) error {
 		d.b = strconv.AppendInt(d.b, uid, 10)
 		d.b = recordjson.AppendText(d.b, "line", r.Line)
 		d.b = recordjson.AppendText(d.b, "host", r.Host)
-		d.b = jsonTime(d.b, "time", r.Time)
+		d.b = times.time(append(d.b, `,"time":`...), r.Time)
 		d.b = recordjson.AppendText(d.b, "layout", l.form.Name())
 		err = d.out.add(append(d.b, "}\n"...))
 		return err == nil && d.in.ctx.Err() == nil
