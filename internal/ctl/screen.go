@@ -169,6 +169,7 @@ type table struct {
 	cols   []column
 	first  []cells
 	widths []int  // once known
+	narrow bool   // the screen is narrower than the narrowest columns: lines are cut
 	blank  []byte // a line of blanks
 	now    cells  // the row that is being made
 	b      []byte
@@ -256,6 +257,7 @@ func (t *table) fit() {
 			}
 		}
 		if widest < 0 {
+			t.narrow = true
 			return
 		}
 		t.widths[widest]--
@@ -270,7 +272,11 @@ func (t *table) print(row *cells) {
 	if !ok {
 		b = t.fill(t.b[:0], row)
 	}
-	t.b = append(bytes.TrimRight(b, " "), '\n')
+	b = bytes.TrimRight(b, " ")
+	if t.narrow {
+		b = []byte(t.cut(string(b), t.width))
+	}
+	t.b = append(b, '\n')
 	_, t.err = t.w.Write(t.b)
 }
 

@@ -60,10 +60,16 @@ alice  host.example.org      1
 bob                        333
 `},
 		{"narrower than it can be", screen{width: 5, unicode: true}, `
-USER   HOST       N
-alice  host.e…    1
-日本   a very…   22
-bob             333
+USER…
+alic…
+日本…
+bob …
+`},
+		{"the same, ASCII", screen{width: 17}, `
+USER    HOST    +
+alice   host.e+ +
+日本  a very+ +
+bob             +
 `},
 	} {
 		var b strings.Builder
