@@ -86,8 +86,8 @@ func (d *daemon) newBridge(own []session.OpenLogin) *bridge {
 	b.own.Store(&own)
 	b.state.Store(&bridgeState{})
 	b.recorder = logind.NewRecorder(logind.Options{
-		File: d.file,
-		Log:  openlogins.New(d.cfg.WtmpxFile, recfile.Options{System: d.on.files, Apart: d.cfg.UtmpxFile}),
+		File: pacedFile{d.file, &d.pace},
+		Log:  pacedLog{openlogins.New(d.cfg.WtmpxFile, recfile.Options{System: d.on.files, Apart: d.cfg.UtmpxFile}), &d.pace},
 		Machine: logind.Machine{
 			Lives: b.lives, Terminals: b.terminals, Above: b.on.above, Device: b.on.device, Shell: b.on.shell, Gone: b.on.missing, Now: d.on.now,
 		},

@@ -17,9 +17,11 @@ import (
 
 	"utmpd.dev/utmpd/internal/clock"
 	"utmpd.dev/utmpd/internal/config"
+	"utmpd.dev/utmpd/internal/logind"
 	"utmpd.dev/utmpd/internal/proc"
 	"utmpd.dev/utmpd/internal/scanner"
 	"utmpd.dev/utmpd/internal/sdnotify"
+	"utmpd.dev/utmpd/internal/session"
 	"utmpd.dev/utmpd/internal/simfile"
 	"utmpd.dev/utmpd/internal/state"
 	"utmpd.dev/utmpd/internal/watcher"
@@ -46,7 +48,9 @@ func TestFrozenAtRest(t *testing.T) {
 			Reloadable: config.Reloadable{ScanPeriod: time.Hour, MaxFDs: 10, WtmpxUpdateFreq: time.Minute},
 			Fixed:      config.Fixed{UtmpxFile: "/utmp", WtmpxFile: "/wtmp", RunDir: runDir},
 		}
-		d := newDaemon(flags{}, cfg, logger{slog.New(slog.NewTextHandler(&log, nil)), io.NopCloser(nil)}, func() {}, quiet(files))
+		on := quiet(files)
+		on.logind = silentLogind()
+		d := newDaemon(flags{}, cfg, logger{slog.New(slog.NewTextHandler(&log, nil)), io.NopCloser(nil)}, func() {}, on)
 		d.store = frozenStore{thaw}
 		d.build()
 		ctx, cancel := context.WithCancel(t.Context())
@@ -93,6 +97,96 @@ func TestFrozenAtRest(t *testing.T) {
 		}
 	})
 }
+
+// TestFrozenLogin checks that a login of logind is named that waits for a file system, and
+// that it is recorded after the thaw.
+func TestFrozenLogin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		runDir := t.TempDir()
+		thaw := make(chan struct{})
+		files := simfile.New()
+		files.WriteFile("/utmp", nil)
+		files.WriteFile("/wtmp", nil)
+		files.Inject(func(op simfile.Op) *simfile.Fault {
+			if op.Call == simfile.Append {
+				<-thaw
+			}
+			return nil
+		})
+		var log lockedBuffer
+		cfg := config.Config{
+			Reloadable: config.Reloadable{ScanPeriod: time.Hour, MaxFDs: 10, WtmpxUpdateFreq: time.Hour},
+			Fixed:      config.Fixed{UtmpxFile: "/utmp", WtmpxFile: "/wtmp", RunDir: runDir},
+		}
+		on := quiet(files)
+		on.logind = silentLogind()
+		on.procs = watcher.Polling(oneProcess{})
+		on.logind.listen = func(ctx context.Context, _ <-chan struct{}, report func(logind.View)) {
+			report(logind.View{Known: true, Sessions: []logind.Session{{
+				ID: "1", User: "alice", Leader: 100, Since: time.Now(), TTY: "tty1", Seat: "seat0", VT: 1, Service: "login", Class: "user", State: "active",
+			}}})
+			<-ctx.Done()
+		}
+		d := newDaemon(flags{}, cfg, logger{slog.New(slog.NewTextHandler(&log, nil)), io.NopCloser(nil)}, func() {}, on)
+		d.build()
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- d.live(ctx, nil) }()
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		const want = "recording a session of logind in wtmpx since"
+		if b, _ := os.ReadFile(filepath.Join(runDir, "status")); !strings.Contains(string(b), want) {
+			t.Errorf("the status lacks %q:\n%s", want, b)
+		}
+		if got := log.String(); !strings.Contains(got, want) {
+			t.Errorf("the log lacks %q:\n%s", want, got)
+		}
+		close(thaw)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		for _, want := range []string{"the system answers again", "session recorded for logind"} {
+			if got := log.String(); !strings.Contains(got, want) {
+				t.Errorf("after the thaw the log lacks %q:\n%s", want, got)
+			}
+		}
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// silentLogind is a logind that never answers.
+func silentLogind() *logindMachine {
+	return &logindMachine{
+		listen:    func(ctx context.Context, _ <-chan struct{}, _ func(logind.View)) { <-ctx.Done() },
+		ptys:      func(ctx context.Context, _ func()) error { <-ctx.Done(); return nil },
+		terminals: func() ([]proc.LedTerminal, error) { return nil, nil },
+		above:     func(int32) []int32 { return nil },
+		device:    func(string) bool { return true },
+		shell:     func(int32) bool { return true },
+		missing:   func(string) bool { return false },
+	}
+}
+
+// oneProcess has process 100, which lives.
+type oneProcess struct{ emptyKernel }
+
+func (oneProcess) Find(pid int32) (watcher.Process, error) {
+	if pid == 100 {
+		return living{}, nil
+	}
+	return emptyKernel{}.Find(pid)
+}
+
+type living struct{}
+
+func (living) ID() session.ID         { return session.ID{PID: 100} }
+func (living) Nobody() session.Nobody { return 0 }
+func (living) Ended() (bool, bool)    { return false, false }
+func (living) Unsure() bool           { return false }
+func (living) Status() session.Status { return session.Status{} }
+func (living) Close() error           { return nil }
 
 // quiet is a machine where nothing happens, with these files.
 func quiet(files *simfile.System) machine {

@@ -13,10 +13,10 @@ import (
 // The threads that may wait in the kernel at once.
 const (
 	// lockThreads wait for locks: of the utmpx file, of the wtmpx file as the Cleaner has it,
-	// and as the clock's steps are recorded in it.
-	lockThreads = 3 * recfile.MaxWaiters
+	// as the clock's steps are recorded in it, and as the sessions of logind are.
+	lockThreads = 4 * recfile.MaxWaiters
 	// roomThreads are one for each room, at a file.
-	roomThreads = 11
+	roomThreads = 14
 	// deskThreads are the Cleaner's calls on the two files, which it may give up.
 	deskThreads = 2
 	// givenUp are the look-ups of lines, of users' arguments and of root's that were given up.
