@@ -9,7 +9,6 @@ import (
 
 	"utmpd.dev/utmpd/internal/config"
 	"utmpd.dev/utmpd/internal/sandbox"
-	"utmpd.dev/utmpd/internal/scanner"
 	"utmpd.dev/utmpd/internal/toucher"
 )
 
@@ -63,11 +62,9 @@ func (d *daemon) reach() sandbox.Dirs {
 // displaced returns an error if the pid file, or a directory that utmpd is
 // confined to, has been replaced, as when a file system is mounted over /run. A
 // second utmpd would not notice this one any more, so it ends, to be started
-// again. displaced checks at each periodic reading and when a reading fails.
-func (d *daemon) displaced(ev scanner.Event) error {
-	if !ev.Periodic && ev.Err == nil {
-		return nil
-	}
+// again. The loop asks at each periodic reading and when a reading fails. It may be called
+// in any goroutine.
+func (d *daemon) displaced() error {
 	if d.lock != nil {
 		if err := d.lock.Check(); err != nil {
 			return err

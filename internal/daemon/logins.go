@@ -104,7 +104,6 @@ func (l *logWatch) pass(ctx context.Context) {
 
 // periodic looks at the log whether there was a notice or not.
 func (l *logWatch) periodic() {
-	l.notifier.Renew()
 	select {
 	case l.again <- struct{}{}:
 	default:

@@ -43,7 +43,7 @@ type machine struct {
 // thisMachine is the machine that the program runs on.
 func thisMachine() machine {
 	return machine{
-		files:      sysfile.Kernel(),
+		files:      sysfile.Patient(sysfile.Kernel()),
 		procs:      watcher.System(),
 		notifier:   func(file string) scanner.Notifier { return notify.NewInotify(file) },
 		appends:    func(log string) scanner.Notifier { return notify.NewAppends(log) },

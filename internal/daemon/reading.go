@@ -33,14 +33,23 @@ type reading struct {
 // scanned takes in a reading. It returns an error if utmpd must end: the file is a log
 // now, or out of reach.
 func (d *daemon) scanned(ev scanner.Event) error {
-	if err := d.files.checkScan(ev); err != nil {
+	if err := d.files.checkScan(ev, d.names.look); err != nil {
 		return err
 	}
 	d.takeScan(ev)
 	if ev.Periodic {
 		d.logins.periodic()
 	}
-	return d.displaced(ev)
+	if !ev.Periodic && ev.Err == nil {
+		return nil
+	}
+	return d.names.look(func() error {
+		defer d.pace.begin("looking up the directories", slow)()
+		if ev.Periodic {
+			d.logins.notifier.Renew()
+		}
+		return d.displaced()
+	})
 }
 
 // takeScan hands a reading to the table, unless the file could not be read: then

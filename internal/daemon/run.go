@@ -94,6 +94,7 @@ type daemon struct {
 	atWork working // of rooms
 	hangs  hangs
 	pace   pace
+	names  aside // the loop's looks at them
 }
 
 // run is the daemon from its start to its end. It calls ready once it works.

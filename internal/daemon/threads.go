@@ -8,6 +8,7 @@ import (
 
 	"utmpd.dev/utmpd/internal/proc"
 	"utmpd.dev/utmpd/internal/recfile"
+	"utmpd.dev/utmpd/internal/sysfile"
 )
 
 // The threads that may wait in the kernel at once.
@@ -21,12 +22,14 @@ const (
 	deskThreads = 2
 	// givenUp are the look-ups of lines, of users' arguments and of root's that were given up.
 	givenUp = 2*proc.MaxHanging + 1
+	// lateNames are the look-ups of files that were given up, and the loop's own look at names.
+	lateNames = sysfile.MaxLate + 1
 	// otherThreads: a look-up of a line that is not given up yet, the search for who holds a
 	// lock, the log.
 	otherThreads = 3
 
 	// spareThreads is how many threads are made besides those that run Go code at once.
-	spareThreads = lockThreads + givenUp + roomThreads + deskThreads + otherThreads
+	spareThreads = lockThreads + givenUp + lateNames + roomThreads + deskThreads + otherThreads
 )
 
 // makeThreads makes the threads that utmpd may need, before it needs them. Go makes a

@@ -36,12 +36,15 @@ func (t *twoFiles) check() error {
 }
 
 // checkScan does the same after a reading. A file is replaced, and a link set, at any time.
-func (t *twoFiles) checkScan(ev scanner.Event) error {
+// look looks at the names: it may give up.
+func (t *twoFiles) checkScan(ev scanner.Event, look func(func() error) error) error {
 	replaced := ev.Snapshot.Generation() != t.checked
 	if !replaced && !ev.Periodic {
 		return nil
 	}
-	if err := recfile.MistakenNames(t.utmpx, t.wtmpx, recfile.Options{System: t.system}); err != nil {
+	if err := look(func() error {
+		return recfile.MistakenNames(t.utmpx, t.wtmpx, recfile.Options{System: t.system})
+	}); err != nil {
 		return err
 	}
 	if !replaced {

@@ -113,7 +113,7 @@ func TestOneFileForTwo(t *testing.T) {
 	}
 	scan := func(periodic bool) error {
 		snap, err := recfile.NewFile(utmp, recfile.Options{}).Snapshot(nil)
-		return two.checkScan(scanner.Event{Snapshot: snap, Err: err, Began: time.Now(), Periodic: periodic})
+		return two.checkScan(scanner.Event{Snapshot: snap, Err: err, Began: time.Now(), Periodic: periodic}, new(aside).look)
 	}
 	if err := scan(true); err != nil {
 		t.Fatal(err)
