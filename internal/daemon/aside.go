@@ -22,11 +22,16 @@ func (a *aside) look(f func() error) error {
 		a.out = out
 		go func() { out <- f() }()
 	}
-	patience := asidePatience
 	if a.late {
-		patience = 0
+		select {
+		case err := <-a.out:
+			*a = aside{}
+			return err
+		default:
+			return nil
+		}
 	}
-	timer := time.NewTimer(patience)
+	timer := time.NewTimer(asidePatience)
 	defer timer.Stop()
 	select {
 	case err := <-a.out:
