@@ -17,6 +17,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 
 	"utmpd.dev/utmpd/internal/config"
@@ -68,6 +69,9 @@ func parseFlags(args []string) (flags, error) {
 		return nil
 	})
 	if err := set.Parse(args); err != nil {
+		if name, ok := strings.CutPrefix(err.Error(), "flag provided but not defined: "); ok {
+			err = errors.New("no option " + name)
+		}
 		return f, err
 	}
 	if set.NArg() > 0 {
@@ -99,7 +103,7 @@ func Main(args []string, stdout, stderr io.Writer) int {
 		return exitOK
 	}
 	if err != nil {
-		fmt.Fprintf(stderr, "utmpd: %v\n%s", err, usage)
+		fmt.Fprintf(stderr, "utmpd: %v; see utmpd -h\n", err)
 		return exitUsage
 	}
 	if f.version {

@@ -2,7 +2,8 @@
 
 // Command demo shows utmpd's main task on a real session. It records a login,
 // kills the session's process with SIGKILL, and shows how utmpd records the end.
-// It uses private files in a temporary directory.
+// It uses private files in a temporary directory. All of it fits a screen; on a terminal it
+// is coloured.
 package main
 
 import (
@@ -14,9 +15,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"utmpd.dev/utmpd/internal/logs"
 	"utmpd.dev/utmpd/internal/recfile"
@@ -48,7 +52,7 @@ func demo(utmpd string) error {
 		return err
 	}
 
-	say("utmpd starts on private files in %s", dir)
+	say("utmpd starts, on files of its own in %s", dir)
 	daemon, log, err := start(utmpd, conf)
 	if err != nil {
 		return err
@@ -94,8 +98,8 @@ func oneSession(dir string, log <-chan string) error {
 		return err
 	}
 	defer session.Process.Kill()
-	say("alice has logged in; the session is process %d", session.Process.Pid)
-	run("who", utmp)
+	say("alice has logged in; her session is process %d", session.Process.Pid)
+	run(dir, "who", "utmp")
 	if err := watched(filepath.Join(dir, "run", "status")); err != nil {
 		return err
 	}
@@ -107,14 +111,14 @@ func oneSession(dir string, log <-chan string) error {
 		return err
 	}
 	_ = session.Wait()
-	run("who", utmp)
+	run(dir, "who", "utmp")
 
 	if err := await(log, "session ended"); err != nil {
 		return err
 	}
-	say("%.1f seconds after the kill: nobody is logged in, and wtmp has the logout", time.Since(killed).Seconds())
-	run("who", utmp)
-	run("last", "-f", wtmp)
+	say("%.1f seconds after the kill: nobody is on, and wtmp has the logout", time.Since(killed).Seconds())
+	run(dir, "who", "utmp")
+	run(dir, "last", "-f", "wtmp")
 	return nil
 }
 
@@ -169,7 +173,7 @@ func start(utmpd, conf string) (*exec.Cmd, <-chan string, error) {
 	return cmd, lines, nil
 }
 
-// await shows the log until a line has the text.
+// await waits until a line of the log has the text, and shows that line.
 func await(log <-chan string, text string) error {
 	late := time.After(20 * time.Second)
 	for {
@@ -178,8 +182,8 @@ func await(log <-chan string, text string) error {
 			if !ok {
 				return fmt.Errorf("utmpd ended without %q", text)
 			}
-			fmt.Println("    " + line)
 			if strings.Contains(line, text) {
+				fmt.Println(paint(dim, "log: "+brief(line)))
 				return nil
 			}
 		case <-late:
@@ -188,21 +192,41 @@ func await(log <-chan string, text string) error {
 	}
 }
 
-// run shows a command and what it prints.
-func run(name string, args ...string) {
-	fmt.Printf("$ %s %s\n", name, strings.Join(args, " "))
-	out, err := exec.Command(name, args...).CombinedOutput()
+// shown are the parts of a line of the log that the demo is about.
+var shown = regexp.MustCompile(`msg=("[^"]*"|\S+)|\b(?:backend|line|user|exit|logout|cleaned)=(?:"[^"]*"|\S+)`)
+
+// brief returns a line of the log without what would not fit the screen.
+func brief(line string) string {
+	var parts []string
+	for _, m := range shown.FindAllStringSubmatch(line, -1) {
+		part := m[0]
+		if m[1] != "" {
+			part = strings.Trim(m[1], `"`)
+		}
+		parts = append(parts, part)
+	}
+	return strings.Join(parts, " ")
+}
+
+// run shows a command in a directory and what it prints.
+func run(dir, name string, args ...string) {
+	fmt.Println(paint(bold, "$ "+name+" "+strings.Join(args, " ")))
+	cmd := exec.Command(name, args...)
+	cmd.Dir = dir
+	out, err := cmd.CombinedOutput()
 	switch {
 	case errors.Is(err, exec.ErrNotFound):
 		fmt.Printf("    (%s is not installed; the records are:)\n", name)
-		show(os.Stdout, args[len(args)-1])
+		show(os.Stdout, filepath.Join(dir, args[len(args)-1]))
 	case err != nil:
 		fmt.Printf("    %v\n", err)
 	case len(out) == 0:
 		fmt.Println("    (nobody)")
 	default:
 		for line := range strings.Lines(string(out)) {
-			fmt.Print("    ", line)
+			if strings.TrimSpace(line) != "" {
+				fmt.Print("    ", line)
+			}
 		}
 	}
 }
@@ -218,4 +242,24 @@ func show(w io.Writer, name string) {
 	}
 }
 
-func say(format string, args ...any) { fmt.Printf("\n== "+format+"\n", args...) }
+func say(format string, args ...any) {
+	fmt.Println("\n" + paint(bold+green, "== "+fmt.Sprintf(format, args...)))
+}
+
+// The colours of a terminal.
+//
+// Source: ECMA-48, Select Graphic Rendition.
+const (
+	bold  = "\x1b[1m"
+	dim   = "\x1b[2m"
+	green = "\x1b[32m"
+	plain = "\x1b[m"
+)
+
+// paint returns the text in a colour if standard output is a terminal that wants any.
+func paint(colour, text string) string {
+	if _, err := unix.IoctlGetWinsize(int(os.Stdout.Fd()), unix.TIOCGWINSZ); err != nil || os.Getenv("NO_COLOR") != "" || os.Getenv("TERM") == "dumb" {
+		return text
+	}
+	return colour + text + plain
+}
