@@ -393,7 +393,7 @@ func TestMany(t *testing.T) {
 	if info.Size() > 1<<20 {
 		t.Errorf("the page has %d bytes", info.Size())
 	}
-	if work.Elements > 25_000 || work.Rows != 2000 {
+	if work.Elements > 40_000 || work.Rows != 2000 {
 		t.Errorf("%v elements, %v rows of sessions", work.Elements, work.Rows)
 	}
 	if work.Done > 5000 {
