@@ -48,6 +48,7 @@ func (d *daemon) clockOptions() clock.Options {
 func (d *daemon) stepped(ctx context.Context, s clock.Step) {
 	d.heart.Renew()
 	d.meter.stepped(s.New)
+	d.emit(input{at: time.Now()}) // for the status, which has the new time at once
 	if d.on.contained {
 		d.log.Info("the clock was stepped", "by", s.By(), "recorded", "no: the host of this container records it")
 		return

@@ -44,7 +44,7 @@ type meter struct {
 	shown counts // by the last sample
 	crash metrics.Crash
 
-	steps    atomic.Int64
+	stepsNow atomic.Int64
 	lastStep atomic.Pointer[time.Time]
 }
 
@@ -52,6 +52,7 @@ type meter struct {
 type counts struct {
 	logouts, lost, locked, failed int
 	scans, failedScans            int
+	steps                         int64 // of the clock, as setMetrics last saw them
 }
 
 // newMeter returns a meter that writes nothing without a RUN_DIR. booted is when this boot
@@ -131,19 +132,21 @@ func (m *meter) scanned(ok bool) {
 
 // stepped counts a step of the clock. It may be called by any goroutine.
 func (m *meter) stepped(at time.Time) {
-	m.steps.Add(1)
+	m.stepsNow.Add(1)
 	m.lastStep.Store(&at)
 }
 
-// setMetrics takes a sample of the metrics if the status or a count has changed: at each heartbeat and
-// at the end at once, else at most each metricsEvery. It returns how many samples there
-// were: whoever writes the status then writes the last one.
+// setMetrics takes a sample of the metrics if the status or a count has changed: at each
+// heartbeat, a step of the clock and the end at once, else at most each metricsEvery. It
+// returns how many samples there were: whoever writes the status then writes the last one.
 func (d *daemon) setMetrics(st status.Status) (samples int) {
 	m := d.meter
+	m.steps = m.stepsNow.Load()
 	if m.name == "" || st == m.status && m.counts == m.shown && !m.waiting && st.State != status.Ended {
 		return m.samples
 	}
-	urgent := st.State != m.status.State || st.State == status.Ended || !st.LastHeartbeat.Equal(m.status.LastHeartbeat)
+	urgent := st.State != m.status.State || st.State == status.Ended || !st.LastHeartbeat.Equal(m.status.LastHeartbeat) ||
+		m.steps != m.shown.steps
 	m.status = st
 	if wait := metricsEvery - time.Since(m.wrote); wait > 0 && !urgent {
 		if !m.waiting {
@@ -204,7 +207,7 @@ func (d *daemon) sample(st status.Status) metrics.Sample {
 		Cleaned: c.Cleaned, Logouts: m.logouts, LostLogouts: m.lost,
 		DelayedLocked: m.locked, DelayedFailed: m.failed,
 		DroppedLines: d.log.dropped(),
-		Scans:        m.scans, FailedScans: m.failedScans, ClockSteps: int(m.steps.Load()),
+		Scans:        m.scans, FailedScans: m.failedScans, ClockSteps: int(m.steps),
 		HasPipe: st.HasPipe, Requests: st.Requests, BadRequests: st.BadRequests,
 		LastScan: st.LastScan, LastHeartbeat: st.LastHeartbeat, LastClean: st.LastClean,
 		LastClockStep: *cmp.Or(m.lastStep.Load(), &time.Time{}),

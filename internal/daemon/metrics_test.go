@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"utmpd.dev/utmpd/internal/boots"
+	"utmpd.dev/utmpd/internal/clock"
 	"utmpd.dev/utmpd/internal/config"
 	"utmpd.dev/utmpd/internal/metrics"
 	"utmpd.dev/utmpd/internal/recfile"
@@ -108,6 +109,34 @@ func TestMetricsCounted(t *testing.T) {
 		b, err := os.ReadFile(filepath.Join(runDir, metrics.File))
 		if want := `utmpd_clean_delays_total{cause="locked"} 1`; err != nil || !strings.Contains(string(b), want) {
 			t.Errorf("16 s later the metrics lack %q: %v\n%s", want, err, b)
+		}
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestMetricsStepped: until when the status and the metrics are true is told by the wall
+// clock, so both are written again at once when that was stepped.
+func TestMetricsStepped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d, runDir := metered(t)
+		d.on.contained = true // the host records the step
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- d.live(ctx, nil) }()
+		time.Sleep(5 * time.Second)
+		os.Remove(filepath.Join(runDir, "status"))
+		os.Remove(filepath.Join(runDir, metrics.File))
+		d.stepped(ctx, clock.Step{Old: time.Now().Add(-time.Hour), New: time.Now()})
+		time.Sleep(2 * time.Second)
+		if _, err := os.Stat(filepath.Join(runDir, "status")); err != nil {
+			t.Error(err)
+		}
+		b, err := os.ReadFile(filepath.Join(runDir, metrics.File))
+		if want := "utmpd_clock_steps_total 1\n"; !strings.Contains(string(b), want) {
+			t.Errorf("the metrics lack %q: %v\n%s", want, err, b)
 		}
 		cancel()
 		if err := <-ended; err != nil {
