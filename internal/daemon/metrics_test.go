@@ -126,11 +126,11 @@ func TestMetricsStepped(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error)
 		go func() { ended <- d.live(ctx, nil) }()
-		time.Sleep(5 * time.Second)
+		time.Sleep(20 * time.Second)
 		os.Remove(filepath.Join(runDir, "status"))
 		os.Remove(filepath.Join(runDir, metrics.File))
 		d.stepped(ctx, clock.Step{Old: time.Now().Add(-time.Hour), New: time.Now()})
-		time.Sleep(2 * time.Second)
+		time.Sleep(time.Second)
 		if _, err := os.Stat(filepath.Join(runDir, "status")); err != nil {
 			t.Error(err)
 		}
