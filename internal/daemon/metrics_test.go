@@ -151,11 +151,15 @@ func metered(t *testing.T) (d *daemon, runDir string) {
 	files := simfile.New()
 	files.WriteFile("/utmp", nil)
 	files.WriteFile("/wtmp", nil)
+	on, begun := quiet(files), time.Now()
+	on.clocks = func() clock.Reading { // the clock is not stepped
+		return clock.Reading{Wall: time.Now(), Up: time.Hour + time.Since(begun)}
+	}
 	cfg := config.Config{
 		Reloadable: config.Reloadable{ScanPeriod: time.Hour, MaxFDs: 10, WtmpxUpdateFreq: time.Minute},
 		Fixed:      config.Fixed{UtmpxFile: "/utmp", WtmpxFile: "/wtmp", RunDir: runDir},
 	}
-	d = newDaemon(flags{}, cfg, logger{slog.New(slog.DiscardHandler), io.NopCloser(nil)}, func() {}, quiet(files))
+	d = newDaemon(flags{}, cfg, logger{slog.New(slog.DiscardHandler), io.NopCloser(nil)}, func() {}, on)
 	d.build()
 	return d, runDir
 }
