@@ -50,19 +50,19 @@ func downtime(in call) error {
 		return &usageError{errors.New("downtime: -until is before -since"), downtimeCommand().usage()}
 	}
 	h, own, present, problems := readAll(in)
-	if !h.Found() && len(problems) > 0 {
+	all := h.Boots()
+	var notes []string
+	if own != nil {
+		all, notes = own.amended(all, present)
+	}
+	if !h.Found() && len(all) == 0 && len(problems) > 0 { // the ledger may know what the log lacks
 		return errors.Join(problems...)
 	}
 	for _, p := range problems {
 		tell(in.stderr, p)
 	}
-	all := h.Boots()
-	if own != nil {
-		var notes []string
-		all, notes = own.amended(all, present)
-		for _, n := range notes {
-			tell(in.stderr, n)
-		}
+	for _, n := range notes {
+		tell(in.stderr, n)
 	}
 	ps, sum := boots.Periods(all, moments[0], moments[1], present)
 	write := writeJSON
@@ -315,7 +315,7 @@ func count(n int, one, many string) string {
 
 // up formats how long the system was up in a period.
 func up(p boots.Period) string {
-	if p.UpLeast {
+	if p.UpLeast && p.UpKnown {
 		return "> " + length(p.AwakeFor.Truncate(time.Second), true)
 	}
 	return length(p.AwakeFor, p.UpKnown)

@@ -111,8 +111,10 @@ func nanoseconds(seconds float64) time.Duration { return time.Duration(math.Roun
 
 func (p *paper) boots(downtime string) (wrong []string) {
 	var c claims
-	if err := json.Unmarshal([]byte(downtime), &c); err != nil {
-		return []string{err.Error()}
+	if downtime != "" { // else it could read no record of the log
+		if err := json.Unmarshal([]byte(downtime), &c); err != nil {
+			return []string{err.Error()}
+		}
 	}
 	if len(c.Boots) == 0 {
 		return differ("boots", 0, len(p.tables["Boots and downtime"]))
