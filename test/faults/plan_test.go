@@ -139,6 +139,9 @@ func TestHangsAnywhere(t *testing.T) {
 // mayHang reports whether a call is one on the two files or on the note, whose file
 // system may be a disk or a server.
 func mayHang(kind string) bool {
+	if strings.HasPrefix(kind, "fcntl GETFL ") { // the kernel looks at the open file alone (fs/fcntl.c)
+		return false
+	}
 	for _, file := range []string{" utmp", " wtmp", " state", " state/heartbeat", " state/heartbeat.new.N"} {
 		if strings.HasSuffix(kind, file) {
 			return true

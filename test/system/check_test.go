@@ -8,6 +8,7 @@ import (
 	"bytes"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -51,10 +52,12 @@ func TestRepairBesideUtmpd(t *testing.T) {
 	if n := logouts(t, s.entry); n != 0 {
 		t.Errorf("%d logouts of a living session", n)
 	}
-	for _, pid := range []int{s.shell, s.server} {
+	for _, pid := range []int{s.server, s.shell} { // login would write the logout once its shell ends
 		syscall.Kill(pid, syscall.SIGKILL)
 	}
-	waitFor(t, generous, "the logout in the repaired log", func() bool { return logouts(t, s.entry) > 0 })
+	waitFor(t, generous, "the logout in the repaired log, and the mark", func() bool {
+		return logouts(t, s.entry) > 0 && !slices.Contains(records(t, utmpFile), s.entry)
+	})
 	settle(t)
 	if n := logouts(t, s.entry); n != 1 {
 		t.Errorf("%d logouts", n)
