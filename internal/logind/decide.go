@@ -222,7 +222,7 @@ func (b *Bridge) judge(x *index, it Session, p place, k key) (order *Order, due 
 		return nil, time.Time{}
 	}
 	if waited := x.Now.Sub(seen.first); p.begins && waited < beginMost {
-		return nil, x.Now.Add(max(5*time.Millisecond, waited/2))
+		return nil, x.Now.Add(max(2*time.Millisecond, waited/2))
 	}
 	since := seen.first
 	if !it.Since.IsZero() && it.Since.Before(since) {

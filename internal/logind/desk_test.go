@@ -111,7 +111,7 @@ func TestTakenAgainAndAgain(t *testing.T) {
 			time.Sleep(10 * time.Second)
 			synctest.Wait()
 			d.mu.Lock()
-			if d.puts == 0 || d.puts > 10 {
+			if d.puts == 0 || d.puts > len(looks)+4 {
 				t.Errorf("tried %d times in ten seconds", d.puts)
 			}
 			d.taken = false
@@ -177,4 +177,40 @@ func TestLogComesBackTooLate(t *testing.T) {
 			d.mu.Unlock()
 		})
 	})
+}
+
+// Whoever keeps the Recorder busy gets a tenth of a processor, and a login after a while of rest
+// is looked for without a pause.
+func TestPace(t *testing.T) {
+	for _, work := range []time.Duration{100 * time.Microsecond, 3 * time.Millisecond, 30 * time.Millisecond, 100 * time.Millisecond} {
+		start := time.Unix(0, 0)
+		now := start
+		p := pace{saved: mostSaved, at: now}
+		worked, first := time.Duration(0), 0
+		for now.Sub(start) < time.Minute {
+			began := now
+			now = now.Add(work)
+			rest := p.after(began, now)
+			if rest > leastRest && first == 0 {
+				first = int(worked / work)
+			}
+			worked += work
+			now = now.Add(rest)
+		}
+		if most := time.Minute/restRatio + mostSaved + work; worked > most {
+			t.Errorf("pieces of %v: worked for %v of a minute, want %v at most", work, worked, most)
+		}
+		if work == 3*time.Millisecond && first < 10 {
+			t.Errorf("a pause after %d looks", first)
+		}
+	}
+	now := time.Unix(0, 0)
+	p := pace{saved: mostSaved, at: now}
+	if rest := p.after(now, now.Add(time.Hour)); rest != mostRest {
+		t.Errorf("a pause of %v after an hour", rest)
+	}
+	now = now.Add(time.Hour + mostRest)
+	if rest := p.after(now, now.Add(time.Millisecond)); rest > 20*time.Millisecond {
+		t.Errorf("and of %v after the next look", rest)
+	}
 }

@@ -11,7 +11,8 @@ import (
 // made first, and its session leader leads it some milliseconds later. At a user's first
 // login the service manager starts in between.
 var looks = [...]time.Duration{
-	0, 5 * time.Millisecond, 20 * time.Millisecond, 80 * time.Millisecond, 300 * time.Millisecond, time.Second, 3 * time.Second,
+	0, 2 * time.Millisecond, 5 * time.Millisecond, 9 * time.Millisecond, 14 * time.Millisecond, 20 * time.Millisecond,
+	40 * time.Millisecond, 80 * time.Millisecond, 300 * time.Millisecond, time.Second, 3 * time.Second,
 }
 
 // lookAround looks for the terminals of sessions that may have some.

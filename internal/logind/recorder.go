@@ -24,10 +24,12 @@ const (
 	goneFor  = 5 * time.Second // a terminal is gone before its record is closed: its owner may
 	endAgain = time.Minute     // before a record that was ordered to be closed is ordered again
 
-	// A pause is restRatio times as long as the work before it, within bounds.
+	// Work takes a part of a processor in the long run. A login is looked for without a pause
+	// but the least.
 	leastRest = time.Millisecond
 	mostRest  = time.Second
 	restRatio = 10
+	mostSaved = 50 * time.Millisecond // of work
 )
 
 // RecordFile is the utmpx file: a [recfile.File].
@@ -145,11 +147,11 @@ func (r *Recorder) Wake() {
 func (r *Recorder) Run(ctx context.Context) {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
+	pace := pace{saved: mostSaved, at: time.Now()}
 	for ctx.Err() == nil {
 		began := time.Now()
 		due := r.work(ctx, began)
-		// Whoever makes terminals or records in a loop gets a part of a processor, not all.
-		rest(ctx, min(max(leastRest, restRatio*time.Since(began)), mostRest))
+		rest(ctx, pace.after(began, time.Now()))
 		timer.Stop()
 		if !due.IsZero() {
 			timer.Reset(max(0, time.Until(due)))
@@ -160,6 +162,20 @@ func (r *Recorder) Run(ctx context.Context) {
 		case <-timer.C:
 		}
 	}
+}
+
+// pace gives whoever makes terminals or records in a loop a part of a processor, not all.
+type pace struct {
+	saved time.Duration // how long may be worked without a pause; negative: what was too much
+	at    time.Time     // when that was so
+}
+
+// after returns how long to rest after a piece of work.
+func (p *pace) after(began, now time.Time) time.Duration {
+	p.saved = min(p.saved+began.Sub(p.at)/restRatio, mostSaved) - now.Sub(began)
+	p.saved = max(p.saved, -mostRest/restRatio) // to wait for a lock is no work
+	p.at = now
+	return max(leastRest, -p.saved*restRatio)
 }
 
 func rest(ctx context.Context, d time.Duration) {
