@@ -69,7 +69,10 @@ func (h *health) plugin(w io.Writer, s screen) error {
 // caller the exit status of a usage error means that utmpd is down.
 func isPlugin(args []string) bool {
 	return len(args) > 0 && args[0] == "status" &&
-		slices.ContainsFunc(args, func(a string) bool { return strings.TrimLeft(a, "-") == "check" })
+		slices.ContainsFunc(args, func(a string) bool {
+			name, _, _ := strings.Cut(strings.TrimLeft(a, "-"), "=")
+			return name == "check"
+		})
 }
 
 // notKnown prints that the status cannot be known.
