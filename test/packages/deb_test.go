@@ -85,7 +85,7 @@ func TestDeb(t *testing.T) {
 			m.sh(d.prepare + "\nrm -f /var/log/wtmp; find / -xdev | sort >/root/before")
 			m.sh("dpkg -i /packages/dist/utmpd_*_amd64.deb")
 			m.is("after the installation", installed, wantInstalled)
-			m.sh("echo GRACE_PERIOD=2 >>/etc/default/utmpd; utmpd -check; echo login >/var/log/wtmp; mkdir /var/lib/utmpd; echo note >/var/lib/utmpd/heartbeat")
+			m.sh("echo GRACE_PERIOD=2 >>/etc/default/utmpd; utmpd -check; echo login >/var/log/wtmp; echo note >/var/lib/utmpd/heartbeat")
 
 			m.sh("rm /etc/systemd/system/multi-user.target.wants/utmpd.service")
 			m.sh("dpkg -i /packages/newer/utmpd_*_amd64.deb </dev/null")

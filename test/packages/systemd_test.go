@@ -28,6 +28,7 @@ func TestSystemd(t *testing.T) {
 			b := m.start()
 			b.sh("dpkg -i /packages/dist/utmpd_*_amd64.deb")
 			b.works()
+			b.is("what the first run of the boot helper complains of", "journalctl -b -o cat --no-pager -u utmpd-boot | grep '^utmpctl:' || true", "")
 			b.login("alice", "pts/7")
 			b.login("bob", "pts/8")
 			b.sh("systemctl kill -s KILL session-alice")
