@@ -79,10 +79,13 @@ func unwritten(name string) writers {
 	if err != nil {
 		return writersUnknown
 	}
-	defer f.Close() // ends the lease
+	defer f.Close()
 	_, err = unix.FcntlInt(f.Fd(), unix.F_SETLEASE, unix.F_RDLCK)
 	switch {
 	case err == nil:
+		// To close it ends the lease only once a program that is started just now, and has
+		// the descriptor too, is executed.
+		_, _ = unix.FcntlInt(f.Fd(), unix.F_SETLEASE, unix.F_UNLCK)
 		return writersNone
 	case errors.Is(err, unix.EAGAIN):
 		return writersSome

@@ -4,9 +4,13 @@ package repair
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // TestTimesOfReplaced checks that the times of the open file are set, and not those of one
@@ -38,4 +42,38 @@ func TestTimesOfReplaced(t *testing.T) {
 	if info, err := os.Stat(victim); err != nil || info.ModTime().Equal(then) {
 		t.Errorf("the other's times were set: %v", err)
 	}
+}
+
+// TestLeaseEnds: a program that is started meanwhile has the descriptor until it is executed,
+// and the lease would bar who opens the file to write.
+func TestLeaseEnds(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(name, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	var starting sync.WaitGroup
+	starting.Go(func() {
+		for {
+			select {
+			case <-done:
+				return
+			default:
+				_ = exec.Command("/bin/true").Run()
+			}
+		}
+	})
+	for range 5000 {
+		if got := unwritten(name); got == writersUnknown {
+			t.Skip("there are no leases here")
+		}
+		f, err := os.OpenFile(name, os.O_WRONLY|unix.O_NONBLOCK, 0)
+		if err != nil {
+			t.Error(err)
+			break
+		}
+		f.Close()
+	}
+	close(done)
+	starting.Wait()
 }
