@@ -66,6 +66,16 @@ func (p *Present) uptime(b Boot) time.Duration {
 	return p.Uptime
 }
 
+// began returns when the present boot began, by the kernel's count.
+func (p *Present) began() time.Time { return p.Now.Add(-p.Uptime) }
+
+// within reports whether the log's last boot has records of the present one, which has none
+// of its own: utmpd was installed in it, on a system that does not record boots.
+func (p *Present) within(b Period) bool {
+	return p != nil && p.Uptime > 0 && !b.Running && !b.Follows && b.End == Open && !unset(p.began()) &&
+		b.began().Before(p.began().Add(-Late)) && !b.To.Before(p.began()) && !p.isBefore(b.To)
+}
+
 // isBefore reports whether the present is before t. A clock that was never set does not
 // tell.
 func (p *Present) isBefore(t time.Time) bool {
@@ -120,6 +130,10 @@ func period(all []Boot, i, before int, present *Present) Period {
 	}
 	if p.Running && present.uptime(p.Boot) > 0 {
 		p.UpFor, p.UpKnown, p.UpLeast = present.uptime(p.Boot), true, false // the kernel counts, whatever the clock says
+	}
+	if present.within(p) {
+		// When the boot of its first records ended, nothing tells.
+		p.UpFor, p.UpKnown, p.UpLeast = p.To.Sub(present.began()), true, true
 	}
 	p.setFollowing(all, i, present)
 	if p.Running {

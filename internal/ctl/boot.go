@@ -200,7 +200,7 @@ func (b *booting) reportEnding(v boots.Verdict) {
 		if len(boots.Finished(b.ev, v)) > 0 {
 			only = "only utmpctl downtime shows it; "
 		}
-		b.tell(b.cfg.WtmpxFile + " already has the record of this boot, so the end of the last one cannot be recorded there; " + only + "run utmpctl boot earlier")
+		b.tell(b.cfg.WtmpxFile + " already has " + b.tooLate() + " cannot be recorded there; " + only + "run utmpctl boot earlier")
 	}
 	if v.InDamage {
 		b.tell(b.cfg.WtmpxFile + " is damaged where the end of the last boot may have been recorded, so no end is recorded")
@@ -219,6 +219,14 @@ func (b *booting) reportEnding(v boots.Verdict) {
 		s := int64((last.Exact.Within + time.Second - 1) / time.Second)
 		b.report.Last.Within = &s
 	}
+}
+
+// tooLate returns what of this boot the log already has, and what it can no longer get.
+func (b *booting) tooLate() string {
+	if n := len(b.ev.Boots); n > 0 && b.ev.UtmpBoot.IsZero() && !b.ev.IsPresent(b.ev.Boots[n-1]) {
+		return "logins of this boot, so its beginning and the end of the last one"
+	}
+	return "the record of this boot, so the end of the last one"
 }
 
 // utmpBoot returns the BOOT_TIME of the utmpx file, if that file is from this boot.

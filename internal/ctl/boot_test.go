@@ -494,6 +494,24 @@ func TestTooLate(t *testing.T) {
 	l.holds("wtmp", "08:00:00 BOOT_TIME reboot", "09:00:00 USER alice pts/0", "10:02:03 BOOT_TIME reboot")
 }
 
+// TestInstalledInBoot: the log's last boot is an older one, and has logins of this boot,
+// which nobody recorded.
+func TestInstalledInBoot(t *testing.T) {
+	l := newLab(t)
+	l.starts("b", "12:00")
+	l.logs(system(utmpx.BootTime, "reboot", "08:00"), login("pts/0", 900, "09:00"), login("pts/1", 901, "12:10"))
+	l.until("12:30")
+	for range 2 {
+		if out := l.do("downtime"); !strings.Contains(out, "08:00:00  2026-07-01 12:10:00  unknown  > 10m00s") {
+			t.Errorf("it is up for longer than the kernel:\n%s", out)
+		}
+		if out := l.do("boot"); strings.Contains(out, "already has the record of this boot") {
+			t.Errorf("no record of this boot is there: %s", out)
+		}
+	}
+	l.holds("wtmp", "08:00:00 BOOT_TIME reboot", "09:00:00 USER alice pts/0", "12:10:00 USER alice pts/1")
+}
+
 // TestInitWasFirst: the record of this boot is in the log before boot runs. Only the
 // ledger can have the end of the last one.
 func TestInitWasFirst(t *testing.T) {
