@@ -234,7 +234,9 @@ func (ev Evidence) over(b Boot) bool {
 }
 
 // first reports whether no earlier boot has left a stamp or a note.
-func (ev Evidence) first() bool { return ev.Stamp == nil && ev.Note == nil }
+func (ev Evidence) first() bool {
+	return ev.Stamp == nil && (ev.Note == nil || ev.Boot != "" && ev.Note.Boot == ev.Boot)
+}
 
 // inPresent reports whether t, the time of a record, lies in the present boot.
 func (ev Evidence) inPresent(t time.Time) bool {

@@ -512,6 +512,20 @@ func TestInstalledInBoot(t *testing.T) {
 	l.holds("wtmp", "08:00:00 BOOT_TIME reboot", "09:00:00 USER alice pts/0", "12:10:00 USER alice pts/1")
 }
 
+// TestInstalledBesideUtmpd: the same, and utmpd has started before boot ran for the first
+// time. The note is this boot's, and nothing tells of an end.
+func TestInstalledBesideUtmpd(t *testing.T) {
+	l := newLab(t)
+	l.starts("b", "12:00")
+	l.logs(system(utmpx.BootTime, "reboot", "08:00"), login("pts/0", 900, "09:00"), login("pts/1", 901, "12:10"))
+	l.beats("12:20", heartbeat.Running)
+	l.until("12:30")
+	if out := l.do("boot"); strings.Contains(out, "crashed") || !strings.Contains(out, "already has logins of this boot") {
+		t.Errorf("a crash in this boot: %s", out)
+	}
+	l.holds("wtmp", "08:00:00 BOOT_TIME reboot", "09:00:00 USER alice pts/0", "12:10:00 USER alice pts/1")
+}
+
 // TestInitWasFirst: the record of this boot is in the log before boot runs. Only the
 // ledger can have the end of the last one.
 func TestInitWasFirst(t *testing.T) {
