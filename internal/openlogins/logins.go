@@ -37,16 +37,17 @@ type Login struct {
 //
 // The order of the records counts, and never their time.
 type Logins struct {
-	lines  map[string]*line // those with a record since the last boot or shutdown
-	file   int              // number of the file from which records come
-	ended  int              // file of the last boot or shutdown; 0: none
-	gap    gap              // zero: none
-	capped bool             // a bound was met, so lines without an entry are unknown
-	since  utmpx.Time       // time of the first record after the last boot, shutdown or gap
-	latest utmpx.Time       // time of the last record
-	unused []line           // memory for lines; no two Logins share it
-	byPID  map[int32]lines  // the open ones; nil until it is asked for
-	opens  uint64           // counts the logins so far
+	lines   map[string]*line  // those with a record since the last boot or shutdown
+	file    int               // number of the file from which records come
+	ended   int               // file of the last boot or shutdown; 0: none
+	gap     gap               // zero: none
+	capped  bool              // a bound was met, so lines without an entry are unknown
+	since   utmpx.Time        // time of the first record after the last boot, shutdown or gap
+	latest  utmpx.Time        // time of the last record
+	unused  []line            // memory for lines; no two Logins share it
+	byPID   map[int32][]*line // those that have had an open login of a process; nil until it is asked for
+	indexed int               // lines in byPID
+	opens   uint64            // counts the logins so far
 }
 
 // line is what the records of a line have shown.
@@ -73,43 +74,44 @@ func (l *Logins) On(name string) (Login, bool) {
 	return Login{}, false
 }
 
-// lines are those on which one process has open logins: the first two, and how many.
-type lines struct {
-	two [2]*line
-	n   int
-}
-
 // OfProcess returns the line on which a process has its only open login, but for the line of
 // that name.
 func (l *Logins) OfProcess(pid int32, but string) (name string, login Login, ok bool) {
 	if l.byPID == nil {
-		l.byPID = make(map[int32]lines, len(l.lines))
+		l.byPID = make(map[int32][]*line, len(l.lines))
 		for _, at := range l.lines {
-			if !at.open {
-				continue
-			}
-			its := l.byPID[at.PID]
-			if its.n < len(its.two) {
-				its.two[its.n] = at
-			}
-			its.n++
-			l.byPID[at.PID] = its
+			l.index(at)
 		}
 	}
-	its := l.byPID[pid]
 	var only *line
-	for _, at := range its.two[:min(its.n, len(its.two))] {
+	for _, at := range l.byPID[pid] {
 		switch {
-		case at.name == but:
-			its.n--
-		case only == nil:
+		case !at.open || at.PID != pid || at.name == but:
+		case only != nil:
+			return "", Login{}, false
+		default:
 			only = at
 		}
 	}
-	if its.n != 1 || only == nil {
+	if only == nil {
 		return "", Login{}, false
 	}
 	return only.name, only.Login, true
+}
+
+// index enters a line under the process of its open login. It is not taken out again: who
+// looks for it looks at the line too. What is asked for each logout must not cost as much as
+// there are lines, so all is entered anew only when half of it is old.
+func (l *Logins) index(at *line) {
+	if !at.open || slices.Contains(l.byPID[at.PID], at) {
+		return
+	}
+	if l.indexed > 2*len(l.lines)+64 {
+		l.byPID, l.indexed = nil, 0
+		return
+	}
+	l.byPID[at.PID] = append(l.byPID[at.PID], at)
+	l.indexed++
 }
 
 // Since returns the logins that are open and came after the first n ones, in their order,
@@ -185,7 +187,7 @@ func Of(recs ...utmpx.Record) *Logins {
 // clone returns a copy that can be changed.
 func (l *Logins) clone() *Logins {
 	c := *l
-	c.byPID = nil
+	c.byPID, c.indexed = nil, 0
 	c.lines = maps.Clone(l.lines)
 	c.unused = make([]line, len(l.lines))
 	for name, at := range l.lines {
@@ -216,9 +218,10 @@ func (l *Logins) skip() {
 
 // add takes the next record.
 func (l *Logins) add(r utmpx.Record) {
-	l.latest, l.byPID = r.Time, nil
+	l.latest = r.Time
 	if boots.KindOf(r).EndsLogins() {
 		clear(l.lines)
+		l.byPID, l.indexed = nil, 0
 		l.ended, l.gap, l.capped, l.since = l.file, gap{}, false, r.Time
 		return
 	}
@@ -229,6 +232,9 @@ func (l *Logins) add(r utmpx.Record) {
 		if at.add(r, l.file) {
 			l.opens++
 			at.nth = l.opens
+			if l.byPID != nil {
+				l.index(at)
+			}
 		}
 	}
 }
