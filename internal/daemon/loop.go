@@ -54,6 +54,10 @@ func (d *daemon) loop(ctx context.Context, hup <-chan os.Signal, failed <-chan e
 		case <-d.memory.due.C:
 			idle = true
 			d.memory.rest()
+		case <-d.readiness.seen():
+			d.readiness.reach()
+		case <-d.readiness.late:
+			d.readiness.reach()
 		case <-d.readiness.retry:
 			d.readiness.notify()
 		case <-d.saver.due.C:
@@ -85,11 +89,11 @@ func (d *daemon) handOut(idle bool) {
 	if !idle {
 		d.memory.work()
 	}
-	if !d.readiness.reached && d.reading.done && d.table.Counts().Asking == 0 {
+	if !d.readiness.begun && d.reading.done && d.table.Counts().Asking == 0 {
 		d.logStart()
-		d.readiness.reach()
+		d.readiness.begin()
 	}
-	if d.readiness.reached {
+	if d.readiness.begun {
 		d.setStatus(status.Running)
 	} else {
 		d.setStatus(status.Starting)

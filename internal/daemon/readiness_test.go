@@ -9,10 +9,42 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"utmpd.dev/utmpd/internal/sdnotify"
+	"utmpd.dev/utmpd/internal/status"
 )
+
+// TestReadinessAwaitsStatus: nobody is told before the status says that utmpd is at work, or
+// for a second could not.
+func TestReadinessAwaitsStatus(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, hangs := range []bool{false, true} {
+			ready := 0
+			r := newReadiness(sdnotify.New(func(string) string { return "" }), slog.New(slog.DiscardHandler), func() { ready++ })
+			r.begin()
+			r.saw(status.Starting)
+			select {
+			case <-r.seen():
+				t.Error("a status that says it starts counts")
+			case <-time.After(shownWithin - 1):
+			}
+			if hangs {
+				<-r.late
+			} else {
+				r.saw(status.Running)
+				<-r.seen()
+			}
+			r.reach()
+			r.saw(status.Running)
+			r.reach()
+			if ready != 1 || r.seen() != nil || r.late != nil {
+				t.Errorf("told %d times, still waiting %v, %v", ready, r.seen() != nil, r.late != nil)
+			}
+		}
+	})
+}
 
 // TestReadinessRetries: a READY=1 that fails is logged once and due again; one that
 // succeeds is not.

@@ -52,6 +52,7 @@ func (d *daemon) backend() string {
 // writeStatus writes RUN_DIR/status, and RUN_DIR/metrics if they are due, and sends STATUS=
 // to the service manager. status.Writer calls it in its own goroutine.
 func (d *daemon) writeStatus(s status.Status) error {
+	defer d.readiness.saw(s.State)
 	_ = d.systemd.Status(s.Summary())
 	if d.runDir == "" {
 		return nil

@@ -13,11 +13,13 @@ const (
 	retry  = 10 * time.Second // after a write that failed
 )
 
-// Writer writes the latest status when it has changed, at most once a second.
+// Writer writes the latest status when it has changed: at once if its State has, else at
+// most once a second.
 type Writer struct {
 	write  func(Status) error
 	report func(error)
 	wake   chan struct{}
+	turn   chan struct{} // the State is another
 
 	mu     sync.Mutex
 	latest Status // zero: none yet
@@ -31,21 +33,29 @@ type Writer struct {
 // the service manager's. It hands to report the first error of a series, and nil
 // when writing works again. Run calls both.
 func NewWriter(write func(Status) error, report func(error)) *Writer {
-	return &Writer{write: write, report: report, wake: make(chan struct{}, 1)}
+	return &Writer{write: write, report: report, wake: make(chan struct{}, 1), turn: make(chan struct{}, 1)}
 }
 
 // Set makes s the latest status, to be written by Run. It does not block and is
 // safe for concurrent use. A status equal to the one before costs next to nothing.
 func (w *Writer) Set(s Status) {
 	w.mu.Lock()
-	same := s == w.latest
+	same, turned := s == w.latest, s.State != w.latest.State
 	w.latest = s
 	w.mu.Unlock()
 	if same {
 		return
 	}
+	signal(w.wake)
+	if turned {
+		signal(w.turn)
+	}
+}
+
+// signal leaves a signal in a channel of one, unless one is there.
+func signal(c chan<- struct{}) {
 	select {
-	case w.wake <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }
@@ -61,11 +71,15 @@ func (w *Writer) Run(ctx context.Context) {
 		case <-w.wake:
 		}
 		for ok := false; !ok; {
+			select {
+			case <-w.turn: // of what is written now
+			default:
+			}
 			wait := period
 			if ok = w.flush(); !ok {
 				wait = retry
 			}
-			if !sleep(ctx, wait) {
+			if !w.sleep(ctx, wait) {
 				return
 			}
 		}
@@ -96,13 +110,15 @@ func (w *Writer) flush() bool {
 	return true
 }
 
-// sleep waits for d and reports whether ctx lasted as long.
-func sleep(ctx context.Context, d time.Duration) bool {
+// sleep waits for d, or until the State is another, and reports whether ctx lasted as long.
+func (w *Writer) sleep(ctx context.Context, d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-ctx.Done():
 		return false
+	case <-w.turn:
+		return true
 	case <-t.C:
 		return true
 	}

@@ -106,11 +106,20 @@ func TestWriter(t *testing.T) {
 		pass(14 * time.Second)
 		want("works again", []string{"31s x10"}, nil)
 
+		w.Set(one("works"))
+		synctest.Wait()
+		w.Set(Status{Version: "turned", State: Running})
+		synctest.Wait()
+		w.Set(Status{Version: "more", State: Running})
+		pass(time.Second)
+		want("another state", []string{"36s works", "36s turned", "37s more"})
+		pass(time.Second)
+
 		w.Set(one("2"))
 		synctest.Wait()
 		w.Set(one("3"))
 		cancel()
 		<-done
-		want("the end", []string{"36s 2", "36s 3"})
+		want("the end", []string{"38s 2", "38s 3"})
 	})
 }
