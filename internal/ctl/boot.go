@@ -168,6 +168,7 @@ func (b *booting) missing(v boots.Verdict) []utmpx.Record {
 	case !v.Present:
 		recs = append(recs, boots.BootRecord(b.began, b.in.on.release()))
 	}
+	// In the log a level before the boot that the system records would be of the last boot.
 	if b.level != 0 && b.ours.BootLog && (v.Restarted || !v.Present) {
 		recs = append(recs, boots.RunLevelRecord(b.ev.Now, b.level, b.in.on.release()))
 	}
@@ -256,7 +257,7 @@ func bootIn(f *recfile.File) (boot, level time.Time, err error) {
 // run level.
 func (b *booting) file() error {
 	if !b.ours.BootFile {
-		return nil
+		return b.levelAlone()
 	}
 	name := b.cfg.UtmpxFile
 	f := recfile.NewFile(name, recfile.Options{})
@@ -276,6 +277,27 @@ func (b *booting) file() error {
 	}
 	if err := b.put(f, boots.BootRecord(b.began, b.in.on.release())); err != nil || b.level == 0 {
 		return err
+	}
+	return b.put(f, boots.RunLevelRecord(b.ev.Now, b.level, b.in.on.release()))
+}
+
+// levelAlone writes the run level to a utmpx file in which the system records the boot,
+// later or already: pututxline(3) looks for the type of such a record alone, so neither
+// replaces the other.
+func (b *booting) levelAlone() error {
+	if b.level == 0 {
+		return nil
+	}
+	name := b.cfg.UtmpxFile
+	f := recfile.NewFile(name, recfile.Options{})
+	_, level, err := bootIn(f)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil // it is the system's to make
+	case err != nil && !errors.Is(err, recfile.ErrTorn) && !errors.Is(err, recfile.ErrTooLong):
+		return err
+	case !level.IsZero() && (b.in.on.volatile(name) || !level.Before(b.began)):
+		return nil
 	}
 	return b.put(f, boots.RunLevelRecord(b.ev.Now, b.level, b.in.on.release()))
 }
@@ -335,7 +357,6 @@ func (r *recorder) whose() {
 		r.report.System = w.Who
 		r.ours.BootLog, r.ours.BootFile, r.ours.Shutdown = !w.BootLog, !w.BootFile, !w.Shutdown
 	}
-	// A run level is recorded after the boot: what is written before that is lost.
-	r.ours.RunLevel = r.ours.BootFile && (r.cfg.RunLevelRecords == config.Ours ||
-		r.cfg.RunLevelRecords == config.Auto && !r.in.on.initsystem().RunLevel)
+	r.ours.RunLevel = r.cfg.RunLevelRecords == config.Ours ||
+		r.cfg.RunLevelRecords == config.Auto && !r.in.on.initsystem().RunLevel
 }

@@ -62,6 +62,43 @@ func TestRunLevel(t *testing.T) {
 	}
 }
 
+// TestRunLevelAlone has a system that records the boot, after utmpctl boot has run, and no
+// level: that is in utmp, once, and not in the log, where it would be of the last boot.
+func TestRunLevelAlone(t *testing.T) {
+	for _, durable := range []bool{false, true} {
+		l := newLab(t)
+		l.durable = durable
+		l.system = initsystem.Writes{Who: "systemd-update-utmp", BootLog: true, BootFile: true, Shutdown: true}
+		l.level = '3'
+		boot := func(when string) { l.logs(system(utmpx.BootTime, "reboot", when)) }
+		l.starts("one", "08:00")
+		l.do("boot")
+		l.holds("utmp", "missing")
+		l.write("utmp", encode(t, system(utmpx.BootTime, "reboot", "08:00")))
+		boot("08:00")
+		l.until("08:30")
+		tenTimes(true, func() { l.do("boot") })
+		l.holds("utmp", "08:00:00 BOOT_TIME reboot", "08:30:00 RUN_LVL runlevel")
+		l.logs(system(utmpx.RunLevel, "shutdown", "09:00"))
+
+		l.starts("two", "10:00")
+		if !durable {
+			l.write("utmp", nil)
+		}
+		tenTimes(true, func() { l.do("boot") })
+		want := []string{"10:00:20 RUN_LVL runlevel"}
+		if durable {
+			want = append([]string{"08:00:00 BOOT_TIME reboot"}, want...)
+		}
+		l.holds("utmp", want...)
+		boot("10:00")
+		l.until("10:10")
+		l.do("boot")
+		l.holds("utmp", want...)
+		l.holds("wtmp", "08:00:00 BOOT_TIME reboot", "09:00:00 RUN_LVL shutdown", "10:00:00 BOOT_TIME reboot")
+	}
+}
+
 // TestRunLevelLater has a utmp file with the boot alone, as a kill between the two leaves it.
 func TestRunLevelLater(t *testing.T) {
 	l := newLab(t)
