@@ -5,8 +5,8 @@
 //
 // Each writer writes a temporary file, which it keeps locked until it has renamed
 // it. So what a killed writer left behind is known by its lock, which is gone, and
-// the next writer of the same path removes it. No call needs chmod or chown, which
-// a sandbox may deny: the mode is that of the creation.
+// the next writer of the same path removes it, a [File] once. No call needs chmod or
+// chown, which a sandbox may deny: the mode is that of the creation.
 package atomicfile
 
 import (
@@ -32,14 +32,32 @@ import (
 // with it. fill may be called more than once. Errors name path, not the temporary
 // file; an error of fill's own is returned unchanged.
 func Write(path string, mode fs.FileMode, fill func(io.Writer) error) error {
-	return write(path, mode, fill, false)
+	return New(path, mode).Write(fill)
 }
 
 // WriteSync is [Write] that waits for the disk: after it the new content survives a
 // power loss, and a power loss meanwhile leaves the old content or the new one.
 func WriteSync(path string, mode fs.FileMode, fill func(io.Writer) error) error {
-	return write(path, mode, fill, true)
+	return New(path, mode).WriteSync(fill)
 }
+
+// A File is a file that one process replaces again and again. It looks once for what killed
+// writers left behind, and again after an error. It is not safe for concurrent use.
+type File struct {
+	path  string
+	mode  fs.FileMode
+	clean bool // nothing is left behind
+}
+
+// New returns the File at path, which need not exist, with the mode of [Write]. It touches
+// nothing.
+func New(path string, mode fs.FileMode) *File { return &File{path: path, mode: mode} }
+
+// Write is [Write].
+func (f *File) Write(fill func(io.Writer) error) error { return f.write(fill, false) }
+
+// WriteSync is [WriteSync].
+func (f *File) WriteSync(fill func(io.Writer) error) error { return f.write(fill, true) }
 
 // Bytes fills a file with b.
 func Bytes(b []byte) func(io.Writer) error {
@@ -56,18 +74,23 @@ const tries = 10
 // errRemoved is the error after so many.
 var errRemoved = errors.New("the temporary file was removed")
 
-func write(path string, mode fs.FileMode, fill func(io.Writer) error, sync bool) error {
-	dir, err := open(filepath.Dir(path), unix.O_RDONLY|unix.O_DIRECTORY, 0)
-	if err != nil {
-		return err
+func (f *File) write(fill func(io.Writer) error, sync bool) (err error) {
+	var dir *os.File // only where it is needed
+	if sync || !f.clean {
+		if dir, err = open(filepath.Dir(f.path), unix.O_RDONLY|unix.O_DIRECTORY, 0); err != nil {
+			return err
+		}
+		defer dir.Close()
 	}
-	defer dir.Close()
-	clean(dir, filepath.Base(path)+infix)
+	if !f.clean {
+		clean(dir, filepath.Base(f.path)+infix)
+	}
 	for range tries {
-		if err = replace(path, mode, fill, sync); !errors.Is(err, errRemoved) {
+		if err = replace(f.path, f.mode, fill, sync); !errors.Is(err, errRemoved) {
 			break
 		}
 	}
+	f.clean = err == nil
 	if err == nil && sync {
 		err = dir.Sync()
 	}

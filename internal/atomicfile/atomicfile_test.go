@@ -156,6 +156,39 @@ func TestLeftBehind(t *testing.T) {
 		"file.new.3", "file.new.4", "file.new.5")
 }
 
+// TestFile: what is left behind is looked for once, and again after an error.
+func TestFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "file")
+	leave := func(name string) {
+		if err := os.WriteFile(path+infix+name, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f := New(path, 0o600)
+	leave("1")
+	for _, write := range []func(func(io.Writer) error) error{f.Write, f.WriteSync, f.Write} {
+		if err := write(text("new")); err != nil {
+			t.Fatal(err)
+		}
+		holds(t, path, "new")
+	}
+	lists(t, path, "file")
+	leave("2")
+	if err := f.Write(text("newer")); err != nil {
+		t.Fatal(err)
+	}
+	lists(t, path, "file", "file"+infix+"2")
+	full := errors.New("full")
+	if err := f.Write(func(io.Writer) error { return full }); !errors.Is(err, full) {
+		t.Error(err)
+	}
+	if err := f.Write(text("newest")); err != nil {
+		t.Fatal(err)
+	}
+	holds(t, path, "newest")
+	lists(t, path, "file")
+}
+
 // TestKilled: a writer that is killed halfway leaves the old file, and what it had
 // written is removed by the next writer, but not as long as it lives.
 func TestKilled(t *testing.T) {

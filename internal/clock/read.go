@@ -11,8 +11,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// bracketed reads the wall clock between two readings of the kernel's count. Of three
-// tries it takes the one in which these are nearest to each other, so that a program
+// near is how far apart two readings may be that were surely taken without a stop between.
+const near = 100 * time.Microsecond
+
+// bracketed reads the wall clock between two readings of the kernel's count. It tries three
+// times, until these are near, and takes the try in which they are nearest, so that a program
 // which is stopped between two readings sees no step. mono stands still in a suspend.
 func bracketed(count, wall, mono int32) Reading {
 	var best Reading
@@ -26,6 +29,9 @@ func bracketed(count, wall, mono int32) Reading {
 		up := before + width/2
 		// The readings differ by microseconds.
 		best = Reading{Wall: time.Unix(0, int64(now)), Up: up, Slept: max(0, up-running).Truncate(10 * time.Millisecond)}
+		if width <= near {
+			break
+		}
 	}
 	if best.Up == 0 {
 		best.Wall = time.Now().Round(0)

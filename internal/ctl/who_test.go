@@ -403,7 +403,7 @@ func (l *lab) runs(s status.Status, of *session.Entry) {
 	s.State, s.PID, s.Backend = status.Running, os.Getpid(), "pidfd"
 	l.living[int32(s.PID)] = true
 	s.Within = max(s.Within, time.Minute)
-	l.check(status.Write(filepath.Join(l.path("run"), "status"), s, l.clock))
+	l.check(status.Write(status.File(filepath.Join(l.path("run"), "status")), s, l.clock))
 	if of == nil {
 		return
 	}

@@ -30,7 +30,7 @@ const (
 // meter keeps RUN_DIR/metrics. Its fields belong to the goroutine of loop, unless they
 // are atomic.
 type meter struct {
-	name string // "": none is written
+	file *atomicfile.File // nil: none is written
 	due  *time.Timer
 	next atomic.Pointer[metrics.Sample] // to be written; nil: it is written
 	text metrics.Text                   // of flush; a new one each minute would be most of the garbage at rest
@@ -61,7 +61,7 @@ func newMeter(runDir, stateDir string, booted time.Time) *meter {
 	m := &meter{due: time.NewTimer(time.Hour)}
 	m.due.Stop()
 	if runDir != "" {
-		m.name = filepath.Join(runDir, metrics.File)
+		m.file = atomicfile.New(filepath.Join(runDir, metrics.File), 0o644)
 	}
 	if stateDir != "" {
 		past, _ := ledger.Read(filepath.Join(stateDir, ledger.File)) // what cannot be read is not known
@@ -142,7 +142,7 @@ func (m *meter) stepped(at time.Time) {
 func (d *daemon) setMetrics(st status.Status) (samples int) {
 	m := d.meter
 	m.steps = m.stepsNow.Load()
-	if m.name == "" || st == m.status && m.counts == m.shown && !m.waiting && st.State != status.Ended {
+	if m.file == nil || st == m.status && m.counts == m.shown && !m.waiting && st.State != status.Ended {
 		return m.samples
 	}
 	urgent := st.State != m.status.State || st.State == status.Ended || !st.LastHeartbeat.Equal(m.status.LastHeartbeat) ||
@@ -172,7 +172,7 @@ func (m *meter) flush() error {
 	}
 	m.text.Reset()
 	s.AppendTo(&m.text)
-	err := atomicfile.Write(m.name, 0o644, atomicfile.Bytes(m.text.Bytes()))
+	err := m.file.Write(atomicfile.Bytes(m.text.Bytes()))
 	if err != nil {
 		m.next.CompareAndSwap(nil, s)
 	}

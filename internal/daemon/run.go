@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"utmpd.dev/utmpd/internal/atomicfile"
 	"utmpd.dev/utmpd/internal/cleaner"
 	"utmpd.dev/utmpd/internal/clock"
 	"utmpd.dev/utmpd/internal/config"
@@ -53,22 +54,23 @@ type daemon struct {
 	helped   *helped            // nil if this process opens what replaces the two files itself
 	pipe     *receiver.Receiver // nil without a pipe
 
-	files   *twoFiles
-	file    *recfile.File
-	wtmpx   *recfile.Log
-	watcher *watcher.Watcher
-	scanner *scanner.Scanner
-	cleaner *cleaner.Cleaner
-	logins  *logWatch
-	heart   *heartbeat.Heartbeat
-	before  heartbeat.Note // of an earlier run in this boot; else empty
-	clock   *clock.Watch
-	bridge  *bridge             // nil without one
-	own     []session.OpenLogin // the bridge's records, of an earlier run in this boot
-	steps   stepRecords         // belongs to the clock's goroutine
-	status  *status.Writer
-	meter   *meter
-	systemd *sdnotify.Notifier
+	files      *twoFiles
+	file       *recfile.File
+	wtmpx      *recfile.Log
+	watcher    *watcher.Watcher
+	scanner    *scanner.Scanner
+	cleaner    *cleaner.Cleaner
+	logins     *logWatch
+	heart      *heartbeat.Heartbeat
+	before     heartbeat.Note // of an earlier run in this boot; else empty
+	clock      *clock.Watch
+	bridge     *bridge             // nil without one
+	own        []session.OpenLogin // the bridge's records, of an earlier run in this boot
+	steps      stepRecords         // belongs to the clock's goroutine
+	status     *status.Writer
+	statusFile *atomicfile.File // of writeStatus
+	meter      *meter
+	systemd    *sdnotify.Notifier
 
 	readiness *readiness
 	watchdog  *watchdog
@@ -181,6 +183,7 @@ func (d *daemon) build() {
 	d.before = d.noteBefore()
 	d.heart = heartbeat.New(d.heartbeatOptions())
 	d.clock = clock.NewWatch(d.clockOptions())
+	d.statusFile = status.File(filepath.Join(d.runDir, "status"))
 	d.status = status.NewWriter(d.writeStatus, func(err error) {
 		if err != nil {
 			bounded.Warn("status not written", "error", err)

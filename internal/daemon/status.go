@@ -4,7 +4,6 @@ package daemon
 
 import (
 	"errors"
-	"path/filepath"
 	"time"
 
 	"utmpd.dev/utmpd/internal/status"
@@ -59,5 +58,5 @@ func (d *daemon) writeStatus(s status.Status) error {
 	}
 	done := d.pace.begin("writing the status", slow)
 	defer done()
-	return errors.Join(d.meter.flush(), status.Write(filepath.Join(d.runDir, "status"), s, time.Now()))
+	return errors.Join(d.meter.flush(), status.Write(d.statusFile, s, time.Now()))
 }

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"utmpd.dev/utmpd/internal/atomicfile"
 	"utmpd.dev/utmpd/internal/clock"
 )
 
@@ -48,7 +49,8 @@ type Options struct {
 // Heartbeat beats while Run runs.
 type Heartbeat struct {
 	log      Toucher
-	notePath string
+	notePath string // "": none
+	noteFile *atomicfile.File
 	bootID   string
 	init     time.Duration
 	now      func() time.Time
@@ -76,7 +78,7 @@ type Heartbeat struct {
 func New(o Options) *Heartbeat {
 	h := &Heartbeat{
 		log:      o.Log,
-		notePath: o.NotePath,
+		notePath: o.NotePath, noteFile: noteAt(o.NotePath),
 		bootID:   o.BootID,
 		init:     o.Init,
 		now:      o.Now,
@@ -269,7 +271,7 @@ func (h *Heartbeat) writeNote(state State) {
 	defer h.begin("writing the heartbeat's note")()
 	now := h.clocks()
 	h.addStep(now)
-	err := WriteNote(h.notePath, Note{BootID: h.bootID, Init: h.init, Time: now.Wall, Up: now.Up, Slept: now.Slept,
+	err := writeNote(h.noteFile, Note{BootID: h.bootID, Init: h.init, Time: now.Wall, Up: now.Up, Slept: now.Slept,
 		Every: h.every(), State: state, Steps: h.steps})
 	switch {
 	case err == nil:

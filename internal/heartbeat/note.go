@@ -177,12 +177,16 @@ func ReadNote(path string) (Note, error) {
 // WriteNote replaces the note at path, with mode 0644 less the umask, and waits for
 // the disk. A power failure leaves the old note or the new one, complete. Several
 // processes may write the note at the same time.
-func WriteNote(path string, n Note) error {
+func WriteNote(path string, n Note) error { return writeNote(noteAt(path), n) }
+
+func noteAt(path string) *atomicfile.File { return atomicfile.New(path, 0o644) }
+
+func writeNote(f *atomicfile.File, n Note) error {
 	b, err := n.MarshalText()
 	if err != nil {
 		return err
 	}
-	if err := atomicfile.WriteSync(path, 0o644, atomicfile.Bytes(b)); err != nil {
+	if err := f.WriteSync(atomicfile.Bytes(b)); err != nil {
 		return fmt.Errorf("heartbeat: %w", err)
 	}
 	return nil

@@ -183,10 +183,12 @@ func printable(s string) string {
 	return s
 }
 
-// Write replaces the file at path, mode 0644 less the umask, so that a reader finds
-// the old one or the new one, whole.
-func Write(path string, s Status, now time.Time) error {
-	if err := atomicfile.Write(path, 0o644, atomicfile.Bytes(s.Append(make([]byte, 0, 2048), now))); err != nil {
+// File is the file at path, mode 0644 less the umask.
+func File(path string) *atomicfile.File { return atomicfile.New(path, 0o644) }
+
+// Write replaces the file f, so that a reader finds the old one or the new one, whole.
+func Write(f *atomicfile.File, s Status, now time.Time) error {
+	if err := f.Write(atomicfile.Bytes(s.Append(make([]byte, 0, 2048), now))); err != nil {
 		return fmt.Errorf("status: %w", err)
 	}
 	return nil

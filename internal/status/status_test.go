@@ -133,7 +133,7 @@ func TestWrite(t *testing.T) {
 	defer unix.Umask(unix.Umask(0o022)) // as the daemon sets it
 	for n := range 2 {
 		st := Status{Cleaned: n}
-		if err := Write(path, st, written); err != nil {
+		if err := Write(File(path), st, written); err != nil {
 			t.Fatal(err)
 		}
 		b, err := os.ReadFile(path)
@@ -147,7 +147,7 @@ func TestWrite(t *testing.T) {
 	if names, _ := filepath.Glob(filepath.Join(dir, "*")); len(names) != 1 {
 		t.Errorf("files: %v", names)
 	}
-	if err := Write(filepath.Join(dir, "none", "status"), Status{}, written); !errors.Is(err, os.ErrNotExist) {
+	if err := Write(File(filepath.Join(dir, "none", "status")), Status{}, written); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("no directory: %v", err)
 	}
 }
@@ -159,7 +159,7 @@ func TestNoAnswer(t *testing.T) {
 		t.Errorf("no file: %q", got)
 	}
 	for _, want := range []string{"", "/var/log/wtmp since 2026-07-01T12:00:00Z"} {
-		if err := Write(name, Status{State: Ended, Hangs: want}, time.Now()); err != nil {
+		if err := Write(File(name), Status{State: Ended, Hangs: want}, time.Now()); err != nil {
 			t.Fatal(err)
 		}
 		if got := NoAnswer(name); got != want {
