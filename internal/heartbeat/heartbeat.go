@@ -79,17 +79,17 @@ func New(o Options) *Heartbeat {
 	h := &Heartbeat{
 		log:      o.Log,
 		notePath: o.NotePath, noteFile: noteAt(o.NotePath),
-		bootID:   o.BootID,
-		init:     o.Init,
-		now:      o.Now,
-		clocks:   o.Clocks,
-		steps:    bounded(o.Before.Steps),
-		noted:    clock.Reading{Wall: o.Before.Time, Up: o.Before.Up},
-		logger:   o.Logger,
-		beaten:   o.Beaten,
-		begin:    o.Begin,
-		changed:  make(chan struct{}, 1),
-		period:   atLeastASecond(o.Period),
+		bootID:  o.BootID,
+		init:    o.Init,
+		now:     o.Now,
+		clocks:  o.Clocks,
+		steps:   bounded(o.Before.Steps),
+		noted:   clock.Reading{Wall: o.Before.Time, Up: o.Before.Up},
+		logger:  o.Logger,
+		beaten:  o.Beaten,
+		begin:   o.Begin,
+		changed: make(chan struct{}, 1),
+		period:  atLeastASecond(o.Period),
 	}
 	if h.now == nil {
 		h.now = time.Now
