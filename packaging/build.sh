@@ -3,12 +3,13 @@
 # build.sh [FORMAT:ARCH...] builds packages in dist/: deb and rpm for amd64 and
 # arm64, or only those named. The build is reproducible with the same compiler:
 # file times are those of the source, the owner is root, and the programs contain
-# no paths. (Packages built from the tarball differ from those built from the
+# no paths. (An rpm also depends on the version of rpmbuild. Packages built from the tarball differ from those built from the
 # repository, because Go records whether the modules were vendored.)
 #
-# go run fetches nfpm at this version from the Go module proxy and checks it like
-# any module. Later versions are not complete there. Set NFPM to use another
-# program.
+# A deb is built by nfpm. go run fetches it at this version from the Go module proxy
+# and checks it like any module. Later versions are not complete there. Set NFPM to use
+# another program. An rpm is built by rpmbuild from utmpd.spec: nfpm would give its files
+# absolute names, which cpio unpacks into the running system.
 set -eu
 cd "$(dirname "$0")/.."
 umask 022
@@ -30,49 +31,27 @@ programs() {
 	[ -d "$tmp/$1" ] || GOOS=linux GOARCH=$1 make -s build GO="$GO" BIN="$tmp/$1"
 }
 
-# documents FORMAT adds the documentation, which install.sh does not install.
-documents() {
-	doc=$tree/usr/share/doc/utmpd
-	mkdir -p "$doc"
-	packaging/copyright.sh >"$doc/copyright"
-	cp README.md docs/architecture.md docs/events.md docs/events.schema.json docs/monitoring.md docs/dashboard.png "$doc"
-	mkdir -p "$doc/contrib/grafana" "$doc/contrib/prometheus"
-	cp contrib/grafana/utmpd.json "$doc/contrib/grafana"
-	cp contrib/prometheus/utmpd.rules.yml contrib/prometheus/utmpd.rules.test.yml "$doc/contrib/prometheus"
-	[ "$1" = deb ] || return 0
-	gzip -9nc CHANGELOG.md >"$doc/changelog.gz"
-	gzip -9nc >"$doc/changelog.Debian.gz" <<-DEB
+# lay_out FORMAT ARCH puts the package's files below $STAGE/tree.
+lay_out() {
+	STAGE=$tmp/stage-$1-$2
+	tree=$STAGE/tree
+	BIN=$tmp/$2 NATIVE=$tmp/native packaging/layout.sh "$1" "$tree"
+}
+
+# deb builds what lay_out laid out, with the changelog of the package and with config
+# for the files that an administrator may change.
+deb() {
+	gzip -9nc >"$tree/usr/share/doc/utmpd/changelog.Debian.gz" <<-DEB
 		utmpd ($PACKAGE_VERSION-1) unstable; urgency=medium
 
 		  * See changelog.gz.
 
 		 -- utmpd <utmpd@utmpd.dev>  $(date -R -d "@$SOURCE_DATE_EPOCH")
 	DEB
-	mkdir -p "$tree/usr/share/lintian/overrides"
-	cp packaging/deb/lintian-overrides "$tree/usr/share/lintian/overrides/utmpd"
-	mkdir -p "$tree/usr/share/pam-configs"
-	cp packaging/deb/pam-config "$tree/usr/share/pam-configs/utmpd"
-}
-
-# lay_out FORMAT ARCH puts the package's files below $STAGE: tree, doc, and config
-# for the files that an administrator may change.
-lay_out() {
-	STAGE=$tmp/stage-$1-$2
-	tree=$STAGE/tree
-	case $1 in
-	deb) init='systemd sysv' zsh=/usr/share/zsh/vendor-completions ;;
-	rpm) init='systemd' zsh=/usr/share/zsh/site-functions ;;
-	esac
-	DESTDIR=$tree PREFIX=/usr INIT=$init ZSHDIR=$zsh BIN=$tmp/$2 NATIVE=$tmp/native packaging/install.sh install
-	# Root starts the daemon, which switches to the user utmpd even if no service
-	# manager does so.
-	sed -i 's/^#RUN_AS=$/RUN_AS=utmpd/' "$tree/etc/default/utmpd"
-	gzip -9n "$tree"/usr/share/man/man8/*.8 "$tree"/usr/share/man/man1/*.1
 	mkdir "$STAGE/config"
 	mv "$tree/etc" "$STAGE/config/etc"
-	documents "$1"
-	mkdir "$STAGE/doc"
-	mv "$tree/usr/share/doc" "$tree/usr/share/man" "$STAGE/doc"
+	export STAGE ARCH
+	nfpm package --config packaging/nfpm.yaml --packager deb --target "$DIST/"
 }
 
 nfpm() {
@@ -83,11 +62,34 @@ nfpm() {
 	fi
 }
 
+# rpm builds the same with rpmbuild: this machine's, or that of a Debian root file
+# system, which sees nothing but $tmp.
+rpm() {
+	case $ARCH in
+	amd64) target=x86_64 ;;
+	arm64) target=aarch64 ;;
+	*) target=$ARCH ;;
+	esac
+	cp packaging/utmpd.spec "$tmp"
+	cat >"$tmp/rpmbuild.sh" <<-SH
+		rpmbuild -bb --quiet --nodeps --target $target-linux --dbpath "\$PWD/db" --define "_topdir \$PWD" \
+			--define "_tmppath \$PWD" --define "utmpd_version $PACKAGE_VERSION" --define "utmpd_tree \$PWD/${tree#"$tmp"/}" utmpd.spec
+	SH
+	if command -v rpmbuild >/dev/null; then
+		(cd "$tmp" && sh rpmbuild.sh)
+	else
+		root=$(packaging/root.sh rpm)
+		# shellcheck disable=SC2016 # they are variables of the inner shell
+		unshare --mount --propagation private sh -euc \
+			'mount --bind "$1" "$2/data" && exec chroot "$2" sh -c "cd /data && exec sh rpmbuild.sh"' sh "$tmp" "$root"
+	fi
+	mv "$tmp/RPMS/$target/"*.rpm "$DIST/"
+}
+
 GOFLAGS='' "$GO" build -o "$tmp/native/utmpctl" ./cmd/utmpctl
 for package; do
 	format=${package%:*} ARCH=${package#*:}
 	programs "$ARCH"
 	lay_out "$format" "$ARCH"
-	export STAGE ARCH
-	nfpm package --config packaging/nfpm.yaml --packager "$format" --target "$DIST/"
+	"$format"
 done

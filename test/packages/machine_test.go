@@ -25,6 +25,12 @@ type machine struct {
 func newMachine(t *testing.T, root string) *machine {
 	t.Helper()
 	t.Parallel()
+	return another(t, root)
+}
+
+// another is a further machine of the same test.
+func another(t *testing.T, root string) *machine {
+	t.Helper()
 	dir, err := os.MkdirTemp(host.dir, "machine-") // its name is part of mount options
 	if err != nil {
 		t.Fatal(err)

@@ -26,7 +26,7 @@ const nfpm = "github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2"
 var host struct {
 	dir   string            // of this run; a machine sees it as /packages
 	dist  string            // the packages of this source
-	newer string            // the amd64 deb of a later version
+	newer string            // the amd64 packages of a later version
 	nfpm  string            // the program that builds them
 	roots map[string]string // the cached root file systems, by name
 }
@@ -110,7 +110,7 @@ func buildPackages(dir string) error {
 	if out, err := build("../..", filepath.Join(dir, "dist"), nil); err != nil {
 		return fmt.Errorf("packaging/build.sh: %v\n%s", err, out)
 	}
-	if out, err := build("../..", filepath.Join(dir, "newer"), []string{"PACKAGE_VERSION=99"}, "deb:amd64"); err != nil {
+	if out, err := build("../..", filepath.Join(dir, "newer"), []string{"PACKAGE_VERSION=99"}, "deb:amd64", "rpm:amd64"); err != nil {
 		return fmt.Errorf("packaging/build.sh: %v\n%s", err, out)
 	}
 	return nil

@@ -1,0 +1,86 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# root.sh rpm|source prints the directory of a cached Debian 13 root file system, and
+# builds it if it is not there yet. rpm has rpmbuild, for machines without it. source
+# has what distributors build packages with from the release tarball: dpkg-buildpackage,
+# debhelper, rpmbuild, Go from Debian's backports, lintian and autopkgtest.
+#
+# Nothing of the machine is used but its apt, dpkg-deb and perl, as in
+# ../test/rootfs/rootfs.sh. A cached root needs no network.
+#
+#   UTMPD_CACHE     where the roots are kept (~/.cache/utmpd)
+#   DEBIAN_MIRROR   where packages come from (http://deb.debian.org/debian)
+set -eu
+umask 022
+
+mirror=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
+cache=${UTMPD_CACHE:-${XDG_CACHE_HOME:-${HOME:?}/.cache}/utmpd}
+keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+rootfs=$(cd "$(dirname "$0")/../test/rootfs" && pwd)
+# shellcheck source=/dev/null
+. "$rootfs/mmdebstrap.sh"
+
+say() { echo "packaging root: $*" >&2; }
+die() {
+	say "$*"
+	exit 1
+}
+
+packages() {
+	case $1 in
+	rpm) echo rpm ;;
+	source) echo build-essential,debhelper,dpkg-dev,fakeroot,golang-1.26-go,rpm,lintian,autopkgtest ;;
+	*) die "usage: root.sh rpm|source" ;;
+	esac
+}
+
+# What a root consists of decides its name, so a change here builds a new one.
+key() {
+	{ packages "$1" && cat "$rootfs/mmdebstrap.sh" && echo "$1 $mirror"; } | sha256sum | cut -c1-12
+}
+
+prerequisites() {
+	[ "$(id -u)" = 0 ] || die "building it needs root: device nodes and mounts"
+	[ -e /etc/debian_version ] || die "building it needs Debian's apt-get and dpkg-deb; this machine is not Debian"
+	for program in apt-get dpkg-deb perl unshare flock; do
+		command -v $program >/dev/null || die "building it needs $program"
+	done
+	[ -e $keyring ] || die "building it needs $keyring (package debian-archive-keyring)"
+}
+
+# build makes the root $1 in $2, a directory of its own.
+build() {
+	get_mmdebstrap "$2"
+	# shellcheck disable=SC2016 # mmdebstrap expands $1
+	unshare --mount --propagation private perl "$2/mmdebstrap" --quiet \
+		--mode=root --variant=essential --format=directory \
+		--include="$(packages "$1")" \
+		--aptopt='APT::Install-Recommends "false"' \
+		--aptopt='Acquire::Languages "none"' \
+		--customize-hook='cd "$1" && rm -rf var/lib/apt/lists/* var/cache/apt usr/share/doc usr/share/man usr/share/info usr/share/locale usr/share/i18n && mkdir -p data' \
+		trixie "$2/root" \
+		"deb [signed-by=$keyring] $mirror trixie main" \
+		"deb [signed-by=$keyring] $mirror trixie-backports main" >&2 ||
+		die "mmdebstrap could not build it from $mirror; see above"
+}
+
+# It is built beside its place, with the lock held, and renamed when whole.
+[ $# = 1 ] || die "usage: root.sh rpm|source"
+packages "$1" >/dev/null
+dir=$cache/packaging-$1-$(key "$1")
+if [ ! -d "$dir" ]; then
+	prerequisites
+	mkdir -p "$cache"
+	chmod 700 "$cache" # the roots hold setuid programs
+	(
+		flock 9
+		[ -d "$dir" ] && exit 0
+		say "building it in $dir, once"
+		trap 'rm -rf "$dir.new"' EXIT
+		rm -rf "$cache"/packaging-*.new # left by builds that were killed
+		mkdir "$dir.new"
+		build "$1" "$dir.new"
+		mv "$dir.new/root" "$dir"
+	) 9>"$cache/packaging.lock"
+fi
+echo "$dir"
