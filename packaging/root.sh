@@ -3,7 +3,7 @@
 # root.sh rpm|source prints the directory of a cached Debian 13 root file system, and
 # builds it if it is not there yet. rpm has rpmbuild, for machines without it. source
 # has what distributors build packages with from the release tarball: dpkg-buildpackage,
-# debhelper, rpmbuild, Go from Debian's backports, lintian and autopkgtest.
+# debhelper, rpmbuild, Go from Debian's backports, lintian and autopkgtest; and log2ram, of which the tests use the files.
 #
 # Nothing of the machine is used but its apt, dpkg-deb and perl, as in
 # ../test/rootfs/rootfs.sh. A cached root needs no network.
@@ -29,7 +29,7 @@ die() {
 packages() {
 	case $1 in
 	rpm) echo rpm ;;
-	source) echo build-essential,debhelper,dpkg-dev,fakeroot,golang-1.26-go,rpm,lintian,autopkgtest ;;
+	source) echo build-essential,debhelper,dpkg-dev,fakeroot,golang-1.26-go,rpm,lintian,autopkgtest,adduser,openssh-server,openssh-client,procps,log2ram ;;
 	*) die "usage: root.sh rpm|source" ;;
 	esac
 }

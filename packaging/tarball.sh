@@ -18,7 +18,7 @@ trap 'rm -rf "$tmp"' EXIT
 
 mkdir -p "$tmp/$name" "$DIST"
 git archive --format=tar HEAD | tar -x -C "$tmp/$name"
-(cd "$tmp/$name" && GOFLAGS='' "$GO" mod vendor)
+(cd "$tmp/$name" && GOFLAGS='' "$GO" mod vendor && packaging/copyright.sh source >packaging/debian/copyright)
 chmod -R u=rwX,go=rX "$tmp/$name"
 tar -C "$tmp" --format=gnu --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$epoch" -c "$name" |
 	gzip -9n >"$DIST/$name.tar.gz"

@@ -37,6 +37,7 @@ const (
 	bare12   = "bookworm"          // without systemd
 	people12 = "bookworm-sessions" // with logind, programs to log in, and readers of records
 	people13 = "trixie-sessions"
+	source13 = "source" // with what builds packages from the tarball
 )
 
 func TestMain(m *testing.M) {
@@ -137,6 +138,11 @@ func prerequisites() error {
 		}
 		host.roots[name] = out
 	}
+	out, err := output("../../packaging/root.sh", source13)
+	if err != nil {
+		return fmt.Errorf("no root file system %s: %w", source13, err)
+	}
+	host.roots[source13] = out
 	cache := filepath.Dir(host.roots[debian12])
 	_, version, _ := strings.Cut(nfpm, "@")
 	host.nfpm = filepath.Join(cache, "nfpm-"+version, "nfpm")
