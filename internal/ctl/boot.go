@@ -105,7 +105,8 @@ func (b *booting) gather() {
 			b.ev.Note.Slept = max(0, note.Slept-stamp.Slept) // what a container's host slept before
 		}
 		b.ev.Note.Up = max(0, note.Up-began)
-		if b.ev.Note.Boot == b.bootID && (b.ev.Stamp == nil || b.ev.Stamp.Boot != b.bootID) {
+		// Without a stamp, boot has never run before: it is being installed.
+		if b.ev.Note.Boot == b.bootID && b.ev.Stamp != nil && b.ev.Stamp.Boot != b.bootID {
 			b.tell("utmpd started before utmpctl boot and has overwritten the note of the last boot; run utmpctl boot before utmpd")
 		}
 	}

@@ -522,9 +522,21 @@ func TestInstalledBesideUtmpd(t *testing.T) {
 	l.until("12:30")
 	if out := l.do("boot"); strings.Contains(out, "crashed") || !strings.Contains(out, "already has logins of this boot") {
 		t.Errorf("a crash in this boot: %s", out)
+	} else if strings.Contains(out, tooEarly) {
+		t.Errorf("there was no note of an earlier boot: %s", out)
 	}
 	l.holds("wtmp", "08:00:00 BOOT_TIME reboot", "09:00:00 USER alice pts/0", "12:10:00 USER alice pts/1")
+
+	l.starts("c", "13:00")
+	l.beats("13:20", heartbeat.Running)
+	l.until("13:30")
+	if out := l.do("boot"); !strings.Contains(out, tooEarly) {
+		t.Errorf("the note of the boot before is gone, and nothing tells why: %s", out)
+	}
 }
+
+// tooEarly is what boot says when utmpd has started before it.
+const tooEarly = "utmpd started before utmpctl boot and has overwritten the note of the last boot; run utmpctl boot before utmpd"
 
 // TestInitWasFirst: the record of this boot is in the log before boot runs. Only the
 // ledger can have the end of the last one.
