@@ -43,8 +43,12 @@ devices() {
 	done
 	mkdir "$1/dev/pts" "$1/dev/shm"
 	mount -t devpts -o newinstance,ptmxmode=666,gid=5,mode=620 pts "$1/dev/pts"
+	mount -t tmpfs shm "$1/dev/shm"
 	ln -s pts/ptmx "$1/dev/ptmx"
 	ln -s /proc/self/fd "$1/dev/fd"
+	ln -s fd/0 "$1/dev/stdin"
+	ln -s fd/1 "$1/dev/stdout"
+	ln -s fd/2 "$1/dev/stderr"
 }
 
 inside() {

@@ -50,7 +50,7 @@ ExecStop=/bin/umount -l /var/log /var/hdd.log
 	b.works()
 	log = append(log, "+bob", "down", "boot")
 	b.records("the crash", "/var/log/wtmp", log...)
-	b.is("its end", "utmpctl downtime -json | grep -c '\"end\":\"crashed\"'", "1")
+	b.is("its end", "utmpctl downtime -json | grep -c '\"end\": \"crashed\"'", "1")
 	b.shutDown()
 }
 
