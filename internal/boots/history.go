@@ -222,9 +222,12 @@ func (h *History) Add(r utmpx.Record) {
 	kind := KindOf(r)
 	switch kind {
 	case Other, Login:
-		if r.Type == utmpx.RunLevel {
+		switch r.Type {
+		case utmpx.RunLevel:
 			h.runLevel(r)
 			return
+		case utmpx.Empty:
+			return // it says that nothing in it holds
 		}
 		h.ordinary(r.Time, kind == Login, kind == Login || r.Type == utmpx.LoginProcess)
 		return

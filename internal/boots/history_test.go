@@ -52,6 +52,9 @@ func TestHistory(t *testing.T) {
 		want string
 	}{
 		{"no records", nil, ""},
+		{"a record that says it is none", []utmpx.Record{
+			boot("08:00"), login("pts/0", "09:00"), rec(utmpx.Empty, 900, "pts/1", "ts/1", "alice", "", "11:00"), boot("12:01"), shutdown("12:30"),
+		}, "08:00:00 to 09:00:00, crashed, up 1h0m0s, down 3h1m0s, inexact\n12:01:00 to 12:30:00, shut down, up 29m0s, down -, +0s\n"},
 		{"systemd: boot, shutdown, boot", []utmpx.Record{
 			boot("08:00"), level('N', '5', "08:00:20"), getty("08:00:21"), login("pts/0", "09:00"), logout("pts/0", "10:00"), shutdown("12:00"),
 			boot("12:01"), login("pts/0", "13:00"),

@@ -32,6 +32,7 @@ const (
 	Torn         Kind = "torn"       // a part of a record at the end
 	Zeroed       Kind = "zeroed"     // whole records of zeros
 	Blanked      Kind = "blanked"    // a record without its user or its time
+	NoType       Kind = "empty"      // a session's record of the type EMPTY
 	OtherLayout  Kind = "layout"     // records of another system
 	TimeBack     Kind = "time"       // a record earlier than the one before it
 	Future       Kind = "future"     // a record later than the file's last change

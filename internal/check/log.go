@@ -93,6 +93,8 @@ func (l *Log) odd(r *utmpx.Record, off int64) {
 		if kind != boots.BeganEarlier {
 			l.lines.closeAll(kind.BeginsBoot())
 		}
+	case r.Type == utmpx.Empty && l.fields != nil:
+		l.untyped(r, off)
 	case l.o.Failed:
 	case r.Type == utmpx.UserProcess && blank(r.User):
 		l.blanked(r, off)
@@ -212,6 +214,16 @@ func (l *Log) blanked(r *utmpx.Record, off int64) {
 		return
 	}
 	l.found(blankedUser(r, off, leftovers(r)))
+}
+
+// untyped reports a record that says it is none, with all that a session's has.
+func (l *Log) untyped(r *utmpx.Record, off int64) {
+	l.found(Finding{Kind: NoType, Severity: Warning, From: off, To: off + int64(r.Layout().Size()), At: at(r.Time),
+		Text:   fmt.Sprintf("a record of the type EMPTY that has user %q on line %q, process %d, host %q", r.User, r.Line, r.PID, r.Host),
+		Advice: "it is no login, though util-linux's last shows one: its type was overwritten, or a program took the record back"})
+	if !l.o.Failed {
+		l.lines.login(r.Line, r.PID, r.Time, off) // what follows may be its logout
+	}
 }
 
 func blankedUser(r *utmpx.Record, off int64, left bool) Finding {

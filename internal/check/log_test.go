@@ -102,6 +102,8 @@ func TestFindings(t *testing.T) {
 		{"all but the process was taken away", patched(41, 8, make([]byte, 376)), Options{}, []brief{{Blanked, Error, at(41), at(42)}, {NoLogin, Warning, at(42), at(43)}}},
 		{"all but the time was taken away", patched(41, 0, make([]byte, 340)), Options{}, []brief{{Blanked, Error, at(41), at(42)}, {NoLogin, Warning, at(42), at(43)}}},
 		{"the time was taken away", patched(41, 340, make([]byte, 8)), Options{}, []brief{{Blanked, Error, at(41), at(42)}, {NoLogin, Warning, at(42), at(43)}}},
+		{"the type was taken away", patched(41, 0, []byte{0, 0}), Options{}, []brief{{NoType, Warning, at(41), at(42)}}},
+		{"the type and the process", patched(41, 0, make([]byte, 8)), Options{}, []brief{{Damage, Error, at(41), at(42)}, {NoLogin, Warning, at(42), at(43)}}},
 		{"a block of NULs", func() []byte {
 			b := slices.Clone(raw)
 			clear(b[4096*3 : 4096*4])

@@ -28,11 +28,11 @@ func shutdown(sec int64) utmpx.Record {
 }
 
 func in(line string, pid int32, sec int64) utmpx.Record {
-	return utmpx.Record{Type: utmpx.UserProcess, PID: pid, Line: line, ID: "x", User: "alice", Host: "desk", Time: utmpx.Time{Sec: start + sec}}
+	return utmpx.Record{Type: utmpx.UserProcess, PID: pid, Line: line, ID: line[max(0, len(line)-4):], User: "alice", Host: "desk", Time: utmpx.Time{Sec: start + sec}}
 }
 
 func out(line string, pid int32, sec int64) utmpx.Record {
-	return utmpx.Record{Type: utmpx.DeadProcess, PID: pid, Line: line, ID: "x", Time: utmpx.Time{Sec: start + sec}}
+	return utmpx.Record{Type: utmpx.DeadProcess, PID: pid, Line: line, ID: line[max(0, len(line)-4):], Time: utmpx.Time{Sec: start + sec}}
 }
 
 func encode(t testing.TB, l *utmpx.Layout, recs ...utmpx.Record) []byte {

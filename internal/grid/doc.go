@@ -11,7 +11,8 @@
 // how many others of the same grid there are within 64 records; at a tie none wins.
 //
 //   - The same grid on both sides of a misfit: the records between are odd, not
-//     moved. One that has a time is a record still, whatever else is in it.
+//     moved. One that has a time and a type is a record still, whatever else is in it; of
+//     the type EMPTY, if all else is a session's.
 //   - Another grid: each side goes on for as long as records fit strictly. The rest
 //     is damage.
 //

@@ -247,13 +247,27 @@ func (s *shape) texts(b []byte) bool {
 
 // odd reports whether b, on the grid of its neighbours, is a record still: it has a
 // time and a type, and either the type is known or its strings are text. A type of 0
-// is what a block of NULs leaves. A record of the system itself has no reason to be odd.
+// is what a block of NULs leaves, unless the rest is a session's, whole. A record of the
+// system itself has no reason to be odd.
 func (s *shape) odd(b []byte) bool {
 	typ, at, _ := s.layout.Peek(b)
 	if !timed(at) || !s.unmixed(typ, b) {
 		return false
 	}
-	return typ != utmpx.Empty && (typ > utmpx.Empty && typ <= utmpx.DownTime || s.texts(b))
+	if typ == utmpx.Empty {
+		return s.untyped(at, b)
+	}
+	return typ > utmpx.Empty && typ <= utmpx.DownTime || s.texts(b)
+}
+
+// untyped reports whether b, with a type of 0, is a session's record but for that.
+func (s *shape) untyped(at utmpx.Time, b []byte) bool {
+	if at.Sec < earliest || !s.padded(b) || !s.texts(b) {
+		return false
+	}
+	r := s.decode(b)
+	return r.PID > 0 && r.PID <= maxPID && r.Exit == (utmpx.Exit{}) && r.User != "" &&
+		r.Line != "" && r.Line[0] != '~' && strings.Contains(r.Line, r.ID)
 }
 
 func (s *shape) decode(b []byte) utmpx.Record {
