@@ -13,10 +13,9 @@ import (
 	"syscall"
 	"time"
 
+	"utmpd.dev/utmpd/internal/eventlog"
 	"utmpd.dev/utmpd/internal/events"
 	"utmpd.dev/utmpd/internal/logs"
-	"utmpd.dev/utmpd/internal/snapshot"
-	"utmpd.dev/utmpd/utmpx"
 )
 
 func eventsCommand() command {
@@ -56,13 +55,10 @@ type eventing struct {
 	format  func(*events.Event) []byte // valid until the next call
 
 	log    *logs.Log
-	stream *events.Stream
+	reader *eventlog.Reader
 	out    *outlet
 	skip   int // so many events were printed by a run before
 
-	from logs.Position // where nothing was read: the place before the next record
-	last readLast
-	hole bool   // something could not be read since
 	kept cursor // of the last commit
 	base int    // pieces that the outlet had written then
 	read int    // records since then
@@ -72,7 +68,7 @@ type eventing struct {
 }
 
 func tellEvents(in call) error {
-	v := &eventing{in: in, follow: in.set["follow"], cursor: in.value("cursor"), stream: events.NewStream()}
+	v := &eventing{in: in, follow: in.set["follow"], cursor: in.value("cursor"), reader: eventlog.New(events.NewStream(), logs.Position{})}
 	if err := v.options(); err != nil {
 		return err
 	}
@@ -150,10 +146,10 @@ func (v *eventing) run() error {
 		return err
 	}
 	if v.silent {
-		if err := v.all(v.log.From(v.in.ctx, v.from)); err != nil {
+		if err := v.all(v.log.From(v.in.ctx, v.reader.Position())); err != nil {
 			return err
 		}
-		v.settle()
+		v.reader.Skip(v.reader.Position()) // what follows is read anew
 		v.silent = false
 	}
 	if err := v.heading(); err != nil {
@@ -164,9 +160,9 @@ func (v *eventing) run() error {
 	}
 	if v.follow {
 		v.out.watch(v.stop)
-		return v.all(v.log.Follow(v.in.ctx, v.from))
+		return v.all(v.log.Follow(v.in.ctx, v.reader.Position()))
 	}
-	return v.all(v.log.From(v.in.ctx, v.from))
+	return v.all(v.log.From(v.in.ctx, v.reader.Position()))
 }
 
 // heading prints the first line of a text.
@@ -209,11 +205,11 @@ func (v *eventing) begin() error {
 			return err
 		}
 		if c != nil {
-			v.stream, v.from, v.skip, v.since = s, c.Position, c.Printed, time.Time{}
+			v.reader, v.skip, v.since = eventlog.New(s, c.Position), c.Printed, time.Time{}
 		}
 	}
 	if own != nil {
-		v.stream.Ledger = own.ledger()
+		v.reader.Stream.Ledger = own.ledger()
 	}
 	v.silent = c == nil && v.follow && v.since.IsZero()
 	return v.keep()
@@ -289,61 +285,25 @@ func (v *eventing) record(e logs.Entry) {
 		}
 		return e.Place().String()
 	}
-	if v.hole && !v.follows(e) && !v.lastTime().IsZero() {
-		v.print(v.stream.Lost(v.lastTime(), e.Record.Time.Time(), place()+"/gap"))
-	}
-	v.hole = false
-	v.stream.Add(e.Record, place, v.print)
-	v.last.take(&e)
+	v.reader.Record(e, place, v.print)
 	v.read++
-}
-
-// readLast is the record read last, without its text: its bytes are kept here, since those
-// that were read are overwritten.
-type readLast struct {
-	logs.Where
-	gen snapshot.Generation
-	at  utmpx.Time
-	raw []byte // empty: there is none
-}
-
-func (l *readLast) take(e *logs.Entry) {
-	l.Where, l.gen, l.at, l.raw = e.Where, e.Generation, e.Record.Time, append(l.raw[:0], e.Raw()...)
-}
-
-// position returns the place after the record.
-func (l *readLast) position() logs.Position { return l.After(string(l.raw), l.at) }
-
-// follows reports whether a record begins where the one read last ended, so that nothing
-// was between them.
-func (v *eventing) follows(e logs.Entry) bool {
-	n := int64(len(v.last.raw))
-	return n > 0 && e.Generation == v.last.gen && e.Offset == v.last.Offset+n
-}
-
-// lastTime returns the time of the record read last; the zero time if there is none.
-func (v *eventing) lastTime() time.Time {
-	if len(v.last.raw) > 0 {
-		return v.last.at.Time()
-	}
-	return v.from.Time()
 }
 
 // gap takes the news that the record after which reading was to go on is gone.
 func (v *eventing) gap(g *logs.GapError) {
 	v.skip = 0
-	v.print(v.stream.Lost(g.After, g.Before, fmt.Sprintf("gap:%d.%06d", g.After.Unix(), g.After.Nanosecond()/1000)))
+	v.print(v.reader.Gap(g))
 	if g.Before.IsZero() {
 		// Nothing follows yet: it is told once.
 		if end, err := v.log.End(v.in.ctx); err == nil {
-			v.from, v.last = end, readLast{}
+			v.reader.Skip(end)
 		}
 	}
 }
 
 // trouble notes what could not be read.
 func (v *eventing) trouble(err error) {
-	v.hole = true
+	v.reader.Hole()
 	if v.silent {
 		return // it is told when the same is read to be printed, or was before
 	}
@@ -367,17 +327,6 @@ func (v *eventing) print(e events.Event) {
 		_ = v.out.add(v.format(&e)) // the outlet keeps the error
 	}
 }
-
-// position returns the place after the record read last.
-func (v *eventing) position() logs.Position {
-	if len(v.last.raw) > 0 {
-		return v.last.position()
-	}
-	return v.from
-}
-
-// settle makes the place after the record read last the one to begin at.
-func (v *eventing) settle() { v.from, v.last = v.position(), readLast{} }
 
 // waiting is called when all was read, and the log waits for more.
 func (v *eventing) waiting() {
@@ -407,8 +356,8 @@ func (v *eventing) keep() error {
 	if v.cursor == "" {
 		return nil
 	}
-	state, err := v.stream.Save()
-	v.kept = cursor{Version: cursorVersion, Position: v.position(), Printed: v.skip, State: state}
+	state, err := v.reader.Stream.Save()
+	v.kept = cursor{Version: cursorVersion, Position: v.reader.Position(), Printed: v.skip, State: state}
 	v.base = v.out.taken
 	return err
 }

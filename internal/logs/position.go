@@ -74,6 +74,9 @@ func (e *Entry) Place() Position {
 // IsZero reports whether p is the beginning of the log.
 func (p Position) IsZero() bool { return p == Position{} }
 
+// SameRecord reports whether p and q are after the same record, wherever it is.
+func (p Position) SameRecord(q Position) bool { return p.last == q.last && p.time == q.time }
+
 // Time returns the time of the record before p. For the zero Position it is the
 // zero time.
 func (p Position) Time() time.Time {
