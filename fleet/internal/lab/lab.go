@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+// Package lab runs real servers, in processes of their own that can be killed, for tests.
+package lab
+
+import (
+	"bufio"
+	"context"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"utmpd.dev/utmpd/fleet/internal/keys"
+	"utmpd.dev/utmpd/fleet/internal/server"
+	"utmpd.dev/utmpd/fleet/internal/wire"
+)
+
+const role = "UTMPFLEET_LAB"
+
+// Main runs the tests of a package, or is the server for one.
+func Main(m *testing.M) int {
+	if os.Getenv(role) == "server" {
+		return server.Main(os.Args[1:], os.Stdout, os.Stderr)
+	}
+	return m.Run()
+}
+
+// Server is a server process.
+type Server struct {
+	t    testing.TB
+	Dir  string
+	Addr string
+	args []string
+	cmd  *exec.Cmd
+}
+
+// Start starts a server on a free port of loopback.
+func Start(t testing.TB, args ...string) *Server {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &Server{t: t, Dir: t.TempDir(), Addr: l.Addr().String(), args: args}
+	l.Close()
+	s.Restart()
+	t.Cleanup(s.Kill)
+	return s
+}
+
+// Restart starts it after Kill.
+func (s *Server) Restart() {
+	s.t.Helper()
+	ready, err := s.try()
+	if err != nil || !ready {
+		s.t.Fatalf("the server did not start: %v", err)
+	}
+}
+
+func (s *Server) try() (bool, error) {
+	s.cmd = exec.Command(os.Args[0], append([]string{"-dir", s.Dir, "-listen", s.Addr, "-max-bytes", "64M"}, s.args...)...)
+	s.cmd.Env = append(os.Environ(), role+"=server")
+	out, err := s.cmd.StderrPipe()
+	if err != nil {
+		return false, err
+	}
+	if err := s.cmd.Start(); err != nil {
+		return false, err
+	}
+	ready := make(chan bool, 1)
+	go func() {
+		lines := bufio.NewScanner(out)
+		for lines.Scan() {
+			if strings.Contains(lines.Text(), "ready") {
+				ready <- true
+			}
+			if testing.Verbose() {
+				os.Stderr.WriteString("server: " + lines.Text() + "\n")
+			}
+		}
+		close(ready)
+	}()
+	select {
+	case ok := <-ready:
+		return ok, nil
+	case <-time.After(30 * time.Second):
+		return false, context.DeadlineExceeded
+	}
+}
+
+// Kill kills it with SIGKILL.
+func (s *Server) Kill() {
+	if s.cmd != nil {
+		_ = s.cmd.Process.Kill()
+		_ = s.cmd.Wait()
+		s.cmd = nil
+	}
+}
+
+// URL is where it listens.
+func (s *Server) URL() string { return "nats://" + s.Addr }
+
+// Creds returns a creds file.
+func (s *Server) Creds(role keys.Role, name string) string {
+	s.t.Helper()
+	ring, err := keys.Open(filepath.Join(s.Dir, "keys"))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	b, err := ring.Creds(role, name)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	file := filepath.Join(s.t.TempDir(), "creds")
+	if err := os.WriteFile(file, b, 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+	return file
+}
+
+// Connect connects as a user.
+func (s *Server) Connect(role keys.Role, name string, opts ...nats.Option) *nats.Conn {
+	s.t.Helper()
+	opts = append(opts, nats.UserCredentials(s.Creds(role, name)), nats.CustomInboxPrefix("_INBOX."+wire.Token(name)))
+	nc, err := nats.Connect(s.URL(), opts...)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(nc.Close)
+	return nc
+}
+
+// Stored returns what a stream holds, oldest first.
+func (s *Server) Stored(stream string) (all []jetstream.Msg) {
+	s.t.Helper()
+	nc := s.Connect(keys.Reader, "lab")
+	defer nc.Close()
+	ctx, stop := context.WithTimeout(context.Background(), 20*time.Second)
+	defer stop()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	st, err := js.Stream(ctx, stream)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	n := st.CachedInfo().State.Msgs
+	if n == 0 {
+		return nil
+	}
+	c, err := js.OrderedConsumer(ctx, stream, jetstream.OrderedConsumerConfig{})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	it, err := c.Messages()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer it.Stop()
+	for uint64(len(all)) < n {
+		m, err := it.Next(jetstream.NextContext(ctx))
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		all = append(all, m)
+	}
+	return all
+}

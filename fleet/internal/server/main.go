@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package server
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"utmpd.dev/utmpd/fleet/internal/wire"
+	"utmpd.dev/utmpd/internal/logging"
+	"utmpd.dev/utmpd/internal/sdnotify"
+	"utmpd.dev/utmpd/internal/version"
+)
+
+// DefaultDir is where a server keeps its keys and events.
+const DefaultDir = "/var/lib/utmpfleet-server"
+
+// DefaultListen is where a server listens.
+const DefaultListen = "127.0.0.1:4222"
+
+// Main runs utmpfleet-server and returns its exit status: 0 after SIGTERM or SIGINT, 1 for
+// an error, 2 for a usage error.
+func Main(args []string, stdout, stderr io.Writer) int {
+	set := flag.NewFlagSet("utmpfleet-server", flag.ContinueOnError)
+	set.SetOutput(stderr)
+	cfg := Config{Limits: wire.Limits{Replicas: 1}}
+	set.StringVar(&cfg.Dir, "dir", DefaultDir, "keep keys and events in `DIR`")
+	set.StringVar(&cfg.Listen, "listen", DefaultListen, "listen on `ADDRESS:PORT`; beyond this machine only with TLS")
+	set.StringVar(&cfg.Cert, "tls-cert", "", "certificate, in PEM `FILE`")
+	set.StringVar(&cfg.Key, "tls-key", "", "its key, in PEM `FILE`")
+	set.DurationVar(&cfg.Limits.Age, "max-age", 400*24*time.Hour, "keep events for `DURATION`")
+	set.Int64Var(&cfg.Limits.Each, "max-per-subject", 4096, "keep `N` events of a host, of one kind and one sixteenth of the users")
+	size := set.String("max-bytes", "4G", "keep at most `SIZE` of events, such as 500M or 20G")
+	shown := set.Bool("version", false, "print the version")
+	if err := set.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return 0
+		}
+		return 2
+	}
+	if *shown {
+		fmt.Fprintln(stdout, "utmpfleet-server", version.String())
+		return 0
+	}
+	var err error
+	if cfg.Limits.Bytes, err = parseSize(*size); err != nil || set.NArg() > 0 || cfg.Limits.Age <= 0 || cfg.Limits.Each <= 0 {
+		fmt.Fprintln(stderr, "utmpfleet-server:", errors.Join(err, errors.New("see utmpfleet-server -help")))
+		return 2
+	}
+	cfg.Log = logging.NewForeground(stderr, slog.LevelInfo, logging.ToJournal(os.Getenv, os.Stderr))
+	notify := sdnotify.New(os.Getenv)
+	cfg.Ready = func(s *Server) {
+		cfg.Log.Info("ready", "url", s.URL(), "dir", cfg.Dir)
+		if err := notify.Ready(); err != nil {
+			cfg.Log.Warn("systemd is not told", "error", err)
+		}
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	if err := Run(ctx, cfg); err != nil {
+		fmt.Fprintln(stderr, "utmpfleet-server:", err)
+		return 1
+	}
+	return 0
+}
+
+// parseSize reads a size such as "500M".
+func parseSize(s string) (int64, error) {
+	unit := 1
+	if i := strings.IndexByte("KMGT", (s + " ")[max(0, len(s)-1)]); i >= 0 {
+		unit, s = 1<<(10*(i+1)), s[:len(s)-1]
+	}
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil || n <= 0 || n > 1<<60/int64(unit) || n*int64(unit) < 1<<20 {
+		return 0, fmt.Errorf("-max-bytes: not a size of at least 1M")
+	}
+	return n * int64(unit), nil
+}

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package server_test
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"utmpd.dev/utmpd/fleet/internal/keys"
+	"utmpd.dev/utmpd/fleet/internal/lab"
+	"utmpd.dev/utmpd/fleet/internal/server"
+	"utmpd.dev/utmpd/fleet/internal/wire"
+)
+
+func TestMain(m *testing.M) { os.Exit(lab.Main(m)) }
+
+// request sends a request and returns its answer, or the error "none".
+func request(nc *nats.Conn, subject, body string, header ...string) string {
+	m := nats.NewMsg(subject)
+	m.Data = []byte(body)
+	for i := 0; i < len(header); i += 2 {
+		m.Header.Set(header[i], header[i+1])
+	}
+	answer, err := nc.RequestMsg(m, 700*time.Millisecond)
+	switch {
+	case errors.Is(err, nats.ErrTimeout):
+		return "none: no answer"
+	case err != nil:
+		return "none: " + err.Error()
+	case answer.Header.Get("Status") != "":
+		return "none: " + answer.Header.Get("Status") + " " + answer.Header.Get("Description")
+	}
+	return string(answer.Data)
+}
+
+// TestRights: a host publishes as itself, reads its own last event, and nothing more.
+func TestRights(t *testing.T) {
+	s := lab.Start(t, "-max-per-subject", "10")
+	a, b := s.Connect(keys.Host, "web1.example.org"), s.Connect(keys.Host, "web2")
+	own, other := wire.Token("web1.example.org"), wire.Token("web2")
+	stored := func() int { return len(s.Stored(wire.Events)) }
+	ok := func(what, answer, want string) {
+		t.Helper()
+		if strings.HasPrefix(answer, "none") || !strings.Contains(answer, want) {
+			t.Errorf("%s: %s", what, answer)
+		}
+	}
+	refused := func(what, answer string) {
+		t.Helper()
+		if !strings.HasPrefix(answer, "none") && !strings.Contains(answer, `"error"`) {
+			t.Errorf("%s: allowed: %s", what, answer)
+		}
+	}
+	ok("own event", request(a, wire.Subject(own, "login", "alice"), "own"), `"seq":1`)
+	ok("the other's own event", request(b, wire.Subject(other, "login", "bob"), "secret"), `"seq":2`)
+	get := "$JS.API.DIRECT.GET." + wire.Events
+	ok("own last", request(a, get+".utmp."+own+".>", ""), "own")
+	ok("own sessions", request(a, wire.OnSubject(own, 0), "{}"), `"seq":1`)
+	ok("own beat", request(a, wire.BeatSubject(own), "{}"), `"seq":1`)
+
+	refused("event as another", request(a, wire.Subject(other, "login", "x"), "forged"))
+	refused("sessions as another", request(a, wire.OnSubject(other, 0), "forged"))
+	refused("beat as another", request(a, wire.BeatSubject(other), "forged"))
+	refused("last of another", request(a, get+".utmp."+other+".>", ""))
+	refused("direct get of all", request(a, get+".utmp.>", ""))
+	refused("direct get by sequence", request(a, get, `{"seq":2}`))
+	refused("direct get by sequence, behind its own subject", request(a, get+".utmp."+own+".login.0", `{"seq":2}`))
+	refused("get", request(a, "$JS.API.STREAM.MSG.GET."+wire.Events, `{"seq":2}`))
+	refused("delete", request(a, "$JS.API.STREAM.MSG.DELETE."+wire.Events, `{"seq":2}`))
+	refused("purge", request(a, "$JS.API.STREAM.PURGE."+wire.Events, ""))
+	refused("info", request(a, "$JS.API.STREAM.INFO."+wire.Events, ""))
+	refused("consumer", request(a, "$JS.API.CONSUMER.CREATE."+wire.Events+".x", `{"stream_name":"UTMP","config":{"name":"x"}}`))
+	refused("a kind that is none", request(a, "utmp."+own+".evil.0", "x"))
+	refused("a digit that is none", request(a, "utmp."+own+".login.zz", "x"))
+	refused("too large", request(a, wire.Subject(own, "login", "alice"), strings.Repeat("x", wire.MaxEvent+1)))
+	refused("roll-up", request(a, wire.Subject(own, "login", "alice"), "x", "Nats-Rollup", "all"))
+	refused("roll-up of sessions", request(a, wire.OnSubject(own, 0), "x", "Nats-Rollup", "all"))
+	refused("roll-up of beats", request(a, wire.BeatSubject(own), "x", "Nats-Rollup", "all"))
+	for _, subject := range []string{"utmp.>", "_INBOX.>", "_INBOX." + other + ".>", "$SYS.>", ">"} {
+		sub, err := a.SubscribeSync(subject)
+		if err != nil {
+			continue
+		}
+		request(b, wire.Subject(other, "login", "bob"), "secret")
+		if m, err := sub.NextMsg(100 * time.Millisecond); err == nil {
+			t.Errorf("subscribed to %s, got %s", subject, m.Subject)
+		}
+		_ = sub.Unsubscribe()
+	}
+	if n := stored(); n != 7 {
+		t.Errorf("%d events are stored, want 7", n)
+	}
+}
+
+// TestFlood: a host that floods removes no other's events.
+func TestFlood(t *testing.T) {
+	s := lab.Start(t, "-max-per-subject", "10")
+	a, b := s.Connect(keys.Host, "quiet"), s.Connect(keys.Host, "loud")
+	for range 5 {
+		request(a, wire.Subject("quiet", "login", "alice"), "kept")
+	}
+	for range 2000 {
+		if err := b.Publish(wire.Subject("loud", "login", "eve"), []byte(strings.Repeat("x", 4000))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	request(b, wire.Subject("loud", "login", "eve"), "last")
+	kept, all := 0, s.Stored(wire.Events)
+	for _, m := range all {
+		if string(m.Data()) == "kept" {
+			kept++
+		}
+	}
+	if kept != 5 || len(all) != 15 {
+		t.Errorf("kept %d of 5; %d in all, want 15", kept, len(all))
+	}
+}
+
+// TestListen: beyond loopback only with TLS.
+func TestListen(t *testing.T) {
+	for _, addr := range []string{"0.0.0.0:0", ":0", "[::]:0", "192.0.2.1:0", "example.org:4222"} {
+		dir := t.TempDir()
+		err := server.Run(t.Context(), server.Config{Dir: dir, Listen: addr, Log: slog.New(slog.DiscardHandler)})
+		if err == nil || !strings.Contains(err.Error(), "only with TLS") {
+			t.Errorf("%s: %v", addr, err)
+		}
+	}
+}
+
+// TestTLS: with a certificate nothing goes in the clear.
+func TestTLS(t *testing.T) {
+	cert, key := certificate(t)
+	s := lab.Start(t, "-tls-cert", cert, "-tls-key", key)
+	nc := s.Connect(keys.Host, "web1", nats.RootCAs(cert))
+	if !nc.TLSRequired() {
+		t.Error("the server asks for no TLS")
+	}
+	if got := request(nc, wire.Subject("web1", "boot", ""), "x"); !strings.Contains(got, `"seq":1`) {
+		t.Error(got)
+	}
+	if _, err := nats.Connect(s.URL(), nats.UserCredentials(s.Creds(keys.Host, "web1"))); err == nil {
+		t.Error("a certificate that nobody vouches for was believed")
+	}
+}
+
+// TestStrangers: nobody connects without credentials, or with those of another fleet.
+func TestStrangers(t *testing.T) {
+	s, other := lab.Start(t), lab.Start(t)
+	if _, err := nats.Connect(s.URL()); err == nil {
+		t.Error("connected without credentials")
+	}
+	if _, err := nats.Connect(s.URL(), nats.UserCredentials(other.Creds(keys.Host, "web1"))); err == nil {
+		t.Error("connected with credentials of another fleet")
+	}
+	err := filepath.WalkDir(filepath.Join(s.Dir, "keys"), func(name string, d fs.DirEntry, err error) error {
+		info, infoErr := os.Stat(name)
+		if err == nil && infoErr == nil && info.Mode().Perm()&0o077 != 0 {
+			t.Errorf("%s: mode %v", name, info.Mode())
+		}
+		return errors.Join(err, infoErr)
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// TestRestart: keys and events are there again after SIGKILL.
+func TestRestart(t *testing.T) {
+	s := lab.Start(t)
+	creds := s.Creds(keys.Host, "web1")
+	nc := s.Connect(keys.Host, "web1")
+	request(nc, wire.Subject("web1", "boot", ""), "x")
+	s.Kill()
+	s.Restart()
+	again, err := nats.Connect(s.URL(), nats.UserCredentials(creds))
+	if err != nil {
+		t.Fatal(err)
+	}
+	again.Close()
+	if n := len(s.Stored(wire.Events)); n != 1 {
+		t.Errorf("%d events, want 1", n)
+	}
+}
+
+// certificate makes one for 127.0.0.1.
+func certificate(t *testing.T) (cert, key string) {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true}
+	der, err := x509.CreateCertificate(rand.Reader, &template, &template, &private.PublicKey, private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write := func(name, kind string, b []byte) string {
+		file := filepath.Join(t.TempDir(), name)
+		if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: b}), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	return write("cert.pem", "CERTIFICATE", der), write("key.pem", "PRIVATE KEY", secret)
+}
+

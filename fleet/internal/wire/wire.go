@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+// Package wire is what agents, server and questions agree on: names, subjects, headers, and
+// the streams. It does no I/O.
+package wire
+
+import (
+	"fmt"
+	"hash/fnv"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Streams. A host's token is in every subject, and nothing else that hosts choose: each
+// distinct subject costs memory of the server.
+const (
+	Events   = "UTMP"      // utmp.HOST.KIND.B: an event a message
+	On       = "UTMP_ON"   // utmp_on.HOST.P: the sessions of a host, in pieces; the last message counts
+	Presence = "UTMP_BEAT" // utmp_beat.HOST: a host's agent is connected; in memory
+)
+
+// Headers of an event.
+const (
+	Position = "Utmp-Position" // where reading the log goes on
+	Machine  = "Utmp-Machine"  // the machine's id
+	Boot     = "Utmp-Boot"     // the boot's id
+)
+
+// Bounds.
+const (
+	MaxEvent  = 16 << 10  // bytes of an event with its headers
+	MaxPiece  = 64 << 10  // bytes of the sessions of a host above which they are split
+	Pieces    = 16        // into so many
+	MaxOn     = 512 << 10 // bytes of a piece
+	Beat      = time.Minute
+	Silent    = 150 * time.Second // without a beat: the host is not there
+	PutsEvery = 200 * time.Millisecond
+)
+
+const digits = "0123456789abcdef"
+
+// Kinds are the kinds of event, those of docs/events.md.
+var Kinds = []string{"login", "logout", "boot", "shutdown", "crash", "clock", "gap"}
+
+// Token returns the form of a name in a subject: bytes outside [A-Za-z0-9_-] become =XX, and
+// the empty name "=".
+func Token(name string) string {
+	if name == "" {
+		return "="
+	}
+	var b strings.Builder
+	for i := range len(name) {
+		switch c := name[i]; {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '_', c == '-':
+			b.WriteByte(c)
+		default:
+			fmt.Fprintf(&b, "=%02X", c)
+		}
+	}
+	return b.String()
+}
+
+// Name is the reverse of Token. What is not a token is an error.
+func Name(token string) (string, error) {
+	if token == "=" {
+		return "", nil
+	}
+	var b strings.Builder
+	for i := 0; i < len(token); i++ {
+		c := token[i]
+		if c == '=' {
+			if _, err := fmt.Sscanf(token[i+1:min(i+3, len(token))], "%02X", &c); err != nil {
+				return "", fmt.Errorf("%q is not the name of a host", token)
+			}
+			i += 2
+		}
+		b.WriteByte(c)
+	}
+	if name := b.String(); Token(name) == token {
+		return name, nil
+	}
+	return "", fmt.Errorf("%q is not the name of a host", token)
+}
+
+// Digit returns the digit of a user, so that his events are found without reading all.
+func Digit(user string) string { return digit(user) }
+
+// Piece returns the piece in which a line's session is, if a host's sessions are split.
+func Piece(line string) int { return strings.Index(digits, digit(line)) }
+
+func digit(s string) string {
+	h := fnv.New32a()
+	h.Write([]byte(s))
+	sum := h.Sum32()
+	sum ^= sum>>16 ^ sum>>8
+	return string(digits[(sum^sum>>4)&15])
+}
+
+// Subject is that of an event.
+func Subject(token, kind, user string) string {
+	return "utmp." + token + "." + kind + "." + Digit(user)
+}
+
+// OnSubject is that of a piece of a host's sessions.
+func OnSubject(token string, piece int) string {
+	return "utmp_on." + token + "." + string(digits[piece])
+}
+
+// BeatSubject is that of a host's presence.
+func BeatSubject(token string) string { return "utmp_beat." + token }
+
+// HostOf returns the token in a subject.
+func HostOf(subject string) string {
+	f := strings.SplitN(subject, ".", 3)
+	if len(f) < 2 {
+		return ""
+	}
+	return f[1]
+}
+
+// KindOf returns the kind of event in a subject.
+func KindOf(subject string) string {
+	if f := strings.Split(subject, "."); len(f) > 2 {
+		return f[2]
+	}
+	return ""
+}
+
+// Limits are how much is kept.
+type Limits struct {
+	Age      time.Duration
+	Bytes    int64
+	Each     int64 // events of a host, of one kind and one digit
+	Replicas int
+}
+
+// Streams returns the streams. Subjects are listed one by one, so that a host cannot make
+// more of them than these. Roll-ups, by which a message removes others, are not allowed.
+func Streams(l Limits) []jetstream.StreamConfig {
+	var events, on []string
+	for _, kind := range Kinds {
+		for _, d := range digits {
+			events = append(events, "utmp.*."+kind+"."+string(d))
+		}
+	}
+	for p := range Pieces {
+		on = append(on, OnSubject("*", p))
+	}
+	return []jetstream.StreamConfig{
+		{
+			Name: Events, Subjects: events, Storage: jetstream.FileStorage, Replicas: l.Replicas,
+			MaxAge: l.Age, MaxBytes: l.Bytes, MaxMsgsPerSubject: l.Each, MaxMsgSize: MaxEvent,
+			Discard: jetstream.DiscardOld, AllowDirect: true, DenyDelete: true, DenyPurge: true,
+		},
+		{
+			Name: On, Subjects: on, Storage: jetstream.FileStorage, Replicas: l.Replicas,
+			MaxMsgsPerSubject: 1, MaxMsgSize: MaxOn, MaxBytes: l.Bytes / 4, AllowDirect: true,
+			DenyPurge: true,
+		},
+		{
+			Name: Presence, Subjects: []string{BeatSubject("*")}, Storage: jetstream.MemoryStorage, Replicas: l.Replicas,
+			MaxMsgsPerSubject: 1, MaxAge: Silent, MaxMsgSize: 1 << 10, MaxBytes: 64 << 20, AllowDirect: true,
+			DenyPurge: true,
+		},
+	}
+}
