@@ -3,6 +3,7 @@
 package server_test
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -135,7 +136,9 @@ func TestFlood(t *testing.T) {
 func TestListen(t *testing.T) {
 	for _, addr := range []string{"0.0.0.0:0", ":0", "[::]:0", "192.0.2.1:0", "example.org:4222"} {
 		dir := t.TempDir()
-		err := server.Run(t.Context(), server.Config{Dir: dir, Listen: addr, Log: slog.New(slog.DiscardHandler)})
+		ctx, stop := context.WithTimeout(t.Context(), time.Second)
+		err := server.Run(ctx, server.Config{Dir: dir, Listen: addr, Log: slog.New(slog.DiscardHandler)})
+		stop()
 		if err == nil || !strings.Contains(err.Error(), "only with TLS") {
 			t.Errorf("%s: %v", addr, err)
 		}

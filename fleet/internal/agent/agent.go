@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+// Package agent sends what happens on one host to the fleet's server. The log is the queue:
+// nothing is kept but the log itself, and how far it was sent is read from the stream.
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"net/url"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"utmpd.dev/utmpd/fleet/internal/wire"
+)
+
+// Config is what an agent is told.
+type Config struct {
+	Host    string // the name it is enrolled by
+	URL     string
+	Creds   string // file
+	CA      string // file; "": those of the system
+	Log     *slog.Logger
+	Wtmp    string
+	Utmp    string
+	Mark    string // file: how far was sent, for a stream that has nothing of this host; "": none
+	Machine string // id
+	Boot    string // id
+	// TakeOver goes on, with a gap, after events of another machine with this name.
+	TakeOver bool
+	Beat     time.Duration
+	Answer   time.Duration // how long to wait for one
+	Retry    time.Duration // the longest pause after a failure
+	Waiting  func()        // called when everything was sent; for tests
+}
+
+// ErrTwoHosts: another machine sends events by this host's name.
+var ErrTwoHosts = errors.New("another machine has this name")
+
+// errAgain ends a session that begins again at once: the connection is a new one.
+var errAgain = errors.New("connected again")
+
+// Agent is one that runs.
+type Agent struct {
+	Config
+	token string
+	nc    *nats.Conn
+	fresh chan struct{} // a connection was made
+}
+
+// Run sends events until ctx ends. Its error is that of a configuration that cannot work.
+func Run(ctx context.Context, cfg Config) error {
+	a := &Agent{Config: cfg, token: wire.Token(cfg.Host), fresh: make(chan struct{}, 1)}
+	if err := a.connect(); err != nil {
+		return err
+	}
+	defer a.nc.Close()
+	pause := time.Duration(0)
+	for {
+		err := a.once(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		switch {
+		case errors.Is(err, errAgain):
+			pause = 0
+			continue
+		case errors.Is(err, ErrTwoHosts):
+			a.Log.Error("nothing is sent: another machine sends events by this name; enrol this one by another, or see -take-over", "host", a.Host, "error", err)
+			pause = a.Retry
+		default:
+			a.Log.Warn("sending is interrupted; it goes on where it was", "error", err)
+			pause = min(max(2*pause, 100*time.Millisecond), a.Retry)
+		}
+		if !a.sleep(ctx, pause) {
+			return nil
+		}
+	}
+}
+
+// sleep pauses, by chance somewhat longer or shorter, or until a connection is made.
+func (a *Agent) sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(jitter(d))
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+	}
+	return true
+}
+
+// jitter spreads what many agents do.
+func jitter(d time.Duration) time.Duration { return d/2 + rand.N(d+1) }
+
+// connect prepares a connection, which is made in the background and made again for ever.
+func (a *Agent) connect() error {
+	u, err := url.Parse(a.URL)
+	if err != nil || u.Hostname() == "" {
+		return fmt.Errorf("%q is not an address such as tls://utmp.example.org:4222", a.URL)
+	}
+	signal := func(*nats.Conn) {
+		select {
+		case a.fresh <- struct{}{}:
+		default:
+		}
+	}
+	opts := []nats.Option{
+		nats.Name("utmpfleet agent"), nats.UserCredentials(a.Creds), nats.CustomInboxPrefix("_INBOX." + a.token),
+		nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1), nats.ReconnectBufSize(-1),
+		nats.ReconnectWait(a.Retry / 10), nats.ReconnectJitter(a.Retry/5, a.Retry/5),
+		nats.IgnoreAuthErrorAbort(), nats.PingInterval(2 * time.Minute),
+		nats.ConnectHandler(signal), nats.ReconnectHandler(signal),
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { a.Log.Info("disconnected", "error", err) }),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { a.Log.Error("refused by the server", "error", err) }),
+	}
+	// The credentials prove who the host is, and are not sent. What is sent is private.
+	if ip := net.ParseIP(u.Hostname()); u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		opts = append(opts, nats.Secure())
+	}
+	if a.CA != "" {
+		opts = append(opts, nats.RootCAs(a.CA))
+	}
+	if a.nc, err = nats.Connect(a.URL, opts...); err != nil {
+		return fmt.Errorf("connect to %s: %w", a.URL, err)
+	}
+	return nil
+}
+
+// once sends over one connection: it ends with an error, or with ctx.
+func (a *Agent) once(ctx context.Context) error {
+	for !a.nc.IsConnected() {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-a.fresh:
+		}
+	}
+	select {
+	case <-a.fresh: // it is this one
+	default:
+	}
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	last, err := a.lastSent(ctx)
+	if err != nil {
+		return err
+	}
+	s, err := a.resume(ctx, last)
+	if err != nil {
+		return err
+	}
+	var others = make(chan error, 2)
+	go func() { others <- a.beats(ctx) }()
+	go func() { others <- a.presentSessions(ctx) }()
+	go func() {
+		select {
+		case <-ctx.Done():
+		case <-a.fresh:
+			stop(errAgain)
+		}
+	}()
+	err = s.run(ctx)
+	if cause := context.Cause(ctx); errors.Is(cause, errAgain) {
+		err = cause
+	}
+	stop(nil)
+	<-others
+	<-others
+	return err
+}
+
+// beats says once a minute that this host is there.
+func (a *Agent) beats(ctx context.Context) error {
+	body := fmt.Appendf(nil, `{"machine_id":%q,"boot_id":%q}`, a.Machine, a.Boot)
+	for {
+		if err := a.nc.Publish(wire.BeatSubject(a.token), body); err != nil {
+			a.Log.Debug("no beat", "error", err)
+		}
+		if !a.sleep(ctx, a.Beat) {
+			return ctx.Err()
+		}
+	}
+}
