@@ -117,7 +117,9 @@ func (a *Agent) connect() error {
 		nats.IgnoreAuthErrorAbort(), nats.PingInterval(2 * time.Minute),
 		nats.ConnectHandler(signal), nats.ReconnectHandler(signal),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { a.Log.Info("disconnected", "error", err) }),
-		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { a.Log.Error("refused by the server", "error", err) }),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+			a.Log.Error("refused by the server", "error", err)
+		}),
 	}
 	// The credentials prove who the host is, and are not sent. What is sent is private.
 	if ip := net.ParseIP(u.Hostname()); u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback()) {

@@ -226,4 +226,3 @@ func certificate(t *testing.T) (cert, key string) {
 	}
 	return write("cert.pem", "CERTIFICATE", der), write("key.pem", "PRIVATE KEY", secret)
 }
-
