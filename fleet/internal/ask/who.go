@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package ask
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"utmpd.dev/utmpd/fleet/internal/wire"
+)
+
+// State is what is known of a host.
+type State string
+
+// The states of a host.
+const (
+	Present State = "present" // its agent is connected
+	Silent  State = "silent"  // what it said last may no longer be so
+)
+
+// Host is a host, as far as it has said who is on.
+type Host struct {
+	Name     string
+	State    State
+	Known    time.Time // when it said last who is on, by the server's clock
+	Unread   string    // why it could not say
+	Sessions []wire.Session
+}
+
+// Who returns the hosts that a pattern chooses, by name, with the sessions of a user or of
+// all.
+func (c *Client) Who(ctx context.Context, f Filter) ([]*Host, error) {
+	present := map[string]bool{}
+	err := c.read(ctx, wire.Presence, []string{wire.BeatSubject(f.token())}, jetstream.DeliverLastPerSubjectPolicy, func(m jetstream.Msg, at time.Time) {
+		present[wire.HostOf(m.Subject())] = time.Since(at) < wire.Silent
+	})
+	if err != nil {
+		return nil, err
+	}
+	hosts := map[string]*Host{}
+	err = c.read(ctx, wire.On, []string{"utmp_on." + f.token() + ".*"}, jetstream.DeliverLastPerSubjectPolicy, func(m jetstream.Msg, at time.Time) {
+		token := wire.HostOf(m.Subject())
+		name, err := wire.Name(token)
+		if err != nil || !f.host(name) {
+			return
+		}
+		var piece wire.Sessions
+		if err := json.Unmarshal(m.Data(), &piece); err != nil {
+			c.Doubt(fmt.Errorf("host %q sent what are no sessions: %w", name, err))
+			return
+		}
+		h := hosts[token]
+		if h == nil {
+			h = &Host{Name: name, State: Silent}
+			hosts[token] = h
+		}
+		if present[token] {
+			h.State = Present
+		}
+		if at.After(h.Known) {
+			h.Known = at
+		}
+		h.Unread = cmp.Or(h.Unread, piece.Unread)
+		h.add(piece.Sessions, f.User)
+	})
+	all := make([]*Host, 0, len(hosts))
+	for _, h := range hosts {
+		all = append(all, h)
+	}
+	slices.SortFunc(all, func(a, b *Host) int { return strings.Compare(a.Name, b.Name) })
+	return all, err
+}
+
+// add adds sessions of a piece. While pieces change, one can be in two of them.
+func (h *Host) add(piece []wire.Session, user string) {
+	for _, s := range piece {
+		same := func(o wire.Session) bool { return o.Line == s.Line && o.PID == s.PID && o.User == s.User }
+		if (user == "" || s.User == user) && !slices.ContainsFunc(h.Sessions, same) {
+			h.Sessions = append(h.Sessions, s)
+		}
+	}
+}
+
+// Session is a session of the past, or one that is on.
+type Session struct {
+	Machine  string     `json:"machine"`
+	User     *string    `json:"user"`
+	Line     *string    `json:"line"`
+	Host     *string    `json:"host"`
+	Addr     *string    `json:"addr"`
+	PID      *int32     `json:"pid"`
+	From     *time.Time `json:"from"`
+	To       *time.Time `json:"to"`
+	Least    *time.Time `json:"to_least"`
+	Most     *time.Time `json:"to_most"`
+	Exact    bool       `json:"exact"`
+	EndedBy  string     `json:"ended_by"`
+	Shortest *float64   `json:"lasted_least_seconds"`
+	Longest  *float64   `json:"lasted_most_seconds"`
+}
+
+// Last returns the sessions that a filter chooses, the newest first. A session without an
+// end is "open": its host has not told the end, or not yet.
+func (c *Client) Last(ctx context.Context, f Filter) (all []*Session, err error) {
+	all, _, err = c.sessions(ctx, f)
+	return all, err
+}
+
+// sessions returns also since when something is known of each host.
+func (c *Client) sessions(ctx context.Context, f Filter) (all []*Session, known map[string]time.Time, err error) {
+	since, until := f.Since, f.Until
+	f.Kinds, f.Since, f.Until = []string{"login", "logout"}, time.Time{}, time.Time{}
+	open, known := map[string]*Session{}, map[string]time.Time{}
+	err = c.Events(ctx, f, func(e *Event) {
+		if e.Time != nil && (known[e.Machine].IsZero() || e.Time.Before(known[e.Machine])) {
+			known[e.Machine] = *e.Time
+		}
+		s := &Session{Machine: e.Machine, User: e.User, Line: e.Line, Host: e.Host, Addr: e.Addr, PID: e.PID, From: e.Time, EndedBy: "open"}
+		key := e.Machine + "\x00" + value(e.Session)
+		if e.Event == "logout" {
+			s.From, s.To, s.Least, s.Most, s.Exact, s.EndedBy = e.Login, e.Time, e.Least, e.Most, value(e.Exact), e.EndedBy
+			s.Shortest, s.Longest = e.Shortest, e.Longest
+			if before := open[key]; before != nil && e.Session != nil {
+				*before = *s
+				return
+			}
+		} else {
+			open[key] = s
+		}
+		all = append(all, s)
+	})
+	all = slices.DeleteFunc(all, func(s *Session) bool {
+		end := cmp.Or(s.Most, s.To)
+		return !since.IsZero() && end != nil && end.Before(since) || !until.IsZero() && s.From != nil && s.From.After(until)
+	})
+	slices.SortStableFunc(all, func(a, b *Session) int { return value(cmp.Or(b.From, b.To)).Compare(value(cmp.Or(a.From, a.To))) })
+	return all, known, err
+}
+
+// At returns the sessions that were on at a time. Of one whose end has bounds around it,
+// Exact is false. known are the hosts of which something is known before that time.
+func (c *Client) At(ctx context.Context, f Filter, at time.Time) (on []*Session, unknown []string, err error) {
+	f.Since, f.Until = time.Time{}, time.Time{}
+	all, known, err := c.sessions(ctx, f)
+	for _, s := range all {
+		switch end := cmp.Or(s.Most, s.To); {
+		case s.From == nil || s.From.After(at), end != nil && !end.After(at):
+		default:
+			on = append(on, s)
+		}
+	}
+	for name, since := range known {
+		if since.After(at) {
+			unknown = append(unknown, name)
+		}
+	}
+	slices.Sort(unknown)
+	return on, unknown, err
+}
