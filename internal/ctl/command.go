@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"utmpd.dev/utmpd/internal/config"
+	"utmpd.dev/utmpd/internal/moments"
 )
 
 // command is one command of utmpctl. The parser, the help and the completions are made
@@ -139,7 +140,7 @@ func (c command) check(in call) error {
 			if o.arg != "T" {
 				continue
 			}
-			if more := continued(v, in.args); more != "" {
+			if more := moments.Continued(v, in.args); more != "" {
 				return fmt.Errorf("%q is not part of -%s; did you mean -%[2]s \"%s %[1]s\"?", more, o.name, v)
 			}
 		}

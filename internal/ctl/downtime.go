@@ -14,6 +14,7 @@ import (
 
 	"utmpd.dev/utmpd/internal/boots"
 	"utmpd.dev/utmpd/internal/logs"
+	"utmpd.dev/utmpd/internal/moments"
 )
 
 func downtimeCommand() command {
@@ -21,7 +22,7 @@ func downtimeCommand() command {
 		name:    "downtime",
 		summary: "show when the system was down, for how long, and why",
 		about: `It reads the wtmp file and its rotated files, compressed or not.
-` + momentHelp,
+` + moments.Help,
 		options: []option{
 			jsonOption,
 			sinceOption,
@@ -38,15 +39,15 @@ func downtimeCommand() command {
 }
 
 func downtime(in call) error {
-	var moments [2]time.Time
+	var limits [2]time.Time
 	for i, name := range []string{"since", "until"} {
-		t, err := parseTime(in.value(name), in.on.now())
+		t, err := moments.Parse(in.value(name), in.on.now())
 		if err != nil {
 			return &usageError{fmt.Errorf("downtime: -%s: %w", name, err), downtimeCommand().usage()}
 		}
-		moments[i] = t
+		limits[i] = t
 	}
-	if !moments[1].IsZero() && moments[1].Before(moments[0]) {
+	if !limits[1].IsZero() && limits[1].Before(limits[0]) {
 		return &usageError{errors.New("downtime: -until is before -since"), downtimeCommand().usage()}
 	}
 	h, own, present, problems := readAll(in)
@@ -64,7 +65,7 @@ func downtime(in call) error {
 	for _, n := range notes {
 		tell(in.stderr, n)
 	}
-	ps, sum := boots.Periods(all, moments[0], moments[1], present)
+	ps, sum := boots.Periods(all, limits[0], limits[1], present)
 	write := writeJSON
 	if !in.set["json"] {
 		write = func(w io.Writer, ps []boots.Period, sum boots.Sum) error { return writeTable(in.screen(), w, ps, sum) }

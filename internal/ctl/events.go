@@ -16,6 +16,7 @@ import (
 	"utmpd.dev/utmpd/internal/eventlog"
 	"utmpd.dev/utmpd/internal/events"
 	"utmpd.dev/utmpd/internal/logs"
+	"utmpd.dev/utmpd/internal/moments"
 )
 
 func eventsCommand() command {
@@ -24,7 +25,7 @@ func eventsCommand() command {
 		summary: "print logins, logouts, boots and crashes, also as they happen",
 		about: `It reads the wtmp file and its rotated files, in the order in which they were
 written. A reader may be slow: nothing is lost. See utmpctl(8) and events.md.
-` + momentHelp,
+` + moments.Help,
 		options: []option{
 			{name: "follow", help: "go on with what happens; without -since or a cursor, begin now"},
 			{name: "cursor", arg: "FILE", help: "go on where FILE says, and keep in it how far it came"},
@@ -109,7 +110,7 @@ func (v *eventing) options() (err error) {
 		return &usageError{fmt.Errorf("events: %w", err), eventsCommand().usage()}
 	}
 	for name, t := range map[string]*time.Time{"since": &v.since, "until": &v.until} {
-		if *t, err = parseTime(v.in.value(name), v.in.on.now()); err != nil {
+		if *t, err = moments.Parse(v.in.value(name), v.in.on.now()); err != nil {
 			return usage(fmt.Errorf("-%s: %w", name, err))
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"utmpd.dev/utmpd/internal/moments"
 	"utmpd.dev/utmpd/internal/sessions"
 )
 
@@ -23,7 +24,7 @@ func lastCommand() command {
 		name:    "last",
 		summary: "show who was on, from when to when, and how each session ended",
 		about: `Newest first, from the wtmp file and its rotated files. NAME is a user or line.
-` + momentHelp,
+` + moments.Help,
 		options: []option{
 			{name: "n", arg: "N", help: "show the newest N"},
 			{name: "since", short: "s", arg: "T", help: "show who was on at T or later"},
@@ -133,7 +134,7 @@ func (v *listing) options() (err error) {
 		}
 	}
 	for name, t := range map[string]*time.Time{"since": &v.since, "until": &v.until} {
-		if *t, err = parseTime(v.in.value(name), v.now); err != nil {
+		if *t, err = moments.Parse(v.in.value(name), v.now); err != nil {
 			return fmt.Errorf("-%s: %w", name, err)
 		}
 	}

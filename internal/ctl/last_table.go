@@ -8,6 +8,7 @@ import (
 	"io"
 	"time"
 
+	"utmpd.dev/utmpd/internal/moments"
 	"utmpd.dev/utmpd/internal/sessions"
 )
 
@@ -195,7 +196,7 @@ func (d *days) appendShort(b []byte, t, with time.Time) []byte {
 // on makes the day that of a time, and returns the year.
 func (d *days) on(t time.Time) int {
 	if s := t.Unix(); s < d.start || s >= d.next {
-		day := startOf(t.Local())
+		day := moments.StartOf(t.Local())
 		d.start, d.next = day.Unix(), day.AddDate(0, 0, 1).Unix()
 		d.date, d.year = day.Format(time.DateOnly), day.Year()
 	}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"utmpd.dev/utmpd/internal/boots"
+	"utmpd.dev/utmpd/internal/moments"
 	"utmpd.dev/utmpd/internal/sessions"
 )
 
@@ -23,7 +24,7 @@ func reportCommand() command {
 		summary: "sum up boots, crashes and sessions, of a week or any time",
 		about: `It prints text for a mail: when the system was down, who was on for how long,
 and how sessions ended. Without -since it covers the last 7 days.
-` + momentHelp,
+` + moments.Help,
 		options: []option{
 			{name: "text", help: "print text, which is the default"},
 			{name: "html", arg: "FILE", help: "write a page with a time line to FILE; - is standard output"},
@@ -126,7 +127,7 @@ func (r *summary) options(in call) error {
 			continue
 		}
 		var err error
-		if *t, err = parseTime(v, now); err != nil {
+		if *t, err = moments.Parse(v, now); err != nil {
 			return fmt.Errorf("-%s: %w", name, err)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"utmpd.dev/utmpd/internal/boots"
+	"utmpd.dev/utmpd/internal/moments"
 )
 
 // steps is into how many steps the time of a report is divided where it is drawn. A picture
@@ -188,7 +189,7 @@ func (c chart) ticks() []tick {
 		return func(t time.Time) time.Time { return t.Add(d) }
 	}
 	from := c.since.Local()
-	midnight := startOf(from)
+	midnight := moments.StartOf(from)
 	first := time.Date(from.Year(), from.Month(), 1, 0, 0, 0, 0, from.Location())
 	year := time.Date(from.Year(), 1, 1, 0, 0, 0, 0, from.Location())
 	hour := from.Truncate(time.Hour)
@@ -221,7 +222,7 @@ func (c chart) every(start time.Time, next func(time.Time) time.Time, form strin
 			continue
 		}
 		label := t.Format(form)
-		if form == "15:04" && t.Equal(startOf(t)) {
+		if form == "15:04" && t.Equal(moments.StartOf(t)) {
 			label = t.Format("01-02")
 		}
 		all = append(all, tick{t, label})
@@ -248,7 +249,7 @@ func (c chart) calendar() calendar {
 		years, months, days int
 		form, unit          string
 	}{
-		{startOf(from), 0, 0, 1, "2006-01-02, Monday", "day"},
+		{moments.StartOf(from), 0, 0, 1, "2006-01-02, Monday", "day"},
 		{month, 0, 1, 0, "2006-01", "month"},
 		{year, 1, 0, 0, "2006", "year"},
 		{year, 10, 0, 0, "from 2006", "ten years"},

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"utmpd.dev/utmpd/internal/moments"
 	"utmpd.dev/utmpd/internal/recordjson"
 	"utmpd.dev/utmpd/internal/sessions"
 	"utmpd.dev/utmpd/utmpx"
@@ -35,7 +36,7 @@ type attendanceAt struct {
 
 // whoAt prints who was on at the moment of -at, as -json and -count say.
 func whoAt(in call) error {
-	at, err := parseTime(in.value("at"), in.on.now())
+	at, err := moments.Parse(in.value("at"), in.on.now())
 	switch {
 	case err != nil:
 	case at.IsZero():

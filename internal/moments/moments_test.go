@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-package ctl
+package moments
 
 import (
 	"strings"
@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-func TestParseTime(t *testing.T) {
+func TestParse(t *testing.T) {
 	zone, err := time.LoadLocation("Europe/Berlin")
 	if err != nil {
 		t.Fatal(err)
@@ -57,7 +57,7 @@ func TestParseTime(t *testing.T) {
 		"dec":                  "2025-12-01T00:00:00+01:00",
 		"May 2024":             "2024-05-01T00:00:00+02:00",
 	} {
-		got, err := parseTime(text, now)
+		got, err := Parse(text, now)
 		if err != nil {
 			t.Errorf("%q: %v", text, err)
 			continue
@@ -67,13 +67,13 @@ func TestParseTime(t *testing.T) {
 		}
 	}
 	for _, text := range []string{"nonsense", "2 hours agoo", "yesterday foo", "24.13.2026", "25:00", "1", "d", "9999999d", "\x1b[2J"} {
-		if got, err := parseTime(text, now); err == nil {
+		if got, err := Parse(text, now); err == nil {
 			t.Errorf("%q is %v", text, got)
 		} else if strings.Contains(err.Error(), "\x1b") {
 			t.Errorf("%q: the error holds a control character", text)
 		}
 	}
-	if got, err := parseTime("", now); err != nil || !got.IsZero() {
+	if got, err := Parse("", now); err != nil || !got.IsZero() {
 		t.Errorf(`"" is %v, %v`, got, err)
 	}
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-package ctl
+// Package moments parses times as people type them. It does no I/O.
+package moments
 
 import (
 	"fmt"
@@ -12,8 +13,8 @@ import (
 	"github.com/olebedev/when/rules/en"
 )
 
-// momentHelp is what a command that takes times says about them.
-const momentHelp = `T is a time: 2026-07-01, "2026-07-01 12:30", 24.11.2026, 03:00,
+// Help is what a command that takes times says about them.
+const Help = `T is a time: 2026-07-01, "2026-07-01 12:30", 24.11.2026, 03:00,
 yesterday, "yesterday 03:00", tuesday, "this month", "2 hours ago", 12h.`
 
 // dates are the forms of a day, local.
@@ -22,11 +23,11 @@ var dates = []string{"2006-01-02", "2.1.2006", "20060102"}
 // clocks are the forms of a time of day; with a day, they follow it after a blank or a T.
 var clocks = []string{"15:04", "15:04:05"}
 
-// parseTime parses a moment that is not after now, unless it says so itself: a day (its
+// Parse parses a moment that is not after now, unless it says so itself: a day (its
 // beginning), a day with a time of day, a time of day (the last one), all local; a time
 // in RFC 3339; a duration before now; and what people say, such as "yesterday 03:00". ""
 // is the zero time.
-func parseTime(s string, now time.Time) (time.Time, error) {
+func Parse(s string, now time.Time) (time.Time, error) {
 	if s = strings.TrimSpace(s); s == "" {
 		return time.Time{}, nil
 	}
@@ -45,14 +46,14 @@ func parseTime(s string, now time.Time) (time.Time, error) {
 	return time.Time{}, fmt.Errorf(`%q is not a time; such are 2026-07-01, "2026-07-01 12:30", "yesterday 03:00", "2 hours ago"`, s)
 }
 
-// continued returns those of the arguments that make a time of a value with them behind it,
+// Continued returns those of the arguments that make a time of a value with them behind it,
 // such as the 03:00 of `-at yesterday 03:00`, which lacks its quotes; "" if none do.
-func continued(v string, args []string) string {
+func Continued(v string, args []string) string {
 	const words = 3 // of "2 hours ago"
 	for i := range args {
 		for j := min(i+words, len(args)); j > i; j-- {
 			more := strings.Join(args[i:j], " ")
-			if _, err := parseTime(v+" "+more, time.Now()); err == nil {
+			if _, err := Parse(v+" "+more, time.Now()); err == nil {
 				return more
 			}
 		}
@@ -151,7 +152,7 @@ func period(said string, now time.Time) (time.Time, bool) {
 func spoken(s string, now time.Time) (time.Time, bool) {
 	switch strings.ToLower(s) {
 	case "midnight":
-		return startOf(now), true
+		return StartOf(now), true
 	case "noon":
 		return last(time.Date(0, 1, 1, 12, 0, 0, 0, time.UTC), now), true
 	}
@@ -159,7 +160,7 @@ func spoken(s string, now time.Time) (time.Time, bool) {
 	exact := strings.HasSuffix(said, "ago") || said == "now"
 	if !exact {
 		// Where no time of day is said, the parser keeps that of its present.
-		now = startOf(now).Add(unsaid)
+		now = StartOf(now).Add(unsaid)
 	}
 	parser := when.New(nil)
 	parser.Add(en.All...)
@@ -167,7 +168,7 @@ func spoken(s string, now time.Time) (time.Time, bool) {
 	if !ok {
 		return time.Time{}, false
 	}
-	switch day := startOf(t); {
+	switch day := StartOf(t); {
 	case exact:
 	case t.Sub(day) == unsaid:
 		t = day
@@ -195,8 +196,8 @@ func entirely(parser *when.Parser, s string, now time.Time) (time.Time, bool) {
 // unsaid is a time of day that nobody says.
 const unsaid = time.Hour + 2*time.Minute + 3*time.Second + 4*time.Nanosecond
 
-// startOf returns the beginning of a day.
-func startOf(t time.Time) time.Time {
+// StartOf returns the beginning of a day.
+func StartOf(t time.Time) time.Time {
 	return time.Date(t.Year(), t.Month(), t.Day(), 0, 0, 0, 0, t.Location())
 }
 
