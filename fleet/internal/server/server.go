@@ -9,8 +9,10 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -23,6 +25,7 @@ import (
 
 	"utmpd.dev/utmpd/fleet/internal/keys"
 	"utmpd.dev/utmpd/fleet/internal/wire"
+	"utmpd.dev/utmpd/internal/atomicfile"
 )
 
 // Config is what a server is told.
@@ -76,6 +79,9 @@ func Run(ctx context.Context, cfg Config) error {
 		}
 	}
 	if err := s.streams(ctx); err != nil {
+		return err
+	}
+	if err := s.readerCreds(); err != nil {
 		return err
 	}
 	if cfg.Ready != nil {
@@ -139,6 +145,19 @@ func (s *Server) streams(ctx context.Context) error {
 	}
 	defer nc.Close()
 	return MakeStreams(ctx, nc, s.cfg.Limits)
+}
+
+// readerCreds leaves credentials for whoever may read the directory, to ask by.
+func (s *Server) readerCreds() error {
+	name := filepath.Join(s.cfg.Dir, "reader.creds")
+	if _, err := os.Stat(name); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	b, err := s.ring.Creds(keys.Reader, "reader")
+	if err != nil {
+		return err
+	}
+	return atomicfile.WriteSync(name, 0o600, atomicfile.Bytes(b))
 }
 
 // MakeStreams makes the streams of a fleet, or changes their limits.

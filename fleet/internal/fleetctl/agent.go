@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package fleetctl
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"time"
+
+	"utmpd.dev/utmpd/fleet/internal/agent"
+	"utmpd.dev/utmpd/fleet/internal/wire"
+	"utmpd.dev/utmpd/internal/logging"
+	"utmpd.dev/utmpd/internal/sdnotify"
+	"utmpd.dev/utmpd/utmpfile"
+)
+
+// prepareAgent is the command agent.
+func prepareAgent(in *call) func([]string) error {
+	utmp, wtmp := utmpfile.Paths()
+	cfg := agent.Config{Beat: wire.Beat, Answer: 10 * time.Second, Retry: 30 * time.Second}
+	var w where
+	w.options(in, "/etc/utmpfleet/host.creds")
+	in.flags.StringVar(&cfg.Wtmp, "wtmp", wtmp, "the log, a `FILE`")
+	in.flags.StringVar(&cfg.Utmp, "utmp", utmp, "the utmpx `FILE`")
+	in.flags.StringVar(&cfg.Mark, "mark", "", "keep in `FILE` how far was sent, for when the server has forgotten this host")
+	in.flags.BoolVar(&cfg.TakeOver, "take-over", false, "go on, after a gap, where another machine of this name ended")
+	machine := in.flags.String("machine-id", "/etc/machine-id", "the `FILE` that identifies this machine")
+	return func([]string) error {
+		host, err := name(w.creds)
+		if err != nil {
+			return err
+		}
+		cfg.Host, cfg.URL, cfg.Creds, cfg.CA = host, w.url, w.creds, w.ca
+		if cfg.Machine, err = digestOf(*machine); err != nil {
+			return err
+		}
+		if cfg.Boot, err = digestOf("/proc/sys/kernel/random/boot_id"); err != nil {
+			return err
+		}
+		cfg.Log = logging.NewForeground(in.stderr, slog.LevelInfo, logging.ToJournal(os.Getenv, os.Stderr))
+		cfg.Log.Info("started", "host", host, "server", w.url)
+		// It is ready without the server, too: a host must not wait for it at its start.
+		if err := sdnotify.New(os.Getenv).Ready(); err != nil {
+			cfg.Log.Warn("systemd is not told", "error", err)
+		}
+		return agent.Run(in.ctx, cfg)
+	}
+}
+
+// digestOf returns a hash of what identifies a machine: the id itself is not to be sent
+// over a network, see machine-id(5).
+func digestOf(name string) (string, error) {
+	b, err := os.ReadFile(name)
+	if err != nil {
+		return "", err
+	}
+	id := strings.TrimSpace(string(b))
+	if id == "" || id == "uninitialized" {
+		return "", fmt.Errorf("%s has no id", name)
+	}
+	sum := sha256.Sum256([]byte("utmpfleet " + id))
+	return hex.EncodeToString(sum[:8]), nil
+}

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package fleetctl
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/nats-io/jwt/v2"
+	"github.com/nats-io/nats.go"
+
+	"utmpd.dev/utmpd/fleet/internal/ask"
+	"utmpd.dev/utmpd/fleet/internal/keys"
+	"utmpd.dev/utmpd/fleet/internal/wire"
+)
+
+const (
+	defaultServerDir = "/var/lib/utmpfleet-server"
+	defaultURL       = "nats://127.0.0.1:4222"
+)
+
+// where is how a server is reached.
+type where struct {
+	url, creds, ca string
+}
+
+// options adds the options for it.
+func (w *where) options(in *call, creds string) {
+	in.flags.StringVar(&w.url, "server", cmp.Or(os.Getenv("NATS_URL"), defaultURL), "the server's `URL`; NATS_URL is the default")
+	in.flags.StringVar(&w.creds, "creds", cmp.Or(os.Getenv("UTMPFLEET_CREDS"), creds), "the credentials' `FILE`; UTMPFLEET_CREDS is the default")
+	in.flags.StringVar(&w.ca, "ca", "", "`FILE` of the authorities that vouch for the server; else those of the system")
+}
+
+// name returns whose credentials a file has.
+func name(creds string) (string, error) {
+	b, err := os.ReadFile(creds)
+	if err != nil {
+		return "", fmt.Errorf("credentials: %w", err)
+	}
+	token, err := jwt.ParseDecoratedJWT(b)
+	if err != nil {
+		return "", fmt.Errorf("credentials: %s: %w", creds, err)
+	}
+	claims, err := jwt.DecodeUserClaims(token)
+	if err != nil {
+		return "", fmt.Errorf("credentials: %s: %w", creds, err)
+	}
+	return wire.Name(claims.Name)
+}
+
+// client connects for questions.
+func (w *where) client(in *call) (*ask.Client, func(), error) {
+	who, err := name(w.creds)
+	if err != nil {
+		return nil, nil, err
+	}
+	u, err := url.Parse(w.url)
+	if err != nil || u.Hostname() == "" {
+		return nil, nil, usageError{fmt.Errorf("%q is not an address such as tls://utmp.example.org:4222", w.url)}
+	}
+	opts := []nats.Option{nats.UserCredentials(w.creds), nats.CustomInboxPrefix("_INBOX." + wire.Token(who)), nats.NoReconnect()}
+	if ip := net.ParseIP(u.Hostname()); u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		opts = append(opts, nats.Secure())
+	}
+	if w.ca != "" {
+		opts = append(opts, nats.RootCAs(w.ca))
+	}
+	nc, err := nats.Connect(w.url, opts...)
+	if err != nil {
+		return nil, nil, fmt.Errorf("connect to %s: %w", w.url, err)
+	}
+	c, err := ask.New(nc, func(err error) { fmt.Fprintln(in.stderr, "utmpfleet: not believed:", text(err.Error())) })
+	return c, nc.Close, err
+}
+
+// credentials makes those of a host, or of one who asks.
+func credentials(dir, name string, reader bool) ([]byte, error) {
+	dir = filepath.Join(dir, "keys")
+	if _, err := os.Stat(dir); err != nil {
+		return nil, fmt.Errorf("%w; the keys are made when utmpfleet-server starts first", err)
+	}
+	if len(name) == 0 || len(name) > 64 || strings.ContainsAny(name, "\x00\n") {
+		return nil, errors.New("the name of a host has 1 to 64 bytes")
+	}
+	ring, err := keys.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	role := keys.Host
+	if reader {
+		role = keys.Reader
+	}
+	return ring.Creds(role, name)
+}
