@@ -262,4 +262,3 @@ func TestUsage(t *testing.T) {
 		t.Errorf("status %d, %q", code, errs)
 	}
 }
-

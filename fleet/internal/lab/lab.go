@@ -6,11 +6,14 @@ package lab
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -22,11 +25,21 @@ import (
 	"utmpd.dev/utmpd/fleet/internal/wire"
 )
 
-const role = "UTMPFLEET_LAB"
+const (
+	role    = "UTMPFLEET_LAB"
+	largest = "UTMPFLEET_LAB_LARGEST"
+)
 
 // Main runs the tests of a package, or is the server for one.
 func Main(m *testing.M) int {
 	if os.Getenv(role) == "server" {
+		if n, err := strconv.ParseUint(os.Getenv(largest), 10, 64); err == nil {
+			limit := syscall.Rlimit{Cur: n, Max: n}
+			if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &limit); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				return 3
+			}
+		}
 		return server.Main(os.Args[1:], os.Stdout, os.Stderr)
 	}
 	return m.Run()
@@ -39,6 +52,8 @@ type Server struct {
 	Addr string
 	args []string
 	cmd  *exec.Cmd
+	// Largest is how large its files may be, in bytes, so that writing fails; 0: no limit.
+	Largest int
 }
 
 // Start starts a server on a free port of loopback.
@@ -67,6 +82,9 @@ func (s *Server) Restart() {
 func (s *Server) try() (bool, error) {
 	s.cmd = exec.Command(os.Args[0], append([]string{"-dir", s.Dir, "-listen", s.Addr, "-max-bytes", "64M"}, s.args...)...)
 	s.cmd.Env = append(os.Environ(), role+"=server")
+	if s.Largest > 0 {
+		s.cmd.Env = append(s.cmd.Env, fmt.Sprint(largest, "=", s.Largest))
+	}
 	out, err := s.cmd.StderrPipe()
 	if err != nil {
 		return false, err
@@ -102,6 +120,17 @@ func (s *Server) Kill() {
 		_ = s.cmd.Wait()
 		s.cmd = nil
 	}
+}
+
+// Ended waits until it has ended by itself, and returns its exit status.
+func (s *Server) Ended() int {
+	s.t.Helper()
+	late := time.AfterFunc(30*time.Second, func() { _ = s.cmd.Process.Kill() })
+	defer late.Stop()
+	_ = s.cmd.Wait()
+	code := s.cmd.ProcessState.ExitCode()
+	s.cmd = nil
+	return code
 }
 
 // URL is where it listens.

@@ -200,6 +200,32 @@ func TestRestart(t *testing.T) {
 	}
 }
 
+// TestDiskFull: a server whose store cannot be written ends with an error, to be started
+// again: NATS alone would refuse every event for ever. What it acknowledged is there then.
+func TestDiskFull(t *testing.T) {
+	s := lab.Start(t)
+	s.Kill()
+	s.Largest = 256 << 10
+	s.Restart()
+	nc := s.Connect(keys.Host, "web1", nats.MaxReconnects(0))
+	stored := 0
+	for range 1000 {
+		if strings.Contains(request(nc, wire.Subject("web1", "login", "alice"), strings.Repeat("x", 4000)), `"seq"`) {
+			stored++
+		} else {
+			break
+		}
+	}
+	if code := s.Ended(); code != 1 || stored == 0 || stored == 1000 {
+		t.Errorf("status %d after %d events", code, stored)
+	}
+	s.Largest = 0
+	s.Restart()
+	if n := len(s.Stored(wire.Events)); n < stored {
+		t.Errorf("%d events, want %d", n, stored)
+	}
+}
+
 // certificate makes one for 127.0.0.1.
 func certificate(t *testing.T) (cert, key string) {
 	t.Helper()
