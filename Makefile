@@ -41,6 +41,20 @@ demo: build
 	$(GO) build -o bin/demo ./test/demo
 	bin/demo bin/utmpd
 
+# The programs of a fleet, and a demonstration of them on private files; see docs/fleet.md.
+# They are a module of their own.
+.PHONY: fleet demo-fleet test-fleet
+fleet:
+	cd fleet && $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o ../$(BIN)/ ./cmd/...
+
+demo-fleet: fleet
+	cd fleet && $(GO) build -o ../bin/demo-fleet ./demo
+	bin/demo-fleet bin
+
+# Real servers on loopback, some of which are killed.
+test-fleet:
+	cd fleet && $(GO) vet ./... && $(GO) test ./...
+
 # Distributions run test-unit only: it needs neither root nor a network.
 test: test-unit test-system
 

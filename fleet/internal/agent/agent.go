@@ -113,7 +113,7 @@ func (a *Agent) connect() error {
 	opts := []nats.Option{
 		nats.Name("utmpfleet agent"), nats.UserCredentials(a.Creds), nats.CustomInboxPrefix("_INBOX." + a.token),
 		nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1), nats.ReconnectBufSize(-1),
-		nats.ReconnectWait(a.Retry / 10), nats.ReconnectJitter(a.Retry/5, a.Retry/5),
+		nats.ReconnectWait(a.Retry / 30), nats.ReconnectJitter(a.Retry/6, a.Retry/6), // many agents come back at once
 		nats.IgnoreAuthErrorAbort(), nats.PingInterval(2 * time.Minute),
 		nats.ConnectHandler(signal), nats.ReconnectHandler(signal),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { a.Log.Info("disconnected", "error", err) }),

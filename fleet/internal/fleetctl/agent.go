@@ -5,6 +5,7 @@ package fleetctl
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -21,15 +22,19 @@ import (
 // prepareAgent is the command agent.
 func prepareAgent(in *call) func([]string) error {
 	utmp, wtmp := utmpfile.Paths()
-	cfg := agent.Config{Beat: wire.Beat, Answer: 10 * time.Second, Retry: 30 * time.Second}
+	cfg := agent.Config{Beat: wire.Beat, Answer: 10 * time.Second}
 	var w where
 	w.options(in, "/etc/utmpfleet/host.creds")
 	in.flags.StringVar(&cfg.Wtmp, "wtmp", wtmp, "the log, a `FILE`")
 	in.flags.StringVar(&cfg.Utmp, "utmp", utmp, "the utmpx `FILE`")
 	in.flags.StringVar(&cfg.Mark, "mark", "", "keep in `FILE` how far was sent, for when the server has forgotten this host")
 	in.flags.BoolVar(&cfg.TakeOver, "take-over", false, "go on, after a gap, where another machine of this name ended")
+	in.flags.DurationVar(&cfg.Retry, "retry", 30*time.Second, "pause after failures for at most `DURATION`; connect again within a fifth of it")
 	machine := in.flags.String("machine-id", "/etc/machine-id", "the `FILE` that identifies this machine")
 	return func([]string) error {
+		if cfg.Retry < time.Second {
+			return usageError{errors.New("-retry: less than a second")}
+		}
 		host, err := name(w.creds)
 		if err != nil {
 			return err
