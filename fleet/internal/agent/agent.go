@@ -36,6 +36,7 @@ type Config struct {
 	Beat     time.Duration
 	Answer   time.Duration // how long to wait for one
 	Retry    time.Duration // the longest pause after a failure
+	Settled  time.Duration // how old the news is that the mark has; see [Settled]
 	Waiting  func()        // called when everything was sent; for tests
 }
 

@@ -369,6 +369,42 @@ func TestNotTwoHosts(t *testing.T) {
 	h.arrives(s)
 }
 
+// TestMark: a stream that has forgotten a host does not get its history again, but what
+// follows the mark. If the stream has anything of the host, the mark does not count.
+func TestMark(t *testing.T) {
+	s, h := lab.Start(t), newHost(t, "web1")
+	mark := func(c *agent.Config) {
+		c.Mark, c.Settled = filepath.Join(filepath.Dir(h.wtmp), "mark"), time.Nanosecond
+	}
+	h.grow(20)
+	a := h.agent(s, mark)
+	h.arrives(s)
+	h.grow(1)
+	h.arrives(s)
+	wait(t, func() bool { // a mark is of a time that is over
+		h.grow(1)
+		h.arrives(s)
+		_, err := os.Stat(filepath.Join(filepath.Dir(h.wtmp), "mark"))
+		return err == nil
+	})
+	a.stop()
+	marked, before := *h, len(h.want)
+	h.grow(5)
+	h.agent(s, mark).until(t)
+	h.arrives(s)
+
+	empty := lab.Start(t)
+	b, err := os.ReadFile(filepath.Join(filepath.Dir(h.wtmp), "mark"))
+	check(t, err)
+	at, err := logs.ParsePosition(strings.TrimSpace(string(b)))
+	check(t, err)
+	h.agent(empty, mark).until(t)
+	got := ids(t, empty, h.name)
+	if diff := cmp.Diff(h.want[len(h.want)-len(got):], got); diff != "" || len(got) < len(h.want)-before || len(got) > len(h.want)-before+4 || at.IsZero() {
+		t.Errorf("%d of %d events, %d after the mark; %v (-want +got)\n%s", len(got), len(h.want), len(marked.want), at, diff)
+	}
+}
+
 func wait(t *testing.T, until func() bool) {
 	t.Helper()
 	for end := time.Now().Add(30 * time.Second); !until(); time.Sleep(20 * time.Millisecond) {

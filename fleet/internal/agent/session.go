@@ -178,14 +178,14 @@ func (s *session) sendOne(ctx context.Context, e *events.Event, at logs.Position
 	return nil
 }
 
-// settled is after what time a server has on its disk what it acknowledged, for sure: NATS
+// Settled is after what time a server has on its disk what it acknowledged, for sure: NATS
 // syncs every two minutes.
-const settled = 10 * time.Minute
+const Settled = 10 * time.Minute
 
 // waiting is called when everything was sent.
 func (s *session) waiting() {
 	now := time.Now()
-	if at := s.reader.Position(); s.a.Mark != "" && !s.mark.IsZero() && now.Sub(s.marked) >= settled {
+	if at := s.reader.Position(); s.a.Mark != "" && !s.mark.IsZero() && now.Sub(s.marked) >= s.a.Settled {
 		if err := atomicfile.WriteSync(s.a.Mark, 0o600, atomicfile.Bytes([]byte(s.mark.String()+"\n"))); err != nil {
 			s.a.Log.Error("mark is not written", "error", err)
 		}

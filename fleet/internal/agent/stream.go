@@ -89,5 +89,9 @@ func (a *Agent) publish(ctx context.Context, m *nats.Msg, after uint64) (seq uin
 func (a *Agent) request(ctx context.Context, m *nats.Msg) (*nats.Msg, error) {
 	ctx, stop := context.WithTimeout(ctx, a.Answer)
 	defer stop()
-	return a.nc.RequestMsgWithContext(ctx, m)
+	answer, err := a.nc.RequestMsgWithContext(ctx, m)
+	if errors.Is(err, nats.ErrReconnectBufExceeded) {
+		err = errors.New("not connected") // what is sent is not kept until it is
+	}
+	return answer, err
 }

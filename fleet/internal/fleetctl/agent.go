@@ -22,7 +22,7 @@ import (
 // prepareAgent is the command agent.
 func prepareAgent(in *call) func([]string) error {
 	utmp, wtmp := utmpfile.Paths()
-	cfg := agent.Config{Beat: wire.Beat, Answer: 10 * time.Second}
+	cfg := agent.Config{Beat: wire.Beat, Answer: 10 * time.Second, Settled: agent.Settled}
 	var w where
 	w.options(in, "/etc/utmpfleet/host.creds")
 	in.flags.StringVar(&cfg.Wtmp, "wtmp", wtmp, "the log, a `FILE`")
