@@ -167,7 +167,9 @@ func (s *session) sendOne(ctx context.Context, e *events.Event, at logs.Position
 	s.body = e.AppendJSON(s.body[:0], s.a.Host)
 	m := nats.NewMsg(wire.Subject(s.a.token, string(e.Kind), e.Session.User))
 	m.Data = s.body
-	m.Header.Set(wire.Position, at.String())
+	if position := at.String(); position != e.ID { // most events are identified by their place
+		m.Header.Set(wire.Position, position)
+	}
 	m.Header.Set(wire.Machine, s.a.Machine)
 	m.Header.Set(wire.Boot, s.a.Boot)
 	seq, err := s.a.publish(ctx, m, s.seq)

@@ -30,7 +30,9 @@ func TestEachStep(t *testing.T) {
 			again := nats.NewMsg(strings.Replace(m.Subject(), ".whole.", "."+name+".", 1))
 			again.Data = []byte(strings.Replace(string(m.Data()), `"whole"`, `"`+name+`"`, 1))
 			for _, header := range []string{wire.Position, wire.Boot} {
-				again.Header.Set(header, m.Headers().Get(header))
+				if v := m.Headers().Get(header); v != "" {
+					again.Header.Set(header, v)
+				}
 			}
 			again.Header.Set(wire.Machine, "m-"+name)
 			if _, err := nc.RequestMsg(again, 5*time.Second); err != nil {

@@ -3,6 +3,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -41,14 +42,14 @@ func (a *Agent) lastSent(ctx context.Context) (s sent, err error) {
 		return s, fmt.Errorf("read the last event sent: %w", err)
 	}
 	s.machine, s.boot = m.Header.Get(wire.Machine), m.Header.Get(wire.Boot)
-	if s.position, err = logs.ParsePosition(m.Header.Get(wire.Position)); err != nil {
-		return s, fmt.Errorf("read the last event sent: %w", err)
-	}
 	var e struct{ ID string }
 	if err := json.Unmarshal(m.Data, &e); err != nil {
 		return s, fmt.Errorf("read the last event sent: %w", err)
 	}
 	s.id = e.ID
+	if s.position, err = logs.ParsePosition(cmp.Or(m.Header.Get(wire.Position), e.ID)); err != nil {
+		return s, fmt.Errorf("read the last event sent: %w", err)
+	}
 	return s, nil
 }
 

@@ -23,7 +23,7 @@ const (
 
 // Headers of an event.
 const (
-	Position = "Utmp-Position" // where reading the log goes on
+	Position = "Utmp-Position" // where reading the log goes on; without it, at the place that is the event's id
 	Machine  = "Utmp-Machine"  // the machine's id
 	Boot     = "Utmp-Boot"     // the boot's id
 )
