@@ -38,6 +38,8 @@ type Filter struct {
 	User  string
 	Since time.Time
 	Until time.Time
+	// Follow waits for more, until the context ends; with a zero Since it begins now.
+	Follow bool
 }
 
 func (f *Filter) host(name string) bool {
@@ -106,7 +108,11 @@ type Event struct {
 func (c *Client) Events(ctx context.Context, f Filter, each func(*Event)) error {
 	type key struct{ host, id string }
 	seen := map[key]struct{}{}
-	return c.read(ctx, wire.Events, f.subjects(), jetstream.DeliverAllPolicy, func(m jetstream.Msg, stored time.Time) {
+	from := jetstream.DeliverAllPolicy
+	if f.Follow && f.Since.IsZero() {
+		from = jetstream.DeliverNewPolicy
+	}
+	return c.read(ctx, wire.Events, f.subjects(), from, f.Follow, func(m jetstream.Msg, stored time.Time) {
 		e, err := parse(m)
 		if err != nil {
 			c.Doubt(err)
@@ -156,8 +162,8 @@ func value[T any](p *T) (v T) {
 
 var errLost = errors.New("the connection was interrupted; ask again")
 
-// read reads what a stream has now.
-func (c *Client) read(ctx context.Context, stream string, subjects []string, from jetstream.DeliverPolicy, each func(jetstream.Msg, time.Time)) error {
+// read reads what a stream has now, and what comes.
+func (c *Client) read(ctx context.Context, stream string, subjects []string, from jetstream.DeliverPolicy, follow bool, each func(jetstream.Msg, time.Time)) error {
 	wrap := func(err error) error { return fmt.Errorf("read %s: %w", stream, err) }
 	consumer, err := c.js.CreateConsumer(ctx, stream, jetstream.ConsumerConfig{
 		FilterSubjects: subjects, DeliverPolicy: from, AckPolicy: jetstream.AckNonePolicy,
@@ -173,7 +179,7 @@ func (c *Client) read(ctx context.Context, stream string, subjects []string, fro
 		_ = c.js.DeleteConsumer(ctx, stream, name) // else it goes by itself
 	}()
 	left := consumer.CachedInfo().NumPending
-	if left == 0 {
+	if left == 0 && !follow {
 		return nil
 	}
 	all, err := consumer.Messages(jetstream.PullMaxMessages(4096))
@@ -183,7 +189,10 @@ func (c *Client) read(ctx context.Context, stream string, subjects []string, fro
 	defer all.Stop()
 	for n := uint64(1); ; n++ {
 		m, err := all.Next(jetstream.NextContext(ctx))
-		if err != nil {
+		switch {
+		case follow && ctx.Err() != nil:
+			return nil
+		case err != nil:
 			return wrap(err)
 		}
 		meta, err := m.Metadata()
@@ -194,7 +203,7 @@ func (c *Client) read(ctx context.Context, stream string, subjects []string, fro
 			return wrap(errLost)
 		}
 		each(m, meta.Timestamp)
-		if meta.NumPending == 0 || n == left {
+		if !follow && (meta.NumPending == 0 || n == left) {
 			return nil
 		}
 	}

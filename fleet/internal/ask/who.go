@@ -39,14 +39,14 @@ type Host struct {
 // all.
 func (c *Client) Who(ctx context.Context, f Filter) ([]*Host, error) {
 	present := map[string]bool{}
-	err := c.read(ctx, wire.Presence, []string{wire.BeatSubject(f.token())}, jetstream.DeliverLastPerSubjectPolicy, func(m jetstream.Msg, at time.Time) {
+	err := c.read(ctx, wire.Presence, []string{wire.BeatSubject(f.token())}, jetstream.DeliverLastPerSubjectPolicy, false, func(m jetstream.Msg, at time.Time) {
 		present[wire.HostOf(m.Subject())] = time.Since(at) < wire.Silent
 	})
 	if err != nil {
 		return nil, err
 	}
 	hosts := map[string]*Host{}
-	err = c.read(ctx, wire.On, []string{"utmp_on." + f.token() + ".*"}, jetstream.DeliverLastPerSubjectPolicy, func(m jetstream.Msg, at time.Time) {
+	err = c.read(ctx, wire.On, []string{"utmp_on." + f.token() + ".*"}, jetstream.DeliverLastPerSubjectPolicy, false, func(m jetstream.Msg, at time.Time) {
 		token := wire.HostOf(m.Subject())
 		name, err := wire.Name(token)
 		if err != nil || !f.host(name) {

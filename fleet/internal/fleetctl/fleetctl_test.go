@@ -3,6 +3,7 @@
 package fleetctl_test
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"fmt"
@@ -199,6 +200,48 @@ func TestFleet(t *testing.T) {
 	}
 	if code != 0 || n != 9 { // 4 boots, 2 logins, 2 logouts, a crash
 		t.Errorf("status %d, %d events\n%s", code, n, lines)
+	}
+}
+
+// TestFollow: what happens is shown as it happens.
+func TestFollow(t *testing.T) {
+	s := lab.Start(t)
+	m := newMachine(t, s, "web1")
+	m.record("wtmp", boot("08:00"))
+	m.start()
+	shows(t, s, "MACHINE TIME EVENT USER LINE DETAIL\nweb1 2026-07-01 08:00:00 boot - - 6.12\n", "events")
+	follow := exec.Command(os.Args[0], "events", "-follow", "-since", "2026-07-01", "-json", "-user", "alice", "-server", s.URL(), "-creds", filepath.Join(s.Dir, "reader.creds"))
+	follow.Env = append(os.Environ(), "UTMPFLEET_PROGRAM=1")
+	out, err := follow.StdoutPipe()
+	check(t, err)
+	check(t, follow.Start())
+	defer func() { _ = follow.Process.Kill() }()
+	lines := bufio.NewScanner(out)
+	took := time.Hour
+	for i := range 40 {
+		began := time.Now()
+		m.record("wtmp", login("alice", "pts/0", fmt.Sprintf("08:%02d", 10+i)))
+		m.record("wtmp", login("bob", "pts/1", fmt.Sprintf("08:%02d", 10+i)))
+		for want := fmt.Sprintf(`"time":"2026-07-01T08:%02d:00Z"`, 10+i); ; {
+			if !lines.Scan() {
+				t.Fatal("it ended")
+			}
+			if strings.Contains(lines.Text(), "bob") {
+				t.Fatal(lines.Text())
+			}
+			if strings.Contains(lines.Text(), `"login"`) && strings.Contains(lines.Text(), want) {
+				break
+			}
+		}
+		took = min(took, time.Since(began))
+	}
+	t.Log("from login to line, the shortest:", took)
+	check(t, follow.Process.Signal(syscall.SIGTERM))
+	if lines.Scan() {
+		t.Errorf("%q", lines.Text())
+	}
+	if err := follow.Wait(); err != nil {
+		t.Error(err)
 	}
 }
 

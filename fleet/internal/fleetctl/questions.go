@@ -171,8 +171,12 @@ func (q *question) sessions(all []*ask.Session) error {
 // prepareEvents is the command events.
 func prepareEvents(in *call) func([]string) error {
 	q := prepare(in, true, true)
+	in.flags.BoolVar(&q.filter.Follow, "follow", false, "go on with what happens; without -since, begin now")
 	kind := in.flags.String("type", "", "only events of `TYPE`: "+strings.Join(wire.Kinds, ", "))
 	return func([]string) error {
+		if q.filter.Follow && q.until != "" {
+			return usageError{errors.New("-until does not go with -follow")}
+		}
 		if *kind != "" {
 			if !slices.Contains(wire.Kinds, *kind) {
 				return usageError{fmt.Errorf("-type: %q is none of %s", *kind, strings.Join(wire.Kinds, ", "))}
@@ -208,6 +212,9 @@ func (q *question) events(c *ask.Client) error {
 			}
 		}
 		t.row(e.Machine, at, e.Event, value(e.User), value(e.Line), detail)
+		if q.filter.Follow {
+			failed = errors.Join(failed, t.end()) // each is shown as it comes
+		}
 	})
 	if !q.json {
 		failed = errors.Join(failed, t.end())

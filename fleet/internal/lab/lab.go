@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -52,6 +53,7 @@ type Server struct {
 	Addr string
 	args []string
 	cmd  *exec.Cmd
+	log  sync.Map // lines that it logged
 	// Largest is how large its files may be, in bytes, so that writing fails; 0: no limit.
 	Largest int
 }
@@ -99,6 +101,7 @@ func (s *Server) try() (bool, error) {
 			if strings.Contains(lines.Text(), "ready") {
 				ready <- true
 			}
+			s.log.Store(lines.Text(), true)
 			if testing.Verbose() {
 				os.Stderr.WriteString("server: " + lines.Text() + "\n")
 			}
@@ -120,6 +123,15 @@ func (s *Server) Kill() {
 		_ = s.cmd.Wait()
 		s.cmd = nil
 	}
+}
+
+// Said reports whether it logged a text.
+func (s *Server) Said(text string) (said bool) {
+	s.log.Range(func(line, _ any) bool {
+		said = said || strings.Contains(line.(string), text)
+		return true
+	})
+	return said
 }
 
 // Ended waits until it has ended by itself, and returns its exit status.

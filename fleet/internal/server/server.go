@@ -181,7 +181,7 @@ func MakeStreams(ctx context.Context, nc *nats.Conn, l wire.Limits) error {
 func (s *Server) URL() string { return s.nats.ClientURL() }
 
 // lookEvery is how often the use of the store is looked at.
-const lookEvery = 10 * time.Second
+const lookEvery = 2 * time.Second
 
 func (s *Server) serve(ctx context.Context) error {
 	tick := time.NewTicker(lookEvery)

@@ -226,6 +226,47 @@ func TestDiskFull(t *testing.T) {
 	}
 }
 
+// TestNearlyFull: it says so before the oldest events go.
+func TestNearlyFull(t *testing.T) {
+	s := lab.Start(t, "-max-bytes", "1M")
+	nc := s.Connect(keys.Host, "web1")
+	send := func(n int) {
+		t.Helper()
+		for range n {
+			if got := request(nc, wire.Subject("web1", "login", "alice"), strings.Repeat("x", 8000)); !strings.Contains(got, `"seq"`) {
+				t.Fatal(got)
+			}
+		}
+	}
+	send(90)                            // of 131
+	time.Sleep(2500 * time.Millisecond) // until it has looked
+	if s.Said("80 %") {
+		t.Error("it warns too early")
+	}
+	send(25)
+	for end := time.Now().Add(10 * time.Second); !s.Said("80 %"); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("no warning")
+		}
+	}
+}
+
+// TestNewHostKey: without the key by which hosts were enrolled they are strangers.
+func TestNewHostKey(t *testing.T) {
+	s := lab.Start(t)
+	old := s.Creds(keys.Host, "web1")
+	s.Kill()
+	if err := os.Remove(filepath.Join(s.Dir, "keys", "host.nk")); err != nil {
+		t.Fatal(err)
+	}
+	s.Restart()
+	if nc, err := nats.Connect(s.URL(), nats.UserCredentials(old)); err == nil {
+		nc.Close()
+		t.Error("the old credentials were believed")
+	}
+	s.Connect(keys.Host, "web1").Close()
+}
+
 // certificate makes one for 127.0.0.1.
 func certificate(t *testing.T) (cert, key string) {
 	t.Helper()
