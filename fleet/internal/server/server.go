@@ -230,8 +230,9 @@ func (l *logger) Errorf(f string, v ...any) {
 }
 
 func (l *logger) Fatalf(f string, v ...any) {
-	l.s.cfg.Log.Error(fmt.Sprintf(f, v...))
-	l.s.fail(errors.New(fmt.Sprintf(f, v...)))
+	err := fmt.Errorf(f, v...)
+	l.s.cfg.Log.Error(err.Error())
+	l.s.fail(err)
 }
 
 func (s *Server) fail(err error) {
