@@ -53,10 +53,10 @@ demo-fleet: fleet
 
 # Real servers on loopback, some of which are killed.
 test-fleet:
-	cd fleet && $(GO) vet ./... && $(GO) test ./...
+	cd fleet && $(GO) test ./...
 
 # Distributions run test-unit only: it needs neither root nor a network.
-test: test-unit test-system
+test: test-unit test-fleet test-system
 
 test-unit:
 	$(GO) test ./...
@@ -72,6 +72,7 @@ test-system:
 
 test-race:
 	CGO_ENABLED=1 $(GO) test -race ./...
+	cd fleet && CGO_ENABLED=1 $(GO) test -race ./...
 
 # The C libraries of other machines, under user-mode emulation.
 test-arch:
@@ -155,10 +156,16 @@ vulncheck:
 	test/vulncheck.sh
 
 PLATFORMS = linux/amd64 linux/arm64 linux/386 linux/s390x illumos/amd64 solaris/amd64
+FLEET_PLATFORMS = linux/amd64 linux/arm64
 
 cross:
 	@for p in $(PLATFORMS); do \
 		echo "build $$p"; \
+		GOOS=$${p%/*} GOARCH=$${p#*/} $(GO) build ./... && \
+		GOOS=$${p%/*} GOARCH=$${p#*/} $(GO) vet ./... || exit 1; \
+	done
+	@cd fleet && for p in $(FLEET_PLATFORMS); do \
+		echo "build fleet $$p"; \
 		GOOS=$${p%/*} GOARCH=$${p#*/} $(GO) build ./... && \
 		GOOS=$${p%/*} GOARCH=$${p#*/} $(GO) vet ./... || exit 1; \
 	done

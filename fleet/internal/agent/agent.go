@@ -28,6 +28,7 @@ type Config struct {
 	Log     *slog.Logger
 	Wtmp    string
 	Utmp    string
+	Ledger  string // file: the boots of this machine as utmpctl boot enters them; "": none
 	Mark    string // file: how far was sent, for a stream that has nothing of this host; "": none
 	Machine string // id
 	Boot    string // id
@@ -62,18 +63,25 @@ func Run(ctx context.Context, cfg Config) error {
 	}
 	defer a.nc.Close()
 	pause := time.Duration(0)
+	said := "" // of two hosts with one name
 	for {
+		began := time.Now()
 		err := a.once(ctx)
 		if ctx.Err() != nil {
 			return nil
+		}
+		if time.Since(began) > a.Retry {
+			pause = 0 // it went well meanwhile
 		}
 		switch {
 		case errors.Is(err, errAgain):
 			pause = 0
 			continue
 		case errors.Is(err, ErrTwoHosts):
-			a.Log.Error("nothing is sent: another machine sends events by this name; enrol this one by another, or see -take-over", "host", a.Host, "error", err)
-			pause = a.Retry
+			if said != err.Error() {
+				a.Log.Error("nothing is sent: another machine sends events by this name; enrol this one by another, or see -take-over", "host", a.Host, "error", err)
+			}
+			pause, said = a.Retry, err.Error()
 		default:
 			a.Log.Warn("sending is interrupted; it goes on where it was", "error", err)
 			pause = min(max(2*pause, 100*time.Millisecond), a.Retry)
@@ -84,7 +92,7 @@ func Run(ctx context.Context, cfg Config) error {
 	}
 }
 
-// sleep pauses, by chance somewhat longer or shorter, or until a connection is made.
+// sleep pauses, by chance somewhat longer or shorter. It returns false when ctx ends.
 func (a *Agent) sleep(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(jitter(d))
 	defer timer.Stop()

@@ -66,7 +66,7 @@ type present struct {
 }
 
 // put puts what changed since the last time. Piece 0 has all sessions unless that is too
-// much; then each piece has those whose lines belong to it.
+// much; then each piece has those whose lines belong to it, and piece 0, put last, says so.
 func (p *present) put(ctx context.Context) error {
 	all := p.read()
 	var pieces [wire.Pieces]wire.Sessions
@@ -78,8 +78,10 @@ func (p *present) put(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	count := 1
 	if len(b) > wire.MaxPiece {
-		pieces[0].Sessions = []wire.Session{}
+		count = wire.Pieces
+		pieces[0].Sessions, pieces[0].Split = []wire.Session{}, true
 		for _, s := range all.Sessions {
 			i := wire.Piece(s.Line)
 			pieces[i].Sessions = append(pieces[i].Sessions, s)
@@ -87,7 +89,7 @@ func (p *present) put(ctx context.Context) error {
 	}
 	now := time.Now().UTC()
 	var errs []error
-	for i := range pieces {
+	for i := count - 1; i >= 0; i-- {
 		errs = append(errs, p.putPiece(ctx, i, pieces[i], now))
 	}
 	return errors.Join(errs...)

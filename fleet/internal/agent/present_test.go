@@ -42,6 +42,9 @@ func TestManySessions(t *testing.T) {
 	fill(3)
 	h.agent(s)
 	wait(t, on(3))
+	if n := len(s.Stored(wire.On)); n != 1 {
+		t.Errorf("%d messages for a few sessions, want 1", n)
+	}
 	fill(2000)
 	wait(t, on(2000))
 	if n := len(s.Stored(wire.On)); n != wire.Pieces {

@@ -16,7 +16,9 @@ import (
 	"utmpd.dev/utmpd/internal/atomicfile"
 	"utmpd.dev/utmpd/internal/eventlog"
 	"utmpd.dev/utmpd/internal/events"
+	"utmpd.dev/utmpd/internal/ledger"
 	"utmpd.dev/utmpd/internal/logs"
+	"utmpd.dev/utmpd/utmpx"
 )
 
 // session sends the log over one connection.
@@ -39,7 +41,7 @@ type session struct {
 func (a *Agent) resume(ctx context.Context, last sent) (*session, error) {
 	s := &session{a: a, seq: last.seq, id: last.id, marked: time.Now()}
 	s.log = logs.New(a.Wtmp, logs.Options{Torn: true, Reuse: true, Waiting: s.waiting})
-	if last.seq == 0 {
+	if last.seq == 0 || last.lost {
 		var err error
 		if last.position, err = a.readMark(); err != nil {
 			return nil, err
@@ -49,7 +51,7 @@ func (a *Agent) resume(ctx context.Context, last sent) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !known.found && last.seq > 0 && !a.TakeOver {
+	if !known.found && last.seq > 0 && !last.lost && !a.TakeOver {
 		if err := a.explained(last, known.oldest); err != nil {
 			return nil, err
 		}
@@ -107,6 +109,7 @@ func (a *Agent) explained(last sent, oldest time.Time) error {
 
 // run sends what follows, and waits for more, until something fails or ctx ends.
 func (s *session) run(ctx context.Context) error {
+	s.readLedger()
 	for e, err := range s.log.Follow(ctx, s.reader.Position()) {
 		var gap *logs.GapError
 		before := s.reader.Position()
@@ -128,6 +131,9 @@ func (s *session) run(ctx context.Context) error {
 			s.reader.Hole()
 			continue
 		default:
+			if e.Record.Type == utmpx.BootTime {
+				s.readLedger() // the boot before it may have been entered since
+			}
 			s.reader.Record(e, func() string { return e.Place().String() }, func(e events.Event) { s.batch = append(s.batch, e) })
 		}
 		if err := s.send(ctx, before); err != nil {
@@ -138,6 +144,19 @@ func (s *session) run(ctx context.Context) error {
 		return ctx.Err()
 	}
 	return s.failed
+}
+
+// readLedger reads what this machine knows of its boots besides the log: a crash has closer
+// bounds there.
+func (s *session) readLedger() {
+	if s.a.Ledger == "" {
+		return
+	}
+	past, err := ledger.Read(s.a.Ledger)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		s.a.Log.Warn("the ledger of boots cannot be read; crashes have the bounds of the log", "error", err)
+	}
+	s.reader.Stream.Ledger = past
 }
 
 // send sends what a record told. All but the last event have the position before it: if

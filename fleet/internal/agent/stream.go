@@ -23,34 +23,59 @@ type sent struct {
 	position logs.Position
 	machine  string
 	boot     string
+	lost     bool // no event of the stream says where to go on: the mark does, if there is one
 }
 
-// lastSent reads it.
-func (a *Agent) lastSent(ctx context.Context) (s sent, err error) {
-	m, err := a.request(ctx, nats.NewMsg("$JS.API.DIRECT.GET."+wire.Events+".utmp."+a.token+".>"))
+// lastSent reads it. If nobody can go on from the last event, since it was not sent by an
+// agent, the last one counts from which one can: what came between is sent again, and those
+// who ask leave out what they know.
+func (a *Agent) lastSent(ctx context.Context) (sent, error) {
+	last, unread, err := a.lastOf(ctx, "utmp."+a.token+".>")
+	if err != nil || unread == nil {
+		return last, err
+	}
+	a.Log.Warn("the last event of this host in the stream was not sent by an agent; the last of those that were is looked for", "error", unread)
+	best := sent{lost: true}
+	for _, subject := range wire.EventSubjects(a.token) {
+		s, unread, err := a.lastOf(ctx, subject)
+		if err != nil {
+			return s, err
+		}
+		if unread == nil && s.seq > best.seq {
+			best = s
+		}
+	}
+	best.seq = last.seq
+	return best, nil
+}
+
+// lastOf reads the last event of a subject. unread says why nobody can go on from it.
+func (a *Agent) lastOf(ctx context.Context, subject string) (s sent, unread, err error) {
+	m, err := a.request(ctx, nats.NewMsg("$JS.API.DIRECT.GET."+wire.Events+"."+subject))
 	if err != nil {
-		return s, fmt.Errorf("read the last event sent: %w", err)
+		return s, nil, fmt.Errorf("read the last event sent: %w", err)
 	}
 	switch status := m.Header.Get("Status"); status {
 	case "":
 	case "404":
-		return s, nil
+		return s, nil, nil
 	default:
-		return s, fmt.Errorf("read the last event sent: %s %s", status, m.Header.Get("Description"))
+		return s, nil, fmt.Errorf("read the last event sent: %s %s", status, m.Header.Get("Description"))
 	}
 	if s.seq, err = strconv.ParseUint(m.Header.Get("Nats-Sequence"), 10, 64); err != nil {
-		return s, fmt.Errorf("read the last event sent: %w", err)
+		return s, nil, fmt.Errorf("read the last event sent: %w", err)
 	}
 	s.machine, s.boot = m.Header.Get(wire.Machine), m.Header.Get(wire.Boot)
 	var e struct{ ID string }
 	if err := json.Unmarshal(m.Data, &e); err != nil {
-		return s, fmt.Errorf("read the last event sent: %w", err)
+		return s, err, nil
 	}
 	s.id = e.ID
-	if s.position, err = logs.ParsePosition(cmp.Or(m.Header.Get(wire.Position), e.ID)); err != nil {
-		return s, fmt.Errorf("read the last event sent: %w", err)
+	s.position, unread = logs.ParsePosition(cmp.Or(m.Header.Get(wire.Position), e.ID))
+	if unread == nil && s.machine == "" {
+		unread = errors.New("it has no machine")
 	}
-	return s, nil
+	return s, unread, nil
 }
 
 // refusal is an answer of JetStream that is an error.

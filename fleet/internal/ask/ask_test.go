@@ -166,8 +166,9 @@ func TestWho(t *testing.T) {
 	s := lab.Start(t)
 	a, b := s.Connect(keys.Host, "web1"), s.Connect(keys.Host, "db1")
 	put(t, a, wire.BeatSubject("web1"), "{}")
-	put(t, a, wire.OnSubject("web1", 0), `{"sessions":[{"user":"alice","line":"pts/0","pid":1}]}`)
+	put(t, a, wire.OnSubject("web1", 0), `{"split":true,"sessions":[{"user":"alice","line":"pts/0","pid":1}]}`)
 	put(t, a, wire.OnSubject("web1", 5), `{"sessions":[{"user":"alice","line":"pts/0","pid":1},{"user":"bob","line":"pts/1","pid":2}]}`)
+	put(t, b, wire.OnSubject("db1", 5), `{"sessions":[{"user":"bob","line":"pts/7","pid":7}]}`) // of a time when it was split
 	put(t, b, wire.OnSubject("db1", 0), `{"sessions":[{"user":"carol","line":"pts/0","pid":1}]}`)
 	put(t, b, wire.OnSubject("db1", 0), `{"sessions":[{"user":"bob","line":"pts/3","pid":9}]}`)
 	c, _ := client(t, s)

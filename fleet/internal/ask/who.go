@@ -33,19 +33,21 @@ type Host struct {
 	Known    time.Time // when it said last who is on, by the server's clock
 	Unread   string    // why it could not say
 	Sessions []wire.Session
+
+	split bool // into pieces
 }
 
 // Who returns the hosts that a pattern chooses, by name, with the sessions of a user or of
 // all.
 func (c *Client) Who(ctx context.Context, f Filter) ([]*Host, error) {
-	present := map[string]bool{}
-	err := c.read(ctx, wire.Presence, []string{wire.BeatSubject(f.token())}, jetstream.DeliverLastPerSubjectPolicy, false, func(m jetstream.Msg, at time.Time) {
-		present[wire.HostOf(m.Subject())] = time.Since(at) < wire.Silent
+	present := map[string]bool{} // by the server's clock: it removes a beat that is too old
+	err := c.read(ctx, wire.Presence, []string{wire.BeatSubject(f.token())}, jetstream.DeliverLastPerSubjectPolicy, false, func(m jetstream.Msg, _ time.Time) {
+		present[wire.HostOf(m.Subject())] = true
 	})
 	if err != nil {
 		return nil, err
 	}
-	hosts := map[string]*Host{}
+	hosts, more := map[string]*Host{}, map[string][]wire.Sessions{}
 	err = c.read(ctx, wire.On, []string{"utmp_on." + f.token() + ".*"}, jetstream.DeliverLastPerSubjectPolicy, false, func(m jetstream.Msg, at time.Time) {
 		token := wire.HostOf(m.Subject())
 		name, err := wire.Name(token)
@@ -59,6 +61,10 @@ func (c *Client) Who(ctx context.Context, f Filter) ([]*Host, error) {
 			c.Doubt(fmt.Errorf("host %q sent what are no sessions: %w", name, err))
 			return
 		}
+		if !strings.HasSuffix(m.Subject(), ".0") {
+			more[token] = append(more[token], piece)
+			return
+		}
 		h := hosts[token]
 		if h == nil {
 			h = &Host{Name: name, State: Silent}
@@ -67,14 +73,16 @@ func (c *Client) Who(ctx context.Context, f Filter) ([]*Host, error) {
 		if present[token] {
 			h.State = Present
 		}
-		if at.After(h.Known) {
-			h.Known = at
-		}
-		h.Unread = cmp.Or(h.Unread, piece.Unread)
+		h.Known, h.Unread, h.split = at, piece.Unread, piece.Split
 		h.add(piece.Sessions, f.User)
 	})
 	all := make([]*Host, 0, len(hosts))
-	for _, h := range hosts {
+	for token, h := range hosts {
+		if h.split {
+			for _, piece := range more[token] {
+				h.add(piece.Sessions, f.User)
+			}
+		}
 		all = append(all, h)
 	}
 	slices.SortFunc(all, func(a, b *Host) int { return strings.Compare(a.Name, b.Name) })
@@ -84,7 +92,7 @@ func (c *Client) Who(ctx context.Context, f Filter) ([]*Host, error) {
 // mayHave reports whether a piece has a session of a user, or says that it has not all.
 func mayHave(piece []byte, user string) bool {
 	name, err := json.Marshal(user)
-	return err != nil || bytes.Contains(piece, append([]byte(`"user":`), name...)) || bytes.Contains(piece, []byte(`"unread"`))
+	return err != nil || bytes.Contains(piece, append([]byte(`"user":`), name...)) || bytes.Contains(piece, []byte(`"unread"`)) || bytes.Contains(piece, []byte(`"split"`))
 }
 
 // add adds sessions of a piece. While pieces change, one can be in two of them.

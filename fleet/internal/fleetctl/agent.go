@@ -9,11 +9,14 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
 	"utmpd.dev/utmpd/fleet/internal/agent"
 	"utmpd.dev/utmpd/fleet/internal/wire"
+	"utmpd.dev/utmpd/internal/config"
+	"utmpd.dev/utmpd/internal/ledger"
 	"utmpd.dev/utmpd/internal/logging"
 	"utmpd.dev/utmpd/internal/sdnotify"
 	"utmpd.dev/utmpd/utmpfile"
@@ -27,6 +30,7 @@ func prepareAgent(in *call) func([]string) error {
 	w.options(in, "/etc/utmpfleet/host.creds")
 	in.flags.StringVar(&cfg.Wtmp, "wtmp", wtmp, "the log, a `FILE`")
 	in.flags.StringVar(&cfg.Utmp, "utmp", utmp, "the utmpx `FILE`")
+	in.flags.StringVar(&cfg.Ledger, "ledger", filepath.Join(config.Default().StateDir, ledger.File), "the boots that utmpctl boot has entered, a `FILE`")
 	in.flags.StringVar(&cfg.Mark, "mark", "", "keep in `FILE` how far was sent, for when the server has forgotten this host")
 	in.flags.BoolVar(&cfg.TakeOver, "take-over", false, "go on, after a gap, where another machine of this name ended")
 	in.flags.DurationVar(&cfg.Retry, "retry", 30*time.Second, "pause after failures for at most `DURATION`; connect again within a fifth of it")

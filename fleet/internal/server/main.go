@@ -39,7 +39,7 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	set.StringVar(&cfg.Cert, "tls-cert", "", "certificate, in PEM `FILE`")
 	set.StringVar(&cfg.Key, "tls-key", "", "its key, in PEM `FILE`")
 	set.DurationVar(&cfg.Limits.Age, "max-age", 400*24*time.Hour, "keep events for `DURATION`")
-	set.Int64Var(&cfg.Limits.Each, "max-per-subject", 4096, "keep `N` events of a host, of one kind and one sixteenth of the users")
+	set.Int64Var(&cfg.Limits.Each, "max-per-subject", 0, "keep `N` events of a host, of one kind and one sixteenth of the users; 0: so many that a host can fill an eighth of -max-bytes")
 	size := set.String("max-bytes", "4G", "keep at most `SIZE` of events, such as 500M or 20G")
 	shown := set.Bool("version", false, "print the version")
 	if err := set.Parse(args); err != nil {
@@ -53,9 +53,12 @@ func Main(args []string, stdout, stderr io.Writer) int {
 		return 0
 	}
 	var err error
-	if cfg.Limits.Bytes, err = parseSize(*size); err != nil || set.NArg() > 0 || cfg.Limits.Age <= 0 || cfg.Limits.Each <= 0 {
+	if cfg.Limits.Bytes, err = parseSize(*size); err != nil || set.NArg() > 0 || cfg.Limits.Age <= 0 || cfg.Limits.Each < 0 {
 		fmt.Fprintln(stderr, "utmpfleet-server:", errors.Join(err, errors.New("see utmpfleet-server -help")))
 		return 2
+	}
+	if cfg.Limits.Each == 0 {
+		cfg.Limits.Each = wire.EachWithin(cfg.Limits.Bytes)
 	}
 	cfg.Log = logging.NewForeground(stderr, slog.LevelInfo, logging.ToJournal(os.Getenv, os.Stderr))
 	notify := sdnotify.New(os.Getenv)

@@ -84,6 +84,9 @@ func Run(ctx context.Context, cfg Config) error {
 	if err := s.readerCreds(); err != nil {
 		return err
 	}
+	if most := wire.EachWithin(cfg.Limits.Bytes); cfg.Limits.Each > most {
+		cfg.Log.Warn("one host can fill more than an eighth of the store, and remove what others sent", "max-per-subject", cfg.Limits.Each, "within", most)
+	}
 	if cfg.Ready != nil {
 		cfg.Ready(s)
 	}

@@ -10,6 +10,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"math/big"
@@ -32,12 +33,21 @@ func TestMain(m *testing.M) { os.Exit(lab.Main(m)) }
 
 // request sends a request and returns its answer, or the error "none".
 func request(nc *nats.Conn, subject, body string, header ...string) string {
+	return requestFor(nc, 10*time.Second, subject, body, header...)
+}
+
+// forbidden is request, for what is to have no answer.
+func forbidden(nc *nats.Conn, subject, body string, header ...string) string {
+	return requestFor(nc, 400*time.Millisecond, subject, body, header...)
+}
+
+func requestFor(nc *nats.Conn, patience time.Duration, subject, body string, header ...string) string {
 	m := nats.NewMsg(subject)
 	m.Data = []byte(body)
 	for i := 0; i < len(header); i += 2 {
 		m.Header.Set(header[i], header[i+1])
 	}
-	answer, err := nc.RequestMsg(m, 700*time.Millisecond)
+	answer, err := nc.RequestMsg(m, patience)
 	switch {
 	case errors.Is(err, nats.ErrTimeout):
 		return "none: no answer"
@@ -74,24 +84,24 @@ func TestRights(t *testing.T) {
 	ok("own sessions", request(a, wire.OnSubject(own, 0), "{}"), `"seq":1`)
 	ok("own beat", request(a, wire.BeatSubject(own), "{}"), `"seq":1`)
 
-	refused("event as another", request(a, wire.Subject(other, "login", "x"), "forged"))
-	refused("sessions as another", request(a, wire.OnSubject(other, 0), "forged"))
-	refused("beat as another", request(a, wire.BeatSubject(other), "forged"))
-	refused("last of another", request(a, get+".utmp."+other+".>", ""))
-	refused("direct get of all", request(a, get+".utmp.>", ""))
-	refused("direct get by sequence", request(a, get, `{"seq":2}`))
-	refused("direct get by sequence, behind its own subject", request(a, get+".utmp."+own+".login.0", `{"seq":2}`))
-	refused("get", request(a, "$JS.API.STREAM.MSG.GET."+wire.Events, `{"seq":2}`))
-	refused("delete", request(a, "$JS.API.STREAM.MSG.DELETE."+wire.Events, `{"seq":2}`))
-	refused("purge", request(a, "$JS.API.STREAM.PURGE."+wire.Events, ""))
-	refused("info", request(a, "$JS.API.STREAM.INFO."+wire.Events, ""))
-	refused("consumer", request(a, "$JS.API.CONSUMER.CREATE."+wire.Events+".x", `{"stream_name":"UTMP","config":{"name":"x"}}`))
-	refused("a kind that is none", request(a, "utmp."+own+".evil.0", "x"))
-	refused("a digit that is none", request(a, "utmp."+own+".login.zz", "x"))
-	refused("too large", request(a, wire.Subject(own, "login", "alice"), strings.Repeat("x", wire.MaxEvent+1)))
-	refused("roll-up", request(a, wire.Subject(own, "login", "alice"), "x", "Nats-Rollup", "all"))
-	refused("roll-up of sessions", request(a, wire.OnSubject(own, 0), "x", "Nats-Rollup", "all"))
-	refused("roll-up of beats", request(a, wire.BeatSubject(own), "x", "Nats-Rollup", "all"))
+	refused("event as another", forbidden(a, wire.Subject(other, "login", "x"), "forged"))
+	refused("sessions as another", forbidden(a, wire.OnSubject(other, 0), "forged"))
+	refused("beat as another", forbidden(a, wire.BeatSubject(other), "forged"))
+	refused("last of another", forbidden(a, get+".utmp."+other+".>", ""))
+	refused("direct get of all", forbidden(a, get+".utmp.>", ""))
+	refused("direct get by sequence", forbidden(a, get, `{"seq":2}`))
+	refused("direct get by sequence, behind its own subject", forbidden(a, get+".utmp."+own+".login.0", `{"seq":2}`))
+	refused("get", forbidden(a, "$JS.API.STREAM.MSG.GET."+wire.Events, `{"seq":2}`))
+	refused("delete", forbidden(a, "$JS.API.STREAM.MSG.DELETE."+wire.Events, `{"seq":2}`))
+	refused("purge", forbidden(a, "$JS.API.STREAM.PURGE."+wire.Events, ""))
+	refused("info", forbidden(a, "$JS.API.STREAM.INFO."+wire.Events, ""))
+	refused("consumer", forbidden(a, "$JS.API.CONSUMER.CREATE."+wire.Events+".x", `{"stream_name":"UTMP","config":{"name":"x"}}`))
+	refused("a kind that is none", forbidden(a, "utmp."+own+".evil.0", "x"))
+	refused("a digit that is none", forbidden(a, "utmp."+own+".login.zz", "x"))
+	refused("too large", forbidden(a, wire.Subject(own, "login", "alice"), strings.Repeat("x", wire.MaxEvent+1)))
+	refused("roll-up", forbidden(a, wire.Subject(own, "login", "alice"), "x", "Nats-Rollup", "all"))
+	refused("roll-up of sessions", forbidden(a, wire.OnSubject(own, 0), "x", "Nats-Rollup", "all"))
+	refused("roll-up of beats", forbidden(a, wire.BeatSubject(own), "x", "Nats-Rollup", "all"))
 	for _, subject := range []string{"utmp.>", "_INBOX.>", "_INBOX." + other + ".>", "$SYS.>", ">"} {
 		sub, err := a.SubscribeSync(subject)
 		if err != nil {
@@ -116,7 +126,7 @@ func TestFlood(t *testing.T) {
 		request(a, wire.Subject("quiet", "login", "alice"), "kept")
 	}
 	for range 2000 {
-		if err := b.Publish(wire.Subject("loud", "login", "eve"), []byte(strings.Repeat("x", 4000))); err != nil {
+		if err := b.Publish(wire.Subject("loud", "login", "eve"), []byte(strings.Repeat("x", 3900))); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -129,6 +139,53 @@ func TestFlood(t *testing.T) {
 	}
 	if kept != 5 || len(all) != 15 {
 		t.Errorf("kept %d of 5; %d in all, want 15", kept, len(all))
+	}
+}
+
+// TestShare: whatever a host sends, it has an eighth of the store at most.
+func TestShare(t *testing.T) {
+	s := lab.Start(t, "-max-bytes", "8M", "-max-per-subject", "0")
+	quiet, loud := s.Connect(keys.Host, "quiet"), s.Connect(keys.Host, "loud")
+	for range 5 {
+		request(quiet, wire.Subject("quiet", "login", "alice"), "kept")
+	}
+	body := []byte(strings.Repeat("x", wire.MaxEvent-200))
+	for i := range 100 {
+		for _, kind := range wire.Kinds {
+			for _, digit := range "0123456789abcdef" {
+				if err := loud.Publish("utmp.loud."+kind+"."+string(digit), body); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if i%10 == 9 { // no more in the server's memory than it takes
+			request(loud, wire.Subject("loud", "login", "eve"), "x")
+		}
+	}
+	kept, bytes := 0, 0
+	for _, m := range s.Stored(wire.Events) {
+		if string(m.Data()) == "kept" {
+			kept++
+		} else {
+			bytes += len(m.Data())
+		}
+	}
+	if kept != 5 || bytes > 1<<20 || bytes < 1<<19 {
+		t.Errorf("kept %d of 5; the other has %d bytes, want at most %d", kept, bytes, 1<<20)
+	}
+}
+
+// TestIDs: the server remembers no ids of messages: a host could fill its memory by them.
+func TestIDs(t *testing.T) {
+	s := lab.Start(t)
+	nc := s.Connect(keys.Host, "web1")
+	for _, subject := range []string{wire.Subject("web1", "login", "eve"), wire.OnSubject("web1", 0), wire.BeatSubject("web1")} {
+		for n := range 2 {
+			if got := request(nc, subject, "{}", "Nats-Msg-Id", "same"); !strings.Contains(got, fmt.Sprintf(`"seq":%d`, n+1)) {
+				t.Errorf("%s: %s", subject, got)
+			}
+			time.Sleep(300 * time.Millisecond) // NATS cannot remember for less than 100 ms
+		}
 	}
 }
 
@@ -210,7 +267,7 @@ func TestDiskFull(t *testing.T) {
 	nc := s.Connect(keys.Host, "web1", nats.MaxReconnects(0))
 	stored := 0
 	for range 1000 {
-		if strings.Contains(request(nc, wire.Subject("web1", "login", "alice"), strings.Repeat("x", 4000)), `"seq"`) {
+		if strings.Contains(request(nc, wire.Subject("web1", "login", "alice"), strings.Repeat("x", 3900)), `"seq"`) {
 			stored++
 		} else {
 			break
@@ -233,17 +290,17 @@ func TestNearlyFull(t *testing.T) {
 	send := func(n int) {
 		t.Helper()
 		for range n {
-			if got := request(nc, wire.Subject("web1", "login", "alice"), strings.Repeat("x", 8000)); !strings.Contains(got, `"seq"`) {
+			if got := request(nc, wire.Subject("web1", "login", "alice"), strings.Repeat("x", 3900)); !strings.Contains(got, `"seq"`) {
 				t.Fatal(got)
 			}
 		}
 	}
-	send(90)                            // of 131
+	send(180)                           // of 262
 	time.Sleep(2500 * time.Millisecond) // until it has looked
 	if s.Said("80 %") {
 		t.Error("it warns too early")
 	}
-	send(25)
+	send(50)
 	for end := time.Now().Add(10 * time.Second); !s.Said("80 %"); time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("no warning")

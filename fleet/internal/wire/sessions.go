@@ -4,11 +4,13 @@ package wire
 
 import "time"
 
-// Sessions are those on a host, or a piece of them.
+// Sessions are those on a host, or a piece of them. The other pieces count only while piece 0
+// says that they are split.
 type Sessions struct {
 	Machine  string    `json:"machine_id"`
 	Boot     string    `json:"boot_id"`
 	Time     time.Time `json:"time"` // when they were read, by the host's clock
+	Split    bool      `json:"split,omitempty"`
 	Unread   string    `json:"unread,omitempty"`
 	Sessions []Session `json:"sessions"`
 }

@@ -7,6 +7,7 @@ package wire
 import (
 	"fmt"
 	"hash/fnv"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,7 +31,7 @@ const (
 
 // Bounds.
 const (
-	MaxEvent  = 16 << 10  // bytes of an event with its headers
+	MaxEvent  = 4 << 10   // bytes of an event with its headers: a record's texts are bounded
 	MaxPiece  = 64 << 10  // bytes of the sessions of a host above which they are split
 	Pieces    = 16        // into so many
 	MaxOn     = 512 << 10 // bytes of a piece
@@ -42,7 +43,32 @@ const (
 const digits = "0123456789abcdef"
 
 // Kinds are the kinds of event, those of docs/events.md.
-var Kinds = []string{"login", "logout", "boot", "shutdown", "crash", "clock", "gap"}
+var Kinds = append(slices.Clone(ofUsers), "boot", "shutdown", "crash", "clock", "gap")
+
+// ofUsers are the kinds of event that have a user, and so one of 16 digits.
+var ofUsers = []string{"login", "logout"}
+
+// EventSubjects returns the subjects that events of a host can have; "*" is any host.
+func EventSubjects(token string) (all []string) {
+	for _, kind := range Kinds {
+		if !slices.Contains(ofUsers, kind) {
+			all = append(all, Subject(token, kind, ""))
+			continue
+		}
+		for _, d := range digits {
+			all = append(all, "utmp."+token+"."+kind+"."+string(d))
+		}
+	}
+	return all
+}
+
+// Share is the largest part of the store that one host can fill: 1/Share of it.
+const Share = 8
+
+// EachWithin returns how many events of one subject keep a host within its share.
+func EachWithin(bytes int64) int64 {
+	return max(1, bytes/Share/int64(len(EventSubjects("*")))/MaxEvent)
+}
 
 // Token returns the form of a name in a subject: bytes outside [A-Za-z0-9_-] become =XX, and
 // the empty name "=".
@@ -128,41 +154,41 @@ func KindOf(subject string) string {
 	return ""
 }
 
+// forget is after what time an id of a message is forgotten: the least that NATS takes.
+const forget = 100 * time.Millisecond
+
 // Limits are how much is kept.
 type Limits struct {
 	Age      time.Duration
 	Bytes    int64
-	Each     int64 // events of a host, of one kind and one digit
+	Each     int64 // events of a host, of one kind and one digit; see [EachWithin]
 	Replicas int
 }
 
 // Streams returns the streams. Subjects are listed one by one, so that a host cannot make
-// more of them than these. Roll-ups, by which a message removes others, are not allowed.
+// more of them than these. Roll-ups, by which a message removes others, are not allowed. Ids
+// of messages, which would cost the server memory each, are forgotten as soon as NATS can.
 func Streams(l Limits) []jetstream.StreamConfig {
-	var events, on []string
-	for _, kind := range Kinds {
-		for _, d := range digits {
-			events = append(events, "utmp.*."+kind+"."+string(d))
-		}
-	}
+	var on []string
 	for p := range Pieces {
 		on = append(on, OnSubject("*", p))
 	}
 	return []jetstream.StreamConfig{
 		{
-			Name: Events, Subjects: events, Storage: jetstream.FileStorage, Replicas: l.Replicas,
+			Name: Events, Subjects: EventSubjects("*"), Storage: jetstream.FileStorage, Replicas: l.Replicas,
 			MaxAge: l.Age, MaxBytes: l.Bytes, MaxMsgsPerSubject: l.Each, MaxMsgSize: MaxEvent,
 			Discard: jetstream.DiscardOld, AllowDirect: true, DenyDelete: true, DenyPurge: true,
+			Duplicates: forget,
 		},
 		{
 			Name: On, Subjects: on, Storage: jetstream.FileStorage, Replicas: l.Replicas,
 			MaxMsgsPerSubject: 1, MaxMsgSize: MaxOn, MaxBytes: l.Bytes / 4, AllowDirect: true,
-			DenyPurge: true,
+			DenyPurge: true, Duplicates: forget,
 		},
 		{
 			Name: Presence, Subjects: []string{BeatSubject("*")}, Storage: jetstream.MemoryStorage, Replicas: l.Replicas,
 			MaxMsgsPerSubject: 1, MaxAge: Silent, MaxMsgSize: 1 << 10, MaxBytes: 64 << 20, AllowDirect: true,
-			DenyPurge: true,
+			DenyPurge: true, Duplicates: forget,
 		},
 	}
 }
