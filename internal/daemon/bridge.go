@@ -19,6 +19,7 @@ import (
 	"utmpd.dev/utmpd/internal/recfile"
 	"utmpd.dev/utmpd/internal/session"
 	"utmpd.dev/utmpd/internal/snapshot"
+	"utmpd.dev/utmpd/internal/state"
 	"utmpd.dev/utmpd/utmpx"
 )
 
@@ -62,10 +63,12 @@ type bridge struct {
 	first     chan struct{} // closed when logind has answered
 	own       atomic.Pointer[[]session.OpenLogin]
 	state     atomic.Pointer[bridgeState]
-	leaders   map[logind.Session]session.ID // as first seen; of the recorder's goroutine
-	told      bool                          // that logind answers; of the source's goroutine
-	unwatched atomic.Bool                   // no notices of terminals
-	dirty     atomic.Bool                   // own has changed, and is not yet to be saved
+	leaders   map[logind.Session]session.ID       // as first seen; of the recorder's goroutine
+	told      bool                                // that logind answers; of the source's goroutine
+	failing   bool                                // intend does; of the recorder's goroutine
+	unwatched atomic.Bool                         // no notices of terminals
+	dirty     atomic.Bool                         // own has changed, and is not yet to be saved
+	saved     atomic.Pointer[[]session.OpenLogin] // the own records that are in the saved table
 }
 
 // bridgeState is what is known of logind.
@@ -84,6 +87,7 @@ func (d *daemon) newBridge(own []session.OpenLogin) *bridge {
 	}
 	b := &bridge{d: d, on: d.on.logind, wake: make(chan struct{}, 1), first: make(chan struct{}), leaders: map[logind.Session]session.ID{}}
 	b.own.Store(&own)
+	b.saved.Store(&[]session.OpenLogin{})
 	b.state.Store(&bridgeState{})
 	b.recorder = logind.NewRecorder(logind.Options{
 		File: pacedFile{d.file, &d.pace},
@@ -92,6 +96,7 @@ func (d *daemon) newBridge(own []session.OpenLogin) *bridge {
 			Lives: b.lives, Terminals: b.terminals, Above: b.on.above, Device: b.on.device, Shell: b.on.shell, Gone: b.on.missing, Now: d.on.now,
 		},
 		Own:     own,
+		Intend:  b.intend,
 		Changed: b.changed,
 		End:     b.end,
 		LogOut:  b.logOut,
@@ -219,6 +224,36 @@ func (b *bridge) changed(own []session.OpenLogin) {
 	b.own.Store(&own)
 	b.dirty.Store(true)
 	b.d.emit(input{at: time.Now()})
+}
+
+// intend keeps what the recorder is about to write, and what it has written since the table was
+// saved: that is not saved before each write, since it may be large.
+func (b *bridge) intend(begun []session.OpenLogin) {
+	if b.d.begun == nil {
+		return
+	}
+	saved := make(map[session.OpenLogin]bool)
+	for _, o := range *b.saved.Load() {
+		saved[o] = true
+	}
+	for _, o := range *b.own.Load() {
+		if !saved[o] {
+			begun = append(begun, o)
+		}
+	}
+	defer b.d.pace.begin("saving what is about to be recorded", slow)()
+	err := b.d.begun.Save(state.State{BootID: b.d.bootID, Own: begun})
+	if err != nil && !b.failing {
+		b.d.log.Warn("cannot save what is about to be recorded: if utmpd is killed now, a restart will not know it", "error", err)
+	}
+	b.failing = err != nil
+}
+
+// tableSaved notes what a saved table has, in the saver's goroutine.
+func (d *daemon) tableSaved(st state.State) {
+	if d.bridge != nil && !d.saver.failing {
+		d.bridge.saved.Store(&st.Own)
+	}
 }
 
 // logOut has the Cleaner close a login that has no record, unless somebody leads its line.

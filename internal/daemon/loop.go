@@ -61,7 +61,8 @@ func (d *daemon) loop(ctx context.Context, hup <-chan os.Signal, failed <-chan e
 		case <-d.readiness.retry:
 			d.readiness.notify()
 		case <-d.saver.due.C:
-			d.saver.save(d.state())
+			st := d.state()
+			d.saver.save(st, func() { d.tableSaved(st) })
 		case <-d.meter.due.C: // setStatus writes them
 		}
 		d.handOut(idle)

@@ -9,11 +9,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"utmpd.dev/utmpd/internal/owndir"
 	"utmpd.dev/utmpd/internal/pidfile"
 	"utmpd.dev/utmpd/internal/proc"
 	"utmpd.dev/utmpd/internal/receiver"
+	"utmpd.dev/utmpd/internal/state"
 	"utmpd.dev/utmpd/internal/status"
 )
 
@@ -65,21 +67,38 @@ func (d *daemon) openRunDir() error {
 		return err
 	}
 	d.store = stateFile(filepath.Join(d.runDir, "table"))
+	d.begun = stateFile(filepath.Join(d.runDir, "begun"))
 	d.loadTable()
 	return nil
 }
 
-// loadTable gives the table what an earlier run in the same boot saved.
+// loadTable gives the table what an earlier run in the same boot saved, and takes up what
+// that one was about to record.
 func (d *daemon) loadTable() {
-	st, err := d.store.Load()
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-	case err != nil:
-		d.log.Warn("the saved table is not used", "error", err)
-	case st.BootID != d.bootID || d.bootID == "":
-		d.log.Info("the saved table is from another boot")
-	default:
+	if st, ok := d.load(d.store, "the saved table"); ok {
 		d.table.Restore(st.Checkpoint)
 		d.own = st.Own
 	}
+	if st, ok := d.load(d.begun, "what was about to be recorded"); ok {
+		for _, o := range st.Own {
+			if !slices.Contains(d.own, o) {
+				d.own = append(d.own, o)
+			}
+		}
+	}
+}
+
+// load returns what an earlier run in the same boot saved.
+func (d *daemon) load(from store, what string) (st state.State, ok bool) {
+	st, err := from.Load()
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		d.log.Warn(what+" is not used", "error", err)
+	case st.BootID != d.bootID || d.bootID == "":
+		d.log.Info(what + " is from another boot")
+	default:
+		return st, true
+	}
+	return st, false
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -51,7 +52,7 @@ func TestLoadTable(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			d := &daemon{
 				log: logger{slog.New(slog.DiscardHandler), io.NopCloser(nil)}, bootID: tt.bootID,
-				store: tt.stored, table: table.New(table.Settings{}),
+				store: tt.stored, begun: stored{err: fs.ErrNotExist}, table: table.New(table.Settings{}),
 			}
 			d.loadTable()
 			if got := d.table.Counts().Owed; got != tt.want {

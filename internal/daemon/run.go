@@ -49,6 +49,7 @@ type daemon struct {
 	stateDir string             // STATE_DIR, "" without one
 	lock     *pidfile.Lock      // nil without a RUN_DIR
 	store    store              // nil without a RUN_DIR
+	begun    store              // what the bridge is about to write; nil without a RUN_DIR
 	box      *sandbox.Box       // nil without one
 	toucher  *toucher.Remote    // nil if this process sets the access time itself
 	helped   *helped            // nil if this process opens what replaces the two files itself

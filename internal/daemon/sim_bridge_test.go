@@ -48,7 +48,7 @@ func TestBridge(t *testing.T) {
 	for _, what := range []string{
 		"recorded", "getty's record taken over", "terminal made by a program", "withdrawn", "marked", "logins appended", "logouts appended", "owner cleans",
 		"logind restarts", "signal lost", "leader killed", "all killed", "terminal closed, its connection goes on", "its number is another connection's at once",
-		"utmpd killed", "restart with state", "right at the end", "lock held by somebody",
+		"utmpd killed", "killed after a login in the log", "killed after a record", "restart with state", "right at the end", "lock held by somebody",
 	} {
 		if tally[what] < *bridgeCount/20 {
 			t.Errorf("%s: %d times in %d worlds", what, tally[what], *bridgeCount)
@@ -74,7 +74,7 @@ func runBridge(t *testing.T, seed uint64, log *bytes.Buffer, tally simTally) (wr
 			time.Sleep(newPause(r))
 			w.bridge.happen(r)
 		}
-		w.bridge.finish()
+		w.bridge.finish(25 * time.Minute)
 		wrong = w.wrong
 		tally.add(w.tally)
 	})
@@ -88,9 +88,8 @@ func (b *simBridge) happen(r *rand.Rand) {
 	switch what {
 	case 0, 1:
 		w.mu.Lock()
-		b.forgot = true // what it has written since the last save
-		if w.run != nil && !w.run.dead {
-			w.run.killAt = w.run.calls + 1 + a%40
+		if b.strike = a % 4; b.strike == 0 && w.run != nil && !w.run.dead {
+			w.run.killAt = w.run.calls + 1 + a/4%40
 		}
 		w.mu.Unlock()
 		return
@@ -135,13 +134,14 @@ func (b *simBridge) pick(n int) *lgSession {
 }
 
 // finish leaves the world alone and then ends it, checking the laws on the way.
-func (b *simBridge) finish() {
+func (b *simBridge) finish(rest time.Duration) {
 	w := b.w
 	w.mu.Lock()
+	b.strike = 0
 	b.hear(false)
 	w.mu.Unlock()
 	w.leaveAlone()
-	time.Sleep(25 * time.Minute)
+	time.Sleep(rest)
 	b.check()
 	w.mu.Lock()
 	w.tell("all ends")
@@ -154,7 +154,7 @@ func (b *simBridge) finish() {
 	}
 	b.signal()
 	w.mu.Unlock()
-	time.Sleep(25 * time.Minute)
+	time.Sleep(rest)
 	b.check()
 	b.checkLog()
 	w.stop()
@@ -210,4 +210,53 @@ func TestBridgeMissedSession(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		b.check()
 	})
+}
+
+// TestBridgeKilledAnywhere kills utmpd at each of its calls from a login on, and starts it
+// again: with the session still there, or over. Nothing is doubled, and nothing stays open.
+func TestBridgeKilledAnywhere(t *testing.T) {
+	onOneProcessor(t)
+	for _, owner := range []int{lgSSHNever, lgLogin, lgLoginPAM, lgLightDM, lgGDMShown} {
+		for _, over := range []bool{false, true} {
+			for at := 1; ; at++ {
+				wrong, hit := killedAt(t, owner, at, over)
+				if wrong != nil {
+					t.Fatalf("owner %d, killed at call %d after the login, over: %v:\n%s", owner, at, over, strings.Join(wrong, "\n"))
+				}
+				if !hit {
+					t.Logf("owner %d, over: %v: %d calls", owner, over, at-1)
+					if at < 40 {
+						t.Errorf("only %d calls", at-1)
+					}
+					break
+				}
+			}
+		}
+	}
+}
+
+func killedAt(t *testing.T, owner, at int, over bool) (wrong []string, hit bool) {
+	synctest.Test(t, func(*testing.T) {
+		w := newSimWorld(simSettings{grace: time.Second, scan: 20 * time.Second, maxFDs: 4096, boot: true, upAtStart: 10 * time.Hour, order: 1}, nil)
+		b := newSimBridge(w)
+		w.bridge = b
+		w.start(0)
+		time.Sleep(time.Second)
+		w.mu.Lock()
+		w.run.killAt = w.run.calls + at
+		b.login(owner, 0, 0)
+		w.mu.Unlock()
+		time.Sleep(40 * time.Second)
+		w.mu.Lock()
+		hit = w.run.dead
+		w.run.killAt = 0
+		if over {
+			b.leave(b.sessions[0], 2)
+		}
+		w.mu.Unlock()
+		w.start(0)
+		b.finish(time.Minute)
+		wrong = w.wrong
+	})
+	return wrong, hit
 }

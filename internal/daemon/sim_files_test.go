@@ -4,6 +4,7 @@ package daemon
 
 import (
 	"errors"
+	"io/fs"
 	"runtime"
 	"syscall"
 	"time"
@@ -266,8 +267,9 @@ func (h *simHandle) Close() error {
 // simStore is where utmpd keeps its table.
 type simStore struct {
 	*simRun
-	st  state.State
-	err error
+	st   state.State
+	err  error
+	back int // how many saves are lost; negative: all
 }
 
 func (s simStore) Load() (state.State, error) { return s.st, s.err }
@@ -283,5 +285,30 @@ func (s simStore) Save(st state.State) error {
 		return err
 	}
 	s.w.saved = append(s.w.saved, b)
+	return nil
+}
+
+// simBegun is where utmpd keeps what it is about to record.
+type simBegun simStore
+
+func (s simBegun) Load() (st state.State, err error) {
+	if s.back < 0 || s.w.begun == nil {
+		return st, fs.ErrNotExist
+	}
+	err = st.UnmarshalBinary(s.w.begun)
+	return st, err
+}
+
+func (s simBegun) Save(st state.State) error {
+	b, err := st.MarshalBinary()
+	if err != nil {
+		return err
+	}
+	s.w.mu.Lock()
+	defer s.w.mu.Unlock()
+	if err := s.enter("save begun", ""); err != nil {
+		return err
+	}
+	s.w.begun = b
 	return nil
 }

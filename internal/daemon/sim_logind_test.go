@@ -32,6 +32,7 @@ type simBridge struct {
 	lists    int                  // how often utmpd has asked for the sessions
 	passes   int                  // and looked at all processes
 	forgot   bool                 // utmpd may not know any more which records are its own
+	strike   int                  // when to kill utmpd: after the next login in the log, or the next record
 	working  map[int32]bool       // the leaders that are login(1), before it starts the shell
 }
 
@@ -43,6 +44,7 @@ type lgSession struct {
 	child     *simProc // that a display manager names in its record
 	terminals []*lgTerminal
 	listed    bool // logind has it
+	began     bool // logind had it
 }
 
 // lgTerminal is a terminal of a session.
@@ -281,7 +283,7 @@ func (b *simBridge) login(owner, line, late int) {
 
 // begin has logind make the session, which then has a terminal.
 func (b *simBridge) begin(s *lgSession, line, late int) {
-	s.it.Since = b.w.wallAt(time.Now())
+	s.it.Since, s.began = b.w.wallAt(time.Now()), true
 	b.w.count(fmt.Sprintf("login by owner %d", s.owner))
 	b.w.tell("session %s of owner %d begins: leader %d", s.it.ID, s.owner, s.leader.pid)
 	b.signal()
@@ -609,6 +611,22 @@ func (b *simBridge) guardRecord(is, old utmpx.Record, file []byte) {
 		}
 	}
 	b.records[is.Raw()] = &lgRecord{rec: is, at: t, bridge: true}
+	b.killAfter(strikeRecord, "killed after a record")
+}
+
+const (
+	strikeLogin  = 1
+	strikeRecord = 2
+)
+
+// killAfter has utmpd killed before its next call, if that is to happen there.
+func (b *simBridge) killAfter(where int, name string) {
+	if b.strike != where {
+		return
+	}
+	b.strike = 0
+	b.w.count(name)
+	b.w.run.killAt = b.w.run.calls + 1
 }
 
 // terminalOf returns the terminal that a record of utmpd's is of, nil if there was none
@@ -680,6 +698,7 @@ func (b *simBridge) guardAppend(h *simHandle, p []byte) {
 			} else if isOpen && b.loginOf(t, w.history[at].rec) {
 				w.broken("2: a login twice: %v after %v", r, w.history[at].rec)
 			}
+			b.killAfter(strikeLogin, "killed after a login in the log")
 		case !isOpen:
 			w.broken("2: a logout of line %q, which is not open", r.Line)
 		default:
@@ -777,6 +796,8 @@ func (b *simBridge) judge(t *lgTerminal, n, bridged int) {
 	case t.closed:
 	case n == 2 && bridged == 1 && b.forgot:
 		w.count("doubled: utmpd did not know its own record")
+	case n == 2 && bridged == 1 && t.of.it.Seat != "" && t.of.leader.ended:
+		w.count("doubled: its leader was killed before its child has written") // nothing shows whose child that is
 	case n > 1:
 		w.broken("2: %v has %d records", t, n)
 	case n == 0 && !t.of.leader.ended && !t.shell.ended && t.of.listed:
@@ -794,14 +815,15 @@ func (b *simBridge) judge(t *lgTerminal, n, bridged int) {
 }
 
 // mustClose reports whether a login must be closed when all is over: not if somebody has
-// displaced its record before utmpd marked it, which other worlds judge.
+// displaced its record before utmpd marked it, which other worlds judge, and not if PAM has
+// appended it and its process was killed before logind knew the session.
 func (b *simBridge) mustClose(login utmpx.Record) bool {
 	for _, o := range b.records {
 		if o.rec.Line == login.Line && o.rec.PID == login.PID && o.rec.Time == login.Time {
 			return o.marked
 		}
 	}
-	return true
+	return !slices.ContainsFunc(b.sessions, func(s *lgSession) bool { return s.owner == lgLoginPAM && s.leader.pid == login.PID && !s.began })
 }
 
 // halfDone reports whether utmpd was killed after it had written a login to the log, and
@@ -841,7 +863,10 @@ func (b *simBridge) shared(t *lgTerminal) bool {
 // leftBehind reports whether the line of a terminal has the record of another one of a
 // connection that goes on, and which utmpd has written.
 func (b *simBridge) leftBehind(t *lgTerminal) bool {
-	return !b.forgot && slices.ContainsFunc(recordsIn(b.w.files.ReadFile(utmpName)), func(r utmpx.Record) bool {
+	if b.forgot || b.w.runs > 1 { // a run that begins cannot see that the terminal is another one
+		return false
+	}
+	return slices.ContainsFunc(recordsIn(b.w.files.ReadFile(utmpName)), func(r utmpx.Record) bool {
 		o := b.records[r.Raw()]
 		return o != nil && r.Type == utmpx.UserProcess && r.Line == t.line && o.bridge && o.at != t && o.at.tty.gone && !o.at.of.leader.ended
 	})

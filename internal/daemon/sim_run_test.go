@@ -92,7 +92,7 @@ func (w *simWorld) start(back int) {
 	w.runs++
 	w.disturb(0)
 	r := &simRun{w: w, n: w.runs, ended: make(chan error, 1), handles: map[*simHandle]struct{}{}}
-	to := simStore{simRun: r, err: fs.ErrNotExist}
+	to := simStore{simRun: r, err: fs.ErrNotExist, back: back}
 	if i := len(w.saved) - 1 - back; i >= 0 && back >= 0 {
 		to.st, to.err = state.State{}, nil
 		to.err = to.st.UnmarshalBinary(w.saved[i])
@@ -143,7 +143,7 @@ func (w *simWorld) start(back int) {
 		handler = slog.NewTextHandler(simLog{w}, &slog.HandlerOptions{Level: slog.LevelDebug})
 	}
 	d := newDaemon(flags{}, cfg, logger{slog.New(handler), io.NopCloser(nil)}, func() {}, on)
-	r.d, d.bootID, d.store = d, bootID, to
+	r.d, d.bootID, d.store, d.begun = d, bootID, to, simBegun(to)
 	d.loadTable()
 	d.build()
 	ctx, cancel := context.WithCancel(context.Background())

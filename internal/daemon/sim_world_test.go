@@ -75,6 +75,7 @@ type simWorld struct {
 	run              *simRun // nil: utmpd does not run
 	runs             int
 	saved            [][]byte // states, in the order in which they were saved
+	begun            []byte   // what utmpd was about to record
 	hooks            []hook
 	pending          []func() bool // writers that wait for a lock
 	inHook, retrying bool

@@ -90,6 +90,7 @@ func (d *desk) run(t *testing.T, then func(r *Recorder)) {
 			Gone:      func(string) bool { return false },
 			Now:       time.Now,
 		},
+		Intend:  func([]session.OpenLogin) {},
 		Changed: func([]session.OpenLogin) {},
 		LogOut:  func(_ utmpx.Record, _ time.Time, done func(bool)) { done(false) },
 		Missed:  func() {},

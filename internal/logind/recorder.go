@@ -63,7 +63,11 @@ type Options struct {
 	File    RecordFile
 	Log     LoginLog
 	Machine Machine
-	Own     []session.OpenLogin // the records of an earlier run
+	Own     []session.OpenLogin // the records of an earlier run, and what it was about to write
+
+	// Intend keeps what is about to be written, for Own of a later run, and returns once that
+	// would survive a kill. It gets all that has no record yet.
+	Intend func(begun []session.OpenLogin)
 
 	// Changed is told the records that are the Recorder's. End closes a record of a session
 	// whose terminal is gone, in both files. Dead returns a record as it is after its end.
@@ -94,6 +98,8 @@ type Recorder struct {
 	look bool                 // a terminal may have come or gone
 	half map[key]utmpx.Record // logins that were appended, and have no record yet
 
+	begun []session.OpenLogin // of an earlier run: what has no record may have a login
+
 	// Of Run's goroutine.
 	snap      *snapshot.Snapshot
 	terminals []Terminal
@@ -114,7 +120,7 @@ type Recorder struct {
 // NewRecorder returns a Recorder that does nothing until [Recorder.Run].
 func NewRecorder(o Options) *Recorder {
 	return &Recorder{
-		opts: o, bridge: NewBridge(o.Own), own: o.Own, news: make(chan struct{}, 1),
+		opts: o, bridge: NewBridge(o.Own), own: o.Own, begun: o.Own, news: make(chan struct{}, 1),
 		next: len(looks), gone: make(map[string]time.Time), ended: make(map[session.OpenLogin]time.Time), half: make(map[key]utmpx.Record), owed: make(map[session.OpenLogin]Order), pause: firstTry,
 	}
 }
@@ -197,6 +203,7 @@ func (r *Recorder) work(ctx context.Context, now time.Time) (due time.Time) {
 	if !ok {
 		return r.nextLook()
 	}
+	r.takeUp(ctx, s)
 	orders, next := r.bridge.Decide(s)
 	orders = slices.DeleteFunc(orders, r.endsAlready)
 	if slices.ContainsFunc(orders, func(o Order) bool { return o.Kind <= TakeOver }) {
@@ -217,7 +224,7 @@ func (r *Recorder) work(ctx context.Context, now time.Time) (due time.Time) {
 	if done {
 		r.Wake() // what follows from the orders: nothing, or one more
 	}
-	r.closeHalf(s, orders)
+	r.closeHalf(ctx, s, orders)
 	r.publish()
 	for _, since := range r.gone {
 		if since.Add(goneFor).After(now) {

@@ -6,13 +6,11 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"maps"
 	"slices"
 	"time"
 
 	"utmpd.dev/utmpd/internal/openlogins"
 	"utmpd.dev/utmpd/internal/recfile"
-	"utmpd.dev/utmpd/internal/session"
 	"utmpd.dev/utmpd/internal/sysfile"
 	"utmpd.dev/utmpd/utmpx"
 )
@@ -20,6 +18,7 @@ import (
 // carryOut reports whether an order was carried out, and whether one is to be tried again:
 // what is in its way may not be seen, as in a file that is too long to be read whole.
 func (r *Recorder) carryOut(ctx context.Context, orders []Order) (done, again bool) {
+	r.intend(orders)
 	for _, o := range orders {
 		if ctx.Err() != nil {
 			return done, false
@@ -43,8 +42,8 @@ func (r *Recorder) carryOut(ctx context.Context, orders []Order) (done, again bo
 	return done, again
 }
 
-// record writes the login and then the record. A crash in between heals: the login is found
-// open then, and the record gets its time.
+// record writes the login and then the record. A crash in between heals: a later run finds
+// what was intended, and the login open. The record gets its time.
 func (r *Recorder) record(ctx context.Context, o Order) (written bool, err error) {
 	rec := o.Record
 	appended, owed := false, false
@@ -57,6 +56,10 @@ func (r *Recorder) record(ctx context.Context, o Order) (written bool, err error
 		default: // as libc does: the session is on the machine, whatever the log says
 			r.fail("a login of logind is not in the wtmpx file, and is tried again", err)
 			owed = true
+		}
+		if rec.Time != o.Record.Time {
+			o.Record = rec
+			r.intend([]Order{o})
 		}
 	}
 	written, err = r.put(ctx, o, rec)
@@ -127,45 +130,6 @@ func (r *Recorder) lives(k key) bool {
 	return lives
 }
 
-func (r *Recorder) halfDone() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return len(r.half) > 0
-}
-
-// setHalf notes a login that has no record yet, or with an empty one that it has.
-func (r *Recorder) setHalf(k key, login utmpx.Record) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if login.Line == "" {
-		delete(r.half, k)
-	} else {
-		r.half[k] = login
-	}
-}
-
-// closeHalf closes the logins whose record could not be written before the session was over.
-func (r *Recorder) closeHalf(s Scene, orders []Order) {
-	r.mu.Lock()
-	half := maps.Clone(r.half)
-	r.mu.Unlock()
-	for k, login := range half {
-		lives := slices.ContainsFunc(orders, func(o Order) bool { return o.key == k })
-		for it := range s.Living {
-			lives = lives || it.Leader == k.leader && it.Since.UnixMicro() == k.since && !s.View.Known
-		}
-		if lives || session.PseudoTerminal(k.line) && !r.opts.Machine.Gone(k.line) {
-			continue // a shell may go on without its leader
-		}
-		r.setHalf(k, utmpx.Record{})
-		r.opts.LogOut(login, r.opts.Machine.Now(), func(closed bool) {
-			if !closed {
-				r.setHalf(k, login)
-			}
-		})
-	}
-}
-
 // logIn appends the login, unless the session's is open under the log's lock: on the line, by
 // one of the session's processes, near in time. The record gets the time of that.
 func (r *Recorder) logIn(ctx context.Context, o Order, rec *utmpx.Record) (appended bool, err error) {
@@ -198,15 +162,7 @@ func (r *Recorder) withdraw(ctx context.Context, o Order) (withdrawn bool, err e
 	ctx, cancel := context.WithTimeout(ctx, lockWait)
 	defer cancel()
 	dead := r.opts.Dead(o.Was, r.opts.Machine.Now())
-	err = r.opts.Log.Append(ctx, func(open *openlogins.Logins) []utmpx.Record {
-		ours, isOpen := open.On(o.Was.Line)
-		theirs, replaced := open.On(o.Record.Line)
-		if o.Record.Line == o.Was.Line || !isOpen || !replaced || ours.PID != o.Was.PID || ours.Time != o.Was.Time || theirs.PID != o.Record.PID {
-			return nil
-		}
-		return []utmpx.Record{dead}
-	})
-	if err != nil && !errors.Is(err, fs.ErrNotExist) && !recfile.TakesNothing(err) {
+	if err := r.closeSecond(ctx, o.Was, o.Record, dead); err != nil {
 		return false, err
 	}
 	done, err := r.opts.File.Swap(ctx, r.snap.Generation(), []recfile.Swap{{Slot: o.Slot, Old: o.Was, New: dead}})
@@ -215,4 +171,20 @@ func (r *Recorder) withdraw(ctx context.Context, o Order) (withdrawn bool, err e
 	}
 	r.opts.Logger.Info("record withdrawn: the session's owner has recorded it too", "line", o.Was.Line, "user", o.Was.User, "pid", o.Was.PID)
 	return true, nil
+}
+
+// closeSecond closes a login of the bridge if the owner's is open on another line.
+func (r *Recorder) closeSecond(ctx context.Context, was, owner, dead utmpx.Record) error {
+	err := r.opts.Log.Append(ctx, func(open *openlogins.Logins) []utmpx.Record {
+		ours, isOpen := open.On(was.Line)
+		theirs, replaced := open.On(owner.Line)
+		if owner.Line == was.Line || !isOpen || !replaced || ours.PID != was.PID || ours.Time != was.Time || theirs.PID != owner.PID {
+			return nil
+		}
+		return []utmpx.Record{dead}
+	})
+	if errors.Is(err, fs.ErrNotExist) || recfile.TakesNothing(err) {
+		return nil
+	}
+	return err
 }
