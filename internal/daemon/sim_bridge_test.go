@@ -216,15 +216,15 @@ func TestBridgeMissedSession(t *testing.T) {
 // again: with the session still there, or over. Nothing is doubled, and nothing stays open.
 func TestBridgeKilledAnywhere(t *testing.T) {
 	onOneProcessor(t)
-	for _, owner := range []int{lgSSHNever, lgLogin, lgLoginPAM, lgLightDM, lgGDMShown} {
+	for _, c := range []struct{ owner, logins int }{{lgSSHNever, 1}, {lgLogin, 1}, {lgLoginPAM, 1}, {lgLightDM, 1}, {lgGDMShown, 1}, {lgLightDM, 3}} {
 		for _, over := range []bool{false, true} {
 			for at := 1; ; at++ {
-				wrong, hit := killedAt(t, owner, at, over)
+				wrong, hit := killedAt(t, c.owner, c.logins, at, over)
 				if wrong != nil {
-					t.Fatalf("owner %d, killed at call %d after the login, over: %v:\n%s", owner, at, over, strings.Join(wrong, "\n"))
+					t.Fatalf("%d logins of owner %d, killed at call %d, over: %v:\n%s", c.logins, c.owner, at, over, strings.Join(wrong, "\n"))
 				}
 				if !hit {
-					t.Logf("owner %d, over: %v: %d calls", owner, over, at-1)
+					t.Logf("%d logins of owner %d, over: %v: %d calls", c.logins, c.owner, over, at-1)
 					if at < 40 {
 						t.Errorf("only %d calls", at-1)
 					}
@@ -235,7 +235,7 @@ func TestBridgeKilledAnywhere(t *testing.T) {
 	}
 }
 
-func killedAt(t *testing.T, owner, at int, over bool) (wrong []string, hit bool) {
+func killedAt(t *testing.T, owner, logins, at int, over bool) (wrong []string, hit bool) {
 	synctest.Test(t, func(*testing.T) {
 		w := newSimWorld(simSettings{grace: time.Second, scan: 20 * time.Second, maxFDs: 4096, boot: true, upAtStart: 10 * time.Hour, order: 1}, nil)
 		b := newSimBridge(w)
@@ -244,14 +244,21 @@ func killedAt(t *testing.T, owner, at int, over bool) (wrong []string, hit bool)
 		time.Sleep(time.Second)
 		w.mu.Lock()
 		w.run.killAt = w.run.calls + at
-		b.login(owner, 0, 0)
+		for i := range logins {
+			b.login(owner, i, 0)
+			w.mu.Unlock()
+			time.Sleep(200 * time.Millisecond)
+			w.mu.Lock()
+		}
 		w.mu.Unlock()
 		time.Sleep(40 * time.Second)
 		w.mu.Lock()
 		hit = w.run.dead
 		w.run.killAt = 0
 		if over {
-			b.leave(b.sessions[0], 2)
+			for _, s := range b.sessions {
+				b.leave(s, 2)
+			}
 		}
 		w.mu.Unlock()
 		w.start(0)
