@@ -14,7 +14,6 @@ import (
 	"sync"
 	"time"
 
-	"utmpd.dev/utmpd/internal/atomicfile"
 	"utmpd.dev/utmpd/internal/clock"
 )
 
@@ -50,7 +49,7 @@ type Options struct {
 type Heartbeat struct {
 	log      Toucher
 	notePath string // "": none
-	noteFile *atomicfile.File
+	notes    *keeper
 	bootID   string
 	init     time.Duration
 	now      func() time.Time
@@ -78,7 +77,7 @@ type Heartbeat struct {
 func New(o Options) *Heartbeat {
 	h := &Heartbeat{
 		log:      o.Log,
-		notePath: o.NotePath, noteFile: noteAt(o.NotePath),
+		notePath: o.NotePath, notes: newKeeper(o.NotePath),
 		bootID:  o.BootID,
 		init:    o.Init,
 		now:     o.Now,
@@ -271,7 +270,7 @@ func (h *Heartbeat) writeNote(state State) {
 	defer h.begin("writing the heartbeat's note")()
 	now := h.clocks()
 	h.addStep(now)
-	err := writeNote(h.noteFile, Note{BootID: h.bootID, Init: h.init, Time: now.Wall, Up: now.Up, Slept: now.Slept,
+	err := h.notes.write(Note{BootID: h.bootID, Init: h.init, Time: now.Wall, Up: now.Up, Slept: now.Slept,
 		Every: h.every(), State: state, Steps: h.steps})
 	switch {
 	case err == nil:

@@ -167,8 +167,8 @@ func ReadNote(path string) (Note, error) {
 	if err != nil {
 		return Note{}, fmt.Errorf("heartbeat: %w", err)
 	}
-	var n Note
-	if err := n.UnmarshalText(b); err != nil {
+	n, err := parseFile(b)
+	if err != nil {
 		return Note{}, fmt.Errorf("%w, in %s", err, path)
 	}
 	return n, nil
@@ -177,17 +177,12 @@ func ReadNote(path string) (Note, error) {
 // WriteNote replaces the note at path, with mode 0644 less the umask, and waits for
 // the disk. A power failure leaves the old note or the new one, complete. Several
 // processes may write the note at the same time.
-func WriteNote(path string, n Note) error { return writeNote(noteAt(path), n) }
-
-func noteAt(path string) *atomicfile.File { return atomicfile.New(path, 0o644) }
-
-func writeNote(f *atomicfile.File, n Note) error {
+func WriteNote(path string, n Note) error {
 	b, err := n.MarshalText()
 	if err != nil {
 		return err
 	}
-	if err := f.WriteSync(atomicfile.Bytes(b)); err != nil {
-		return fmt.Errorf("heartbeat: %w", err)
-	}
-	return nil
+	return failed(noteAt(path).WriteSync(atomicfile.Bytes(b)))
 }
+
+func noteAt(path string) *atomicfile.File { return atomicfile.New(path, 0o644) }
