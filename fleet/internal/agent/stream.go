@@ -30,7 +30,7 @@ type sent struct {
 // agent, the last one counts from which one can: what came between is sent again, and those
 // who ask leave out what they know.
 func (a *Agent) lastSent(ctx context.Context) (sent, error) {
-	last, unread, err := a.lastOf(ctx, "utmp."+a.token+".>")
+	last, unread, err := a.lastOf(ctx, wire.HostEvents(a.token))
 	if err != nil || unread == nil {
 		return last, err
 	}
@@ -90,7 +90,7 @@ func (r *refusal) Error() string { return fmt.Sprintf("%s (%d)", r.Description, 
 // event of this host is not number after.
 func (a *Agent) publish(ctx context.Context, m *nats.Msg, after uint64) (seq uint64, err error) {
 	m.Header.Set("Nats-Expected-Last-Subject-Sequence", strconv.FormatUint(after, 10))
-	m.Header.Set("Nats-Expected-Last-Subject-Sequence-Subject", "utmp."+a.token+".>")
+	m.Header.Set("Nats-Expected-Last-Subject-Sequence-Subject", wire.HostEvents(a.token))
 	m.Header.Set("Nats-Expected-Stream", wire.Events)
 	answer, err := a.request(ctx, m)
 	if err != nil {

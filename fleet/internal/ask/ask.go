@@ -73,7 +73,7 @@ func (f *Filter) subjects() (all []string) {
 		digit = wire.Digit(f.User)
 	}
 	for _, k := range kinds {
-		all = append(all, "utmp."+f.token()+"."+k+"."+digit)
+		all = append(all, wire.Prefix+"utmp."+f.token()+"."+k+"."+digit)
 	}
 	return all
 }

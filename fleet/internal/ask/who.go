@@ -48,7 +48,7 @@ func (c *Client) Who(ctx context.Context, f Filter) ([]*Host, error) {
 		return nil, err
 	}
 	hosts, more := map[string]*Host{}, map[string][]wire.Sessions{}
-	err = c.read(ctx, wire.On, []string{"utmp_on." + f.token() + ".*"}, jetstream.DeliverLastPerSubjectPolicy, false, func(m jetstream.Msg, at time.Time) {
+	err = c.read(ctx, wire.On, []string{wire.Prefix + "utmp_on." + f.token() + ".*"}, jetstream.DeliverLastPerSubjectPolicy, false, func(m jetstream.Msg, at time.Time) {
 		token := wire.HostOf(m.Subject())
 		name, err := wire.Name(token)
 		if err != nil || !f.host(name) {

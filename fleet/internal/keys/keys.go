@@ -101,8 +101,9 @@ func rights(role Role) (u jwt.UserPermissionLimits) {
 	switch role {
 	case Host:
 		// A get with a body, without a subject of its own, would read everybody's.
-		pub.Add("utmp.{{name()}}.>", "utmp_on.{{name()}}.*", "utmp_beat.{{name()}}",
-			"$JS.API.DIRECT.GET."+wire.Events+".utmp.{{name()}}.>")
+		own := wire.HostEvents("{{name()}}")
+		pub.Add(own, wire.Prefix+"utmp_on.{{name()}}.*", wire.BeatSubject("{{name()}}"),
+			"$JS.API.DIRECT.GET."+wire.Events+"."+own)
 	case Reader:
 		for _, s := range []string{wire.Events, wire.On, wire.Presence} {
 			pub.Add("$JS.API.STREAM.INFO."+s, "$JS.API.CONSUMER.CREATE."+s+".>", "$JS.API.CONSUMER.DELETE."+s+".*",

@@ -227,9 +227,17 @@ func (l *logger) Warnf(f string, v ...any)   { l.s.cfg.Log.Warn(fmt.Sprintf(f, v
 func (l *logger) Errorf(f string, v ...any) {
 	text := fmt.Sprintf(f, v...)
 	l.s.cfg.Log.Error(text)
-	if low := strings.ToLower(text); strings.Contains(low, "critical write error") || strings.Contains(low, "will be disabled") {
+	if storeFailed(text) {
 		l.s.fail(fmt.Errorf("%w: %s", ErrStore, text))
 	}
+}
+
+// storeFailed reports whether NATS says that it can store no more. What it says of a
+// connection begins with its address, and has names that its client chose.
+func storeFailed(text string) bool {
+	store := strings.HasPrefix(text, "JetStream ") || strings.HasPrefix(text, "Filestore ") || strings.HasPrefix(text, "RAFT ")
+	text = strings.ToLower(text)
+	return store && (strings.Contains(text, "critical write error") || strings.Contains(text, "will be disabled"))
 }
 
 func (l *logger) Fatalf(f string, v ...any) {

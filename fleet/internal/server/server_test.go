@@ -79,29 +79,38 @@ func TestRights(t *testing.T) {
 	ok("own event", request(a, wire.Subject(own, "login", "alice"), "own"), `"seq":1`)
 	ok("the other's own event", request(b, wire.Subject(other, "login", "bob"), "secret"), `"seq":2`)
 	get := "$JS.API.DIRECT.GET." + wire.Events
-	ok("own last", request(a, get+".utmp."+own+".>", ""), "own")
+	ok("own last", request(a, get+"."+wire.HostEvents(own), ""), "own")
 	ok("own sessions", request(a, wire.OnSubject(own, 0), "{}"), `"seq":1`)
 	ok("own beat", request(a, wire.BeatSubject(own), "{}"), `"seq":1`)
 
 	refused("event as another", forbidden(a, wire.Subject(other, "login", "x"), "forged"))
 	refused("sessions as another", forbidden(a, wire.OnSubject(other, 0), "forged"))
 	refused("beat as another", forbidden(a, wire.BeatSubject(other), "forged"))
-	refused("last of another", forbidden(a, get+".utmp."+other+".>", ""))
-	refused("direct get of all", forbidden(a, get+".utmp.>", ""))
+	refused("last of another", forbidden(a, get+"."+wire.HostEvents(other), ""))
+	refused("direct get of all", forbidden(a, get+"."+wire.Prefix+"utmp.>", ""))
 	refused("direct get by sequence", forbidden(a, get, `{"seq":2}`))
-	refused("direct get by sequence, behind its own subject", forbidden(a, get+".utmp."+own+".login.0", `{"seq":2}`))
+	refused("direct get by sequence, behind its own subject", forbidden(a, get+"."+wire.Prefix+"utmp."+own+".login.0", `{"seq":2}`))
 	refused("get", forbidden(a, "$JS.API.STREAM.MSG.GET."+wire.Events, `{"seq":2}`))
 	refused("delete", forbidden(a, "$JS.API.STREAM.MSG.DELETE."+wire.Events, `{"seq":2}`))
 	refused("purge", forbidden(a, "$JS.API.STREAM.PURGE."+wire.Events, ""))
 	refused("info", forbidden(a, "$JS.API.STREAM.INFO."+wire.Events, ""))
 	refused("consumer", forbidden(a, "$JS.API.CONSUMER.CREATE."+wire.Events+".x", `{"stream_name":"UTMP","config":{"name":"x"}}`))
-	refused("a kind that is none", forbidden(a, "utmp."+own+".evil.0", "x"))
-	refused("a digit that is none", forbidden(a, "utmp."+own+".login.zz", "x"))
+	refused("a kind that is none", forbidden(a, wire.Prefix+"utmp."+own+".evil.0", "x"))
+	refused("a digit that is none", forbidden(a, wire.Prefix+"utmp."+own+".login.zz", "x"))
 	refused("too large", forbidden(a, wire.Subject(own, "login", "alice"), strings.Repeat("x", wire.MaxEvent+1)))
 	refused("roll-up", forbidden(a, wire.Subject(own, "login", "alice"), "x", "Nats-Rollup", "all"))
 	refused("roll-up of sessions", forbidden(a, wire.OnSubject(own, 0), "x", "Nats-Rollup", "all"))
 	refused("roll-up of beats", forbidden(a, wire.BeatSubject(own), "x", "Nats-Rollup", "all"))
-	for _, subject := range []string{"utmp.>", "_INBOX.>", "_INBOX." + other + ".>", "$SYS.>", ">"} {
+	for _, where := range []string{wire.Subject(other, "login", "bob"), wire.OnSubject(other, 0), wire.BeatSubject(other), wire.Prefix + "utmp." + other + ".x"} {
+		for _, ask := range []string{get + "." + wire.HostEvents(own), wire.Subject(own, "login", "alice"), wire.OnSubject(own, 0), wire.BeatSubject(own)} {
+			check(t, a.PublishMsg(&nats.Msg{Subject: ask, Reply: where, Data: []byte("forged by an answer")}))
+		}
+		m := nats.NewMsg(wire.Subject(own, "login", "alice"))
+		m.Header.Set("Nats-Trace-Dest", where)
+		check(t, a.PublishMsg(m))
+	}
+	check(t, a.Flush())
+	for _, subject := range []string{wire.Prefix + "utmp.>", "_INBOX.>", "_INBOX." + other + ".>", "$SYS.>", ">"} {
 		sub, err := a.SubscribeSync(subject)
 		if err != nil {
 			continue
@@ -114,6 +123,11 @@ func TestRights(t *testing.T) {
 	}
 	if n := stored(); n != 7 {
 		t.Errorf("%d events are stored, want 7", n)
+	}
+	for _, stream := range []string{wire.On, wire.Presence} {
+		if n := len(s.Stored(stream)); n != 1 {
+			t.Errorf("%s has %d messages, want 1", stream, n)
+		}
 	}
 }
 
@@ -152,7 +166,7 @@ func TestShare(t *testing.T) {
 	for i := range 100 {
 		for _, kind := range wire.Kinds {
 			for _, digit := range "0123456789abcdef" {
-				if err := loud.Publish("utmp.loud."+kind+"."+string(digit), body); err != nil {
+				if err := loud.Publish(wire.Prefix+"utmp.loud."+kind+"."+string(digit), body); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -191,6 +205,29 @@ func TestIDs(t *testing.T) {
 		if !strings.Contains(got, `"seq":2`) {
 			t.Errorf("%s: %s", subject, got)
 		}
+	}
+}
+
+// TestSpokenOf: a client that names itself as NATS names a store that fails does not end the
+// server.
+func TestSpokenOf(t *testing.T) {
+	s := lab.Start(t)
+	nc := s.Connect(keys.Host, "web1", nats.Name("JetStream critical write error, will be DISABLED"))
+	forbidden(nc, wire.Subject("web2", "login", "bob"), "x")
+	for end := time.Now().Add(30 * time.Second); !s.Said("critical write error"); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("nothing was logged")
+		}
+	}
+	if got := request(nc, wire.Subject("web1", "boot", ""), "x"); !strings.Contains(got, `"seq":1`) {
+		t.Error(got)
+	}
+}
+
+func check(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 

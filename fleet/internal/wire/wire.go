@@ -17,10 +17,15 @@ import (
 // Streams. A host's token is in every subject, and nothing else that hosts choose: each
 // distinct subject costs memory of the server.
 const (
-	Events   = "UTMP"      // utmp.HOST.KIND.B: an event a message
-	On       = "UTMP_ON"   // utmp_on.HOST.P: the sessions of a host, in pieces; the last message counts
-	Presence = "UTMP_BEAT" // utmp_beat.HOST: a host's agent is connected; in memory
+	Events   = "UTMP"      // Prefix utmp.HOST.KIND.B: an event a message
+	On       = "UTMP_ON"   // Prefix utmp_on.HOST.P: the sessions of a host, in pieces; the last message counts
+	Presence = "UTMP_BEAT" // Prefix utmp_beat.HOST: a host's agent is connected; in memory
 )
+
+// Prefix begins each subject. NATS lets nobody name a subject that begins so for an answer:
+// else a host could have its own last event, or an acknowledgement, delivered as an event of
+// another host.
+const Prefix = "$JS.EVENT."
 
 // Headers of an event.
 const (
@@ -56,7 +61,7 @@ func EventSubjects(token string) (all []string) {
 			continue
 		}
 		for _, d := range digits {
-			all = append(all, "utmp."+token+"."+kind+"."+string(d))
+			all = append(all, Prefix+"utmp."+token+"."+kind+"."+string(d))
 		}
 	}
 	return all
@@ -126,20 +131,23 @@ func digit(s string) string {
 
 // Subject is that of an event.
 func Subject(token, kind, user string) string {
-	return "utmp." + token + "." + kind + "." + Digit(user)
+	return Prefix + "utmp." + token + "." + kind + "." + Digit(user)
 }
 
 // OnSubject is that of a piece of a host's sessions.
 func OnSubject(token string, piece int) string {
-	return "utmp_on." + token + "." + string(digits[piece])
+	return Prefix + "utmp_on." + token + "." + string(digits[piece])
 }
 
 // BeatSubject is that of a host's presence.
-func BeatSubject(token string) string { return "utmp_beat." + token }
+func BeatSubject(token string) string { return Prefix + "utmp_beat." + token }
+
+// HostEvents is the pattern of all events of a host.
+func HostEvents(token string) string { return Prefix + "utmp." + token + ".>" }
 
 // HostOf returns the token in a subject.
 func HostOf(subject string) string {
-	f := strings.SplitN(subject, ".", 3)
+	f := strings.SplitN(strings.TrimPrefix(subject, Prefix), ".", 3)
 	if len(f) < 2 {
 		return ""
 	}
@@ -148,7 +156,7 @@ func HostOf(subject string) string {
 
 // KindOf returns the kind of event in a subject.
 func KindOf(subject string) string {
-	if f := strings.Split(subject, "."); len(f) > 2 {
+	if f := strings.Split(strings.TrimPrefix(subject, Prefix), "."); len(f) > 2 {
 		return f[2]
 	}
 	return ""
