@@ -77,6 +77,9 @@ func (p Position) IsZero() bool { return p == Position{} }
 // SameRecord reports whether p and q are after the same record, wherever it is.
 func (p Position) SameRecord(q Position) bool { return p.last == q.last && p.time == q.time }
 
+// SameFile reports whether p and q are in the same file, whatever it is called.
+func (p Position) SameFile(q Position) bool { return p.first == q.first }
+
 // Time returns the time of the record before p. For the zero Position it is the
 // zero time.
 func (p Position) Time() time.Time {

@@ -32,6 +32,8 @@ type Config struct {
 	Mark    string // file: how far was sent, for a stream that has nothing of this host; "": none
 	Machine string // id
 	Boot    string // id
+	// Booted returns when this boot began, by the present clock. nil: it is not known.
+	Booted func() (time.Time, error)
 	// TakeOver goes on, with a gap, after events of another machine with this name.
 	TakeOver bool
 	Beat     time.Duration

@@ -52,7 +52,7 @@ func (a *Agent) resume(ctx context.Context, last sent) (*session, error) {
 		return nil, err
 	}
 	if !known.found && last.seq > 0 && !last.lost && !a.TakeOver {
-		if err := a.explained(last, known.oldest); err != nil {
+		if err := a.explained(last, known); err != nil {
 			return nil, err
 		}
 	}
@@ -63,6 +63,7 @@ func (a *Agent) resume(ctx context.Context, last sent) (*session, error) {
 type replayed struct {
 	found  bool
 	oldest time.Time // of the first record; zero: there is none
+	file   bool      // the file is there in which the position would be
 }
 
 // replay reads the log up to a position, without telling what it reads. If the position is
@@ -84,6 +85,7 @@ func (s *session) replay(ctx context.Context, to logs.Position) (r replayed, err
 		if r.oldest.IsZero() {
 			r.oldest = e.Record.Time.Time()
 		}
+		r.file = r.file || e.Place().SameFile(to)
 		reader.Record(e, func() string { return "" }, func(events.Event) {})
 		if e.Record.Time.Time().Equal(to.Time()) && e.Position().SameRecord(to) {
 			s.reader, r.found = reader, true
@@ -95,13 +97,23 @@ func (s *session) replay(ctx context.Context, to logs.Position) (r replayed, err
 }
 
 // explained returns an error if another machine sent the stream's last event. The record
-// after which it was sent is not in this log: it may have been rotated away.
-func (a *Agent) explained(last sent, oldest time.Time) error {
+// after which it was sent is not in this log: it may have been rotated away, or lost when
+// this machine lost power.
+func (a *Agent) explained(last sent, log replayed) error {
+	at := last.position.Time()
 	switch {
 	case last.machine != a.Machine:
 		return fmt.Errorf("%w: its machine id is %s", ErrTwoHosts, last.machine)
-	case last.boot == a.Boot, oldest.IsZero(), last.position.Time().Before(oldest):
+	case last.boot == a.Boot, log.oldest.IsZero(), at.Before(log.oldest) && !log.file:
 		return nil // it is gone from this log
+	}
+	if a.Booted != nil {
+		switch began, err := a.Booted(); {
+		case err != nil:
+			return err
+		case at.Before(began):
+			return nil // nobody had synced it
+		}
 	}
 	return fmt.Errorf("%w: a copy of this one, with boot id %s, has sent a record of %s that this log never had",
 		ErrTwoHosts, last.boot, last.position.Time().UTC().Format(time.RFC3339))

@@ -50,6 +50,7 @@ func prepareAgent(in *call) func([]string) error {
 		if cfg.Boot, err = digestOf("/proc/sys/kernel/random/boot_id"); err != nil {
 			return err
 		}
+		cfg.Booted = booted
 		cfg.Log = logging.NewForeground(in.stderr, slog.LevelInfo, logging.ToJournal(os.Getenv, os.Stderr))
 		cfg.Log.Info("started", "host", host, "server", w.url)
 		// It is ready without the server, too: a host must not wait for it at its start.
@@ -58,6 +59,20 @@ func prepareAgent(in *call) func([]string) error {
 		}
 		return agent.Run(in.ctx, cfg)
 	}
+}
+
+// booted returns when the system was started, by the present clock.
+func booted() (time.Time, error) {
+	b, err := os.ReadFile("/proc/uptime")
+	if err != nil {
+		return time.Time{}, err
+	}
+	first, _, _ := strings.Cut(string(b), " ")
+	up, err := time.ParseDuration(first + "s")
+	if err != nil {
+		return time.Time{}, fmt.Errorf("/proc/uptime: %w", err)
+	}
+	return time.Now().Add(-up), nil
 }
 
 // digestOf returns a hash of what identifies a machine: the id itself is not to be sent
