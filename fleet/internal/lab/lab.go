@@ -61,11 +61,17 @@ type Server struct {
 // Start starts a server on a free port of loopback.
 func Start(t testing.TB, args ...string) *Server {
 	t.Helper()
+	return StartIn(t, t.TempDir(), args...)
+}
+
+// StartIn starts a server that keeps everything in a directory.
+func StartIn(t testing.TB, dir string, args ...string) *Server {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &Server{t: t, Dir: t.TempDir(), Addr: l.Addr().String(), args: args}
+	s := &Server{t: t, Dir: dir, Addr: l.Addr().String(), args: args}
 	l.Close()
 	s.Restart()
 	t.Cleanup(s.Kill)

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package proof
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"utmpd.dev/utmpd/fleet/internal/agent"
+	"utmpd.dev/utmpd/fleet/internal/keys"
+	"utmpd.dev/utmpd/fleet/internal/wire"
+)
+
+// TestCluster breaks one node of three in each way while agents send. Whatever happens, each
+// event is in the stream once. How long no event was acknowledged is reported.
+func TestCluster(t *testing.T) {
+	t.Parallel()
+	faults, n, full := []string{"follower killed", "leader killed"}, 3, (*disk)(nil)
+	stores := []string{}
+	if *long {
+		n = 12
+		faults = append(faults, "leader partitioned", "follower partitioned", "disk full")
+		full = newDisk(t, 48<<20)
+		stores = append(stores, filepath.Join(full.dir, "store"))
+	}
+	c := newCluster(t, stores...)
+	nc, err := c.connect(keys.Reader, "reader")
+	check(t, err)
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	check(t, err)
+
+	var hosts []*host
+	for i := range n {
+		h := newHost(t, fmt.Sprint("web", i))
+		hosts = append(hosts, h)
+		// As utmpfleet's own, but for the pauses, which are for many agents.
+		start(t, h, agent.Config{URL: c.url(i % 3), Creds: c.creds(h.name), Boot: "b", Answer: 10 * time.Second, Retry: 3 * time.Second})
+	}
+	arrive := func() {
+		t.Helper()
+		wait(t, "all events are in the stream", func() bool {
+			stored, err := storedIn(js)
+			return err == nil && !slices.ContainsFunc(hosts, func(h *host) bool { return !h.arrived(stored) })
+		})
+	}
+	arrive()
+	var first uint64
+	for _, fault := range faults {
+		wait(t, "the stream can be read", func() bool {
+			stored, err := storedIn(js)
+			first = uint64(len(stored))
+			return err == nil
+		})
+		stop := keepHappening(hosts)
+		wait(t, "a few events", func() bool { stored, err := storedIn(js); return err == nil && uint64(len(stored)) > first+20 })
+		from := time.Now()
+		heal := c.fault(fault, js, full)
+		// Until each host has told something new, with the node still away.
+		wait(t, fault+": acknowledgements", func() bool { return eachSince(js, hosts, from, fault) })
+		heal()
+		stop()
+		arrive()
+		all, worst := silence(js, t, int(first), from)
+		t.Logf("%s: without an acknowledgement for any host %.1f s, for one host %.1f s at most; %d events", fault, all.Seconds(), worst.Seconds(), count(hosts))
+	}
+}
+
+// fault breaks a node, and returns what mends it.
+func (c *cluster) fault(what string, js jetstream.JetStream, full *disk) (heal func()) {
+	c.t.Helper()
+	leader := -1
+	wait(c.t, "there is a leader", func() bool { leader = c.leader(js); return leader >= 0 })
+	victim := leader
+	switch what {
+	case "follower killed", "follower partitioned":
+		victim = (leader + 1) % 3
+	}
+	switch what {
+	case "follower killed", "leader killed":
+		c.nodes[victim].kill()
+		return func() { c.start(victim) }
+	case "leader partitioned", "follower partitioned":
+		c.partition(victim, true)
+		return func() { c.partition(victim, false) }
+	}
+	ballast := filepath.Join(full.dir, "other")
+	full.fill(ballast)
+	return func() {
+		check(c.t, os.Remove(ballast))
+		c.nodes[0].kill() // as somebody does who has made room
+		c.start(0)
+	}
+}
+
+// keepHappening writes to the logs until it is stopped.
+func keepHappening(hosts []*host) (stop func()) {
+	var over atomic.Bool
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for !over.Load() {
+			for _, h := range hosts {
+				h.happen(1)
+			}
+			time.Sleep(50 * time.Millisecond)
+		}
+	}()
+	return func() {
+		over.Store(true)
+		<-done
+	}
+}
+
+func count(hosts []*host) (n int) {
+	for _, h := range hosts {
+		n += len(h.want)
+	}
+	return n
+}
+
+// storedIn returns all events that the stream has.
+func storedIn(js jetstream.JetStream) (all []jetstream.Msg, err error) {
+	ctx, stop := context.WithTimeout(context.Background(), 2*time.Second)
+	defer stop()
+	st, err := js.Stream(ctx, wire.Events)
+	if err != nil {
+		return nil, err
+	}
+	n := st.CachedInfo().State.Msgs
+	c, err := js.OrderedConsumer(ctx, wire.Events, jetstream.OrderedConsumerConfig{})
+	if err != nil || n == 0 {
+		return nil, err
+	}
+	it, err := c.Messages()
+	if err != nil {
+		return nil, err
+	}
+	defer it.Stop()
+	for uint64(len(all)) < n {
+		m, err := it.Next(jetstream.NextContext(ctx))
+		if err != nil {
+			return nil, fmt.Errorf("after %d of %d: %w", len(all), n, err)
+		}
+		all = append(all, m)
+	}
+	return all, nil
+}
+
+// eachSince reports whether something of each host was stored since a time. The agents of a
+// node that is cut off wait for it.
+func eachSince(js jetstream.JetStream, hosts []*host, since time.Time, fault string) bool {
+	stored, err := storedIn(js)
+	if err != nil {
+		return false
+	}
+	have := map[string]bool{}
+	for _, m := range stored {
+		if meta, err := m.Metadata(); err == nil && meta.Timestamp.After(since.Add(time.Second)) {
+			have[wire.HostOf(m.Subject())] = true
+		}
+	}
+	if fault == "leader partitioned" || fault == "follower partitioned" {
+		return len(have) >= len(hosts)/3
+	}
+	return len(have) == len(hosts)
+}
+
+// silence returns the longest time without an event, of all hosts and of one, around a fault.
+func silence(js jetstream.JetStream, t testing.TB, first int, from time.Time) (all, worst time.Duration) {
+	t.Helper()
+	var stored []jetstream.Msg
+	wait(t, "the stream can be read", func() (ok bool) {
+		var err error
+		stored, err = storedIn(js)
+		return err == nil
+	})
+	last, lastOf := from, map[string]time.Time{}
+	for _, m := range stored[first:] {
+		meta, err := m.Metadata()
+		check(t, err)
+		host := wire.HostOf(m.Subject())
+		if at := meta.Timestamp; at.After(from) {
+			all = max(all, at.Sub(last))
+			if before, ok := lastOf[host]; ok {
+				worst = max(worst, at.Sub(before))
+			}
+			last = at
+		}
+		lastOf[host] = meta.Timestamp
+	}
+	return all, worst
+}

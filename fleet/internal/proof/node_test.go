@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package proof
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/nats-io/jwt/v2"
+	natsd "github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"utmpd.dev/utmpd/fleet/internal/keys"
+	"utmpd.dev/utmpd/fleet/internal/server"
+	"utmpd.dev/utmpd/fleet/internal/wire"
+)
+
+// nodeConfig is what a node of a cluster is told.
+type nodeConfig struct {
+	Name, Keys, Store string
+	Port, Cluster     int
+	Routes            []string
+}
+
+const nodeEnv = "UTMPFLEET_PROOF_NODE"
+
+// node is a NATS server of a cluster, as somebody runs it who has one. It returns its exit
+// status.
+func node() int {
+	err := runNode()
+	fmt.Fprintln(os.Stderr, "node:", err)
+	return 1
+}
+
+func runNode() error {
+	var c nodeConfig
+	if err := json.Unmarshal([]byte(os.Getenv(nodeEnv)), &c); err != nil {
+		return err
+	}
+	ring, err := keys.Open(c.Keys)
+	if err != nil {
+		return err
+	}
+	resolver := &natsd.MemAccResolver{}
+	err = errors.Join(resolver.Store(ring.Account.Subject, ring.JWT), resolver.Store(ring.System.Subject, ring.SysJWT))
+	if err != nil {
+		return err
+	}
+	o := &natsd.Options{
+		ServerName: c.Name, Host: "127.0.0.1", Port: c.Port, NoSigs: true,
+		TrustedOperators: []*jwt.OperatorClaims{ring.Operator}, SystemAccount: ring.System.Subject, AccountResolver: resolver,
+		JetStream: true, StoreDir: c.Store, JetStreamMaxStore: 256 << 20, JetStreamMaxMemory: 256 << 20,
+		// Nodes reach each other by the routes that they are given, and by no others.
+		Cluster: natsd.ClusterOpts{Name: "proof", Host: "127.0.0.1", Port: c.Cluster, Advertise: "127.0.0.1:1"},
+	}
+	for _, r := range c.Routes {
+		u, err := url.Parse(r)
+		if err != nil {
+			return err
+		}
+		o.Routes = append(o.Routes, u)
+	}
+	s, err := natsd.NewServer(o)
+	if err != nil {
+		return err
+	}
+	if os.Getenv("UTMPFLEET_PROOF_LOG") != "" {
+		s.ConfigureLogger()
+	}
+	s.Start()
+	s.WaitForShutdown()
+	return errors.New("it ended")
+}
+
+// cluster is one of three nodes, with a way from each to each that can be shut.
+type cluster struct {
+	t     testing.TB
+	ring  *keys.Ring
+	dir   string
+	nodes [3]*process
+	cfg   [3]nodeConfig
+	ways  [3][3]*gateWay
+}
+
+func newCluster(t testing.TB, stores ...string) *cluster {
+	t.Helper()
+	c := &cluster{t: t, dir: t.TempDir()}
+	var err error
+	c.ring, err = keys.Open(filepath.Join(c.dir, "keys"))
+	check(t, err)
+	for i := range c.cfg {
+		name := fmt.Sprint("node", i)
+		c.cfg[i] = nodeConfig{Name: name, Keys: c.ring.Dir, Store: filepath.Join(c.dir, name), Port: freePort(t), Cluster: freePort(t)}
+		if i < len(stores) && stores[i] != "" {
+			c.cfg[i].Store = stores[i]
+		}
+	}
+	for i := range c.cfg {
+		for j := range c.cfg {
+			if i != j {
+				c.ways[i][j] = newGateWay(t, fmt.Sprint("127.0.0.1:", c.cfg[j].Cluster))
+				c.cfg[i].Routes = append(c.cfg[i].Routes, "nats://"+c.ways[i][j].addr)
+			}
+		}
+	}
+	for i := range c.nodes {
+		c.start(i)
+	}
+	var nc *nats.Conn
+	wait(t, "a node answers", func() bool { nc, err = c.connect(keys.Admin, "admin"); return err == nil })
+	defer nc.Close()
+	wait(t, "the streams are made", func() bool {
+		ctx, stop := context.WithTimeout(context.Background(), 5*time.Second)
+		defer stop()
+		err = server.MakeStreams(ctx, nc, wire.Limits{Age: 24 * time.Hour, Bytes: 32 << 20, Each: 1 << 20, Replicas: 3})
+		return err == nil
+	})
+	return c
+}
+
+func freePort(t testing.TB) int {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	check(t, err)
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+func (c *cluster) start(i int) {
+	c.t.Helper()
+	b, err := json.Marshal(c.cfg[i])
+	check(c.t, err)
+	c.nodes[i] = spawn(c.t, "node", nil, nil, []string{nodeEnv + "=" + string(b)})
+}
+
+func (c *cluster) url(i int) string { return fmt.Sprint("nats://127.0.0.1:", c.cfg[i].Port) }
+
+func (c *cluster) urls() string { return strings.Join([]string{c.url(0), c.url(1), c.url(2)}, ",") }
+
+func (c *cluster) connect(role keys.Role, name string) (*nats.Conn, error) {
+	creds, err := c.ring.Creds(role, name)
+	check(c.t, err)
+	return nats.Connect(c.urls(), nats.UserCredentialBytes(creds), nats.CustomInboxPrefix("_INBOX."+name), nats.MaxReconnects(-1), nats.ReconnectWait(100*time.Millisecond))
+}
+
+// creds writes a host's creds file.
+func (c *cluster) creds(name string) string {
+	b, err := c.ring.Creds(keys.Host, name)
+	check(c.t, err)
+	file := filepath.Join(c.dir, name+".creds")
+	check(c.t, os.WriteFile(file, b, 0o600))
+	return file
+}
+
+// leader returns which node leads the stream of events, -1 if none does.
+func (c *cluster) leader(js jetstream.JetStream) int {
+	ctx, stop := context.WithTimeout(context.Background(), 2*time.Second)
+	defer stop()
+	st, err := js.Stream(ctx, wire.Events)
+	if err != nil || st.CachedInfo().Cluster == nil {
+		return -1
+	}
+	for i := range c.cfg {
+		if st.CachedInfo().Cluster.Leader == c.cfg[i].Name {
+			return i
+		}
+	}
+	return -1
+}
+
+// partition shuts, or opens, all ways from and to a node.
+func (c *cluster) partition(i int, shut bool) {
+	for j := range c.cfg {
+		if i != j {
+			c.ways[i][j].shut.Store(shut)
+			c.ways[j][i].shut.Store(shut)
+		}
+	}
+}
+
+// gateWay passes connections on. While it is shut, nothing comes through, and nobody is told.
+type gateWay struct {
+	addr string
+	shut atomic.Bool
+}
+
+func newGateWay(t testing.TB, to string) *gateWay {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	check(t, err)
+	g := &gateWay{addr: l.Addr().String()}
+	ctx, stop := context.WithCancel(context.Background())
+	var all sync.WaitGroup
+	t.Cleanup(func() {
+		stop()
+		l.Close()
+		all.Wait()
+	})
+	pass := func(from, to net.Conn) {
+		b := make([]byte, 64<<10)
+		for {
+			n, err := from.Read(b)
+			for g.shut.Load() && ctx.Err() == nil {
+				time.Sleep(5 * time.Millisecond)
+			}
+			if _, writeErr := to.Write(b[:n]); err != nil || writeErr != nil {
+				from.Close()
+				to.Close()
+				return
+			}
+		}
+	}
+	all.Go(func() {
+		for {
+			in, err := l.Accept()
+			if err != nil {
+				return
+			}
+			out, err := net.Dial("tcp", to)
+			if err != nil {
+				in.Close()
+				continue
+			}
+			context.AfterFunc(ctx, func() { in.Close(); out.Close() })
+			all.Go(func() { pass(in, out) })
+			all.Go(func() { pass(out, in) })
+		}
+	})
+	return g
+}
