@@ -140,6 +140,9 @@ func (s *Server) Kill() {
 	}
 }
 
+// PID returns its process id.
+func (s *Server) PID() int { return s.cmd.Process.Pid }
+
 // Said reports whether it logged a text.
 func (s *Server) Said(text string) (said bool) {
 	s.log.Range(func(line, _ any) bool {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -32,11 +33,7 @@ func TestCluster(t *testing.T) {
 		stores = append(stores, filepath.Join(full.dir, "store"))
 	}
 	c := newCluster(t, stores...)
-	nc, err := c.connect(keys.Reader, "reader")
-	check(t, err)
-	defer nc.Close()
-	js, err := jetstream.New(nc)
-	check(t, err)
+	js := c.reader(c.urls())
 
 	var hosts []*host
 	for i := range n {
@@ -61,11 +58,12 @@ func TestCluster(t *testing.T) {
 			return err == nil
 		})
 		stop := keepHappening(hosts)
+		t.Cleanup(stop)
 		wait(t, "a few events", func() bool { stored, err := storedIn(js); return err == nil && uint64(len(stored)) > first+20 })
 		from := time.Now()
-		heal := c.fault(fault, js, full)
+		heal, there := c.fault(fault, js, full)
 		// Until each host has told something new, with the node still away.
-		wait(t, fault+": acknowledgements", func() bool { return eachSince(js, hosts, from, fault) })
+		wait(t, fault+": acknowledgements", func() bool { return eachSince(there, hosts, from, fault) })
 		heal()
 		stop()
 		arrive()
@@ -74,8 +72,19 @@ func TestCluster(t *testing.T) {
 	}
 }
 
-// fault breaks a node, and returns what mends it.
-func (c *cluster) fault(what string, js jetstream.JetStream, full *disk) (heal func()) {
+// reader returns a connection that reads.
+func (c *cluster) reader(urls string) jetstream.JetStream {
+	c.t.Helper()
+	nc, err := c.connect(keys.Reader, "reader", urls)
+	check(c.t, err)
+	c.t.Cleanup(nc.Close)
+	js, err := jetstream.New(nc)
+	check(c.t, err)
+	return js
+}
+
+// fault breaks a node, and returns what mends it, and how to read meanwhile.
+func (c *cluster) fault(what string, js jetstream.JetStream, full *disk) (heal func(), there jetstream.JetStream) {
 	c.t.Helper()
 	leader := -1
 	wait(c.t, "there is a leader", func() bool { leader = c.leader(js); return leader >= 0 })
@@ -87,10 +96,10 @@ func (c *cluster) fault(what string, js jetstream.JetStream, full *disk) (heal f
 	switch what {
 	case "follower killed", "leader killed":
 		c.nodes[victim].kill()
-		return func() { c.start(victim) }
+		return func() { c.start(victim) }, js
 	case "leader partitioned", "follower partitioned":
 		c.partition(victim, true)
-		return func() { c.partition(victim, false) }
+		return func() { c.partition(victim, false) }, c.reader(c.url((victim + 1) % 3))
 	}
 	ballast := filepath.Join(full.dir, "other")
 	full.fill(ballast)
@@ -98,7 +107,7 @@ func (c *cluster) fault(what string, js jetstream.JetStream, full *disk) (heal f
 		check(c.t, os.Remove(ballast))
 		c.nodes[0].kill() // as somebody does who has made room
 		c.start(0)
-	}
+	}, js
 }
 
 // keepHappening writes to the logs until it is stopped.
@@ -114,10 +123,10 @@ func keepHappening(hosts []*host) (stop func()) {
 			time.Sleep(50 * time.Millisecond)
 		}
 	}()
-	return func() {
+	return sync.OnceFunc(func() {
 		over.Store(true)
 		<-done
-	}
+	})
 }
 
 func count(hosts []*host) (n int) {

@@ -119,7 +119,7 @@ func newCluster(t testing.TB, stores ...string) *cluster {
 		c.start(i)
 	}
 	var nc *nats.Conn
-	wait(t, "a node answers", func() bool { nc, err = c.connect(keys.Admin, "admin"); return err == nil })
+	wait(t, "a node answers", func() bool { nc, err = c.connect(keys.Admin, "admin", c.urls()); return err == nil })
 	defer nc.Close()
 	wait(t, "the streams are made", func() bool {
 		ctx, stop := context.WithTimeout(context.Background(), 5*time.Second)
@@ -148,10 +148,10 @@ func (c *cluster) url(i int) string { return fmt.Sprint("nats://127.0.0.1:", c.c
 
 func (c *cluster) urls() string { return strings.Join([]string{c.url(0), c.url(1), c.url(2)}, ",") }
 
-func (c *cluster) connect(role keys.Role, name string) (*nats.Conn, error) {
+func (c *cluster) connect(role keys.Role, name, urls string) (*nats.Conn, error) {
 	creds, err := c.ring.Creds(role, name)
 	check(c.t, err)
-	return nats.Connect(c.urls(), nats.UserCredentialBytes(creds), nats.CustomInboxPrefix("_INBOX."+name), nats.MaxReconnects(-1), nats.ReconnectWait(100*time.Millisecond))
+	return nats.Connect(urls, nats.UserCredentialBytes(creds), nats.CustomInboxPrefix("_INBOX."+name), nats.MaxReconnects(-1), nats.ReconnectWait(100*time.Millisecond))
 }
 
 // creds writes a host's creds file.

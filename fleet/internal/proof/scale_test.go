@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package proof
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"utmpd.dev/utmpd/fleet/internal/ask"
+	"utmpd.dev/utmpd/fleet/internal/keys"
+	"utmpd.dev/utmpd/fleet/internal/lab"
+	"utmpd.dev/utmpd/fleet/internal/wire"
+	"utmpd.dev/utmpd/utmpx"
+)
+
+// TestScale measures. It fails where an answer is wrong, or so late that no busy machine
+// explains it; the figures of a quiet machine are in docs/performance.md.
+func TestScale(t *testing.T) {
+	n, agents, events, times, idle := 200, 10, 60, 20, time.Second
+	if *long {
+		n, agents, events, times, idle = 10000, 200, 300, 300, time.Minute
+	}
+	s := lab.Start(t, "-max-bytes", "2G", "-max-per-subject", "1000000")
+	t.Run("questions", func(t *testing.T) { measureQuestions(t, s, n, idle) })
+	t.Run("throughput", func(t *testing.T) { measureThroughput(t, lab.Start(t, "-max-per-subject", "1000000"), agents, events) })
+	t.Run("latency", func(t *testing.T) { measureLatency(t, s, times, idle) })
+}
+
+// remote is a crowd, in a process of its own.
+type remote struct {
+	t   testing.TB
+	cmd *exec.Cmd
+	in  io.Writer
+	out *bufio.Scanner
+}
+
+func newRemote(t testing.TB, s *lab.Server) *remote {
+	t.Helper()
+	cmd := exec.Command(os.Args[0], s.URL(), filepath.Join(s.Dir, "keys"))
+	cmd.Env, cmd.Stderr = append(os.Environ(), role+"=crowd"), os.Stderr
+	in, err := cmd.StdinPipe()
+	check(t, err)
+	out, err := cmd.StdoutPipe()
+	check(t, err)
+	check(t, cmd.Start())
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	return &remote{t, cmd, in, bufio.NewScanner(out)}
+}
+
+func (r *remote) do(command string) {
+	r.t.Helper()
+	fmt.Fprintln(r.in, command)
+	if !r.out.Scan() || !strings.HasPrefix(r.out.Text(), "ok ") {
+		r.t.Fatalf("%s: %s", command, r.out.Text())
+	}
+	r.t.Logf("%s: %s", command, r.out.Text()[3:])
+}
+
+// use returns what a process has used of processors, and its resident memory in bytes.
+func use(t testing.TB, pid int) (cpu time.Duration, resident int64) {
+	t.Helper()
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	check(t, err)
+	f := strings.Fields(string(b[strings.LastIndexByte(string(b), ')')+1:]))
+	for _, i := range []int{11, 12} {
+		ticks, err := strconv.Atoi(f[i])
+		check(t, err)
+		cpu += time.Duration(ticks) * time.Second / 100
+	}
+	pages, err := strconv.ParseInt(f[21], 10, 64)
+	check(t, err)
+	return cpu, pages * int64(os.Getpagesize())
+}
+
+func measureQuestions(t *testing.T, s *lab.Server, n int, idle time.Duration) {
+	_, before := use(t, s.PID())
+	crowd := newRemote(t, s)
+	crowd.do(fmt.Sprint("connect ", n, " 20"))
+	time.Sleep(idle / 6) // what connecting cost is not what resting costs
+	servers, _ := use(t, s.PID())
+	clients, _ := use(t, crowd.cmd.Process.Pid)
+	time.Sleep(idle)
+	servers2, after := use(t, s.PID())
+	clients2, _ := use(t, crowd.cmd.Process.Pid)
+	t.Logf("%d hosts idle for %v: server %.1f %% of a processor, all clients %.1f %%; %d kB of the server a host",
+		n, idle, 100*float64(servers2-servers)/float64(idle), 100*float64(clients2-clients)/float64(idle), (after-before)/int64(n)/1024)
+
+	c, err := ask.New(s.Connect(keys.Reader, "reader"), func(err error) { t.Error(err) })
+	check(t, err)
+	for _, q := range []struct {
+		name            string
+		filter          ask.Filter
+		hosts, sessions int
+	}{
+		{"all", ask.Filter{}, n, 20 * n},
+		{"one user", ask.Filter{User: "user7"}, n, 0},
+		{"one host", ask.Filter{Host: "host00007"}, 1, 20},
+	} {
+		var took []time.Duration
+		for range 9 {
+			began := time.Now()
+			hosts, err := c.Who(t.Context(), q.filter)
+			took = append(took, time.Since(began))
+			check(t, err)
+			sessions := 0
+			for _, h := range hosts {
+				sessions += len(h.Sessions)
+			}
+			if len(hosts) != q.hosts || q.sessions > 0 && sessions != q.sessions {
+				t.Errorf("%s: %d hosts, %d sessions", q.name, len(hosts), sessions)
+			}
+		}
+		slices.Sort(took)
+		t.Logf("who of %d hosts, %s: %v (%v to %v)", n, q.name, took[4], took[0], took[8])
+		if took[0] > 10*time.Second {
+			t.Errorf("%s: %v", q.name, took[0])
+		}
+	}
+}
+
+func measureThroughput(t *testing.T, s *lab.Server, agents, events int) {
+	crowd := newRemote(t, s)
+	rate := map[string][]float64{}
+	js, err := jetstream.New(s.Connect(keys.Reader, "reader"))
+	check(t, err)
+	seen := 0
+	for round := range 3 {
+		dir, want := t.TempDir(), 0
+		for i := range agents {
+			h := newHost(t, fmt.Sprint("agent", i))
+			h.now = h.now.Add(time.Duration(round) * 24 * time.Hour)
+			h.happen(events)
+			want += len(h.want)
+			check(t, os.Rename(h.dir, filepath.Join(dir, h.name)))
+		}
+		for what, command := range map[string]string{"agents": fmt.Sprint("agents ", agents, " 0 ", dir), "bare": fmt.Sprint("bare ", agents, " ", want/agents)} {
+			if what == "agents" && round > 0 {
+				continue // its hosts have told everything
+			}
+			crowd.do(command)
+			stored := s.Stored(wire.Events)
+			at := make([]time.Time, 0, len(stored)-seen)
+			for _, m := range stored[seen:] {
+				meta, err := m.Metadata()
+				check(t, err)
+				at = append(at, meta.Timestamp)
+			}
+			if seen = len(stored); len(at) < want*9/10 {
+				t.Errorf("%s: %d events of %d", what, len(at), want)
+			}
+			from, to := len(at)/10, len(at)*9/10
+			rate[what] = append(rate[what], float64(to-from)/at[to].Sub(at[from]).Seconds())
+		}
+	}
+	st, err := js.Stream(t.Context(), wire.Events)
+	check(t, err)
+	state := st.CachedInfo().State
+	t.Logf("events a second, %d connections with one in flight each: %.0f; a bare publisher %.0f; %d bytes an event",
+		agents, rate["agents"], rate["bare"], state.Bytes/state.Msgs)
+}
+
+// measureLatency measures from the logout, in the log, to the line that `events -follow`
+// prints.
+func measureLatency(t *testing.T, s *lab.Server, times int, idle time.Duration) {
+	h := newHost(t, "latency")
+	if *long {
+		h.happen(20000)
+	}
+	a := h.agent(s, s.URL())
+	out, w := io.Pipe()
+	spawn(t, "utmpfleet", w, nil, nil, "events", "-follow", "-json", "-server", s.URL(), "-creds", filepath.Join(s.Dir, "reader.creds"))
+	t.Cleanup(func() { out.Close() })
+	lines := bufio.NewReader(out)
+	line := func(text string) {
+		for {
+			l, err := lines.ReadString('\n')
+			check(t, err)
+			if strings.Contains(l, text) {
+				return
+			}
+		}
+	}
+	h.arrives(s)
+	go func() { // until the reader is there
+		for range 100 {
+			time.Sleep(100 * time.Millisecond)
+			nc := s.Connect(keys.Host, "other")
+			_, _ = nc.Request(wire.Subject("other", "boot", ""), fmt.Appendf(nil, `{"id":"%d","event":"boot","machine":"other"}`, time.Now().UnixNano()), time.Second)
+			nc.Close()
+		}
+	}()
+	line(`"machine":"other"`)
+	var took []time.Duration
+	for range times {
+		h.n++
+		r := utmpx.Record{Type: utmpx.UserProcess, PID: int32(h.n), Line: "pts/100", ID: "100", User: "alice", Host: "desk"}
+		h.write(r)
+		line(fmt.Sprintf(`"pid":%d`, h.n))
+		r.Type, r.User, r.Host = utmpx.DeadProcess, "", ""
+		began := time.Now()
+		h.write(r)
+		line(fmt.Sprintf(`"pid":%d`, h.n))
+		took = append(took, time.Since(began))
+	}
+	slices.Sort(took)
+	cpu, _ := use(t, a.Process.Pid)
+	time.Sleep(idle)
+	cpu2, resident := use(t, a.Process.Pid)
+	t.Logf("from a logout to events -follow, %d times: median %v, 99 of 100 %v, worst %v", times, took[len(took)/2], took[len(took)*99/100], took[len(took)-1])
+	t.Logf("an agent, after %d events: %.1f MB resident; idle for %v it used %v", len(h.want)+2*times, float64(resident)/1e6, idle, cpu2-cpu)
+	if took[len(took)/2] > 5*time.Second {
+		t.Error("that is late")
+	}
+}
