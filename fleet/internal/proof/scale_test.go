@@ -195,15 +195,21 @@ func measureLatency(t *testing.T, s *lab.Server, times int, idle time.Duration) 
 		}
 	}
 	h.arrives(s)
+	other, there, done := s.Connect(keys.Host, "other"), make(chan struct{}), make(chan struct{})
 	go func() { // until the reader is there
-		for range 100 {
-			time.Sleep(100 * time.Millisecond)
-			nc := s.Connect(keys.Host, "other")
-			_, _ = nc.Request(wire.Subject("other", "boot", ""), fmt.Appendf(nil, `{"id":"%d","event":"boot","machine":"other"}`, time.Now().UnixNano()), time.Second)
-			nc.Close()
+		defer close(done)
+		for i := 0; ; i++ {
+			_, _ = other.Request(wire.Subject("other", "boot", ""), fmt.Appendf(nil, `{"id":"%d","event":"boot","machine":"other"}`, i), time.Second)
+			select {
+			case <-there:
+				return
+			case <-time.After(50 * time.Millisecond):
+			}
 		}
 	}()
 	line(`"machine":"other"`)
+	close(there)
+	<-done
 	var took []time.Duration
 	for range times {
 		h.n++
