@@ -193,3 +193,41 @@ func TestBeatFails(t *testing.T) {
 		t.Errorf("%+v, %v", n, err)
 	}
 }
+
+// FuzzSlots checks that no file panics, and that a damaged slot leaves the other one.
+func FuzzSlots(f *testing.F) {
+	path := filepath.Join(f.TempDir(), NoteFile)
+	k := newKeeper(path)
+	for i := range 2 {
+		if err := k.write(beatNote(i)); err != nil {
+			f.Fatal(err)
+		}
+	}
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(whole[:100], 0)
+	f.Add(whole[slotSize:slotSize+300], 0)
+	f.Add([]byte("utmpd-heartbeat 3\nbeat 18446744073709551615 00000000\n"), slotSize)
+	f.Fuzz(func(t *testing.T, in []byte, at int) {
+		if at < 0 || at > slotSize || len(in) > slotSize {
+			return
+		}
+		// Within one slot.
+		b := bytes.Clone(whole)
+		end := slotSize
+		if at == slotSize {
+			end = 2 * slotSize
+		}
+		copy(b[at:end], in)
+		n, err := parseFile(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !n.Time.Equal(beatNote(0).Time) && !n.Time.Equal(beatNote(1).Time) {
+			t.Errorf("%+v", n)
+		}
+		_, _ = parseFile(in)
+	})
+}
