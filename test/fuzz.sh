@@ -17,7 +17,8 @@ for file in $(git ls-files '*_test.go' 2>/dev/null || find . -name '*_test.go');
 		pkg=./$(dirname "$file")
 		echo "fuzz $pkg $target"
 		# Minimising interesting inputs can otherwise take all the time.
-		out=$(go test -run xxx_none -fuzz "^$target\$" -fuzztime "$time" -fuzzminimizetime 10x -parallel "$workers" "$pkg" 2>&1)
+		# In the package's directory, since the fleet is a module of its own.
+		out=$(cd "$pkg" && go test -run xxx_none -fuzz "^$target\$" -fuzztime "$time" -fuzzminimizetime 10x -parallel "$workers" . 2>&1)
 		if [ $? -ne 0 ]; then
 			echo "$out"
 			failed=1
