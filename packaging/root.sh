@@ -30,7 +30,18 @@ packages() {
 	case $1 in
 	rpm) echo rpm ;;
 	source) echo build-essential,debhelper,dpkg-dev,fakeroot,golang-1.26-go,rpm,lintian,autopkgtest,adduser,openssh-server,openssh-client,procps,log2ram ;;
-	*) die "usage: root.sh rpm|source" ;;
+	openrc*) echo "sysvinit-core,openrc,$machine" ;;
+	runit*) echo "runit-init,runit,s6,$machine" ;;
+	*) die "usage: root.sh rpm|source|openrc12|openrc13|runit13" ;;
+	esac
+}
+
+machine=initscripts,adduser,mount,procps,util-linux
+
+suite() {
+	case $1 in
+	*12) echo bookworm ;;
+	*) echo trixie ;;
 	esac
 }
 
@@ -51,6 +62,7 @@ prerequisites() {
 # build makes the root $1 in $2, a directory of its own.
 build() {
 	get_mmdebstrap "$2"
+	suite=$(suite "$1")
 	# shellcheck disable=SC2016 # mmdebstrap expands $1
 	unshare --mount --propagation private perl "$2/mmdebstrap" --quiet \
 		--mode=root --variant=essential --format=directory \
@@ -58,14 +70,14 @@ build() {
 		--aptopt='APT::Install-Recommends "false"' \
 		--aptopt='Acquire::Languages "none"' \
 		--customize-hook='cd "$1" && rm -rf var/lib/apt/lists/* var/cache/apt usr/share/doc usr/share/man usr/share/info usr/share/locale usr/share/i18n && mkdir -p data' \
-		trixie "$2/root" \
-		"deb [signed-by=$keyring] $mirror trixie main" \
-		"deb [signed-by=$keyring] $mirror trixie-backports main" >&2 ||
+		"$suite" "$2/root" \
+		"deb [signed-by=$keyring] $mirror $suite main" \
+		"deb [signed-by=$keyring] $mirror $suite-backports main" >&2 ||
 		die "mmdebstrap could not build it from $mirror; see above"
 }
 
 # It is built beside its place, with the lock held, and renamed when whole.
-[ $# = 1 ] || die "usage: root.sh rpm|source"
+[ $# = 1 ] || die "usage: root.sh NAME"
 packages "$1" >/dev/null
 dir=$cache/packaging-$1-$(key "$1")
 if [ ! -d "$dir" ]; then

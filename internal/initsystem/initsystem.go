@@ -113,9 +113,12 @@ func (s system) masked(unit string) bool {
 }
 
 // runit writes no records itself. The scripts of its stages may call halt, as
-// Void's do.
+// Void's do, and Debian's. The halt that comes with runit in Debian does not write.
 func (s system) runit() Writes {
 	w := Writes{Who: "runit's scripts"}
+	if !s.haltWrites() {
+		return w
+	}
 	files := []string{"etc/runit/1", "etc/runit/3", "etc/init.d/umountnfs.sh"}
 	for _, dir := range []string{"etc/runit/core-services", "etc/runit/shutdown.d"} {
 		more, _ := fs.Glob(s.root, dir+"/*")
@@ -127,6 +130,17 @@ func (s system) runit() Writes {
 		w.Shutdown = w.Shutdown || calls(text, "halt", "-w")
 	}
 	return w
+}
+
+// haltWrites reports whether halt can write to the wtmpx log. One that cannot be read is
+// believed.
+func (s system) haltWrites() bool {
+	for _, dir := range []string{"sbin", "usr/sbin", "usr/bin", "bin"} {
+		if b, err := s.read(path.Join(dir, "halt")); err == nil {
+			return bytes.Contains(b, []byte("/var/log/wtmp"))
+		}
+	}
+	return true
 }
 
 // calls reports whether a line of a script begins with a command and an option.

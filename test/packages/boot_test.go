@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// boot is a running machine with systemd as its process 1.
+// boot is a running machine with an init as its process 1, systemd if nothing else is said.
 type boot struct {
 	m   *machine
 	cmd *exec.Cmd
@@ -27,12 +27,24 @@ type boot struct {
 // generous is how long to wait for an event on a busy machine.
 const generous = 2 * time.Minute
 
-// start boots the machine. Every boot has its own boot ID.
+// start boots the machine with systemd.
 func (m *machine) start() *boot {
 	m.t.Helper()
-	b := &boot{m: m, cmd: m.guest("boot", "--system", "--log-target=journal", "--show-status=no", "--unit=multi-user.target")}
+	b := m.power("", "--system", "--log-target=journal", "--show-status=no", "--unit=multi-user.target")
+	m.eventually("systemd to answer", func() bool {
+		_, status := b.try("systemctl is-system-running --wait | grep -E '^(running|degraded)$'")
+		return status == 0
+	})
+	return b
+}
+
+// power starts an init as process 1: systemd, if its name is empty. Every boot has its own
+// boot ID.
+func (m *machine) power(init string, args ...string) *boot {
+	m.t.Helper()
+	b := &boot{m: m, cmd: m.guest("boot", args...)}
 	id := fmt.Sprintf("BOOT_ID=%08x-%04x-4000-8000-%012x", os.Getpid(), len(m.t.Name()), time.Now().UnixNano()&(1<<48-1))
-	b.cmd.Env = append(b.cmd.Env, id)
+	b.cmd.Env = append(b.cmd.Env, id, "INIT="+init)
 	b.cmd.Stdout, b.cmd.Stderr = &b.log, &b.log
 	pidFile := filepath.Join(m.dir, "pid")
 	os.Remove(pidFile)
@@ -47,10 +59,6 @@ func (m *machine) start() *boot {
 		}
 		b.pid, err = strconv.Atoi(strings.TrimSpace(string(text)))
 		return err == nil
-	})
-	m.eventually("systemd to answer", func() bool {
-		_, status := b.try("systemctl is-system-running --wait | grep -E '^(running|degraded)$'")
-		return status == 0
 	})
 	return b
 }
@@ -106,6 +114,12 @@ func (b *boot) cut() {
 func (b *boot) shutDown() {
 	b.m.t.Helper()
 	b.try("systemctl poweroff")
+	b.down()
+}
+
+// down waits until the machine is off.
+func (b *boot) down() {
+	b.m.t.Helper()
 	ended := make(chan struct{})
 	go func() { b.cmd.Wait(); close(ended) }()
 	select {

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# guest.sh run|boot ROOT DIR COMMAND... runs COMMAND, or the systemd in ROOT with
-# COMMAND as its arguments, with its own mounts, processes, network and boot clock.
+# guest.sh run|boot ROOT DIR COMMAND... runs COMMAND, or the systemd in ROOT (or the
+# program $INIT) as process 1 with COMMAND as its arguments, with its own mounts, processes, network and boot clock.
 # ROOT is read-only. Changes are kept in DIR for the next run with the same DIR. The
 # guest ends with its process 1.
 #
@@ -77,7 +77,11 @@ inside() {
 	mount --no-mtab --move . /
 	shift 3
 	# As on a machine, what is mounted later is mounted in the services' own namespaces too.
-	[ "$mode" = run ] || set -- /bin/sh -c 'mount --make-rshared / && exec /lib/systemd/systemd "$@"' sh "$@"
+	case $mode:${INIT:-} in
+	boot:) set -- /bin/sh -c 'mount --make-rshared / && exec /lib/systemd/systemd "$@"' sh "$@" ;;
+	boot:*) # whose scripts, unlike systemd, do not know that they must not set the machine's clock
+		set -- setpriv --bounding-set -sys_time,-sys_module,-sys_rawio,-syslog "$INIT" "$@" ;;
+	esac
 	exec chroot . /usr/bin/env -i container=utmpd-test PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 "$@"
 }
 

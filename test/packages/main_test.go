@@ -27,6 +27,7 @@ var host struct {
 	dir   string            // of this run; a machine sees it as /packages
 	dist  string            // the packages of this source
 	newer string            // the amd64 packages of a later version
+	bin   string            // the programs of this source
 	nfpm  string            // the program that builds them
 	roots map[string]string // the cached root file systems, by name
 }
@@ -38,6 +39,9 @@ const (
 	people12 = "bookworm-sessions" // with logind, programs to log in, and readers of records
 	people13 = "trixie-sessions"
 	source13 = "source" // with what builds packages from the tarball
+	openrc12 = "openrc12"
+	openrc13 = "openrc13"
+	runit13  = "runit13" // and s6
 )
 
 func TestMain(m *testing.M) {
@@ -64,6 +68,7 @@ func run(m *testing.M) int {
 	}
 	if dir := sealed.Dir(); dir != "" {
 		host.dir, host.dist, host.newer = dir, filepath.Join(dir, "dist"), filepath.Join(dir, "newer")
+		host.bin = filepath.Join(dir, "bin")
 		return m.Run()
 	}
 	dir, err := os.MkdirTemp("", "utmpd-packages-")
@@ -114,6 +119,11 @@ func buildPackages(dir string) error {
 	if out, err := build("../..", filepath.Join(dir, "newer"), []string{"PACKAGE_VERSION=99"}, "deb:amd64", "rpm:amd64"); err != nil {
 		return fmt.Errorf("packaging/build.sh: %v\n%s", err, out)
 	}
+	cmd := exec.Command("make", "-s", "build", "BIN="+filepath.Join(dir, "bin"))
+	cmd.Dir = "../.."
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("make build: %v\n%s", err, out)
+	}
 	return nil
 }
 
@@ -138,11 +148,13 @@ func prerequisites() error {
 		}
 		host.roots[name] = out
 	}
-	out, err := output("../../packaging/root.sh", source13)
-	if err != nil {
-		return fmt.Errorf("no root file system %s: %w", source13, err)
+	for _, name := range []string{source13, openrc12, openrc13, runit13} {
+		out, err := output("../../packaging/root.sh", name)
+		if err != nil {
+			return fmt.Errorf("no root file system %s: %w", name, err)
+		}
+		host.roots[name] = out
 	}
-	host.roots[source13] = out
 	cache := filepath.Dir(host.roots[debian12])
 	_, version, _ := strings.Cut(nfpm, "@")
 	host.nfpm = filepath.Join(cache, "nfpm-"+version, "nfpm")

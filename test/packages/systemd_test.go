@@ -174,7 +174,7 @@ func read(t *testing.T, name string) []string {
 	for ; len(b) >= layout.Size(); b = b[layout.Size():] {
 		r := layout.Decode(string(b[:layout.Size()]))
 		switch {
-		case r.Type == utmpx.BootTime:
+		case r.Type == utmpx.BootTime, r.User == "reboot": // openrc-init's has another type
 			words = append(words, "boot")
 		case r.Type == utmpx.UserProcess:
 			words = append(words, "+"+r.User)
