@@ -129,6 +129,7 @@ func (b *boot) session(user, line string) {
 func (b *boot) killed(restarted bool, reload string) {
 	b.m.t.Helper()
 	b.sh("cp /run/utmpd/utmpd.pid /run/old; kill -KILL $(cat /run/old)")
+	b.waitFor("its end", "! kill -0 $(cat /run/old)")
 	if !restarted {
 		b.sh("/etc/init.d/utmpd start")
 	}
