@@ -155,6 +155,12 @@ func check(f flags, stdout, stderr io.Writer) int {
 	}
 	faults := newTwoFiles(cfg.Fixed, nil).faults()
 	maps.Copy(faults, dirFaults(cfg.RunAs, cfg.RunDir, cfg.StateDir))
+	if file == config.DefaultFile { // the unit's
+		u := readUnit(os.DirFS("/"))
+		for key, err := range u.faults(cfg.Fixed) {
+			faults[key] = cmp.Or(faults[key], err)
+		}
+	}
 	for _, key := range slices.Sorted(maps.Keys(faults)) {
 		warnings = append(warnings, config.Warning{File: file, Line: config.Line(file, key), Text: faults[key].Error()})
 	}

@@ -45,6 +45,7 @@ func (d *daemon) open() error {
 		d.log.Warn("no STATE_DIR: after a crash only the access time of wtmpx shows when it happened", "error", err)
 		d.stateDir = ""
 	}
+	d.logReadOnly()
 	if err := d.checkDirs(); err != nil {
 		return err
 	}
