@@ -4,6 +4,7 @@ package daemon
 
 import (
 	"cmp"
+	"errors"
 	"os"
 	"slices"
 
@@ -21,12 +22,24 @@ const logindSessions = "/run/systemd/sessions"
 func (d *daemon) confine() {
 	box, lacking := sandbox.Enter(d.reach())
 	for _, err := range lacking {
-		d.log.Info("without a part of the sandbox", "error", err)
+		d.without(err)
 	}
 	if os.Geteuid() == 0 {
 		d.log.Info("running as root: for code that got into utmpd the sandbox is no boundary; see RUN_AS")
 	}
 	d.box = box
+}
+
+// without tells of a part of the sandbox that the kernel lacks. That its Landlock is an
+// older one only the status tells, like what else a later kernel offers.
+func (d *daemon) without(err error) {
+	var older *sandbox.OlderError
+	if !errors.As(err, &older) {
+		d.log.Info("without a part of the sandbox", "error", err)
+		return
+	}
+	d.log.Debug("an older Landlock", "error", err)
+	d.older = "deny itself all that it does not need (Linux 6.10)"
 }
 
 // reach returns the directories that utmpd needs once it works. The pipe, standard error and the pid

@@ -89,6 +89,7 @@ type daemon struct {
 
 	wouldClean int    // sessions that -n has left
 	missing    string // what it may not do, as logged at the start
+	older      string // what the kernel's Landlock lacks
 
 	inputs chan []input
 	scans  chan scanner.Event

@@ -29,6 +29,7 @@ func (d *daemon) logStart() {
 		args = append(args, "missing", d.missing)
 	}
 	d.log.Info("utmpd started", args...)
+	d.missing = strings.Trim(d.missing+"; "+d.older, "; ")
 	if _, why := d.log.failing(); why != "" {
 		d.log.Warn("the log goes nowhere: the status has its last lines", "error", why)
 	}

@@ -59,9 +59,14 @@ func restrictFiles(dirs Dirs) (*Box, error) {
 	if blinds() {
 		return &Box{}, errHidden
 	}
-	box, err := restrictBy(int(abi), dirs)
+	return restrictWith(int(abi), dirs)
+}
+
+// restrictWith is restrictBy, and says what the version cannot deny.
+func restrictWith(abi int, dirs Dirs) (*Box, error) {
+	box, err := restrictBy(abi, dirs)
 	if err == nil && abi < complete {
-		err = fmt.Errorf("landlock: the kernel has version %d, which cannot deny everything; version %d can", abi, complete)
+		err = &OlderError{abi, complete}
 	}
 	return box, err
 }

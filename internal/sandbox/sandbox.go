@@ -43,6 +43,15 @@ type held struct {
 	info fs.FileInfo // of the directory that the rule is for
 }
 
+// OlderError says that the kernel's Landlock works and cannot deny everything.
+type OlderError struct {
+	Version, Complete int // the kernel's, and the first that can
+}
+
+func (e *OlderError) Error() string {
+	return fmt.Sprintf("landlock: the kernel has version %d, which cannot deny everything; version %d can", e.Version, e.Complete)
+}
+
 // ErrMoved is the error of [Box.Check].
 var ErrMoved = errors.New("was replaced or mounted over")
 

@@ -317,8 +317,9 @@ func old(args []string) error {
 		return err
 	}
 	if abi > 0 {
-		if _, err := restrictBy(abi, Dirs{Write: []string{"/proc"}}); err != nil {
-			return unable(err)
+		var older *OlderError
+		if _, err := restrictWith(abi, Dirs{Write: []string{"/proc"}}); !errors.As(err, &older) {
+			return unable(fmt.Errorf("version %d: %w, want an OlderError", abi, err))
 		}
 	}
 	errs := []error{}
