@@ -10,8 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"net"
-	"net/url"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -55,6 +54,10 @@ type Agent struct {
 	token string
 	nc    *nats.Conn
 	fresh chan struct{} // a connection was made
+
+	mu   sync.Mutex
+	said string // that was refused
+	when time.Time
 }
 
 // Run sends events until ctx ends. Its error is that of a configuration that cannot work.
@@ -111,9 +114,9 @@ func jitter(d time.Duration) time.Duration { return d/2 + rand.N(d+1) }
 
 // connect prepares a connection, which is made in the background and made again for ever.
 func (a *Agent) connect() error {
-	u, err := url.Parse(a.URL)
-	if err != nil || u.Hostname() == "" {
-		return fmt.Errorf("%q is not an address such as tls://utmp.example.org:4222", a.URL)
+	secure, err := wire.Beyond(a.URL)
+	if err != nil {
+		return err
 	}
 	signal := func(*nats.Conn) {
 		select {
@@ -128,13 +131,13 @@ func (a *Agent) connect() error {
 		nats.IgnoreAuthErrorAbort(), nats.PingInterval(2 * time.Minute),
 		nats.ConnectHandler(signal), nats.ReconnectHandler(signal),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { a.Log.Info("disconnected", "error", err) }),
-		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
-			a.Log.Error("refused by the server", "error", err)
-		}),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { a.refused(err) }),
 	}
 	// The credentials prove who the host is, and are not sent. What is sent is private.
-	if ip := net.ParseIP(u.Hostname()); u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback()) {
+	if secure {
 		opts = append(opts, nats.Secure())
+	} else {
+		opts = append(opts, nats.IgnoreDiscoveredServers()) // they may be elsewhere
 	}
 	if a.CA != "" {
 		opts = append(opts, nats.RootCAs(a.CA))
@@ -143,6 +146,16 @@ func (a *Agent) connect() error {
 		return fmt.Errorf("connect to %s: %w", a.URL, err)
 	}
 	return nil
+}
+
+// refused tells what the server refuses, once an hour: it may be at each attempt to connect.
+func (a *Agent) refused(err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if said := err.Error(); said != a.said || time.Since(a.when) > time.Hour {
+		a.said, a.when = said, time.Now()
+		a.Log.Error("refused by the server", "error", err)
+	}
 }
 
 // once sends over one connection: it ends with an error, or with ctx.

@@ -15,6 +15,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"utmpd.dev/utmpd/fleet/internal/streams"
 	"utmpd.dev/utmpd/fleet/internal/wire"
 )
 
@@ -30,6 +31,9 @@ func New(nc *nats.Conn, doubt func(error)) (*Client, error) {
 	js, err := jetstream.New(nc)
 	return &Client{js: js, Doubt: doubt}, err
 }
+
+// Streams returns how full the streams are.
+func (c *Client) Streams(ctx context.Context) ([]streams.Use, error) { return streams.Look(ctx, c.js) }
 
 // Filter chooses events. Zero fields choose all.
 type Filter struct {

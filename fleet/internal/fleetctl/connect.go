@@ -6,10 +6,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"net"
-	"net/url"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/nats-io/jwt/v2"
@@ -32,8 +29,13 @@ type where struct {
 
 // options adds the options for it.
 func (w *where) options(in *call, creds string) {
-	in.flags.StringVar(&w.url, "server", cmp.Or(os.Getenv("NATS_URL"), defaultURL), "the server's `URL`; NATS_URL is the default")
+	w.server(in)
 	in.flags.StringVar(&w.creds, "creds", cmp.Or(os.Getenv("UTMPFLEET_CREDS"), creds), "the credentials' `FILE`; UTMPFLEET_CREDS is the default")
+}
+
+// server adds the options that do not say who asks.
+func (w *where) server(in *call) {
+	in.flags.StringVar(&w.url, "server", cmp.Or(os.Getenv("NATS_URL"), defaultURL), "the server's `URL`; NATS_URL is the default")
 	in.flags.StringVar(&w.ca, "ca", "", "`FILE` of the authorities that vouch for the server; else those of the system")
 }
 
@@ -54,18 +56,14 @@ func name(creds string) (string, error) {
 	return wire.Name(claims.Name)
 }
 
-// client connects for questions.
-func (w *where) client(in *call) (*ask.Client, func(), error) {
-	who, err := name(w.creds)
+// connect connects as one whose inbox is that of a name.
+func (w *where) connect(token string, opts ...nats.Option) (*nats.Conn, error) {
+	secure, err := wire.Beyond(w.url)
 	if err != nil {
-		return nil, nil, err
+		return nil, usageError{err}
 	}
-	u, err := url.Parse(w.url)
-	if err != nil || u.Hostname() == "" {
-		return nil, nil, usageError{fmt.Errorf("%q is not an address such as tls://utmp.example.org:4222", w.url)}
-	}
-	opts := []nats.Option{nats.UserCredentials(w.creds), nats.CustomInboxPrefix("_INBOX." + wire.Token(who)), nats.NoReconnect()}
-	if ip := net.ParseIP(u.Hostname()); u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback()) {
+	opts = append(opts, nats.CustomInboxPrefix("_INBOX."+token), nats.NoReconnect())
+	if secure {
 		opts = append(opts, nats.Secure())
 	}
 	if w.ca != "" {
@@ -73,7 +71,20 @@ func (w *where) client(in *call) (*ask.Client, func(), error) {
 	}
 	nc, err := nats.Connect(w.url, opts...)
 	if err != nil {
-		return nil, nil, fmt.Errorf("connect to %s: %w", w.url, err)
+		return nil, fmt.Errorf("connect to %s: %w", w.url, err)
+	}
+	return nc, nil
+}
+
+// client connects for questions.
+func (w *where) client(in *call) (*ask.Client, func(), error) {
+	who, err := name(w.creds)
+	if err != nil {
+		return nil, nil, err
+	}
+	nc, err := w.connect(wire.Token(who), nats.UserCredentials(w.creds))
+	if err != nil {
+		return nil, nil, err
 	}
 	c, err := ask.New(nc, func(err error) { fmt.Fprintln(in.stderr, "utmpfleet: not believed:", text(err.Error())) })
 	return c, nc.Close, err
@@ -81,14 +92,10 @@ func (w *where) client(in *call) (*ask.Client, func(), error) {
 
 // credentials makes those of a host, or of one who asks.
 func credentials(dir, name string, reader bool) ([]byte, error) {
-	dir = filepath.Join(dir, "keys")
-	if _, err := os.Stat(dir); err != nil {
-		return nil, fmt.Errorf("%w; the keys are made when utmpfleet-server starts first", err)
-	}
 	if len(name) == 0 || len(name) > 64 || strings.ContainsAny(name, "\x00\n") {
 		return nil, errors.New("the name of a host has 1 to 64 bytes")
 	}
-	ring, err := keys.Open(dir)
+	ring, err := openRing(dir)
 	if err != nil {
 		return nil, err
 	}

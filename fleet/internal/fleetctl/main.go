@@ -38,12 +38,21 @@ func commands() []command {
 		{"crashes", "", "show which hosts crashed, and when", prepareCrashes},
 		{"events", "", "print events", prepareEvents},
 		{"enroll", "HOST", "print the credentials of a host, a secret", prepareEnroll},
+		{"revoke", "HOST", "make all credentials of a host worthless, and end its connections", prepareRevoke},
+		{"status", "", "show whether the server is well, how full it is, and how many hosts are there", prepareStatus},
+		{"streams", "", "make the streams in a cluster, or change how much is kept", prepareStreams},
+		{"nats-config", "", "print what a cluster's nats-server.conf needs to know of the fleet", prepareConfig},
 		{"agent", "", "send this host's events to the server", prepareAgent},
 	}
 }
 
 // usageError is a fault in the command line.
 type usageError struct{ error }
+
+// exitError is an exit status of which all was said.
+type exitError int
+
+func (e exitError) Error() string { return fmt.Sprint("exit status ", int(e)) }
 
 // Main runs utmpfleet and returns its exit status: 0 for success, 1 for an error, 2 for a
 // usage error.
@@ -52,12 +61,15 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	defer stop()
 	err := run(ctx, args, stdout, stderr)
 	var usage usageError
+	var code exitError
 	switch {
 	case err == nil, errors.Is(err, flag.ErrHelp):
 		return 0
 	case errors.As(err, &usage):
 		fmt.Fprintln(stderr, "utmpfleet:", text(err.Error()))
 		return 2
+	case errors.As(err, &code):
+		return int(code)
 	}
 	fmt.Fprintln(stderr, "utmpfleet:", text(err.Error()))
 	return 1

@@ -33,6 +33,7 @@ const (
 type Ring struct {
 	Dir      string
 	Operator *jwt.OperatorClaims
+	OpJWT    string
 	Account  *jwt.AccountClaims
 	JWT      string // the account's
 	System   *jwt.AccountClaims
@@ -65,7 +66,7 @@ func Open(dir string) (*Ring, error) {
 	r.Operator = jwt.NewOperatorClaims(id)
 	r.Operator.Name = "utmpfleet"
 	r.Operator.SystemAccount = system
-	if _, err := r.Operator.Encode(operator); err != nil {
+	if r.OpJWT, err = r.Operator.Encode(operator); err != nil {
 		return nil, err
 	}
 	r.System = jwt.NewAccountClaims(system)
@@ -87,6 +88,9 @@ func Open(dir string) (*Ring, error) {
 		scope := jwt.NewUserScope()
 		scope.Key, scope.Role, scope.Template = key, string(role), rights(role)
 		r.Account.SigningKeys.AddScopedSigner(scope)
+	}
+	if err := r.revoke(); err != nil {
+		return nil, err
 	}
 	r.JWT, err = r.Account.Encode(operator)
 	return r, err
@@ -143,6 +147,11 @@ func (r *Ring) Creds(role Role, name string) ([]byte, error) {
 	seed, err := user.Seed()
 	if err != nil {
 		return nil, err
+	}
+	if role != Admin {
+		if err := r.note(enrolled, fmt.Sprintf("%s %s %s", role, c.Name, id)); err != nil {
+			return nil, err
+		}
 	}
 	return jwt.FormatUserConfig(token, seed)
 }

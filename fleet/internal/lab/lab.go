@@ -56,6 +56,8 @@ type Server struct {
 	log  sync.Map // lines that it logged
 	// Largest is how large its files may be, in bytes, so that writing fails; 0: no limit.
 	Largest int
+
+	plain bool
 }
 
 // Start starts a server on a free port of loopback.
@@ -67,11 +69,22 @@ func Start(t testing.TB, args ...string) *Server {
 // StartIn starts a server that keeps everything in a directory.
 func StartIn(t testing.TB, dir string, args ...string) *Server {
 	t.Helper()
+	return start(t, &Server{Dir: dir, args: args})
+}
+
+// Plain starts a server with its own limits, not small ones.
+func Plain(t testing.TB) *Server {
+	t.Helper()
+	return start(t, &Server{Dir: t.TempDir(), plain: true})
+}
+
+func start(t testing.TB, s *Server) *Server {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &Server{t: t, Dir: dir, Addr: l.Addr().String(), args: args}
+	s.t, s.Addr = t, l.Addr().String()
 	l.Close()
 	s.Restart()
 	t.Cleanup(s.Kill)
@@ -97,7 +110,11 @@ func (s *Server) Restart() {
 }
 
 func (s *Server) try() (bool, error) {
-	s.cmd = exec.Command(os.Args[0], append([]string{"-dir", s.Dir, "-listen", s.Addr, "-max-bytes", "64M", "-max-per-subject", "4096"}, s.args...)...)
+	args := []string{"-dir", s.Dir, "-listen", s.Addr}
+	if !s.plain {
+		args = append(args, "-max-bytes", "64M", "-max-per-subject", "4096")
+	}
+	s.cmd = exec.Command(os.Args[0], append(args, s.args...)...)
 	s.cmd.Env = append(os.Environ(), role+"=server")
 	if s.Largest > 0 {
 		s.cmd.Env = append(s.cmd.Env, fmt.Sprint(largest, "=", s.Largest))

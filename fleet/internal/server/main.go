@@ -11,12 +11,9 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"strconv"
-	"strings"
 	"syscall"
-	"time"
 
-	"utmpd.dev/utmpd/fleet/internal/wire"
+	"utmpd.dev/utmpd/fleet/internal/streams"
 	"utmpd.dev/utmpd/internal/logging"
 	"utmpd.dev/utmpd/internal/sdnotify"
 	"utmpd.dev/utmpd/internal/version"
@@ -33,14 +30,15 @@ const DefaultListen = "127.0.0.1:4222"
 func Main(args []string, stdout, stderr io.Writer) int {
 	set := flag.NewFlagSet("utmpfleet-server", flag.ContinueOnError)
 	set.SetOutput(stderr)
-	cfg := Config{Limits: wire.Limits{Replicas: 1}}
+	var cfg Config
 	set.StringVar(&cfg.Dir, "dir", DefaultDir, "keep keys and events in `DIR`")
 	set.StringVar(&cfg.Listen, "listen", DefaultListen, "listen on `ADDRESS:PORT`; beyond this machine only with TLS")
 	set.StringVar(&cfg.Cert, "tls-cert", "", "certificate, in PEM `FILE`")
 	set.StringVar(&cfg.Key, "tls-key", "", "its key, in PEM `FILE`")
-	set.DurationVar(&cfg.Limits.Age, "max-age", 400*24*time.Hour, "keep events for `DURATION`")
-	set.Int64Var(&cfg.Limits.Each, "max-per-subject", 0, "keep `N` events of a host, of one kind and one sixteenth of the users; 0: so many that a host can fill an eighth of -max-bytes")
-	size := set.String("max-bytes", "4G", "keep at most `SIZE` of events, such as 500M or 20G")
+	set.DurationVar(&cfg.Limits.Age, "max-age", 0, "keep events for `DURATION` (at first 9600h); this and the next two are kept by the server, and utmpfleet streams changes them while it runs")
+	set.Int64Var(&cfg.Limits.Each, "max-per-subject", 0, "keep `N` events of a host, of one kind and one sixteenth of the users (at first so many that a host can fill an eighth of -max-bytes)")
+	size := set.String("max-bytes", "", "keep at most `SIZE` of events, such as 500M or 20G (at first 4G)")
+	set.StringVar(&cfg.Monitor, "monitor", "", "serve NATS' own metrics and health by HTTP on `ADDRESS:PORT` of this machine, such as 127.0.0.1:8222")
 	shown := set.Bool("version", false, "print the version")
 	if err := set.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -53,12 +51,12 @@ func Main(args []string, stdout, stderr io.Writer) int {
 		return 0
 	}
 	var err error
-	if cfg.Limits.Bytes, err = parseSize(*size); err != nil || set.NArg() > 0 || cfg.Limits.Age <= 0 || cfg.Limits.Each < 0 {
+	if *size != "" {
+		cfg.Limits.Bytes, err = streams.ParseSize(*size)
+	}
+	if err != nil || set.NArg() > 0 || cfg.Limits.Age < 0 || cfg.Limits.Each < 0 {
 		fmt.Fprintln(stderr, "utmpfleet-server:", errors.Join(err, errors.New("see utmpfleet-server -help")))
 		return 2
-	}
-	if cfg.Limits.Each == 0 {
-		cfg.Limits.Each = wire.EachWithin(cfg.Limits.Bytes)
 	}
 	cfg.Log = logging.NewForeground(stderr, slog.LevelInfo, logging.ToJournal(os.Getenv, os.Stderr))
 	notify := sdnotify.New(os.Getenv)
@@ -68,6 +66,11 @@ func Main(args []string, stdout, stderr io.Writer) int {
 			cfg.Log.Warn("systemd is not told", "error", err)
 		}
 	}
+	cfg.Well = func(said string) {
+		if err := errors.Join(notify.Status(said), notify.Watchdog()); err != nil {
+			cfg.Log.Debug("systemd is not told", "error", err)
+		}
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	if err := Run(ctx, cfg); err != nil {
@@ -75,17 +78,4 @@ func Main(args []string, stdout, stderr io.Writer) int {
 		return 1
 	}
 	return 0
-}
-
-// parseSize reads a size such as "500M".
-func parseSize(s string) (int64, error) {
-	unit := 1
-	if i := strings.IndexByte("KMGT", (s + " ")[max(0, len(s)-1)]); i >= 0 {
-		unit, s = 1<<(10*(i+1)), s[:len(s)-1]
-	}
-	n, err := strconv.ParseInt(s, 10, 64)
-	if err != nil || n <= 0 || n > 1<<60/int64(unit) || n*int64(unit) < 1<<20 {
-		return 0, fmt.Errorf("-max-bytes: not a size of at least 1M")
-	}
-	return n * int64(unit), nil
 }

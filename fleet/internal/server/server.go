@@ -24,6 +24,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"utmpd.dev/utmpd/fleet/internal/keys"
+	"utmpd.dev/utmpd/fleet/internal/streams"
 	"utmpd.dev/utmpd/fleet/internal/wire"
 	"utmpd.dev/utmpd/internal/atomicfile"
 )
@@ -36,7 +37,10 @@ type Config struct {
 	Key    string
 	Limits wire.Limits
 	Log    *slog.Logger
-	Ready  func(*Server) // called once agents can connect
+	// Monitor is where NATS serves its own metrics and health by HTTP, on loopback; "": nowhere.
+	Monitor string
+	Ready   func(*Server)     // called once agents can connect
+	Well    func(said string) // called while the server answers; nil: nobody is told
 }
 
 // Server is one that runs.
@@ -45,18 +49,26 @@ type Server struct {
 	nats   *natsd.Server
 	ring   *keys.Ring
 	broken chan error
+
+	resolver *natsd.MemAccResolver
+	revoked  int64           // bytes of the file that were read
+	full     map[string]bool // streams
 }
 
 // ErrStore is the error of a store that can no longer be written. NATS refuses every event
 // from then on, also when there is room again, until it is started again.
 var ErrStore = errors.New("the store cannot be written")
 
+// maxStore is more than anybody keeps: each stream has its own limit. Without one NATS takes a
+// part of what is free on the disk when it starts.
+const maxStore = 1 << 60
+
 // maxMemory is the most that streams in memory take.
 const maxMemory = 128 << 20
 
 // Run serves until ctx ends, or the store fails.
 func Run(ctx context.Context, cfg Config) error {
-	s := &Server{cfg: cfg, broken: make(chan error, 1)}
+	s := &Server{cfg: cfg, broken: make(chan error, 1), resolver: &natsd.MemAccResolver{}, full: map[string]bool{}}
 	opts, err := s.options()
 	if err != nil {
 		return err
@@ -78,19 +90,18 @@ func Run(ctx context.Context, cfg Config) error {
 			return fmt.Errorf("listen on %s: it did not start", cfg.Listen)
 		}
 	}
-	if err := s.streams(ctx); err != nil {
+	nc, err := s.connect(ctx)
+	if err != nil {
 		return err
 	}
+	defer nc.Close()
 	if err := s.readerCreds(); err != nil {
 		return err
-	}
-	if most := wire.EachWithin(cfg.Limits.Bytes); cfg.Limits.Each > most {
-		cfg.Log.Warn("one host can fill more than an eighth of the store, and remove what others sent", "max-per-subject", cfg.Limits.Each, "within", most)
 	}
 	if cfg.Ready != nil {
 		cfg.Ready(s)
 	}
-	return s.serve(ctx)
+	return s.serve(ctx, nc)
 }
 
 func (s *Server) options() (*natsd.Options, error) {
@@ -107,23 +118,30 @@ func (s *Server) options() (*natsd.Options, error) {
 	if ip := net.ParseIP(host); !secure && host != "localhost" && (ip == nil || !ip.IsLoopback()) {
 		return nil, fmt.Errorf("listen on %s: beyond this machine only with TLS: give -tls-cert and -tls-key, or listen on 127.0.0.1", cfg.Listen)
 	}
+	if info, err := os.Stat(keys.RevokedFile(filepath.Join(cfg.Dir, "keys"))); err == nil {
+		s.revoked = info.Size()
+	}
 	if s.ring, err = keys.Open(filepath.Join(cfg.Dir, "keys")); err != nil {
 		return nil, fmt.Errorf("keys: %w", err)
 	}
-	resolver := &natsd.MemAccResolver{}
-	if err := errors.Join(resolver.Store(s.ring.Account.Subject, s.ring.JWT), resolver.Store(s.ring.System.Subject, s.ring.SysJWT)); err != nil {
+	if err := errors.Join(s.resolver.Store(s.ring.Account.Subject, s.ring.JWT), s.resolver.Store(s.ring.System.Subject, s.ring.SysJWT)); err != nil {
 		return nil, err
 	}
 	o := &natsd.Options{
 		ServerName: "utmpfleet", Host: host, Port: int(n), NoSigs: true,
-		TrustedOperators: []*jwt.OperatorClaims{s.ring.Operator}, SystemAccount: s.ring.System.Subject, AccountResolver: resolver,
+		TrustedOperators: []*jwt.OperatorClaims{s.ring.Operator}, SystemAccount: s.ring.System.Subject, AccountResolver: s.resolver,
 		JetStream: true, StoreDir: filepath.Join(cfg.Dir, "store"),
-		JetStreamMaxStore: cfg.Limits.Bytes + cfg.Limits.Bytes/4 + 1<<20, JetStreamMaxMemory: maxMemory,
+		JetStreamMaxStore: maxStore, JetStreamMaxMemory: maxMemory,
 		MaxPayload: wire.MaxOn, MaxControlLine: 4096, MaxPending: 16 << 20, WriteDeadline: 10 * time.Second,
 		DisableShortFirstPing: true,
 	}
 	if n == 0 {
 		o.Port = natsd.RANDOM_PORT
+	}
+	if cfg.Monitor != "" {
+		if err := monitor(o, cfg.Monitor); err != nil {
+			return nil, err
+		}
 	}
 	if secure {
 		pair, err := tls.LoadX509KeyPair(cfg.Cert, cfg.Key)
@@ -136,18 +154,45 @@ func (s *Server) options() (*natsd.Options, error) {
 	return o, nil
 }
 
-// streams makes the streams, or gives them the limits they are to have.
-func (s *Server) streams(ctx context.Context) error {
+// monitor has NATS serve its metrics: to this machine alone, since it asks for no credentials.
+func monitor(o *natsd.Options, addr string) error {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return fmt.Errorf("-monitor: %w", err)
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	if err != nil {
+		return fmt.Errorf("-monitor %s: %q is no port", addr, port)
+	}
+	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return fmt.Errorf("-monitor %s: only on this machine, such as 127.0.0.1:8222: it asks for no credentials", addr)
+	}
+	o.HTTPHost, o.HTTPPort = host, int(n)
+	if n == 0 {
+		o.HTTPPort = natsd.RANDOM_PORT
+	}
+	return nil
+}
+
+// connect connects to the server itself, and makes the streams.
+func (s *Server) connect(ctx context.Context) (*nats.Conn, error) {
 	creds, err := s.ring.Creds(keys.Admin, "server")
 	if err != nil {
-		return err
+		return nil, err
 	}
-	nc, err := nats.Connect("", nats.InProcessServer(s.nats), nats.UserCredentialBytes(creds), nats.CustomInboxPrefix("_INBOX.server"))
+	nc, err := nats.Connect("", nats.InProcessServer(s.nats), nats.UserCredentialBytes(creds), nats.CustomInboxPrefix("_INBOX.server"), nats.MaxReconnects(-1))
 	if err != nil {
-		return fmt.Errorf("connect to the server itself: %w", err)
+		return nil, fmt.Errorf("connect to the server itself: %w", err)
 	}
-	defer nc.Close()
-	return MakeStreams(ctx, nc, s.cfg.Limits)
+	l, err := streams.Make(ctx, nc, s.cfg.Limits)
+	if err != nil {
+		nc.Close()
+		return nil, err
+	}
+	if most := wire.EachWithin(l.Bytes); l.Each > most {
+		s.cfg.Log.Warn("one host can fill more than an eighth of the store, and remove what others sent", "max-per-subject", l.Each, "within", most)
+	}
+	return nc, nil
 }
 
 // readerCreds leaves credentials for whoever may read the directory, to ask by.
@@ -163,57 +208,87 @@ func (s *Server) readerCreds() error {
 	return atomicfile.WriteSync(name, 0o600, atomicfile.Bytes(b))
 }
 
-// MakeStreams makes the streams of a fleet, or changes their limits.
-func MakeStreams(ctx context.Context, nc *nats.Conn, l wire.Limits) error {
+// URL returns where agents on this machine connect.
+func (s *Server) URL() string { return s.nats.ClientURL() }
+
+// MonitorAddr returns where NATS serves its own metrics; nil: nowhere.
+func (s *Server) MonitorAddr() *net.TCPAddr { return s.nats.MonitorAddr() }
+
+// lookEvery is how often the server looks at itself, and at what was revoked.
+const lookEvery = 2 * time.Second
+
+func (s *Server) serve(ctx context.Context, nc *nats.Conn) error {
 	js, err := jetstream.New(nc)
 	if err != nil {
 		return err
 	}
-	for _, c := range wire.Streams(l) {
-		ctx, stop := context.WithTimeout(ctx, 30*time.Second)
-		_, err := js.CreateOrUpdateStream(ctx, c)
-		stop()
-		if err != nil {
-			return fmt.Errorf("stream %s: %w", c.Name, err)
-		}
-	}
-	return nil
-}
-
-// URL returns where agents on this machine connect.
-func (s *Server) URL() string { return s.nats.ClientURL() }
-
-// lookEvery is how often the use of the store is looked at.
-const lookEvery = 2 * time.Second
-
-func (s *Server) serve(ctx context.Context) error {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
-	full := false
 	for {
+		s.look(ctx, js)
 		select {
 		case <-ctx.Done():
 			return nil
 		case err := <-s.broken:
 			return err
 		case <-tick.C:
-			full = s.look(full)
+		}
+		if err := s.readRevoked(); err != nil {
+			s.cfg.Log.Error("what was revoked cannot be read: whoever was revoked since can connect", "error", err)
 		}
 	}
 }
 
-// look warns once the store is nearly as large as it may be: the oldest events go then.
-func (s *Server) look(was bool) bool {
-	info, err := s.nats.Jsz(&natsd.JSzOptions{})
+// look asks the server as a client does, and warns once a stream is nearly as large as it
+// may be: the oldest events go then. A server that does not answer is not said to be well.
+func (s *Server) look(ctx context.Context, js jetstream.JetStream) {
+	all, err := streams.Look(ctx, js)
 	if err != nil {
-		s.cfg.Log.Error("store cannot be looked at", "error", err)
-		return was
+		if ctx.Err() == nil {
+			s.cfg.Log.Error("the server does not answer", "error", err)
+		}
+		return
 	}
-	full := info.Store > uint64(s.cfg.Limits.Bytes)/5*4
-	if full && !was {
-		s.cfg.Log.Warn("store is more than 80 % full; when it is full, the oldest events are removed", "bytes", info.Store, "most", s.cfg.Limits.Bytes)
+	for _, u := range all {
+		full := u.Part() >= streams.Full
+		if full && !s.full[u.Name] {
+			s.cfg.Log.Warn("stream is more than 80 % full; when it is full, the oldest events are removed", "stream", u.Name, "bytes", u.Bytes, "most", u.Most)
+		}
+		s.full[u.Name] = full
 	}
-	return full
+	if s.cfg.Well != nil {
+		s.cfg.Well(fmt.Sprintf("%d connections; events: %d, %d %% of %s", max(0, s.nats.NumClients()-1), all[0].Messages, all[0].Part(), streams.Size(uint64(all[0].Most))))
+	}
+}
+
+// readRevoked reads what was revoked since, and ends the connections of those.
+func (s *Server) readRevoked() error {
+	info, err := os.Stat(keys.RevokedFile(s.ring.Dir))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil || info.Size() == s.revoked {
+		return err
+	}
+	ring, err := keys.Open(s.ring.Dir)
+	if err != nil {
+		return err
+	}
+	account, err := s.nats.LookupAccount(ring.Account.Subject)
+	if err != nil {
+		return err
+	}
+	if err := s.resolver.Store(ring.Account.Subject, ring.JWT); err != nil {
+		return err
+	}
+	claims, err := jwt.DecodeAccountClaims(ring.JWT)
+	if err != nil {
+		return err
+	}
+	s.nats.UpdateAccountClaims(account, claims)
+	s.ring, s.revoked = ring, info.Size()
+	s.cfg.Log.Info("credentials were revoked", "in all", len(claims.Revocations))
+	return nil
 }
 
 // logger takes what NATS logs.

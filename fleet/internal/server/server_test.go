@@ -10,10 +10,12 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
+	"io"
 	"io/fs"
 	"log/slog"
 	"math/big"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -241,6 +243,43 @@ func TestListen(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "only with TLS") {
 			t.Errorf("%s: %v", addr, err)
 		}
+	}
+}
+
+// TestMonitor: NATS' own metrics and health are served on this machine, and nowhere else.
+func TestMonitor(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	cfg := server.Config{Dir: t.TempDir(), Listen: "127.0.0.1:0", Monitor: "0.0.0.0:0", Limits: wire.Limits{Bytes: 1 << 20}, Log: slog.New(slog.DiscardHandler)}
+	if err := server.Run(ctx, cfg); err == nil || !strings.Contains(err.Error(), "only on this machine") {
+		t.Errorf("0.0.0.0: %v", err)
+	}
+	cfg.Monitor = "127.0.0.1:0"
+	addr := make(chan string, 1)
+	cfg.Ready = func(s *server.Server) { addr <- s.MonitorAddr().String() }
+	done := make(chan error, 1)
+	go func() { done <- server.Run(ctx, cfg) }()
+	var at string
+	select {
+	case at = <-addr:
+	case err := <-done:
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{"/healthz": `"status":"ok"`, "/jsz": `"streams": 3`} {
+		answer, err := http.Get("http://" + at + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := io.ReadAll(answer.Body)
+		answer.Body.Close()
+		if err != nil || !strings.Contains(string(b), want) {
+			t.Errorf("%s: %v %s", path, err, b)
+		}
+	}
+	http.DefaultClient.CloseIdleConnections()
+	stop()
+	if err := <-done; err != nil {
+		t.Error(err)
 	}
 }
 

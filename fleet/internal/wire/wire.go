@@ -7,6 +7,8 @@ package wire
 import (
 	"fmt"
 	"hash/fnv"
+	"net"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -164,6 +166,20 @@ func KindOf(subject string) string {
 
 // forget is after what time an id of a message is forgotten: the least that NATS takes.
 const forget = 100 * time.Millisecond
+
+// Beyond reports whether an address, or one of several with commas between them, is not on
+// this machine.
+func Beyond(addrs string) (beyond bool, err error) {
+	for one := range strings.SplitSeq(addrs, ",") {
+		u, err := url.Parse(strings.TrimSpace(one))
+		if err != nil || u.Hostname() == "" {
+			return false, fmt.Errorf("%q is not an address such as tls://utmp.example.org:4222", one)
+		}
+		ip := net.ParseIP(u.Hostname())
+		beyond = beyond || u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback())
+	}
+	return beyond, nil
+}
 
 // Limits are how much is kept.
 type Limits struct {
