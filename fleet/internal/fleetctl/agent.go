@@ -3,6 +3,7 @@
 package fleetctl
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -19,18 +20,17 @@ import (
 	"utmpd.dev/utmpd/internal/ledger"
 	"utmpd.dev/utmpd/internal/logging"
 	"utmpd.dev/utmpd/internal/sdnotify"
-	"utmpd.dev/utmpd/utmpfile"
 )
 
 // prepareAgent is the command agent.
 func prepareAgent(in *call) func([]string) error {
-	utmp, wtmp := utmpfile.Paths()
 	cfg := agent.Config{Beat: wire.Beat, Answer: 10 * time.Second, Settled: agent.Settled}
 	var w where
 	w.options(in, "/etc/utmpfleet/host.creds")
-	in.flags.StringVar(&cfg.Wtmp, "wtmp", wtmp, "the log, a `FILE`")
-	in.flags.StringVar(&cfg.Utmp, "utmp", utmp, "the utmpx `FILE`")
-	in.flags.StringVar(&cfg.Ledger, "ledger", filepath.Join(config.Default().StateDir, ledger.File), "the boots that utmpctl boot has entered, a `FILE`")
+	settings := in.flags.String("config", "", "read `FILE` instead of "+config.DefaultFile+" for where the next three are")
+	in.flags.StringVar(&cfg.Wtmp, "wtmp", "", "this log, a `FILE`")
+	in.flags.StringVar(&cfg.Utmp, "utmp", "", "this utmpx `FILE`")
+	in.flags.StringVar(&cfg.Ledger, "ledger", "", "this `FILE` of the boots that utmpctl boot has entered; with -wtmp, none is read but this")
 	in.flags.StringVar(&cfg.Mark, "mark", "", "keep in `FILE` how far was sent, for when the server has forgotten this host")
 	in.flags.BoolVar(&cfg.TakeOver, "take-over", false, "go on, after a gap, where another machine of this name ended")
 	in.flags.DurationVar(&cfg.Retry, "retry", 30*time.Second, "pause after failures for at most `DURATION`; connect again within a fifth of it")
@@ -38,6 +38,9 @@ func prepareAgent(in *call) func([]string) error {
 	return func([]string) error {
 		if cfg.Retry < time.Second {
 			return usageError{errors.New("-retry: less than a second")}
+		}
+		if err := files(in, *settings, &cfg); err != nil {
+			return err
 		}
 		host, err := name(w.creds)
 		if err != nil {
@@ -73,6 +76,24 @@ func booted() (time.Time, error) {
 		return time.Time{}, fmt.Errorf("/proc/uptime: %w", err)
 	}
 	return time.Now().Add(-up), nil
+}
+
+// files fills in where utmpd and utmpctl have their files on this machine. A ledger tells of
+// the boots of its own log alone.
+func files(in *call, name string, cfg *agent.Config) error {
+	own, warnings, err := config.Load(name)
+	if err != nil {
+		return err
+	}
+	for _, w := range warnings {
+		fmt.Fprintln(in.stderr, "utmpfleet:", text(w.String()))
+	}
+	if cfg.Wtmp == "" {
+		cfg.Wtmp = own.WtmpxFile
+		cfg.Ledger = cmp.Or(cfg.Ledger, filepath.Join(own.StateDir, ledger.File))
+	}
+	cfg.Utmp = cmp.Or(cfg.Utmp, own.UtmpxFile)
+	return nil
 }
 
 // digestOf returns a hash of what identifies a machine: the id itself is not to be sent

@@ -89,6 +89,10 @@ func Open(dir string) (*Ring, error) {
 		scope.Key, scope.Role, scope.Template = key, string(role), rights(role)
 		r.Account.SigningKeys.AddScopedSigner(scope)
 	}
+	// It is there from the beginning, so that it is its server's, whoever revokes.
+	if err := r.note(revoked); err != nil {
+		return nil, err
+	}
 	if err := r.revoke(); err != nil {
 		return nil, err
 	}

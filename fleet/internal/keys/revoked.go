@@ -77,11 +77,14 @@ func (r *Ring) lines(file string) (all [][]string, err error) {
 	return all, nil
 }
 
-// note appends lines to a file, and waits for the disk.
+// note appends lines to a file, which it makes, and waits for the disk.
 func (r *Ring) note(file string, lines ...string) error {
 	f, err := os.OpenFile(filepath.Join(r.Dir, file), os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
 	if err != nil {
 		return err
+	}
+	if len(lines) == 0 {
+		return f.Close()
 	}
 	_, err = f.WriteString(strings.Join(lines, "\n") + "\n")
 	return errors.Join(err, f.Sync(), f.Close())

@@ -23,7 +23,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"utmpd.dev/utmpd/fleet/internal/keys"
-	"utmpd.dev/utmpd/fleet/internal/server"
+	"utmpd.dev/utmpd/fleet/internal/streams"
 	"utmpd.dev/utmpd/fleet/internal/wire"
 )
 
@@ -124,7 +124,7 @@ func newCluster(t testing.TB, stores ...string) *cluster {
 	wait(t, "the streams are made", func() bool {
 		ctx, stop := context.WithTimeout(context.Background(), 5*time.Second)
 		defer stop()
-		err = server.MakeStreams(ctx, nc, wire.Limits{Age: 24 * time.Hour, Bytes: 32 << 20, Each: 1 << 20, Replicas: 3})
+		_, err = streams.Make(ctx, nc, wire.Limits{Age: 24 * time.Hour, Bytes: 32 << 20, Each: 1 << 20, Replicas: 3})
 		return err == nil
 	})
 	return c
