@@ -45,7 +45,7 @@ demo: build
 # They are a module of their own.
 .PHONY: fleet demo-fleet test-fleet
 fleet:
-	cd fleet && $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o ../$(BIN)/ ./cmd/...
+	cd fleet && $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o $(abspath $(BIN))/ ./cmd/...
 
 demo-fleet: fleet
 	cd fleet && $(GO) build -o ../bin/demo-fleet ./demo

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # copyright.sh [source] prints the copyright file of the packages: the licence of utmpd
 # and the licences of the modules that are linked into the programs. With "source" it
-# prints that of the release tarball: those of all modules in vendor/.
+# prints that of the release tarball: those of all modules in vendor/. MODULE=fleet is for
+# the packages of the fleet, whose programs are of that module.
 set -eu
 cd "$(dirname "$0")/.."
 GO=${GO:-go}
@@ -19,6 +20,7 @@ The licences below are reproduced as their holders distribute them. On Debian, t
 Apache License 2.0 is also in /usr/share/common-licenses/Apache-2.0.
 TEXT
 section 'Its licence, BSD-2-Clause:' LICENSE
+cd "${MODULE:-.}"
 # licence MODULE prints the name of its licence's file.
 licence() {
 	dir=vendor/$1
@@ -34,7 +36,7 @@ modules() {
 	if [ "${1:-}" = source ]; then
 		sed -n 's/^# //p' vendor/modules.txt
 	else
-		"$GO" list -deps -f '{{with .Module}}{{if not .Main}}{{.Path}} {{.Version}}{{end}}{{end}}' ./cmd/...
+		"$GO" list -deps -f '{{with .Module}}{{if and (not .Main) .Version}}{{.Path}} {{.Version}}{{end}}{{end}}' ./cmd/... | grep -v '^utmpd\.dev/'
 	fi | sort -u
 }
 

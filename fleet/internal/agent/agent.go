@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"net"
 	"sync"
 	"time"
 
@@ -137,7 +138,7 @@ func (a *Agent) connect() error {
 	if secure {
 		opts = append(opts, nats.Secure())
 	} else {
-		opts = append(opts, nats.IgnoreDiscoveredServers()) // they may be elsewhere
+		opts = append(opts, nats.SetCustomDialer(here{}))
 	}
 	if a.CA != "" {
 		opts = append(opts, nats.RootCAs(a.CA))
@@ -146,6 +147,16 @@ func (a *Agent) connect() error {
 		return fmt.Errorf("connect to %s: %w", a.URL, err)
 	}
 	return nil
+}
+
+// here connects to this machine alone: a node may name others that are elsewhere.
+type here struct{}
+
+func (here) Dial(network, addr string) (net.Conn, error) {
+	if beyond, err := wire.Beyond("nats://" + addr); err != nil || beyond {
+		return nil, fmt.Errorf("%s: beyond this machine only with TLS", addr)
+	}
+	return net.DialTimeout(network, addr, 2*time.Second)
 }
 
 // refused tells what the server refuses, once an hour: it may be at each attempt to connect.
