@@ -249,13 +249,15 @@ func (b *book) end(is func(utmpx.Record) bool, line string, by int32) error {
 // endInLog closes the login of a session that has no record: another program has the same
 // ut_id, and has overwritten it.
 func (b *book) endInLog(line string, pid int32) error {
+	if line == "" {
+		return errNoSession
+	}
 	ctx, cancel := context.WithTimeout(b.in.ctx, b.wait)
 	defer cancel()
 	result := errNoSession
-	err := b.log.Append(ctx, func(open *openlogins.Logins) []utmpx.Record {
+	err := b.log.AppendOn(ctx, line, func(at openlogins.Login, open bool) []utmpx.Record {
 		result = errNoSession
-		at, ok := open.On(line)
-		if !ok || at.PID != pid {
+		if !open || at.PID != pid {
 			return nil
 		}
 		result = nil
@@ -288,8 +290,8 @@ func (b *book) now(login utmpx.Record) time.Time {
 func (b *book) logOut(r, dead utmpx.Record) error {
 	ctx, cancel := context.WithTimeout(b.in.ctx, b.wait)
 	defer cancel()
-	return b.unlogged(b.log.Append(ctx, func(open *openlogins.Logins) []utmpx.Record {
-		if at, ok := open.On(r.Line); !ok || !b.ofSession(at, r) {
+	return b.unlogged(b.log.AppendOn(ctx, r.Line, func(at openlogins.Login, open bool) []utmpx.Record {
+		if !open || !b.ofSession(at, r) {
 			return nil
 		}
 		return []utmpx.Record{dead}

@@ -145,6 +145,29 @@ func TestLoginLongLog(t *testing.T) {
 	}
 }
 
+// TestLogoutLongLog ends a session beside a long log: of that no more is read than shows its
+// login, also where no record is left.
+func TestLogoutLongLog(t *testing.T) {
+	for _, lost := range []bool{false, true} {
+		l := newDesk(t)
+		l.write("wtmp", bytes.Repeat(encode(t, login("pts/7", 900, "08:10"), login("pts/8", 900, "08:20")), 50_000))
+		l.do("login", "-user", "alice")
+		l.logs(login("pts/7", 900, "08:30"), login("pts/8", 901, "08:40"))
+		if lost {
+			l.write("utmp", nil)
+		}
+		size := len(l.read("wtmp"))
+		before := readBytes(t)
+		l.do("logout")
+		if read := readBytes(t) - before; read > 1<<20 {
+			t.Errorf("record lost: %v: the logout read %d bytes, the log has %d", lost, read, size)
+		}
+		if got := utmpx.Native().Decode(string(l.read("wtmp")[size:])); got.Type != utmpx.DeadProcess || got.Line != "pts/3" {
+			t.Errorf("record lost: %v: %v was appended", lost, got)
+		}
+	}
+}
+
 // readBytes returns how many bytes this process has read.
 func readBytes(t *testing.T) (n int64) {
 	t.Helper()

@@ -38,6 +38,7 @@ type Log struct {
 	file    *recfile.Log
 	files   *logs.Log
 	history int    // maxHistory, but for tests
+	near    int    // maxNear, but for tests
 	now     *state // of the last reading; nil: none succeeded
 }
 
@@ -55,6 +56,7 @@ func New(name string, o recfile.Options) *Log {
 		file:    file,
 		files:   logs.New(name, logs.Options{System: o.System, Detector: file.Detector()}),
 		history: maxHistory,
+		near:    maxNear,
 	}
 }
 
