@@ -36,6 +36,7 @@ type option struct {
 	many  bool     // it may be repeated
 	among []string // the known values; nil means any
 	also  []string // more values, which are not shown
+	blank bool     // an empty value is one
 }
 
 // argument describes the arguments after the options.
@@ -130,10 +131,17 @@ func (c command) parse(args []string) (call, error) {
 	return in, c.args.check(in.args)
 }
 
-// check reports values that are none of the known ones, and times that were not quoted.
+// check reports values that are empty, as a script's variable that is not set, that are none
+// of the known ones, and times that were not quoted.
 func (c command) check(in call) error {
+	if slices.Contains(in.args, "") {
+		return errors.New("an argument is empty: is a variable not set?")
+	}
 	for _, o := range c.options {
 		for _, v := range in.values[o.name] {
+			if v == "" && !o.blank {
+				return o.empty()
+			}
 			if o.among != nil && !slices.Contains(o.among, v) && !slices.Contains(o.also, v) {
 				return fmt.Errorf("-%s: %w", o.name, noneOf(v, o.among))
 			}
@@ -146,6 +154,15 @@ func (c command) check(in call) error {
 		}
 	}
 	return nil
+}
+
+// empty is the error of an option whose value is empty.
+func (o option) empty() error {
+	what := o.arg
+	if what == "T" {
+		what = `a time, such as yesterday, 2h or "2026-07-01 12:30"`
+	}
+	return fmt.Errorf("-%s: the value is empty: is a variable not set? %s is meant", o.name, what)
 }
 
 // noneOf is the error of a value that is not among the known ones.

@@ -63,6 +63,10 @@ func (b *book) begin(r utmpx.Record, alone bool) error {
 	if err != nil && !errors.Is(err, recfile.ErrEmpty) {
 		return b.missing(err)
 	}
+	if at, leader := b.led(r, snap); leader != 0 {
+		at.PID = leader
+		return &takenError{at}
+	}
 	script, adopted := b.orphan(r, snap)
 	switch {
 	case adopted:
@@ -228,8 +232,13 @@ func (b *book) end(is func(utmpx.Record) bool, line string, by int32) error {
 		switch {
 		case !ok:
 			return b.endInLog(line, by)
-		case r.PID != by && b.in.on.alive(r.PID):
-			return fmt.Errorf("the session on %s is that of %s, process %d; end it with -pid %[3]d", r.Line, r.User, r.PID)
+		case r.PID == by:
+		case b.in.on.alive(r.PID):
+			return anothers(r, r.PID)
+		default:
+			if leader := b.leader(r); leader != 0 && leader != by {
+				return anothers(r, leader)
+			}
 		}
 		dead := cleaner.Dead(r, b.now(r), utmpx.Exit{})
 		if err := b.logOut(r, dead); err != nil {
@@ -244,6 +253,11 @@ func (b *book) end(is func(utmpx.Record) bool, line string, by int32) error {
 		return err
 	}
 	return fmt.Errorf("%s keeps changing", b.cfg.UtmpxFile)
+}
+
+// anothers is the error of a session that lives by another process.
+func anothers(r utmpx.Record, pid int32) error {
+	return fmt.Errorf("the session on %s is that of %s, process %d; end it with -pid %[3]d", r.Line, r.User, pid)
 }
 
 // endInLog closes the login of a session that has no record: another program has the same

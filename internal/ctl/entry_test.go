@@ -12,6 +12,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"utmpd.dev/utmpd/internal/logs"
+	"utmpd.dev/utmpd/internal/proc"
+	"utmpd.dev/utmpd/internal/session"
 	"utmpd.dev/utmpd/utmpx"
 )
 
@@ -157,6 +159,45 @@ func TestLogoutOfAnother(t *testing.T) {
 	if rows := l.rows("wtmp"); len(rows) != 2 {
 		t.Errorf("wtmp: %q", rows)
 	}
+}
+
+// TestLoginLed has a session whose process was killed, as sshd's monitor, and whose shell leads
+// the line since the login: it is neither recorded again nor ended by others. A shell that
+// came later, or somebody else's login, shows nothing of it.
+func TestLoginLed(t *testing.T) {
+	led := func(started string) *lab {
+		l := newDesk(t, login("pts/3", 700, "08:30"))
+		l.logs(login("pts/3", 700, "08:30"))
+		shell := session.ID{PID: 501, Start: uint64(at(started).Sub(l.booted) / session.Tick)}
+		l.scene.lines = map[string]proc.Activity{"pts/3": {Exists: true, Leader: proc.Description{ID: shell, Parent: 1}}}
+		return l
+	}
+	l := led("08:30:01")
+	before, logged := l.rows("utmp"), l.rows("wtmp")
+	for _, pid := range []string{"500", "501"} {
+		if _, _, errs := l.try("login", "-user", "alice", "-line", "pts/3", "-pid", pid); !strings.Contains(errs, "pts/3 is recorded already: alice, process 501") {
+			t.Errorf("login of %s: %q", pid, errs)
+		}
+	}
+	if status, _, errs := l.try("logout"); status != 1 || !strings.Contains(errs, "that of alice, process 501; end it with -pid 501") {
+		t.Errorf("a logout by another: status %d, %q", status, errs)
+	}
+	l.has("utmp", before...)
+	l.has("wtmp", logged...)
+	l.until("10:00")
+	l.do("logout", "-line", "pts/3", "-pid", "501")
+	l.has("utmp", "10:00:00 DEAD  pts/3 700 [ts/3] ")
+	l.has("wtmp", append(logged, "10:00:00 DEAD  pts/3 700 [ts/3] ")...)
+
+	l = led("08:31:01")
+	l.do("login", "-user", "alice")
+	l.has("utmp", aliceIn)
+	l = led("08:31:01")
+	l.do("logout")
+	l.has("utmp", "09:00:00 DEAD  pts/3 700 [ts/3] ")
+	l = led("08:30:01")
+	l.do("login", "-user", "bob")
+	l.has("utmp", strings.Replace(aliceIn, "alice", "bob", 1))
 }
 
 // TestLoginInLog finds the login in the log, where PAM has written it, and the logout.

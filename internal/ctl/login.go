@@ -32,7 +32,7 @@ When the process ends, utmpd records the logout. For the utmp group or root.`,
 		options: []option{
 			lineOption,
 			{name: "user", short: "u", arg: "NAME", help: "who has logged in (the caller's user)"},
-			{name: "host", arg: "HOST", help: "from where; an IP address is recorded as such, too"},
+			{name: "host", arg: "HOST", blank: true, help: "from where; an IP address is recorded as such, too"},
 			pidOption, idOption, configOption,
 		},
 		examples: []string{

@@ -90,7 +90,7 @@ func newAttendance(in call) *attendance {
 }
 
 func who(in call) error {
-	if len(in.values["at"]) > 0 { // also if it is empty, as an unset variable of a script is
+	if in.value("at") != "" {
 		return whoAt(in)
 	}
 	a := newAttendance(in)

@@ -477,8 +477,8 @@ func TestWhoUnwritten(t *testing.T) {
 // TestWhoAtNothing has a moment that is empty, as a script's variable without a value.
 func TestWhoAtNothing(t *testing.T) {
 	l := newDesk(t)
-	for _, at := range []string{"", " "} {
-		if status, out, errs := l.try("who", "-at", at); status != 2 || out != "" || !strings.Contains(errs, "who: -at: it has no time") {
+	for at, says := range map[string]string{"": "who: -at: the value is empty", " ": "who: -at: it has no time"} {
+		if status, out, errs := l.try("who", "-at", at); status != 2 || out != "" || !strings.Contains(errs, says) {
 			t.Errorf("%q: status %d, %s%s", at, status, out, errs)
 		}
 	}
