@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"utmpd.dev/utmpd/internal/recfile"
+	"utmpd.dev/utmpd/internal/simfile"
 	"utmpd.dev/utmpd/utmpx"
 )
 
@@ -16,7 +17,7 @@ import (
 // however few are looked at, and with an older file before.
 func TestAppendOn(t *testing.T) {
 	near := 0
-	for seed := range uint64(3000) {
+	for seed := range uint64(1000) {
 		rng := rand.New(rand.NewPCG(seed, 21))
 		name := filepath.Join(t.TempDir(), "wtmp")
 		recs := chance(rng, 1+rng.IntN(60))
@@ -24,15 +25,12 @@ func TestAppendOn(t *testing.T) {
 			put(t, name+".1", chance(rng, 1+rng.IntN(20))...)
 		}
 		put(t, name, recs...)
-		if rng.IntN(4) == 0 { // a torn record
+		if rng.IntN(4) == 0 { // damage; a torn end would be waited for
 			b, err := os.ReadFile(name)
-			if err == nil {
-				at := rng.IntN(len(b))
-				err = os.WriteFile(name, append(b[:at:at], b[min(len(b), at+rng.IntN(300)):]...), 0o600)
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
+			check(t, err)
+			at := rng.IntN(len(b))
+			clear(b[at:min(len(b), at+rng.IntN(900))])
+			check(t, os.WriteFile(name, b, 0o600))
 		}
 		for _, line := range []string{"pts/0", "pts/1", "tty1", "pts/9"} {
 			all := New(name, recfile.Options{})
@@ -61,8 +59,8 @@ func TestAppendOn(t *testing.T) {
 			}
 		}
 	}
-	if near < 3000 {
-		t.Errorf("of 12000 questions, the last records answered %d", near)
+	if near < 1000 {
+		t.Errorf("of 4000 questions, the last records answered %d", near)
 	}
 }
 
@@ -100,4 +98,48 @@ func put(t *testing.T, name string, recs ...utmpx.Record) {
 		b = append(b, p...)
 	}
 	check(t, os.WriteFile(name, b, 0o600))
+}
+
+// TestAppendOnMeanwhile has the line's login end between any two calls until the log is locked,
+// in the same file or in the next one.
+func TestAppendOnMeanwhile(t *testing.T) {
+	for _, rotate := range []bool{false, true} {
+		for when := 0; ; when++ {
+			w := simWorld{simfile.New()}
+			w.Write(t, "wtmp", raw(t, layout, boot(1), sess("pts/0", 2), sess("pts/1", 3)))
+			calls, ended, locked := 0, false, false
+			w.s.Inject(func(op simfile.Op) *simfile.Fault {
+				if calls == when && !locked {
+					ended = true
+					end := raw(t, layout, dead("pts/0", 4))
+					if rotate {
+						w.Rename(t, "wtmp", "wtmp.1")
+						w.Write(t, "wtmp", end)
+					} else {
+						w.Change(t, "wtmp", func(b []byte) []byte { return append(b, end...) })
+					}
+				}
+				calls++
+				locked = locked || op.Call == simfile.Lock || op.Call == simfile.TryLock
+				return nil
+			})
+			asked := false
+			err := openLog(w).AppendOn(t.Context(), "pts/0", func(at Login, open bool) []utmpx.Record {
+				w.s.Inject(nil)
+				if asked = true; open == ended {
+					t.Errorf("rotated: %v; ended before call %d: %v; it is open: %v", rotate, when, ended, open)
+				}
+				return nil
+			})
+			if err != nil || !asked {
+				t.Fatalf("rotated: %v, before call %d: %v, %v", rotate, when, asked, err)
+			}
+			if !ended {
+				if when < 5 {
+					t.Errorf("%d calls", when)
+				}
+				break
+			}
+		}
+	}
 }
