@@ -38,6 +38,9 @@ const (
 	bare12   = "bookworm"          // without systemd
 	people12 = "bookworm-sessions" // with logind, programs to log in, and readers of records
 	people13 = "trixie-sessions"
+
+	elogind13 = "trixie-elogind" // with sysvinit and elogind instead
+
 	source13 = "source" // with what builds packages from the tarball
 	openrc12 = "openrc12"
 	openrc13 = "openrc13"
@@ -141,7 +144,7 @@ func prerequisites() error {
 		return errors.New("not root: the machines in which packages are installed need namespaces and mounts")
 	}
 	host.roots = make(map[string]string)
-	for _, name := range []string{debian12, debian13, bare12, people12, people13} {
+	for _, name := range []string{debian12, debian13, bare12, people12, people13, elogind13} {
 		out, err := output("../rootfs/rootfs.sh", name)
 		if err != nil {
 			return fmt.Errorf("no root file system %s: %w", name, err)

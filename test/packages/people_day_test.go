@@ -112,7 +112,7 @@ func (o *town) logouts(on []string) {
 			want[user+" "+o.tty[shell]] = []int{0}
 		}
 	}
-	if o.is13 {
+	if o.gui {
 		want["gui tty7"] = []int{0}
 	}
 	var got map[string][]int

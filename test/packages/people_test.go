@@ -55,6 +55,7 @@ type town struct {
 	*boot
 	is13  bool
 	mute  bool              // nobody in a session by ssh can write utmp
+	gui   bool              // lightdm runs
 	tty   map[string]string // of a shell, without /dev/
 	owner map[string]string // the user of a shell
 }
@@ -152,6 +153,7 @@ func (o *town) shell(name, shell, user, but string) {
 // lightdm logs gui in on an X server without a screen.
 func (o *town) lightdm() {
 	o.m.t.Helper()
+	o.gui = true
 	o.sh(`cat >/usr/local/bin/dummy-x <<'X'
 #!/bin/sh
 # lightdm's arguments are Xorg's.
@@ -291,7 +293,7 @@ func (o *town) closed(name string) map[string][]int {
 		case utmpx.DeadProcess:
 			if key, ok := open[r.Line]; ok {
 				all[key][len(all[key])-1]++
-			} else {
+			} else if r.Line != "" { // of a script of sysvinit's
 				o.m.t.Errorf("a logout of nobody on %s: %+v", r.Line, r)
 			}
 		}

@@ -21,6 +21,10 @@ on)
 	name=$1
 	shift
 	mkfifo $d/"$name".in
+	[ -d /run/systemd/system ] || {
+		TERM=vt100 HOME=/root setsid "$0" client "$name" "$@" </dev/null >/dev/null 2>&1 &
+		exit 0
+	}
 	exec systemd-run -q --unit=on-"$name" --collect --setenv=TERM=vt100 --setenv=HOME=/root "$0" client "$name" "$@"
 	;;
 client)
@@ -43,7 +47,9 @@ shell)
 	;;
 tty) sed s,/dev/,, $d/"$1".tty ;;
 leader)
-	session=$(sed -n 's,.*/session-\(.*\)\.scope.*,\1,p' /proc/"$(cat $d/"$1".pid)"/cgroup)
+	pid=$(cat $d/"$1".pid)
+	session=$(sed -n 's,.*/session-\(.*\)\.scope.*,\1,p' /proc/"$pid"/cgroup)
+	[ -d /run/systemd/system ] || session=$(tr '\0' '\n' </proc/"$pid"/environ | sed -n s/XDG_SESSION_ID=//p)
 	loginctl show-session "$session" -p Leader --value
 	;;
 esac
