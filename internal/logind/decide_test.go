@@ -104,6 +104,8 @@ func TestWhichSessionsAndTerminals(t *testing.T) {
 		want      []string
 	}{
 		{"ssh", one(ssh()), []Terminal{shell("pts/0", 102, 100)}, []string{"write pts/0 ts/0"}},
+		{"ssh of a user, whose shell is sshd yet", one(ssh()), []Terminal{{Line: "pts/0", Leader: 102, Begins: true, Above: []Process{{101, true}, {100, true}}}}, []string{"write pts/0 ts/0"}},
+		{"ssh of root, whose shell is sshd yet", one(ssh()), []Terminal{{Line: "pts/0", Leader: 101, Begins: true, Above: []Process{{100, true}, {1, true}}}}, nil},
 		{"ssh of root, whose shell is sshd's child", one(ssh()), []Terminal{{Line: "pts/0", Leader: 101, Above: []Process{{100, true}, {1, true}}}}, []string{"write pts/0 ts/0"}},
 		{"three ssh logins of one user", []Session{ssh(), ssh(numbered("2", 200)), ssh(numbered("3", 300))},
 			[]Terminal{shell("pts/0", 102, 100), shell("pts/1", 202, 200), shell("pts/2", 302, 300)}, []string{"write pts/0 ts/0", "write pts/1 ts/1", "write pts/2 ts/2"}},

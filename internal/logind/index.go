@@ -102,7 +102,7 @@ func (x *index) places(s Session) []place {
 	var found []place
 	for _, t := range x.terminals[s.Leader] {
 		if isLine(t.Line) {
-			found = append(found, place{t.Line, t.Leader, t.Since, t.Begins})
+			found = append(found, place{t.Line, t.Leader, t.Since, t.mayRecord(s.Leader)})
 		}
 	}
 	return found

@@ -20,7 +20,9 @@ func (r *Recorder) lookAround(v View, now time.Time) {
 	if !slices.ContainsFunc(v.Sessions, func(s Session) bool { return s.Login() && many(s) }) && r.next < len(looks) {
 		r.next = len(looks) - 1 // nothing is waited for
 	}
-	begins := slices.ContainsFunc(r.terminals, func(t Terminal) bool { return t.Begins })
+	begins := slices.ContainsFunc(r.terminals, func(t Terminal) bool {
+		return t.Begins && slices.ContainsFunc(v.Sessions, func(s Session) bool { return t.mayRecord(s.Leader) })
+	})
 	if (r.next == len(looks) || r.lookFrom.Add(looks[r.next]).After(now)) && !begins {
 		return
 	}
@@ -63,6 +65,7 @@ func (r *Recorder) findStrays(v View) {
 }
 
 func (r *Recorder) findTerminals() {
+	r.found = time.Now()
 	found, err := r.opts.Machine.Terminals()
 	if err != nil {
 		r.fail("the terminals of logind's sessions cannot be found", err)

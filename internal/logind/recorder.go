@@ -109,6 +109,7 @@ type Recorder struct {
 	above     map[session.OpenLogin][]int32
 	next      int // of looks
 	lookFrom  time.Time
+	found     time.Time                       // when the last look began
 	gone      map[string]time.Time            // since when a terminal is
 	ended     map[session.OpenLogin]time.Time // when a record was ordered to be closed
 	owed      map[session.OpenLogin]Order     // records of which the login is not in the log

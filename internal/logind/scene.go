@@ -108,10 +108,14 @@ func (r *Recorder) findGone(gone map[string]bool) {
 	r.gone = since
 }
 
+// lookFresh is how old a look at terminals may be when something is written: a second pass over
+// /proc would take as long as that.
+const lookFresh = 5 * time.Millisecond
+
 // decideAgain decides before something is written: with the terminals, records and logins
 // of this very moment.
 func (r *Recorder) decideAgain(ctx context.Context, v View) ([]Order, time.Time) {
-	if r.terminals != nil {
+	if r.terminals != nil && time.Since(r.found) > lookFresh {
 		r.findTerminals()
 	}
 	open, known := r.openLogins(ctx)

@@ -45,6 +45,12 @@ type place struct {
 // channel. Where logind names one, it has that from a record, and it may be closed.
 func many(s Session) bool { return s.Service == "sshd" || s.TTY == "" && s.VT == 0 }
 
+// mayRecord reports whether the leader of the terminal is sshd that may record itself before it
+// becomes the shell: only the child of a session's leader does, as for root.
+func (t Terminal) mayRecord(leader int32) bool {
+	return t.Begins && len(t.Above) > 0 && t.Above[0].PID == leader
+}
+
 func (t Terminal) makers() []int32 { return session.Makers(t.Above) }
 
 // named returns the terminals that logind names for a session, as far as that counts.
