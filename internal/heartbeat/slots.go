@@ -10,7 +10,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -45,7 +44,8 @@ func (k *keeper) write(n Note) error {
 		k.own = fileID{}
 		return failed(k.file.WriteSync(atomicfile.Bytes(text)))
 	}
-	slot, err := k.slot(text)
+	k.beat++
+	slot, err := slotOf(text, k.beat)
 	if err != nil {
 		return err
 	}
@@ -56,7 +56,7 @@ func (k *keeper) write(n Note) error {
 		}
 	}
 	return failed(k.file.WriteSync(func(w io.Writer) error {
-		slots := make([]byte, 2*slotSize)
+		slots := bytes.Repeat([]byte("\n"), 2*slotSize)
 		copy(slots[k.offset():], slot)
 		if _, err := w.Write(slots); err != nil {
 			return err
@@ -74,15 +74,15 @@ func failed(err error) error {
 	return nil
 }
 
-// slot returns the next slot.
-func (k *keeper) slot(text []byte) ([]byte, error) {
-	k.beat++
-	text = fmt.Appendf(text, "beat %d ", k.beat)
+// slotOf returns a slot with the text of a note.
+func slotOf(text []byte, beat uint64) ([]byte, error) {
+	text = fmt.Appendf(text, "beat %d ", beat)
 	text = fmt.Appendf(text, "%08x\n", crc32.ChecksumIEEE(text))
-	if len(text) > slotSize {
+	if len(text) >= slotSize {
 		return nil, errors.New("heartbeat: note too long")
 	}
-	return append(text, make([]byte, slotSize-len(text))...), nil
+	// The file is a text: people and their scripts look at it.
+	return fmt.Appendf(text, "%*s", slotSize-len(text), "\n"), nil
 }
 
 // offset is where the next slot belongs in the file.
@@ -148,17 +148,15 @@ func parseFile(b []byte) (Note, error) {
 
 // parseSlot parses a slot, which has one form, as a note.
 func parseSlot(slot []byte) (n Note, beat uint64, err error) {
-	text, zeros, _ := bytes.Cut(slot, []byte{0})
-	end := bytes.LastIndex(text, []byte("\nbeat ")) + 1
+	text := slot[:bytes.LastIndex(slot, []byte("\nbeat "))+1]
 	var sum uint32
-	_, err = fmt.Fscanf(strings.NewReader(string(text[end:])), "beat %d %x\n", &beat, &sum)
-	again := fmt.Appendf(nil, "beat %d ", beat)
-	if err == nil && (beat == 0 || string(text[end:]) != string(fmt.Appendf(again, "%08x\n", sum)) ||
-		sum != crc32.ChecksumIEEE(append(text[:end:end], again...)) || len(bytes.Trim(zeros, "\x00")) > 0) {
-		err = errors.New("torn")
+	if _, err := fmt.Sscanf(string(slot[len(text):]), "beat %d %x", &beat, &sum); err != nil {
+		return n, 0, err
 	}
-	if err == nil {
-		err = n.UnmarshalText(text[:end])
+	// To write it again checks all of it.
+	again, err := slotOf(bytes.Clone(text), beat)
+	if err != nil || beat == 0 || !bytes.Equal(again, slot) {
+		return n, 0, errors.New("torn")
 	}
-	return n, beat, err
+	return n, beat, n.UnmarshalText(text)
 }

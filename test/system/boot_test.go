@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"utmpd.dev/utmpd/internal/heartbeat"
 	"utmpd.dev/utmpd/internal/proc"
 	"utmpd.dev/utmpd/utmpx"
 )
@@ -295,14 +296,12 @@ func age(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{noteFile, stateDir + "/boot"} {
-		lines := strings.Split(string(readFile(t, name)), "\n")
-		at, err := time.Parse(time.RFC3339Nano, strings.TrimPrefix(lines[3], "time "))
+		n, err := heartbeat.ReadNote(name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		lines[1] = `boot "another"`
-		lines[3] = "time " + at.Add(-back).UTC().Format(time.RFC3339Nano)
-		if err := os.WriteFile(name, []byte(strings.Join(lines, "\n")), 0o644); err != nil {
+		n.BootID, n.Time = "another", n.Time.Add(-back)
+		if err := heartbeat.WriteNote(name, n); err != nil {
 			t.Fatal(err)
 		}
 	}

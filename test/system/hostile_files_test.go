@@ -205,6 +205,8 @@ func TestHugeLog(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
+	// Where reading the log takes longer than the record may wait, it is written later.
+	waitFor(t, generous, "the logout", func() bool { return fileSize(t, wtmpFile) > before })
 	b := make([]byte, 2*size)
 	n, _ := f.ReadAt(b, before)
 	if r := utmpx.Native().Decode(string(b[:size])); n != int(size) || r.Type != utmpx.DeadProcess || r.Line != p.dies.entry.Line {
