@@ -36,6 +36,12 @@ test-packages:
 test-browser:
 	cd test/browser && $(GO) test -tags system -count=1 -timeout 10m
 
+# The manual pages as HTML, in dist/man/. Needs mandoc.
+.PHONY: html
+html:
+	mkdir -p dist/man
+	for page in man/*.[18]; do mandoc -T html -O man=%N.%S.html $$page >dist/man/$${page##*/}.html || exit; done
+
 # Shows utmpd on a real session, from login to death, on private files.
 demo: build
 	$(GO) build -o bin/demo ./test/demo

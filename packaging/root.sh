@@ -32,7 +32,8 @@ packages() {
 	source) echo build-essential,debhelper,dpkg-dev,fakeroot,golang-1.26-go,rpm,lintian,autopkgtest,adduser,openssh-server,openssh-client,procps,log2ram ;;
 	openrc*) echo "sysvinit-core,openrc,$machine" ;;
 	runit*) echo "runit-init,runit,s6,$machine" ;;
-	*) die "usage: root.sh rpm|source|openrc12|openrc13|runit13" ;;
+	policies) echo apparmor,checkpolicy,semodule-utils,policycoreutils,selinux-policy-default ;;
+	*) die "usage: root.sh rpm|source|openrc12|openrc13|runit13|policies" ;;
 	esac
 }
 

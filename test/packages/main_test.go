@@ -45,6 +45,7 @@ const (
 	openrc12 = "openrc12"
 	openrc13 = "openrc13"
 	runit13  = "runit13" // and s6
+	policies = "policies"
 )
 
 func TestMain(m *testing.M) {
@@ -151,7 +152,7 @@ func prerequisites() error {
 		}
 		host.roots[name] = out
 	}
-	for _, name := range []string{source13, openrc12, openrc13, runit13} {
+	for _, name := range []string{source13, openrc12, openrc13, runit13, policies} {
 		out, err := output("../../packaging/root.sh", name)
 		if err != nil {
 			return fmt.Errorf("no root file system %s: %w", name, err)
