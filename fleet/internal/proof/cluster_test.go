@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
+//go:build linux
+
 package proof
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -20,6 +23,8 @@ import (
 	"utmpd.dev/utmpd/fleet/internal/wire"
 )
 
+var onlyFault = flag.String("fault", "", "with -long: only this one of TestCluster")
+
 // TestCluster breaks one node of three in each way while agents send. Whatever happens, each
 // event is in the stream once. How long no event was acknowledged is reported.
 func TestCluster(t *testing.T) {
@@ -29,6 +34,9 @@ func TestCluster(t *testing.T) {
 	if *long {
 		n = 12
 		faults = append(faults, "leader partitioned", "follower partitioned", "disk full")
+		if *onlyFault != "" {
+			faults = []string{*onlyFault}
+		}
 		full = newDisk(t, 48<<20)
 		stores = append(stores, filepath.Join(full.dir, "store"))
 	}

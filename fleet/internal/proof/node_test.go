@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
+//go:build linux
+
 package proof
 
 import (
@@ -100,9 +102,14 @@ func newCluster(t testing.TB, stores ...string) *cluster {
 	var err error
 	c.ring, err = keys.Open(filepath.Join(c.dir, "keys"))
 	check(t, err)
+	var ports [6]net.Listener // held until all are known: else one is given twice
+	for i := range ports {
+		ports[i], err = net.Listen("tcp", "127.0.0.1:0")
+		check(t, err)
+	}
 	for i := range c.cfg {
 		name := fmt.Sprint("node", i)
-		c.cfg[i] = nodeConfig{Name: name, Keys: c.ring.Dir, Store: filepath.Join(c.dir, name), Port: freePort(t), Cluster: freePort(t)}
+		c.cfg[i] = nodeConfig{Name: name, Keys: c.ring.Dir, Store: filepath.Join(c.dir, name), Port: ports[2*i].Addr().(*net.TCPAddr).Port, Cluster: ports[2*i+1].Addr().(*net.TCPAddr).Port}
 		if i < len(stores) && stores[i] != "" {
 			c.cfg[i].Store = stores[i]
 		}
@@ -114,6 +121,9 @@ func newCluster(t testing.TB, stores ...string) *cluster {
 				c.cfg[i].Routes = append(c.cfg[i].Routes, "nats://"+c.ways[i][j].addr)
 			}
 		}
+	}
+	for _, l := range ports {
+		l.Close()
 	}
 	for i := range c.nodes {
 		c.start(i)
@@ -128,13 +138,6 @@ func newCluster(t testing.TB, stores ...string) *cluster {
 		return err == nil
 	})
 	return c
-}
-
-func freePort(t testing.TB) int {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	check(t, err)
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
 }
 
 func (c *cluster) start(i int) {
