@@ -214,7 +214,7 @@ func (s *Server) Connect(role keys.Role, name string, opts ...nats.Option) *nats
 }
 
 // Stored returns what a stream holds, oldest first.
-func (s *Server) Stored(stream string) (all []jetstream.Msg) {
+func (s *Server) Stored(stream string) []jetstream.Msg {
 	s.t.Helper()
 	nc := s.Connect(keys.Reader, "lab")
 	defer nc.Close()
@@ -224,29 +224,41 @@ func (s *Server) Stored(stream string) (all []jetstream.Msg) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	st, err := js.Stream(ctx, stream)
+	all, err := Read(ctx, js, stream)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	n := st.CachedInfo().State.Msgs
+	return all
+}
+
+// Read returns what a stream holds, oldest first. It leaves nothing behind in the server.
+func Read(ctx context.Context, js jetstream.JetStream, stream string) (all []jetstream.Msg, err error) {
+	c, err := js.CreateConsumer(ctx, stream, jetstream.ConsumerConfig{
+		AckPolicy: jetstream.AckNonePolicy, MemoryStorage: true, InactiveThreshold: 10 * time.Second,
+	})
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		ctx, stop := context.WithTimeout(context.Background(), 2*time.Second)
+		defer stop()
+		_ = js.DeleteConsumer(ctx, stream, c.CachedInfo().Name) // else it goes by itself
+	}()
+	n := c.CachedInfo().NumPending
 	if n == 0 {
-		return nil
-	}
-	c, err := js.OrderedConsumer(ctx, stream, jetstream.OrderedConsumerConfig{})
-	if err != nil {
-		s.t.Fatal(err)
+		return nil, nil
 	}
 	it, err := c.Messages()
 	if err != nil {
-		s.t.Fatal(err)
+		return nil, err
 	}
 	defer it.Stop()
 	for uint64(len(all)) < n {
 		m, err := it.Next(jetstream.NextContext(ctx))
 		if err != nil {
-			s.t.Fatal(err)
+			return nil, fmt.Errorf("after %d of %d: %w", len(all), n, err)
 		}
 		all = append(all, m)
 	}
-	return all
+	return all, nil
 }

@@ -20,6 +20,7 @@ import (
 
 	"utmpd.dev/utmpd/fleet/internal/agent"
 	"utmpd.dev/utmpd/fleet/internal/keys"
+	"utmpd.dev/utmpd/fleet/internal/lab"
 	"utmpd.dev/utmpd/fleet/internal/wire"
 )
 
@@ -145,31 +146,10 @@ func count(hosts []*host) (n int) {
 }
 
 // storedIn returns all events that the stream has.
-func storedIn(js jetstream.JetStream) (all []jetstream.Msg, err error) {
+func storedIn(js jetstream.JetStream) ([]jetstream.Msg, error) {
 	ctx, stop := context.WithTimeout(context.Background(), 2*time.Second)
 	defer stop()
-	st, err := js.Stream(ctx, wire.Events)
-	if err != nil {
-		return nil, err
-	}
-	n := st.CachedInfo().State.Msgs
-	c, err := js.OrderedConsumer(ctx, wire.Events, jetstream.OrderedConsumerConfig{})
-	if err != nil || n == 0 {
-		return nil, err
-	}
-	it, err := c.Messages()
-	if err != nil {
-		return nil, err
-	}
-	defer it.Stop()
-	for uint64(len(all)) < n {
-		m, err := it.Next(jetstream.NextContext(ctx))
-		if err != nil {
-			return nil, fmt.Errorf("after %d of %d: %w", len(all), n, err)
-		}
-		all = append(all, m)
-	}
-	return all, nil
+	return lab.Read(ctx, js, wire.Events)
 }
 
 // eachSince reports whether something of each host was stored since a time. The agents of a
