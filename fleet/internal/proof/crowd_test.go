@@ -45,7 +45,7 @@ func crowd() int {
 		case "bare":
 			err = c.bare(n, each)
 		case "agents":
-			err = c.agents(n, dir)
+			err = c.agents(n, each, dir)
 		}
 		if err != nil {
 			fmt.Println("failed:", err)
@@ -155,13 +155,13 @@ func (c *crowdOf) bare(n, events int) error {
 
 // agents runs the agents of hosts whose files are in a directory, until all have sent
 // everything.
-func (c *crowdOf) agents(n int, dir string) error {
+func (c *crowdOf) agents(n, round int, dir string) error {
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	var sent, all sync.WaitGroup
 	errs := make([]error, n)
 	for i := range n {
-		name := fmt.Sprint("agent", i)
+		name := fmt.Sprintf("agent%d-%d", round, i)
 		files := filepath.Join(dir, name)
 		creds, err := c.ring.Creds(keys.Host, name)
 		if err == nil {

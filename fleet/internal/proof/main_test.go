@@ -43,6 +43,9 @@ func endWithParent() {
 	_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 }
 
+// program is utmpfleet itself, if that counts: this one is larger.
+var program string
+
 // process is one that the tests start, and that ends with them.
 type process struct {
 	*exec.Cmd
@@ -53,6 +56,9 @@ type process struct {
 func spawn(t testing.TB, as string, stdout, stderr io.Writer, env []string, args ...string) *process {
 	t.Helper()
 	c := exec.Command(os.Args[0], args...)
+	if program != "" && as == "utmpfleet" {
+		c.Path = program
+	}
 	c.Env = append(append(os.Environ(), role+"="+as), env...)
 	c.Stdout, c.Stderr = stdout, stderr
 	if testing.Verbose() && stderr == nil {
