@@ -100,6 +100,7 @@ sim-dropin:
 # Every fault of test/faults, a million sessions, and an hour of everything at once (or
 # UTMPD_TEST_SOAK=5m). Takes hours.
 test-long:
+	cd fleet/internal/proof && $(GO) test -count=1 -timeout 2h -v -args -long
 	cd test/faults && $(GO) test -tags system -count=1 -long -timeout 3h -v
 	cd test/system && UTMPD_TEST_LONG=1 $(GO) test -tags system -count=1 -timeout 3h
 
