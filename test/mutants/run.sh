@@ -8,7 +8,8 @@
 #
 # A patch begins with
 #   Breaks: what the patch breaks
-#   Test: the arguments of go test; a system test needs root
+#   Test: the arguments of go test; a system test needs root; -C DIR is first, if it is
+#         in another module
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 cd "$here/../.." || exit 1
@@ -58,7 +59,12 @@ failed=0
 for name; do
 	patch="$here/$name.patch"
 	args=$(sed -n 's/^Test: //p' "$patch" | head -1)
+	in=
 	case $args in
+	'-C '*)
+		in=$(expr "$args" : '\(-C [^ ]*\)')
+		args=${args#"$in"}
+		;;
 	*system*)
 		if [ "$(id -u)" != 0 ]; then
 			echo "not run: $name: its test needs root"
@@ -72,11 +78,11 @@ for name; do
 		failed=$((failed + 1))
 		continue
 	fi
-	if ! eval "go build ./internal/... ./utmpx ./utmpfile && go test -count=1 -timeout 120s $args -run xxx_none" >out 2>&1; then
+	if ! eval "go build ./internal/... ./utmpx ./utmpfile && go test $in -count=1 -timeout 120s $args -run xxx_none" >out 2>&1; then
 		cat out
 		echo "BROKEN $name: does not build"
 		failed=$((failed + 1))
-	elif eval "go test -count=1 -timeout 120s $args" >out 2>&1; then
+	elif eval "go test $in -count=1 -timeout 120s $args" >out 2>&1; then
 		echo "GREEN  $name: no test notices"
 		failed=$((failed + 1))
 	else

@@ -7,6 +7,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -34,6 +35,10 @@ const (
 // Main runs the tests of a package, or is the server for one.
 func Main(m *testing.M) int {
 	if os.Getenv(role) == "server" {
+		go func() { // it ends with the test, however that ends
+			_, _ = io.Copy(io.Discard, os.Stdin)
+			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+		}()
 		if n, err := strconv.ParseUint(os.Getenv(largest), 10, 64); err == nil {
 			limit := syscall.Rlimit{Cur: n, Max: n}
 			if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &limit); err != nil {
@@ -118,6 +123,9 @@ func (s *Server) try() (bool, error) {
 	s.cmd.Env = append(os.Environ(), role+"=server")
 	if s.Largest > 0 {
 		s.cmd.Env = append(s.cmd.Env, fmt.Sprint(largest, "=", s.Largest))
+	}
+	if _, err := s.cmd.StdinPipe(); err != nil {
+		return false, err
 	}
 	out, err := s.cmd.StderrPipe()
 	if err != nil {
