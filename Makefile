@@ -23,6 +23,11 @@ install uninstall:
 packages:
 	packaging/build.sh
 
+# The debs utmpfleet and utmpfleet-server, in dist/.
+.PHONY: packages-fleet
+packages-fleet:
+	packaging/fleet/build.sh
+
 # The release tarball, in dist/. It needs neither git nor a network to build.
 dist:
 	packaging/tarball.sh
