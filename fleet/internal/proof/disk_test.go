@@ -31,7 +31,12 @@ func newDisk(t testing.TB, size int64) *disk {
 		notRun(t, "a file system of its own needs root")
 	}
 	runtime.LockOSThread() // the thread ends with the test: it is never unlocked
-	check(t, syscall.Unshare(syscall.CLONE_NEWNS))
+	if err := syscall.Unshare(syscall.CLONE_NEWNS); err != nil {
+		notRun(t, "a mount namespace of its own: "+err.Error())
+	}
+	if _, err := exec.LookPath("mkfs.ext4"); err != nil {
+		notRun(t, "a file system of its own: "+err.Error())
+	}
 	check(t, syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""))
 	d := &disk{t: t, image: filepath.Join(t.TempDir(), "image"), dir: t.TempDir()}
 	f, err := os.Create(d.image)
