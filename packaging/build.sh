@@ -3,8 +3,9 @@
 # build.sh [FORMAT:ARCH...] builds packages in dist/: deb and rpm for amd64 and
 # arm64, or only those named. The build is reproducible with the same compiler:
 # file times are those of the source, the owner is root, and the programs contain
-# no paths. (An rpm also depends on the version of rpmbuild. Packages built from the tarball differ from those built from the
-# repository, because Go records whether the modules were vendored.)
+# no paths. (An rpm also depends on the version of rpmbuild. Packages built from the
+# tarball differ from those built from the repository, because Go records whether the
+# modules were vendored.)
 #
 # A deb is built by nfpm. go run fetches it at this version from the Go module proxy
 # and checks it like any module. Later versions are not complete there. Set NFPM to use
