@@ -35,7 +35,7 @@ type options struct {
 // The full measurement. With quick it ends in half a minute and shows little more than
 // that everything works.
 var (
-	allCases   = []string{"one", "all", "stale", "cold", "idle", "scan", "churn", "wtmp", "read"}
+	allCases   = []string{"one", "event", "all", "stale", "cold", "idle", "scan", "churn", "wtmp", "read"}
 	fullSizes  = []int{100, 1000, 4000, 10_000, 19_000}
 	quickSizes = []int{50, 500}
 )
@@ -143,7 +143,7 @@ func measure(o options, stdout, stderr io.Writer) (err error) {
 	}
 	defer b.tools.close()
 	cases := map[string]func() error{
-		"one": b.one, "all": b.all, "stale": b.stale, "cold": b.cold,
+		"one": b.one, "event": b.event, "all": b.all, "stale": b.stale, "cold": b.cold,
 		"idle": b.idleness, "scan": b.scan, "churn": b.churn, "wtmp": b.wtmp, "read": b.read,
 	}
 	began := time.Now()

@@ -32,6 +32,8 @@ func (s *togglingStore) Save(state.State) error {
 	return nil
 }
 
+func (s *togglingStore) Append(...state.Change) (bool, error) { return false, nil }
+
 // TestTogglingRooms: what a room warns of by itself, as often as it comes and goes, is bounded
 // in an hour, and none is lost from the sum.
 func TestTogglingRooms(t *testing.T) {
@@ -54,7 +56,7 @@ func TestTogglingRooms(t *testing.T) {
 		d.store = &togglingStore{}
 		d.build()
 		for range 100 {
-			d.saver.write(state.State{})
+			d.saver.writeWhole(state.State{})
 		}
 		if n := strings.Count(log.String(), "cannot save the table"); n != toggleMost {
 			t.Errorf("%d lines, want %d", n, toggleMost)

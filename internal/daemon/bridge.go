@@ -110,9 +110,6 @@ func (d *daemon) newBridge(own []session.OpenLogin) *bridge {
 // listen reports logind's sessions to the recorder.
 func (b *bridge) listen(ctx context.Context) {
 	b.on.listen(ctx, b.wake, func(v logind.View) {
-		if !b.d.cfg.LogindHosts {
-			v = v.WithoutHosts()
-		}
 		b.tell(v)
 		b.recorder.See(v)
 	})
@@ -235,11 +232,13 @@ func (b *bridge) intend(begun []session.OpenLogin) {
 	if b.d.begun == nil {
 		return
 	}
+	was := *b.saved.Load()
+	since := state.SpliceOf(was, *b.own.Load()) // of thousands, nearly all are the same
 	saved := make(map[session.OpenLogin]bool)
-	for _, o := range *b.saved.Load() {
+	for _, o := range was[since.At : since.At+since.Old] {
 		saved[o] = true
 	}
-	for _, o := range *b.own.Load() {
+	for _, o := range since.New {
 		if !saved[o] {
 			begun = append(begun, o)
 		}
@@ -253,9 +252,9 @@ func (b *bridge) intend(begun []session.OpenLogin) {
 }
 
 // tableSaved notes what a saved table has, in the saver's goroutine.
-func (d *daemon) tableSaved(st state.State) {
+func (d *daemon) tableSaved(own []session.OpenLogin) {
 	if d.bridge != nil && !d.saver.failing {
-		d.bridge.saved.Store(&st.Own)
+		d.bridge.saved.Store(&own)
 	}
 }
 

@@ -66,7 +66,7 @@ func TestFrozenAtRest(t *testing.T) {
 		if rooms != roomThreads {
 			t.Errorf("%d rooms are at work, %s, and there are threads for %d", rooms, d.atWork.String(), roomThreads)
 		}
-		d.saver.next <- saving{}
+		d.saver.next <- saving{whole: &state.State{}}
 
 		// In a moment of the bubble, whose clock waits for no file of the kernel's.
 		statusText := func() string {
@@ -220,6 +220,8 @@ type frozenStore struct{ thaw chan struct{} }
 
 func (frozenStore) Load() (state.State, error) { return state.State{}, fs.ErrNotExist }
 func (f frozenStore) Save(state.State) error   { <-f.thaw; return nil }
+
+func (f frozenStore) Append(...state.Change) (bool, error) { <-f.thaw; return false, nil }
 
 // emptyKernel has no processes.
 type emptyKernel struct{ watcher.Kernel }

@@ -61,8 +61,9 @@ func (d *daemon) loop(ctx context.Context, hup <-chan os.Signal, failed <-chan e
 		case <-d.readiness.retry:
 			d.readiness.notify()
 		case <-d.saver.due.C:
-			st := d.state()
-			d.saver.save(st, func() { d.tableSaved(st) })
+			d.saveTable()
+		case <-d.saver.retry:
+			d.saveTable()
 		case <-d.meter.due.C: // setStatus writes them
 		}
 		d.handOut(idle)

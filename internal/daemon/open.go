@@ -67,7 +67,7 @@ func (d *daemon) openRunDir() error {
 	if d.lock, err = pidfile.Acquire(filepath.Join(d.runDir, "utmpd.pid")); err != nil {
 		return err
 	}
-	d.store = stateFile(filepath.Join(d.runDir, "table"))
+	d.store = state.NewFile(filepath.Join(d.runDir, "table"))
 	d.begun = stateFile(filepath.Join(d.runDir, "begun"))
 	d.loadTable()
 	return nil

@@ -48,7 +48,7 @@ type daemon struct {
 	runDir   string             // RUN_DIR, "" without one
 	stateDir string             // STATE_DIR, "" without one
 	lock     *pidfile.Lock      // nil without a RUN_DIR
-	store    store              // nil without a RUN_DIR
+	store    journal            // nil without a RUN_DIR
 	begun    store              // what the bridge is about to write; nil without a RUN_DIR
 	box      *sandbox.Box       // nil without one
 	toucher  *toucher.Remote    // nil if this process sets the access time itself
@@ -67,6 +67,7 @@ type daemon struct {
 	clock      *clock.Watch
 	bridge     *bridge             // nil without one
 	own        []session.OpenLogin // the bridge's records, of an earlier run in this boot
+	ownSaved   []session.OpenLogin // those that the saver was last given
 	steps      stepRecords         // belongs to the clock's goroutine
 	status     *status.Writer
 	statusFile *atomicfile.File // of writeStatus
@@ -285,7 +286,7 @@ func (d *daemon) shutDown(whole bool) {
 		_ = d.pipe.Close()
 	}
 	if d.store != nil && !d.atWork.has("saver") {
-		whole = within(savePatience, func() { d.saver.write(d.state()) }) && whole
+		whole = within(savePatience, func() { d.saver.writeWhole(d.state()) }) && whole
 	}
 	for _, s := range d.sinks {
 		s.close()
@@ -304,6 +305,35 @@ func (d *daemon) shutDown(whole bool) {
 		return
 	}
 	d.log.Info("utmpd ended", "cleaned", d.table.Counts().Cleaned)
+}
+
+// saveTable has the table saved: what has changed, or the whole where only that can tell.
+// After that, whether it succeeded or not, then is called.
+func (d *daemon) saveTable(then ...func()) {
+	own := d.own
+	if d.bridge != nil {
+		own = *d.bridge.own.Load()
+	}
+	next := saving{then: append(then, func() { d.tableSaved(own) })}
+	if c, ok := d.changes(own); ok {
+		next.changes = []state.Change{c}
+	} else {
+		st := d.state()
+		st.Own, next.whole = own, &st
+	}
+	d.ownSaved = own
+	d.saver.save(next)
+}
+
+// changes returns what has changed since the table was last saved. ok is false if it must be
+// saved whole.
+func (d *daemon) changes(own []session.OpenLogin) (c state.Change, ok bool) {
+	if d.saver.mustBeWhole() {
+		return c, false
+	}
+	c.Changes, ok = d.table.Changes(d.moment(time.Now()))
+	c.Own = state.SpliceOf(d.ownSaved, own)
+	return c, ok
 }
 
 func (d *daemon) state() state.State {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io/fs"
 	"runtime"
+	"slices"
 	"syscall"
 	"time"
 
@@ -281,11 +282,42 @@ func (s simStore) Save(st state.State) error {
 	}
 	s.w.mu.Lock()
 	defer s.w.mu.Unlock()
+	s.table = nil
 	if err := s.enter("save", ""); err != nil {
 		return err
 	}
 	s.w.saved = append(s.w.saved, b)
+	s.table, s.whole = b, len(b)
 	return nil
+}
+
+// Append is that of [state.File]. A part of what is appended is there if utmpd is killed.
+func (s simStore) Append(changes ...state.Change) (full bool, err error) {
+	s.w.mu.Lock()
+	defer s.w.mu.Unlock()
+	was := s.table
+	if s.table = nil; was == nil {
+		return true, state.ErrNotOurs
+	}
+	b := slices.Clone(was)
+	for _, c := range changes {
+		if b, err = c.AppendText(b); err != nil {
+			return true, err
+		}
+	}
+	dead := s.dead
+	err = s.enter("save changes", "")
+	if err != nil {
+		b = b[:len(was)+s.calls*31%(len(b)-len(was)+1)]
+	}
+	if !dead {
+		s.w.saved = append(s.w.saved, b)
+	}
+	if err != nil {
+		return true, err
+	}
+	s.table = b
+	return len(b)-s.whole > max(1000, s.whole), nil
 }
 
 // simBegun is where utmpd keeps what it is about to record.

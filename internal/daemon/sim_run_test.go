@@ -28,6 +28,8 @@ type simRun struct {
 	dead    bool
 	calls   int
 	killAt  int
+	table   []byte // the file of its table, as it left it; nil: it must be saved whole
+	whole   int    // bytes of table that were saved whole
 	handles map[*simHandle]struct{}
 	pidfds  int
 	ptys    int // terminals in view
@@ -95,7 +97,9 @@ func (w *simWorld) start(back int) {
 	to := simStore{simRun: r, err: fs.ErrNotExist, back: back}
 	if i := len(w.saved) - 1 - back; i >= 0 && back >= 0 {
 		to.st, to.err = state.State{}, nil
-		to.err = to.st.UnmarshalBinary(w.saved[i])
+		if to.err = to.st.UnmarshalBinary(w.saved[i]); to.err != nil {
+			w.broken("4: the saved table cannot be read: %v", to.err)
+		}
 	}
 	for _, s := range w.sessions { // what it owed them may be forgotten with its state
 		s.forgotten = s.forgotten || s.marked && back != 0

@@ -4,10 +4,19 @@ package daemon
 
 import "utmpd.dev/utmpd/internal/state"
 
-// store keeps the table for a later run.
+// store keeps a state for a later run.
 type store interface {
 	Load() (state.State, error)
 	Save(st state.State) error
+}
+
+// journal keeps the table for a later run.
+type journal interface {
+	store
+
+	// Append adds changes to what was saved last. If full, or after an error, the next that
+	// is kept must be a whole state.
+	Append(changes ...state.Change) (full bool, err error)
 }
 
 // stateFile is the store in a file of that name.

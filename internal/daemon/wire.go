@@ -140,7 +140,7 @@ func (d *daemon) notified(err error) {
 func (d *daemon) cleanJobs(jobs []session.Job) {
 	clean := func() { d.cleaner.Clean(jobs, d.cleaned) }
 	if d.store != nil && slices.ContainsFunc(jobs, func(j session.Job) bool { return j.SkipLog }) {
-		d.saver.save(d.state(), clean)
+		d.saveTable(clean)
 		return
 	}
 	clean()

@@ -2,7 +2,11 @@
 
 package session
 
-import "time"
+import (
+	"cmp"
+	"slices"
+	"time"
+)
 
 // Checkpoint is what a later run of the same boot wants to know: by which
 // processes the sessions live, and which logouts wait for the wtmpx file.
@@ -10,6 +14,45 @@ type Checkpoint struct {
 	Alive    time.Time // when all of this was known to be so
 	Sessions []Entry   // those of one process follow one another
 	Owed     []Debt
+}
+
+// Changes are what makes a later [Checkpoint] of one before it. Sessions are told apart by
+// their slots.
+type Changes struct {
+	Alive    time.Time // when all of the later one was known to be so
+	Gone     []int     // slots whose sessions are no longer in it
+	Sessions []Entry   // new ones, and in place of those in their slots; those of one process follow one another
+	Owed     []Debt    // all of them
+}
+
+// Apply makes of a checkpoint the one that the changes lead to, of which each follows the
+// one before it. Its sessions are in the order of their processes, then of their slots.
+func (c *Checkpoint) Apply(changes ...Changes) {
+	if len(changes) == 0 {
+		return
+	}
+	last := map[int]*Entry{} // by slot; nil: gone
+	for _, ch := range changes {
+		for _, slot := range ch.Gone {
+			last[slot] = nil
+		}
+		for i := range ch.Sessions {
+			last[ch.Sessions[i].Slot] = &ch.Sessions[i]
+		}
+		c.Alive, c.Owed = ch.Alive, ch.Owed
+	}
+	c.Sessions = slices.DeleteFunc(slices.Clone(c.Sessions), func(s Entry) bool {
+		_, changed := last[s.Slot]
+		return changed
+	})
+	for _, s := range last {
+		if s != nil {
+			c.Sessions = append(c.Sessions, *s)
+		}
+	}
+	slices.SortFunc(c.Sessions, func(a, b Entry) int {
+		return cmp.Or(a.ID.Compare(b.ID), cmp.Compare(a.Slot, b.Slot))
+	})
 }
 
 // Entry is one session in a [Checkpoint].

@@ -47,6 +47,18 @@ func (id ID) Same(other ID) bool {
 	return true
 }
 
+// Compare orders processes by their pids, and those of one pid by the rest. Few share one,
+// so the pids nearly always decide.
+func (id ID) Compare(other ID) int {
+	switch {
+	case id.PID != other.PID:
+		return cmp.Compare(id.PID, other.PID)
+	case id.Start != other.Start:
+		return cmp.Compare(id.Start, other.Start)
+	}
+	return cmp.Compare(id.Inode, other.Inode)
+}
+
 // Or returns id, with each unknown field taken from other, the same process.
 func (id ID) Or(other ID) ID {
 	return ID{

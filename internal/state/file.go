@@ -49,13 +49,10 @@ func read(path string, owner int) ([]byte, error) {
 	if why := distrust(info, owner); why != "" {
 		return nil, corrupt(path, why)
 	}
-	// If there is one byte more than the size, the file grew while it was read.
-	b := make([]byte, info.Size()+1)
+	// A change that is being appended is whole, or cut short, or not there.
+	b := make([]byte, info.Size())
 	n, err := io.ReadFull(f, b)
-	if err == nil {
-		return nil, corrupt(path, "changed while it was read")
-	}
-	if err != io.EOF && err != io.ErrUnexpectedEOF {
+	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
 		return nil, err
 	}
 	return b[:n], nil

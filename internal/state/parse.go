@@ -15,8 +15,9 @@ import (
 	"utmpd.dev/utmpd/utmpx"
 )
 
-// UnmarshalBinary reads what AppendText wrote. Anything else is ErrCorrupt, and leaves s
-// unchanged.
+// UnmarshalBinary reads what AppendText wrote, and the changes after it, of which the last
+// one may be cut short: then it was being written when utmpd was killed, and is left out.
+// Anything else is ErrCorrupt, and leaves s unchanged.
 func (s *State) UnmarshalBinary(data []byte) error {
 	n, err := parse(data)
 	if err != nil {
@@ -26,7 +27,10 @@ func (s *State) UnmarshalBinary(data []byte) error {
 	return nil
 }
 
-const sumLine = len("sha256 \n") + 2*sha256.Size
+const (
+	sumWord = "sha256 "
+	sumLine = len(sumWord+"\n") + 2*sha256.Size
+)
 
 func parse(data []byte) (State, error) {
 	var s State
@@ -36,6 +40,10 @@ func parse(data []byte) (State, error) {
 	if !bytes.HasPrefix(data, []byte(header)) {
 		return s, fmt.Errorf("does not begin with %q", header)
 	}
+	if len(data) < len(header)+sumLine {
+		return s, fmt.Errorf("cut short")
+	}
+	data, journal := split(data)
 	if len(data) < len(header)+sumLine {
 		return s, fmt.Errorf("cut short")
 	}
@@ -63,7 +71,18 @@ func parse(data []byte) (State, error) {
 	if !bytes.Equal(again, data) {
 		return s, fmt.Errorf("not as utmpd writes it")
 	}
-	return s, nil
+	return s, s.replay(sum, journal)
+}
+
+// split returns what ends with the first line of a checksum, and the rest. No other line
+// begins like one.
+func split(data []byte) (first, rest []byte) {
+	at := bytes.Index(data, []byte("\n"+sumWord)) + 1
+	if at == 0 {
+		return data, nil
+	}
+	n := min(at+sumLine, len(data))
+	return data[:n], data[n:]
 }
 
 // line reads line n, which ends with its newline. proc is the process of the

@@ -2,8 +2,8 @@
 
 // Package state keeps what must survive a restart of the daemon: which processes
 // it watched, which records it took for theirs, which logouts it still owes. The
-// file is text that an auditor can read. It ends with a checksum and is believed
-// whole or not at all.
+// file is text that an auditor can read. It holds a state, which ends with a checksum
+// and is believed whole or not at all, and after it the changes since, see [Change].
 package state
 
 import (
@@ -67,30 +67,23 @@ func (s State) AppendText(b []byte) ([]byte, error) {
 // encode hands the state to write, piece by piece: of tens of thousands of processes it
 // is megabytes. write must not keep the pieces.
 func (s State) encode(write func([]byte) error) error {
+	_, err := s.encodeSum(write)
+	return err
+}
+
+// encodeSum is encode, and returns the checksum.
+func (s State) encodeSum(write func([]byte) error) (sum [sha256.Size]byte, err error) {
 	if err := s.check(); err != nil {
-		return err
+		return sum, err
 	}
-	e := &encoder{write: write, sum: sha256.New(), b: make([]byte, 0, piece+4*maxRaw)}
+	e := newEncoder(piece+4*maxRaw, write)
 	e.b = s.appendHead(e.b)
-	for i := range s.Sessions {
-		if i == 0 || !sameProc(&s.Sessions[i-1], &s.Sessions[i]) {
-			e.b = appendProc(e.b, &s.Sessions[i])
-		}
-		e.b = appendRecord(e.b, &s.Sessions[i])
-		e.flush(piece)
-	}
-	for i := range s.Owed {
-		if storable(&s.Owed[i]) {
-			e.b = appendOwed(e.b, &s.Owed[i])
-			e.flush(piece)
-		}
-	}
-	for i := range s.Own {
-		e.b = appendOwn(e.b, &s.Own[i])
-		e.flush(piece)
-	}
-	e.flush(0)
-	return e.end()
+	e.sessions(s.Sessions)
+	e.owed(s.Owed)
+	e.own(s.Own)
+	err = e.end()
+	e.sum.Sum(sum[:0])
+	return sum, err
 }
 
 const (
@@ -107,6 +100,36 @@ type encoder struct {
 	err   error
 }
 
+func newEncoder(room int, write func([]byte) error) *encoder {
+	return &encoder{write: write, sum: sha256.New(), b: make([]byte, 0, room)}
+}
+
+func (e *encoder) sessions(all []session.Entry) {
+	for i := range all {
+		if i == 0 || !sameProc(&all[i-1], &all[i]) {
+			e.b = appendProc(e.b, &all[i])
+		}
+		e.b = appendRecord(e.b, &all[i])
+		e.flush(piece)
+	}
+}
+
+func (e *encoder) owed(all []session.Debt) {
+	for i := range all {
+		if storable(&all[i]) {
+			e.b = appendOwed(e.b, &all[i])
+			e.flush(piece)
+		}
+	}
+}
+
+func (e *encoder) own(all []session.OpenLogin) {
+	for i := range all {
+		e.b = appendOwn(e.b, &all[i])
+		e.flush(piece)
+	}
+}
+
 // flush hands over what there is, if it is at least that much.
 func (e *encoder) flush(least int) {
 	if len(e.b) < least || e.err != nil {
@@ -118,12 +141,13 @@ func (e *encoder) flush(least int) {
 	e.b = e.b[:0]
 }
 
-// end writes the line with the checksum, the last one.
+// end writes what there is, and the line with the checksum, the last one.
 func (e *encoder) end() error {
+	e.flush(1)
 	if e.err != nil {
 		return e.err
 	}
-	e.b = hex.AppendEncode(append(e.b, "sha256 "...), e.sum.Sum(nil))
+	e.b = hex.AppendEncode(append(e.b, sumWord...), e.sum.Sum(nil))
 	e.b = append(e.b, '\n')
 	if e.size+len(e.b) > MaxSize {
 		return fmt.Errorf("larger than %d bytes", MaxSize)
@@ -235,16 +259,24 @@ func appendTime(b []byte, t time.Time) []byte {
 
 // check holds a state to the limits, whether it is to be written or was read.
 func (s *State) check() error {
-	ok := len(s.BootID) <= MaxString && inCalendar(s.Alive) && len(s.Sessions) <= MaxSessions && len(s.Owed) <= MaxOwed && len(s.Own) <= MaxOwn
-	for i := range s.Sessions {
-		p := &s.Sessions[i]
-		ok = ok && p.ID.PID > 0 && p.Slot >= 0 && p.Slot <= math.MaxInt32 && inCalendar(p.Since) && inCalendar(p.Alive) && inCalendar(p.End)
-	}
-	if !ok {
-		return errors.New("beyond its limits")
+	if len(s.BootID) > MaxString || !withinLimits(s.Alive, s.Sessions, s.Owed, s.Own) {
+		return errLimits
 	}
 	return nil
 }
+
+var errLimits = errors.New("beyond its limits")
+
+func withinLimits(alive time.Time, sessions []session.Entry, owed []session.Debt, own []session.OpenLogin) bool {
+	ok := inCalendar(alive) && len(sessions) <= MaxSessions && len(owed) <= MaxOwed && len(own) <= MaxOwn
+	for i := range sessions {
+		p := &sessions[i]
+		ok = ok && p.ID.PID > 0 && validSlot(p.Slot) && inCalendar(p.Since) && inCalendar(p.Alive) && inCalendar(p.End)
+	}
+	return ok
+}
+
+func validSlot(n int) bool { return n >= 0 && n <= math.MaxInt32 }
 
 // storable reports whether a file can hold the logout.
 func storable(d *session.Debt) bool {

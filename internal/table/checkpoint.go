@@ -34,6 +34,7 @@ func (s earlierSession) alive() time.Time {
 // no record was seen, it is what the earlier run knew.
 func (t *Table) Checkpoint(now Moment) session.Checkpoint {
 	t.dirty = false
+	t.touched = touched{began: true, offset: offset(now), slots: t.touched.slots[:0]}
 	c := session.Checkpoint{Alive: now.Wall, Owed: append(t.debts.all(), t.waits.all(now)...)}
 	c.Sessions = make([]session.Entry, 0, t.counts.Sessions+len(t.earlier))
 	for _, was := range t.earlier.sorted() { // then there are no others, and all are of one moment
@@ -42,6 +43,7 @@ func (t *Table) Checkpoint(now Moment) session.Checkpoint {
 	}
 	for _, s := range t.identified() {
 		c.Sessions = append(c.Sessions, s.checkpoint(now))
+		t.touchMoving(s)
 	}
 	return c
 }
@@ -51,29 +53,26 @@ func (t *Table) Checkpoint(now Moment) session.Checkpoint {
 func (t *Table) identified() []*entry {
 	all := make([]*entry, 0, t.counts.Sessions)
 	for s := range t.utmpx.each() {
-		if s.id.PID != 0 && s.held == nil && (s.state != done || s.left) {
+		if s.kept() {
 			all = append(all, s)
 		}
 	}
+	sortByProcess(all)
+	return all
+}
+
+// kept reports whether a later run must know the session.
+func (s *entry) kept() bool {
+	return s.id.PID != 0 && s.held == nil && (s.state != done || s.left)
+}
+
+func sortByProcess(all []*entry) {
 	slices.SortFunc(all, func(a, b *entry) int {
-		if order := byProcess(a.id, b.id); order != 0 {
+		if order := a.id.Compare(b.id); order != 0 {
 			return order
 		}
 		return cmp.Compare(a.place, b.place)
 	})
-	return all
-}
-
-// byProcess has the sessions of one process follow one another. Few share one, so the
-// pids nearly always decide.
-func byProcess(a, b session.ID) int {
-	switch {
-	case a.PID != b.PID:
-		return cmp.Compare(a.PID, b.PID)
-	case a.Start != b.Start:
-		return cmp.Compare(a.Start, b.Start)
-	}
-	return cmp.Compare(a.Inode, b.Inode)
 }
 
 // knownFor returns for how long the process has been known to be alive, by the present
@@ -129,7 +128,7 @@ func (t *Table) Restore(c session.Checkpoint) {
 // again.
 func (t *Table) keepForLater() {
 	t.earlier = earlierOf(t.Checkpoint(t.now))
-	t.dirty = true
+	t.dirty, t.touched.all = true, true
 }
 
 func earlierOf(c session.Checkpoint) earlier {
@@ -164,7 +163,7 @@ func (m earlier) sorted() []earlierSession {
 		return nil
 	}
 	return slices.SortedFunc(maps.Values(m), func(a, b earlierSession) int {
-		if order := byProcess(a.ID, b.ID); order != 0 {
+		if order := a.ID.Compare(b.ID); order != 0 {
 			return order
 		}
 		if a.Slot != b.Slot {

@@ -71,6 +71,7 @@ func (t *Table) judgeLogind(s *entry, w session.Witness) {
 	case w.Logind && w.ID.Same(s.id):
 		s.logind = true
 		s.aliveAt(t.now.Mono, t.now.Wall)
+		t.touched.add(s)
 	case s.logind && !w.Logind && !w.Unknown:
 		t.foundDead(s, foundNoSession)
 	}

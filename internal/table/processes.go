@@ -292,6 +292,7 @@ func (t *Table) exited(ev Exited) {
 		return
 	}
 	p.dead, p.status = true, ev.Status
+	t.touchBound(p)
 	if g := t.processes.byPID[p.pid]; g != nil {
 		var next *entry // one that waited leaves the group
 		for s := g.first; s != nil; s = next {
@@ -325,6 +326,7 @@ func (s *entry) foundLate(ev Exited) {
 func (t *Table) reaped(ev Reaped) {
 	if p := t.processes.byToken[ev.Token]; p != nil && ev.Status.Known {
 		p.status = ev.Status
+		t.touchBound(p)
 	}
 }
 

@@ -179,7 +179,7 @@ func (t *Table) close(s *entry, byOwner bool) {
 	t.count(s.state, -1)
 	s.state, s.review = done, false // whoever still holds it must not go on with it
 	t.counts.Sessions--
-	t.dirty = true
+	t.touch(s)
 }
 
 // leaveAlone ends the work on a session until its record changes. With recheck, a
@@ -208,7 +208,7 @@ func (t *Table) setState(s *entry, to state) {
 	t.count(s.state, -1)
 	t.count(to, 1)
 	s.state = to
-	t.dirty = true
+	t.touch(s)
 }
 
 func (t *Table) count(in state, n int) {

@@ -70,6 +70,7 @@ type Table struct {
 	earlier   earlier
 	counts    Counts
 	dirty     bool
+	touched   touched
 
 	// Of the present call of Handle.
 	handles uint64 // which one it is

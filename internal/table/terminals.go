@@ -79,5 +79,6 @@ func (t *Table) checked(ev Checked) {
 			continue
 		}
 		s.aliveAt(t.now.Mono, t.now.Wall)
+		t.touched.add(s)
 	}
 }

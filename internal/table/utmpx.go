@@ -75,8 +75,9 @@ func (t *Table) scanned(ev Scanned) {
 		t.changed(prev, next)
 	}
 	t.recheckSlots(ev.Began)
-	if next.Len() > 0 {
+	if next.Len() > 0 && t.earlier != nil {
 		t.earlier = nil // it was about the records that were there at the start
+		t.touched.all = true
 	}
 	t.awaitStored()
 	t.checkTerminals(ev.Periodic)
@@ -161,6 +162,7 @@ func (t *Table) displaced(s *entry, r utmpx.Record) bool {
 // bytes, in whatever slot, goes on.
 func (t *Table) replaced(next *snapshot.Snapshot) {
 	u := &t.utmpx
+	t.touched.all = true // slots are of the other file
 	if next.Len() == 0 && t.counts.Sessions > 0 {
 		t.keepForLater() // the file may come back
 	}

@@ -55,6 +55,7 @@ type world struct {
 	log       []string
 	forgotten []session.Token
 	twins     map[*Table]*Table
+	saved     saved
 }
 
 type proc struct {
@@ -225,6 +226,7 @@ func (w *world) handle(ev Event) {
 			w.t.Errorf("two tables want different things after %T:\n%+v\n%+v", ev, acts, again)
 		}
 	}
+	w.mustTellChanges(ev)
 	for _, r := range acts.Reports {
 		w.log = append(w.log, describe(r))
 	}

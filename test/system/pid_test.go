@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"utmpd.dev/utmpd/internal/state"
 )
 
 // reincarnate starts a sleeper with a pid that has just become free.
@@ -47,6 +49,26 @@ func reincarnateBy(t *testing.T, pid int, make func() *exec.Cmd) *exec.Cmd {
 	go cmd.Wait()
 	t.Cleanup(func() { cmd.Process.Kill() })
 	return cmd
+}
+
+// savedTable counts the processes and the logouts in the table that the daemon has saved,
+// with what was appended to it.
+func savedTable(t *testing.T) (processes, owed int) {
+	t.Helper()
+	const name = "/run/utmpd/table"
+	info, err := os.Stat(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := state.LoadOf(name, int(info.Sys().(*syscall.Stat_t).Uid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[any]bool{}
+	for _, e := range s.Sessions {
+		seen[e.ID] = true
+	}
+	return len(seen), len(s.Owed)
 }
 
 // awaitSaved waits until the daemon has saved the processes of the sessions.

@@ -319,8 +319,8 @@ func (s *soak) calm() {
 	statusSays(s.T, "logouts owed: 0")
 	statusSays(s.T, "dying: 0")
 	waitFor(s.T, generous, "the saved table to hold those that live all the time", func() bool {
-		table := string(readFile(s.T, "/run/utmpd/table"))
-		return strings.Count(table, "\nproc ") == 2 && strings.Count(table, "\nowed ") == 0
+		processes, owed := savedTable(s.T)
+		return processes == 2 && owed == 0
 	})
 }
 

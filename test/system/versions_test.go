@@ -89,6 +89,47 @@ func TestOtherVersion(t *testing.T) {
 	}
 }
 
+// TestTableWithChanges: a table that was added to is used by the next utmpd, also if utmpd was
+// killed while it added to it; one that an older utmpd does not believe is what that finds.
+func TestTableWithChanges(t *testing.T) {
+	if !enter(t, bookworm) {
+		return
+	}
+	const name = "/run/utmpd/table"
+	d := startUtmpd(t)
+	for i, torn := range []string{"", "change\nalive 2026-01-02T03:04:05.678Z\ngo"} {
+		lives, dies := dwell(t, fmt.Sprintf("l/%d", i)), dwell(t, fmt.Sprintf("d/%d", i))
+		awaitSaved(t, lives, dies)
+		later := dwell(t, fmt.Sprintf("e/%d", i))
+		awaitSaved(t, later)
+		d.kill()
+		text := string(readFile(t, name))
+		if !strings.Contains(text, "\nchange\n") {
+			t.Errorf("nothing was added to the table:\n%s", text)
+		}
+		if err := os.WriteFile(name, []byte(text+torn), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		died, diedLater := dies.kill(t), later.kill(t)
+		reincarnate(t, int(later.entry.PID))
+		d = startUtmpdAs(t, nil)
+		for _, w := range []*dweller{dies, later} {
+			waitFor(t, generous, "who to stop showing the dead session", func() bool { return !whoShows(t, w.entry.Line) })
+		}
+		died.to, diedLater.to = time.Now(), time.Now()
+		dies.mustGo(t, died)
+		later.mustGo(t, diedLater) // only the table told its process from the one that has its pid
+		lives.mustStand(t)
+		if strings.Contains(d.logged(), "the saved table") {
+			t.Errorf("the table was not used:\n%s", d.logged())
+		}
+	}
+	d.stop(t)
+	if text := string(readFile(t, name)); strings.Contains(text, "\nchange\n") {
+		t.Errorf("after an orderly end the table is not whole, as an older utmpd needs it:\n%s", text)
+	}
+}
+
 // sealAs makes a table one of another version, whole and with its checksum.
 func sealAs(t *testing.T, name, version string) {
 	t.Helper()

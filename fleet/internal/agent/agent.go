@@ -192,10 +192,9 @@ func (a *Agent) once(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var others sync.WaitGroup
-	others.Go(func() { a.beats(ctx) })
-	others.Go(func() { a.presentSessions(ctx) })
-	others.Go(func() { a.snapshots(ctx) })
+	var others = make(chan error, 2)
+	go func() { others <- a.beats(ctx) }()
+	go func() { others <- a.presentSessions(ctx) }()
 	go func() {
 		select {
 		case <-ctx.Done():
@@ -208,19 +207,20 @@ func (a *Agent) once(ctx context.Context) error {
 		err = cause
 	}
 	stop(nil)
-	others.Wait()
+	<-others
+	<-others
 	return err
 }
 
 // beats says once a minute that this host is there.
-func (a *Agent) beats(ctx context.Context) {
+func (a *Agent) beats(ctx context.Context) error {
 	body := fmt.Appendf(nil, `{"machine_id":%q,"boot_id":%q}`, a.Machine, a.Boot)
 	for {
 		if err := a.nc.Publish(wire.BeatSubject(a.token), body); err != nil {
 			a.Log.Debug("no beat", "error", err)
 		}
 		if !a.sleep(ctx, a.Beat) {
-			return
+			return ctx.Err()
 		}
 	}
 }
