@@ -43,6 +43,7 @@ type last struct {
 	who                   []string
 
 	booted   int64
+	now      int64 // the time at which the file was opened
 	zone     zone
 	accounts accounts
 	shown    int32 // lines so far
@@ -205,6 +206,7 @@ func (l *last) read(name string) error {
 		return fmt.Errorf("cannot open %s: %s", name, reason(err))
 	}
 	defer f.Close()
+	l.now = l.Now().Unix()
 	begins, err := begins(f, l.old)
 	if err != nil {
 		l.warn("cannot read %s: %s", name, reason(err))

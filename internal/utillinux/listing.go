@@ -19,8 +19,9 @@ const (
 	hostColumn   = 16
 	lengthColumn = 12
 	// longestHost is how much of a host is shown: the field's last byte never is.
-
 	longestHost = hostWidth - 1
+	// longestUser is how much of an argument is compared with a user.
+	longestUser = nameWidth
 	// longestRow is more than a line has; with a longer one, the buffer is copied.
 	longestRow = 512
 )
@@ -78,13 +79,17 @@ func (l *last) columns(b []byte, r *utmpx.Record, line string, separator byte) [
 	return b
 }
 
-// wanted reports whether the arguments and -p want a line.
+// wanted reports whether the arguments and -p want a line. To -p, what is not known to end
+// lasts forever if it is a login, and until now if it is the system's.
 func (l *last) wanted(r *utmpx.Record, line string, end int64, how ending) bool {
 	if len(l.who) > 0 && !l.argued(r, line) {
 		return false
 	}
 	if l.present == 0 {
 		return true
+	}
+	if end <= 0 && (how == running || how == moment) {
+		end = l.now
 	}
 	return r.Time.Sec <= l.present && (end <= 0 || l.present <= end)
 }
@@ -217,10 +222,11 @@ func (l *last) lookUp(addr [16]byte) (string, bool) {
 	return name, name != ""
 }
 
-// argued reports whether an argument names a record's user or line.
+// argued reports whether an argument names a record's user or line. Of a user, only as
+// much counts as a record has room for.
 func (l *last) argued(r *utmpx.Record, line string) bool {
 	for _, who := range l.who {
-		if who == r.User || who == line || isTTY(who, line) {
+		if who[:min(len(who), longestUser)] == r.User || who == line || isTTY(who, line) {
 			return true
 		}
 	}
