@@ -106,6 +106,7 @@ func who(in call) error {
 	switch {
 	case len(a.all) == 0 && a.trouble == nil && !a.in.set["count"] && !a.in.set["json"] && !a.in.set["v"]:
 		_, a.trouble = fmt.Fprintln(in.stdout, a.nobody())
+	case in.set["count"] && a.trouble != nil: // no number is better than a wrong one
 	case in.set["count"]:
 		_, err := fmt.Fprintln(in.stdout, a.count())
 		a.trouble = errors.Join(a.trouble, err)
