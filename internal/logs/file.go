@@ -234,16 +234,33 @@ func (f *File) Compressed() bool { return f.compression != nil }
 func (f *File) End() int64 { return f.end }
 
 // TornEnd returns the damage of a file that ends with a part of a record, and that nobody has
-// written to for a second: a writer at work may be in the middle of one. It returns nil for
-// files that tell damage at their end like any other: see Other and Torn of [Options].
+// written to for a second: a writer at work may be in the middle of one. Where records begin
+// at no multiple of their size, since bytes before them were inserted or lost, it looks for
+// the last one. It returns nil for files that tell damage at their end like any other: see
+// Other and Torn of [Options].
 func (f *File) TornEnd() error {
-	if f.Compressed() || f.form != nil || f.log.force != nil || f.layout == nil || f.size <= f.end {
+	if f.Compressed() || f.form != nil || f.log.force != nil || f.layout == nil {
 		return nil
 	}
 	if age := time.Since(f.info.Modified); age >= 0 && age < time.Second {
 		return nil
 	}
-	return f.damage(grid.Part{Off: f.end, End: f.size})
+	if end := f.lastEnd(); end < f.size {
+		return f.damage(grid.Part{Off: end, End: f.size})
+	}
+	return nil
+}
+
+// lastEnd returns the end of the last whole record, or of damage after it. What cannot be
+// read is told by who reads the records.
+func (f *File) lastEnd() int64 {
+	for p, err := range f.backwardParts(&plain{f: f, memory: f.memory}, f.size, f.size) {
+		if err != nil {
+			return f.size
+		}
+		return p.End
+	}
+	return f.end
 }
 
 // Size returns the size of the file as it is, compressed or not, at the same moment.
