@@ -86,7 +86,11 @@ func tellEvents(in call) error {
 		err = v.out.err // it may be why the reading was ended
 	}
 	if err == nil || gone(err) {
-		if keepErr := v.end(); keepErr != nil {
+		keepErr := v.end()
+		if v.out.err != nil {
+			err = v.out.err // of what was left to be written
+		}
+		if keepErr != nil {
 			err = keepErr
 		}
 	}
