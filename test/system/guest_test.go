@@ -26,12 +26,15 @@ type suite string
 const (
 	bookworm suite = "bookworm"
 	trixie   suite = "trixie"
+
+	// moreOf12 is Debian 12 with the programs of [trees]. It is a root of its own.
+	moreOf12 suite = "programs12"
 )
 
 var suites = []suite{bookworm, trixie}
 
 func (s suite) title() string {
-	return map[suite]string{bookworm: "Debian 12", trixie: "Debian 13"}[s]
+	return map[suite]string{bookworm: "Debian 12", trixie: "Debian 13", moreOf12: "Debian 12 with more programs"}[s]
 }
 
 // guestEnv carries a guestSpec to the test binary inside the guest.

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -94,8 +95,12 @@ func prerequisites() error {
 
 func findRoots() error {
 	host.roots = make(map[suite]string)
-	for _, s := range suites {
-		cmd := exec.Command("../rootfs/rootfs.sh", string(s))
+	for _, s := range append(slices.Clone(suites), moreOf12) {
+		script := "../rootfs/rootfs.sh"
+		if s == moreOf12 {
+			script = "../../packaging/root.sh"
+		}
+		cmd := exec.Command(script, string(s))
 		var out, why bytes.Buffer
 		cmd.Stdout = &out
 		cmd.Stderr = &why

@@ -70,6 +70,7 @@ func (r *results) requireAll(t *testing.T) {
 func (r *results) print(out io.Writer) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.printTrees(out)
 	if len(r.cells) == 0 {
 		return
 	}
@@ -109,6 +110,19 @@ func (r *results) print(out io.Writer) {
 	}
 	fmt.Fprintln(out, "killed, ut_pid killed: seconds from the session's end until who stops showing it; ended: the same logouts with and without utmpd.")
 }
+
+// printTrees writes what became of the sessions of [TestTrees]: the seconds from each end until
+// who did not show it any more.
+func (r *results) printTrees(out io.Writer) {
+	for _, p := range trees {
+		if words := r.notes["TestTrees/"+testName(p.name)]; words != nil {
+			fmt.Fprintf(out, "%-16s %s\n", p.name, strings.Join(words, "  "))
+		}
+	}
+}
+
+// testName is the name of a subtest in that of the test.
+func testName(name string) string { return strings.ReplaceAll(name, " ", "_") }
 
 // summary describes a cell in a few words.
 func summary(words []string, ways int) string {
