@@ -67,19 +67,25 @@ test-fleet:
 	cd fleet && $(GO) test ./...
 
 # Distributions run test-unit only: it needs neither root nor a network.
-test: test-unit test-fleet test-system
+test:
+	@test/parts.sh 'unit tests: $(MAKE) -s test-unit' 'fleet: $(MAKE) -s test-fleet' $(SYSTEM_PARTS)
 
 test-unit:
 	$(GO) test ./...
 
 # Real programs in Debian root file systems and namespaces of their own.
 test-system:
-	cd test/system && $(GO) test -tags system -parallel 6 -timeout 30m
-	cd test/libc && $(GO) test -tags system -count=1
-	cd test/faults && $(GO) test -tags system -count=1 -timeout 10m
-	cd test/cases && $(GO) test -tags system -count=1 -parallel 24
-	cd test/kernel && $(GO) test -tags system -count=1
-	cd test/dropin && $(GO) test -tags system -count=1
+	@test/parts.sh $(SYSTEM_PARTS)
+
+SYSTEM       = libc kernel dropin cases faults system
+SYSTEM_PARTS = $(foreach s,$(SYSTEM),'$s: $(MAKE) -s test-system-$s')
+
+.PHONY: $(SYSTEM:%=test-system-%)
+test-system-cases: ARGS = -parallel 24
+test-system-faults: ARGS = -timeout 10m
+test-system-system: ARGS = -parallel 6 -timeout 30m
+$(SYSTEM:%=test-system-%): test-system-%:
+	cd test/$* && $(GO) test -tags system -count=1 $(ARGS)
 
 test-race:
 	CGO_ENABLED=1 $(GO) test -race ./...
@@ -125,7 +131,8 @@ sim-boots:
 sim-ci:
 	$(MAKE) sim SIMCOUNT=100000
 
-# Every fuzz target for FUZZTIME: a number of inputs such as 50000x, or a duration.
+# Every fuzz target for FUZZTIME: a number of inputs such as 50000x, a duration, or ci:
+# fewer inputs for the slow ones.
 FUZZTIME ?= 50000x
 fuzz:
 	test/fuzz.sh $(FUZZTIME)
