@@ -3,6 +3,7 @@
 package logs_test
 
 import (
+	"bytes"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -28,18 +29,21 @@ func TestForce(t *testing.T) {
 			log := logs.New("/sim/wtmp", logs.Options{System: s, Force: l})
 			f, err := log.Open(t.Context(), "/sim/wtmp")
 			check(t, err)
-			var forward, backward []byte
+			var forward []byte
+			var backward [][]byte
 			for r, err := range f.Raw(0) {
 				check(t, err)
 				forward = append(forward, r.Bytes...)
 			}
 			for e, err := range f.Backward(f.End()) {
 				check(t, err)
-				backward = slices.Concat([]byte(e.Raw()), backward)
+				backward = append(backward, []byte(e.Raw()))
 			}
 			check(t, f.Close())
-			if want := string(b[:len(b)-17]); string(forward) != want || string(backward) != want {
-				t.Errorf("%s, %s: %d bytes forward, %d backward, want %d", how, l, len(forward), len(backward), len(want))
+			slices.Reverse(backward)
+			back := bytes.Join(backward, nil)
+			if want := b[:len(b)-17]; !bytes.Equal(forward, want) || !bytes.Equal(back, want) {
+				t.Errorf("%s, %s: %d bytes forward, %d backward, want %d", how, l, len(forward), len(back), len(want))
 			}
 		}
 	}

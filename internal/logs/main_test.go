@@ -9,6 +9,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -161,6 +163,22 @@ func numbered(n int) (recs []utmpx.Record) {
 
 // compressed compresses b by the program or library of that ending.
 func compressed(t testing.TB, how string, b []byte) []byte {
+	t.Helper()
+	key := [2]string{how, string(b)}
+	if have, ok := asCompressed.Load(key); ok {
+		return slices.Clone(have.([]byte))
+	}
+	out := compress(t, how, b)
+	asCompressed.Store(key, slices.Clone(out))
+	return out
+}
+
+// asCompressed has what was compressed before: a test that does the same thousands of times
+// would take most of its time for it, and with the race detector minutes.
+var asCompressed sync.Map
+
+// compress is compressed, without that memory.
+func compress(t testing.TB, how string, b []byte) []byte {
 	t.Helper()
 	var out bytes.Buffer
 	var w io.WriteCloser
