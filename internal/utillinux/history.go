@@ -191,9 +191,9 @@ func (l *last) record(h *history, r *utmpx.Record, b []byte) (more bool) {
 	case utmpx.RunLevel:
 		return l.runLevel(h, r)
 	case utmpx.OldTime:
-		return !l.system || l.list(r, "old time", h.shutdown, moment)
+		return !l.system || l.list(r, "old time", l.orNow(h.shutdown, h.shutdownKnown), moment)
 	case utmpx.NewTime:
-		return !l.system || l.list(r, "new time", h.shutdown, moment)
+		return !l.system || l.list(r, "new time", l.orNow(h.shutdown, h.shutdownKnown), moment)
 	case utmpx.Empty, utmpx.InitProcess, utmpx.LoginProcess, utmpx.Accounting:
 	default:
 		l.warn("unrecognized ut_type: %d", r.Type)
@@ -207,7 +207,7 @@ func (l *last) boot(h *history, r *utmpx.Record) (more bool) {
 	if !l.old && h.shutdown > h.down {
 		end, how = h.down, crashed
 	}
-	more = l.list(r, "system boot", end, how)
+	more = l.list(r, "system boot", l.orNow(end, how != running), how)
 	h.all(r.Time.Sec, crashed)
 	return more
 }
@@ -220,11 +220,20 @@ func until(known bool) ending {
 	return running
 }
 
+// orNow returns an end that is known, or the time at which the file was opened: to -p, what
+// the system has begun lasts until then.
+func (l *last) orNow(end int64, known bool) int64 {
+	if known {
+		return end
+	}
+	return l.now
+}
+
 // runLevel lists a change of the run level. 0 and 6 shut the system down.
 func (l *last) runLevel(h *history, r *utmpx.Record) (more bool) {
 	level := byte(r.PID)
 	what, _, _ := strings.Cut("(to lvl "+string([]byte{level})+")", "\x00")
-	more = !l.system || l.list(r, what, h.level, until(h.levelKnown))
+	more = !l.system || l.list(r, what, l.orNow(h.level, h.levelKnown), until(h.levelKnown))
 	if level == '0' || level == '6' {
 		h.shutdown, h.shutdownKnown = r.Time.Sec, true
 		h.all(r.Time.Sec, wentDown)

@@ -32,7 +32,7 @@ var clockColumns = [...][2]int{shortTime: {16, 7}, fullTime: {24, 26}, isoTime: 
 // list prints a line for a record, if it is wanted. It returns false if no more are.
 func (l *last) list(r *utmpx.Record, line string, end int64, how ending) (more bool) {
 	line = shortLine(line)
-	if !l.wanted(r, line, end, how) {
+	if !l.wanted(r, line, end) {
 		return true
 	}
 	separator := byte(' ')
@@ -79,17 +79,14 @@ func (l *last) columns(b []byte, r *utmpx.Record, line string, separator byte) [
 	return b
 }
 
-// wanted reports whether the arguments and -p want a line. To -p, what is not known to end
-// lasts forever if it is a login, and until now if it is the system's.
-func (l *last) wanted(r *utmpx.Record, line string, end int64, how ending) bool {
+// wanted reports whether the arguments and -p want a line. To -p, a login that is not known
+// to end lasts forever.
+func (l *last) wanted(r *utmpx.Record, line string, end int64) bool {
 	if len(l.who) > 0 && !l.argued(r, line) {
 		return false
 	}
 	if l.present == 0 {
 		return true
-	}
-	if end <= 0 && (how == running || how == moment) {
-		end = l.now
 	}
 	return r.Time.Sec <= l.present && (end <= 0 || l.present <= end)
 }

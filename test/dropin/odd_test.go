@@ -127,3 +127,32 @@ func TestFullFields(t *testing.T) {
 		}
 	}
 }
+
+// TestPresent asks with -p for the past and for what is yet to come: what the system has
+// begun and not ended, before 1970 too.
+func TestPresent(t *testing.T) {
+	system := func(typ int16, user, line string, sec int32) []byte {
+		u := raw{Type: typ, Sec: sec, PID: '5'}
+		copy(u.User[:], user)
+		copy(u.Line[:], line)
+		return u.bytes()
+	}
+	for _, from := range []int32{-700000000, 1, 1700000000} {
+		var b []byte
+		for i, down := range []bool{false, true, false} {
+			at := from + int32(i)*10000
+			b = append(b, system(2, "reboot", "~", at)...)
+			b = append(b, system(1, "runlevel", "~", at+10)...)
+			b = append(b, system(3, "date", "|", at+20)...)
+			b = append(b, system(4, "date", "{", at+30)...)
+			b = append(b, system(7, "alice", "pts/0", at+40)...)
+			if down {
+				b = append(b, system(1, "shutdown", "~", at+5000)...)
+			}
+		}
+		f := write(t.TempDir(), "f", b)
+		for _, present := range []string{"now", "+1h", "tomorrow", "yesterday", "2023-11-14 22:15:00", "2023-11-15 03:00:00", "1970-01-01 00:00:15"} {
+			compare(t, call{argv: []string{"last", "-xF", "-p", present, "-f", f}, env: []string{"TZ=UTC"}})
+		}
+	}
+}
