@@ -5,6 +5,8 @@ package moments
 
 import (
 	"fmt"
+	"math"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -35,6 +37,9 @@ func Parse(s string, now time.Time) (time.Time, error) {
 		return t, nil
 	}
 	if t, err, ok := ago(s, now); ok {
+		return t, err
+	}
+	if t, err, ok := longAgo(s, now); ok {
 		return t, err
 	}
 	if t, ok := period(strings.ToLower(s), now); ok {
@@ -109,6 +114,34 @@ func ago(s string, now time.Time) (t time.Time, err error, ok bool) {
 	return now.Add(-d), nil, true
 }
 
+// agoForm is how people say how long ago something was. The parser for the rest has no
+// bounds for it, and takes 24 months for 12.
+var agoForm = regexp.MustCompile(`^([0-9]+) *(second|sec|minute|min|hour|day|week|month|year)s? +ago$`)
+
+// longAgo parses a number of seconds, hours, months or the like ago.
+func longAgo(s string, now time.Time) (t time.Time, err error, ok bool) {
+	m := agoForm.FindStringSubmatch(strings.ToLower(s))
+	if m == nil {
+		return t, nil, false
+	}
+	n, err := strconv.ParseUint(m[1], 10, 31)
+	units := map[string]time.Duration{"sec": time.Second, "min": time.Minute, "hou": time.Hour, "day": 24 * time.Hour, "wee": 7 * 24 * time.Hour}
+	unit := units[m[2][:3]]
+	switch count := int(n); {
+	case err != nil:
+	case unit != 0 && n <= uint64(math.MaxInt64/unit):
+		t = now.Add(-time.Duration(n) * unit)
+	case m[2] == "month":
+		t = now.AddDate(0, -count, 0)
+	case m[2] == "year":
+		t = now.AddDate(-count, 0, 0)
+	}
+	if t.Year() < 1970 {
+		return time.Time{}, fmt.Errorf("%q is too long ago", s), true
+	}
+	return t, nil, true
+}
+
 // period parses a week, a month or a year, and means its beginning. A month is the last one
 // of that name, unless its year follows.
 func period(said string, now time.Time) (time.Time, bool) {
@@ -157,6 +190,9 @@ func spoken(s string, now time.Time) (time.Time, bool) {
 		return last(time.Date(0, 1, 1, 12, 0, 0, 0, time.UTC), now), true
 	}
 	said := strings.ToLower(s)
+	if strings.Contains(said, " ago ") || forward.MatchString(said) {
+		return time.Time{}, false // the parser takes them for something else
+	}
 	exact := strings.HasSuffix(said, "ago") || said == "now"
 	if !exact {
 		// Where no time of day is said, the parser keeps that of its present.
@@ -183,6 +219,9 @@ func spoken(s string, now time.Time) (time.Time, bool) {
 	}
 	return t, true
 }
+
+// forward is how people say how long they will wait.
+var forward = regexp.MustCompile(`\b(in|within)\b`)
 
 // entirely parses a text that is a time as a whole: the parser finds times in any text.
 func entirely(parser *when.Parser, s string, now time.Time) (time.Time, bool) {

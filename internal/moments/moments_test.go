@@ -41,6 +41,14 @@ func TestParse(t *testing.T) {
 		"now":                  "2026-11-28T14:05:06.000000789+01:00",
 		"2 hours ago":          "2026-11-28T12:05:06.000000789+01:00",
 		"30 minutes ago":       "2026-11-28T13:35:06.000000789+01:00",
+		"2Days ago":            "2026-11-26T14:05:06.000000789+01:00",
+		"three days ago":       "2026-11-25T14:05:06.000000789+01:00",
+		"half an hour ago":     "2026-11-28T13:35:06.000000789+01:00",
+		"400000 hours ago":     "1981-04-11T23:05:06.000000789+02:00",
+		"11 months ago":        "2025-12-28T14:05:06.000000789+01:00",
+		"24 months ago":        "2024-11-28T14:05:06.000000789+01:00",
+		"30 months ago":        "2024-05-28T14:05:06.000000789+02:00",
+		"3 years ago":          "2023-11-28T14:05:06.000000789+01:00",
 		"90s":                  "2026-11-28T14:03:36.000000789+01:00",
 		"-2h":                  "2026-11-28T12:05:06.000000789+01:00",
 		"7d":                   "2026-11-21T14:05:06.000000789+01:00",
@@ -66,7 +74,9 @@ func TestParse(t *testing.T) {
 			t.Errorf("%q is %s, want %s", text, s, want)
 		}
 	}
-	for _, text := range []string{"nonsense", "2 hours agoo", "yesterday foo", "24.13.2026", "25:00", "1", "d", "9999999d", "\x1b[2J"} {
+	for _, text := range []string{"nonsense", "2 hours agoo", "yesterday foo", "24.13.2026", "25:00", "1", "d", "9999999d", "\x1b[2J",
+		"in 5 minutes", "within 2 hours", "in a week", "2 hours ago yesterday", "2 hours ago 03:00",
+		"9999999 hours ago", "99999999999 hours ago", "99999999999999999999 days ago", "700 months ago", "5000 years ago", "9000000000000000 minutes ago"} {
 		if got, err := Parse(text, now); err == nil {
 			t.Errorf("%q is %v", text, got)
 		} else if strings.Contains(err.Error(), "\x1b") {
