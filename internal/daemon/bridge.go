@@ -30,8 +30,9 @@ const leaderLate = time.Second
 // logindMachine is what a bridge to logind needs of the machine.
 type logindMachine struct {
 	listen    func(ctx context.Context, wake <-chan struct{}, report func(logind.View))
-	ptys      func(ctx context.Context, notice func()) error // notices of terminals that come and go
+	ptys      func(ctx context.Context, notice func(opened bool)) error // notices of terminals that come, are opened then, and go
 	terminals func() ([]proc.LedTerminal, error)
+	near      func(leaders []int32) ([]proc.LedTerminal, bool)
 	above     func(pid int32) []int32
 	device    func(name string) bool
 	shell     func(leader int32) bool
@@ -45,8 +46,11 @@ func thisLogind() *logindMachine {
 			s := logind.Source{Address: logind.Address, Wake: wake}
 			s.Run(ctx, report)
 		},
-		ptys:      func(ctx context.Context, notice func()) error { return notify.Entries(ctx, "/dev/pts", notice) },
+		ptys: func(ctx context.Context, notice func(opened bool)) error {
+			return notify.Entries(ctx, "/dev/pts", notice)
+		},
 		terminals: proc.LedTerminals,
+		near:      proc.LedBelow,
 		above:     proc.Above,
 		device:    proc.TerminalDevice,
 		shell:     proc.RunsJob,
@@ -93,7 +97,7 @@ func (d *daemon) newBridge(own []session.OpenLogin) *bridge {
 		File: pacedFile{d.file, &d.pace},
 		Log:  pacedLog{openlogins.New(d.cfg.WtmpxFile, recfile.Options{System: d.on.files, Apart: d.cfg.UtmpxFile}), &d.pace},
 		Machine: logind.Machine{
-			Lives: b.lives, Terminals: b.terminals, Above: b.on.above, Device: b.on.device, Shell: b.on.shell, Gone: b.on.missing, Now: d.on.now,
+			Lives: b.lives, Terminals: b.terminals, Near: b.near, Above: b.on.above, Device: b.on.device, Shell: b.on.shell, Gone: b.on.missing, Now: d.on.now,
 		},
 		Own:     own,
 		Intend:  b.intend,
@@ -147,7 +151,14 @@ func (b *bridge) watchTerminals(ctx context.Context) {
 		return
 	case <-b.first:
 	}
-	if err := b.on.ptys(ctx, b.recorder.Look); err != nil && ctx.Err() == nil {
+	err := b.on.ptys(ctx, func(opened bool) {
+		if opened {
+			b.recorder.LookNear()
+		} else {
+			b.recorder.Look()
+		}
+	})
+	if err != nil && ctx.Err() == nil {
 		b.unwatched.Store(true)
 		b.d.log.Warn("no notification of new terminals: those of logind's sessions are found at their login, and at heartbeats", "error", err)
 	}
@@ -208,6 +219,15 @@ func (b *bridge) terminals() ([]logind.Terminal, error) {
 	if err != nil {
 		return nil, err
 	}
+	return b.led(led), nil
+}
+
+func (b *bridge) near(leaders []int32) ([]logind.Terminal, bool) {
+	led, ok := b.on.near(leaders)
+	return b.led(led), ok
+}
+
+func (b *bridge) led(led []proc.LedTerminal) []logind.Terminal {
 	boot := b.d.on.booted()
 	all := make([]logind.Terminal, len(led))
 	for i, t := range led {
@@ -216,7 +236,7 @@ func (b *bridge) terminals() ([]logind.Terminal, error) {
 			all[i].Above = append(all[i].Above, logind.Process{PID: a.PID, SSHD: a.SSHD})
 		}
 	}
-	return all, nil
+	return all
 }
 
 // changed has the table saved with the records that are the bridge's.

@@ -160,8 +160,9 @@ func TestFrozenLogin(t *testing.T) {
 func silentLogind() *logindMachine {
 	return &logindMachine{
 		listen:    func(ctx context.Context, _ <-chan struct{}, _ func(logind.View)) { <-ctx.Done() },
-		ptys:      func(ctx context.Context, _ func()) error { <-ctx.Done(); return nil },
+		ptys:      func(ctx context.Context, _ func(bool)) error { <-ctx.Done(); return nil },
 		terminals: func() ([]proc.LedTerminal, error) { return nil, nil },
+		near:      func([]int32) ([]proc.LedTerminal, bool) { return nil, true },
 		above:     func(int32) []int32 { return nil },
 		device:    func(string) bool { return true },
 		shell:     func(int32) bool { return true },

@@ -68,6 +68,7 @@ func runBridge(t *testing.T, seed uint64, log *bytes.Buffer, tally simTally) (wr
 			grace: time.Second, scan: 20 * time.Second, maxFDs: 4096, boot: true, upAtStart: 10 * time.Hour, order: 1 + r.Uint64N(1<<32),
 		}, log)
 		w.bridge = newSimBridge(w)
+		w.bridge.unlisted = seed%4 == 0
 		w.start(0)
 		time.Sleep(100 * time.Millisecond)
 		for range 10 + r.IntN(30) {

@@ -12,6 +12,7 @@ import (
 
 	"utmpd.dev/utmpd/internal/logind"
 	"utmpd.dev/utmpd/internal/proc"
+	"utmpd.dev/utmpd/internal/session"
 	"utmpd.dev/utmpd/utmpx"
 )
 
@@ -30,7 +31,8 @@ type simBridge struct {
 	sshd     map[*simProc]bool    // the processes of sshd
 	inner    map[string]*simProc  // lines of terminals that programs have made, and who does
 	lists    int                  // how often utmpd has asked for the sessions
-	passes   int                  // and looked at all processes
+	passes   int                  // and looked at processes
+	unlisted bool                 // the kernel lists no children
 	forgot   bool                 // utmpd may not know any more which records are its own
 	strike   int                  // when to kill utmpd: after the next login in the log, or the next record
 	working  map[int32]bool       // the leaders that are login(1), before it starts the shell
@@ -117,15 +119,21 @@ func (t *lgTerminal) String() string {
 func (b *simBridge) machine() *logindMachine {
 	return &logindMachine{
 		listen: b.listen,
-		ptys: func(ctx context.Context, notice func()) error {
+		ptys: func(ctx context.Context, notice func(opened bool)) error {
 			b.w.mu.Lock()
-			b.moved = notice
+			b.moved = func() { notice(false); notice(true) }
 			b.w.mu.Unlock()
-			notice()
+			notice(false)
 			<-ctx.Done()
 			return nil
 		},
-		terminals: b.led,
+		terminals: func() ([]proc.LedTerminal, error) {
+			b.w.mu.Lock()
+			defer b.w.mu.Unlock()
+			b.passes++
+			return b.led(), nil
+		},
+		near: b.near,
 		above: func(pid int32) (above []int32) {
 			b.w.mu.Lock()
 			defer b.w.mu.Unlock()
@@ -206,10 +214,24 @@ func (b *simBridge) notice() {
 	}
 }
 
-func (b *simBridge) led() (led []proc.LedTerminal, err error) {
+// near is [proc.LedBelow].
+func (b *simBridge) near(leaders []int32) (led []proc.LedTerminal, ok bool) {
 	b.w.mu.Lock()
 	defer b.w.mu.Unlock()
 	b.passes++
+	if b.unlisted {
+		return nil, false
+	}
+	for _, t := range b.led() {
+		if slices.ContainsFunc(session.Makers(t.Above), func(pid int32) bool { return slices.Contains(leaders, pid) }) {
+			led = append(led, t)
+		}
+	}
+	return led, true
+}
+
+// led returns the terminals that somebody leads. The world is locked.
+func (b *simBridge) led() (led []proc.LedTerminal) {
 	for line, p := range b.w.terms {
 		if p == nil || p.ended || !strings.HasPrefix(line, "pts/") {
 			continue
@@ -220,7 +242,7 @@ func (b *simBridge) led() (led []proc.LedTerminal, err error) {
 		}
 		led = append(led, t)
 	}
-	return led, nil
+	return led
 }
 
 // login begins a session.

@@ -79,11 +79,21 @@ func (d *desk) Read(context.Context) (*openlogins.Logins, error) {
 func (d *desk) run(t *testing.T, then func(r *Recorder)) {
 	it := ssh()
 	it.Since = time.Now()
-	r := NewRecorder(Options{
+	o := d.options()
+	o.Machine.Lives = func(Session) (time.Time, bool) { return it.Since, true }
+	start(t, NewRecorder(o), func(r *Recorder) {
+		r.See(View{Known: true, Sessions: []Session{it}})
+		then(r)
+	})
+}
+
+// options are those of a Recorder that works on the desk.
+func (d *desk) options() Options {
+	return Options{
 		File: d, Log: d, Logger: slog.New(slog.DiscardHandler),
 		Machine: Machine{
-			Lives:     func(Session) (time.Time, bool) { return it.Since, true },
 			Terminals: func() ([]Terminal, error) { return []Terminal{shell("pts/0", 102, 100)}, nil },
+			Near:      func([]int32) ([]Terminal, bool) { return []Terminal{shell("pts/0", 102, 100)}, true },
 			Above:     func(int32) []int32 { return nil },
 			Device:    func(string) bool { return true },
 			Shell:     func(int32) bool { return true },
@@ -94,11 +104,14 @@ func (d *desk) run(t *testing.T, then func(r *Recorder)) {
 		Changed: func([]session.OpenLogin) {},
 		LogOut:  func(_ utmpx.Record, _ time.Time, done func(bool)) { done(false) },
 		Missed:  func() {},
-	})
+	}
+}
+
+// start has a Recorder work while something happens.
+func start(t *testing.T, r *Recorder, then func(r *Recorder)) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() { defer close(done); r.Run(ctx) }()
-	r.See(View{Known: true, Sessions: []Session{it}})
 	then(r)
 	cancel()
 	<-done
@@ -192,7 +205,7 @@ func TestPace(t *testing.T) {
 			began := now
 			now = now.Add(work)
 			rest := p.after(began, now)
-			if rest > leastRest && first == 0 {
+			if rest > 0 && first == 0 {
 				first = int(worked / work)
 			}
 			worked += work

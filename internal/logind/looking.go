@@ -15,19 +15,32 @@ var looks = [...]time.Duration{
 	40 * time.Millisecond, 80 * time.Millisecond, 300 * time.Millisecond, time.Second, 3 * time.Second,
 }
 
+// nearUntil is the first look at which all processes are looked at, if those of the sessions can
+// be found without.
+const nearUntil = 20 * time.Millisecond
+
+// nearMost is of how many sessions, the newest.
+const nearMost = 32
+
 // lookAround looks for the terminals of sessions that may have some.
-func (r *Recorder) lookAround(v View, now time.Time) {
+func (r *Recorder) lookAround(v View, now time.Time, opened bool) {
 	if !slices.ContainsFunc(v.Sessions, func(s Session) bool { return s.Login() && many(s) }) && r.next < len(looks) {
 		r.next = len(looks) - 1 // nothing is waited for
 	}
 	begins := slices.ContainsFunc(r.terminals, func(t Terminal) bool {
 		return t.Begins && slices.ContainsFunc(v.Sessions, func(s Session) bool { return t.mayRecord(s.Leader) })
 	})
-	if (r.next == len(looks) || r.lookFrom.Add(looks[r.next]).After(now)) && !begins {
+	due := r.next < len(looks) && !r.lookFrom.Add(looks[r.next]).After(now)
+	if !due && !begins && !opened {
 		return
 	}
+	early := true
 	for r.next < len(looks) && !r.lookFrom.Add(looks[r.next]).After(now) {
+		early = early && looks[r.next] < nearUntil
 		r.next++
+	}
+	if near, enough := r.findNear(v); early && near && (enough || !opened) {
+		return
 	}
 	r.findTerminals()
 	if r.next == len(looks) {
@@ -72,6 +85,45 @@ func (r *Recorder) findTerminals() {
 		return
 	}
 	r.terminals = found
+}
+
+// findNear looks for terminals of the newest sessions alone, if it can. It reports whether that is
+// enough: there are no others, or it has found a new one.
+func (r *Recorder) findNear(v View) (looked, enough bool) {
+	sessions := slices.DeleteFunc(slices.Clone(v.Sessions), func(s Session) bool { return !s.Login() || !many(s) })
+	slices.SortFunc(sessions, func(a, b Session) int { return b.Since.Compare(a.Since) })
+	var leaders []int32
+	for _, s := range sessions[:min(nearMost, len(sessions))] {
+		leaders = append(leaders, s.Leader)
+	}
+	now := time.Now()
+	found, ok := r.opts.Machine.Near(leaders)
+	if !ok {
+		return false, false
+	}
+	enough = len(leaders) == len(sessions)
+	known, near := make(map[stray]bool), make(map[string]bool)
+	for _, t := range r.terminals {
+		known[stray{t.Line, t.Leader}] = true
+	}
+	r.near = make(map[stray]time.Time)
+	for _, t := range found {
+		at := stray{t.Line, t.Leader}
+		enough = enough || !known[at]
+		r.near[at], near[t.Line] = now, true
+	}
+	others := slices.DeleteFunc(slices.Clone(r.terminals), func(t Terminal) bool { return near[t.Line] })
+	r.terminals = append(others, found...)
+	return true, enough
+}
+
+// fresh reports whether the terminal of an order was there lately.
+func (r *Recorder) fresh(o Order) bool {
+	seen := r.found
+	if near := r.near[stray{o.key.line, o.key.of}]; near.After(seen) {
+		seen = near
+	}
+	return o.Kind > TakeOver || o.key.of == 0 || time.Since(seen) <= lookFresh
 }
 
 func (r *Recorder) nextLook() time.Time {

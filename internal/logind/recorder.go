@@ -24,9 +24,7 @@ const (
 	goneFor  = 5 * time.Second // a terminal is gone before its record is closed: its owner may
 	endAgain = time.Minute     // before a record that was ordered to be closed is ordered again
 
-	// Work takes a part of a processor in the long run. A login is looked for without a pause
-	// but the least.
-	leastRest = time.Millisecond
+	// Work takes a part of a processor in the long run. A login is looked for without a pause.
 	mostRest  = time.Second
 	restRatio = 10
 	mostSaved = 50 * time.Millisecond // of work
@@ -51,11 +49,12 @@ type Machine struct {
 	// Lives reports whether its leader surely does, and since when, zero if that is not known.
 	Lives     func(Session) (began time.Time, lives bool)
 	Terminals func() ([]Terminal, error)
-	Above     func(pid int32) []int32 // from which processes it descends
-	Device    func(name string) bool  // a terminal below /dev has that name
-	Shell     func(leader int32) bool // login(1), which it is, may have started the shell
-	Gone      func(line string) bool  // the terminal surely is
-	Now       func() time.Time        // by the wall clock
+	Near      func(leaders []int32) ([]Terminal, bool) // those of Terminals that are theirs, if that can be told sooner
+	Above     func(pid int32) []int32                  // from which processes it descends
+	Device    func(name string) bool                   // a terminal below /dev has that name
+	Shell     func(leader int32) bool                  // login(1), which it is, may have started the shell
+	Gone      func(line string) bool                   // the terminal surely is
+	Now       func() time.Time                         // by the wall clock
 }
 
 // Options configure a Recorder. All are required.
@@ -96,6 +95,7 @@ type Recorder struct {
 	mu   sync.Mutex
 	view View
 	look bool                 // a terminal may have come or gone
+	open bool                 // a new terminal may have been opened
 	half map[key]utmpx.Record // logins that were appended, and have no record yet
 
 	begun []session.OpenLogin // of an earlier run: what has no record may have a login
@@ -110,6 +110,7 @@ type Recorder struct {
 	next      int // of looks
 	lookFrom  time.Time
 	found     time.Time                       // when the last look began
+	near      map[stray]time.Time             // when a terminal was last seen without one
 	gone      map[string]time.Time            // since when a terminal is
 	ended     map[session.OpenLogin]time.Time // when a record was ordered to be closed
 	owed      map[session.OpenLogin]Order     // records of which the login is not in the log
@@ -138,6 +139,14 @@ func (r *Recorder) See(v View) {
 func (r *Recorder) Look() {
 	r.mu.Lock()
 	r.look = true
+	r.mu.Unlock()
+	r.Wake()
+}
+
+// LookNear tells that a new terminal may have been opened: sshd's child does once it leads it.
+func (r *Recorder) LookNear() {
+	r.mu.Lock()
+	r.open = true
 	r.mu.Unlock()
 	r.Wake()
 }
@@ -182,10 +191,13 @@ func (p *pace) after(began, now time.Time) time.Duration {
 	p.saved = min(p.saved+began.Sub(p.at)/restRatio, mostSaved) - now.Sub(began)
 	p.saved = max(p.saved, -mostRest/restRatio) // to wait for a lock is no work
 	p.at = now
-	return max(leastRest, -p.saved*restRatio)
+	return max(0, -p.saved*restRatio)
 }
 
 func rest(ctx context.Context, d time.Duration) {
+	if d == 0 {
+		return
+	}
 	select {
 	case <-ctx.Done():
 	case <-time.After(d):
@@ -194,12 +206,12 @@ func rest(ctx context.Context, d time.Duration) {
 
 // work decides and carries out once, and returns when to do so again, by the clock of now.
 func (r *Recorder) work(ctx context.Context, now time.Time) (due time.Time) {
-	view := r.takeNews(now)
+	view, opened := r.takeNews(now)
 	if !view.Known && len(r.own) == 0 && !r.halfDone() {
 		r.next = len(looks)
 		return time.Time{}
 	}
-	r.lookAround(view, now)
+	r.lookAround(view, now, opened)
 	s, ok := r.scene(view)
 	if !ok {
 		return r.nextLook()
@@ -208,7 +220,7 @@ func (r *Recorder) work(ctx context.Context, now time.Time) (due time.Time) {
 	orders, next := r.bridge.Decide(s)
 	orders = slices.DeleteFunc(orders, r.endsAlready)
 	if slices.ContainsFunc(orders, func(o Order) bool { return o.Kind <= TakeOver }) {
-		orders, next = r.decideAgain(ctx, view)
+		orders, next = r.decideAgain(ctx, view, orders)
 		orders = slices.DeleteFunc(orders, r.endsAlready)
 	}
 	if !next.IsZero() {
@@ -235,9 +247,9 @@ func (r *Recorder) work(ctx context.Context, now time.Time) (due time.Time) {
 	return earliest(due, r.nextLook())
 }
 
-// takeNews returns the newest view. With a session in it that was not there, or after
-// Look, terminals are looked for anew.
-func (r *Recorder) takeNews(now time.Time) View {
+// takeNews returns the newest view, and whether a terminal was opened. With a session in the
+// view that was not there, or after Look, terminals are looked for anew.
+func (r *Recorder) takeNews(now time.Time) (v View, opened bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	fresh := r.look || r.view.Known && !r.answered
@@ -248,11 +260,12 @@ func (r *Recorder) takeNews(now time.Time) View {
 		}
 		known[s.identity()] = s
 	}
-	r.look, r.known, r.answered = false, known, r.view.Known
+	opened = r.open
+	r.look, r.open, r.known, r.answered = false, false, known, r.view.Known
 	if fresh {
 		r.next, r.lookFrom = 0, now
 	}
-	return r.view
+	return r.view, opened
 }
 
 // publish tells which records are the Recorder's, if that has changed.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"slices"
 	"time"
 
 	"utmpd.dev/utmpd/internal/recfile"
@@ -114,8 +115,8 @@ const lookFresh = 5 * time.Millisecond
 
 // decideAgain decides before something is written: with the terminals, records and logins
 // of this very moment.
-func (r *Recorder) decideAgain(ctx context.Context, v View) ([]Order, time.Time) {
-	if r.terminals != nil && time.Since(r.found) > lookFresh {
+func (r *Recorder) decideAgain(ctx context.Context, v View, orders []Order) ([]Order, time.Time) {
+	if r.terminals != nil && slices.ContainsFunc(orders, func(o Order) bool { return !r.fresh(o) }) {
 		r.findTerminals()
 	}
 	open, known := r.openLogins(ctx)

@@ -25,7 +25,7 @@ func (n *Inotify) Run(_ context.Context, notice func()) error {
 func (n *Inotify) Renew() {}
 
 // Entries calls notice once and returns [ErrUnsupported].
-func Entries(_ context.Context, _ string, notice func()) error {
-	notice()
+func Entries(_ context.Context, _ string, notice func(opened bool)) error {
+	notice(false)
 	return ErrUnsupported
 }

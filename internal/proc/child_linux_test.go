@@ -48,6 +48,18 @@ func beChild(kind string) int {
 			cmd.Wait()
 		}
 		return 0
+	case "leads": // a session with this pseudo terminal
+		if _, err := unix.Setsid(); err != nil {
+			fmt.Println(err)
+			return 1
+		}
+		if _, err := os.OpenFile("/dev/pts/"+arg, os.O_RDWR, 0); err != nil { // the first one that a leader opens becomes its own
+			fmt.Println(err)
+			return 1
+		}
+		fmt.Println("ready")
+		io.Copy(io.Discard, os.Stdin)
+		return 0
 	case "forbidden":
 		if err := forbidPidfds(uint32(code)); err != nil {
 			fmt.Println(err)

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -84,5 +85,57 @@ func TestRunsJob(t *testing.T) {
 	shell.end(t, 9)
 	if RunsJob(self) {
 		t.Error("its end is not seen")
+	}
+}
+
+// TestLedBelow looks below processes that are called sshd, as sshd's own are.
+func TestLedBelow(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"sshd", "sshd-session", "bash"} {
+		if err := os.WriteFile(dir+"/"+name, []byte("#!/bin/sh\n\"$@\"\nexit\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		name  string
+		above []string // the leader of the session, and what is below it
+		want  bool
+	}{
+		{"sshd for root", []string{"sshd"}, true},
+		{"sshd with a process of the user's", []string{"sshd", "sshd-session"}, true},
+		{"a program in the session", []string{"sshd", "bash"}, false},
+		{"too deep", []string{"sshd", "sshd-session", "sshd"}, false},
+		{"not sshd", []string{"bash", "sshd-session"}, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, line := newTerminal(t)
+			leader := start(t, "leads:"+strings.TrimPrefix(line, "pts/"), func(cmd *exec.Cmd) {
+				for _, name := range slices.Backward(c.above) {
+					cmd.Args = append([]string{dir + "/" + name}, cmd.Args...)
+				}
+				cmd.Path = cmd.Args[0]
+			}).pid()
+			found, ok := LedBelow([]int32{1 << 30, leader})
+			if !ok {
+				t.Skip("this kernel does not list children")
+			}
+			all, err := LedTerminals()
+			if err != nil {
+				t.Fatal(err)
+			}
+			is := func(l LedTerminal) bool { return l.Line == line }
+			at, whole := slices.IndexFunc(found, is), slices.IndexFunc(all, is)
+			if at >= 0 != c.want || len(found) > 1 || whole < 0 {
+				t.Fatalf("found %+v, all %+v", found, all)
+			}
+			if at < 0 {
+				return
+			}
+			got, want := found[at], all[whole]
+			makers := session.Makers(want.Above)
+			if !slices.Equal(session.Makers(got.Above), makers) || !slices.Contains(makers, leader) || got.Leader != want.Leader || got.SSHD != want.SSHD {
+				t.Errorf("%+v, in a pass over /proc %+v", got, want)
+			}
+		})
 	}
 }

@@ -9,6 +9,9 @@ import "os"
 // LedTerminals returns none: only logind's sessions, on Linux, are looked for by them.
 func LedTerminals() ([]LedTerminal, error) { return nil, nil }
 
+// LedBelow reports false: nothing is known.
+func LedBelow([]int32) ([]LedTerminal, bool) { return nil, false }
+
 // Above returns none.
 func Above(int32) []int32 { return nil }
 

@@ -26,10 +26,11 @@ import (
 var logins = flag.Int("logins", 0, "measure the time of so many logins by ssh until their record, and an idle minute")
 
 // latencyEnv makes the test binary measure so many logins, in a machine. idleEnv is the
-// process of utmpd there.
+// process of utmpd there. floorEnv makes it the process that does only what must be done.
 const (
 	latencyEnv = "UTMPD_TEST_LATENCY"
 	idleEnv    = "UTMPD_TEST_IDLE"
+	floorEnv   = "UTMPD_TEST_FLOOR"
 )
 
 // TestLatency measures how long a login by ssh that sshd does not record has none and, of
@@ -52,20 +53,37 @@ func measure(n int) error {
 	if err != nil {
 		return err
 	}
-	var fromSession, fromTerminal []time.Duration
+	var fromSession, fromTerminal, floor, floorSynced []time.Duration
 	for range n {
-		session, terminal, err := w.login()
+		began, named, now, err := w.login()
 		if err != nil {
 			return err
 		}
-		fromSession, fromTerminal = append(fromSession, session), append(fromTerminal, terminal)
+		fromSession, fromTerminal = append(fromSession, now.Sub(began)), append(fromTerminal, now.Sub(named))
+		for _, f := range []struct {
+			all  *[]time.Duration
+			sync bool
+		}{{&floor, false}, {&floorSynced, true}} {
+			d, err := timeFloor(f.sync)
+			if err != nil {
+				return err
+			}
+			*f.all = append(*f.all, d)
+		}
 	}
+	load, _ := os.ReadFile("/proc/loadavg")
+	fmt.Printf("%d times; load %s", n, load)
 	for _, f := range []struct {
 		name string
 		all  []time.Duration
-	}{{"from logind's session to the record", fromSession}, {"from the name of the terminal to the record", fromTerminal}} {
+	}{
+		{"from logind's session to the record", fromSession},
+		{"from the name of the terminal to the record", fromTerminal},
+		{"a process that is woken by a name, and writes both records", floor},
+		{"the same, and syncs both", floorSynced},
+	} {
 		slices.Sort(f.all)
-		fmt.Printf("%s: %d logins: median %v, nine of ten %v, worst %v\n", f.name, n, f.all[n/2], f.all[n*9/10], f.all[n-1])
+		fmt.Printf("%s: median %v, nine of ten %v, worst %v\n", f.name, f.all[n/2], f.all[n*9/10], f.all[n-1])
 	}
 	if n < 100 {
 		return nil
@@ -119,31 +137,30 @@ func watchLogins() (w loginWatch, err error) {
 	return w, err
 }
 
-// login logs in and out, and returns how old the session and the name of its terminal were
-// when the record came.
-func (w loginWatch) login() (session, terminal time.Duration, err error) {
+// login logs in and out, and returns when the session began, its terminal had a name, and the
+// record was there.
+func (w loginWatch) login() (began, named, now time.Time, err error) {
 	ssh := exec.Command("ssh", "-tt", "three@localhost")
 	in, err := ssh.StdinPipe()
 	if err != nil {
-		return 0, 0, err
+		return
 	}
-	if err := ssh.Start(); err != nil {
-		return 0, 0, err
+	if err = ssh.Start(); err != nil {
+		return
 	}
 	line, named, err := w.await(func(r utmpx.Record) bool { return r.Type == utmpx.UserProcess && r.User == "three" })
 	if err != nil {
-		return 0, 0, err
+		return
 	}
-	now := time.Now()
-	began, err := sessionOf(line.PID)
-	if err != nil {
-		return 0, 0, err
+	now = time.Now()
+	if began, err = sessionOf(line.PID); err != nil {
+		return
 	}
 	in.Close()
 	_ = ssh.Process.Kill()
 	_ = ssh.Wait()
 	_, _, err = w.await(func(r utmpx.Record) bool { return r.Type == utmpx.DeadProcess && r.Line == line.Line })
-	return now.Sub(began), now.Sub(named), err
+	return
 }
 
 // await waits for a record, and returns it with when its terminal was named.
@@ -170,6 +187,77 @@ func (w loginWatch) await(found func(utmpx.Record) bool) (r utmpx.Record, named 
 			}
 		}
 	}
+}
+
+// timeFloor returns how long a process that does only what must be done takes from the making of
+// a name until it has written a record to two files.
+func timeFloor(sync bool) (time.Duration, error) {
+	dir, err := os.MkdirTemp("/var/log", "floor")
+	if err != nil {
+		return 0, err
+	}
+	defer os.RemoveAll(dir)
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Env = append(os.Environ(), latencyEnv+"=", fmt.Sprintf("%s=%s %v", floorEnv, dir, sync))
+	ready, err := cmd.StdoutPipe()
+	if err != nil {
+		return 0, err
+	}
+	if err := cmd.Start(); err != nil {
+		return 0, err
+	}
+	defer cmd.Wait()
+	if _, err := ready.Read(make([]byte, 1)); err != nil {
+		return 0, err
+	}
+	time.Sleep(20 * time.Millisecond) // it waits
+	began := time.Now()
+	if err := os.Mkdir(dir+"/names/1", 0o700); err != nil {
+		return 0, err
+	}
+	if _, err := ready.Read(make([]byte, 1)); err != nil {
+		return 0, err
+	}
+	return time.Since(began), nil
+}
+
+// floor is the process of timeFloor.
+func floor(dir string, sync bool) error {
+	if err := os.Mkdir(dir+"/names", 0o700); err != nil {
+		return err
+	}
+	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC)
+	if err != nil {
+		return err
+	}
+	if _, err := unix.InotifyAddWatch(fd, dir+"/names", unix.IN_CREATE); err != nil {
+		return err
+	}
+	os.Stdout.WriteString("r")
+	if _, err := unix.Read(fd, make([]byte, 4096)); err != nil {
+		return err
+	}
+	record := make([]byte, utmpx.Native().Size())
+	for _, name := range []string{"/wtmp", "/utmp"} {
+		f, err := os.OpenFile(dir+name, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
+		if err != nil {
+			return err
+		}
+		if err := unix.FcntlFlock(f.Fd(), unix.F_SETLKW, &unix.Flock_t{Type: unix.F_WRLCK}); err != nil {
+			return err
+		}
+		if _, err := f.Write(record); err != nil {
+			return err
+		}
+		if sync {
+			if err := unix.Fdatasync(int(f.Fd())); err != nil {
+				return err
+			}
+		}
+		f.Close()
+	}
+	os.Stdout.WriteString("d")
+	return nil
 }
 
 // sessionOf returns when logind made the session of a leader.

@@ -52,6 +52,13 @@ func TestMain(m *testing.M) {
 	if who := os.Getenv(sessionEnv); who != "" {
 		os.Exit(session(who))
 	}
+	if dir, sync, ok := strings.Cut(os.Getenv(floorEnv), " "); ok {
+		if err := floor(dir, sync == "true"); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	if n, err := strconv.Atoi(os.Getenv(latencyEnv)); err == nil {
 		if err := measure(n); err != nil {
 			fmt.Fprintln(os.Stderr, err)
