@@ -83,7 +83,7 @@ SYSTEM_PARTS = $(foreach s,$(SYSTEM),'$s: $(MAKE) -s test-system-$s')
 .PHONY: $(SYSTEM:%=test-system-%)
 test-system-cases: ARGS = -parallel 24
 test-system-faults: ARGS = -timeout 10m
-test-system-system: ARGS = -parallel 6 -timeout 30m
+test-system-system: ARGS = -parallel 12 -timeout 30m
 $(SYSTEM:%=test-system-%): test-system-%:
 	cd test/$* && $(GO) test -tags system -count=1 $(ARGS)
 

@@ -37,15 +37,15 @@ run() {
 	[ "$(cat "$dir/status")" = 0 ] || result=FAILED
 }
 
-# reasons prints what failed in log $1: a line for each failed test with the first thing that it
-# said, or the last lines.
+# reasons prints what failed in log $1: a line for each failed test with the first things that
+# it said, or the last lines.
 reasons() {
 	awk '
 	function flush() {
 		if (fail != "" && !(test in told)) print fail
 		told[test] = 1
 		fail = ""
-		more = 0
+		more = places = 0
 	}
 	/^[ \t]*--- FAIL: / {
 		if ($3 !~ /\//) { flush(); fail = test = $3 }
@@ -54,18 +54,21 @@ reasons() {
 	/^panic: |^fatal error: |^(GREEN|BROKEN|STALE|SLOW|FAIL:) |\[(build|setup) failed\]$/ {
 		flush(); print; next
 	}
+	# The first line with a place may be a note only, so the second is shown too.
+	fail != "" && places < 2 && /[a-z0-9_]+\.go:[0-9]+: / && !/in the guest: / {
+		line = $0; sub(/^[ \t]+/, "", line)
+		fail = fail " " substr(line, 1, 150)
+		places++
+		more = 1
+		next
+	}
 	more && NF {
 		more = 0
-		if (!/[a-z0-9_]+\.go:[0-9]+: |^FAIL/) { sub(/^[ \t]+/, ""); fail = fail " " $0 }
-	}
-	fail != "" && fail !~ / / && /[a-z0-9_]+\.go:[0-9]+: / && !/in the guest: / {
-		line = $0; sub(/^[ \t]+/, "", line)
-		fail = fail " " line
-		more = 1
+		if (!/^FAIL|^ *--- /) { sub(/^[ \t]+/, ""); fail = fail " " substr($0, 1, 150) }
 	}
 	END { flush() }' "$1" >"$dir/reasons"
 	[ -s "$dir/reasons" ] || grep -v '^make.*: \*\*\* \|^[[:space:]]*$\|^FAIL\|^exit status' "$1" | tail -2 >"$dir/reasons"
-	cut -c1-300 "$dir/reasons"
+	cut -c1-500 "$dir/reasons"
 }
 
 n=0

@@ -9,7 +9,7 @@
 // outlives the test. The guests need root, a Debian machine and overlayfs, so the
 // tests have the build tag "system":
 //
-//	cd test/system && go test -tags system -parallel 6 -timeout 30m
+//	cd test/system && go test -tags system -parallel 12 -timeout 30m
 //
 // The whole run is sealed (see ../sealed), so that the machine's files stay read-only
 // outside the guests, too.
