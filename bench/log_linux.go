@@ -20,6 +20,9 @@ import (
 // historyLines is the number of lines in a long log.
 const historyLines = 80
 
+// historyStep is the time from one record of a long log to the next. The last is of now.
+const historyStep = 2 * time.Second
+
 // history creates a log of ended sessions with the given number of records and returns its
 // name. It creates the log once.
 func (b *bench) history() (string, error) {
@@ -34,11 +37,11 @@ func (b *bench) history() (string, error) {
 	defer f.Close()
 	w := bufio.NewWriterSize(f, 1<<20)
 	record := make([]byte, 0, layout.Size())
-	began := time.Now()
+	began := time.Now().Add(-time.Duration(b.log) * historyStep)
 	for i := range b.log {
 		r := utmpx.Record{
 			Type: utmpx.UserProcess, PID: int32(1000 + i/2%30000), Line: fmt.Sprintf("pts/2%05d", i/2%historyLines),
-			ID: "h", User: "alice", Host: "desk.example.org", Time: utmpx.TimeOf(began.Add(time.Duration(i) * time.Microsecond)),
+			ID: "h", User: "alice", Host: "desk.example.org", Time: utmpx.TimeOf(began.Add(time.Duration(i) * historyStep)),
 		}
 		if i%2 == 1 {
 			r.Type, r.User = utmpx.DeadProcess, ""

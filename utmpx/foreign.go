@@ -5,6 +5,7 @@ package utmpx
 import (
 	"bytes"
 	"slices"
+	"strings"
 	"unsafe"
 )
 
@@ -112,6 +113,14 @@ func (f text) field(b string) string {
 	return f.get(b)
 }
 
+// bytes returns a field that need not be text, without the NULs at its end: FreeBSD's libulog
+// makes IDs that are hashes, and macOS has some with a NUL in them.
+//
+// Source: ulog_fill in FreeBSD's contrib/libulog/ulog_login.c.
+func (f text) bytes(b string) string {
+	return strings.TrimRight(b[f.off:f.off+f.width], "\x00")
+}
+
 // number returns the value of a number of any width, 0 of none.
 func (l *Layout) number(b string, f num) int64 {
 	var v uint64
@@ -130,7 +139,7 @@ func (l *Layout) number(b string, f num) int64 {
 
 func (l *Layout) decodeForeign(r *Record, b string) {
 	f := l.foreign
-	r.Line, r.ID, r.User, r.Host = l.line.field(b), l.id.field(b), l.user.field(b), l.host.field(b)
+	r.Line, r.ID, r.User, r.Host = l.line.field(b), l.id.bytes(b), l.user.field(b), l.host.field(b)
 	r.PID = int32(l.number(b, f.pid))
 	r.Session = l.number(b, f.session)
 	r.Time = Time{l.number(b, f.sec), l.number(b, f.usec)}
@@ -214,7 +223,7 @@ func (e *encoder) foreign(was, r Record) {
 		}
 	}
 	str("line", l.line, was.Line, r.Line)
-	str("id", l.id, was.ID, r.ID)
+	e.id(was.ID, r.ID)
 	str("user", l.user, was.User, r.User)
 	str("host", l.host, was.Host, r.Host)
 	e.any("pid", f.pid, int64(was.PID), int64(r.PID))
@@ -229,6 +238,21 @@ func (e *encoder) foreign(was, r Record) {
 	}
 	if f.sockaddr > 0 && r.Addr != was.Addr {
 		e.addr(e.b[f.sockaddr:f.sockaddr+128], r)
+	}
+}
+
+// id writes an ID, which may have NULs within.
+func (e *encoder) id(was, s string) {
+	f := e.l.id
+	switch {
+	case f.width == 0 || s == was:
+	case len(s) > f.width:
+		e.fail("id %q has %d bytes, the field %d", s, len(s), f.width)
+	case strings.HasSuffix(s, "\x00"):
+		e.fail("id %q ends in a NUL", s)
+	default:
+		n := copy(e.b[f.off:f.off+f.width], s)
+		clear(e.b[f.off+n : f.off+f.width])
 	}
 }
 

@@ -68,6 +68,8 @@ type Fixed struct {
 	StateDir  string // STATE_DIR
 	RunAs     string // RUN_AS: the user to become, "" to stay who started it
 	Logind    Logind // LOGIND
+
+	LogindHosts bool // LOGIND_HOSTS: from where they came is recorded, too
 }
 
 // Changed returns the keys whose values differ from g's, in the order of the file.
@@ -81,6 +83,7 @@ func (f Fixed) Changed(g Fixed) []string {
 		{"STATE_DIR", f.StateDir, g.StateDir},
 		{"RUN_AS", f.RunAs, g.RunAs},
 		{"LOGIND", string(f.Logind), string(g.Logind)},
+		{"LOGIND_HOSTS", yesOrNo(f.LogindHosts), yesOrNo(g.LogindHosts)},
 	} {
 		if k.old != k.new {
 			keys = append(keys, k.name)

@@ -57,9 +57,10 @@ BOOT_RECORDS=no
 RUNLEVEL_RECORDS=yes
 RUN_AS=utmpd
 LOGIND=auto
+LOGIND_HOSTS=no
 `, want: Config{
 			Reloadable{10 * time.Second, 100, 20 * time.Second, 250 * time.Millisecond, false},
-			Fixed{"/u", "/w", "/p", "/r", "/s/t", "utmpd", LogindAuto}, Systems, Ours,
+			Fixed{"/u", "/w", "/p", "/r", "/s/t", "utmpd", LogindAuto, false}, Systems, Ours,
 		}},
 		{name: "no newline at the end", in: "SCAN_PERIOD=10", want: scan(10)},
 		{name: "export", in: " export \tSCAN_PERIOD=10\n", want: scan(10)},
@@ -305,7 +306,7 @@ func TestLoadFillsPaths(t *testing.T) {
 		t.Fatal(err, warnings)
 	}
 	_, wtmpx := sysfile.NativePaths()
-	want := Fixed{UtmpxFile: "/u", WtmpxFile: wtmpx, PipeFile: pipeFile("/r"), RunDir: "/r", StateDir: "/var/lib/utmpd", Logind: LogindAuto}
+	want := Fixed{UtmpxFile: "/u", WtmpxFile: wtmpx, PipeFile: pipeFile("/r"), RunDir: "/r", StateDir: "/var/lib/utmpd", Logind: LogindAuto, LogindHosts: true}
 	if d := cmp.Diff(want, got.Fixed); d != "" {
 		t.Errorf("(-want +got)\n%s", d)
 	}

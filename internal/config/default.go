@@ -27,7 +27,7 @@ func Default() Config {
 		},
 		BootRecords:     Auto,
 		RunLevelRecords: Auto,
-		Fixed:           Fixed{Logind: LogindAuto},
+		Fixed:           Fixed{Logind: LogindAuto, LogindHosts: true},
 	}
 }
 

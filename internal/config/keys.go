@@ -34,18 +34,7 @@ var keys = []key{
 		}
 		return err
 	}, func(c *Config) string { return formatSeconds(c.GracePeriod) }},
-	{"KEEP_BUSY_LINES", func(c *Config, v string) error {
-		on, err := yesno(v)
-		if err == nil {
-			c.KeepBusyLines = on
-		}
-		return err
-	}, func(c *Config) string {
-		if c.KeepBusyLines {
-			return "yes"
-		}
-		return "no"
-	}},
+	flag("KEEP_BUSY_LINES", func(c *Config) *bool { return &c.KeepBusyLines }),
 	text("UTMPX_FILE", absolute, func(c *Config) *string { return &c.UtmpxFile }),
 	text("WTMPX_FILE", absolute, func(c *Config) *string { return &c.WtmpxFile }),
 	text("PIPE_FILE", absolute, func(c *Config) *string { return &c.PipeFile }),
@@ -66,6 +55,18 @@ var keys = []key{
 		c.Logind = map[bool]Logind{true: LogindYes, false: LogindNo}[on]
 		return nil
 	}, func(c *Config) string { return string(c.Logind) }},
+	flag("LOGIND_HOSTS", func(c *Config) *bool { return &c.LogindHosts }),
+}
+
+// flag is a key that is yes or no.
+func flag(name string, field func(*Config) *bool) key {
+	return key{name, func(c *Config, v string) error {
+		on, err := yesno(v)
+		if err == nil {
+			*field(c) = on
+		}
+		return err
+	}, func(c *Config) string { return yesOrNo(*field(c)) }}
 }
 
 // records is a key that says who writes some records.
@@ -222,6 +223,13 @@ func yesno(v string) (bool, error) {
 		return false, nil
 	}
 	return false, fmt.Errorf("is neither yes nor no")
+}
+
+func yesOrNo(on bool) string {
+	if on {
+		return "yes"
+	}
+	return "no"
 }
 
 // absolute accepts an absolute path of a length that the system allows, and

@@ -135,7 +135,7 @@ func readNamed(in call, names []string, h *boots.History) (problems []error) {
 			err = notLastlog(to, name)
 		}
 		if err == nil {
-			err = scan(in.ctx, logs.New(to, logs.Options{Torn: true, Ahead: true}), to, h)
+			err = scan(in.ctx, logs.New(to, logs.Options{Torn: true, Ahead: true, Other: otherForm}), to, h)
 		}
 		if err != nil {
 			problems = append(problems, err)

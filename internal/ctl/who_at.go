@@ -63,7 +63,7 @@ func whoAt(in call) error {
 		err = a.writeTable(in.stdout)
 	}
 	if a.before {
-		err = errors.Join(err, fmt.Errorf("who: who was on at %s is not known: %s", short(at), a.begins()))
+		err = errors.Join(err, fmt.Errorf("who: sessions at %s are not known: %s", short(at), a.begins()))
 	}
 	if a.perhaps > 0 && in.set["count"] {
 		tell(in.stderr, fmt.Sprintf("who: %s more may have been on", count(a.perhaps, "session", "sessions")))

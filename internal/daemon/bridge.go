@@ -114,6 +114,9 @@ func (d *daemon) newBridge(own []session.OpenLogin) *bridge {
 // listen reports logind's sessions to the recorder.
 func (b *bridge) listen(ctx context.Context) {
 	b.on.listen(ctx, b.wake, func(v logind.View) {
+		if !b.d.cfg.LogindHosts {
+			v = v.WithoutHosts()
+		}
 		b.tell(v)
 		b.recorder.See(v)
 	})

@@ -85,6 +85,7 @@ func TestReloadNamesKeys(t *testing.T) {
 		{"RUN_DIR", []string{"RUN_DIR=/x"}, "RUN_DIR"},
 		{"STATE_DIR", []string{"STATE_DIR=/x"}, "STATE_DIR"},
 		{"RUN_AS", []string{"RUN_AS=nobody"}, "RUN_AS"},
+		{"LOGIND_HOSTS", []string{"LOGIND_HOSTS=no"}, "LOGIND_HOSTS"},
 		{"some, in another order", []string{"RUN_AS=nobody", "SCAN_PERIOD=7", "WTMPX_FILE=/x"}, "WTMPX_FILE RUN_AS"},
 		{"the same values", nil, ""},
 		{"those that change at once", []string{"SCAN_PERIOD=7", "MAX_FDS=7", "WTMPX_UPDATE_FREQ=7", "GRACE_PERIOD=7", "KEEP_BUSY_LINES=no"}, ""},

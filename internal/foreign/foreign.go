@@ -355,6 +355,9 @@ func (f *Form) fits(head []byte) bool {
 }
 
 func (f *Form) mostly(head []byte) bool {
+	if f.bare(head) {
+		return true
+	}
 	c := logs.Content{Size: int64(len(head)), At: func(from, to int64) ([]byte, error) { return head[from:to], nil }}
 	var good, bad, sure, odd int64
 	for p := range f.Forward(c, 0) {
@@ -368,13 +371,19 @@ func (f *Form) mostly(head []byte) bool {
 			for b := p.Records; len(b) > 0; b = b[f.layout.Size():] {
 				if f.strictWhole(b[:f.layout.Size()]) {
 					sure++
-				} else if !blank(b[:f.layout.Size()]) {
+				} else if !blank(b[:f.layout.Size()]) && !f.vague(b[:f.layout.Size()]) {
 					odd++
 				}
 			}
 		}
 	}
 	return sure >= f.enough() && sure >= 9*odd && good >= 9*bad && (bad == 0 || sure >= few)
+}
+
+// bare reports whether the file is a signature alone: nobody has logged in yet. One of 516
+// bytes may as well be the beginning of one of 520.
+func (f *Form) bare(head []byte) bool {
+	return len(head) == f.layout.Size() && len(head) > utmpx.NetBSD516LE.Size() && f.header(head) && f.layout.Canonical(head)
 }
 
 // few records stand for a form only if nothing is between them.
@@ -390,10 +399,14 @@ func (f *Form) enough() int64 {
 }
 
 // beats reports whether the times of f's records lie much closer together than those of g:
-// in the wrong byte order they are anywhere.
+// in the wrong byte order they are anywhere. Where each has one record, f beats g if only that
+// of g leaves bytes over.
 func (f *Form) beats(g *Form, head []byte) bool {
 	n, a := f.spread(head, asIs)
 	m, b := g.spread(head, asIs)
+	if n == 1 && m == 1 {
+		return len(head) == f.layout.Size() && len(head) > g.layout.Size()
+	}
 	return n > 1 && m > 1 && a < b/8
 }
 

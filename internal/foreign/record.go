@@ -12,11 +12,12 @@ import (
 const (
 	earliest = 631152000 // 1990
 	latest   = 1<<32 - 1
+	last     = 1 << 34 // of a clock that is wrong: 2514
 	maxPID   = 1 << 22
 )
 
 // odd reports whether the record at the beginning of b, where one is due, is one: of a type
-// that the system has, at a time that can be.
+// that the system has, at a time that can be. At another time it must be sound in all else.
 func (f *Form) odd(b []byte) bool {
 	b = f.whole(b)
 	if len(b) == 0 {
@@ -25,9 +26,25 @@ func (f *Form) odd(b []byte) bool {
 	if blank(b) {
 		return f.slots && !f.trimmed
 	}
+	if f.vague(b) {
+		return true
+	}
 	r := f.decode(b)
-	return f.known(r.Type) && r.Time.Sec >= earliest && r.Time.Sec <= latest && r.Time.Usec >= 0 && r.Time.Usec < 1e6 &&
+	return f.known(r.Type) && dated(r) && r.Time.Usec >= 0 && r.Time.Usec < 1e6 &&
 		texts(r) && (hasType(f.layout) || f.layout.Canonical(b))
+}
+
+// vague reports whether a record is one that says nothing for the form: a slot that was given
+// back, or a record by a clock that had not been set.
+func (f *Form) vague(b []byte) bool {
+	if !hasType(f.layout) {
+		return false
+	}
+	r := f.decode(b)
+	if r.Type == utmpx.Empty {
+		return f.signed && r.Line == "" && r.User == "" && r.Host == "" && r.Time.Sec == 0 && f.sound(r, b)
+	}
+	return !dated(r) && r.Time.Sec >= 0 && r.Time.Sec <= last && f.sound(r, b)
 }
 
 // strict reports whether the record at the beginning of b can be nothing else.
@@ -41,9 +58,17 @@ func (f *Form) strictWhole(b []byte) bool {
 		return false // most are none: they are not decoded
 	}
 	r := f.decode(b)
-	return f.known(r.Type) && r.Type != utmpx.Empty && r.Time.Sec >= earliest && r.Time.Sec <= latest &&
-		r.Time.Usec >= 0 && r.Time.Usec < 1e6 && r.PID >= 0 && r.PID <= maxPID && texts(r) && f.made(r) && f.layout.Canonical(b)
+	return r.Type != utmpx.Empty && dated(r) && f.sound(r, b)
 }
+
+// sound reports whether all of a record but its time is as its system writes it.
+func (f *Form) sound(r utmpx.Record, b []byte) bool {
+	return f.known(r.Type) && r.Time.Usec >= 0 && r.Time.Usec < 1e6 && r.PID >= 0 && r.PID <= maxPID &&
+		texts(r) && f.made(r) && f.layout.Canonical(b)
+}
+
+// dated reports whether a record's time is one of a clock that is right.
+func dated(r utmpx.Record) bool { return r.Time.Sec >= earliest && r.Time.Sec <= latest }
 
 // timed reports whether the highest bytes of the time are those of a time since 1990.
 func (f *Form) timed(b []byte) bool {

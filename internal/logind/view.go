@@ -6,6 +6,7 @@ import (
 	"context"
 	"net"
 	"slices"
+	"strings"
 )
 
 // Address is the socket of the system bus.
@@ -22,6 +23,20 @@ type View struct {
 
 func (v View) equal(other View) bool {
 	return v.Known == other.Known && v.Err == other.Err && slices.Equal(v.Sessions, other.Sessions)
+}
+
+// WithoutHosts returns the view without the names and addresses of other machines. The display
+// of this one, such as :0, stays.
+func (v View) WithoutHosts() View {
+	v.Sessions = slices.Clone(v.Sessions)
+	for i := range v.Sessions {
+		s := &v.Sessions[i]
+		s.RemoteHost = ""
+		if !strings.HasPrefix(s.Display, ":") {
+			s.Display = ""
+		}
+	}
+	return v
 }
 
 // Source listens to logind.

@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"utmpd.dev/utmpd/utmpx"
 )
 
 // TestPeople follows people who log in where logind is, in all ways: every reader is
@@ -41,6 +43,7 @@ func TestPeople(t *testing.T) {
 			}
 			t.Logf("some have left:\n%s", o.table("some have left", here, on))
 			o.logouts(on)
+			o.hosts()
 			o.sh("sync")
 			o.cut()
 			o.boot = o.m.start()
@@ -129,4 +132,24 @@ func (o *town) logouts(on []string) {
 		o.sh("sleep 0.5")
 	}
 	o.m.t.Errorf("logins, and how often each was closed (-want +got):\n%s", cmp.Diff(want, got))
+}
+
+// hosts checks that wtmp has the hosts of those who came by ssh, or, with LOGIND_HOSTS=no, none:
+// nobody but utmpd has recorded them then.
+func (o *town) hosts() {
+	o.m.t.Helper()
+	with, without := 0, 0
+	layout := utmpx.Native()
+	for text := readFile(o.m.t, o.path("/var/log/wtmp")); len(text) >= layout.Size(); text = text[layout.Size():] {
+		switch r := layout.Decode(string(text[:layout.Size()])); {
+		case r.Type != utmpx.UserProcess || !strings.HasPrefix(r.Line, "pts/"):
+		case r.Host == "" && r.Addr == [16]byte{}:
+			without++
+		default:
+			with++
+		}
+	}
+	if o.mute && (with > 0 || without == 0) || !o.mute && with == 0 {
+		o.m.t.Errorf("wtmp has %d logins with a host, %d without; utmpd records no hosts: %v", with, without, o.mute)
+	}
 }

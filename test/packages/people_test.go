@@ -63,7 +63,7 @@ type town struct {
 const people = "/usr/local/bin/people.sh"
 
 // settle prepares a machine for people, and boots it. With mute, sshd cannot record
-// anything, as where it is built without utmp.
+// anything, as where it is built without utmp, and utmpd records no hosts.
 func settle(t *testing.T, root string, mute bool) *town {
 	m := newMachine(t, root)
 	for _, name := range []string{"people.sh", "line.py", "readers.py", "intruder.sh"} {
@@ -98,6 +98,9 @@ func settle(t *testing.T, root string, mute bool) *town {
 		}
 	}
 	m.sh("dpkg -i /packages/dist/utmpd_*_amd64.deb && echo LOGIND=auto >>/etc/default/utmpd")
+	if mute {
+		m.sh("echo LOGIND_HOSTS=no >>/etc/default/utmpd")
+	}
 	town.boot = m.start()
 	town.waitFor("utmpd to know logind", "grep -q '^logind: .*answers' /run/utmpd/status || journalctl -b -o cat -u utmpd | grep -q 'logind answers'")
 	return town

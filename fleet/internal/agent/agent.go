@@ -192,9 +192,10 @@ func (a *Agent) once(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var others = make(chan error, 2)
-	go func() { others <- a.beats(ctx) }()
-	go func() { others <- a.presentSessions(ctx) }()
+	var others sync.WaitGroup
+	others.Go(func() { a.beats(ctx) })
+	others.Go(func() { a.presentSessions(ctx) })
+	others.Go(func() { a.snapshots(ctx) })
 	go func() {
 		select {
 		case <-ctx.Done():
@@ -207,20 +208,19 @@ func (a *Agent) once(ctx context.Context) error {
 		err = cause
 	}
 	stop(nil)
-	<-others
-	<-others
+	others.Wait()
 	return err
 }
 
 // beats says once a minute that this host is there.
-func (a *Agent) beats(ctx context.Context) error {
+func (a *Agent) beats(ctx context.Context) {
 	body := fmt.Appendf(nil, `{"machine_id":%q,"boot_id":%q}`, a.Machine, a.Boot)
 	for {
 		if err := a.nc.Publish(wire.BeatSubject(a.token), body); err != nil {
 			a.Log.Debug("no beat", "error", err)
 		}
 		if !a.sleep(ctx, a.Beat) {
-			return ctx.Err()
+			return
 		}
 	}
 }

@@ -23,7 +23,7 @@ import (
 const lookBesides = 10 * time.Second
 
 // presentSessions puts the sessions that are on: at once, and when they change.
-func (a *Agent) presentSessions(ctx context.Context) error {
+func (a *Agent) presentSessions(ctx context.Context) {
 	changed := make(chan struct{}, 1)
 	done := make(chan struct{})
 	go func() {
@@ -46,12 +46,12 @@ func (a *Agent) presentSessions(ctx context.Context) error {
 		pause := time.NewTimer(wire.PutsEvery)
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return
 		case <-pause.C:
 		}
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return
 		case <-changed:
 		case <-tick.C:
 		}
@@ -88,11 +88,12 @@ func (p *present) put(ctx context.Context) error {
 		}
 	}
 	now := time.Now().UTC()
-	var errs []error
 	for i := count - 1; i >= 0; i-- {
-		errs = append(errs, p.putPiece(ctx, i, pieces[i], now))
+		if err := p.putPiece(ctx, i, pieces[i], now); err != nil {
+			return err // of the others it would be the same
+		}
 	}
-	return errors.Join(errs...)
+	return nil
 }
 
 func (p *present) putPiece(ctx context.Context, i int, piece wire.Sessions, now time.Time) error {
@@ -106,16 +107,8 @@ func (p *present) putPiece(ctx context.Context, i int, piece wire.Sessions, now 
 		return err
 	}
 	p.last[i] = nil
-	answer, err := p.a.request(ctx, m)
-	if err != nil {
+	if err := p.a.store(ctx, m); err != nil {
 		return err
-	}
-	var ack struct{ Error *refusal }
-	if err := json.Unmarshal(answer.Data, &ack); err != nil {
-		return err
-	}
-	if ack.Error != nil {
-		return ack.Error
 	}
 	p.last[i] = same
 	return nil

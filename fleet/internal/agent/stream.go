@@ -112,6 +112,22 @@ func (a *Agent) publish(ctx context.Context, m *nats.Msg, after uint64) (seq uin
 	return ack.Seq, nil
 }
 
+// store sends what needs no order, and waits until it is stored.
+func (a *Agent) store(ctx context.Context, m *nats.Msg) error {
+	answer, err := a.request(ctx, m)
+	if err != nil {
+		return err
+	}
+	var ack struct{ Error *refusal }
+	if err := json.Unmarshal(answer.Data, &ack); err != nil {
+		return err
+	}
+	if ack.Error != nil {
+		return ack.Error
+	}
+	return nil
+}
+
 func (a *Agent) request(ctx context.Context, m *nats.Msg) (*nats.Msg, error) {
 	ctx, stop := context.WithTimeout(ctx, a.Answer)
 	defer stop()

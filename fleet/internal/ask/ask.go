@@ -116,7 +116,7 @@ func (c *Client) Events(ctx context.Context, f Filter, each func(*Event)) error 
 	if f.Follow && f.Since.IsZero() {
 		from = jetstream.DeliverNewPolicy
 	}
-	return c.read(ctx, wire.Events, f.subjects(), from, f.Follow, func(m jetstream.Msg, stored time.Time) {
+	return c.read(ctx, span{stream: wire.Events, subjects: f.subjects(), from: from, follow: f.Follow}, func(m jetstream.Msg, stored time.Time) {
 		e, err := parse(m)
 		if err != nil {
 			c.Doubt(err)
@@ -166,13 +166,27 @@ func value[T any](p *T) (v T) {
 
 var errLost = errors.New("the connection was interrupted; ask again")
 
-// read reads what a stream has now, and what comes.
-func (c *Client) read(ctx context.Context, stream string, subjects []string, from jetstream.DeliverPolicy, follow bool, each func(jetstream.Msg, time.Time)) error {
-	wrap := func(err error) error { return fmt.Errorf("read %s: %w", stream, err) }
-	consumer, err := c.js.CreateConsumer(ctx, stream, jetstream.ConsumerConfig{
-		FilterSubjects: subjects, DeliverPolicy: from, AckPolicy: jetstream.AckNonePolicy,
+// span is a part of a stream.
+type span struct {
+	stream   string
+	subjects []string
+	from     jetstream.DeliverPolicy
+	since    time.Time // by the server's clock, as until; zero: no limit
+	until    time.Time
+	follow   bool // and what comes
+}
+
+// read reads what a stream has now, or also what comes.
+func (c *Client) read(ctx context.Context, what span, each func(m jetstream.Msg, stored time.Time)) error {
+	wrap := func(err error) error { return fmt.Errorf("read %s: %w", what.stream, err) }
+	cfg := jetstream.ConsumerConfig{
+		FilterSubjects: what.subjects, DeliverPolicy: what.from, AckPolicy: jetstream.AckNonePolicy,
 		MemoryStorage: true, InactiveThreshold: 30 * time.Second,
-	})
+	}
+	if !what.since.IsZero() {
+		cfg.DeliverPolicy, cfg.OptStartTime = jetstream.DeliverByStartTimePolicy, &what.since
+	}
+	consumer, err := c.js.CreateConsumer(ctx, what.stream, cfg)
 	if err != nil {
 		return wrap(err)
 	}
@@ -180,10 +194,10 @@ func (c *Client) read(ctx context.Context, stream string, subjects []string, fro
 	defer func() {
 		ctx, stop := context.WithTimeout(context.Background(), time.Second)
 		defer stop()
-		_ = c.js.DeleteConsumer(ctx, stream, name) // else it goes by itself
+		_ = c.js.DeleteConsumer(ctx, what.stream, name) // else it goes by itself
 	}()
 	left := consumer.CachedInfo().NumPending
-	if left == 0 && !follow {
+	if left == 0 && !what.follow {
 		return nil
 	}
 	all, err := consumer.Messages(jetstream.PullMaxMessages(4096))
@@ -194,7 +208,7 @@ func (c *Client) read(ctx context.Context, stream string, subjects []string, fro
 	for n := uint64(1); ; n++ {
 		m, err := all.Next(jetstream.NextContext(ctx))
 		switch {
-		case follow && ctx.Err() != nil:
+		case what.follow && ctx.Err() != nil:
 			return nil
 		case err != nil:
 			return wrap(err)
@@ -206,8 +220,11 @@ func (c *Client) read(ctx context.Context, stream string, subjects []string, fro
 		if meta.Sequence.Consumer != n {
 			return wrap(errLost)
 		}
+		if !what.until.IsZero() && meta.Timestamp.After(what.until) {
+			return nil
+		}
 		each(m, meta.Timestamp)
-		if !follow && (meta.NumPending == 0 || n == left) {
+		if !what.follow && (meta.NumPending == 0 || n == left) {
 			return nil
 		}
 	}

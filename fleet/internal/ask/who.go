@@ -41,14 +41,14 @@ type Host struct {
 // all.
 func (c *Client) Who(ctx context.Context, f Filter) ([]*Host, error) {
 	present := map[string]bool{} // by the server's clock: it removes a beat that is too old
-	err := c.read(ctx, wire.Presence, []string{wire.BeatSubject(f.token())}, jetstream.DeliverLastPerSubjectPolicy, false, func(m jetstream.Msg, _ time.Time) {
+	err := c.read(ctx, span{stream: wire.Presence, subjects: []string{wire.BeatSubject(f.token())}, from: jetstream.DeliverLastPerSubjectPolicy}, func(m jetstream.Msg, _ time.Time) {
 		present[wire.HostOf(m.Subject())] = true
 	})
 	if err != nil {
 		return nil, err
 	}
 	hosts, more := map[string]*Host{}, map[string][]wire.Sessions{}
-	err = c.read(ctx, wire.On, []string{wire.Prefix + "utmp_on." + f.token() + ".*"}, jetstream.DeliverLastPerSubjectPolicy, false, func(m jetstream.Msg, at time.Time) {
+	err = c.read(ctx, span{stream: wire.On, subjects: []string{wire.Prefix + "utmp_on." + f.token() + ".*"}, from: jetstream.DeliverLastPerSubjectPolicy}, func(m jetstream.Msg, at time.Time) {
 		token := wire.HostOf(m.Subject())
 		name, err := wire.Name(token)
 		if err != nil || !f.host(name) {
@@ -125,59 +125,60 @@ type Session struct {
 
 // Last returns the sessions that a filter chooses, the newest first. A session without an
 // end is "open": its host has not told the end, or not yet.
-func (c *Client) Last(ctx context.Context, f Filter) (all []*Session, err error) {
-	all, _, err = c.sessions(ctx, f)
-	return all, err
-}
-
-// sessions returns also since when something is known of each host.
-func (c *Client) sessions(ctx context.Context, f Filter) (all []*Session, known map[string]time.Time, err error) {
+func (c *Client) Last(ctx context.Context, f Filter) ([]*Session, error) {
 	since, until := f.Since, f.Until
 	f.Kinds, f.Since, f.Until = []string{"login", "logout"}, time.Time{}, time.Time{}
-	open, known := map[string]*Session{}, map[string]time.Time{}
-	err = c.Events(ctx, f, func(e *Event) {
-		if e.Time != nil && (known[e.Machine].IsZero() || e.Time.Before(known[e.Machine])) {
-			known[e.Machine] = *e.Time
-		}
-		s := &Session{Machine: e.Machine, User: e.User, Line: e.Line, Host: e.Host, Addr: e.Addr, PID: e.PID, From: e.Time, EndedBy: "open"}
-		key := e.Machine + "\x00" + value(e.Session)
-		if e.Event == "logout" {
-			s.From, s.To, s.Least, s.Most, s.Exact, s.EndedBy = e.Login, e.Time, e.Least, e.Most, value(e.Exact), e.EndedBy
-			s.Shortest, s.Longest = e.Shortest, e.Longest
-			if before := open[key]; before != nil && e.Session != nil {
-				*before = *s
-				return
-			}
-		} else {
-			open[key] = s
-		}
-		all = append(all, s)
-	})
+	var p pairs
+	err := c.Events(ctx, f, func(e *Event) { p.add(e) })
+	all := p.all
 	all = slices.DeleteFunc(all, func(s *Session) bool {
 		end := cmp.Or(s.Most, s.To)
 		return !since.IsZero() && end != nil && end.Before(since) || !until.IsZero() && s.From != nil && s.From.After(until)
 	})
-	slices.SortStableFunc(all, func(a, b *Session) int { return value(cmp.Or(b.From, b.To)).Compare(value(cmp.Or(a.From, a.To))) })
-	return all, known, err
+	newestFirst(all)
+	return all, err
 }
 
-// At returns the sessions that were on at a time. Of one whose end has bounds around it,
-// Exact is false. known are the hosts of which something is known before that time.
-func (c *Client) At(ctx context.Context, f Filter, at time.Time) (on []*Session, unknown []string, err error) {
-	f.Since, f.Until = time.Time{}, time.Time{}
-	all, known, err := c.sessions(ctx, f)
-	for _, s := range all {
-		switch end := cmp.Or(s.Most, s.To); {
-		case s.From == nil || s.From.After(at), end != nil && !end.After(at):
-		default:
-			on = append(on, s)
-		}
+func newestFirst(all []*Session) {
+	slices.SortStableFunc(all, func(a, b *Session) int { return value(cmp.Or(b.From, b.To)).Compare(value(cmp.Or(a.From, a.To))) })
+}
+
+// pairs are sessions of which logins and logouts tell.
+type pairs struct {
+	all  []*Session
+	open map[string]*Session // by host and session
+}
+
+// add takes a login or logout.
+func (p *pairs) add(e *Event) {
+	if e.Event == "login" {
+		s := &Session{}
+		p.all = append(p.all, s)
+		p.begin(e, s)
+		return
 	}
-	for name, since := range known {
-		if since.After(at) {
-			unknown = append(unknown, name)
-		}
+	s := p.open[e.Machine+"\x00"+value(e.Session)]
+	if s == nil || e.Session == nil {
+		s = &Session{}
+		p.all = append(p.all, s)
 	}
-	slices.Sort(unknown)
-	return on, unknown, err
+	s.end(e)
+}
+
+// begin takes a login, whose session is s.
+func (p *pairs) begin(e *Event, s *Session) {
+	*s = Session{Machine: e.Machine, User: e.User, Line: e.Line, Host: e.Host, Addr: e.Addr, PID: e.PID, From: e.Time, EndedBy: "open"}
+	if p.open == nil {
+		p.open = map[string]*Session{}
+	}
+	p.open[e.Machine+"\x00"+value(e.Session)] = s
+}
+
+// end takes a logout, which has all that the login told.
+func (s *Session) end(e *Event) {
+	*s = Session{
+		Machine: e.Machine, User: e.User, Line: e.Line, Host: e.Host, Addr: e.Addr, PID: e.PID,
+		From: e.Login, To: e.Time, Least: e.Least, Most: e.Most, Exact: value(e.Exact), EndedBy: e.EndedBy,
+		Shortest: e.Shortest, Longest: e.Longest,
+	}
 }

@@ -245,6 +245,18 @@ func TestFollow(t *testing.T) {
 	}
 }
 
+// TestOlderThanKept: a session whose login the server no longer has is still known.
+func TestOlderThanKept(t *testing.T) {
+	s := lab.Start(t, "-max-age", "3s")
+	m := newMachine(t, s, "web1")
+	m.record("wtmp utmp", login("alice", "pts/0", "08:10"))
+	m.start()
+	shows(t, s, "MACHINE TIME EVENT USER LINE DETAIL\nweb1 2026-07-01 08:10:00 login alice pts/0 ws7\n", "events")
+	shows(t, s, "MACHINE TIME EVENT USER LINE DETAIL\n", "events")
+	shows(t, s, "MACHINE USER LINE FROM LOGIN LOGOUT ENDED BY\n"+
+		"web1 alice pts/0 ws7 2026-07-01 08:10:00 - open\n", "who", "-at", "now")
+}
+
 // TestSilent: sessions of a host that is not there are shown as last known.
 func TestSilent(t *testing.T) {
 	s := lab.Start(t)

@@ -110,17 +110,17 @@ func rights(role Role) (u jwt.UserPermissionLimits) {
 	case Host:
 		// A get with a body, without a subject of its own, would read everybody's.
 		own := wire.HostEvents("{{name()}}")
-		pub.Add(own, wire.Prefix+"utmp_on.{{name()}}.*", wire.BeatSubject("{{name()}}"),
+		pub.Add(own, wire.Prefix+"utmp_on.{{name()}}.*", wire.BeatSubject("{{name()}}"), wire.PastSubject("{{name()}}"),
 			"$JS.API.DIRECT.GET."+wire.Events+"."+own)
 	case Reader:
-		for _, s := range []string{wire.Events, wire.On, wire.Presence} {
+		for _, s := range wire.All {
 			pub.Add("$JS.API.STREAM.INFO."+s, "$JS.API.CONSUMER.CREATE."+s+".>", "$JS.API.CONSUMER.DELETE."+s+".*",
 				"$JS.API.CONSUMER.INFO."+s+".*", "$JS.API.CONSUMER.MSG.NEXT."+s+".*", "$JS.API.DIRECT.GET."+s+".>", "$JS.API.DIRECT.GET."+s)
 		}
 		pub.Add("$JS.API.INFO", "$JS.ACK.>", "$JS.FC.>")
 	case Admin:
 		pub.Add("$JS.API.INFO")
-		for _, s := range []string{wire.Events, wire.On, wire.Presence} {
+		for _, s := range wire.All {
 			pub.Add("$JS.API.STREAM.INFO."+s, "$JS.API.STREAM.CREATE."+s, "$JS.API.STREAM.UPDATE."+s)
 		}
 	}

@@ -106,7 +106,13 @@ func (c *crowdOf) connect(n, sessions int) error {
 		if err := conns[i].Publish(wire.BeatSubject(name), beat); err != nil {
 			return err
 		}
-		_, err = conns[i].Request(wire.OnSubject(name, 0), b, 30*time.Second)
+		if _, err = conns[i].Request(wire.OnSubject(name, 0), b, 30*time.Second); err != nil {
+			return err
+		}
+		if b, err = on.Snapshot(); err != nil {
+			return err
+		}
+		_, err = conns[i].Request(wire.PastSubject(name), b, 30*time.Second)
 		return err
 	})
 	go func() {

@@ -79,8 +79,8 @@ func TestHostile(t *testing.T) {
 		t.Helper()
 		check(t, evil.PublishMsg(m))
 	}
-	other := []string{wire.Subject("victim", "login", "user1"), wire.OnSubject("victim", 0), wire.BeatSubject("victim")}
-	own := []string{wire.Subject("evil", "login", "user1"), wire.OnSubject("evil", 0), wire.BeatSubject("evil"), wire.Subject("evil", "crash", "")}
+	other := []string{wire.Subject("victim", "login", "user1"), wire.OnSubject("victim", 0), wire.BeatSubject("victim"), wire.PastSubject("victim")}
+	own := []string{wire.Subject("evil", "login", "user1"), wire.OnSubject("evil", 0), wire.BeatSubject("evil"), wire.Subject("evil", "crash", ""), wire.PastSubject("evil")}
 	last := "$JS.API.DIRECT.GET." + wire.Events + "." + wire.HostEvents("evil")
 	for _, header := range []string{"Nats-Rollup:all", "Nats-Rollup:sub", "Nats-TTL:1s", "Nats-Incr:+1", "Nats-Marker-Reason:Purge", "Nats-Batch-Id:b",
 		"Nats-Schedule:@every 1s", "Nats-Schedule-Target:" + other[0], "Nats-Trace-Dest:" + other[0], "Nats-Expected-Last-Sequence:0", "Status:404", "Nats-Sequence:1"} {

@@ -130,6 +130,12 @@ func measureQuestions(t *testing.T, s *lab.Server, n int, idle time.Duration) {
 		}
 		slices.Sort(took)
 		t.Logf("who of %d hosts, %s: %v (%v to %v)", n, q.name, took[4], took[0], took[8])
+		began := time.Now()
+		on, unknown, err := c.At(t.Context(), q.filter, began)
+		t.Logf("who -at: %v", time.Since(began))
+		if check(t, err); len(unknown) > 0 || q.sessions > 0 && len(on) != q.sessions {
+			t.Errorf("%s, at %v: %d sessions, of %d hosts nothing is known", q.name, began, len(on), len(unknown))
+		}
 		if took[0] > 10*time.Second {
 			t.Errorf("%s: %v", q.name, took[0])
 		}

@@ -265,7 +265,7 @@ func TestMonitor(t *testing.T) {
 	case err := <-done:
 		t.Fatal(err)
 	}
-	for path, want := range map[string]string{"/healthz": `"status":"ok"`, "/jsz": `"streams": 3`} {
+	for path, want := range map[string]string{"/healthz": `"status":"ok"`, "/jsz": `"streams": 4`} {
 		answer, err := http.Get("http://" + at + path)
 		if err != nil {
 			t.Fatal(err)

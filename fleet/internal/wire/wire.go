@@ -22,7 +22,11 @@ const (
 	Events   = "UTMP"      // Prefix utmp.HOST.KIND.B: an event a message
 	On       = "UTMP_ON"   // Prefix utmp_on.HOST.P: the sessions of a host, in pieces; the last message counts
 	Presence = "UTMP_BEAT" // Prefix utmp_beat.HOST: a host's agent is connected; in memory
+	Past     = "UTMP_PAST" // Prefix utmp_past.HOST: the sessions of a host at a time: a snapshot a message
 )
+
+// All are the names of the streams.
+var All = []string{Events, On, Past, Presence}
 
 // Prefix begins each subject. NATS lets nobody name a subject that begins so for an answer:
 // else a host could have its own last event, or an acknowledgement, delivered as an event of
@@ -45,6 +49,12 @@ const (
 	Beat      = time.Minute
 	Silent    = 150 * time.Second // without a beat: the host is not there
 	PutsEvery = 200 * time.Millisecond
+
+	SnapshotEvery = 24 * time.Hour              // give or take an hour
+	SnapshotReach = SnapshotEvery + 2*time.Hour // an agent that is connected has sent one within it
+	MaxSnapshot   = 64 << 10                    // bytes, compressed if more than MaxEvent
+	MaxSessions   = 8 << 20                     // bytes of one that was compressed
+	minSnapshots  = 8                           // of a host are kept, however small the store
 )
 
 const digits = "0123456789abcdef"
@@ -144,6 +154,9 @@ func OnSubject(token string, piece int) string {
 // BeatSubject is that of a host's presence.
 func BeatSubject(token string) string { return Prefix + "utmp_beat." + token }
 
+// PastSubject is that of a host's snapshots.
+func PastSubject(token string) string { return Prefix + "utmp_past." + token }
+
 // HostEvents is the pattern of all events of a host.
 func HostEvents(token string) string { return Prefix + "utmp." + token + ".>" }
 
@@ -189,6 +202,15 @@ type Limits struct {
 	Replicas int
 }
 
+// pastAge is how long snapshots are kept: each until after the one that follows it, however
+// short the time is for which events are kept.
+func pastAge(events time.Duration) time.Duration {
+	if events == 0 {
+		return 0
+	}
+	return events + 2*SnapshotReach
+}
+
 // Streams returns the streams. Subjects are listed one by one, so that a host cannot make
 // more of them than these. Roll-ups, by which a message removes others, are not allowed. Ids
 // of messages, which would cost the server memory each, are forgotten as soon as NATS can.
@@ -208,6 +230,11 @@ func Streams(l Limits) []jetstream.StreamConfig {
 			Name: On, Subjects: on, Storage: jetstream.FileStorage, Replicas: l.Replicas,
 			MaxMsgsPerSubject: 1, MaxMsgSize: MaxOn, MaxBytes: l.Bytes / 4, AllowDirect: true,
 			DenyPurge: true, Duplicates: forget,
+		},
+		{
+			Name: Past, Subjects: []string{PastSubject("*")}, Storage: jetstream.FileStorage, Replicas: l.Replicas,
+			MaxAge: pastAge(l.Age), MaxBytes: l.Bytes / 4, MaxMsgsPerSubject: max(minSnapshots, l.Bytes/4/Share/MaxSnapshot), MaxMsgSize: MaxSnapshot,
+			Discard: jetstream.DiscardOld, AllowDirect: true, DenyDelete: true, DenyPurge: true, Duplicates: forget,
 		},
 		{
 			Name: Presence, Subjects: []string{BeatSubject("*")}, Storage: jetstream.MemoryStorage, Replicas: l.Replicas,
