@@ -151,9 +151,11 @@ bench: build
 	$(GO) build -o bin/ ./bench ./bench/floor
 	bin/bench -json bin/bench.json -md bin/bench.md $(if $(PEER),-peer '$(PEER)') $(BENCH) bin/utmpd bin/floor
 
-# Copies the table of the last make bench into README.md.
+# Copies the tables of the last make bench into docs/performance.md and README.md.
 bench-readme:
-	sed -i -e '/bench.md begins/,/bench.md ends/{//!d}' -e '/bench.md begins/r bin/bench.md' README.md
+	sed -i -e '/bench.md begins/,/bench.md ends/{//!d}' -e '/bench.md begins/r bin/bench.md' docs/performance.md
+	grep -E '^(\| (sessions|one: to its record, ms|all: to the last|idle: processor|idle: resident|churn: one pututxline slower)|\|--|[^|])' bin/bench.md | sed -e '/^[^|]/G' >bin/bench-five.md
+	sed -i -e '/bench.md begins/,/bench.md ends/{//!d}' -e '/bench.md begins/r bin/bench-five.md' README.md
 
 # Compares the microbenchmarks of two revisions, run alternately.
 OLD ?= HEAD~1

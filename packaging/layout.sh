@@ -26,7 +26,10 @@ gzip -9n "$tree"/usr/share/man/man8/*.8 "$tree"/usr/share/man/man1/*.1
 
 mkdir -p "$doc/contrib/grafana" "$doc/contrib/prometheus"
 packaging/copyright.sh >"$doc/copyright"
-cp README.md docs/architecture.md docs/events.md docs/events.schema.json docs/monitoring.md docs/dashboard.png "$doc"
+cp README.md docs/dashboard.png docs/events.schema.json "$doc"
+for name in architecture ask comparison crashes events faq install limits logs monitoring; do
+	cp "docs/$name.md" "$doc"
+done
 cp contrib/grafana/utmpd.json "$doc/contrib/grafana"
 cp contrib/prometheus/utmpd.rules.yml contrib/prometheus/utmpd.rules.test.yml "$doc/contrib/prometheus"
 if [ "$1" = deb ]; then

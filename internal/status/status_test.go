@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -95,6 +96,34 @@ last clean: never
 				t.Errorf("(-want +got)\n%s", d)
 			}
 		})
+	}
+}
+
+// TestKeysDescribed: utmpd(8) describes each key.
+func TestKeysDescribed(t *testing.T) {
+	page, err := os.ReadFile("../../man/utmpd.8")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, keys, _ := strings.Cut(string(page), "\n.It Pa /run/utmpd/status\n")
+	keys, _, _ = strings.Cut(keys, "\n.It Pa ")
+	described := map[string]bool{}
+	for line := range strings.Lines(keys) {
+		if names, ok := strings.CutPrefix(strings.TrimSpace(line), ".It Li "); ok {
+			for name := range strings.SplitSeq(names, " , ") {
+				described[name] = true
+			}
+		}
+	}
+	st := full()
+	st.WouldClean = 1
+	for _, dry := range []bool{false, true} {
+		st.DryRun = dry
+		for line := range strings.Lines(string(st.Append(nil, st.Started))) {
+			if key, _, _ := strings.Cut(line, ": "); !described[key] {
+				t.Errorf("utmpd(8) does not describe the key %q", key)
+			}
+		}
 	}
 }
 

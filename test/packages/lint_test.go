@@ -28,6 +28,14 @@ func TestManualPages(t *testing.T) {
 	}
 }
 
+// TestManualsFound: after make install, man finds the pages by their names.
+func TestManualsFound(t *testing.T) {
+	m := newMachine(t, debian13)
+	execute(t, "../..", []string{"DESTDIR=" + filepath.Join(m.dir, "upper"), "BIN=" + host.bin, "INIT=none"}, "packaging/install.sh", "install")
+	m.is("man -w", "man -w utmpd utmpctl utmpd-last utmpd-utmpdump",
+		"/usr/local/share/man/man8/utmpd.8\n/usr/local/share/man/man8/utmpctl.8\n/usr/local/share/man/man1/utmpd-last.1\n/usr/local/share/man/man1/utmpd-utmpdump.1")
+}
+
 // TestRPM checks the rpm with rpm's own tools.
 func TestRPM(t *testing.T) {
 	m := newMachine(t, debian13)
@@ -37,7 +45,7 @@ func TestRPM(t *testing.T) {
 		t.Errorf("rpmlint: status %d\n%s", status, out)
 	}
 	m.is("its configuration and documents", "rpm -qpcd /packages/dist/*.x86_64.rpm",
-		"/etc/default/utmpd\n/usr/share/doc/utmpd/README.md\n/usr/share/doc/utmpd/architecture.md\n/usr/share/doc/utmpd/contrib/grafana/utmpd.json\n/usr/share/doc/utmpd/contrib/prometheus/utmpd.rules.test.yml\n/usr/share/doc/utmpd/contrib/prometheus/utmpd.rules.yml\n/usr/share/doc/utmpd/copyright\n/usr/share/doc/utmpd/dashboard.png\n/usr/share/doc/utmpd/events.md\n/usr/share/doc/utmpd/events.schema.json\n/usr/share/doc/utmpd/monitoring.md\n/usr/share/man/man1/utmpd-last.1.gz\n/usr/share/man/man1/utmpd-utmpdump.1.gz\n/usr/share/man/man8/utmpctl.8.gz\n/usr/share/man/man8/utmpd.8.gz")
+		"/etc/default/utmpd\n/usr/share/doc/utmpd/README.md\n/usr/share/doc/utmpd/architecture.md\n/usr/share/doc/utmpd/ask.md\n/usr/share/doc/utmpd/comparison.md\n/usr/share/doc/utmpd/contrib/grafana/utmpd.json\n/usr/share/doc/utmpd/contrib/prometheus/utmpd.rules.test.yml\n/usr/share/doc/utmpd/contrib/prometheus/utmpd.rules.yml\n/usr/share/doc/utmpd/copyright\n/usr/share/doc/utmpd/crashes.md\n/usr/share/doc/utmpd/dashboard.png\n/usr/share/doc/utmpd/events.md\n/usr/share/doc/utmpd/events.schema.json\n/usr/share/doc/utmpd/faq.md\n/usr/share/doc/utmpd/install.md\n/usr/share/doc/utmpd/limits.md\n/usr/share/doc/utmpd/logs.md\n/usr/share/doc/utmpd/monitoring.md\n/usr/share/man/man1/utmpd-last.1.gz\n/usr/share/man/man1/utmpd-utmpdump.1.gz\n/usr/share/man/man8/utmpctl.8.gz\n/usr/share/man/man8/utmpd.8.gz")
 	version := strings.TrimSpace(string(readFile(t, "../../VERSION")))
 	m.is("what it needs", "rpm -qp --requires /packages/dist/*.x86_64.rpm | grep -v ^rpmlib | sort -u", "/bin/sh\n/usr/sbin/useradd")
 	m.is("its scripts", "for s in PREIN POSTIN PREUN POSTUN; do rpm -qp --qf \"%{$s}\" /packages/dist/*.x86_64.rpm | shellcheck -s sh -; done", "")

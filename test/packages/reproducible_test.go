@@ -106,6 +106,11 @@ func TestMakeInstall(t *testing.T) {
 			if diff := cmp.Diff(sorted(append(common, want...)), got); diff != "" {
 				t.Errorf("installed (-want +got):\n%s", diff)
 			}
+			// STATE_DIR is whose utmpd runs as, which its first start or systemd knows: one of
+			// root's would keep it from starting with RUN_AS.
+			if _, err := os.Stat(filepath.Join(root, "var")); err == nil {
+				t.Error("there is a directory below /var")
+			}
 			for _, name := range got {
 				if b := readFile(t, filepath.Join(root, name)); bytes.Contains(b, []byte("/usr/sbin/utmp")) {
 					t.Errorf("%s names programs that are not there", name)
