@@ -6,7 +6,6 @@ package ask
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"path"
 	"strings"
@@ -21,6 +20,7 @@ import (
 
 // Client asks.
 type Client struct {
+	nc *nats.Conn
 	js jetstream.JetStream
 	// Doubt, if it is set, is called with what was not believed.
 	Doubt func(error)
@@ -29,7 +29,7 @@ type Client struct {
 // New returns a Client that asks over a connection.
 func New(nc *nats.Conn, doubt func(error)) (*Client, error) {
 	js, err := jetstream.New(nc)
-	return &Client{js: js, Doubt: doubt}, err
+	return &Client{nc: nc, js: js, Doubt: doubt}, err
 }
 
 // Streams returns how full the streams are.
@@ -110,32 +110,44 @@ type Event struct {
 // Events calls each for the events that a filter chooses, in the order in which they were
 // stored.
 func (c *Client) Events(ctx context.Context, f Filter, each func(*Event)) error {
-	type key struct{ host, id string }
-	seen := map[key]struct{}{}
-	from := jetstream.DeliverAllPolicy
-	if f.Follow && f.Since.IsZero() {
-		from = jetstream.DeliverNewPolicy
+	what := span{stream: wire.Events, subjects: f.subjects(), from: jetstream.DeliverAllPolicy}
+	if !f.Follow {
+		seen := map[eventKey]struct{}{}
+		return c.read(ctx, what, func(m jetstream.Msg, stored time.Time) {
+			e := c.chosen(m, &f)
+			if e == nil {
+				return
+			}
+			k := eventKey{e.Machine, e.ID}
+			if _, twice := seen[k]; twice {
+				return
+			}
+			seen[k] = struct{}{}
+			e.Stored = stored
+			each(e)
+		})
 	}
-	return c.read(ctx, span{stream: wire.Events, subjects: f.subjects(), from: from, follow: f.Follow}, func(m jetstream.Msg, stored time.Time) {
-		e, err := parse(m)
-		if err != nil {
-			c.Doubt(err)
-			return
+	var seen recent
+	return c.follow(ctx, what, f.Since.IsZero(), func(m jetstream.Msg, stored time.Time) {
+		if e := c.chosen(m, &f); e != nil && seen.add(e.Machine, e.ID, stored) {
+			e.Stored = stored
+			each(e)
 		}
-		if !f.host(e.Machine) || f.User != "" && value(e.User) != f.User {
-			return
-		}
-		if e.Time != nil && (!f.Since.IsZero() && e.Time.Before(f.Since) || !f.Until.IsZero() && e.Time.After(f.Until)) {
-			return
-		}
-		k := key{e.Machine, e.ID}
-		if _, twice := seen[k]; twice {
-			return
-		}
-		seen[k] = struct{}{}
-		e.Stored = stored
-		each(e)
 	})
+}
+
+// chosen returns the event if a filter chooses it, else nil.
+func (c *Client) chosen(m jetstream.Msg, f *Filter) *Event {
+	e, err := parse(m)
+	switch {
+	case err != nil:
+		c.Doubt(err)
+		return nil
+	case !f.host(e.Machine) || f.User != "" && value(e.User) != f.User,
+		e.Time != nil && (!f.Since.IsZero() && e.Time.Before(f.Since) || !f.Until.IsZero() && e.Time.After(f.Until)):
+		return nil
+	}
+	return e
 }
 
 // parse reads an event. What a host says of another one is not believed: only its subject
@@ -162,70 +174,4 @@ func value[T any](p *T) (v T) {
 		v = *p
 	}
 	return v
-}
-
-var errLost = errors.New("the connection was interrupted; ask again")
-
-// span is a part of a stream.
-type span struct {
-	stream   string
-	subjects []string
-	from     jetstream.DeliverPolicy
-	since    time.Time // by the server's clock, as until; zero: no limit
-	until    time.Time
-	follow   bool // and what comes
-}
-
-// read reads what a stream has now, or also what comes.
-func (c *Client) read(ctx context.Context, what span, each func(m jetstream.Msg, stored time.Time)) error {
-	wrap := func(err error) error { return fmt.Errorf("read %s: %w", what.stream, err) }
-	cfg := jetstream.ConsumerConfig{
-		FilterSubjects: what.subjects, DeliverPolicy: what.from, AckPolicy: jetstream.AckNonePolicy,
-		MemoryStorage: true, InactiveThreshold: 30 * time.Second,
-	}
-	if !what.since.IsZero() {
-		cfg.DeliverPolicy, cfg.OptStartTime = jetstream.DeliverByStartTimePolicy, &what.since
-	}
-	consumer, err := c.js.CreateConsumer(ctx, what.stream, cfg)
-	if err != nil {
-		return wrap(err)
-	}
-	name := consumer.CachedInfo().Name
-	defer func() {
-		ctx, stop := context.WithTimeout(context.Background(), time.Second)
-		defer stop()
-		_ = c.js.DeleteConsumer(ctx, what.stream, name) // else it goes by itself
-	}()
-	left := consumer.CachedInfo().NumPending
-	if left == 0 && !what.follow {
-		return nil
-	}
-	all, err := consumer.Messages(jetstream.PullMaxMessages(4096))
-	if err != nil {
-		return wrap(err)
-	}
-	defer all.Stop()
-	for n := uint64(1); ; n++ {
-		m, err := all.Next(jetstream.NextContext(ctx))
-		switch {
-		case what.follow && ctx.Err() != nil:
-			return nil
-		case err != nil:
-			return wrap(err)
-		}
-		meta, err := m.Metadata()
-		if err != nil {
-			return wrap(err)
-		}
-		if meta.Sequence.Consumer != n {
-			return wrap(errLost)
-		}
-		if !what.until.IsZero() && meta.Timestamp.After(what.until) {
-			return nil
-		}
-		each(m, meta.Timestamp)
-		if !what.follow && (meta.NumPending == 0 || n == left) {
-			return nil
-		}
-	}
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats.go"
@@ -62,7 +63,7 @@ func (w *where) connect(token string, opts ...nats.Option) (*nats.Conn, error) {
 	if err != nil {
 		return nil, usageError{err}
 	}
-	opts = append(opts, nats.CustomInboxPrefix("_INBOX."+token), nats.NoReconnect())
+	opts = append([]nats.Option{nats.CustomInboxPrefix("_INBOX." + token), nats.NoReconnect()}, opts...)
 	if secure {
 		opts = append(opts, nats.Secure())
 	}
@@ -76,13 +77,27 @@ func (w *where) connect(token string, opts ...nats.Option) (*nats.Conn, error) {
 	return nc, nil
 }
 
+// again connects again after an interruption, and says so.
+func again(in *call) []nats.Option {
+	return []nats.Option{
+		func(o *nats.Options) error { o.AllowReconnect = true; return nil },
+		nats.MaxReconnects(-1), nats.ReconnectWait(time.Second), nats.ReconnectJitter(time.Second, time.Second),
+		nats.PingInterval(10 * time.Second), nats.IgnoreAuthErrorAbort(),
+		nats.DisconnectErrHandler(func(nc *nats.Conn, err error) {
+			if !nc.IsClosed() && err != nil {
+				fmt.Fprintln(in.stderr, "utmpfleet: interrupted; it goes on when the server is there:", text(err.Error()))
+			}
+		}),
+	}
+}
+
 // client connects for questions.
-func (w *where) client(in *call) (*ask.Client, func(), error) {
+func (w *where) client(in *call, opts ...nats.Option) (*ask.Client, func(), error) {
 	who, err := name(w.creds)
 	if err != nil {
 		return nil, nil, err
 	}
-	nc, err := w.connect(wire.Token(who), nats.UserCredentials(w.creds))
+	nc, err := w.connect(wire.Token(who), append(opts, nats.UserCredentials(w.creds))...)
 	if err != nil {
 		return nil, nil, err
 	}

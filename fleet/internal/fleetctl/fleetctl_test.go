@@ -245,6 +245,80 @@ func TestFollow(t *testing.T) {
 	}
 }
 
+// TestFollowInterrupted: while events are followed the server is killed, twice, and loses what
+// it had acknowledged. Each event is shown once.
+func TestFollowInterrupted(t *testing.T) {
+	s := lab.Start(t)
+	web, db := newMachine(t, s, "web1"), newMachine(t, s, "db1")
+	for _, m := range []*machine{web, db} {
+		m.record("wtmp", boot("08:00"))
+		m.start()
+	}
+	reader := filepath.Join(s.Dir, "reader.creds")
+	follow := exec.Command(os.Args[0], "events", "-follow", "-since", "2026-07-01", "-json", "-server", s.URL(), "-creds", reader)
+	follow.Env = append(os.Environ(), "UTMPFLEET_PROGRAM=1")
+	follow.Stderr = os.Stderr
+	out, err := follow.StdoutPipe()
+	check(t, err)
+	check(t, follow.Start())
+	defer func() { _ = follow.Process.Kill() }()
+	lines := make(chan string)
+	go func() {
+		defer close(lines)
+		for in := bufio.NewScanner(out); in.Scan(); {
+			lines <- in.Text()
+		}
+	}()
+	seen := map[string]bool{}
+	shown := func(n int) {
+		t.Helper()
+		for len(seen) < n {
+			select {
+			case l, ok := <-lines:
+				if !ok || seen[l] {
+					t.Fatalf("ended: %v, or twice: %s", !ok, l)
+				}
+				seen[l] = true
+			case <-time.After(time.Minute):
+				t.Fatalf("after a minute there are %d of %d events: %v", len(seen), n, seen)
+			}
+		}
+	}
+	shown(2)
+	web.record("wtmp", login("alice", "pts/0", "08:10"))
+	shown(3)
+	s.Kill()
+	store, kept := filepath.Join(s.Dir, "store"), filepath.Join(t.TempDir(), "store")
+	check(t, os.CopyFS(kept, os.DirFS(store)))
+	web.record("wtmp", login("alice", "pts/1", "08:11"))
+	s.Restart()
+	shown(4)
+	web.record("wtmp", login("alice", "pts/2", "08:12"))
+	web.record("wtmp", login("alice", "pts/3", "08:13"))
+	shown(6)
+
+	s.Kill()
+	check(t, os.RemoveAll(store))
+	check(t, os.CopyFS(store, os.DirFS(kept)))
+	check(t, web.cmd.Process.Signal(syscall.SIGSTOP))
+	db.record("wtmp", login("bob", "pts/0", "08:10")) // it takes the place of one that was shown
+	s.Restart()
+	shown(7)
+	check(t, web.cmd.Process.Signal(syscall.SIGCONT))
+	web.record("wtmp", login("alice", "pts/4", "08:14"))
+	shown(8)
+	check(t, follow.Process.Signal(syscall.SIGTERM))
+	for l := range lines {
+		t.Errorf("%q", l)
+	}
+	if err := follow.Wait(); err != nil {
+		t.Error(err)
+	}
+	if stored := s.Stored(wire.Events); len(stored) != 8 {
+		t.Errorf("%d events are stored", len(stored))
+	}
+}
+
 // TestOlderThanKept: a session whose login the server no longer has is still known.
 func TestOlderThanKept(t *testing.T) {
 	s := lab.Start(t, "-max-age", "3s")

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/nats-io/nats.go"
+
 	"utmpd.dev/utmpd/fleet/internal/ask"
 	"utmpd.dev/utmpd/fleet/internal/wire"
 	"utmpd.dev/utmpd/internal/moments"
@@ -52,7 +54,11 @@ func (q *question) ask(do func(*ask.Client) error) error {
 	if err := q.filter.Check(); err != nil {
 		return usageError{err}
 	}
-	c, closeIt, err := q.client(q.call)
+	var opts []nats.Option
+	if q.filter.Follow {
+		opts = again(q.call)
+	}
+	c, closeIt, err := q.client(q.call, opts...)
 	if err != nil {
 		return err
 	}
