@@ -41,6 +41,10 @@ type Config struct {
 	Retry    time.Duration // the longest pause after a failure
 	Settled  time.Duration // how old the news is that the mark has; see [Settled]
 	Waiting  func()        // called when everything was sent; for tests
+	// Alive is called twice in each Watchdog while no part of the agent is stuck; nil: nobody
+	// wants to know.
+	Alive    func()
+	Watchdog time.Duration
 }
 
 // ErrTwoHosts: another machine sends events by this host's name.
@@ -56,6 +60,8 @@ type Agent struct {
 	nc    *nats.Conn
 	fresh chan struct{} // a connection was made
 
+	sending, looking work
+
 	mu   sync.Mutex
 	said string // that was refused
 	when time.Time
@@ -68,11 +74,17 @@ func Run(ctx context.Context, cfg Config) error {
 		return err
 	}
 	defer a.nc.Close()
+	if a.Alive != nil && a.Watchdog > 0 {
+		ctx, stop := context.WithCancel(ctx)
+		defer stop()
+		go a.watch(ctx)
+	}
 	pause := time.Duration(0)
 	said := "" // of two hosts with one name
 	for {
 		began := time.Now()
 		err := a.once(ctx)
+		a.sending.rest()
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -184,6 +196,7 @@ func (a *Agent) once(ctx context.Context) error {
 	}
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
+	a.sending.step()
 	last, err := a.lastSent(ctx)
 	if err != nil {
 		return err

@@ -40,9 +40,11 @@ func (a *Agent) presentSessions(ctx context.Context) {
 	defer tick.Stop()
 	p := present{a: a, file: utmpfile.NewFile(a.Utmp, nil)}
 	for {
+		a.looking.step()
 		if err := p.put(ctx); err != nil && ctx.Err() == nil {
 			a.Log.Warn("sessions are not sent; they are when they change, or in 10 s", "error", err)
 		}
+		a.looking.rest()
 		pause := time.NewTimer(wire.PutsEvery)
 		select {
 		case <-ctx.Done():
@@ -102,6 +104,7 @@ func (p *present) putPiece(ctx context.Context, i int, piece wire.Sessions, now 
 		return err
 	}
 	piece.Time = now
+	p.a.looking.step()
 	m := nats.NewMsg(wire.OnSubject(p.a.token, i))
 	if m.Data, err = json.Marshal(piece); err != nil {
 		return err

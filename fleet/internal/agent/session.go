@@ -75,6 +75,7 @@ func (s *session) replay(ctx context.Context, to logs.Position) (r replayed, err
 	}
 	reader := eventlog.New(events.NewStream(), logs.Position{})
 	for e, err := range s.log.From(ctx, logs.Position{}) {
+		s.a.sending.step()
 		if ctx.Err() != nil {
 			return r, ctx.Err()
 		}
@@ -123,6 +124,7 @@ func (a *Agent) explained(last sent, log replayed) error {
 func (s *session) run(ctx context.Context) error {
 	s.readLedger()
 	for e, err := range s.log.Follow(ctx, s.reader.Position()) {
+		s.a.sending.step()
 		var gap *logs.GapError
 		before := s.reader.Position()
 		switch {
@@ -203,6 +205,7 @@ func (s *session) sendOne(ctx context.Context, e *events.Event, at logs.Position
 	}
 	m.Header.Set(wire.Machine, s.a.Machine)
 	m.Header.Set(wire.Boot, s.a.Boot)
+	s.a.sending.step()
 	seq, err := s.a.publish(ctx, m, s.seq)
 	if err != nil {
 		return fmt.Errorf("send an event: %w", err)
@@ -229,6 +232,7 @@ func (s *session) waiting() {
 	if s.a.Waiting != nil {
 		s.a.Waiting()
 	}
+	s.a.sending.rest()
 }
 
 // readMark returns how far was sent, for a stream that has nothing of this host any more.

@@ -57,9 +57,11 @@ func prepareAgent(in *call) func([]string) error {
 		cfg.Log = logging.NewForeground(in.stderr, slog.LevelInfo, logging.ToJournal(os.Getenv, os.Stderr))
 		cfg.Log.Info("started", "host", host, "server", w.url)
 		// It is ready without the server, too: a host must not wait for it at its start.
-		if err := sdnotify.New(os.Getenv).Ready(); err != nil {
+		systemd := sdnotify.New(os.Getenv)
+		if err := systemd.Ready(); err != nil {
 			cfg.Log.Warn("systemd is not told", "error", err)
 		}
+		cfg.Watchdog, cfg.Alive = systemd.WatchdogInterval(), func() { _ = systemd.Watchdog() }
 		return agent.Run(in.ctx, cfg)
 	}
 }

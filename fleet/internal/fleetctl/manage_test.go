@@ -3,6 +3,7 @@
 package fleetctl_test
 
 import (
+	"bufio"
 	"fmt"
 	"net"
 	"os"
@@ -145,6 +146,56 @@ func TestStatus(t *testing.T) {
 	s.Kill()
 	if code, got := ask("-check"); code != 2 || !strings.HasPrefix(got, "CRITICAL - ") {
 		t.Errorf("without a server: %d %q", code, got)
+	}
+}
+
+// TestStatusEnds: a check ends, also if what is there takes the connection and answers nothing.
+func TestStatusEnds(t *testing.T) {
+	s := lab.Start(t)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	check(t, err)
+	defer l.Close()
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			fmt.Fprint(c, "INFO {\"server_id\":\"x\",\"version\":\"2.15.0\",\"headers\":true,\"max_payload\":1048576,\"nonce\":\"abc\"}\r\n")
+			go func() {
+				defer c.Close()
+				for in := bufio.NewScanner(c); in.Scan(); {
+					if in.Text() == "PING" {
+						fmt.Fprint(c, "PONG\r\n")
+					}
+				}
+			}()
+		}
+	}()
+	began := time.Now()
+	code, out, _ := call("status", "-check", "-timeout", "1s", "-server", "nats://"+l.Addr().String(), "-creds", filepath.Join(s.Dir, "reader.creds"))
+	if took := time.Since(began); code != 2 || !strings.HasPrefix(out, "CRITICAL - no answer from nats://127.0.0.1:") || took > 5*time.Second {
+		t.Errorf("status %d after %v: %s", code, took, out)
+	}
+}
+
+// TestAgentWatchdog: systemd is told that the agent is ready, and that it is well.
+func TestAgentWatchdog(t *testing.T) {
+	s := lab.Start(t)
+	file := filepath.Join(t.TempDir(), "notify")
+	l, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: file, Net: "unixgram"})
+	check(t, err)
+	defer l.Close()
+	t.Setenv("NOTIFY_SOCKET", file)
+	t.Setenv("WATCHDOG_USEC", "2000000")
+	newMachine(t, s, "web1").start()
+	check(t, l.SetReadDeadline(time.Now().Add(20*time.Second)))
+	b := make([]byte, 4096)
+	for i, want := range []string{"READY=1", "WATCHDOG=1", "WATCHDOG=1"} {
+		n, err := l.Read(b)
+		if err != nil || string(b[:n]) != want {
+			t.Fatalf("%d: %q %v", i, b[:n], err)
+		}
 	}
 }
 

@@ -3,6 +3,7 @@
 package fleetctl
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"time"
@@ -25,10 +26,10 @@ func prepareStatus(in *call) func([]string) error {
 	q.options(in, defaultServerDir+"/reader.creds")
 	check := in.flags.Bool("check", false, "print one line and exit as a plug-in of Nagios or Icinga does: 1 warning, 2 critical")
 	most := in.flags.Int("silent", -1, "warn if more than `N` hosts are silent; -1: never")
+	patience := in.flags.Duration("timeout", 10*time.Second, "give up after `DURATION`")
 	metrics := in.flags.Bool("metrics", false, "print metrics for Prometheus, such as for node_exporter's textfile collector")
 	return func([]string) error {
-		var s status
-		err := q.ask(func(c *ask.Client) error { return s.look(q, c) })
+		s, err := within(*patience, q)
 		switch {
 		case *metrics:
 			if err != nil {
@@ -46,6 +47,33 @@ func prepareStatus(in *call) func([]string) error {
 			return s.check(in, warnings)
 		}
 		return s.show(in, warnings)
+	}
+}
+
+// within looks for a time at most, whatever the server or the network does: a monitoring
+// check must end.
+func within(patience time.Duration, q *question) (s status, err error) {
+	ctx, stop := context.WithTimeoutCause(q.ctx, patience, fmt.Errorf("no answer from %s within %v", q.url, patience))
+	defer stop()
+	q.ctx = ctx
+	type found struct {
+		status
+		err error
+	}
+	done := make(chan found, 1)
+	go func() {
+		var f found
+		f.err = q.ask(func(c *ask.Client) error { return f.look(q, c) })
+		done <- f
+	}()
+	select {
+	case f := <-done:
+		if f.err != nil && ctx.Err() != nil {
+			f.err = context.Cause(ctx)
+		}
+		return f.status, f.err
+	case <-ctx.Done():
+		return s, context.Cause(ctx)
 	}
 }
 

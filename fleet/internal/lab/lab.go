@@ -177,6 +177,15 @@ func (s *Server) Said(text string) (said bool) {
 	return said
 }
 
+// Lines returns what it logged.
+func (s *Server) Lines() (all []string) {
+	s.log.Range(func(line, _ any) bool {
+		all = append(all, line.(string))
+		return true
+	})
+	return all
+}
+
 // Ended waits until it has ended by itself, and returns its exit status.
 func (s *Server) Ended() int {
 	s.t.Helper()

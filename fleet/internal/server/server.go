@@ -15,7 +15,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/nats-io/jwt/v2"
@@ -76,7 +75,7 @@ func Run(ctx context.Context, cfg Config) error {
 	if s.nats, err = natsd.NewServer(opts); err != nil {
 		return err
 	}
-	s.nats.SetLoggerV2(&logger{s}, false, false, false)
+	s.nats.SetLoggerV2(&logger{s: s}, false, false, false)
 	s.nats.Start()
 	defer func() {
 		s.nats.Shutdown()
@@ -289,36 +288,6 @@ func (s *Server) readRevoked() error {
 	s.ring, s.revoked = ring, info.Size()
 	s.cfg.Log.Info("credentials were revoked", "in all", len(claims.Revocations))
 	return nil
-}
-
-// logger takes what NATS logs.
-type logger struct{ s *Server }
-
-func (l *logger) Noticef(f string, v ...any) { l.s.cfg.Log.Debug(fmt.Sprintf(f, v...)) }
-func (l *logger) Debugf(string, ...any)      {}
-func (l *logger) Tracef(string, ...any)      {}
-func (l *logger) Warnf(f string, v ...any)   { l.s.cfg.Log.Warn(fmt.Sprintf(f, v...)) }
-
-func (l *logger) Errorf(f string, v ...any) {
-	text := fmt.Sprintf(f, v...)
-	l.s.cfg.Log.Error(text)
-	if storeFailed(text) {
-		l.s.fail(fmt.Errorf("%w: %s", ErrStore, text))
-	}
-}
-
-// storeFailed reports whether NATS says that it can store no more. What it says of a
-// connection begins with its address, and has names that its client chose.
-func storeFailed(text string) bool {
-	store := strings.HasPrefix(text, "JetStream ") || strings.HasPrefix(text, "Filestore ") || strings.HasPrefix(text, "RAFT ")
-	text = strings.ToLower(text)
-	return store && (strings.Contains(text, "critical write error") || strings.Contains(text, "will be disabled"))
-}
-
-func (l *logger) Fatalf(f string, v ...any) {
-	err := fmt.Errorf(f, v...)
-	l.s.cfg.Log.Error(err.Error())
-	l.s.fail(err)
 }
 
 func (s *Server) fail(err error) {
