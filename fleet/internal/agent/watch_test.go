@@ -3,6 +3,7 @@
 package agent_test
 
 import (
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -18,6 +19,8 @@ func TestWatchdog(t *testing.T) {
 	var alive atomic.Int64
 	var hang atomic.Bool
 	ever := make(chan struct{})
+	release := sync.OnceFunc(func() { close(ever) })
+	defer release()
 	r := h.agent(s, func(c *agent.Config) {
 		c.Watchdog, c.Alive = 500*time.Millisecond, func() { alive.Add(1) }
 		waiting := c.Waiting
@@ -52,7 +55,7 @@ func TestWatchdog(t *testing.T) {
 	if n := alive.Load(); n > before {
 		t.Errorf("stuck, it is said to be well")
 	}
-	close(ever)
+	release()
 	goesOn("it goes on")
 	r.stop()
 }
