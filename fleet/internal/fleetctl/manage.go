@@ -55,6 +55,7 @@ func prepareStreams(in *call) func([]string) error {
 	in.flags.DurationVar(&l.Age, "max-age", 0, "keep events for `DURATION`, such as 2160h")
 	size := in.flags.String("max-bytes", "", "keep at most `SIZE` of events, such as 500M or 20G")
 	in.flags.Int64Var(&l.Each, "max-per-subject", 0, "keep `N` events of a host, of one kind and one sixteenth of the users; else so many that a host can fill an eighth of SIZE")
+	in.flags.Int64Var(&l.Share, "share", 0, "in place of -max-per-subject: a host can fill 1/`N` of SIZE, so that up to N that flood remove nothing of others")
 	in.flags.IntVar(&l.Replicas, "replicas", 0, "keep them on `N` nodes of a cluster, such as 3")
 	return func([]string) (err error) {
 		if *size != "" {
@@ -62,7 +63,7 @@ func prepareStreams(in *call) func([]string) error {
 				return usageError{err}
 			}
 		}
-		if l.Age < 0 || l.Each < 0 || l.Replicas < 0 {
+		if l.Age < 0 || l.Each < 0 || l.Share < 0 || l.Replicas < 0 {
 			return usageError{fmt.Errorf("a number below 0")}
 		}
 		ring, err := openRing(*dir)

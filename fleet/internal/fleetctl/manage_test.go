@@ -89,6 +89,9 @@ func TestStreams(t *testing.T) {
 		{nil, "events are kept for 9600h0m0s, up to 4.0G, on 1 nodes; of one host up to 3542 of a kind\n"},
 		{[]string{"-max-age", "48h"}, "events are kept for 48h0m0s, up to 4.0G, on 1 nodes; of one host up to 3542 of a kind\n"},
 		{[]string{"-max-bytes", "64M"}, "events are kept for 48h0m0s, up to 64.0M, on 1 nodes; of one host up to 55 of a kind\n"},
+		{[]string{"-share", "50"}, "events are kept for 48h0m0s, up to 64.0M, on 1 nodes; of one host up to 8 of a kind\n"},
+		{[]string{"-max-bytes", "128M"}, "events are kept for 48h0m0s, up to 128.0M, on 1 nodes; of one host up to 16 of a kind\n"},
+		{[]string{"-max-bytes", "64M", "-share", "8"}, "events are kept for 48h0m0s, up to 64.0M, on 1 nodes; of one host up to 55 of a kind\n"},
 	} {
 		code, out, errs := call(append([]string{"streams", "-server", s.URL(), "-dir", s.Dir}, c.args...)...)
 		if code != 0 || out != c.want || errs != "" {

@@ -35,8 +35,9 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	set.StringVar(&cfg.Listen, "listen", DefaultListen, "listen on `ADDRESS:PORT`; beyond this machine only with TLS")
 	set.StringVar(&cfg.Cert, "tls-cert", "", "certificate, in PEM `FILE`")
 	set.StringVar(&cfg.Key, "tls-key", "", "its key, in PEM `FILE`")
-	set.DurationVar(&cfg.Limits.Age, "max-age", 0, "keep events for `DURATION` (at first 9600h); this and the next two are kept by the server, and utmpfleet streams changes them while it runs")
+	set.DurationVar(&cfg.Limits.Age, "max-age", 0, "keep events for `DURATION` (at first 9600h); this and the next three are kept by the server, and utmpfleet streams changes them while it runs")
 	set.Int64Var(&cfg.Limits.Each, "max-per-subject", 0, "keep `N` events of a host, of one kind and one sixteenth of the users (at first so many that a host can fill an eighth of -max-bytes)")
+	set.Int64Var(&cfg.Limits.Share, "share", 0, "in place of -max-per-subject: a host can fill 1/`N` of -max-bytes, so that up to N that flood remove nothing of others")
 	size := set.String("max-bytes", "", "keep at most `SIZE` of events, such as 500M or 20G (at first 4G)")
 	set.StringVar(&cfg.Monitor, "monitor", "", "serve NATS' own metrics and health by HTTP on `ADDRESS:PORT` of this machine, such as 127.0.0.1:8222")
 	shown := set.Bool("version", false, "print the version")
@@ -54,7 +55,7 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	if *size != "" {
 		cfg.Limits.Bytes, err = streams.ParseSize(*size)
 	}
-	if err != nil || set.NArg() > 0 || cfg.Limits.Age < 0 || cfg.Limits.Each < 0 {
+	if err != nil || set.NArg() > 0 || cfg.Limits.Age < 0 || cfg.Limits.Each < 0 || cfg.Limits.Share < 0 {
 		fmt.Fprintln(stderr, "utmpfleet-server:", errors.Join(err, errors.New("see utmpfleet-server -help")))
 		return 2
 	}

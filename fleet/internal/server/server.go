@@ -188,7 +188,7 @@ func (s *Server) connect(ctx context.Context) (*nats.Conn, error) {
 		nc.Close()
 		return nil, err
 	}
-	if most := wire.EachWithin(l.Bytes); l.Each > most {
+	if most := wire.EachWithin(l.Bytes, wire.Share); l.Each > most {
 		s.cfg.Log.Warn("one host can fill more than an eighth of the store, and remove what others sent", "max-per-subject", l.Each, "within", most)
 	}
 	return nc, nil

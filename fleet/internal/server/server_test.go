@@ -10,6 +10,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"log/slog"
@@ -187,6 +188,35 @@ func TestShare(t *testing.T) {
 	}
 	if kept != 5 || bytes > 1<<20 || bytes < 1<<19 {
 		t.Errorf("kept %d of 5; the other has %d bytes, want at most %d", kept, bytes, 1<<20)
+	}
+}
+
+// TestShareOfMany: as many hosts as that can flood together, and remove nothing of others.
+func TestShareOfMany(t *testing.T) {
+	s := lab.Start(t, "-max-bytes", "8M", "-max-per-subject", "0", "-share", "12")
+	quiet := s.Connect(keys.Host, "quiet")
+	for range 4 {
+		request(quiet, wire.Subject("quiet", "login", "alice"), "kept")
+	}
+	body := []byte(strings.Repeat("x", wire.MaxEvent-200))
+	for i := range 11 {
+		name := fmt.Sprint("loud", i)
+		loud := s.Connect(keys.Host, name)
+		for range 8 {
+			for _, subject := range wire.EventSubjects(name) {
+				check(t, loud.Publish(subject, body))
+			}
+			request(loud, wire.Subject(name, "login", "eve"), "x") // no more in the server's memory than it takes
+		}
+	}
+	kept := 0
+	for _, m := range s.Stored(wire.Events) {
+		if string(m.Data()) == "kept" {
+			kept++
+		}
+	}
+	if kept != 4 {
+		t.Errorf("kept %d of 4", kept)
 	}
 }
 

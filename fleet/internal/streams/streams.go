@@ -36,12 +36,14 @@ func Make(ctx context.Context, nc *nats.Conn, l wire.Limits) (wire.Limits, error
 	if err != nil {
 		return l, err
 	}
-	bytes := l.Bytes
 	l.Age, l.Bytes, l.Replicas = cmp.Or(l.Age, is.Age, Default.Age), cmp.Or(l.Bytes, is.Bytes, Default.Bytes), cmp.Or(l.Replicas, is.Replicas, Default.Replicas)
-	if l.Each == 0 && (is.Each == 0 || bytes != 0) {
-		l.Each = wire.EachWithin(l.Bytes)
+	switch {
+	case l.Each > 0:
+	case l.Share > 0 || is.Each == 0:
+		l.Each = wire.EachWithin(l.Bytes, cmp.Or(l.Share, wire.Share))
+	default: // a host's part of the store stays what it is
+		l.Each = max(1, int64(float64(is.Each)*float64(l.Bytes)/float64(is.Bytes)))
 	}
-	l.Each = cmp.Or(l.Each, is.Each)
 	for _, c := range wire.Streams(l) {
 		ctx, stop := context.WithTimeout(ctx, patience)
 		_, err := js.CreateOrUpdateStream(ctx, c)

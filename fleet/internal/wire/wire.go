@@ -79,12 +79,13 @@ func EventSubjects(token string) (all []string) {
 	return all
 }
 
-// Share is the largest part of the store that one host can fill: 1/Share of it.
+// Share is the largest part of the store that one host can fill, if nobody says otherwise:
+// 1/Share of it.
 const Share = 8
 
-// EachWithin returns how many events of one subject keep a host within its share.
-func EachWithin(bytes int64) int64 {
-	return max(1, bytes/Share/int64(len(EventSubjects("*")))/MaxEvent)
+// EachWithin returns how many events of one subject keep a host within 1/share of the store.
+func EachWithin(bytes, share int64) int64 {
+	return max(1, bytes/share/int64(len(EventSubjects("*")))/MaxEvent)
 }
 
 // Token returns the form of a name in a subject: bytes outside [A-Za-z0-9_-] become =XX, and
@@ -199,6 +200,7 @@ type Limits struct {
 	Age      time.Duration
 	Bytes    int64
 	Each     int64 // events of a host, of one kind and one digit; see [EachWithin]
+	Share    int64 // of the store, 1/Share, is what a host can fill; Each follows from it
 	Replicas int
 }
 
