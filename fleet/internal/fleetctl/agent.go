@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -38,6 +39,9 @@ func prepareAgent(in *call) func([]string) error {
 	return func([]string) error {
 		if cfg.Retry < time.Second {
 			return usageError{errors.New("-retry: less than a second")}
+		}
+		if os.Getenv("GOGC") == "" {
+			debug.SetGCPercent(50) // it is on every host and rests: memory counts for more than time
 		}
 		if err := files(in, *settings, &cfg); err != nil {
 			return err
