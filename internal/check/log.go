@@ -153,7 +153,7 @@ func (l *Log) endForeign() {
 	}
 	l.found(Finding{Kind: OtherLayout, Severity: Error, From: f.from, To: f.to,
 		Text:   fmt.Sprintf("%s in the layout %s; the file is %s", count(f.n, "record", "records"), f.layout, l.o.Layout),
-		Advice: "a program of another system wrote here; `utmpctl repair` converts them"})
+		Advice: "a program of another system wrote here; `utmpctl repair` writes all in one layout, that of most"})
 }
 
 // Limits of the steps that a clock takes.
