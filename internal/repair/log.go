@@ -31,7 +31,7 @@ type Options struct {
 
 // Report is what a repair did, or would do.
 type Report struct {
-	Records   int64              // in the new file
+	Records   int64              // in the new file, but for slots that are marked as ended
 	Converted int64              // of these, from another layout
 	Moved     int64              // of these, put into a slot of a utmpx file
 	Unfit     int64              // records of another layout that do not fit this one; they are lost

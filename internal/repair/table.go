@@ -144,8 +144,9 @@ func (t *tableRepair) content(was []byte, layout *utmpx.Layout) ([]byte, error) 
 		}
 		b = to
 	}
-	t.report.Records = int64(len(b)) / size
-	b = b[:t.report.Records*size]
+	slots := int64(len(b)) / size
+	t.report.Records = slots - t.report.Parts // of which each is a slot that is marked as ended
+	b = b[:slots*size]
 	if !readsAs(layout, b[:min(len(b), recfile.HeadSize)]) {
 		return nil, ErrUnsure
 	}
