@@ -35,13 +35,15 @@ client)
 say) echo "$2" >$d/"$1".in ;;
 shell)
 	tries=0
+	rm -f $d/"$2".tty $d/"$2".pid $d/"$2".user
 	until [ "$(cat $d/"$2".user 2>/dev/null || true)" = "$3" ] && [ "$(cat $d/"$2".tty)" != "${4:+/dev/$4}" ]; do
 		tries=$((tries + 1))
 		[ $tries -lt 150 ] || {
 			cat $d/"$1".out >&2
 			exit 1
 		}
-		echo "cd $d; rm -f $2.tty $2.pid $2.user; tty >$d/$2.tty; echo \$\$ >$d/$2.pid; id -un >$d/$2.user" >$d/"$1".in
+		# A slow login reads it again and again, also when this has seen the answer.
+		echo "cd $d; rm -f .$2; tty >.$2; mv -f .$2 $2.tty; echo \$\$ >.$2; mv -f .$2 $2.pid; id -un >.$2; mv -f .$2 $2.user" >$d/"$1".in
 		sleep 0.2
 	done
 	;;
