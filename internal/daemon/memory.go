@@ -11,9 +11,10 @@ import (
 const (
 	// restAfter is how long nothing must have happened before memory is given back.
 	restAfter = 5 * time.Second
-	// restSpare is what may be allocated at rest before memory is collected again:
-	// about what an hour or two of heartbeats take. It is checked after each
-	// periodic scan.
+	// restSpare is what may be allocated before memory is collected again: about what an
+	// hour or two of heartbeats take, or a few logins and logouts. To collect after each
+	// of them would cost more than all else they do. It is checked at the beginning of
+	// each rest and after each periodic scan.
 	restSpare = 1 << 20
 	// restMost bounds what may be allocated at rest. At this limit the collector
 	// runs by itself. Close to it, it would run in small steps all the time, so the
@@ -36,7 +37,7 @@ type memory struct {
 
 	// Of run's goroutine.
 	resting bool
-	least   int64 // bytes in use after the last collection at rest
+	least   int64 // bytes in use after the last collection at rest; 0: there was none
 	percent int   // GOGC and
 	limit   int64 // GOMEMLIMIT at work
 }
@@ -83,17 +84,20 @@ func (m *memory) run(ctx context.Context) {
 	}
 }
 
-// giveBack collects all memory, at the beginning of a rest and when much was
-// allocated since. If work comes meanwhile, the collector keeps its settings.
+// giveBack collects all memory, if much was allocated since that was last done, and has the
+// collector rest. If work comes meanwhile, the collector keeps its settings.
 func (m *memory) giveBack() {
-	if m.resting && m.collector.inUse() < m.least+restSpare {
+	much := m.least == 0 || m.collector.inUse() >= m.least+restSpare
+	if m.resting && !much {
 		return
 	}
-	m.collector.collect()
-	if !m.restWanted.Load() {
-		return
+	if much {
+		m.collector.collect()
+		if !m.restWanted.Load() {
+			return
+		}
+		m.least = m.collector.inUse()
 	}
-	m.least = m.collector.inUse()
 	percent, limit := m.collector.set(-1, m.least+restMost)
 	if !m.resting {
 		m.resting, m.percent, m.limit = true, percent, limit

@@ -129,11 +129,11 @@ func TestLateRest(t *testing.T) {
 	})
 }
 
-// TestRestAgain: a rest that goes on collects again only after restSpare was
-// allocated, and work brings back the settings of before the first.
+// TestRestAgain: a rest collects again only after restSpare was allocated, whether it goes
+// on or begins, and work brings back the settings of before the first.
 func TestRestAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := &slowCollector{percent: atWork}
+		c := &slowCollector{percent: atWork, used: 1 << 20}
 		m := runMemory(t, c)
 		want := func(when string, percent, collections int) {
 			t.Helper()
@@ -155,7 +155,12 @@ func TestRestAgain(t *testing.T) {
 		m.work()
 		want("work", atWork, 2)
 		m.rest()
-		want("rest again", -1, 3)
+		want("rest again", -1, 2)
+		m.work()
+		want("work again", atWork, 2)
+		c.used += restSpare
+		m.rest()
+		want("rest after much work", -1, 3)
 	})
 }
 

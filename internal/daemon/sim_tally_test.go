@@ -48,7 +48,7 @@ var simTroubles = map[string]int{
 	"lock held by somebody": 5, "lock held for good": 20,
 	"notice lost": 10, "notice doubled": 10, "notice late": 10,
 	"clock stepped forward": 10, "clock stepped back": 10, "clock step recorded": 20,
-	"utmpd killed": 5, "utmpd killed before append": 150, "utmpd killed before write": 100, "utmpd killed before save": 60, "utmpd killed before save changes": 30,
+	"utmpd killed": 5, "utmpd killed before append": 150, "utmpd killed before write": 100, "utmpd killed before save": 60, "utmpd killed before save changes": 200,
 	"utmpd killed before sync": 60, "utmpd killed before truncate": 5000,
 	"restart with state": 5, "restart without state": 20, "restart with a stale state": 20,
 	"display shown by nobody": 8, "display shown by an X server": 8, "display shown by logind": 8,

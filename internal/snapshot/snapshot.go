@@ -10,9 +10,9 @@ import (
 	"utmpd.dev/utmpd/utmpx"
 )
 
-// chunkRecords is the number of records in one chunk of a snapshot: about 48 kB, so
+// chunkRecords is the number of records in one chunk of a snapshot: about 12 kB, so
 // that one change in a file of ten thousand records costs one chunk.
-const chunkRecords = 128
+const chunkRecords = 32
 
 // Generation identifies a file by its device and inode, so that files that follow
 // one another under one name are told apart. The zero Generation is no file.
