@@ -16,10 +16,10 @@ type Lastlog struct {
 	found    func(Finding)
 }
 
-// NewLastlog checks a file that is in the form which fits most of the records in some of its
-// bytes. at is the offset of these, size that of the file.
-func NewLastlog(sample []byte, at, size int64, modified time.Time, found func(Finding)) *Lastlog {
-	return &Lastlog{form: lastlog.Guess(sample, at, size, modified), modified: modified, found: found}
+// NewLastlog checks a file of a size that is in the form which fits most of the records in
+// samples of it.
+func NewLastlog(samples []lastlog.Sample, size int64, modified time.Time, found func(Finding)) *Lastlog {
+	return &Lastlog{form: lastlog.Guess(samples, size, modified), modified: modified, found: found}
 }
 
 // Size returns the size of a record.

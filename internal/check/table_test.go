@@ -133,7 +133,7 @@ func TestLastlog(t *testing.T) {
 		good := record(start, "pts/0", "desk")
 		b := slices.Concat(good, make([]byte, 3*size), record(start+5, "tty1", ""), record(0, "pts/3", "desk"), record(start, "pts/\x1b", ""), good)
 		var got []Finding
-		l := NewLastlog(b, 0, int64(len(b)), fixed(100), func(f Finding) { got = append(got, f) })
+		l := NewLastlog([]lastlog.Sample{{Bytes: b}}, int64(len(b)), fixed(100), func(f Finding) { got = append(got, f) })
 		if l.form != form {
 			t.Errorf("form %+v taken for %+v", form, l.form)
 			continue
@@ -152,7 +152,7 @@ func TestLastlog(t *testing.T) {
 func FuzzLastlog(f *testing.F) {
 	f.Add(make([]byte, 600), int64(292))
 	f.Fuzz(func(t *testing.T, b []byte, at int64) {
-		l := NewLastlog(b, max(0, at), int64(len(b)), fixed(0), func(x Finding) {
+		l := NewLastlog([]lastlog.Sample{{At: max(0, at), Bytes: b}}, int64(len(b)), fixed(0), func(x Finding) {
 			if x.Text == "" || x.Advice == "" {
 				t.Errorf("%+v", x)
 			}

@@ -443,14 +443,12 @@ func (c *checking) lastlog(to string, found func(check.Finding)) error {
 	if !info.Mode().IsRegular() {
 		return sysfile.Wrap("check", to, sysfile.ErrNotRegular)
 	}
-	block := make([]byte, 1<<16)
-	at := dataAfter(f, 0)
-	n, err := f.ReadAt(block, at)
-	if err != nil && err != io.EOF {
+	samples, err := lastlogSamples(f, info.Size())
+	if err != nil {
 		return sysfile.Wrap("read", to, err)
 	}
-	l := check.NewLastlog(block[:n], at, info.Size(), info.ModTime(), found)
-	size := int64(l.Size())
+	l := check.NewLastlog(samples, info.Size(), info.ModTime(), found)
+	at, size := samples[0].At, int64(l.Size())
 	if torn := info.Size() % size; torn != 0 {
 		f := check.Partial(info.Size()-torn, info.Size(), time.Time{})
 		f.Advice = fmt.Sprintf("`truncate -s %d` cuts it off", info.Size()-torn)

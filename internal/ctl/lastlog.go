@@ -3,6 +3,7 @@
 package ctl
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"io/fs"
@@ -21,8 +22,12 @@ type lastlogFile struct {
 	form lastlog.Form
 }
 
-// lastlogSample is how much of a file tells its form.
-const lastlogSample = 1 << 16
+// How much of a file tells its form.
+const (
+	lastlogSample = 1 << 16 // bytes of a sample
+	lastlogZeros  = 1 << 26 // bytes of zeros before the first
+	lastlogMost   = 296     // bytes of the largest record
+)
 
 // openLastlog opens a file that is surely a lastlog file; by the name that the user gave, one whose
 // records are not beyond doubt, too. It returns nil for others, and for what cannot be read.
@@ -48,17 +53,53 @@ func (l *lastlogFile) detect(name string) bool {
 		return false
 	}
 	l.info = info
-	sample, at := make([]byte, lastlogSample), dataAfter(l.f, 0)
-	n, err := l.f.ReadAt(sample, at)
-	if err != nil && err != io.EOF {
+	samples, err := lastlogSamples(l.f, info.Size())
+	if err != nil {
 		return false
 	}
 	var sure bool
-	if l.form, sure = lastlog.Detect(sample[:n], at, info.Size(), info.ModTime()); sure {
+	if l.form, sure = lastlog.Detect(samples, info.Size(), info.ModTime()); sure {
 		return true
 	}
-	l.form = lastlog.Guess(sample[:n], at, info.Size(), info.ModTime())
+	l.form = lastlog.Guess(samples, info.Size(), info.ModTime())
 	return isLastlog(name) && info.Size()%int64(l.form.Size()) == 0
+}
+
+// lastlogSamples returns the first bytes of a file that are not all zeros, and the last ones.
+// It looks for the first through zeros too: the holes of a file are such in its copy.
+func lastlogSamples(f *os.File, size int64) (all []lastlog.Sample, err error) {
+	block := make([]byte, lastlogSample)
+	read := func(at int64) ([]byte, error) {
+		n, err := f.ReadAt(block, at)
+		if err == io.EOF {
+			err = nil
+		}
+		return block[:n], err
+	}
+	at := int64(0)
+	for looked := 0; ; looked += lastlogSample {
+		at = dataAfter(f, at)
+		b, err := read(at)
+		if err != nil {
+			return nil, err
+		}
+		if i := len(b) - len(bytes.TrimLeft(b, "\x00")); i < len(b) {
+			at = max(0, at+int64(i)-lastlogMost) // the record may begin with zeros
+			break
+		}
+		if len(b) < lastlogSample || looked >= lastlogZeros {
+			break
+		}
+		at += lastlogSample
+	}
+	for _, at := range []int64{at, max(at+lastlogSample, size-lastlogSample)} {
+		b, err := read(at)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, lastlog.Sample{At: at, Bytes: bytes.Clone(b)})
+	}
+	return all, nil
 }
 
 // isLastlog reports whether a name is that of a lastlog file.

@@ -61,3 +61,30 @@ func TestLastlogFiles(t *testing.T) {
 		t.Errorf("nobody logged in: %s", out)
 	}
 }
+
+// TestLastlogOfOneUser: on most machines one ordinary user has logged in, whose user ID is 1000,
+// and root perhaps, on a terminal that has no host. The file is the same where its holes are
+// bytes, as in a copy of it.
+func TestLastlogOfOneUser(t *testing.T) {
+	l := newLab(t)
+	user := append(binary.LittleEndian.AppendUint32(nil, uint32(at("2026-07-01 08:00:00").Unix())), "pts/0"...)
+	root := append(binary.LittleEndian.AppendUint32(nil, uint32(at("2026-07-01 07:00:00").Unix())), "tty1"...)
+	for name, first := range map[string][]byte{"user": nil, "both": root} {
+		b := make([]byte, 1001*292)
+		copy(b, first)
+		copy(b[1000*292:], user)
+		l.write(name, b)
+		l.check(os.Chtimes(l.path(name), at("2026-07-02 00:00"), at("2026-07-02 00:00")))
+		out := l.do("dump", l.path(name))
+		if want := `{"type":"LASTLOG","uid":1000,"line":"pts/0","host":"","time":"2026-07-01T08:00:00Z","layout":"lastlog-292-le"}`; !strings.Contains(out, want) {
+			t.Errorf("%s: %q", name, out)
+		}
+		if n := strings.Count(out, "tty1"); n != min(1, len(first)) {
+			t.Errorf("%s: root %d times", name, n)
+		}
+		l.write("lastlog", b)
+		if out := l.do("check", "-a", "-as", "lastlog", l.path("lastlog")); strings.Contains(out, "none") || strings.Contains(out, "part of a record") {
+			t.Errorf("%s: %s", name, out)
+		}
+	}
+}

@@ -135,12 +135,18 @@ func padded(b []byte) bool {
 	return i < 0 || len(bytes.Trim(b[i:], "\x00")) == 0
 }
 
-// Guess returns the form that fits some of a file's bytes best, at an offset. A form in which
-// the file's size is that of whole records comes first.
-func Guess(sample []byte, at, size int64, modified time.Time) (best Form) {
+// Sample is some of a file's bytes, from an offset on.
+type Sample struct {
+	At    int64
+	Bytes []byte
+}
+
+// Guess returns the form that fits samples of a file best. A form in which the file's size is
+// that of whole records comes first.
+func Guess(samples []Sample, size int64, modified time.Time) (best Form) {
 	most, whole := math.MinInt, false
 	for _, f := range Forms() {
-		n, others := f.count(sample, at, modified)
+		n, others := f.count(samples, modified)
 		is := n > 0 && size%int64(f.Size()) == 0
 		if is && !whole || is == whole && n-others > most {
 			best, most, whole = f, n-others, is
@@ -149,15 +155,15 @@ func Guess(sample []byte, at, size int64, modified time.Time) (best Form) {
 	return best
 }
 
-// Detect reports whether some of a file's bytes, at an offset, are surely of a lastlog file,
-// and its form: all its records are such beyond doubt, and of one form alone.
-func Detect(sample []byte, at, size int64, modified time.Time) (f Form, sure bool) {
+// Detect reports whether samples of a file's bytes are surely of a lastlog file, and its form:
+// all its records are such beyond doubt, and of one form alone.
+func Detect(samples []Sample, size int64, modified time.Time) (f Form, sure bool) {
 	found := 0
 	for _, g := range Forms() {
 		if size%int64(g.Size()) != 0 {
 			continue
 		}
-		if n, others := g.count(sample, at, modified); n > 0 && others == 0 {
+		if n, others := g.count(samples, modified); n > 0 && others == 0 {
 			f = g
 			found++
 		}
@@ -165,17 +171,19 @@ func Detect(sample []byte, at, size int64, modified time.Time) (f Form, sure boo
 	return f, found == 1
 }
 
-// count returns how many records of a sample are of a form beyond doubt, and how many are not.
-func (f Form) count(sample []byte, at int64, modified time.Time) (n, others int) {
+// count returns how many records of samples are of a form beyond doubt, and how many are not.
+func (f Form) count(samples []Sample, modified time.Time) (n, others int) {
 	size := int64(f.Size())
-	for i := (size - at%size) % size; i+size <= int64(len(sample)); i += size {
-		b := sample[i : i+size]
-		switch {
-		case len(bytes.Trim(b, "\x00")) == 0:
-		case f.believed(b, modified):
-			n++
-		default:
-			others++
+	for _, s := range samples {
+		for i := (size - s.At%size) % size; i+size <= int64(len(s.Bytes)); i += size {
+			b := s.Bytes[i : i+size]
+			switch {
+			case len(bytes.Trim(b, "\x00")) == 0:
+			case f.believed(b, modified):
+				n++
+			default:
+				others++
+			}
 		}
 	}
 	return n, others

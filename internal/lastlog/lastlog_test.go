@@ -35,11 +35,11 @@ func TestDetect(t *testing.T) {
 		t.Run(f.Name(), func(t *testing.T) {
 			at := modified.Add(-time.Hour)
 			b := slices.Concat(encode(f, at, "tty1", ""), make([]byte, 7*f.Size()), encode(f, at.Add(time.Minute), "pts/3", "desk.example.o"))
-			got, sure := Detect(b, 0, int64(len(b)), modified)
+			got, sure := Detect([]Sample{{0, b}}, int64(len(b)), modified)
 			if !sure || got != f {
 				t.Fatalf("%v, %s", sure, got.Name())
 			}
-			if got := Guess(b, 0, int64(len(b)), modified); got != f {
+			if got := Guess([]Sample{{0, b}}, int64(len(b)), modified); got != f {
 				t.Errorf("guessed: %s", got.Name())
 			}
 			want := Login{Time: at.Add(time.Minute).Local(), Line: "pts/3", Host: "desk.example.o"}
@@ -50,7 +50,7 @@ func TestDetect(t *testing.T) {
 				t.Errorf("a blank record: %+v", r)
 			}
 			torn := b[:len(b)-3]
-			if _, sure := Detect(torn, 0, int64(len(torn)), modified); sure {
+			if _, sure := Detect([]Sample{{0, torn}}, int64(len(torn)), modified); sure {
 				t.Error("a torn file is sure")
 			}
 		})
@@ -70,13 +70,13 @@ func TestNoOther(t *testing.T) {
 			}
 			b = append(b, p...)
 			files[l.Name()] = b[:i*len(p)/2+len(p)]
-			if f, sure := Detect(b, 0, int64(len(b)), modified); sure {
+			if f, sure := Detect([]Sample{{0, b}}, int64(len(b)), modified); sure {
 				t.Errorf("%d records of %s are a file of %s", i+1, l.Name(), f.Name())
 			}
 		}
 	}
 	for name, b := range files {
-		if f, sure := Detect(b, 0, int64(len(b)), modified); sure {
+		if f, sure := Detect([]Sample{{0, b}}, int64(len(b)), modified); sure {
 			t.Errorf("%s: %s", name, f.Name())
 		}
 	}
@@ -87,9 +87,9 @@ func FuzzDetect(f *testing.F) {
 	f.Add(encode(Forms()[0], modified, "pts/0", "desk"), int64(0))
 	f.Add(encode(Forms()[5], modified, "pts/0", "desk"), int64(28))
 	f.Fuzz(func(t *testing.T, b []byte, at int64) {
-		form, sure := Detect(b, max(0, at), int64(len(b)), modified)
+		form, sure := Detect([]Sample{{max(0, at), b}}, int64(len(b)), modified)
 		if !sure {
-			form = Guess(b, max(0, at), int64(len(b)), modified)
+			form = Guess([]Sample{{max(0, at), b}}, int64(len(b)), modified)
 		}
 		for part := range slices.Chunk(b, form.Size()) {
 			if len(part) < form.Size() {
@@ -106,10 +106,10 @@ func FuzzDetect(f *testing.F) {
 func TestTwoForms(t *testing.T) {
 	linux := Forms()[0]
 	b := append(encode(linux, modified, "tty1", ""), make([]byte, 6*linux.Size())...)
-	if f, sure := Detect(b, 0, int64(len(b)), modified); sure {
+	if f, sure := Detect([]Sample{{0, b}}, int64(len(b)), modified); sure {
 		t.Errorf("it is surely of %s", f.Name())
 	}
-	if f := Guess(b, 0, int64(len(b)), modified); f != linux {
+	if f := Guess([]Sample{{0, b}}, int64(len(b)), modified); f != linux {
 		t.Errorf("guessed: %s", f.Name())
 	}
 }
