@@ -6,6 +6,7 @@
 package foreign
 
 import (
+	"bytes"
 	"encoding/binary"
 	"iter"
 	"math/bits"
@@ -345,8 +346,8 @@ func Detect(head []byte) *Form {
 // any further.
 const looked = 1 << 12
 
-// fits reports whether nine of ten bytes are records of the form, and what is sure is more
-// than what is odd.
+// fits reports whether nine of ten bytes, without zeros, are records of the form, and what is
+// sure is more than what is odd.
 func (f *Form) fits(head []byte) bool {
 	if len(head) > looked && !f.mostly(head[:looked]) {
 		return false
@@ -358,54 +359,105 @@ func (f *Form) mostly(head []byte) bool {
 	if f.bare(head) {
 		return true
 	}
+	n := f.count(head)
+	if f.begins(head) && n.first {
+		return n.sure+n.undated > n.odd && n.good >= n.junk
+	}
+	return f.enough(n) && n.sure >= 9*n.odd && n.good >= 9*n.bad && (n.bad == 0 && n.sized || n.sure >= few)
+}
+
+// counts are what a file has, read in a form.
+type counts struct {
+	good, junk int64 // bytes of records and of damage that are not 0
+	bad        int64 // bytes of damage, but for zeros where whole records could be
+	sure, odd  int64 // records that can be nothing else, and others
+	undated    int64 // records of a clock that was not set
+	named      int64 // of the sure ones, those on a line that is named as such
+	first      bool  // a record is where the first one is due
+	sized      bool  // that, or two stand in a row: they have the form's size
+}
+
+func (f *Form) count(head []byte) (n counts) {
 	c := logs.Content{Size: int64(len(head)), At: func(from, to int64) ([]byte, error) { return head[from:to], nil }}
-	var good, bad, sure, odd int64
 	for p := range f.Forward(c, 0) {
+		size := p.End - p.Off
+		filled := size - int64(bytes.Count(head[p.Off:p.End], []byte{0}))
 		switch {
-		case p.Records == nil && p.End == c.Size && p.End-p.Off < int64(f.most()):
+		case p.Records == nil && p.End == c.Size && size < int64(f.most()):
 			// It goes on behind the head, or it is torn.
 		case p.Records == nil:
-			bad += p.End - p.Off
+			n.junk += filled
+			if n.bad += filled; zeros(head, p.Off, p.End) < f.most() {
+				n.bad += size - filled // records of another size do not stand for this one
+			}
 		default:
-			good += p.End - p.Off
+			n.first = n.first || p.Off == 0 || p.Off == int64(f.layout.Size()) && f.signed
+			n.sized = n.sized || n.first || size > int64(f.layout.Size()) || f.trimmed
+			n.good += filled
 			for b := p.Records; len(b) > 0; b = b[f.layout.Size():] {
-				if f.strictWhole(b[:f.layout.Size()]) {
-					sure++
-				} else if !blank(b[:f.layout.Size()]) && !f.vague(b[:f.layout.Size()]) {
-					odd++
-				}
+				f.weigh(&n, b[:f.layout.Size()])
 			}
 		}
 	}
-	return sure >= f.enough() && sure >= 9*odd && good >= 9*bad && (bad == 0 || sure >= few)
+	return n
+}
+
+// zeros returns how many zeros stand together before, in and after a part of a file.
+func zeros(head []byte, from, to int64) int {
+	before := len(head[:from]) - len(bytes.TrimRight(head[:from], "\x00"))
+	return before + len(head[from:]) - len(bytes.TrimLeft(head[from:], "\x00"))
+}
+
+// weigh counts a record.
+func (f *Form) weigh(n *counts, b []byte) {
+	if blank(b) {
+		return
+	}
+	switch r := f.decode(b); {
+	case f.strictWhole(b):
+		n.sure++
+		if terminal(r.Line) {
+			n.named++
+		}
+	case !f.vague(r, b):
+		n.odd++
+	case r.Type != utmpx.Empty:
+		n.undated++
+	}
+}
+
+// begins reports whether the file begins with a signature that is nothing else.
+func (f *Form) begins(head []byte) bool {
+	return f.header(head) && f.layout.Canonical(head[:f.layout.Size()])
 }
 
 // bare reports whether the file is a signature alone: nobody has logged in yet. One of 516
 // bytes may as well be the beginning of one of 520.
 func (f *Form) bare(head []byte) bool {
-	return len(head) == f.layout.Size() && len(head) > utmpx.NetBSD516LE.Size() && f.header(head) && f.layout.Canonical(head)
+	return len(head) == f.layout.Size() && len(head) > utmpx.NetBSD516LE.Size() && f.begins(head)
 }
 
 // few records stand for a form only if nothing is between them.
 const few = 8
 
-// enough returns how many sure records make a file: of the short ones without a type, one
-// could be anything.
-func (f *Form) enough() int64 {
-	if f.layout.Size() <= utmpx.NetBSD40LE.Size() {
-		return 3
+// enough reports whether the sure records make a file. Of the short ones without a type, one
+// could be anything, unless all are on lines that are named as such; and one of 36 bytes may
+// be the beginning of one of 40.
+func (f *Form) enough(n counts) bool {
+	if f.layout.Size() > utmpx.NetBSD40LE.Size() || n.sure >= 3 {
+		return n.sure > 0
 	}
-	return 1
+	return n.bad == 0 && n.odd == 0 && n.named == n.sure && int(n.sure)*f.layout.Size() >= utmpx.NetBSD40LE.Size()
 }
 
 // beats reports whether the times of f's records lie much closer together than those of g:
-// in the wrong byte order they are anywhere. Where each has one record, f beats g if only that
-// of g leaves bytes over.
+// in the wrong byte order they are anywhere. Where g has one record, f beats it if only g
+// leaves bytes over.
 func (f *Form) beats(g *Form, head []byte) bool {
 	n, a := f.spread(head, asIs)
 	m, b := g.spread(head, asIs)
-	if n == 1 && m == 1 {
-		return len(head) == f.layout.Size() && len(head) > g.layout.Size()
+	if n > 0 && m == 1 {
+		return len(head)%f.layout.Size() == 0 && len(head)%g.layout.Size() != 0
 	}
 	return n > 1 && m > 1 && a < b/8
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -265,9 +266,19 @@ func TestTooLittle(t *testing.T) {
 		{kind: in, pid: 8, line: "ttyp1", user: "bob", at: 1_780_000_100},
 	}
 	for _, s := range systems {
-		b := s.file(logins)
-		if short := s.layout.Size() <= 40; short != (Detect(b) == nil) {
-			t.Errorf("two records of %s: %v", s.name, Detect(b))
+		if b := s.file(logins); Detect(b) == nil {
+			t.Errorf("two records of %s are unknown", s.name)
+		}
+		if s.layout.Size() > 40 {
+			continue
+		}
+		odd := slices.Clone(logins)
+		odd[1].line = "a word"
+		if b := s.file(odd); Detect(b) != nil {
+			t.Errorf("two records of %s on lines that may be anything: %v", s.name, Detect(b))
+		}
+		if b := s.file(logins[:1]); len(b) >= 36 && Detect(b[:36]) != nil {
+			t.Errorf("36 bytes of %s: %v", s.name, Detect(b))
 		}
 	}
 	// The padding of NetBSD's record is longer on 64-bit machines.

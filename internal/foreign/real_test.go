@@ -186,3 +186,36 @@ func TestOldClock(t *testing.T) {
 		}
 	}
 }
+
+// TestSmall: files of few records are known, with blocks of zeros that a power cut left, with
+// a signature also after damage, and if no two forms can read them.
+func TestSmall(t *testing.T) {
+	login := event{kind: in, pid: 70, line: "pts/1", user: "operator", host: "192.0.2.7", at: 1_780_000_000}
+	boots := event{kind: boot, at: 1_779_999_000}
+	logout := event{kind: out, pid: 70, line: "pts/1", at: 1_780_000_100}
+	zeros := make([]byte, 700)
+	for _, s := range systems {
+		whole := s.file([]event{boots, login, logout})
+		tests := map[string][]byte{
+			"whole":     whole,
+			"two":       s.file([]event{login, logout}),
+			"a tail":    append(bytes.Clone(whole), zeros...),
+			"a hole":    append(append(s.file([]event{boots, login, logout}), zeros...), s.file([]event{login, logout, boots})[len(s.head):]...),
+			"a torn":    whole[:len(whole)-3],
+			"no header": s.file([]event{login, logout})[len(s.head):],
+		}
+		if s.head != nil {
+			tests["damage"] = append(append(bytes.Clone(whole), whole[30:200]...), whole[len(s.head):]...)
+			tests["1970"] = s.file([]event{{kind: boot, at: 23}, {kind: in, pid: 70, line: "ttyu0", user: "root", at: 40}})
+		}
+		for name, b := range tests {
+			f := Detect(b)
+			switch {
+			case f == nil && s.layout.Size() == 36 && (name == "two" || name == "no header"):
+				// Its two times are near each other in both byte orders.
+			case f == nil || f.layout != s.layout || f.trimmed != s.trimmed:
+				t.Errorf("%s, %s: %+v", s.name, name, f)
+			}
+		}
+	}
+}

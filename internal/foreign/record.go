@@ -3,6 +3,7 @@
 package foreign
 
 import (
+	"slices"
 	"strings"
 
 	"utmpd.dev/utmpd/utmpx"
@@ -26,25 +27,24 @@ func (f *Form) odd(b []byte) bool {
 	if blank(b) {
 		return f.slots && !f.trimmed
 	}
-	if f.vague(b) {
-		return true
-	}
 	r := f.decode(b)
-	return f.known(r.Type) && dated(r) && r.Time.Usec >= 0 && r.Time.Usec < 1e6 &&
+	if !dated(r) {
+		return f.vague(r, b)
+	}
+	return f.known(r.Type) && r.Time.Usec >= 0 && r.Time.Usec < 1e6 &&
 		texts(r) && (hasType(f.layout) || f.layout.Canonical(b))
 }
 
 // vague reports whether a record is one that says nothing for the form: a slot that was given
 // back, or a record by a clock that had not been set.
-func (f *Form) vague(b []byte) bool {
-	if !hasType(f.layout) {
+func (f *Form) vague(r utmpx.Record, b []byte) bool {
+	switch {
+	case !hasType(f.layout), dated(r), r.Time.Sec < 0, r.Time.Sec > last:
 		return false
-	}
-	r := f.decode(b)
-	if r.Type == utmpx.Empty {
+	case r.Type == utmpx.Empty:
 		return f.signed && r.Line == "" && r.User == "" && r.Host == "" && r.Time.Sec == 0 && f.sound(r, b)
 	}
-	return !dated(r) && r.Time.Sec >= 0 && r.Time.Sec <= last && f.sound(r, b)
+	return f.sound(r, b)
 }
 
 // strict reports whether the record at the beginning of b can be nothing else.
@@ -131,6 +131,15 @@ func texts(r utmpx.Record) bool {
 		}
 	}
 	return r.Type == utmpx.BootTime || r.Type == utmpx.DownTime || !strings.Contains(r.Line, " ")
+}
+
+// terminal reports whether a line is one that the BSDs name, or that of the system.
+func terminal(line string) bool {
+	switch line {
+	case "~", "|", "{":
+		return true
+	}
+	return slices.ContainsFunc([]string{"tty", "pts/", "cons", "ftp"}, func(s string) bool { return strings.HasPrefix(line, s) })
 }
 
 func blank(b []byte) bool {
