@@ -363,7 +363,7 @@ func (f *Form) mostly(head []byte) bool {
 	if f.begins(head) && n.first {
 		return n.sure+n.undated > n.odd && n.good >= n.junk
 	}
-	return f.enough(n) && n.sure >= 9*n.odd && n.good >= 9*n.bad && (n.bad == 0 && n.sized || n.sure >= few)
+	return f.enough(n, head) && n.sure >= 9*n.odd && n.good >= 9*n.bad && (n.bad == 0 && n.sized || n.sure >= few)
 }
 
 // counts are what a file has, read in a form.
@@ -441,13 +441,19 @@ func (f *Form) bare(head []byte) bool {
 const few = 8
 
 // enough reports whether the sure records make a file. Of the short ones without a type, one
-// could be anything, unless all are on lines that are named as such; and one of 36 bytes may
-// be the beginning of one of 40.
-func (f *Form) enough(n counts) bool {
-	if f.layout.Size() > utmpx.NetBSD40LE.Size() || n.sure >= 3 {
+// could be anything, unless there is nothing but such on lines that are named as such; and one
+// of 36 bytes may be the beginning of one of 40.
+func (f *Form) enough(n counts, head []byte) bool {
+	size := f.layout.Size()
+	if size > utmpx.NetBSD40LE.Size() || n.sure >= 3 {
 		return n.sure > 0
 	}
-	return n.bad == 0 && n.odd == 0 && n.named == n.sure && int(n.sure)*f.layout.Size() >= utmpx.NetBSD40LE.Size()
+	whole := int(n.sure) * size
+	if n.named < n.sure || whole < utmpx.NetBSD40LE.Size() {
+		return false
+	}
+	rest := head[whole:]
+	return len(rest) < size && (len(rest) == 0 || !blank(rest))
 }
 
 // beats reports whether the times of f's records lie much closer together than those of g:
