@@ -69,8 +69,11 @@ func TestLastlogOfOneUser(t *testing.T) {
 	l := newLab(t)
 	user := append(binary.LittleEndian.AppendUint32(nil, uint32(at("2026-07-01 08:00:00").Unix())), "pts/0"...)
 	root := append(binary.LittleEndian.AppendUint32(nil, uint32(at("2026-07-01 07:00:00").Unix())), "tty1"...)
-	for name, first := range map[string][]byte{"user": nil, "both": root} {
+	for name, first := range map[string][]byte{"user": nil, "both": root, "of more": nil} {
 		b := make([]byte, 1001*292)
+		if name == "of more" {
+			b = make([]byte, 2001*292) // nobody of the others has logged in
+		}
 		copy(b, first)
 		copy(b[1000*292:], user)
 		l.write(name, b)
