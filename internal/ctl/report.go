@@ -263,9 +263,17 @@ func (u *usage) cells(name string) []string {
 	return []string{name, fmt.Sprint(u.sessions), u.length(), fmt.Sprint(u.on), last}
 }
 
+// atLeast formats the least that somebody was on, which is no more than that.
+func (u *usage) atLeast() string {
+	if u.most != u.least {
+		return length(u.least.Truncate(time.Second), true)
+	}
+	return length(u.least, true)
+}
+
 // length formats how long somebody was on: bounds if that is not known exactly.
 func (u *usage) length() string {
-	text := length(u.least, true)
+	text := u.atLeast()
 	if u.most != u.least {
 		text += " to " + length(roundUp(u.most), true)
 	}

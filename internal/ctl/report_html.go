@@ -82,7 +82,7 @@ func spanTag(d time.Duration, shown string) string {
 
 // onFor is length as HTML.
 func (u *usage) onFor() string {
-	text := spanTag(u.least, length(u.least, true))
+	text := spanTag(u.least, u.atLeast())
 	if u.most != u.least {
 		text += " to " + spanTag(u.most, length(roundUp(u.most), true))
 	}

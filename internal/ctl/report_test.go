@@ -112,3 +112,19 @@ func TestReportAgrees(t *testing.T) {
 		t.Errorf("last says %s, the report\n%s", want, got)
 	}
 }
+
+// TestLeastIsNeverMore: the least that somebody was on is rounded down, and the most up: 2m47.9s
+// are no 2m48s at least.
+func TestLeastIsNeverMore(t *testing.T) {
+	u := usage{sessions: 1, least: 167_900 * time.Millisecond, most: 167_901 * time.Millisecond}
+	if got := u.length(); got != "2m47s to 2m48s" {
+		t.Errorf("text: %s", got)
+	}
+	if got := u.onFor(); !strings.Contains(got, ">2m47s<") || !strings.Contains(got, ">2m48s<") || !strings.Contains(got, "PT167.9S") {
+		t.Errorf("page: %s", got)
+	}
+	u.most = u.least
+	if got := u.length(); got != "2m48s" {
+		t.Errorf("exact: %s", got)
+	}
+}
