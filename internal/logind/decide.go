@@ -45,6 +45,7 @@ type Order struct {
 	Slot   int          // of Was
 	Was    utmpx.Record // TakeOver, Withdraw, End
 	Record utmpx.Record // Write, TakeOver; Withdraw: the owner's
+	At     time.Time    // End: when, if that is known
 	Login  bool         // Write, TakeOver: append it to the wtmpx file too
 
 	key  key
@@ -67,6 +68,7 @@ type Bridge struct {
 	own     []session.OpenLogin // the bridge's records
 	seen    map[key]*sight
 	doubled map[session.OpenLogin]time.Time // since when the owner has a record too
+	led     map[session.OpenLogin]int32     // who led the terminal of a record when this run wrote it
 }
 
 // key is a session on a terminal.
@@ -85,7 +87,7 @@ type sight struct {
 
 // NewBridge returns a Bridge that knows which records are its own from an earlier run.
 func NewBridge(own []session.OpenLogin) *Bridge {
-	return &Bridge{own: slices.Clone(own), seen: make(map[key]*sight), doubled: make(map[session.OpenLogin]time.Time)}
+	return &Bridge{own: slices.Clone(own), seen: make(map[key]*sight), doubled: make(map[session.OpenLogin]time.Time), led: make(map[session.OpenLogin]int32)}
 }
 
 // Own returns the bridge's records, for [NewBridge].
@@ -95,6 +97,9 @@ func (b *Bridge) Own() []session.OpenLogin { return slices.Clone(b.own) }
 // next Scene must have been read after that.
 func (b *Bridge) Wrote(o Order) {
 	b.own = append(b.own, mark(o.Record))
+	if o.key.of != 0 {
+		b.led[mark(o.Record)] = o.key.of
+	}
 	b.seen[o.key].done = true
 }
 
@@ -186,6 +191,9 @@ func (b *Bridge) release(x *index) (orders []Order, again time.Time) {
 			orders = append(orders, Order{Kind: Withdraw, Slot: slot, Was: was, Record: owner})
 		} else if session.PseudoTerminal(o.Line) && (x.Gone[o.Line] || x.givenAway(o)) {
 			orders = append(orders, Order{Kind: End, Slot: slot, Was: was})
+		} else if p, ok := x.openedAnew(o, b.led[o]); ok {
+			x.anew[o.Line] = true
+			orders = append(orders, Order{Kind: End, Slot: slot, Was: was, At: p.since.Add(-time.Microsecond)})
 		}
 	}
 	b.doubled = doubled
@@ -213,7 +221,7 @@ func (b *Bridge) judge(x *index, it Session, p place, k key) (order *Order, due 
 	}
 	owner, _ := x.claimed(it, p)
 	switch has := x.has(it, p.line); {
-	case has && x.Gone[p.line]: // it is that of the terminal before this one
+	case has && (x.Gone[p.line] || x.anew[p.line]): // it is that of the terminal before this one
 		return nil, time.Time{}
 	case has || owner == byOwner:
 		seen.done = true
@@ -266,6 +274,9 @@ func (x *index) compose(it Session, p place) *Order {
 	}
 	if r.Host == "" {
 		r.Host = session.FieldText(it.Display, hostWidth)
+	}
+	if x.hadAnother(it, p) {
+		r.Time = utmpx.TimeOf(p.since)
 	}
 	if it.Since.IsZero() {
 		r.Time = utmpx.TimeOf(x.Now)

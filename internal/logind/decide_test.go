@@ -521,6 +521,32 @@ func TestSameTerminalAgain(t *testing.T) {
 	step("nothing more")
 }
 
+// One connection closes a terminal and gets the same one again, before it was seen to be gone.
+func TestSameTerminalAtOnce(t *testing.T) {
+	b := NewBridge(nil)
+	s := scene([]Session{ssh()}, []Terminal{shell("pts/0", 102, 100)})
+	orders, _ := b.Decide(s)
+	play(b, &s, orders)
+	began := at(time.Minute)
+	s.Terminals = []Terminal{shell("pts/0", 112, 100)}
+	s.Terminals[0].Since = began
+	for range 2 { // it is closed by somebody else, after a while
+		orders, _ = b.Decide(s)
+		if len(orders) != 1 || orders[0].Kind != End || !orders[0].At.Before(began) || began.Sub(orders[0].At) > time.Millisecond {
+			t.Fatalf("orders %+v, want the first one's end just before %v", orders, began)
+		}
+	}
+	s.Records[0].Type, s.Records[0].Time = utmpx.DeadProcess, utmpx.TimeOf(orders[0].At)
+	orders, _ = b.Decide(s)
+	if len(orders) != 1 || orders[0].Kind != Write || !orders[0].Record.Time.Time().Equal(began) {
+		t.Fatalf("orders %+v, want a record of %v", orders, began)
+	}
+	play(b, &s, orders)
+	if orders, _ = b.Decide(s); len(orders) > 0 {
+		t.Errorf("and then %+v", orders)
+	}
+}
+
 // One connection closes a terminal, and another one gets it before it was seen to be gone.
 func TestTerminalOfAnotherConnection(t *testing.T) {
 	first, second := ssh(), ssh(numbered("2", 200))
@@ -537,7 +563,8 @@ func TestTerminalOfAnotherConnection(t *testing.T) {
 		{"the first connection is over too: the table judges", shell("pts/0", 202, 200), func(s *Scene) { delete(s.Living, first) }, nil, nil},
 		{"its leader cannot be found", Terminal{}, nil, nil, nil},
 		{"led by something below the other's shell, which root may do", sudo, nil, nil, nil},
-		{"led by another child of its sshd", shell("pts/0", 112, 100), nil, nil, nil},
+		{"led by another child of its sshd, in a terminal of the same name", shell("pts/0", 112, 100), nil, []string{"end pts/0"}, []string{"write pts/0 ts/0"}},
+		{"led by a program within", Terminal{Line: "pts/0", Leader: 112, Since: at(time.Second), Above: []Process{{102, false}, {101, true}, {100, true}}}, nil, nil, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := NewBridge(nil)

@@ -3,6 +3,7 @@
 package logind
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -25,6 +26,7 @@ type index struct {
 	terminals map[int32][]Terminal // by whose child or grandchild leads them
 	leaders   map[int32]Session    // the living sessions
 	given     map[string]int32     // to which of them sshd has given a line
+	anew      map[string]bool      // lines that a connection has given up and got again
 }
 
 // index also drops the bridge's records that are no more.
@@ -33,12 +35,13 @@ func (b *Bridge) index(s Scene) *index {
 		Scene: s, own: make(map[session.OpenLogin]bool), slots: make(map[session.OpenLogin]int),
 		lines: make(map[string][]int), pids: make(map[int32][]int), ids: make(map[string][]int),
 		open: make(map[string]session.OpenLogin), terminals: make(map[int32][]Terminal), leaders: make(map[int32]Session),
-		given: make(map[string]int32),
+		given: make(map[string]int32), anew: make(map[string]bool),
 	}
 	for slot, r := range s.Records {
 		x.addRecord(slot, r)
 	}
 	b.own = slices.DeleteFunc(b.own, func(o session.OpenLogin) bool { _, found := x.slots[o]; return !found })
+	maps.DeleteFunc(b.led, func(o session.OpenLogin, _ int32) bool { _, found := x.slots[o]; return !found })
 	for _, o := range b.own {
 		x.own[o] = true
 	}
@@ -169,6 +172,29 @@ func (x *index) givenAway(o session.OpenLogin) bool {
 	}
 	to := x.given[o.Line]
 	return to != 0 && to != o.PID
+}
+
+// openedAnew reports whether the session of a record of the bridge has another terminal of the
+// same name: sshd makes one for each channel, and a terminal that it has made has one leader.
+func (x *index) openedAnew(o session.OpenLogin, led int32) (p place, is bool) {
+	it, lives := x.leaders[o.PID]
+	if led == 0 || !lives || !many(it) {
+		return p, false
+	}
+	for _, p := range x.places(it) {
+		if p.line == o.Line && p.leader != led && p.since.After(o.Time.Time()) {
+			return p, true
+		}
+	}
+	return p, false
+}
+
+// hadAnother reports whether the session had a terminal of the same name before.
+func (x *index) hadAnother(it Session, p place) bool {
+	return p.leader != 0 && slices.ContainsFunc(x.lines[p.line], func(slot int) bool {
+		r := x.Records[slot]
+		return r.Type == utmpx.DeadProcess && r.PID == it.Leader && !r.Time.Time().Before(it.Since) && r.Time.Time().Before(p.since)
+	})
 }
 
 // ownerOf returns the record of somebody else that is of the same session as one of the

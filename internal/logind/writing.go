@@ -32,7 +32,11 @@ func (r *Recorder) carryOut(ctx context.Context, orders []Order) (done, again bo
 			carried, err = r.withdraw(ctx, o)
 		case End:
 			r.ended[mark(o.Was)] = time.Now()
-			r.opts.End(r.snap.Generation(), o.Slot, o.Was, r.opts.Machine.Now())
+			at := o.At
+			if at.IsZero() {
+				at = r.opts.Machine.Now()
+			}
+			r.opts.End(r.snap.Generation(), o.Slot, o.Was, at)
 		}
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			r.fail("a session of logind cannot be recorded, and is tried again", err)
