@@ -28,7 +28,11 @@ func TestPeople(t *testing.T) {
 		{"Debian 12", people12, false},
 	} {
 		t.Run(d.name, func(t *testing.T) {
-			o := settle(t, d.root, d.mute)
+			var settings []string
+			if d.mute {
+				settings = []string{"LOGIND_HOSTS=no"}
+			}
+			o := settle(t, d.root, d.mute, settings...)
 			here := slices.DeleteFunc(slices.Clone(scenes), func(s scene) bool { return s.only13 && !o.is13 })
 			o.arrive()
 			on := slices.Sorted(maps.Keys(o.owner))

@@ -64,7 +64,7 @@ const people = "/usr/local/bin/people.sh"
 
 // settle prepares a machine for people, and boots it. With mute, sshd cannot record
 // anything, as where it is built without utmp, and utmpd records no hosts.
-func settle(t *testing.T, root string, mute bool) *town {
+func settle(t *testing.T, root string, mute bool, settings ...string) *town {
 	m := newMachine(t, root)
 	for _, name := range []string{"people.sh", "line.py", "readers.py", "intruder.sh"} {
 		m.write("/usr/local/bin/"+name, readFile(t, "guest/"+name), 0o755)
@@ -97,9 +97,9 @@ func settle(t *testing.T, root string, mute bool) *town {
 			town.owner[shell] = s.users[0]
 		}
 	}
-	m.sh("dpkg -i /packages/dist/utmpd_*_amd64.deb && echo LOGIND=auto >>/etc/default/utmpd")
-	if mute {
-		m.sh("echo LOGIND_HOSTS=no >>/etc/default/utmpd")
+	m.sh("dpkg -i /packages/dist/utmpd_*_amd64.deb")
+	for _, line := range settings {
+		m.sh("echo " + line + " >>/etc/default/utmpd")
 	}
 	town.boot = m.start()
 	town.waitFor("utmpd to know logind", "grep -q '^logind: .*answers' /run/utmpd/status || journalctl -b -o cat -u utmpd | grep -q 'logind answers'")
