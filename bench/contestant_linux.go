@@ -138,9 +138,10 @@ func (r *running) settles() error {
 type tools struct {
 	ram, disk    string
 	crowd, churn string
+	ancestor     string
 }
 
-//go:embed c/crowd.c c/churn.c
+//go:embed c/crowd.c c/churn.c c/ancestor.c c/cron.sh
 var sources embed.FS
 
 func newTools(o options) (t tools, err error) {
@@ -156,6 +157,9 @@ func newTools(o options) (t tools, err error) {
 	}
 	if err == nil {
 		t.churn, err = t.compile("churn")
+	}
+	if err == nil {
+		t.ancestor, err = t.compile("ancestor")
 	}
 	if err != nil {
 		t.close()

@@ -155,6 +155,9 @@ func printTable(w io.Writer, m machine, figures []*figure, took time.Duration) {
 	line(header)
 	line(slices.Repeat([]string{"---"}, len(header)))
 	for _, f := range figures {
+		if f.Case == "compare" {
+			continue // has a table of its own
+		}
 		cells := []string{f.Case, fmt.Sprint(f.N), f.What + ", " + f.Unit}
 		for _, who := range names {
 			cells = append(cells, f.spread(who))

@@ -28,14 +28,14 @@ type options struct {
 	runs               int
 	idle               time.Duration
 	log                int // records in the long wtmp
-	json, md           string
+	json, md, compared string
 	ram, disk          string
 }
 
 // The full measurement. With quick it ends in half a minute and shows little more than
 // that everything works.
 var (
-	allCases   = []string{"one", "event", "all", "stale", "cold", "idle", "scan", "churn", "wtmp", "read"}
+	allCases   = []string{"one", "event", "all", "stale", "cold", "idle", "scan", "churn", "wtmp", "read", "compare"}
 	fullSizes  = []int{100, 1000, 4000, 10_000, 19_000}
 	quickSizes = []int{50, 500}
 )
@@ -58,6 +58,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	flags.IntVar(&o.log, "log", 1_000_000, "records in the long wtmp")
 	flags.StringVar(&o.json, "json", "", "write every measurement to this file")
 	flags.StringVar(&o.md, "md", "", "write the medians to this file, as a short table in Markdown")
+	flags.StringVar(&o.compared, "compared", "", "write the figures of compare to this file, as a table in Markdown")
 	flags.StringVar(&o.peer, "peer", "", "also measure this command, in turns; {utmp} {wtmp} {pipe} {config} are replaced by its files")
 	flags.StringVar(&o.ram, "ram", "/dev/shm", "directory for utmp, on a tmpfs")
 	flags.StringVar(&o.disk, "disk", "/var/tmp", "directory for wtmp, on a disk")
@@ -144,7 +145,7 @@ func measure(o options, stdout, stderr io.Writer) (err error) {
 	defer b.tools.close()
 	cases := map[string]func() error{
 		"one": b.one, "event": b.event, "all": b.all, "stale": b.stale, "cold": b.cold,
-		"idle": b.idleness, "scan": b.scan, "churn": b.churn, "wtmp": b.wtmp, "read": b.read,
+		"idle": b.idleness, "scan": b.scan, "churn": b.churn, "wtmp": b.wtmp, "read": b.read, "compare": b.compare,
 	}
 	began := time.Now()
 	for _, name := range o.cases {
@@ -163,6 +164,13 @@ func measure(o options, stdout, stderr io.Writer) (err error) {
 	}
 	if o.md != "" {
 		err = errors.Join(err, writeShort(o.md, b.machine, b.figures))
+	}
+	if slices.Contains(o.cases, "compare") {
+		table := comparison(b.figures)
+		fmt.Fprintf(stdout, "\n%s", table)
+		if o.compared != "" {
+			err = errors.Join(err, os.WriteFile(o.compared, []byte(table), 0o644))
+		}
 	}
 	return err
 }

@@ -22,7 +22,7 @@ func writeShort(name string, m machine, figures []*figure) error {
 	var rows []row
 	var sizes []int
 	for _, f := range figures {
-		if f.Case == "wtmp" || f.Case == "read" {
+		if slices.Contains([]string{"wtmp", "read", "compare"}, f.Case) {
 			continue // does not depend on the number of sessions
 		}
 		what, _, _ := strings.Cut(f.What, " (")
