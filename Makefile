@@ -149,13 +149,14 @@ BENCH ?=
 PEER  ?=
 bench: build
 	$(GO) build -o bin/ ./bench ./bench/floor
-	bin/bench -json bin/bench.json -md bin/bench.md $(if $(PEER),-peer '$(PEER)') $(BENCH) bin/utmpd bin/floor
+	bin/bench -json bin/bench.json -md bin/bench.md -compared bin/compare.md $(if $(PEER),-peer '$(PEER)') $(BENCH) bin/utmpd bin/floor
 
 # Copies the tables of the last make bench into docs/performance.md and README.md.
 bench-readme:
 	sed -i -e '/bench.md begins/,/bench.md ends/{//!d}' -e '/bench.md begins/r bin/bench.md' docs/performance.md
 	grep -E '^(\| (sessions|one: to its record, ms|all: to the last|idle: processor|idle: resident|churn: one pututxline slower)|\|--|[^|])' bin/bench.md | sed -e '/^[^|]/G' >bin/bench-five.md
 	sed -i -e '/bench.md begins/,/bench.md ends/{//!d}' -e '/bench.md begins/r bin/bench-five.md' README.md
+	sed -i -e '/compare.md begins/,/compare.md ends/{//!d}' -e '/compare.md begins/r bin/compare.md' README.md
 
 # Compares the microbenchmarks of two revisions, run alternately.
 OLD ?= HEAD~1
