@@ -34,9 +34,6 @@ const (
 	compareSize = 100 // sessions at the start, and one whose pid another process has got
 	compareNew  = 10  // sessions that begin later
 	compareDead = 20  // of all these die, half of them new
-	// comparePeriod is that of the cron job, of utmpd's heartbeat and of the ancestor's read
-	// of wtmp.
-	comparePeriod = time.Minute
 	// compareStorm is the number of sessions that die at once.
 	compareStorm = 2000
 )
@@ -47,7 +44,6 @@ type rival struct {
 	crowd    *crowd
 	p        *place
 	r        *running // nil for nothing and the cron job
-	reused   int      // the pid that belongs to another process
 	deaths   map[int]time.Time
 	wrong    map[int]time.Duration // of each pid that died, how long its record was wrong
 	children time.Duration         // processor time of the cron job's runs
@@ -246,12 +242,12 @@ func (b *bench) compareDay(all, calm []*rival) error {
 	}
 	before := map[*rival]time.Duration{}
 	crons, next := 0, 0 // how often the cron job ran, and the next to be killed
-	for at := began; at.Sub(began) < comparePeriod*21/10; at = time.Now() {
+	for at := began; at.Sub(began) < b.period*21/10; at = time.Now() {
 		for _, r := range all {
 			r.look(at)
 		}
 		// The deaths are spread over the period, as the cron job's minute knows nothing of them.
-		if next < compareDead && at.Sub(began) > comparePeriod*time.Duration(2*next+1)/(2*compareDead) {
+		if next < compareDead && at.Sub(began) > b.period*time.Duration(2*next+1)/(2*compareDead) {
 			for i, r := range all {
 				if err := r.kill([]*crowd{fresh[i], r.crowd}[next%2]); err != nil {
 					return err
@@ -259,7 +255,7 @@ func (b *bench) compareDay(all, calm []*rival) error {
 			}
 			next++
 		}
-		if at.Sub(began) > comparePeriod*time.Duration(crons+1) {
+		if at.Sub(began) > b.period*time.Duration(crons+1) {
 			for _, r := range slices.Concat(all, calm) {
 				if err := r.cron(); err != nil {
 					return err
@@ -267,7 +263,7 @@ func (b *bench) compareDay(all, calm []*rival) error {
 			}
 			crons++
 		}
-		if len(before) == 0 && at.Sub(began) > comparePeriod*105/100 {
+		if len(before) == 0 && at.Sub(began) > b.period*105/100 {
 			for _, r := range calm {
 				before[r] = r.used()
 			}
@@ -306,7 +302,7 @@ func (b *bench) reportDay(all []*rival, before map[*rival]time.Duration) {
 		}
 	}
 	for r, used := range before {
-		day.add(r.name, seconds(r.used()-used)*float64(24*time.Hour/comparePeriod))
+		day.add(r.name, seconds(r.used()-used)*float64(24*time.Hour/b.period))
 	}
 }
 

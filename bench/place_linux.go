@@ -140,8 +140,9 @@ func must(err error) {
 
 // crowd is a number of processes that do nothing.
 type crowd struct {
-	cmd  *exec.Cmd
-	pids []int // the living ones
+	cmd   *exec.Cmd
+	pids  []int // the living ones
+	group int   // their process group
 }
 
 // newCrowd starts n processes.
@@ -163,6 +164,9 @@ func (b *bench) newCrowd(n int) (*crowd, error) {
 		}
 		c.pids = append(c.pids, pid)
 	}
+	if len(c.pids) > 0 {
+		c.group = c.pids[0]
+	}
 	if len(c.pids) != n {
 		c.close()
 		return nil, errors.New("the sessions' processes did not start")
@@ -179,7 +183,7 @@ func (c *crowd) killOne() error {
 }
 
 // killAll kills all of them with one call.
-func (c *crowd) killAll() error { return unix.Kill(-c.pids[0], unix.SIGKILL) }
+func (c *crowd) killAll() error { return unix.Kill(-c.group, unix.SIGKILL) }
 
 // close ends the crowd program, which first reaps its children.
 func (c *crowd) close() {

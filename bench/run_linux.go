@@ -27,12 +27,13 @@ type options struct {
 	sizes              []int
 	runs               int
 	idle               time.Duration
-	log                int // records in the long wtmp
+	period             time.Duration // of the cron job in compare
+	log                int           // records in the long wtmp
 	json, md, compared string
 	ram, disk          string
 }
 
-// The full measurement. With quick it ends in half a minute and shows little more than
+// The full measurement. With quick it ends after two minutes and a half and shows little more than
 // that everything works.
 var (
 	allCases   = []string{"one", "event", "all", "stale", "cold", "idle", "scan", "churn", "wtmp", "read", "compare"}
@@ -69,9 +70,9 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		return o, errors.New("usage: bench [flags] UTMPD FLOOR")
 	}
 	o.utmpd, o.floor = flags.Arg(0), flags.Arg(1)
-	o.cases, o.sizes = allCases, fullSizes
+	o.cases, o.sizes, o.period = allCases, fullSizes, time.Minute
 	if quick {
-		o.sizes, o.runs, o.idle, o.log = quickSizes, 2, 5*time.Second, 20_000
+		o.sizes, o.runs, o.idle, o.log, o.period = quickSizes, 2, 5*time.Second, 20_000, 5*time.Second
 	}
 	err := errors.Join(o.setCases(cases), o.setSizes(sizes))
 	return o, err
