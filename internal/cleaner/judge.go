@@ -75,10 +75,10 @@ func judgeAlone(logins *openlogins.Logins, d session.Debt) session.Logout {
 // the log: of the same process and user, at most two seconds apart. xrdp does, which leaves
 // the log to PAM: that writes at another moment. With pam_lastlog, sshd's process has one on
 // the line "ssh" too. A process that was never seen alive may have had the pid before another
-// one.
+// one, unless both were written as one.
 func elsewhere(logins *openlogins.Logins, d session.Debt) (session.Login, bool) {
 	name, login, ok := logins.OfProcess(d.Login.PID, d.Login.Line)
-	seen := d.After.IsZero() || d.After.After(d.Login.Time.Time())
+	seen := d.After.IsZero() || d.After.After(d.Login.Time.Time()) || written(login, d.Login, earliest(d))
 	if !ok || !seen || !mayBe(login, d.Login, earliest(d)) {
 		return session.Login{}, false
 	}
