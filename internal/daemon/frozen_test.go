@@ -118,20 +118,7 @@ func TestFrozenLogin(t *testing.T) {
 			Reloadable: config.Reloadable{ScanPeriod: time.Hour, MaxFDs: 10, WtmpxUpdateFreq: time.Hour},
 			Fixed:      config.Fixed{UtmpxFile: "/utmp", WtmpxFile: "/wtmp", RunDir: runDir},
 		}
-		on := quiet(files)
-		on.logind = silentLogind()
-		on.procs = watcher.Polling(oneProcess{})
-		on.logind.listen = func(ctx context.Context, _ <-chan struct{}, report func(logind.View)) {
-			report(logind.View{Known: true, Sessions: []logind.Session{{
-				ID: "1", User: "alice", Leader: 100, Since: time.Now(), TTY: "tty1", Seat: "seat0", VT: 1, Service: "login", Class: "user", State: "active",
-			}}})
-			<-ctx.Done()
-		}
-		d := newDaemon(flags{}, cfg, logger{slog.New(slog.NewTextHandler(&log, nil)), io.NopCloser(nil)}, func() {}, on)
-		d.build()
-		ctx, cancel := context.WithCancel(t.Context())
-		ended := make(chan error)
-		go func() { ended <- d.live(ctx, nil) }()
+		stop := liveWith(t, files, cfg, &log, logind.Session{})
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		const want = "recording a session of logind in wtmpx since"
@@ -149,10 +136,7 @@ func TestFrozenLogin(t *testing.T) {
 				t.Errorf("after the thaw the log lacks %q:\n%s", want, got)
 			}
 		}
-		cancel()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
+		stop()
 	})
 }
 

@@ -46,27 +46,10 @@ func TestLogindHosts(t *testing.T) {
 					Reloadable: config.Reloadable{ScanPeriod: time.Hour, MaxFDs: 10, WtmpxUpdateFreq: time.Hour},
 					Fixed:      config.Fixed{UtmpxFile: "/utmp", WtmpxFile: "/wtmp", RunDir: t.TempDir(), LogindHosts: tt.hosts},
 				}
-				on := quiet(files)
-				on.logind = silentLogind()
-				on.procs = watcher.Polling(oneProcess{})
-				on.logind.listen = func(ctx context.Context, _ <-chan struct{}, report func(logind.View)) {
-					report(logind.View{Known: true, Sessions: []logind.Session{{
-						ID: "1", User: "alice", Leader: 100, Since: time.Now(), TTY: "tty1", Seat: "seat0", VT: 1, Service: "login", Class: "user", State: "active",
-						RemoteHost: tt.remote, Display: tt.display,
-					}}})
-					<-ctx.Done()
-				}
-				d := newDaemon(flags{}, cfg, logger{slog.New(slog.NewTextHandler(&log, nil)), io.NopCloser(nil)}, func() {}, on)
-				d.build()
-				ctx, cancel := context.WithCancel(t.Context())
-				ended := make(chan error)
-				go func() { ended <- d.live(ctx, nil) }()
+				stop := liveWith(t, files, cfg, &log, logind.Session{RemoteHost: tt.remote, Display: tt.display})
 				time.Sleep(time.Minute)
 				synctest.Wait()
-				cancel()
-				if err := <-ended; err != nil {
-					t.Error(err)
-				}
+				stop()
 				for _, file := range []string{"/utmp", "/wtmp"} {
 					b := files.ReadFile(file)
 					if len(b) == 0 {
@@ -82,5 +65,31 @@ func TestLogindHosts(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// liveWith starts a daemon beside a logind that has alice on tty1; the rest of the session may
+// be given. stop ends it.
+func liveWith(t *testing.T, files *simfile.System, cfg config.Config, log io.Writer, s logind.Session) (stop func()) {
+	t.Helper()
+	s.ID, s.User, s.Leader, s.Since, s.TTY, s.Seat, s.VT = "1", "alice", 100, time.Now(), "tty1", "seat0", 1
+	s.Service, s.Class, s.State = "login", "user", "active"
+	on := quiet(files)
+	on.logind = silentLogind()
+	on.procs = watcher.Polling(oneProcess{})
+	on.logind.listen = func(ctx context.Context, _ <-chan struct{}, report func(logind.View)) {
+		report(logind.View{Known: true, Sessions: []logind.Session{s}})
+		<-ctx.Done()
+	}
+	d := newDaemon(flags{}, cfg, logger{slog.New(slog.NewTextHandler(log, nil)), io.NopCloser(nil)}, func() {}, on)
+	d.build()
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- d.live(ctx, nil) }()
+	return func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
 	}
 }

@@ -12,8 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"utmpd.dev/utmpd/internal/session"
 	"utmpd.dev/utmpd/utmpx"
 )
@@ -63,20 +61,8 @@ func journal(t *testing.T) (file []byte, ends []int, states []State) {
 }
 
 func TestGoldenChanges(t *testing.T) {
-	const golden = "testdata/changed"
 	got, _, _ := journal(t)
-	if *update {
-		if err := os.WriteFile(golden, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if d := cmp.Diff(string(want), string(got)); d != "" {
-		t.Errorf("(-want +got)\n%s", d)
-	}
+	mustBeGolden(t, "testdata/changed", got)
 }
 
 func TestChanges(t *testing.T) {

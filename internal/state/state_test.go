@@ -102,11 +102,16 @@ func one(s session.Entry) State {
 }
 
 func TestGolden(t *testing.T) {
-	const golden = "testdata/table"
 	got, err := example().MarshalBinary()
 	if err != nil {
 		t.Fatal(err)
 	}
+	mustBeGolden(t, "testdata/table", got)
+}
+
+// mustBeGolden compares what is written with a file.
+func mustBeGolden(t *testing.T, golden string, got []byte) {
+	t.Helper()
 	if *update {
 		if err := os.WriteFile(golden, got, 0o644); err != nil {
 			t.Fatal(err)
