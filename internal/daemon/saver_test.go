@@ -144,7 +144,7 @@ func TestSaverAddsChanges(t *testing.T) {
 		store.next <- nil
 		synctest.Wait()
 		if !s.mustBeWhole() || s.mustBeWhole() {
-			t.Error("a full file is not written anew, once")
+			t.Error("the table is not written whole once, after its file was full")
 		}
 	})
 }

@@ -191,8 +191,8 @@ func (b *Bridge) release(x *index) (orders []Order, again time.Time) {
 			orders = append(orders, Order{Kind: Withdraw, Slot: slot, Was: was, Record: owner})
 		} else if session.PseudoTerminal(o.Line) && (x.Gone[o.Line] || x.givenAway(o)) {
 			orders = append(orders, Order{Kind: End, Slot: slot, Was: was})
-		} else if p, ok := x.openedAnew(o, b.led[o]); ok {
-			x.anew[o.Line] = true
+		} else if p, ok := x.reopened(o, b.led[o]); ok {
+			x.again[o.Line] = true
 			orders = append(orders, Order{Kind: End, Slot: slot, Was: was, At: p.since.Add(-time.Microsecond)})
 		}
 	}
@@ -221,7 +221,7 @@ func (b *Bridge) judge(x *index, it Session, p place, k key) (order *Order, due 
 	}
 	owner, _ := x.claimed(it, p)
 	switch has := x.has(it, p.line); {
-	case has && (x.Gone[p.line] || x.anew[p.line]): // it is that of the terminal before this one
+	case has && (x.Gone[p.line] || x.again[p.line]): // it is that of the terminal before this one
 		return nil, time.Time{}
 	case has || owner == byOwner:
 		seen.done = true

@@ -26,7 +26,7 @@ type index struct {
 	terminals map[int32][]Terminal // by whose child or grandchild leads them
 	leaders   map[int32]Session    // the living sessions
 	given     map[string]int32     // to which of them sshd has given a line
-	anew      map[string]bool      // lines that a connection has given up and got again
+	again     map[string]bool      // lines that a connection has given up and got again
 }
 
 // index also drops the bridge's records that are no more.
@@ -35,7 +35,7 @@ func (b *Bridge) index(s Scene) *index {
 		Scene: s, own: make(map[session.OpenLogin]bool), slots: make(map[session.OpenLogin]int),
 		lines: make(map[string][]int), pids: make(map[int32][]int), ids: make(map[string][]int),
 		open: make(map[string]session.OpenLogin), terminals: make(map[int32][]Terminal), leaders: make(map[int32]Session),
-		given: make(map[string]int32), anew: make(map[string]bool),
+		given: make(map[string]int32), again: make(map[string]bool),
 	}
 	for slot, r := range s.Records {
 		x.addRecord(slot, r)
@@ -174,9 +174,9 @@ func (x *index) givenAway(o session.OpenLogin) bool {
 	return to != 0 && to != o.PID
 }
 
-// openedAnew reports whether the session of a record of the bridge has another terminal of the
+// reopened reports whether the session of a record of the bridge has another terminal of the
 // same name: sshd makes one for each channel, and a terminal that it has made has one leader.
-func (x *index) openedAnew(o session.OpenLogin, led int32) (p place, is bool) {
+func (x *index) reopened(o session.OpenLogin, led int32) (p place, is bool) {
 	it, lives := x.leaders[o.PID]
 	if led == 0 || !lives || !many(it) {
 		return p, false
