@@ -287,13 +287,18 @@ func (c *Cleaner) confirm(l logins) (some bool) {
 		d, _ := l.debt(i)
 		switch {
 		case unread:
-		case rivaled(snap, d, login):
+		case rivaled(snap, d, login), c.half(d, login):
 			l.of[i].Logout, l.of[i].Login = session.Closed, session.Login{}
 		case login == d.Of, login.PID <= 0, c.opts.Gone(login.PID):
 			l.of[i].Logout, some = session.Appended, true
 		}
 	}
 	return some
+}
+
+// half reports whether a login on another line than that of d is one of [Options].Half.
+func (c *Cleaner) half(d session.Debt, login session.Login) bool {
+	return c.opts.Half != nil && login.Line != d.Login.Line && login != d.Of && c.opts.Half(login)
 }
 
 // rivaled reports whether another record fits a login as well as that of d: one of the

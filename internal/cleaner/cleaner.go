@@ -52,13 +52,16 @@ type Log interface {
 	Sync() error
 }
 
-// Options configure a Cleaner. All but DryRun, Opened and Hangs are required.
+// Options configure a Cleaner. All but DryRun, Opened, Half and Hangs are required.
 type Options struct {
 	File   File
 	Log    Log
 	Gone   func(pid int32) bool // no living process has that pid
 	Opened func(OpenLogins)     // called in Run's goroutine; may block; nil: nobody wants to know
 	DryRun bool                 // judge, but write nothing
+	// Half reports whether a login is that of a terminal whose record is still to be written,
+	// or was not: it is no second login of a session on another line. nil: none is.
+	Half func(session.Login) bool
 	// Hangs is told that a file, "utmpx" or "wtmpx", has not answered since then, and,
 	// with a zero time, that it has. Run's goroutine calls it.
 	Hangs  func(file string, since time.Time, until string)

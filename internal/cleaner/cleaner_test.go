@@ -259,10 +259,12 @@ func TestTwoLogins(t *testing.T) {
 		{"a third one", []utmpx.Record{pam, login("xyz", "alice", 100, start), alice}, utmpx.Record{}, false, []string{"pts/0"}},
 		{"a living session's, of the same process", []utmpx.Record{login("pts/1", "alice", 100, start), alice}, login("pts/1", "alice", 100, start), false, []string{"pts/0"}},
 		{"the pid is in use", []utmpx.Record{pam, alice}, utmpx.Record{}, true, []string{"pts/0"}},
+		{"of another terminal, whose record was not written", []utmpx.Record{alice, login("pts/9", "alice", 100, at)}, utmpx.Record{}, false, []string{"pts/0"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld(t)
+			w.c.opts.Half = func(login session.Login) bool { return login.Line == "pts/9" }
 			w.record(utmpName, alice)
 			w.record(wtmpName, tt.wtmp...)
 			jobs := w.jobs()

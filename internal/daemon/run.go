@@ -176,6 +176,7 @@ func (d *daemon) build() {
 		File: d.file, Log: openlogins.New(d.cfg.WtmpxFile, logOptions),
 		Gone:   func(pid int32) bool { return watcher.Dead(d.on.procs, pid) },
 		Opened: d.loginsOpened,
+		Half:   func(login session.Login) bool { return d.bridge != nil && d.bridge.recorder.Half(login) },
 		DryRun: d.flags.dryRun, Logger: bounded,
 		Hangs: d.fileHangs,
 	})

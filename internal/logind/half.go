@@ -44,9 +44,8 @@ func (r *Recorder) takeUp(ctx context.Context, s Scene) {
 			recorded[mark(rec)] = true
 		}
 	}
-	r.begun = slices.DeleteFunc(slices.Clone(r.begun), func(o session.OpenLogin) bool { return recorded[o] })
-	if len(r.begun) == 0 {
-		r.begun = nil
+	r.setBegun(slices.DeleteFunc(slices.Clone(r.begun), func(o session.OpenLogin) bool { return recorded[o] }))
+	if r.begun == nil {
 		return
 	}
 	logins, err := r.opts.Log.Read(ctx)
@@ -59,7 +58,35 @@ func (r *Recorder) takeUp(ctx context.Context, s Scene) {
 			r.setHalf(k, utmpx.Record{Type: utmpx.UserProcess, PID: o.PID, Line: o.Line, ID: o.ID, User: o.User, Time: o.Time})
 		}
 	}
+	r.setBegun(nil)
+}
+
+func (r *Recorder) setBegun(logins []session.OpenLogin) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.begun = nil
+	if len(logins) > 0 {
+		r.begun = logins
+	}
+}
+
+// Half reports whether the bridge has appended that login, and has or had no record for it: it
+// is that of a terminal, which ends by itself, though another login has the same process. It may
+// be called from any goroutine, and does not block.
+func (r *Recorder) Half(login session.Login) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, o := range r.begun {
+		if o.Login == login {
+			return true
+		}
+	}
+	for _, half := range r.half {
+		if mark(half).Login == login {
+			return true
+		}
+	}
+	return false
 }
 
 func (r *Recorder) halfDone() bool {
