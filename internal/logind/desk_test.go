@@ -230,3 +230,14 @@ func TestPace(t *testing.T) {
 		t.Errorf("and of %v after the next look", rest)
 	}
 }
+
+// What an earlier run has begun is half recorded until it was looked for in the log.
+func TestHalfAtStart(t *testing.T) {
+	begun := session.OpenLogin{Login: session.Login{Line: "pts/9", PID: 100, Time: utmpx.Time{Sec: 1}}, User: "alice"}
+	r := NewRecorder(Options{Own: []session.OpenLogin{begun}})
+	other := begun.Login
+	other.Line = "pts/8"
+	if !r.Half(begun.Login) || r.Half(other) {
+		t.Errorf("its own: %v, another: %v", r.Half(begun.Login), r.Half(other))
+	}
+}
