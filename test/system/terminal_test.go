@@ -96,8 +96,9 @@ func (tm *terminal) typeln(t *testing.T, line string) {
 	}
 }
 
-// ready returns when a shell has prompted and answered on the terminal. Input before
-// the prompt may be lost, because login flushes it.
+// ready returns when a shell has prompted, answered and prompted again on the terminal.
+// Input before the prompt may be lost, because login flushes it; and who looks for the
+// next shell's prompt must not find this one's.
 func (tm *terminal) ready(t *testing.T) {
 	t.Helper()
 	waitFor(t, generous, "a prompt on "+tm.line, func() bool {
@@ -107,7 +108,8 @@ func (tm *terminal) ready(t *testing.T) {
 	// The answer differs from the question, which the terminal echoes.
 	tm.typeln(t, fmt.Sprintf("echo ans''wer %d", tm.asked))
 	waitFor(t, generous, "the shell on "+tm.line, func() bool {
-		return strings.Contains(tm.shown(), fmt.Sprintf("answer %d", tm.asked))
+		_, after, ok := strings.Cut(tm.shown(), fmt.Sprintf("answer %d", tm.asked))
+		return ok && strings.ContainsAny(after, "$#")
 	})
 }
 
