@@ -29,15 +29,16 @@ const (
 
 // Gather answers questions about sessions, in their order. It blocks for one pass
 // over /proc at most, however many there are, and for one each if displays or users
-// without processes are asked for. It takes about 8 µs for each process if a terminal
-// exists, and 20 µs more if processes of other pid namespaces are asked for.
+// without processes are asked for. It takes about 1 µs for each process if a terminal
+// exists, 8 µs for each that leads a session, and 12 µs for each if processes of other pid
+// namespaces are asked for.
 //
-// Source: proc_pid_stat(5); NSpid and Uid in proc_pid_status(5); proc_pid_uid_map(5);
+// Source: getsid(2); proc_pid_stat(5); NSpid and Uid in proc_pid_status(5); proc_pid_uid_map(5);
 // proc_pid_mountinfo(5).
 func Gather(questions []session.Question) []session.Evidence {
 	g := newGathering(questions)
 	if len(g.onTTY) > 0 || len(g.byNumber) > 0 {
-		if err := eachStat(g.look); err != nil || hidesOthers() {
+		if err := eachPID(g.look); err != nil || hidesOthers() {
 			g.hide()
 		}
 		g.setUsers(questions)
@@ -58,9 +59,13 @@ type gathering struct {
 	leaders  map[uint32][]session.Candidate
 	named    map[int32][]session.Candidate
 	strange  int // how many leaders are of other user namespaces
-	parents  map[int32]kin
+	parents  kinship
+	leads    func(pid int32) bool
 	uidMap   []byte // of utmpd
 }
+
+// kinship has processes whose ancestors are asked for. They are read once.
+type kinship map[int32]kin
 
 // kin is who a process's parent is, and when it started itself.
 type kin struct {
@@ -68,11 +73,22 @@ type kin struct {
 	start  uint64
 }
 
+func (k kinship) add(s stat) { k[s.pid] = kin{s.parent, s.start} }
+
+// of returns the zero kin for a process that is gone.
+func (k kinship) of(pid int32) kin {
+	if _, known := k[pid]; !known {
+		s, _ := readStat(pid)
+		k[pid] = kin{s.parent, s.start}
+	}
+	return k[pid]
+}
+
 func newGathering(questions []session.Question) *gathering {
 	g := &gathering{
 		evidence: make([]session.Evidence, len(questions)),
 		onTTY:    map[uint32][]int{}, devices: map[uint32]uint64{}, byNumber: map[int32][]int{},
-		leaders: map[uint32][]session.Candidate{}, named: map[int32][]session.Candidate{}, parents: map[int32]kin{},
+		leaders: map[uint32][]session.Candidate{}, named: map[int32][]session.Candidate{}, parents: kinship{}, leads: leadership(),
 	}
 	var names []string
 	var of []int
@@ -176,8 +192,8 @@ func (g *gathering) below(id, top session.ID) bool {
 		case id.Same(top):
 			return true
 		}
-		id.PID = g.parents[id.PID].parent
-		id.Start = g.parents[id.PID].start
+		id.PID = g.parents.of(id.PID).parent
+		id.Start = g.parents.of(id.PID).start
 	}
 	return false
 }
@@ -192,31 +208,37 @@ func lookUp(name string) session.Owner {
 	return session.Owner{Known: err == nil, UID: uint32(uid)}
 }
 
-// look takes in one process.
-func (g *gathering) look(s stat) {
-	if len(g.onTTY) > 0 {
-		g.parents[s.pid] = kin{s.parent, s.start}
+// look takes in one process. It reads no more of it than may matter: most of a pass is
+// reading what does not.
+func (g *gathering) look(pid int32) {
+	var about status
+	read, named := false, false
+	if len(g.byNumber) > 0 {
+		about, read = readStatus(pid)
+		named = read && about.contained && len(g.byNumber[about.number]) > 0
 	}
-	if s.ended() || s.kernelThread() {
+	if !named && (len(g.onTTY) == 0 || !g.leads(pid)) {
+		return
+	}
+	s, err := readStat(pid)
+	if err != nil || s.ended() || s.kernelThread() {
 		return
 	}
 	leads := s.session == s.pid && s.tty != 0 && len(g.onTTY[s.tty]) > 0
-	if !leads && len(g.byNumber) == 0 {
-		return
-	}
-	about, ok := readStatus(s.pid)
-	if !ok { // it is gone, or hidden as all others are
-		return
-	}
-	named := about.contained && len(g.byNumber[about.number]) > 0
 	if !leads && !named {
 		return
+	}
+	if !read {
+		if about, read = readStatus(pid); !read { // it is gone, or hidden as all others are
+			return
+		}
 	}
 	c := session.Candidate{ID: session.ID{PID: s.pid, Start: s.start}, UID: about.uid, Foreign: g.foreign(s.pid)}
 	if named {
 		g.named[about.number] = append(g.named[about.number], c)
 	}
 	if leads {
+		g.parents.add(s)
 		g.addLeader(s, c, about.contained)
 	}
 }
@@ -251,9 +273,9 @@ func (g *gathering) setAbove() {
 	for i := range g.evidence {
 		for j := range g.evidence[i].Leaders {
 			c := &g.evidence[i].Leaders[j]
-			pid := g.parents[c.ID.PID].parent
+			pid := g.parents.of(c.ID.PID).parent
 			for pid > 0 && len(c.Above) < maxAbove {
-				of := g.parents[pid]
+				of := g.parents.of(pid)
 				c.Above = append(c.Above, session.ID{PID: pid, Start: of.start})
 				pid = of.parent
 			}

@@ -124,3 +124,41 @@ func BenchmarkLeaders(b *testing.B) {
 		}
 	}
 }
+
+// TestEachLeader: a pass over leaders reads no other process, unless the kernel does not say
+// who leads.
+func TestEachLeader(t *testing.T) {
+	terminal, _ := newTerminal(t)
+	c := start(t, "session", onTerminal(terminal))
+	var member int32
+	if !settles(func() bool {
+		for _, pid := range childrenOf(c.pid()) {
+			member = pid
+		}
+		return member != 0
+	}) {
+		t.Fatal("the leader has no child")
+	}
+	t.Cleanup(func() { getsid = unix.Getsid })
+	for _, denied := range []bool{false, true} {
+		if denied {
+			getsid = func(int) (int, error) { return 0, unix.EACCES }
+		}
+		var leader, others bool
+		if err := eachLeader(func(s stat) {
+			leader, others = leader || s.pid == c.pid(), others || s.pid == member
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if !leader || others != denied {
+			t.Errorf("denied %v: leader %v, member %v", denied, leader, others)
+		}
+	}
+}
+
+// TestGatherDenied: the leader of a terminal is found where getsid(2) is denied.
+func TestGatherDenied(t *testing.T) {
+	getsid = func(int) (int, error) { return 0, unix.EPERM }
+	t.Cleanup(func() { getsid = unix.Getsid })
+	TestGather(t)
+}

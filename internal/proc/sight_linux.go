@@ -21,8 +21,8 @@ const (
 // Look reports of records just seen, in their order, who leads their lines as seen
 // from their processes. Of a few records it looks at the processes themselves, their
 // ancestors and their first descendants, some 10 µs for each. If the descendants of
-// many are asked for, it makes one pass over /proc instead, about 8 µs for each
-// process of the machine.
+// many are asked for, it makes one pass over /proc instead, about 1 µs for each
+// process of the machine and 8 µs for each that leads a session.
 //
 // Source: proc_pid_stat(5), proc_tid_children(5).
 func Look(sights []session.Sight) []session.Sighting {
@@ -133,14 +133,14 @@ func childrenOf(pid int32) (children []int32) {
 
 // tree is who leads which terminal, and whose child is who.
 type tree struct {
-	parents map[int32]int32
+	parents kinship
 	leaders map[uint32][]session.ID
 }
 
 func newTree() tree {
-	t := tree{map[int32]int32{}, map[uint32][]session.ID{}}
-	_ = eachStat(func(s stat) {
-		t.parents[s.pid] = s.parent
+	t := tree{kinship{}, map[uint32][]session.ID{}}
+	_ = eachLeader(func(s stat) {
+		t.parents.add(s)
 		if s.session == s.pid && s.tty != 0 && !s.ended() {
 			t.leaders[s.tty] = append(t.leaders[s.tty], s.id())
 		}
@@ -151,12 +151,12 @@ func newTree() tree {
 // find looks for the leader of a terminal among the descendants of a process.
 func (t tree) find(pid int32, tty uint32) session.ID {
 	for _, id := range t.leaders[tty] {
-		at := t.parents[id.PID]
+		at := t.parents.of(id.PID).parent
 		for n := 0; at > 0 && n < maxAbove; n++ {
 			if at == pid {
 				return id
 			}
-			at = t.parents[at]
+			at = t.parents.of(at).parent
 		}
 	}
 	return session.ID{}
