@@ -61,9 +61,11 @@ func signal(c chan<- struct{}) {
 }
 
 // Run writes until ctx ends. Then it writes what is left and returns. A write that
-// failed is tried again every ten seconds.
+// failed is tried again every ten seconds. It does not wake up for nothing: the pause after
+// a write is waited for when there is something to write.
 func (w *Writer) Run(ctx context.Context) {
 	defer w.flush()
+	var next time.Time
 	for {
 		select {
 		case <-ctx.Done():
@@ -71,6 +73,9 @@ func (w *Writer) Run(ctx context.Context) {
 		case <-w.wake:
 		}
 		for ok := false; !ok; {
+			if !w.sleep(ctx, time.Until(next)) {
+				return
+			}
 			select {
 			case <-w.turn: // of what is written now
 			default:
@@ -79,9 +84,7 @@ func (w *Writer) Run(ctx context.Context) {
 			if ok = w.flush(); !ok {
 				wait = retry
 			}
-			if !w.sleep(ctx, wait) {
-				return
-			}
+			next = time.Now().Add(wait)
 		}
 	}
 }
@@ -112,6 +115,9 @@ func (w *Writer) flush() bool {
 
 // sleep waits for d, or until the State is another, and reports whether ctx lasted as long.
 func (w *Writer) sleep(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return ctx.Err() == nil
+	}
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
