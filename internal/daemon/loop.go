@@ -96,9 +96,9 @@ func (d *daemon) handOut(idle bool) {
 		d.readiness.begin()
 	}
 	if d.readiness.begun {
-		d.setStatus(status.Running)
+		d.setStatus(status.Running, !idle)
 	} else {
-		d.setStatus(status.Starting)
+		d.setStatus(status.Starting, !idle)
 	}
 }
 

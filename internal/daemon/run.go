@@ -223,11 +223,11 @@ func (d *daemon) live(ctx context.Context, hup <-chan os.Signal) error {
 	failed := d.startRooms(roomCtx)
 	err := d.loop(ctx, hup, failed)
 	_ = d.systemd.Stopping()
-	d.setStatus(status.Ended)
+	d.setStatus(status.Ended, false)
 	stop()
 	whole := d.drain()
 	if !d.atWork.has("status") { // which has written the status of before
-		d.setStatus(status.Ended)
+		d.setStatus(status.Ended, false)
 		d.status.Last()
 	}
 	close(d.done)

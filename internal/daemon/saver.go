@@ -11,8 +11,13 @@ import (
 	"utmpd.dev/utmpd/internal/state"
 )
 
-// saveEvery is the least time between two writes of the table.
-const saveEvery = time.Second
+const (
+	// saveEvery is the least time between two writes of the table.
+	saveEvery = time.Second
+	// saveSoon is the time from a change to its write. A login is seen in its record, then in
+	// its process, and both are one write.
+	saveSoon = 50 * time.Millisecond
+)
 
 // saver writes the table for a later run: whole at first, then what has changed. The loop,
 // which must not wait for a disk, schedules and saves; run writes.
@@ -52,11 +57,11 @@ func newSaver(to journal, log *slog.Logger) *saver {
 	return s
 }
 
-// schedule has due fire, saveEvery after the last save at the earliest.
+// schedule has due fire soon, and saveEvery after the last save at the earliest.
 func (s *saver) schedule() {
 	if s.store != nil && !s.scheduled {
 		s.scheduled = true
-		s.due.Reset(max(0, saveEvery-time.Since(s.last)))
+		s.due.Reset(max(saveSoon, saveEvery-time.Since(s.last)))
 	}
 }
 

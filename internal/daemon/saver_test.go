@@ -167,7 +167,7 @@ func TestSaverBounds(t *testing.T) {
 	}
 }
 
-// TestSaverSchedule: a save is due at once, then a second after the last at the
+// TestSaverSchedule: a save is due soon, with what follows, then a second after the last at the
 // earliest, and only once however often it is scheduled.
 func TestSaverSchedule(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -181,13 +181,13 @@ func TestSaverSchedule(t *testing.T) {
 			}
 		}
 		s.schedule()
-		wantDue("first", 0)
+		wantDue("first", saveSoon)
 		s.save(whole(""))
 		time.Sleep(300 * time.Millisecond)
 		s.schedule()
 		time.Sleep(300 * time.Millisecond)
 		s.schedule()
-		wantDue("second", saveEvery)
+		wantDue("second", saveSoon+saveEvery)
 		s.save(whole(""))
 		s.schedule()
 		s.save(whole("")) // for another reason: nothing is left to save

@@ -10,8 +10,9 @@ import (
 	"utmpd.dev/utmpd/internal/version"
 )
 
-// setStatus has the status written, if it changed.
-func (d *daemon) setStatus(s status.State) {
+// setStatus has the status written, if it changed. more says that more is likely to change at
+// once.
+func (d *daemon) setStatus(s status.State, more bool) {
 	c := d.table.Counts()
 	now := status.Status{
 		State: s, PID: d.pid, Version: version.String(), Started: d.started,
@@ -40,7 +41,7 @@ func (d *daemon) setStatus(s status.State) {
 		now.HasPipe, now.Requests, now.BadRequests = true, r.Requests, r.BadCommands+r.BadPIDs+r.Partials
 	}
 	now.Metrics = d.setMetrics(now)
-	d.status.Set(now)
+	d.status.Set(now, more)
 }
 
 func (d *daemon) backend() string {

@@ -9,12 +9,13 @@ import (
 )
 
 const (
-	period = time.Second      // between two writes, at least
-	retry  = 10 * time.Second // after a write that failed
+	settle = 50 * time.Millisecond // before a write of what more follows
+	period = time.Second           // between two writes, at least
+	retry  = 10 * time.Second      // after a write that failed
 )
 
 // Writer writes the latest status when it has changed: at once if its State has, else at
-// most once a second.
+// most once a second, and together with what follows within a twentieth of one.
 type Writer struct {
 	write  func(Status) error
 	report func(error)
@@ -23,6 +24,7 @@ type Writer struct {
 
 	mu     sync.Mutex
 	latest Status // zero: none yet
+	more   bool   // follows what was not written yet
 
 	// Of Run's goroutine.
 	written Status
@@ -36,12 +38,13 @@ func NewWriter(write func(Status) error, report func(error)) *Writer {
 	return &Writer{write: write, report: report, wake: make(chan struct{}, 1), turn: make(chan struct{}, 1)}
 }
 
-// Set makes s the latest status, to be written by Run. It does not block and is
-// safe for concurrent use. A status equal to the one before costs next to nothing.
-func (w *Writer) Set(s Status) {
+// Set makes s the latest status, to be written by Run. more says that it will likely change
+// again in a moment: a login is seen in its record, then in its process. Set does not block
+// and is safe for concurrent use. A status equal to the one before costs next to nothing.
+func (w *Writer) Set(s Status, more bool) {
 	w.mu.Lock()
 	same, turned := s == w.latest, s.State != w.latest.State
-	w.latest = s
+	w.latest, w.more = s, w.more || more && !same
 	w.mu.Unlock()
 	if same {
 		return
@@ -60,6 +63,13 @@ func signal(c chan<- struct{}) {
 	}
 }
 
+func drain(c <-chan struct{}) {
+	select {
+	case <-c:
+	default:
+	}
+}
+
 // Run writes until ctx ends. Then it writes what is left and returns. A write that
 // failed is tried again every ten seconds. It does not wake up for nothing: the pause after
 // a write is waited for when there is something to write.
@@ -73,13 +83,11 @@ func (w *Writer) Run(ctx context.Context) {
 		case <-w.wake:
 		}
 		for ok := false; !ok; {
-			if !w.sleep(ctx, time.Until(next)) {
+			if !w.sleep(ctx, max(time.Until(next), w.pause())) {
 				return
 			}
-			select {
-			case <-w.turn: // of what is written now
-			default:
-			}
+			drain(w.turn) // of what is written now
+			drain(w.wake)
 			wait := period
 			if ok = w.flush(); !ok {
 				wait = retry
@@ -97,6 +105,7 @@ func (w *Writer) Last() { w.flush() }
 func (w *Writer) flush() bool {
 	w.mu.Lock()
 	latest := w.latest
+	w.more = false
 	w.mu.Unlock()
 	if latest == w.written {
 		return true
@@ -111,6 +120,16 @@ func (w *Writer) flush() bool {
 	}
 	w.written = latest
 	return true
+}
+
+// pause returns how long to wait for what follows.
+func (w *Writer) pause() time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.more {
+		return settle
+	}
+	return 0
 }
 
 // sleep waits for d, or until the State is another, and reports whether ctx lasted as long.

@@ -81,24 +81,24 @@ func TestWriter(t *testing.T) {
 		pass(time.Second)
 		want("nothing said", nil)
 
-		w.Set(one("1"))
+		w.Set(one("1"), false)
 		synctest.Wait()
 		want("at once", []string{"1s 1"})
 		for i := range 300 { // over three seconds
 			pass(10 * time.Millisecond)
-			w.Set(one(strconv.Itoa(i)))
+			w.Set(one(strconv.Itoa(i)), false)
 		}
 		pass(2 * time.Second)
 		want("coalesced", []string{"2s 98", "3s 198", "4s 298", "5s 299"})
 
-		w.Set(one("299"))
+		w.Set(one("299"), false)
 		pass(5 * time.Second)
 		want("unchanged", nil)
 
 		full := errors.New("no space")
 		d.setErr(full)
 		for i := range 11 {
-			w.Set(one("x" + strconv.Itoa(i)))
+			w.Set(one("x"+strconv.Itoa(i)), false)
 			pass(time.Second)
 		}
 		want("failing", []string{"11s x0", "21s x9"}, full)
@@ -106,20 +106,28 @@ func TestWriter(t *testing.T) {
 		pass(14 * time.Second)
 		want("works again", []string{"31s x10"}, nil)
 
-		w.Set(one("works"))
+		w.Set(one("works"), false)
 		synctest.Wait()
-		w.Set(Status{Version: "turned", State: Running})
+		w.Set(Status{Version: "turned", State: Running}, false)
 		synctest.Wait()
-		w.Set(Status{Version: "more", State: Running})
+		w.Set(Status{Version: "more", State: Running}, false)
 		pass(time.Second)
 		want("another state", []string{"36s works", "36s turned", "37s more"})
 		pass(time.Second)
 
-		w.Set(one("2"))
+		w.Set(Status{Version: "seen", State: Running}, true)
+		pass(10 * time.Millisecond)
+		w.Set(Status{Version: "asked", State: Running}, true)
+		pass(10 * time.Millisecond)
+		w.Set(Status{Version: "watched", State: Running}, true)
+		pass(5 * time.Second)
+		want("with what follows", []string{"38.05s watched"})
+
+		w.Set(one("2"), false)
 		synctest.Wait()
-		w.Set(one("3"))
+		w.Set(one("3"), false)
 		cancel()
 		<-done
-		want("the end", []string{"38s 2", "38s 3"})
+		want("the end", []string{"43.02s 2", "43.02s 3"})
 	})
 }
