@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -180,12 +181,27 @@ func (p *Process) Close() error {
 // pidfsInode returns a pidfd's inode number, or 0 if the kernel has no pidfs:
 // all pidfds then share one inode.
 func pidfsInode(fd int) uint64 {
-	var fs unix.Statfs_t
 	var st unix.Stat_t
-	if unix.Fstatfs(fd, &fs) != nil || int64(fs.Type) != unix.PID_FS_MAGIC || unix.Fstat(fd, &st) != nil {
+	if !onPidfs(fd) || unix.Fstat(fd, &st) != nil {
 		return 0
 	}
 	return uint64(st.Ino)
+}
+
+// pidfs is whether pidfds are on pidfs, as the first of them told.
+var pidfs atomic.Pointer[bool]
+
+func onPidfs(fd int) bool {
+	if known := pidfs.Load(); known != nil {
+		return *known
+	}
+	var fs unix.Statfs_t
+	if unix.Fstatfs(fd, &fs) != nil {
+		return false
+	}
+	is := int64(fs.Type) == unix.PID_FS_MAGIC
+	pidfs.Store(&is)
+	return is
 }
 
 // Supports reports whether each process has a unique inode number (Linux ≥ 6.9)
