@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"utmpd.dev/utmpd/internal/session"
+	"utmpd.dev/utmpd/internal/watcher"
 	"utmpd.dev/utmpd/utmpx"
 )
 
@@ -34,7 +35,7 @@ func (p *simProc) below(o *simProc) bool { return slices.Contains(p.above(), o) 
 func (p *simProc) id() session.ID { return session.ID{PID: p.pid, Start: p.start} }
 
 // Look tells who leads the lines of records, as seen from their processes.
-func (k simKernel) Look(sights []session.Sight) []session.Sighting {
+func (k simKernel) Look(sights []session.Sight, _ []watcher.Terminal) []session.Sighting {
 	k.w.mu.Lock()
 	defer k.w.mu.Unlock()
 	if err := k.enter("look", ""); err != nil {

@@ -53,6 +53,32 @@ func TestLook(t *testing.T) {
 	}
 }
 
+// TestLookHeld: a terminal in view is not looked up again, until it is gone.
+func TestLookHeld(t *testing.T) {
+	terminal, line := newTerminal(t)
+	c := start(t, "session", onTerminal(terminal))
+	held, err := HoldTerminal(line)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer held.Close()
+	sights := []session.Sight{{Line: "pts/999999", ID: session.ID{PID: c.pid()}}}
+	if seen := LookHeld(sights, []*Terminal{held}); seen[0].Leader.PID != c.pid() || !seen[0].Owner.Known {
+		t.Errorf("%+v, want the leader of the terminal in view", seen)
+	}
+	master, other := openPTY(t)
+	gone, err := HoldTerminal(other)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer gone.Close()
+	master.Close()
+	sights[0].Line = line
+	if seen := LookHeld(sights, []*Terminal{gone}); seen[0].Leader.PID != c.pid() {
+		t.Errorf("%+v, want the leader of the line, whose terminal of before is gone", seen)
+	}
+}
+
 // TestGather: the leader of a terminal, whose it is, and who is above it.
 func TestGather(t *testing.T) {
 	terminal, line := newTerminal(t)

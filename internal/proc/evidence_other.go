@@ -38,3 +38,6 @@ func Look(sights []session.Sight) []session.Sighting {
 	}
 	return seen
 }
+
+// LookHeld is [Look].
+func LookHeld(sights []session.Sight, _ []*Terminal) []session.Sighting { return Look(sights) }

@@ -18,21 +18,23 @@ const (
 	maxWalk = 64
 )
 
-// Look reports of records just seen, in their order, who leads their lines as seen
-// from their processes. Of a few records it looks at the processes themselves, their
-// ancestors and their first descendants, some 10 µs for each. If the descendants of
-// many are asked for, it makes one pass over /proc instead, about 1 µs for each
-// process of the machine and 8 µs for each that leads a session.
+// Look is [LookHeld] with no terminal held.
+func Look(sights []session.Sight) []session.Sighting {
+	return LookHeld(sights, make([]*Terminal, len(sights)))
+}
+
+// LookHeld reports of records just seen, in their order, who leads their lines as seen
+// from their processes. held has the terminals of these lines, nil for those that are not
+// held: what is in view is not looked up again. Of a few records it looks at the processes
+// themselves, their ancestors and their first descendants, some 10 µs for each. If the
+// descendants of many are asked for, it makes one pass over /proc instead, about 1 µs for
+// each process of the machine and 8 µs for each that leads a session.
 //
 // Source: proc_pid_stat(5), proc_tid_children(5).
-func Look(sights []session.Sight) []session.Sighting {
+func LookHeld(sights []session.Sight, held []*Terminal) []session.Sighting {
 	seen := make([]session.Sighting, len(sights))
 	var below []descent
-	names := make([]string, len(sights))
-	for i, q := range sights {
-		names[i] = q.Line
-	}
-	for i, t := range lines.look(names) {
+	for i, t := range terminalsOf(sights, held) {
 		q, tty := sights[i], t.tty
 		seen[i].Key = q.Key
 		if t.err != nil {
@@ -61,6 +63,25 @@ func Look(sights []session.Sight) []session.Sighting {
 		seen[d.sight].Leader = find(d.pid, d.tty)
 	}
 	return seen
+}
+
+// terminalsOf returns the terminal of each line.
+func terminalsOf(sights []session.Sight, held []*Terminal) []terminal {
+	found := make([]terminal, len(sights))
+	var names []string
+	var of []int
+	for i, q := range sights {
+		if t := held[i]; t != nil {
+			if found[i] = t.now(); found[i].err == nil {
+				continue
+			}
+		}
+		names, of = append(names, q.Line), append(of, i)
+	}
+	for n, t := range lines.look(names) {
+		found[of[n]] = t
+	}
+	return found
 }
 
 // descent is the search for a leader below a process.

@@ -67,6 +67,16 @@ func (t *Terminal) Gone() bool {
 	return unix.Fstat(t.fd, &st) == nil && st.Nlink == 0
 }
 
+// now returns the terminal as a look-up of its line would, unless it is gone.
+func (t *Terminal) now() (found terminal) {
+	if found.err = unix.Fstat(t.fd, &found.st); found.err == nil && found.st.Nlink == 0 {
+		found.err = errNoLine
+	}
+	rdev := uint64(found.st.Rdev)
+	found.tty = deviceNumber(unix.Major(rdev), unix.Minor(rdev))
+	return found
+}
+
 // Owner returns the user that it belonged to when it was opened.
 func (t *Terminal) Owner() uint32 { return t.owner }
 

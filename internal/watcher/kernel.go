@@ -25,8 +25,9 @@ type Kernel interface {
 	// for a tenth of a second.
 	Gather(questions []session.Question) []session.Evidence
 
-	// Look tells who leads the lines of records just seen, as proc.Look does.
-	Look(sights []session.Sight) []session.Sighting
+	// Look tells who leads the lines of records just seen, as proc.LookHeld does. held has their
+	// terminals as Hold returned them, nil for those that are not held.
+	Look(sights []session.Sight, held []Terminal) []session.Sighting
 
 	// Hold keeps the pseudo terminal of a line in view, as proc.HoldTerminal does.
 	Hold(line string) (Terminal, error)
@@ -112,8 +113,15 @@ func (system) NewPoller() (Poller, error) {
 	return poller{l}, nil
 }
 
-func (system) Look(sights []session.Sight) []session.Sighting  { return proc.Look(sights) }
 func (system) Gather(qs []session.Question) []session.Evidence { return proc.Gather(qs) }
+
+func (system) Look(sights []session.Sight, held []Terminal) []session.Sighting {
+	terminals := make([]*proc.Terminal, len(held))
+	for i, t := range held {
+		terminals[i], _ = t.(*proc.Terminal)
+	}
+	return proc.LookHeld(sights, terminals)
+}
 
 func (system) Hold(line string) (Terminal, error) {
 	t, err := proc.HoldTerminal(line)

@@ -68,7 +68,11 @@ func (w *Watcher) look(sights []session.Sight) []session.Sighting {
 			taken[q.Key] = true
 		}
 	}
-	seen := w.kernel.Look(sights)
+	terminals := make([]Terminal, len(sights))
+	for i, q := range sights {
+		terminals[i] = w.held[q.Key].Terminal
+	}
+	seen := w.kernel.Look(sights, terminals)
 	for i := range seen {
 		seen[i].Held = taken[seen[i].Key]
 	}

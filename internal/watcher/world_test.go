@@ -125,7 +125,7 @@ func (k *world) NewPoller() (Poller, error) {
 	return k.poller, nil
 }
 
-func (k *world) Look(sights []session.Sight) []session.Sighting {
+func (k *world) Look(sights []session.Sight, _ []Terminal) []session.Sighting {
 	seen := make([]session.Sighting, len(sights))
 	for i, q := range sights {
 		seen[i].Key = q.Key
