@@ -4,7 +4,7 @@
 # builds it if it is not there yet. rpm has rpmbuild, for machines without it. source
 # has what distributors build packages with from the release tarball: dpkg-buildpackage,
 # debhelper, rpmbuild, Go from Debian's backports, lintian and autopkgtest; and log2ram, of which the tests use the files.
-# programs12 is Debian 12 with programs that record sessions, for test/system.
+# programs12 and programs13 are Debian with programs that record sessions, for test/system.
 #
 # Nothing of the machine is used but its apt, dpkg-deb and perl, as in
 # ../test/rootfs/rootfs.sh. A cached root needs no network.
@@ -33,9 +33,10 @@ packages() {
 	source) echo build-essential,debhelper,dpkg-dev,fakeroot,golang-1.26-go,rpm,lintian,autopkgtest,adduser,openssh-server,openssh-client,procps,log2ram ;;
 	openrc*) echo "sysvinit-core,openrc,$machine" ;;
 	runit*) echo "runit-init,runit,s6,$machine" ;;
-	programs12) echo "openssh-server,openssh-client,login,passwd,procps,util-linux,mosh,xterm,rxvt-unicode,pterm,xvfb,xdm,inetutils-telnetd,telnet,rsh-redone-server,rsh-redone-client,tinysshd,ucspi-tcp,byobu,tmux,libutempter0,sudo,python3-utmp" ;;
+	programs12) echo "openssh-server,openssh-client,login,passwd,procps,util-linux,mosh,xterm,rxvt-unicode,pterm,xvfb,xdm,inetutils-telnetd,telnet,rsh-redone-server,rsh-redone-client,tinysshd,ucspi-tcp,byobu,tmux,libutempter0,sudo,python3-utmp,konsole,cockpit-ws,cockpit-bridge,lightdm,xdotool,dbus" ;;
+	programs13) echo openssh-client,login,passwd,procps,util-linux,sudo,mosh,xterm,pterm,xvfb ;;
 	policies) echo apparmor,checkpolicy,semodule-utils,policycoreutils,selinux-policy-default ;;
-	*) die "usage: root.sh rpm|source|openrc12|openrc13|runit13|policies|programs12" ;;
+	*) die "usage: root.sh rpm|source|openrc12|openrc13|runit13|policies|programs12|programs13" ;;
 	esac
 }
 

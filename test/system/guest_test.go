@@ -27,14 +27,18 @@ const (
 	bookworm suite = "bookworm"
 	trixie   suite = "trixie"
 
-	// moreOf12 is Debian 12 with the programs of [trees]. It is a root of its own.
+	// These have the programs of [trees], and are roots of their own.
 	moreOf12 suite = "programs12"
+	moreOf13 suite = "programs13"
 )
 
-var suites = []suite{bookworm, trixie}
+var (
+	suites     = []suite{bookworm, trixie}
+	moreSuites = []suite{moreOf12, moreOf13}
+)
 
 func (s suite) title() string {
-	return map[suite]string{bookworm: "Debian 12", trixie: "Debian 13", moreOf12: "Debian 12 with more programs"}[s]
+	return map[suite]string{bookworm: "Debian 12", trixie: "Debian 13", moreOf12: "Debian 12 with more programs", moreOf13: "Debian 13 with more programs"}[s]
 }
 
 // guestEnv carries a guestSpec to the test binary inside the guest.

@@ -95,9 +95,9 @@ func prerequisites() error {
 
 func findRoots() error {
 	host.roots = make(map[suite]string)
-	for _, s := range append(slices.Clone(suites), moreOf12) {
+	for _, s := range slices.Concat(suites, moreSuites) {
 		script := "../rootfs/rootfs.sh"
-		if s == moreOf12 {
+		if slices.Contains(moreSuites, s) {
 			script = "../../packaging/root.sh"
 		}
 		cmd := exec.Command(script, string(s))

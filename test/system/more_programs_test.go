@@ -20,11 +20,15 @@ import (
 
 // trees are the programs of [TestTrees].
 var trees = []*tree{
-	{name: "mosh", login: loginMosh},
-	{name: "xterm -ls", setup: startX, login: inWindow("xterm", "-ls")},
+	{name: "mosh", in13: true, login: loginMosh},
+	{name: "xterm -ls", in13: true, setup: startX, login: inWindow("xterm", "-ls")},
 	{name: "urxvt", setup: startX, login: inWindow("urxvt", "-ls")},
 	{name: "urxvtd", setup: startX, login: loginUrxvtd},
-	{name: "pterm", setup: startX, login: inWindow("pterm", "-ls")},
+	{name: "pterm", in13: true, setup: startX, login: inWindow("pterm", "-ls")},
+	{name: "konsole", setup: startX, login: inKonsole},
+	{name: "xdm and sessreg", setup: startXDM, login: loginXDM, aged: true},
+	{name: "lightdm", setup: startLightDM, login: loginLightDM, aged: true},
+	{name: "cockpit", login: loginCockpit, together: true},
 	{name: "telnetd", setup: serve(23, "/usr/sbin/telnetd"), login: loginByPassword("telnet", "127.0.0.1"), logouts: 2},
 	{name: "rlogind", setup: serve(513, "/usr/sbin/in.rlogind"), login: loginByPassword("rlogin", "-l", "alice", "127.0.0.1"), logouts: 2},
 	{name: "agetty and login", login: loginAgetty},

@@ -19,9 +19,10 @@ import (
 
 // session is a user logged in by a real program.
 type session struct {
-	entry utmpx.Record // as in utmp
-	tm    *terminal    // where the user types
-	keys  io.Writer    // or what the user's client reads
+	entry utmpx.Record                    // as in utmp
+	tm    *terminal                       // where the user types
+	keys  io.Writer                       // or what the user's client reads
+	enter func(t *testing.T, line string) // or what has a line executed, where there is no terminal
 	// The processes that can be killed. Not all programs have all of them.
 	client, server, child, shell int
 }

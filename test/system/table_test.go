@@ -115,8 +115,10 @@ func (r *results) print(out io.Writer) {
 // who did not show it any more.
 func (r *results) printTrees(out io.Writer) {
 	for _, p := range trees {
-		if words := r.notes["TestTrees/"+testName(p.name)]; words != nil {
-			fmt.Fprintf(out, "%-16s %s\n", p.name, strings.Join(words, "  "))
+		for _, s := range p.suites() {
+			if words := r.notes["TestTrees/"+testName(p.in(s))]; words != nil {
+				fmt.Fprintf(out, "%-20s %s\n", p.in(s), strings.Join(words, "  "))
+			}
 		}
 	}
 }

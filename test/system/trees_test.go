@@ -25,6 +25,9 @@ type tree struct {
 	setup func(*testing.T)
 	login func(t *testing.T, n int) *session // the nth session
 
+	aged     bool // the record is a display's, whose process must be seen alive for a minute
+	in13     bool // Debian 13's is run too
+	together bool // all sessions have the same line, and are told apart by ut_pid
 	unlogged bool // it writes no login to wtmp
 	logouts  int  // that it writes itself when a session is left; 0: one
 }
@@ -50,8 +53,12 @@ var fates = []fate{
 // typeln types a line into the session. A window of an X terminal gets it by its terminal.
 func (s *session) typeln(t *testing.T, line string) {
 	t.Helper()
-	if s.tm != nil {
+	switch {
+	case s.tm != nil:
 		s.tm.typeln(t, line)
+		return
+	case s.enter != nil:
+		s.enter(t, line)
 		return
 	}
 	tty, err := os.OpenFile("/dev/"+s.entry.Line, os.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK, 0)
@@ -70,7 +77,7 @@ func (s *session) typeln(t *testing.T, line string) {
 // answers waits until the session's shell has answered, and returns its pid.
 func (s *session) answers(t *testing.T) int {
 	t.Helper()
-	answer := fmt.Sprintf("/tmp/answer-%s-%d", strings.ReplaceAll(s.entry.Line, "/", "-"), time.Now().UnixNano())
+	answer := fmt.Sprintf("/tmp/answer-%s-%d", strings.NewReplacer("/", "-", " ", "-").Replace(s.entry.Line), time.Now().UnixNano())
 	s.typeln(t, "echo $$ >"+answer)
 	pid := 0
 	waitFor(t, generous, "the shell on "+s.entry.Line, func() bool {
@@ -97,12 +104,29 @@ func TestTrees(t *testing.T) {
 		t.Parallel()
 	}
 	for _, p := range trees {
-		t.Run(p.name, func(t *testing.T) {
-			if enter(t, moreOf12) {
-				p.judge(t)
-			}
-		})
+		for _, s := range p.suites() {
+			t.Run(p.in(s), func(t *testing.T) {
+				if enter(t, s) {
+					p.judge(t)
+				}
+			})
+		}
 	}
+}
+
+func (p *tree) suites() []suite {
+	if p.in13 {
+		return moreSuites
+	}
+	return moreSuites[:1]
+}
+
+// in names the row of a suite.
+func (p *tree) in(s suite) string {
+	if s == moreOf13 {
+		return p.name + ", Debian 13"
+	}
+	return p.name
 }
 
 // branch is one session of a tree, and its fate.
@@ -128,10 +152,13 @@ func (p *tree) judge(t *testing.T) {
 	}
 	pids := map[int]bool{}
 	for _, b := range append(slices.Clone(all), stays) {
-		if !whoShows(t, b.entry.Line) || !b.lives() || pids[b.shell] {
+		if !p.shown(t)(b) || !b.lives() || pids[b.shell] {
 			t.Fatalf("no session of its own: %v, shell %d, lives %v, who:\n%s", b.entry, b.shell, b.lives(), who(t))
 		}
 		pids[b.shell] = true
+	}
+	if p.aged {
+		time.Sleep(time.Minute + slow)
 	}
 	for i, f := range fates {
 		f.do(t, all[i].session)
@@ -158,10 +185,40 @@ func (p *tree) judge(t *testing.T) {
 		p.checkLogouts(t, b)
 		report("%s=%.1fs", strings.ReplaceAll(b.fate, " ", "-"), b.gone.Sub(b.death).Seconds())
 	}
-	if !stays.lives() || !whoShows(t, stays.entry.Line) {
+	if !stays.lives() || !p.shown(t)(stays) {
 		t.Error("the session that nobody has ended is not shown")
 	}
 	stays.answers(t)
+	if p.together {
+		p.alone(t, stays)
+	}
+}
+
+// alone has one session on the line that all have: in wtmp, each login there ends the one before,
+// and so nobody else's logout is missed. This one's is there.
+func (p *tree) alone(t *testing.T, stays *branch) {
+	t.Helper()
+	fates[0].do(t, stays.session)
+	p.watch(t, []*branch{stays})
+	b := &branch{session: p.login(t, 1+len(fates)), fate: "alone, all"}
+	fates[len(fates)-1].do(t, b.session)
+	p.watch(t, []*branch{b})
+	settle(t)
+	if got := p.logoutsOf(t, b); got != 1 {
+		t.Errorf("%s: wtmp holds %d logouts of %v", b.fate, got, b.entry)
+	}
+	report("%s=%.1fs", strings.ReplaceAll(b.fate, " ", "-"), b.gone.Sub(b.death).Seconds())
+}
+
+// shown asks who once, and returns whether it shows a session.
+func (p *tree) shown(t *testing.T) func(*branch) bool {
+	t.Helper()
+	lines := strings.Split(judge(t, "/usr/bin/who", "-u", utmpFile), "\n")
+	return func(b *branch) bool {
+		return slices.ContainsFunc(lines, func(line string) bool {
+			return strings.Contains(line, " "+b.entry.Line+" ") && (!p.together || slices.Contains(strings.Fields(line), fmt.Sprint(b.entry.PID)))
+		})
+	}
 }
 
 // watch follows sessions until each has ended and is not shown, or lives on in peace.
@@ -170,12 +227,12 @@ func (p *tree) watch(t *testing.T, all []*branch) {
 	began := time.Now()
 	for ; time.Since(began) < grace+slow; time.Sleep(20 * time.Millisecond) {
 		open := 0
-		shown := strings.Join(who(t), "")
+		shown := p.shown(t)
 		for _, b := range all {
 			if !b.gone.IsZero() {
 				continue
 			}
-			lives, on := b.lives(), strings.Contains(shown, " "+b.entry.Line+" ")
+			lives, on := b.lives(), shown(b)
 			if !lives && b.death.IsZero() {
 				b.death = time.Now()
 			}
@@ -210,18 +267,27 @@ func (p *tree) watch(t *testing.T, all []*branch) {
 func (p *tree) checkLogouts(t *testing.T, b *branch) {
 	t.Helper()
 	most := max(1, p.logouts)
-	got := 0
+	least := 1
+	if p.together {
+		least = 0
+	}
+	got := p.logoutsOf(t, b)
+	switch {
+	case p.unlogged && got != 0, !p.unlogged && (got < least || got > most), b.fate == "exit" && !p.unlogged && got != most:
+		t.Errorf("%s: wtmp holds %d logouts of %v", b.fate, got, b.entry)
+	}
+}
+
+func (p *tree) logoutsOf(t *testing.T, b *branch) (got int) {
+	t.Helper()
 	for _, r := range records(t, wtmpFile) {
 		switch {
-		case r.Line != b.entry.Line:
+		case r.Line != b.entry.Line, p.together && r.PID != b.entry.PID:
 		case r.Type == utmpx.UserProcess:
 			got = 0
 		case r.Type == utmpx.DeadProcess:
 			got++
 		}
 	}
-	switch {
-	case p.unlogged && got != 0, !p.unlogged && (got < 1 || got > most), b.fate == "exit" && !p.unlogged && got != most:
-		t.Errorf("%s: wtmp holds %d logouts of %v", b.fate, got, b.entry)
-	}
+	return got
 }
