@@ -100,6 +100,7 @@ func (d *daemon) newBridge(own []session.OpenLogin) *bridge {
 			Lives: b.lives, Terminals: b.terminals, Near: b.near, Above: b.on.above, Device: b.on.device, Shell: b.on.shell, Gone: b.on.missing, Now: d.on.now,
 		},
 		Own:     own,
+		Owed:    d.owedLogins,
 		Intend:  b.intend,
 		Changed: b.changed,
 		End:     b.end,
@@ -251,7 +252,7 @@ func (b *bridge) changed(own []session.OpenLogin) {
 
 // intend keeps what the recorder is about to write, and what it has written since the table was
 // saved: that is not saved before each write, since it may be large.
-func (b *bridge) intend(begun []session.OpenLogin) {
+func (b *bridge) intend(begun []session.OpenLogin, owed []logind.Owed) {
 	if b.d.begun == nil {
 		return
 	}
@@ -267,11 +268,37 @@ func (b *bridge) intend(begun []session.OpenLogin) {
 		}
 	}
 	defer b.d.pace.begin("saving what is about to be recorded", slow)()
-	err := b.d.begun.Save(state.State{BootID: b.d.bootID, Own: begun})
+	st := state.State{BootID: b.d.bootID, Own: begun}
+	st.Owed = owedDebts(owed)
+	err := b.d.begun.Save(st)
 	if err != nil && !b.failing {
 		b.d.log.Warn("cannot save what is about to be recorded: if utmpd is killed now, a restart will not know it", "error", err)
 	}
 	b.failing = err != nil
+}
+
+// owedDebts returns logins that the log would not take as a state keeps them.
+func owedDebts(owed []logind.Owed) (debts []session.Debt) {
+	for _, o := range owed {
+		raw, err := utmpx.Native().Encode(o.Login)
+		if err != nil {
+			continue // as a record it was not written either
+		}
+		debt := session.Debt{Login: utmpx.Native().Decode(string(raw)), End: o.End, After: o.From, Alone: true}
+		if o.Logged {
+			debt.Of = session.Login{Line: o.Login.Line, PID: o.Login.PID, Time: o.Login.Time}
+		}
+		debts = append(debts, debt)
+	}
+	return debts
+}
+
+// owedLogins is the reverse of owedDebts.
+func owedLogins(debts []session.Debt) (owed []logind.Owed) {
+	for _, d := range debts {
+		owed = append(owed, logind.Owed{Login: d.Login, From: d.After, End: d.End, Logged: d.Of.Line != ""})
+	}
+	return owed
 }
 
 // tableSaved notes what a saved table has, in the saver's goroutine.
@@ -282,13 +309,18 @@ func (d *daemon) tableSaved(own []session.OpenLogin) {
 }
 
 // logOut has the Cleaner close a login that has no record, unless somebody leads its line.
-func (b *bridge) logOut(login utmpx.Record, at time.Time, done func(closed bool)) {
+func (b *bridge) logOut(login utmpx.Record, at time.Time, over bool, done func(closed bool)) {
+	debt := session.Debt{Login: login, End: at, Of: session.Login{Line: login.Line, PID: login.PID, Time: login.Time}}
+	if over {
+		b.d.cleaner.Pay([]session.Debt{debt}, func(p cleaner.Payment, err error) { done(err == nil && len(p.Waiting) == 0) })
+		return
+	}
+	debt.After = login.Time.Time()
 	found := b.d.on.procs.Gather([]session.Question{{Line: login.Line, User: login.User}})
 	if len(found) != 1 || len(found[0].Leaders) > 0 || found[0].Hidden || found[0].Unsure != "" {
 		done(false)
 		return
 	}
-	debt := session.Debt{Login: login, End: at, After: login.Time.Time(), Of: session.Login{Line: login.Line, PID: login.PID, Time: login.Time}}
 	b.d.cleaner.Pay([]session.Debt{debt}, func(p cleaner.Payment, err error) { done(err == nil && len(p.Waiting) == 0) })
 }
 

@@ -86,6 +86,7 @@ func (d *daemon) loadTable() {
 				d.own = append(d.own, o)
 			}
 		}
+		d.owedLogins = owedLogins(st.Owed)
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 	"utmpd.dev/utmpd/internal/config"
 	"utmpd.dev/utmpd/internal/heartbeat"
 	"utmpd.dev/utmpd/internal/logging"
+	"utmpd.dev/utmpd/internal/logind"
 	"utmpd.dev/utmpd/internal/openlogins"
 	"utmpd.dev/utmpd/internal/pidfile"
 	"utmpd.dev/utmpd/internal/proc"
@@ -67,6 +68,7 @@ type daemon struct {
 	clock      *clock.Watch
 	bridge     *bridge             // nil without one
 	own        []session.OpenLogin // the bridge's records, of an earlier run in this boot
+	owedLogins []logind.Owed       // what the log has not taken from it
 	ownSaved   []session.OpenLogin // those that the saver was last given
 	steps      stepRecords         // belongs to the clock's goroutine
 	status     *status.Writer

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -53,7 +54,7 @@ func TestBridge(t *testing.T) {
 	for _, what := range []string{
 		"recorded", "getty's record taken over", "terminal made by a program", "withdrawn", "marked", "logins appended", "logouts appended", "owner cleans",
 		"logind restarts", "signal lost", "leader killed", "all killed", "terminal closed, its connection goes on", "its number is another connection's at once",
-		"utmpd killed", "killed after a login in the log", "killed after a record", "restart with state", "right at the end", "lock held by somebody",
+		"utmpd killed", "killed after a login in the log", "killed after a record", "restart with state", "right at the end", "lock held by somebody", "a login that the log had refused",
 	} {
 		if tally[what] < *bridgeCount/20 {
 			t.Errorf("%s: %d times in %d worlds", what, tally[what], *bridgeCount)
@@ -74,6 +75,9 @@ func runBridge(t *testing.T, seed uint64, log *bytes.Buffer, tally simTally) (wr
 		}, log)
 		w.bridge = newSimBridge(w)
 		w.bridge.unlisted = seed%4 == 0
+		if seed%5 == 2 {
+			w.bridge.refuse(rand.New(rand.NewPCG(seed, 8)))
+		}
 		w.start(0)
 		time.Sleep(100 * time.Millisecond)
 		for range 10 + r.IntN(30) {
@@ -131,6 +135,22 @@ func (b *simBridge) happen(r *rand.Rand) {
 	w.retry()
 }
 
+// refuse has the log take nothing now and then.
+func (b *simBridge) refuse(r *rand.Rand) {
+	for at, i := time.Duration(0), 0; i < 10; i++ {
+		at += time.Duration(r.IntN(120)) * time.Second
+		b.after(at, func() {
+			if b.over {
+				return
+			}
+			b.w.count("wtmp fails")
+			b.w.logError = []error{syscall.ENOSPC, syscall.EPERM, syscall.EIO}[r.IntN(3)]
+			b.w.logFailsUntil = time.Now().Add(time.Duration(r.IntN(40)) * time.Second)
+			b.w.disturb(time.Until(b.w.logFailsUntil) + 10*time.Second)
+		})
+	}
+}
+
 // pick chooses one of the last sessions.
 func (b *simBridge) pick(n int) *lgSession {
 	if len(b.sessions) == 0 {
@@ -143,7 +163,7 @@ func (b *simBridge) pick(n int) *lgSession {
 func (b *simBridge) finish(rest time.Duration) {
 	w := b.w
 	w.mu.Lock()
-	b.strike = 0
+	b.strike, b.over = 0, true
 	b.hear(false)
 	w.mu.Unlock()
 	w.leaveAlone()

@@ -34,6 +34,7 @@ type simBridge struct {
 	passes   int                  // and looked at processes
 	unlisted bool                 // the kernel lists no children
 	forgot   bool                 // utmpd may not know any more which records are its own
+	over     bool                 // nothing happens to utmpd any more
 	strike   int                  // when to kill utmpd: after the next login in the log, or the next record
 	working  map[int32]bool       // the leaders that are login(1), before it starts the shell
 }
@@ -715,7 +716,9 @@ func (b *simBridge) guardAppend(h *simHandle, p []byte) {
 		case r.Type == utmpx.UserProcess:
 			w.count("logins appended")
 			t := b.terminalOf(r)
-			if t == nil {
+			if b.logsLater(r) {
+				w.count("a login that the log had refused")
+			} else if t == nil {
 				w.broken("1: a login of nobody: %v", r)
 			} else if isOpen && b.loginOf(t, w.history[at].rec) {
 				w.broken("2: a login twice: %v after %v", r, w.history[at].rec)
@@ -729,6 +732,23 @@ func (b *simBridge) guardAppend(h *simHandle, p []byte) {
 		}
 		w.history = append(w.history, logEntry{rec: r, utmpd: true})
 	}
+}
+
+// logsLater reports whether a login is that of a record that utmpd wrote when the log took none,
+// and is not in it.
+func (b *simBridge) logsLater(r utmpx.Record) bool {
+	same := func(o utmpx.Record) bool {
+		return o.Type == r.Type && o.Line == r.Line && o.PID == r.PID && o.Time == r.Time && o.User == r.User
+	}
+	if slices.ContainsFunc(b.w.history, func(e logEntry) bool { return same(e.rec) }) {
+		return false
+	}
+	for _, o := range b.records {
+		if o.bridge && same(o.rec) {
+			return true
+		}
+	}
+	return false
 }
 
 // loginOf reports whether a login in the log is one of a terminal, by whoever.
@@ -836,6 +856,14 @@ func (b *simBridge) judge(t *lgTerminal, n, bridged int) {
 	}
 }
 
+// inLog reports whether the log has the login of a record that utmpd wrote, or that of its owner.
+func (b *simBridge) inLog(o *lgRecord) bool {
+	return slices.ContainsFunc(b.w.history, func(e logEntry) bool {
+		exact := e.rec.Line == o.rec.Line && e.rec.PID == o.rec.PID && e.rec.Time == o.rec.Time
+		return e.rec.Type == utmpx.UserProcess && (exact || b.loginOf(o.at, e.rec) || e.rec.PID == o.at.pid())
+	})
+}
+
 // mustClose reports whether a login must be closed when all is over: not if somebody has
 // displaced its record before utmpd marked it, which other worlds judge, and not if PAM has
 // appended it and its process was killed before logind knew the session.
@@ -934,6 +962,11 @@ func (b *simBridge) checkLog() {
 		if lines[e.rec.Line] && len(w.had[e.rec.PID]) > 1 { // whose it was may be in doubt: nothing is appended
 			w.count("the log at the end: not judged, a pid was another's too")
 			lines[e.rec.Line] = false
+		}
+	}
+	for _, o := range b.records {
+		if o.bridge && !b.forgot && !b.inLog(o) {
+			w.broken("2: the login of %v was never in the log, and it has taken records since", o.rec)
 		}
 	}
 	for line, isOpen := range lines {

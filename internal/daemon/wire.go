@@ -139,6 +139,10 @@ func (d *daemon) notified(err error) {
 // its next run still knows them.
 func (d *daemon) cleanJobs(jobs []session.Job) {
 	clean := func() { d.cleaner.Clean(jobs, d.cleaned) }
+	if d.bridge != nil && slices.ContainsFunc(jobs, func(j session.Job) bool { return d.bridge.recorder.Owes(j.Record) }) {
+		cleanNow := clean
+		clean = func() { d.bridge.recorder.LogInFirst(cleanNow) }
+	}
 	if d.store != nil && slices.ContainsFunc(jobs, func(j session.Job) bool { return j.SkipLog }) {
 		d.saveTable(clean)
 		return
@@ -154,6 +158,15 @@ func (d *daemon) cleaned(results []session.Result) {
 // payDebts gives the logouts that wait to the Cleaner. With -n they stay, as none is
 // written. A log that takes no records is owed nothing.
 func (d *daemon) payDebts(owed []session.Debt) {
+	pay := func() { d.payNow(owed) }
+	if d.bridge != nil && slices.ContainsFunc(owed, func(o session.Debt) bool { return d.bridge.recorder.Owes(o.Login) }) {
+		d.bridge.recorder.LogInFirst(pay)
+		return
+	}
+	pay()
+}
+
+func (d *daemon) payNow(owed []session.Debt) {
 	d.cleaner.Pay(slices.Clone(owed), func(p cleaner.Payment, err error) {
 		paid := table.Paid{Waiting: p.Waiting, Closed: p.Closed, Told: p.Told, Err: err}
 		if err != nil && !recfile.TakesNothing(err) || d.flags.dryRun {

@@ -102,9 +102,9 @@ func (d *desk) options() Options {
 			Gone:      func(string) bool { return false },
 			Now:       time.Now,
 		},
-		Intend:  func([]session.OpenLogin) {},
+		Intend:  func([]session.OpenLogin, []Owed) {},
 		Changed: func([]session.OpenLogin) {},
-		LogOut:  func(_ utmpx.Record, _ time.Time, done func(bool)) { done(false) },
+		LogOut:  func(_ utmpx.Record, _ time.Time, _ bool, done func(bool)) { done(false) },
 		Missed:  func() {},
 	}
 }

@@ -14,22 +14,28 @@ import (
 
 // intend keeps what orders are about to write, before a byte of it is: whoever is killed after
 // that finds what is half done.
-func (r *Recorder) intend(orders []Order) {
-	var begun []session.OpenLogin
+func (r *Recorder) intend(orders ...Order) {
+	before := len(r.intended)
 	for _, o := range orders {
 		if o.Kind <= TakeOver {
-			begun = append(begun, mark(o.Record))
+			r.intended = append(r.intended, mark(o.Record))
 		}
 	}
-	if begun == nil {
-		return
+	if len(r.intended) > before {
+		r.keep()
 	}
+}
+
+// keep keeps what is about to be written, what is half recorded, and what is owed.
+func (r *Recorder) keep() {
+	begun := slices.Clone(r.intended)
 	r.mu.Lock()
 	for _, login := range r.half {
 		begun = append(begun, mark(login))
 	}
+	owed := r.owed.all()
 	r.mu.Unlock()
-	r.opts.Intend(begun)
+	r.opts.Intend(begun, owed)
 }
 
 // takeUp takes up, once, what an earlier run has begun and has no record: if it is open in
@@ -92,7 +98,7 @@ func (r *Recorder) Half(login session.Login) bool {
 func (r *Recorder) halfDone() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return len(r.half) > 0
+	return len(r.half)+len(r.owed) > 0
 }
 
 // setHalf notes a login that has no record yet, or with an empty one that it has.
@@ -153,7 +159,7 @@ func (r *Recorder) closeHalf(ctx context.Context, s Scene, orders []Order) {
 			continue
 		}
 		r.setHalf(k, utmpx.Record{})
-		r.opts.LogOut(login, r.opts.Machine.Now(), func(closed bool) {
+		r.opts.LogOut(login, r.opts.Machine.Now(), false, func(closed bool) {
 			if !closed {
 				r.setHalf(k, login)
 			}

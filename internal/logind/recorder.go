@@ -64,9 +64,12 @@ type Options struct {
 	Machine Machine
 	Own     []session.OpenLogin // the records of an earlier run, and what it was about to write
 
-	// Intend keeps what is about to be written, for Own of a later run, and returns once that
-	// would survive a kill. It gets all that has no record yet.
-	Intend func(begun []session.OpenLogin)
+	Owed []Owed // the logins that the log would not take from it
+
+	// Intend keeps what is about to be written, for Own of a later run, and the logins that the
+	// log would not take, for its Owed, and returns once that would survive a kill. It gets all
+	// that has no record yet.
+	Intend func(begun []session.OpenLogin, owed []Owed)
 
 	// Changed is told the records that are the Recorder's. End closes a record of a session
 	// whose terminal is gone, in both files. Dead returns a record as it is after its end.
@@ -76,8 +79,9 @@ type Options struct {
 	Dead    func(r utmpx.Record, at time.Time) utmpx.Record
 
 	// LogOut closes a login that has no record, and tells whether it is closed. It does not
-	// block; done may be called in any goroutine.
-	LogOut func(login utmpx.Record, at time.Time, done func(closed bool))
+	// block; done may be called in any goroutine. If it is over, whoever leads its line now is
+	// of another session.
+	LogOut func(login utmpx.Record, at time.Time, over bool, done func(closed bool))
 
 	// Missed tells that sshd has made a terminal for a session that is not known: a signal
 	// may be lost, as the bus does with one that is too slow. It does not block.
@@ -97,6 +101,8 @@ type Recorder struct {
 	look bool                 // a terminal may have come or gone
 	open bool                 // a new terminal may have been opened
 	half map[key]utmpx.Record // logins that were appended, and have no record yet
+	owed owings
+	then []func() // of LogInFirst
 
 	begun []session.OpenLogin // of an earlier run: what has no record may have a login
 
@@ -113,7 +119,7 @@ type Recorder struct {
 	near      map[stray]time.Time             // when a terminal was last seen without one
 	gone      map[string]time.Time            // since when a terminal is
 	ended     map[session.OpenLogin]time.Time // when a record was ordered to be closed
-	owed      map[session.OpenLogin]Order     // records of which the login is not in the log
+	intended  []session.OpenLogin             // by the orders that are carried out, or were last
 	pause     time.Duration                   // before a failed order is tried again
 	failed    string                          // as last logged
 	own       []session.OpenLogin
@@ -122,8 +128,8 @@ type Recorder struct {
 // NewRecorder returns a Recorder that does nothing until [Recorder.Run].
 func NewRecorder(o Options) *Recorder {
 	return &Recorder{
-		opts: o, bridge: NewBridge(o.Own), own: o.Own, begun: o.Own, news: make(chan struct{}, 1),
-		next: len(looks), gone: make(map[string]time.Time), ended: make(map[session.OpenLogin]time.Time), half: make(map[key]utmpx.Record), owed: make(map[session.OpenLogin]Order), pause: firstTry,
+		opts: o, bridge: NewBridge(o.Own), own: o.Own, begun: o.Own, news: make(chan struct{}, 1), owed: owingsOf(o.Owed),
+		next: len(looks), gone: make(map[string]time.Time), ended: make(map[session.OpenLogin]time.Time), half: make(map[key]utmpx.Record), pause: firstTry,
 	}
 }
 
@@ -207,6 +213,12 @@ func rest(ctx context.Context, d time.Duration) {
 // work decides and carries out once, and returns when to do so again, by the clock of now.
 func (r *Recorder) work(ctx context.Context, now time.Time) (due time.Time) {
 	view, opened := r.takeNews(now)
+	then := r.takeFirst()
+	defer func() {
+		for _, f := range then {
+			f()
+		}
+	}()
 	if !view.Known && len(r.own) == 0 && !r.halfDone() {
 		r.next = len(looks)
 		return time.Time{}
@@ -227,7 +239,7 @@ func (r *Recorder) work(ctx context.Context, now time.Time) (due time.Time) {
 		due = now.Add(next.Sub(s.Now))
 	}
 	done, again := r.carryOut(ctx, orders)
-	switch owes := r.logInLater(ctx); {
+	switch owes := r.logInLater(ctx, s); {
 	case again || owes:
 		due = earliest(due, now.Add(r.pause))
 		r.pause = min(2*r.pause, lastTry)
@@ -238,6 +250,7 @@ func (r *Recorder) work(ctx context.Context, now time.Time) (due time.Time) {
 		r.Wake() // what follows from the orders: nothing, or one more
 	}
 	r.closeHalf(ctx, s, orders)
+	due = earliest(due, r.closeOwed())
 	r.publish()
 	for _, since := range r.gone {
 		if since.Add(goneFor).After(now) {

@@ -18,7 +18,8 @@ import (
 // carryOut reports whether an order was carried out, and whether one is to be tried again:
 // what is in its way may not be seen, as in a file that is too long to be read whole.
 func (r *Recorder) carryOut(ctx context.Context, orders []Order) (done, again bool) {
-	r.intend(orders)
+	r.intended = nil
+	r.intend(orders...)
 	for _, o := range orders {
 		if ctx.Err() != nil {
 			return done, false
@@ -60,10 +61,11 @@ func (r *Recorder) record(ctx context.Context, o Order) (written bool, err error
 		default: // as libc does: the session is on the machine, whatever the log says
 			r.fail("a login of logind is not in the wtmpx file, and is tried again", err)
 			owed = true
+			r.owe(rec, o)
 		}
 		if rec.Time != o.Record.Time {
 			o.Record = rec
-			r.intend([]Order{o})
+			r.intend(o)
 		}
 	}
 	written, err = r.put(ctx, o, rec)
@@ -71,36 +73,16 @@ func (r *Recorder) record(ctx context.Context, o Order) (written bool, err error
 		if appended {
 			r.setHalf(o.key, rec)
 		}
+		if owed {
+			r.owesNot(mark(rec))
+		}
 		return false, err
 	}
 	o.Record = rec
 	r.bridge.Wrote(o)
-	if owed {
-		r.owed[mark(rec)] = o
-	}
 	r.setHalf(o.key, utmpx.Record{})
 	r.opts.Logger.Info("session recorded for logind", "line", rec.Line, "user", rec.User, "pid", rec.PID, "host", rec.Host, "login appended", appended)
 	return true, nil
-}
-
-// logInLater appends the logins that could not be, as long as their records are there. It
-// reports whether some are left.
-func (r *Recorder) logInLater(ctx context.Context) bool {
-	if len(r.owed) == 0 {
-		return false
-	}
-	own := r.bridge.Own()
-	for at, o := range r.owed {
-		rec := o.Record
-		if !slices.Contains(own, at) {
-			delete(r.owed, at)
-		} else if _, err := r.logIn(ctx, o, &rec); err == nil || errors.Is(err, fs.ErrNotExist) || recfile.TakesNothing(err) {
-			delete(r.owed, at)
-		} else {
-			return true // the others would fail, too
-		}
-	}
-	return false
 }
 
 // put writes the record unless its owner has, or the session is over meanwhile: nobody could
@@ -169,6 +151,7 @@ func (r *Recorder) withdraw(ctx context.Context, o Order) (withdrawn bool, err e
 	if err := r.closeSecond(ctx, o.Was, o.Record, dead); err != nil {
 		return false, err
 	}
+	r.owesNot(mark(o.Was)) // the owner's is in the log, or its own affair
 	done, err := r.opts.File.Swap(ctx, r.snap.Generation(), []recfile.Swap{{Slot: o.Slot, Old: o.Was, New: dead}})
 	if err != nil || !done[0] {
 		return false, err
