@@ -856,8 +856,14 @@ func (b *simBridge) judge(t *lgTerminal, n, bridged int) {
 	}
 }
 
-// inLog reports whether the log has the login of a record that utmpd wrote, or that of its owner.
+// inLog reports whether the log has the login of a record that utmpd wrote, or its owner has
+// written one too: the login is its own affair then.
 func (b *simBridge) inLog(o *lgRecord) bool {
+	for _, other := range b.records {
+		if other.at == o.at && !other.bridge {
+			return true
+		}
+	}
 	return slices.ContainsFunc(b.w.history, func(e logEntry) bool {
 		exact := e.rec.Line == o.rec.Line && e.rec.PID == o.rec.PID && e.rec.Time == o.rec.Time
 		return e.rec.Type == utmpx.UserProcess && (exact || b.loginOf(o.at, e.rec) || e.rec.PID == o.at.pid())

@@ -139,15 +139,41 @@ func (d *daemon) notified(err error) {
 // its next run still knows them.
 func (d *daemon) cleanJobs(jobs []session.Job) {
 	clean := func() { d.cleaner.Clean(jobs, d.cleaned) }
-	if d.bridge != nil && slices.ContainsFunc(jobs, func(j session.Job) bool { return d.bridge.recorder.Owes(j.Record) }) {
-		cleanNow := clean
-		clean = func() { d.bridge.recorder.LogInFirst(cleanNow) }
+	if slices.ContainsFunc(jobs, d.lacksLogin) {
+		clean = func() { d.bridge.recorder.LogInFirst(func() { d.cleanLogged(jobs) }) }
 	}
 	if d.store != nil && slices.ContainsFunc(jobs, func(j session.Job) bool { return j.SkipLog }) {
 		d.saveTable(clean)
 		return
 	}
 	clean()
+}
+
+// lacksLogin reports whether a logout has to wait: the log has not taken its login yet.
+func (d *daemon) lacksLogin(j session.Job) bool {
+	return d.bridge != nil && !j.SkipLog && d.bridge.recorder.Owes(j.Record)
+}
+
+// errNoLogin is the error of a logout that waits for its login.
+var errNoLogin = errors.New("it has not taken the login yet")
+
+// cleanLogged gives jobs to the Cleaner but for those that still lack their login.
+func (d *daemon) cleanLogged(jobs []session.Job) {
+	var now []session.Job
+	var failed []session.Result
+	for _, j := range jobs {
+		if d.lacksLogin(j) {
+			failed = append(failed, session.Result{Job: j, Outcome: session.LogFailed, Err: errNoLogin})
+		} else {
+			now = append(now, j)
+		}
+	}
+	if failed != nil {
+		d.cleaned(failed)
+	}
+	if now != nil {
+		d.cleaner.Clean(now, d.cleaned)
+	}
 }
 
 // cleaned passes the results of jobs on to the table.
@@ -158,20 +184,35 @@ func (d *daemon) cleaned(results []session.Result) {
 // payDebts gives the logouts that wait to the Cleaner. With -n they stay, as none is
 // written. A log that takes no records is owed nothing.
 func (d *daemon) payDebts(owed []session.Debt) {
-	pay := func() { d.payNow(owed) }
-	if d.bridge != nil && slices.ContainsFunc(owed, func(o session.Debt) bool { return d.bridge.recorder.Owes(o.Login) }) {
-		d.bridge.recorder.LogInFirst(pay)
+	if d.bridge == nil || !slices.ContainsFunc(owed, d.lacksPaid) {
+		d.payNow(owed, nil)
 		return
 	}
-	pay()
+	d.bridge.recorder.LogInFirst(func() {
+		var now, later []session.Debt
+		for _, o := range owed {
+			if d.lacksPaid(o) {
+				later = append(later, o)
+			} else {
+				now = append(now, o)
+			}
+		}
+		d.payNow(now, later)
+	})
 }
 
-func (d *daemon) payNow(owed []session.Debt) {
+func (d *daemon) lacksPaid(o session.Debt) bool { return d.bridge.recorder.Owes(o.Login) }
+
+// payNow pays what is owed but for later, which still lacks its login.
+func (d *daemon) payNow(owed, later []session.Debt) {
 	d.cleaner.Pay(slices.Clone(owed), func(p cleaner.Payment, err error) {
-		paid := table.Paid{Waiting: p.Waiting, Closed: p.Closed, Told: p.Told, Err: err}
+		paid := table.Paid{Left: later, Waiting: p.Waiting, Closed: p.Closed, Told: p.Told, Err: err}
 		if err != nil && !recfile.TakesNothing(err) || d.flags.dryRun {
-			paid = table.Paid{Left: d.leftOwed(owed, err), Err: err}
-			paid.Closed = len(owed) - len(paid.Left)
+			left := d.leftOwed(owed, err)
+			paid = table.Paid{Left: append(left, later...), Err: err, Closed: len(owed) - len(left)}
+		}
+		if err == nil && later != nil {
+			paid.Err = errNoLogin
 		}
 		d.emit(input{time.Now(), []table.Event{paid}})
 	})

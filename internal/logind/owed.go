@@ -114,7 +114,7 @@ func (r *Recorder) logInLater(ctx context.Context, s Scene) (left bool) {
 			waits[at.Line] = true
 			continue
 		case !there && it.End.IsZero():
-			r.opts.Logger.Warn("a login of logind is not in the wtmpx file, and is given up: its record was replaced", "line", at.Line, "user", at.User, "pid", at.PID)
+			r.opts.Logger.Info("a login of logind is not in the wtmpx file, and is given up: its record was replaced", "line", at.Line, "user", at.User, "pid", at.PID)
 			r.settle(at, false)
 			changed = true
 			continue
