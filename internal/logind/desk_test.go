@@ -169,30 +169,42 @@ func TestLogComesBack(t *testing.T) {
 	})
 }
 
-// A session that has ended is not logged in later.
+// A session that has ended is logged in later if its record tells when, since its logout can
+// follow then, and else not.
 func TestLogComesBackTooLate(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		d := &desk{logFail: errors.New("input/output error")}
-		d.run(t, func(r *Recorder) {
-			time.Sleep(time.Second)
-			synctest.Wait()
-			d.mu.Lock()
-			if len(d.records) != 1 {
-				t.Fatal("not recorded")
-			}
-			d.records[0].Type = utmpx.DeadProcess
-			d.logFail = nil
-			d.mu.Unlock()
-			r.Wake()
-			time.Sleep(10 * time.Minute)
-			synctest.Wait()
-			d.mu.Lock()
-			if len(d.logins) != 0 {
-				t.Errorf("logins %v after the end", d.logins)
-			}
-			d.mu.Unlock()
+	for _, tt := range []struct {
+		name  string
+		after func(r *utmpx.Record)
+		want  int
+	}{
+		{"its record was closed", func(r *utmpx.Record) { r.Type = utmpx.DeadProcess }, 1},
+		{"and another's is in its place", func(r *utmpx.Record) { r.Type, r.PID = utmpx.DeadProcess, r.PID+1 }, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				d := &desk{logFail: errors.New("input/output error")}
+				d.run(t, func(r *Recorder) {
+					time.Sleep(time.Second)
+					synctest.Wait()
+					d.mu.Lock()
+					if len(d.records) != 1 {
+						t.Fatal("not recorded")
+					}
+					tt.after(&d.records[0])
+					d.taken, d.logFail = true, nil
+					d.mu.Unlock()
+					r.Wake()
+					time.Sleep(10 * time.Minute)
+					synctest.Wait()
+					d.mu.Lock()
+					if len(d.logins) != tt.want {
+						t.Errorf("logins %v after the end", d.logins)
+					}
+					d.mu.Unlock()
+				})
+			})
 		})
-	})
+	}
 }
 
 // Whoever keeps the Recorder busy gets a tenth of a processor, and a login after a while of rest
