@@ -620,6 +620,8 @@ func (b *simBridge) guardRecord(is, old utmpx.Record, file []byte) {
 		return
 	case t.closed:
 		w.broken("2: recorded again after its owner has closed it: %v", t)
+	case t.of.ssh() && is.Time.Time().Before(w.wallAt(t.opened).Add(-11*time.Second)):
+		w.broken("7: recorded as from %v, and opened at %v: %v", is.Time, w.wallAt(t.opened), t)
 	}
 	waits := old.Type == utmpx.LoginProcess && (old.PID == is.PID || old.Line == is.Line)
 	if waits {

@@ -112,6 +112,9 @@ const (
 	beginMost = 10 * time.Second
 	// loginMost is how long login(1) may take from logind's session to the shell.
 	loginMost = 10 * time.Second
+	// openMost is how long after the session sshd may open its first terminal: the user's service
+	// manager starts before. One that was opened later is not from the time of the login.
+	openMost = 10 * time.Second
 	// ownerLate is how much later than its record an owner writes its login.
 	ownerLate = time.Second
 )
@@ -275,7 +278,7 @@ func (x *index) compose(it Session, p place) *Order {
 	if r.Host == "" {
 		r.Host = session.FieldText(it.Display, hostWidth)
 	}
-	if x.hadAnother(it, p) {
+	if x.hadAnother(it, p) || many(it) && p.since.Sub(it.Since) > openMost {
 		r.Time = utmpx.TimeOf(p.since)
 	}
 	if it.Since.IsZero() {
