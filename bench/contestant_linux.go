@@ -33,7 +33,11 @@ const (
 // daemons are utmpd and, if there is one, its peer.
 func (b *bench) daemons() []contestant {
 	list := []contestant{{ours, func(p *place) *exec.Cmd {
-		return exec.Command(b.utmpd, "-foreground", "-config", p.config)
+		command := []string{b.utmpd, "-foreground", "-config", p.config}
+		if p.bus != nil {
+			command = besideLogin1(p.bus, command)
+		}
+		return exec.Command(command[0], command[1:]...)
 	}}}
 	if b.peer != "" {
 		list = append(list, contestant{peer, func(p *place) *exec.Cmd {

@@ -15,6 +15,7 @@ import (
 type idler struct {
 	n      int
 	silent bool // no heartbeat and no scan
+	logind bool // it is on the bus
 	who    string
 	r      *running
 	p      *place
@@ -29,6 +30,11 @@ func (b *bench) idleness() error {
 		return err
 	}
 	defer crowd.close()
+	bus, err := newLogin1(b.tools.ram)
+	if err != nil {
+		return err
+	}
+	defer bus.close()
 	var all []*idler
 	defer func() {
 		for _, i := range all {
@@ -39,8 +45,11 @@ func (b *bench) idleness() error {
 	for range b.runs {
 		for _, n := range b.sizes {
 			for _, c := range b.daemons() {
-				for _, silent := range []bool{false, true} {
-					i, err := b.newIdler(c, crowd.pids[:n], silent)
+				for _, kind := range []idler{{}, {silent: true}, {logind: true}, {silent: true, logind: true}} {
+					if kind.logind && c.name != ours {
+						continue
+					}
+					i, err := b.newIdler(c, crowd.pids[:n], kind, bus)
 					if err != nil {
 						return err
 					}
@@ -62,19 +71,31 @@ func (b *bench) idleness() error {
 	return nil
 }
 
-func (b *bench) newIdler(c contestant, pids []int, silent bool) (*idler, error) {
-	if silent {
-		return b.startIdler(c, pids, true, "SCAN_PERIOD=604800", "WTMPX_UPDATE_FREQ=604800")
+func (b *bench) newIdler(c contestant, pids []int, kind idler, bus *login1) (*idler, error) {
+	keys := []string{"LOGIND=no"}
+	if kind.logind {
+		keys = nil
 	}
-	return b.startIdler(c, pids, false)
+	if kind.silent {
+		keys = append(keys, "SCAN_PERIOD=604800", "WTMPX_UPDATE_FREQ=604800")
+	}
+	if !kind.logind {
+		bus = nil
+	}
+	i, err := b.startIdler(c, pids, bus, keys...)
+	if i != nil {
+		i.silent, i.logind = kind.silent, kind.logind
+	}
+	return i, err
 }
 
 // startIdler starts a daemon and returns when it watches all pids.
-func (b *bench) startIdler(c contestant, pids []int, silent bool, keys ...string) (*idler, error) {
+func (b *bench) startIdler(c contestant, pids []int, bus *login1, keys ...string) (*idler, error) {
 	p, err := b.newPlace(pids, "", keys...)
 	if err != nil {
 		return nil, err
 	}
+	p.bus = bus
 	r, err := c.start(p)
 	if err != nil {
 		return nil, err
@@ -84,7 +105,7 @@ func (b *bench) startIdler(c contestant, pids []int, silent bool, keys ...string
 		p.close()
 		return nil, err
 	}
-	return &idler{n: len(pids), silent: silent, who: c.name, r: r, p: p}, nil
+	return &idler{n: len(pids), who: c.name, r: r, p: p}, nil
 }
 
 // reportIdle computes the figures from the usage of all daemons.
@@ -97,13 +118,24 @@ func (b *bench) reportIdle(all []*idler) {
 		switches := b.figure("idle", n, "threads woken "+over, "times", goal{})
 		// Go's own monitor runs about once a minute.
 		silent := b.figure("idle", n, "the same with no heartbeat due", "times", goal{Most: 2})
+		cpuBeside := b.figure("idle", n, "processor beside logind", "ms", goal{Most: 2})
+		beside := b.figure("idle", n, "threads woken beside logind", "times", goal{})
+		silentBeside := b.figure("idle", n, "beside logind with no heartbeat due", "times", goal{Most: 2})
 		for _, i := range all {
 			if i.n != n {
 				continue
 			}
 			now := usageOf(i.r.pid)
 			woken := float64(now.switches - i.before.switches)
-			if i.silent {
+			switch {
+			case i.silent && i.logind:
+				silentBeside.add(i.who, woken)
+				continue
+			case i.logind:
+				beside.add(i.who, woken)
+				cpuBeside.add(i.who, millis(now.cpu-i.before.cpu))
+				continue
+			case i.silent:
 				silent.add(i.who, woken)
 				continue
 			}
@@ -154,7 +186,7 @@ func (b *bench) scanAt(pids []int) error {
 		}
 	}()
 	for _, c := range b.daemons() {
-		i, err := b.startIdler(c, pids, false, "SCAN_PERIOD=1", "WTMPX_UPDATE_FREQ=604800")
+		i, err := b.startIdler(c, pids, nil, "SCAN_PERIOD=1", "WTMPX_UPDATE_FREQ=604800")
 		if err != nil {
 			return err
 		}

@@ -25,9 +25,10 @@ var layout = utmpx.Native()
 type place struct {
 	ram, disk                string // directories
 	utmp, wtmp, pipe, config string
-	view                     []byte // the current utmp, mapped
-	lines                    int    // records in utmp
-	logged                   int64  // bytes in wtmp at the start
+	view                     []byte  // the current utmp, mapped
+	lines                    int     // records in utmp
+	logged                   int64   // bytes in wtmp at the start
+	bus                      *login1 // the system bus that utmpd sees; nil: the machine's
 }
 
 // newPlace writes the files: a boot record, then a session for each pid, from slot 1 on.
