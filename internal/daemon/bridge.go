@@ -284,7 +284,7 @@ func owedDebts(owed []logind.Owed) (debts []session.Debt) {
 		if err != nil {
 			continue // as a record it was not written either
 		}
-		debt := session.Debt{Login: utmpx.Native().Decode(string(raw)), End: o.End, After: o.From, Alone: true}
+		debt := session.Debt{Login: utmpx.Native().Decode(string(raw)), End: o.End, After: o.From}
 		if o.Logged {
 			debt.Of = session.Login{Line: o.Login.Line, PID: o.Login.PID, Time: o.Login.Time}
 		}
