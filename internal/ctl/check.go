@@ -115,7 +115,7 @@ func (c *checking) nothing(all []target) string {
 	if c.notes > 0 {
 		text += "; -a shows " + count(c.notes, "note", "notes")
 	}
-	return strings.TrimSuffix(folded(text), "\n")
+	return strings.TrimSuffix(s.folded(text), "\n")
 }
 
 // target is a file to check.

@@ -246,10 +246,10 @@ func writeTable(s screen, w io.Writer, ps []boots.Period, sum boots.Sum) error {
 	if err := t.flush(); err != nil {
 		return err
 	}
-	return writeSum(w, sum)
+	return writeSum(s, w, sum)
 }
 
-func writeSum(w io.Writer, s boots.Sum) error {
+func writeSum(on screen, w io.Writer, s boots.Sum) error {
 	available, suspended, unknown := availability(s), "", ""
 	if available != "" {
 		available = "; available " + available
@@ -260,8 +260,8 @@ func writeSum(w io.Writer, s boots.Sum) error {
 	if s.Unknown > 0 {
 		unknown = ", unknown " + length(s.Unknown, true)
 	}
-	_, err := fmt.Fprintf(w, "\n%s to %s: %s, %s;\n%s", short(s.From), short(s.To), count(s.Boots, "boot", "boots"), count(s.Crashes, "crash", "crashes"),
-		folded(fmt.Sprintf("up %s%s, down %s%s%s", length(s.Up, true), suspended, length(s.Down, true), unknown, available)))
+	_, err := fmt.Fprintf(w, "\n%s%s", on.folded(fmt.Sprintf("%s to %s: %s, %s;", short(s.From), short(s.To), count(s.Boots, "boot", "boots"), count(s.Crashes, "crash", "crashes"))),
+		on.folded(fmt.Sprintf("up %s%s, down %s%s%s", length(s.Up, true), suspended, length(s.Down, true), unknown, available)))
 	return err
 }
 
@@ -278,8 +278,11 @@ func availability(s boots.Sum) string {
 }
 
 // folded returns a text in lines of at most 80 columns. It breaks them at the blank behind a
-// comma or a semicolon.
-func folded(text string) string {
+// comma or a semicolon, and on a narrower screen at any blank.
+func (s screen) folded(text string) string {
+	if s.width > 0 && s.width < 80 {
+		return s.paragraph("", text)
+	}
 	var b strings.Builder
 	column := 0
 	for len(text) > 0 {

@@ -153,7 +153,7 @@ func (t *sessionTable) end() error {
 		_, err := fmt.Fprintln(t.w, "no sessions")
 		return err
 	}
-	_, err := fmt.Fprintf(t.w, "\n%s", folded(t.v.total(t.s)))
+	_, err := fmt.Fprintf(t.w, "\n%s", t.s.folded(t.v.total(t.s)))
 	return err
 }
 

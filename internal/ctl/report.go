@@ -204,10 +204,10 @@ const reportedUsers = 40
 
 func (r *summary) write(s screen, w io.Writer) error {
 	zone, _ := r.until.Local().Zone()
-	if _, err := fmt.Fprintf(w, "%s to %s (%s)\n", short(r.since), short(r.until), zone); err != nil {
+	if _, err := fmt.Fprint(w, s.folded(fmt.Sprintf("%s to %s (%s)", short(r.since), short(r.until), zone))); err != nil {
 		return err
 	}
-	if err := r.writeBoots(w); err != nil {
+	if err := r.writeBoots(s, w); err != nil {
 		return err
 	}
 	if r.all.sessions == 0 {
@@ -217,16 +217,16 @@ func (r *summary) write(s screen, w io.Writer) error {
 	return r.writeUsers(s, w)
 }
 
-func (r *summary) writeBoots(w io.Writer) error {
+func (r *summary) writeBoots(s screen, w io.Writer) error {
 	if r.booted {
-		return writeSum(w, r.sum)
+		return writeSum(s, w, r.sum)
 	}
 	_, err := fmt.Fprint(w, "\nno boots\n")
 	return err
 }
 
 func (r *summary) writeUsers(s screen, w io.Writer) error {
-	if _, err := fmt.Fprintf(w, "\n%s: %s\n\n", count(r.all.sessions, "session", "sessions"), r.ended()); err != nil {
+	if _, err := fmt.Fprintf(w, "\n%s\n", s.folded(count(r.all.sessions, "session", "sessions")+": "+r.ended())); err != nil {
 		return err
 	}
 	t := s.table(w, column{name: "USER", least: 4}, column{name: "SESSIONS", right: true}, column{name: "ON FOR", right: true},
@@ -243,7 +243,7 @@ func (r *summary) writeUsers(s screen, w io.Writer) error {
 			return err
 		}
 	}
-	_, err := fmt.Fprintf(w, "%s: %s\n", count(len(names), "user", "users"), r.all.length())
+	_, err := fmt.Fprint(w, s.folded(count(len(names), "user", "users")+": "+r.all.length()))
 	return err
 }
 

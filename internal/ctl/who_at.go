@@ -153,10 +153,11 @@ func (a *attendanceAt) writeTable(w io.Writer) error {
 	if a.perhaps > 0 {
 		text += fmt.Sprintf(", %d more may have been", a.perhaps)
 	}
+	text = s.folded(text)
 	if len(a.all) > 0 {
 		text = "\n" + text
 	}
-	_, err := fmt.Fprintln(w, text)
+	_, err := fmt.Fprint(w, text)
 	return err
 }
 
