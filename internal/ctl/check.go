@@ -99,9 +99,9 @@ func checkFiles(in call) error {
 		return errFound
 	}
 	if onTerminal(in.stdout) && !in.set["json"] {
-		fmt.Fprintln(in.stdout, c.nothing(all))
+		_, err = fmt.Fprintln(in.stdout, c.nothing(all))
 	}
-	return nil
+	return err
 }
 
 // nothing says that nothing is wrong. A script learns that by the exit status.

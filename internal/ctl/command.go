@@ -10,6 +10,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 
 	"utmpd.dev/utmpd/internal/config"
 	"utmpd.dev/utmpd/internal/moments"
@@ -151,9 +152,31 @@ func (c command) check(in call) error {
 			if more := moments.Continued(v, in.args); more != "" {
 				return fmt.Errorf("%q is not part of -%s; did you mean -%[2]s \"%s %[1]s\"?", more, o.name, v)
 			}
+			if near := nearestTime(v); near != "" {
+				return fmt.Errorf("-%s: %q is not a time; did you mean %q?", o.name, v, near)
+			}
 		}
 	}
 	return nil
+}
+
+// nearestTime returns the time that was probably meant by a text that is none; "" if it is one,
+// or nothing is near.
+func nearestTime(text string) string {
+	if _, err := moments.Parse(text, time.Now()); err == nil {
+		return ""
+	}
+	words := strings.Fields(text)
+	for i, word := range words {
+		if near := config.Nearest(strings.ToLower(word), moments.Words); near != "" {
+			words[i] = near
+		}
+	}
+	near := strings.Join(words, " ")
+	if _, err := moments.Parse(near, time.Now()); err != nil {
+		return ""
+	}
+	return near
 }
 
 // empty is the error of an option whose value is empty.
@@ -231,6 +254,7 @@ func (c command) near(name string) string {
 // meant returns a question for the name that was probably meant, or "": those that begin
 // with the word, if they are few, or the nearest.
 func meant(prefix, word string, names []string) string {
+	word = strings.ToLower(word) // as all names are
 	longer := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return word == "" || !strings.HasPrefix(name, word) })
 	if near := config.Nearest(word, names); len(longer) == 0 && near != "" {
 		longer = []string{near}

@@ -22,15 +22,15 @@ func helpCommand() command {
 		},
 		run: func(in call) error {
 			if len(in.args) == 0 {
-				fmt.Fprint(in.stdout, overview())
-				return nil
+				_, err := fmt.Fprint(in.stdout, overview())
+				return err
 			}
 			c, ok := find(in.args[0])
 			if !ok {
 				return noCommand(in.args[0])
 			}
-			fmt.Fprint(in.stdout, c.help())
-			return nil
+			_, err := fmt.Fprint(in.stdout, c.help())
+			return err
 		},
 	}
 }

@@ -86,8 +86,8 @@ func dispatch(ctx context.Context, args []string, stdout, stderr io.Writer, on m
 	}
 	switch args[0] {
 	case "-version", "--version":
-		fmt.Fprintln(stdout, "utmpctl", version.String())
-		return nil
+		_, err := fmt.Fprintln(stdout, "utmpctl", version.String())
+		return err
 	case "-h", "-help", "--help":
 		args[0] = "help"
 	}
@@ -98,8 +98,8 @@ func dispatch(ctx context.Context, args []string, stdout, stderr io.Writer, on m
 	in, err := c.parse(args[1:])
 	switch {
 	case errors.Is(err, errHelp):
-		fmt.Fprint(stdout, c.help())
-		return nil
+		_, err = fmt.Fprint(stdout, c.help())
+		return err
 	case err != nil:
 		return &usageError{fmt.Errorf("%s: %w", c.name, err), c.usage()}
 	}

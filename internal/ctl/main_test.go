@@ -24,6 +24,7 @@ import (
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"utmpctl": func() { os.Exit(Main(os.Args[1:], os.Stdout, os.Stderr)) },
+		"last":    func() { os.Exit(Called(append([]string{"last"}, os.Args[1:]...), os.Stdin, os.Stdout, os.Stderr)) },
 	})
 }
 

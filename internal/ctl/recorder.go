@@ -3,6 +3,7 @@
 package ctl
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -170,14 +171,19 @@ func (r *recorder) finish(err error) error {
 		return errors.Join(err, printJSON(r.in.stdout, "  ", r.report))
 	}
 	would := ""
+	var said bytes.Buffer
 	if r.dry {
 		would = "would write "
 	}
 	if l := r.report.Last; l != nil {
-		fmt.Fprintf(r.in.stdout, "the last boot %s: %s\n", ended(l.End), l)
+		fmt.Fprintf(&said, "the last boot %s: %s\n", ended(l.End), l)
 	}
 	for _, a := range r.report.Wrote {
-		fmt.Fprintf(r.in.stdout, "%s%s: %s\n", would, a.File, a.Record)
+		fmt.Fprintf(&said, "%s%s: %s\n", would, a.File, a.Record)
+	}
+	// The records are what counts at a boot, and not who reads of them.
+	if _, failed := r.in.stdout.Write(said.Bytes()); r.dry && said.Len() > 0 {
+		err = errors.Join(err, failed)
 	}
 	for _, n := range r.report.Notes {
 		tell(r.in.stderr, n)

@@ -3,8 +3,10 @@
 package ctl
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -69,7 +71,8 @@ func repairFile(in call) error {
 		return repairJSON(in, name, r)
 	}
 	if err == nil || r.Backup != "" {
-		repairText(in, name, r)
+		_, failed := io.WriteString(in.stdout, repairText(in, name, r))
+		err = cmp.Or(err, failed)
 	}
 	if errors.Is(err, repair.ErrCompressed) {
 		return withCommands(err, name)
@@ -118,17 +121,18 @@ func rootsFile(name string) (string, error) {
 	return "", sysfile.Wrap("repair", name, errors.New("too many symbolic links"))
 }
 
-// repairText prints what was done.
-func repairText(in call, name string, r repair.Report) {
+// repairText says what was done.
+func repairText(in call, name string, r repair.Report) string {
 	s := in.screen()
 	name = s.text(name)
-	say := func(format string, args ...any) { fmt.Fprintf(in.stdout, name+": "+format+"\n", args...) }
+	var b strings.Builder
+	say := func(format string, args ...any) { fmt.Fprintf(&b, "%s: "+format+"\n", append([]any{name}, args...)...) }
 	if r.Finished > 0 {
 		say("%s that an interrupted repair had left behind %s in it now", count(int(r.Finished), "record", "records"), map[bool]string{true: "is", false: "are"}[r.Finished == 1])
 	}
 	if r.Right() {
 		say("%s, none damaged: nothing to repair", count(int(r.Records), "record", "records"))
-		return
+		return b.String()
 	}
 	verb := "kept"
 	if in.set["n"] {
@@ -161,6 +165,7 @@ func repairText(in call, name string, r repair.Report) {
 	if r.Writers {
 		say("a program has the old file still open: what it appends is there; restart it")
 	}
+	return b.String()
 }
 
 // lostText prints what is left out.

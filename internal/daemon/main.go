@@ -71,6 +71,11 @@ func parseFlags(args []string) (flags, error) {
 	if err := set.Parse(args); err != nil {
 		if name, ok := strings.CutPrefix(err.Error(), "flag provided but not defined: "); ok {
 			err = errors.New("no option " + name)
+			var known []string
+			set.VisitAll(func(f *flag.Flag) { known = append(known, f.Name) })
+			if near := config.Nearest(strings.TrimLeft(name, "-"), known); near != "" {
+				err = fmt.Errorf("no option %s; did you mean -%s?", name, near)
+			}
 		}
 		return f, err
 	}
@@ -99,16 +104,14 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	}
 	f, err := parseFlags(args)
 	if errors.Is(err, flag.ErrHelp) {
-		fmt.Fprint(stdout, usage)
-		return exitOK
+		return answer(stdout, stderr, usage)
 	}
 	if err != nil {
 		fmt.Fprintf(stderr, "utmpd: %v; see utmpd -h\n", err)
 		return exitUsage
 	}
 	if f.version {
-		fmt.Fprintln(stdout, "utmpd", version.String())
-		return exitOK
+		return answer(stdout, stderr, "utmpd "+version.String()+"\n")
 	}
 	if f.check {
 		return check(f, stdout, stderr)
@@ -171,10 +174,17 @@ func check(f flags, stdout, stderr io.Writer) int {
 		return exitError
 	}
 	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
-		fmt.Fprintf(stdout, "%s: missing; all keys have their defaults\n", file)
-		return exitOK
+		return answer(stdout, stderr, file+": missing; all keys have their defaults\n")
 	}
-	fmt.Fprintf(stdout, "%s: no faults\n", file)
+	return answer(stdout, stderr, file+": no faults\n")
+}
+
+// answer prints what was asked for, and returns the exit status.
+func answer(stdout, stderr io.Writer, text string) int {
+	if _, err := io.WriteString(stdout, text); err != nil {
+		fmt.Fprintf(stderr, "utmpd: %v\n", err)
+		return exitError
+	}
 	return exitOK
 }
 

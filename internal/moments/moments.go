@@ -19,6 +19,12 @@ import (
 const Help = `T is a time: 2026-07-01, "2026-07-01 12:30", 24.11.2026, 03:00,
 yesterday, "yesterday 03:00", tuesday, "this month", "2 hours ago", 12h.`
 
+// Words are those of which times are made, for who asks what was meant by another one.
+var Words = []string{"yesterday", "today", "now", "midnight", "noon", "monday", "tuesday", "wednesday", "thursday", "friday",
+	"saturday", "sunday", "january", "february", "march", "april", "may", "june", "july", "august", "september", "october",
+	"november", "december", "last", "this", "ago", "second", "seconds", "minute", "minutes", "hour", "hours", "day", "days",
+	"week", "weeks", "month", "months", "year", "years", "at", "am", "pm", "morning", "afternoon", "evening"}
+
 // dates are the forms of a day, local.
 var dates = []string{"2006-01-02", "2.1.2006", "20060102"}
 

@@ -146,11 +146,9 @@ func (l *last) option(c rune, arg string) (err error) {
 	case 't':
 		l.until, err = l.when(arg)
 	case 'h':
-		fmt.Fprintf(l.Stdout, lastHelp, l.name())
-		return errStop
+		return l.answer(fmt.Sprintf(lastHelp, l.name()))
 	case 'V':
-		_ = l.printVersion()
-		return errStop
+		return l.answer(l.versionLine())
 	default: // a digit: of -10
 		l.limit = l.limit*10 + c - '0'
 	}

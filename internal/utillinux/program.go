@@ -84,11 +84,16 @@ func (p *Program) warn(format string, args ...any) {
 	fmt.Fprintf(p.Stderr, p.name()+": "+format+"\n", args...)
 }
 
-// printVersion says who this is. It is not util-linux.
-func (p *Program) printVersion() error {
-	fmt.Fprintf(p.Stdout, "%s from utmpd %s\n", p.name(), p.Version)
-	return nil
+// answer prints what an option asks for instead of the program's work, and returns errStop.
+func (p *Program) answer(text string) error {
+	if _, err := io.WriteString(p.Stdout, text); err != nil {
+		return fmt.Errorf("write error: %s", reason(err))
+	}
+	return errStop
 }
+
+// versionLine says who this is. It is not util-linux.
+func (p *Program) versionLine() string { return p.name() + " from utmpd " + p.Version + "\n" }
 
 // usageError is a fault in the options.
 type usageError string

@@ -105,11 +105,9 @@ func (d *dump) option(c rune, arg string) error {
 		}
 		d.out, d.outFile = f, f
 	case 'h':
-		io.WriteString(d.Stdout, dumpHelp)
-		return errStop
+		return d.answer(dumpHelp)
 	case 'V':
-		_ = d.printVersion()
-		return errStop
+		return d.answer(d.versionLine())
 	}
 	return nil
 }
