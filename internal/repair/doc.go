@@ -17,6 +17,7 @@
 //     there.
 //   - Such late records must be found. So a part of a record at the end of the old file
 //     is filled up with NULs first: C libraries would cut it off, and one more with it.
+//     They are taken away in the end, unless something was appended, or may be yet.
 //
 // [Table] repairs a utmpx file in place, since its slots must stay, and programs keep it
 // open. It copies the old one first.

@@ -159,14 +159,19 @@ func (l *logRepair) follow(old replaced) error {
 	if err != nil {
 		return fmt.Errorf("%w; the file is repaired, and what came late is in %s: run repair again", bare(err), old.name)
 	}
+	if n == 0 && !open {
+		l.unfill(old)
+	}
 	l.report.Backup, err = settle(l.name, old.name, l.o.Now)
 	return err
 }
 
-// replaced is the old file: its second name, and how far it was read.
+// replaced is the old file: its second name, how far it was read, and what it was before it
+// was filled up.
 type replaced struct {
 	name string
 	from int64
+	was  sysfile.Info
 }
 
 // survey reads the file and counts what is to be done. The layout of the new file is that
@@ -340,7 +345,7 @@ func (l *logRepair) replace() (old replaced, done bool, err error) {
 	if old.from, err = fill(h, size, l.layout); err != nil {
 		return old, false, err
 	}
-	if old.from != size {
+	if old.was = info; old.from != size {
 		now, err := h.Info()
 		if err != nil || now.Size != old.from {
 			return old, false, err
@@ -427,6 +432,24 @@ func fill(h sysfile.Handle, size int64, layout *utmpx.Layout) (int64, error) {
 		err = io.ErrShortWrite
 	}
 	return size + gap, err
+}
+
+// unfill takes away what fill added, if nothing came behind it: the backup is the old file
+// then. If that fails, the backup has some NULs at its end that nobody misses.
+func (l *logRepair) unfill(old replaced) {
+	if old.from == old.was.Size {
+		return
+	}
+	ctx, cancel := context.WithTimeout(l.ctx, l.o.Patience)
+	defer cancel()
+	h, now, err := recfile.Hold(ctx, sysfile.Kernel(), old.name, sysfile.AppendOnly)
+	if err != nil {
+		return
+	}
+	defer h.Close()
+	if now.Size == old.from && h.Truncate(old.was.Size) == nil {
+		_ = os.Chtimes(old.name, old.was.Accessed, old.was.Modified)
+	}
 }
 
 // attributes gives the new file what the old one has.

@@ -60,8 +60,13 @@ func TestLog(t *testing.T) {
 				t.Errorf("%v %v, %v", info.Mode(), info.ModTime(), err)
 			}
 			old := backups(t, name)
-			if (len(old) == 1) != tt.bad || tt.bad && (old[0] != r.Backup || !strings.HasPrefix(content(t, old[0]), string(tt.b))) {
+			if (len(old) == 1) != tt.bad || tt.bad && (old[0] != r.Backup || content(t, old[0]) != string(tt.b)) {
 				t.Errorf("backups %v, reported %q", old, r.Backup)
+			}
+			if tt.bad {
+				if info, err := os.Stat(r.Backup); err != nil || !info.ModTime().Equal(then) {
+					t.Errorf("the backup's time: %v, %v", info.ModTime(), err)
+				}
 			}
 			if r, err = Log(t.Context(), name, options); err != nil || !r.Right() || content(t, name) != tt.want {
 				t.Errorf("again: %+v, %v", r, err)
@@ -173,8 +178,12 @@ func TestLogOpen(t *testing.T) {
 	defer f.Close()
 	o := options
 	o.Late = 20 * time.Millisecond
-	if r, err := Log(t.Context(), name, o); err != nil || !r.Writers || r.Backup == "" {
-		t.Errorf("%+v, %v", r, err)
+	r, err := Log(t.Context(), name, o)
+	if err != nil || !r.Writers || r.Backup == "" {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	if n := len(content(t, r.Backup)); n%layout.Size() != 0 {
+		t.Errorf("what it writes would stand at byte %d", n)
 	}
 }
 
