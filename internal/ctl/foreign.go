@@ -40,11 +40,16 @@ func outputOf(name string) (output, error) {
 	if err != nil {
 		return output{}, err
 	}
+	return outputIn(l), nil
+}
+
+// outputIn returns how a file with a record of a layout in each slot is written.
+func outputIn(l *utmpx.Layout) output {
 	o := output{record: l.AppendEncode}
 	if f := foreign.FormOf(l); f != nil {
 		o.header = f.Header()
 	}
-	return o, nil
+	return o
 }
 
 // otherTable checks a utmpx file of a system that utmpd does not run on, and reports whether

@@ -3,6 +3,7 @@
 package recordjson
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,14 +17,16 @@ import (
 
 // Parse reads what [Append] wrote, also if fields were changed or left out since; only the
 // type must be there. If it has the raw bytes of a record, the record keeps them, but for
-// the fields that were changed: see [utmpx.Layout.Encode]. Errors name the field.
-func Parse(line []byte) (utmpx.Record, error) {
+// the fields that were changed: see [utmpx.Layout.Encode]. The layout is the one that the line
+// names; nil if it names none. Errors name the field.
+func Parse(line []byte) (utmpx.Record, *utmpx.Layout, error) {
 	given, err := fields(line)
 	if err != nil {
-		return utmpx.Record{}, err
+		return utmpx.Record{}, nil, err
 	}
 	p := parser{given: given}
-	r := p.origin()
+	l := p.layout()
+	r := p.origin(l)
 	r.Type = p.typ()
 	p.value("pid", &r.PID)
 	p.text("line", &r.Line)
@@ -35,10 +38,11 @@ func Parse(line []byte) (utmpx.Record, error) {
 	p.value("exit_termination", &r.Exit.Termination)
 	p.value("exit_status", &r.Exit.Exit)
 	p.time(&r.Time)
-	return r, p.end()
+	return r, l, p.end()
 }
 
-// fields returns the fields of an object that is all of the line.
+// fields returns the fields of an object that is all of the line. One that is there twice is an
+// error: package json would take the last one without a word.
 func fields(line []byte) (map[string]json.RawMessage, error) {
 	var given map[string]json.RawMessage
 	if err := json.Unmarshal(line, &given); err != nil {
@@ -47,7 +51,44 @@ func fields(line []byte) (map[string]json.RawMessage, error) {
 	if given == nil {
 		return nil, errors.New("not an object of JSON: null")
 	}
+	if name := twice(line, len(given)); name != "" {
+		return nil, fmt.Errorf("field %s: it is there twice", name)
+	}
 	return given, nil
+}
+
+// twice returns a name that a valid object has more than once, and has so many different ones;
+// "" if there is none.
+func twice(line []byte, different int) string {
+	if colons(line) <= different {
+		return ""
+	}
+	seen := make(map[string]bool, different)
+	d := json.NewDecoder(bytes.NewReader(line))
+	_, _ = d.Token() // the brace
+	for d.More() {
+		name, _ := d.Token()
+		var value json.RawMessage
+		if d.Decode(&value) != nil {
+			break // not of a valid object
+		}
+		text, _ := name.(string)
+		if seen[text] {
+			return strings.Trim(clip(text), `"`)
+		}
+		seen[text] = true
+	}
+	return ""
+}
+
+// colons counts what may be the colons of names: those behind a quote.
+func colons(line []byte) (n int) {
+	for i, c := range line {
+		if c == ':' && bytes.HasSuffix(bytes.TrimRight(line[:i], " \t\r\n"), []byte(`"`)) {
+			n++
+		}
+	}
+	return n
 }
 
 // parser takes the fields out one by one. It keeps the first error.
@@ -88,21 +129,27 @@ func clip(s string) string {
 	return fmt.Sprintf("%q", s)
 }
 
-// origin returns the record that raw holds, the zero one without it.
-func (p *parser) origin() utmpx.Record {
+// layout returns the layout that the line names, or nil.
+func (p *parser) layout() *utmpx.Layout {
 	var name string
-	var raw []byte
-	named := p.value("layout", &name)
-	if !p.value("raw", &raw) {
-		return utmpx.Record{}
-	}
-	if !named {
-		p.fail("layout", errors.New("missing, with raw"))
-		return utmpx.Record{}
+	if !p.value("layout", &name) {
+		return nil
 	}
 	l, err := utmpx.ByName(name)
 	if err != nil {
 		p.fail("layout", errors.New(strings.TrimPrefix(err.Error(), "utmpx: ")))
+	}
+	return l
+}
+
+// origin returns the record that raw holds, the zero one without it.
+func (p *parser) origin(l *utmpx.Layout) utmpx.Record {
+	var raw []byte
+	if !p.value("raw", &raw) {
+		return utmpx.Record{}
+	}
+	if l == nil {
+		p.fail("layout", errors.New("missing, with raw"))
 		return utmpx.Record{}
 	}
 	if len(raw) != l.Size() {
@@ -164,6 +211,10 @@ func (p *parser) addr(r *utmpx.Record) {
 	addr, err := netip.ParseAddr(text)
 	if err != nil {
 		p.fail("addr", fmt.Errorf("%s is not an address", clip(text)))
+		return
+	}
+	if addr.Zone() != "" {
+		p.fail("addr", fmt.Errorf("%s: no record holds the zone %s", clip(text), clip(addr.Zone())))
 		return
 	}
 	if ip, ok := (utmpx.Record{Addr: was}).IP(); ok && ip == addr {

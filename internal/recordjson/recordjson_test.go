@@ -86,11 +86,15 @@ func TestParseErrors(t *testing.T) {
 		{"raw", `{"type":7,"layout":"glibc-384-le","raw":"AAAA"}`, "field raw: 3 bytes; a record of glibc-384-le has 384"},
 		{"raw alone", `{"type":7,"raw":"AAAA"}`, "field layout: missing, with raw"},
 		{"layout", `{"type":7,"layout":"vax","raw":"AAAA"}`, `field layout: no layout "vax": there are glibc-384-le, glibc-384-be, glibc-400-le, glibc-400-be, musl-400-le, musl-400-be, illumos-372-le, illumos-372-be, freebsd-197, netbsd-520-le, netbsd-520-be, netbsd-516-le, netbsd-516-be, netbsd-40-le, netbsd-40-be, netbsd-36-le, netbsd-36-be, openbsd-304-le, openbsd-304-be, macos-628-le, macos-628-be`},
+		{"layout without raw", `{"type":7,"layout":"vax"}`, `field layout: no layout "vax": there are glibc-384-le, glibc-384-be, glibc-400-le, glibc-400-be, musl-400-le, musl-400-be, illumos-372-le, illumos-372-be, freebsd-197, netbsd-520-le, netbsd-520-be, netbsd-516-le, netbsd-516-be, netbsd-40-le, netbsd-40-be, netbsd-36-le, netbsd-36-be, openbsd-304-le, openbsd-304-be, macos-628-le, macos-628-be`},
+		{"field twice", `{"type":7,"user":"bob","user" : "alice"}`, "field user: it is there twice"},
+		{"type twice", `{"type":7,"pid":3,"type":8,"host":"\":"}`, "field type: it is there twice"},
+		{"a zone", `{"type":7,"addr":"fe80::1%eth0"}`, `field addr: "fe80::1%eth0": no record holds the zone "eth0"`},
 		{"text and raw", `{"type":7,"user":"bob","user_raw":"/w=="}`, "field user: it is not what user_raw says; leave one of the two out"},
 		{"unknown field", `{"type":7,"usr":"bob"}`, `field "usr": there is no such field`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			_, err := Parse([]byte(c.line))
+			_, _, err := Parse([]byte(c.line))
 			if err == nil || err.Error() != c.want {
 				t.Errorf("got  %v\nwant %s", err, c.want)
 			}
@@ -108,7 +112,7 @@ func TestChanged(t *testing.T) {
 		b[host+200] = 'h'
 		line := Append(nil, l.Decode(string(b)))
 		changed := bytes.Replace(line, []byte(`"alice"`), []byte(`"bob"`), 1)
-		r, err := Parse(changed)
+		r, _, err := Parse(changed)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -146,7 +150,7 @@ func identity(t *testing.T, l *utmpx.Layout, b []byte) {
 	if strings.ContainsFunc(string(line), func(r rune) bool { return !unicode.IsPrint(r) }) {
 		t.Fatalf("%s: not printable: %q", l, line)
 	}
-	r, err := Parse(line)
+	r, _, err := Parse(line)
 	if err != nil {
 		t.Fatalf("%s: %v\n%s", l, err, line)
 	}
@@ -168,7 +172,7 @@ func BenchmarkParse(b *testing.B) {
 	line := Append(nil, utmpx.Glibc384LE.Decode(string(encode(b, utmpx.Glibc384LE, sample()))))
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := Parse(line); err != nil {
+		if _, _, err := Parse(line); err != nil {
 			b.Fatal(err)
 		}
 	}
