@@ -147,10 +147,10 @@ func printable(s string) bool {
 func (l *Log) zeroed(p Part) {
 	n := (p.To - p.From) / int64(l.o.Layout.Size())
 	between := ""
-	if l.last.Sec > 0 {
-		between = ", after " + local(l.last)
+	if l.last.at.Sec > 0 {
+		between = ", after " + local(l.last.at)
 	}
-	l.found(Finding{Kind: Zeroed, Severity: Error, From: p.From, To: p.To, At: at(l.last),
+	l.found(Finding{Kind: Zeroed, Severity: Error, From: p.From, To: p.To, At: at(l.last.at),
 		Text:   count(n, "whole record of zeros", "whole records of zeros") + between,
 		Advice: "log cleaners such as zap write zeros over a user's records; compare with the rotated logs and the system log"})
 }
@@ -161,7 +161,7 @@ func (l *Log) timeless(p Part, b []byte) {
 	for i := 0; i < len(b); i += size {
 		r := l.o.Layout.Decode(string(b[i : i+size]))
 		from := p.From + int64(i)
-		l.found(Finding{Kind: Blanked, Severity: Error, From: from, To: from + int64(size), At: at(l.last),
+		l.found(Finding{Kind: Blanked, Severity: Error, From: from, To: from + int64(size), At: at(l.last.at),
 			Text:   fmt.Sprintf("a record without a time: %s of user %q on line %q, process %d", r.Type, r.User, r.Line, r.PID),
 			Advice: "log cleaners take the time away and leave the rest; compare with the rotated logs and the system log"})
 	}
@@ -175,7 +175,7 @@ func (l *Log) textless(p Part, b []byte) {
 		from, when := p.From+int64(i), at(r.Time)
 		left := fmt.Sprintf("process %d", r.PID)
 		if when.IsZero() {
-			when = at(l.last)
+			when = at(l.last.at)
 		} else {
 			left += ", time " + local(r.Time)
 		}
@@ -195,7 +195,7 @@ func (l *Log) damaged(p Part, what string) {
 	if p.From == 0 && p.Size > 0 && p.Size-p.To < size {
 		advice = nothingLeft
 	}
-	l.found(Finding{Kind: Damage, Severity: Error, From: p.From, To: p.To, At: at(l.last),
+	l.found(Finding{Kind: Damage, Severity: Error, From: p.From, To: p.To, At: at(l.last.at),
 		Text:   fmt.Sprintf("no whole record here, at most %s lost%s", count(n, "is", "are"), what),
 		Advice: advice})
 }
@@ -214,7 +214,7 @@ func Partial(from, to int64, last time.Time) Finding {
 // Partial reports a part of a record at the end of the log.
 func (l *Log) Partial(from, to int64) {
 	l.endForeign()
-	f := Partial(from, to, at(l.last))
+	f := Partial(from, to, at(l.last.at))
 	if l.records == 0 {
 		f.Advice = nothingLeft
 	}

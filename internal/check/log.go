@@ -28,7 +28,8 @@ type Log struct {
 	found func(Finding)
 
 	records int64
-	last    utmpx.Time // of the record before, as the clock was then
+	last    timed      // the record before, as the clock was then
+	before  utmpx.Time // of the one before that
 	booted  utmpx.Time // of the last boot's record; zero: none yet
 	seen    bool       // a boot's record
 	foreign run        // records of another layout in a row
@@ -36,6 +37,13 @@ type Log struct {
 	fields  *glance.Fields    // nil: the layout is that of another system
 	ids     map[string]string // the lines of logins on FreeBSD, whose logouts have none
 	record  utmpx.Record
+}
+
+// timed is a record that has a time.
+type timed struct {
+	at   utmpx.Time
+	off  int64
+	sets bool // it is of a boot, or of a clock that was set
 }
 
 // run is some records in a row.
@@ -60,15 +68,15 @@ func NewLog(o Options, found func(Finding)) *Log {
 func (l *Log) Record(layout *utmpx.Layout, b []byte, off int64) {
 	l.records++
 	typ, at, first := layout.Peek(b)
-	ordinary := l.fields != nil && layout == l.o.Layout && l.foreign.n == 0 && first != 0 && first != '~' && at.Sec > 0 && at.Sec+2 >= l.last.Sec
+	ordinary := l.fields != nil && layout == l.o.Layout && l.foreign.n == 0 && first != 0 && first != '~' && at.Sec > 0 && at.Sec+2 >= l.last.at.Sec
 	switch {
 	case ordinary && l.o.Failed:
-		l.last = at
+		l.clock(at, off, false)
 	case ordinary && typ == utmpx.UserProcess && l.fields.FirstOfUser(b) > ' ':
-		l.last = at
+		l.clock(at, off, false)
 		l.lines.login(l.fields.Line(b), l.fields.PID(b), at, off)
 	case ordinary && typ == utmpx.DeadProcess:
-		l.last = at
+		l.clock(at, off, false)
 		if line, pid := l.fields.Line(b), l.fields.PID(b); l.lines.logout(line, pid, at, off) {
 			l.lines.alone(l.decode(layout, b), off)
 		}
@@ -168,11 +176,12 @@ func (l *Log) time(r *utmpx.Record, kind boots.Kind, off int64) {
 	if at.Sec <= 0 || kind == boots.Init {
 		return // init's records before a boot's have that boot's clock
 	}
-	before := l.last
+	last, before := l.last, l.last.at
 	if at.Sec+2 < before.Sec && before.Sec > 0 && l.late(r) {
 		return
 	}
-	l.last = at
+	around := l.before
+	l.clock(at, off, kind.BeginsBoot() || kind == boots.NewClock)
 	if kind.BeginsBoot() {
 		defer func() { l.booted, l.seen = at, true }()
 	}
@@ -188,10 +197,19 @@ func (l *Log) time(r *utmpx.Record, kind boots.Kind, off int64) {
 		f.Severity, f.Advice = Note, "the clock was behind at this boot, or ahead in the one before"
 	case l.seen && before.Time().Sub(l.booted.Time()) < settling:
 		f.Severity, f.Advice = Note, "the clock was set soon after the boot"
+	case step > smallStep && !last.sets && around.Sec > 0 && at.Sec+2 >= around.Sec:
+		f.From, f.To, f.At = last.off, last.off+int64(r.Layout().Size()), before.Time()
+		f.Text = fmt.Sprintf("the time of this record alone, %s, is later than the next one, %s, by %s", local(before), local(at), step.Round(time.Second))
+		f.Advice = "the clock was wrong for a moment, or the record was changed"
 	case step <= smallStep:
 		f.Severity, f.Advice = Note, "the clock was adjusted, or two programs wrote at once"
 	}
 	l.found(f)
+}
+
+// clock notes the time of a record.
+func (l *Log) clock(at utmpx.Time, off int64, sets bool) {
+	l.before, l.last = l.last.at, timed{at, off, sets}
 }
 
 // late reports whether a record's time may be earlier than that of its writing: utmpd
@@ -247,9 +265,9 @@ func leftovers(r *utmpx.Record) bool {
 // End reports what only the end shows.
 func (l *Log) End() {
 	l.endForeign()
-	if m := l.o.Modified; !m.IsZero() && l.last.Time().Sub(m) > time.Minute {
-		l.found(Finding{Kind: Future, Severity: Note, At: at(l.last),
-			Text:   fmt.Sprintf("the last record, of %s, is later than the last change of the file, %s", local(l.last), m.Local().Format(stamp)),
+	if m := l.o.Modified; !m.IsZero() && l.last.at.Time().Sub(m) > time.Minute {
+		l.found(Finding{Kind: Future, Severity: Note, At: at(l.last.at),
+			Text:   fmt.Sprintf("the last record, of %s, is later than the last change of the file, %s", local(l.last.at), m.Local().Format(stamp)),
 			Advice: "the clock or the file's time was set back, or the file is a copy"})
 	}
 	l.lines.end()

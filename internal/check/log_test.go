@@ -75,9 +75,9 @@ func TestFindings(t *testing.T) {
 	recs := many(101)
 	raw := encode(t, layout, recs...)
 	at := func(i int) int64 { return int64(i) * size }
-	replaced := func(i int, r utmpx.Record) []byte {
+	replaced := func(i int, r ...utmpx.Record) []byte {
 		b := slices.Clone(raw)
-		copy(b[at(i):], encode(t, layout, r))
+		copy(b[at(i):], encode(t, layout, r...))
 		return b
 	}
 	patched := func(i, off int, p []byte) []byte {
@@ -115,7 +115,8 @@ func TestFindings(t *testing.T) {
 		{"records of an aarch64", slices.Insert(slices.Clone(raw), int(at(41)), encode(t, utmpx.Glibc400LE, in("pts/8", 8, 2960), out("pts/8", 8, 2970))...), Options{},
 			[]brief{{OtherLayout, Error, at(41), at(41) + 800}}},
 		{"a record put there later", slices.Insert(slices.Clone(raw), int(at(91)), encode(t, layout, late)...), Options{}, []brief{{TimeBack, Warning, at(91), at(92)}}},
-		{"a record of the future", replaced(91, in("pts/0", 5, 1e6)), Options{}, []brief{{TimeBack, Warning, at(92), at(93)}}},
+		{"a record of the future", replaced(91, in("pts/0", 5, 1e6)), Options{}, []brief{{TimeBack, Warning, at(91), at(92)}}},
+		{"two records of the future", replaced(91, in("pts/0", 5, 1e6), in("pts/0", 5, 1e6+5)), Options{}, []brief{{TimeBack, Warning, at(93), at(94)}}},
 		{"later than the file", raw, Options{Modified: fixed(100)}, []brief{{Future, Note, 0, 0}}},
 		{"a clock set soon after the boot", encode(t, layout, boot(7200), in("pts/0", 5, 60), out("pts/0", 5, 70)), Options{}, []brief{{TimeBack, Note, at(1), at(2)}}},
 		{"a login without an end", encode(t, layout, boot(0), in("pts/0", 5, 100), in("pts/0", 6, 900), out("pts/0", 6, 950)), Options{}, nil},
