@@ -412,7 +412,7 @@ func (a *attendance) writeTable() error {
 		if d, known := a.idle(p); known {
 			idle = length(d, true)
 		}
-		rows = append(rows, []string{s.text(p.user), s.text(p.line), s.text(p.host), ever(p.since), idle, s.text(p.doing().Command), p.note()})
+		rows = append(rows, []string{s.whose(p.user), s.text(p.line), s.text(p.host), ever(p.since), idle, s.text(p.doing().Command), p.note()})
 	}
 	used := make([]bool, len(cols))
 	for i := range cols {
@@ -423,6 +423,14 @@ func (a *attendance) writeTable() error {
 		t.row(only(r, used)...)
 	}
 	return t.flush()
+}
+
+// whose returns what may be printed of a user's name; a mark if a record has none.
+func (s screen) whose(user string) string {
+	if user == "" {
+		return "?"
+	}
+	return s.text(user)
 }
 
 // only returns the elements that are used.

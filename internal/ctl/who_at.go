@@ -137,11 +137,7 @@ func (a *attendanceAt) writeTable(w io.Writer) error {
 		column{name: "SINCE (" + a.in.on.now().Local().Format("MST") + ")"}, column{name: "ON"})
 	var clock days
 	for _, p := range a.all {
-		user := s.text(p.Login.User)
-		if user == "" {
-			user = "?"
-		}
-		t.row(user, s.text(p.Login.Line), s.text(hostOrAddress(&p.Session)), string(clock.appendFull(nil, p.From)), p.certainty())
+		t.row(s.whose(p.Login.User), s.text(p.Login.Line), s.text(hostOrAddress(&p.Session)), string(clock.appendFull(nil, p.From)), p.certainty())
 	}
 	if err := t.flush(); err != nil {
 		return err

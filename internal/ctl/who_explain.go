@@ -205,7 +205,7 @@ func (a *attendance) explain() error {
 }
 
 func (a *attendance) explainOne(b *strings.Builder, s screen, p *presence) {
-	head := s.text(p.user)
+	head := s.whose(p.user)
 	if p.line != "" {
 		head += " on " + s.text(p.line)
 	}
