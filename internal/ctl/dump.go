@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"strings"
 
+	"utmpd.dev/utmpd/internal/foreign"
 	"utmpd.dev/utmpd/internal/logs"
 	"utmpd.dev/utmpd/internal/recordjson"
 	"utmpd.dev/utmpd/internal/utillinux"
@@ -53,6 +54,9 @@ type dumping struct {
 	head   []byte                                         // of the output
 	b      []byte
 
+	to      *utmpx.Layout // nil: text
+	convert foreign.Converter
+
 	damage damages
 	failed bool // something was not read, or not written
 }
@@ -82,6 +86,9 @@ func dump(in call) error {
 	if err := d.damage.err(); err != nil {
 		tell(in.stderr, err)
 	}
+	if other := otherIDs(&d.convert, d.to); other != "" {
+		tell(in.stderr, "dump: "+other)
+	}
 	switch {
 	case errors.Is(err, context.Canceled) && !d.follow:
 		return errors.New("dump: a signal has ended it")
@@ -110,7 +117,8 @@ func (d *dumping) options() error {
 		if err != nil {
 			return usage("-to: %w", err)
 		}
-		d.form, d.head = to.record, to.header
+		d.to, d.head = to.layout, to.header
+		d.form = func(b []byte, r utmpx.Record) ([]byte, error) { return to.from(&d.convert, b, r, r.Layout()) }
 	}
 	if d.in.set["text"] {
 		d.form = textLine

@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 
+	"utmpd.dev/utmpd/internal/foreign"
 	"utmpd.dev/utmpd/internal/recordjson"
 	"utmpd.dev/utmpd/internal/utillinux"
 	"utmpd.dev/utmpd/utmpx"
@@ -63,6 +64,11 @@ func undump(in call) error {
 	defer u.out.close()
 	err := u.lines(from)
 	written := u.out.flush()
+	if u.to != nil {
+		if other := otherIDs(&u.convert, u.to.layout); other != "" {
+			tell(in.stderr, "undump: "+other)
+		}
+	}
 	switch {
 	case err == nil && written == nil, gone(written):
 		return nil
@@ -80,6 +86,7 @@ type undumping struct {
 	layout  *utmpx.Layout // that it told
 	mixed   bool          // it was said that others are converted
 	out     *outlet
+	convert foreign.Converter
 	records int
 	b       []byte
 }
@@ -141,7 +148,7 @@ func (u *undumping) line(n int, line []byte) error {
 		u.mixed = true
 		tell(u.in.stderr, fmt.Sprintf("undump: %s: line %d: its layout is %s; it and others are written as %s, as those before it", u.name, n, layout, u.layout))
 	}
-	if u.b, err = u.to.record(u.b[:0], r); err != nil {
+	if u.b, err = u.to.from(&u.convert, u.b[:0], r, layout); err != nil {
 		return err
 	}
 	u.records++
