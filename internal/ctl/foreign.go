@@ -3,10 +3,8 @@
 package ctl
 
 import (
-	"errors"
 	"fmt"
 
-	"utmpd.dev/utmpd/internal/check"
 	"utmpd.dev/utmpd/internal/foreign"
 	"utmpd.dev/utmpd/internal/logs"
 	"utmpd.dev/utmpd/utmpx"
@@ -66,42 +64,4 @@ func outputIn(l *utmpx.Layout) output {
 		o.header = f.Header()
 	}
 	return o
-}
-
-// otherTable checks a utmpx file of a system that utmpd does not run on, and reports whether
-// it is one.
-func (c *checking) otherTable(t target, to string, found func(check.Finding)) (other bool, err error) {
-	if t.live {
-		return false, nil
-	}
-	f, err := logs.New(to, logs.Options{Other: otherForm}).Open(c.in.ctx, to)
-	if err != nil {
-		return false, nil // reading it as one of this system tells why
-	}
-	defer f.Close()
-	if !f.Other() {
-		return false, nil
-	}
-	var records []utmpx.Record
-	for e, err := range f.Forward(0) {
-		if damage := asDamage(err); damage != nil {
-			found(check.Finding{Kind: check.Damage, Severity: check.Error, From: damage.From, To: damage.To,
-				Text: "no record", Advice: "the system writes the file again when it is booted"})
-			continue
-		}
-		if err != nil {
-			return true, err
-		}
-		records = append(records, e.Record.Detach())
-	}
-	check.Table(records, nil, found)
-	return true, nil
-}
-
-func asDamage(err error) *logs.DamageError {
-	var damage *logs.DamageError
-	if errors.As(err, &damage) {
-		return damage
-	}
-	return nil
 }
