@@ -181,11 +181,15 @@ func nearestTime(text string) string {
 
 // empty is the error of an option whose value is empty.
 func (o option) empty() error {
-	what := o.arg
-	if what == "T" {
-		what = `a time, such as yesterday, 2h or "2026-07-01 12:30"`
+	return fmt.Errorf("-%s: the value is empty: is a variable not set? %s is meant", o.name, o.meaning())
+}
+
+// meaning says what the value of an option is.
+func (o option) meaning() string {
+	if o.arg == "T" {
+		return `a time, such as yesterday, 2h or "2026-07-01 12:30"`
 	}
-	return fmt.Errorf("-%s: the value is empty: is a variable not set? %s is meant", o.name, what)
+	return o.arg
 }
 
 // noneOf is the error of a value that is not among the known ones.
@@ -226,6 +230,10 @@ const notDefined = "flag provided but not defined: -"
 func (c command) misread(err error) error {
 	if errors.Is(err, flag.ErrHelp) {
 		return errHelp
+	}
+	if name, missing := strings.CutPrefix(err.Error(), "flag needs an argument: -"); missing {
+		i := slices.IndexFunc(c.options, func(o option) bool { return o.name == name || o.short == name })
+		return fmt.Errorf("-%s needs a value: %s", name, c.options[i].meaning())
 	}
 	name, unknown := strings.CutPrefix(err.Error(), notDefined)
 	if !unknown {

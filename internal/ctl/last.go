@@ -60,6 +60,7 @@ type listing struct {
 	users map[string]*int
 	other int    // sessions of users who are not among the first that were found
 	user  string // counted last
+	log   *sessionLog
 	n     *int
 }
 
@@ -73,6 +74,7 @@ func showLast(in call) error {
 	defer out.close()
 	p := v.printer(writing{out})
 	log := &sessionLog{in: in, since: v.since, until: v.until}
+	v.log = log
 	all := log.ahead
 	if v.most > 0 {
 		all = log.all // no further than what is shown
@@ -194,7 +196,10 @@ func (w *wanted) has(s *sessions.Session) bool {
 	named := func(names []string, is func(string) bool) bool {
 		return len(names) == 0 || slices.ContainsFunc(names, is)
 	}
-	line := func(name string) bool { return name == s.Login.Line || "tty"+name == s.Login.Line }
+	line := func(name string) bool {
+		name = strings.TrimPrefix(name, "/dev/")
+		return name == s.Login.Line || "tty"+name == s.Login.Line
+	}
 	user := func(name string) bool { return name == s.Login.User }
 	return named(w.users, user) && named(w.lines, line) &&
 		named(w.hosts, func(name string) bool { return name == s.Login.Host || name == address(s) }) &&
