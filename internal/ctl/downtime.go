@@ -68,7 +68,9 @@ func downtime(in call) error {
 	ps, sum := boots.Periods(all, limits[0], limits[1], present)
 	write := writeJSON
 	if !in.set["json"] {
-		write = func(w io.Writer, ps []boots.Period, sum boots.Sum) error { return writeTable(in.screen(), w, ps, sum) }
+		write = func(w io.Writer, ps []boots.Period, sum boots.Sum) error {
+			return writeTable(in.screen(), in.on.now(), w, ps, sum)
+		}
 	}
 	if err := write(in.stdout, ps, sum); err != nil {
 		return err
@@ -219,7 +221,7 @@ func endOf(p boots.Period) string {
 	return p.End.String()
 }
 
-func writeTable(s screen, w io.Writer, ps []boots.Period, sum boots.Sum) error {
+func writeTable(s screen, now time.Time, w io.Writer, ps []boots.Period, sum boots.Sum) error {
 	if len(ps) == 0 {
 		_, err := fmt.Fprintln(w, "no boots")
 		return err
@@ -229,9 +231,9 @@ func writeTable(s screen, w io.Writer, ps []boots.Period, sum boots.Sum) error {
 	used := slices.Repeat([]bool{true}, len(cols))
 	used[4] = slices.ContainsFunc(ps, func(p boots.Period) bool { return p.Slept > 0 })
 	t := s.table(w, only(cols, used)...)
-	var clock days
+	clock := s.days(now)
 	for _, p := range ps {
-		from, to := short(p.From), short(p.To)
+		from, to := string(clock.appendAny(nil, p.From)), short(p.To)
 		if !p.Recorded {
 			from += "?"
 		}

@@ -26,9 +26,12 @@ type sessionTable struct {
 const roomy = 100
 
 func newSessionTable(v *listing, s screen, w io.Writer) *sessionTable {
-	t := &sessionTable{v: v, s: s, w: w, long: s.width == 0 || s.width >= roomy}
+	t := &sessionTable{v: v, s: s, w: w, long: s.width == 0 || s.width >= roomy, clock: s.days(v.now)}
 	cols := []column{{name: "USER", least: 4}, {name: "LINE", least: 5}, {name: "HOST", least: 4},
 		{name: "FROM (" + v.now.Local().Format("MST") + ")"}, {name: "TO"}, {name: "ENDED BY", least: len("crash, +1m00s")}}
+	if t.clock.brief {
+		cols[5].least = len("shutdown")
+	}
 	if t.long {
 		cols = append(cols[:5:5], column{name: "FOR", right: true}, cols[5])
 	}
@@ -162,9 +165,21 @@ func (t *sessionTable) end() error {
 
 // days formats local times. It remembers the last day, since most times are of few days.
 type days struct {
+	brief bool // without seconds, and without the year if it is this one
+	this  int
+
 	start, next int64 // the day, in seconds
 	date        string
 	year        int
+}
+
+// brief is the width below which tables leave out seconds and the year: how a session ended is
+// worth more.
+const brief = 66
+
+// days returns what formats times for the screen.
+func (s screen) days(now time.Time) days {
+	return days{brief: s.width > 0 && s.width < brief, this: now.Local().Year()}
 }
 
 // appendFull appends a time as short formats it, or that there is none.
@@ -177,8 +192,11 @@ func (d *days) appendFull(b []byte, t time.Time) []byte {
 
 // appendAny appends a time as short formats it.
 func (d *days) appendAny(b []byte, t time.Time) []byte {
-	d.on(t)
-	return d.timeOfDay(append(append(b, d.date...), ' '), t)
+	year, date := d.on(t), d.date
+	if d.brief && year == d.this {
+		date = date[len("2006-"):]
+	}
+	return d.timeOfDay(append(append(b, date...), ' '), t)
 }
 
 // appendShort appends a time without what it has in common with another one.
@@ -214,6 +232,14 @@ func two(n int) uint64 { return uint64(n/10) | uint64(n%10)<<8 }
 
 // timeOfDay appends the time of the day that on was called with last.
 func (d *days) timeOfDay(b []byte, t time.Time) []byte {
+	b = d.exactTime(b, t)
+	if d.brief {
+		return b[:len(b)-len(":00")]
+	}
+	return b
+}
+
+func (d *days) exactTime(b []byte, t time.Time) []byte {
 	if d.next-d.start != 24*3600 {
 		return t.Local().AppendFormat(b, time.TimeOnly) // the clocks change on that day
 	}

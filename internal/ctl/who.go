@@ -407,12 +407,16 @@ func (a *attendance) writeTable() error {
 		{name: "IDLE", right: true}, {name: "WHAT", least: 8}, {name: "NOTE"},
 	}
 	var rows [][]string
+	clock := s.days(a.in.on.now())
 	for _, p := range a.all {
-		idle := ""
+		since, idle := "never", ""
+		if !p.since.IsZero() {
+			since = string(clock.appendAny(nil, p.since))
+		}
 		if d, known := a.idle(p); known {
 			idle = length(d, true)
 		}
-		rows = append(rows, []string{s.whose(p.user), s.text(p.line), s.text(p.host), ever(p.since), idle, s.text(p.doing().Command), p.note()})
+		rows = append(rows, []string{s.whose(p.user), s.text(p.line), s.text(p.host), since, idle, s.text(p.doing().Command), p.note()})
 	}
 	used := make([]bool, len(cols))
 	for i := range cols {

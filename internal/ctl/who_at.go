@@ -135,7 +135,7 @@ func (a *attendanceAt) writeTable(w io.Writer) error {
 	s := a.in.screen()
 	t := s.table(w, column{name: "USER", least: 4}, column{name: "LINE", least: 5}, column{name: "FROM", least: 4},
 		column{name: "SINCE (" + a.in.on.now().Local().Format("MST") + ")"}, column{name: "ON"})
-	var clock days
+	clock := s.days(a.in.on.now())
 	for _, p := range a.all {
 		t.row(s.whose(p.Login.User), s.text(p.Login.Line), s.text(hostOrAddress(&p.Session)), string(clock.appendFull(nil, p.From)), p.certainty())
 	}
