@@ -142,7 +142,7 @@ func (a *attendance) read() error {
 	case errors.Is(err, recfile.ErrTooLong):
 		a.trouble = err // what was read is shown
 	case errors.Is(err, fs.ErrNotExist) && a.own:
-		a.trouble = err // logind may have sessions
+		a.trouble = fmt.Errorf("%w: no session is recorded until `utmpctl boot` or utmpd creates it", err) // logind may have sessions
 		return nil
 	case err != nil:
 		return err
