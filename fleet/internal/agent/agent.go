@@ -60,6 +60,8 @@ type Agent struct {
 	nc    *nats.Conn
 	fresh chan struct{} // a connection was made
 
+	events *publisher
+
 	sending, looking work
 
 	mu   sync.Mutex
@@ -158,7 +160,8 @@ func (a *Agent) connect() error {
 	if a.nc, err = nats.Connect(a.URL, opts...); err != nil {
 		return fmt.Errorf("connect to %s: %w", a.URL, err)
 	}
-	return nil
+	a.events, err = a.newPublisher()
+	return err
 }
 
 // here connects to this machine alone: a node may name others that are elsewhere.

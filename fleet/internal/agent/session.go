@@ -10,8 +10,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/nats-io/nats.go"
-
 	"utmpd.dev/utmpd/fleet/internal/wire"
 	"utmpd.dev/utmpd/internal/atomicfile"
 	"utmpd.dev/utmpd/internal/eventlog"
@@ -198,15 +196,12 @@ func (s *session) send(ctx context.Context, before logs.Position) error {
 
 func (s *session) sendOne(ctx context.Context, e *events.Event, at logs.Position) error {
 	s.body = e.AppendJSON(s.body[:0], s.a.Host)
-	m := nats.NewMsg(wire.Subject(s.a.token, string(e.Kind), e.Session.User))
-	m.Data = s.body
-	if position := at.String(); position != e.ID { // most events are identified by their place
-		m.Header.Set(wire.Position, position)
+	position := at.String()
+	if position == e.ID { // most events are identified by their place
+		position = ""
 	}
-	m.Header.Set(wire.Machine, s.a.Machine)
-	m.Header.Set(wire.Boot, s.a.Boot)
 	s.a.sending.step()
-	seq, err := s.a.publish(ctx, m, s.seq)
+	seq, err := s.a.events.publish(ctx, wire.Subject(s.a.token, string(e.Kind), e.Session.User), s.body, position, s.seq)
 	if err != nil {
 		return fmt.Errorf("send an event: %w", err)
 	}
