@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -35,17 +36,20 @@ func crowd() int {
 	}
 	in := bufio.NewScanner(os.Stdin)
 	for in.Scan() {
-		var what, dir string
+		var what, last string
 		var n, each int
-		_, _ = fmt.Sscan(in.Text(), &what, &n, &each, &dir)
+		_, _ = fmt.Sscan(in.Text(), &what, &n, &each, &last)
 		began := time.Now()
 		switch what {
 		case "connect":
 			err = c.connect(n, each)
 		case "bare":
-			err = c.bare(n, each)
+			var size int
+			if size, err = strconv.Atoi(last); err == nil {
+				err = c.bare(n, each, size)
+			}
 		case "agents":
-			err = c.agents(n, each, dir)
+			err = c.agents(n, each, last)
 		}
 		if err != nil {
 			fmt.Println("failed:", err)
@@ -126,9 +130,10 @@ func (c *crowdOf) connect(n, sessions int) error {
 	return err
 }
 
-// bare publishes as agents do, one event in flight a connection, without logs and without
-// saying which event is expected before it.
-func (c *crowdOf) bare(n, events int) error {
+// bare publishes what agents do, one message in flight a connection, without logs and without
+// saying which event is expected before it. The messages have as many bytes, and are of as
+// many kinds and users.
+func (c *crowdOf) bare(n, events, size int) error {
 	conns := make([]*nats.Conn, n)
 	err := each(n, func(i int) (err error) {
 		conns[i], err = c.connectOne(fmt.Sprint("bare", i))
@@ -137,17 +142,18 @@ func (c *crowdOf) bare(n, events int) error {
 	if err != nil {
 		return err
 	}
-	body := fmt.Appendf(nil, `{"schema":1,"id":%q,"event":"login","time":"2026-07-01T08:10:00.500000Z","machine":"bare1","session":"1782893400.500000:4242:pts/0","line":"pts/0","user":"alice","host":"desk.example.org","addr":null,"pid":4242}`, strings.Repeat("x", 90))
+	body := fmt.Appendf(nil, `{"id":%q}`, strings.Repeat("x", max(0, size-len(`{"id":""}`))))
 	var all sync.WaitGroup
 	errs := make([]error, n)
 	for i, nc := range conns {
 		all.Go(func() {
 			defer nc.Close()
-			m := nats.NewMsg(wire.Subject(fmt.Sprint("bare", i), "login", "alice"))
+			m := nats.NewMsg("")
 			m.Data = body
 			m.Header.Set(wire.Machine, "0123456789abcdef")
 			m.Header.Set(wire.Boot, "0123456789abcdef")
-			for range events {
+			for k := range events {
+				m.Subject = wire.Subject(fmt.Sprint("bare", i), []string{"login", "logout"}[k%2], fmt.Sprint("user", k/2%40))
 				if _, err := nc.RequestMsg(m, time.Minute); err != nil {
 					errs[i] = err
 					return

@@ -17,8 +17,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go/jetstream"
-
 	"utmpd.dev/utmpd/fleet/internal/ask"
 	"utmpd.dev/utmpd/fleet/internal/keys"
 	"utmpd.dev/utmpd/fleet/internal/lab"
@@ -29,15 +27,13 @@ import (
 // TestScale measures. It fails where an answer is wrong, or so late that no busy machine
 // explains it; the figures of a quiet machine are in docs/performance.md.
 func TestScale(t *testing.T) {
-	n, agents, events, times, idle := 200, 10, 60, 20, time.Second
+	n, times, idle, rounds, agents, logins := 200, 20, time.Second, 2, 10, 60
 	if *long {
-		n, agents, events, times, idle = 10000, 200, 100, 300, time.Minute
+		n, times, idle, rounds, agents, logins = 10000, 300, time.Minute, 9, 50, 200
 	}
 	s := lab.Start(t, "-max-bytes", "2G", "-max-per-subject", "1000000")
 	t.Run("questions", func(t *testing.T) { measureQuestions(t, s, n, idle) })
-	t.Run("throughput", func(t *testing.T) {
-		measureThroughput(t, lab.Start(t, "-max-bytes", "2G", "-max-per-subject", "1000000"), agents, events)
-	})
+	t.Run("throughput", func(t *testing.T) { measureThroughput(t, rounds, agents, logins) })
 	t.Run("latency", func(t *testing.T) { measureLatency(t, s, times, idle) })
 }
 
@@ -140,43 +136,6 @@ func measureQuestions(t *testing.T, s *lab.Server, n int, idle time.Duration) {
 			t.Errorf("%s: %v", q.name, took[0])
 		}
 	}
-}
-
-func measureThroughput(t *testing.T, s *lab.Server, agents, events int) {
-	crowd := newRemote(t, s)
-	rate := map[string][]float64{}
-	js, err := jetstream.New(s.Connect(keys.Reader, "reader"))
-	check(t, err)
-	seen := 0
-	for round := range 3 {
-		dir, want := t.TempDir(), 0
-		for i := range agents {
-			h := newHost(t, fmt.Sprintf("agent%d-%d", round, i))
-			h.happen(events)
-			want += len(h.want)
-			check(t, os.Rename(h.dir, filepath.Join(dir, h.name)))
-		}
-		for what, command := range map[string]string{"agents": fmt.Sprint("agents ", agents, " ", round, " ", dir), "bare": fmt.Sprint("bare ", agents, " ", want/agents)} {
-			crowd.do(command)
-			stored := s.Stored(wire.Events)
-			at := make([]time.Time, 0, len(stored)-seen)
-			for _, m := range stored[seen:] {
-				meta, err := m.Metadata()
-				check(t, err)
-				at = append(at, meta.Timestamp)
-			}
-			if seen = len(stored); len(at) < want-agents || len(at) > want {
-				t.Fatalf("%s: %d events of %d", what, len(at), want)
-			}
-			from, to := len(at)/10, len(at)*9/10
-			rate[what] = append(rate[what], float64(to-from)/at[to].Sub(at[from]).Seconds())
-		}
-	}
-	st, err := js.Stream(t.Context(), wire.Events)
-	check(t, err)
-	state := st.CachedInfo().State
-	t.Logf("events a second, %d connections with one in flight each: %.0f; a bare publisher %.0f; %d bytes an event",
-		agents, rate["agents"], rate["bare"], state.Bytes/state.Msgs)
 }
 
 // measureLatency measures from the logout, in the log, to the line that `events -follow`
