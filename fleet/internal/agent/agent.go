@@ -8,6 +8,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"log/slog"
 	"math/rand/v2"
 	"net"
@@ -65,7 +67,7 @@ type Agent struct {
 	sending, looking work
 
 	mu   sync.Mutex
-	said string // that was refused
+	said string // of the connection
 	when time.Time
 }
 
@@ -146,7 +148,7 @@ func (a *Agent) connect() error {
 		nats.IgnoreAuthErrorAbort(), nats.PingInterval(2 * time.Minute),
 		nats.ConnectHandler(signal), nats.ReconnectHandler(signal),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { a.Log.Info("disconnected", "error", err) }),
-		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { a.refused(err) }),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { a.failed(err) }),
 	}
 	// The credentials prove who the host is, and are not sent. What is sent is private.
 	if secure {
@@ -174,12 +176,22 @@ func (here) Dial(network, addr string) (net.Conn, error) {
 	return net.DialTimeout(network, addr, 2*time.Second)
 }
 
-// refused tells what the server refuses, once an hour: it may be at each attempt to connect.
-func (a *Agent) refused(err error) {
+// failed tells what is wrong with the connection, once an hour: it may be so at each attempt.
+func (a *Agent) failed(err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if said := err.Error(); said != a.said || time.Since(a.when) > time.Hour {
-		a.said, a.when = said, time.Now()
+	if said := err.Error(); said == a.said && time.Since(a.when) < time.Hour {
+		return
+	}
+	a.said, a.when = err.Error(), time.Now()
+	var file *fs.PathError
+	var network net.Error
+	switch {
+	case errors.As(err, &file):
+		a.Log.Error("a file cannot be read", "error", err)
+	case errors.As(err, &network), errors.Is(err, io.EOF):
+		a.Log.Warn("the connection fails; it is made again", "error", err)
+	default:
 		a.Log.Error("refused by the server", "error", err)
 	}
 }
