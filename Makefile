@@ -23,7 +23,7 @@ install uninstall:
 packages:
 	packaging/build.sh
 
-# The debs utmpfleet and utmpfleet-server, in dist/.
+# The packages utmpfleet and utmpfleet-server, deb and rpm, for amd64 and arm64, in dist/.
 .PHONY: packages-fleet
 packages-fleet:
 	packaging/fleet/build.sh

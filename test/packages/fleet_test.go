@@ -9,19 +9,54 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 )
+
+// buildFleet builds packages of the fleet in a directory of host.dir.
+func buildFleet(t *testing.T, dist string, args ...string) {
+	t.Helper()
+	cmd := exec.Command("packaging/fleet/build.sh", args...)
+	cmd.Dir, cmd.Env = "../..", append(os.Environ(), "DIST="+filepath.Join(host.dir, dist), "NFPM="+host.nfpm)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("packaging/fleet/build.sh: %v\n%s", err, out)
+	}
+}
+
+// TestFleetRPM checks the rpms of the fleet with rpm's own tools, and installs, upgrades and
+// removes them. The machine runs Debian, so nothing that they depend on is looked for.
+func TestFleetRPM(t *testing.T) {
+	m := newMachine(t, debian13)
+	version := strings.TrimSpace(string(readFile(t, "../../VERSION")))
+	buildFleet(t, "fleet-rpm", "rpm:amd64")
+	t.Setenv("PACKAGE_VERSION", "99")
+	buildFleet(t, "fleet-rpm-newer", "rpm:amd64")
+	m.sh("cd /packages/fleet-rpm && rpm -K *.rpm")
+	m.write("/root/known", readFile(t, "../../packaging/fleet/rpmlintrc"), 0o644)
+	if out, status := m.try("rpmlint -r /root/known /packages/fleet-rpm/*.rpm"); status != 0 || !strings.Contains(out, " 0 errors, 0 warnings") {
+		t.Errorf("rpmlint: status %d\n%s", status, out)
+	}
+	m.is("what they need", "rpm -qp --requires /packages/fleet-rpm/*.rpm | grep -v ^rpmlib | sort -u", "/bin/sh\nutmpfleet = "+version+"-1")
+	m.is("their scripts", "for r in /packages/fleet-rpm/*.rpm; do for s in POSTIN PREUN POSTUN; do rpm -qp --qf \"%{$s}\" $r | shellcheck -s sh -; done; done", "")
+	m.is("their owners and groups", "rpm -qp --qf '[%{FILEUSERNAME}:%{FILEGROUPNAME}\\n]' /packages/fleet-rpm/*.rpm | sort -u", "root:root")
+
+	m.sh("rpm -i --nodeps /packages/fleet-rpm/*.rpm")
+	enabled := "cd /etc/systemd/system/multi-user.target.wants; ls utmpfleet* | sort"
+	m.is("after the installation", "rpm -V --nodeps utmpfleet utmpfleet-server; utmpfleet-server -version >/dev/null; utmpfleet -version >/dev/null; systemd-analyze verify --man=no utmpfleet-agent.service utmpfleet-server.service 2>&1; "+enabled,
+		"utmpfleet-agent.service\nutmpfleet-server.service")
+	m.sh(`echo secret >/etc/utmpfleet/host.creds
+		systemctl disable utmpfleet-server.service 2>/dev/null
+		rpm -U --nodeps /packages/fleet-rpm-newer/*.rpm`)
+	m.is("after the upgrade", "rpm -q --qf '%{VERSION}\\n' utmpfleet utmpfleet-server; cat /etc/utmpfleet/host.creds; "+enabled, "99\n99\nsecret\nutmpfleet-agent.service")
+	m.sh("rpm -e --nodeps utmpfleet utmpfleet-server 2>/dev/null")
+	m.is("after the removal", "find / -xdev -name '*utmpfleet*' -not -path '/proc/*' -not -path '/packages/*' -not -path '/var/lib/systemd/*' 2>/dev/null; cat /etc/utmpfleet/host.creds", "/etc/utmpfleet\nsecret")
+}
 
 // TestFleet: the packages of the fleet say nothing to lintian; their services run under
 // systemd, see who is on, and are gone when they are purged.
 func TestFleet(t *testing.T) {
 	m := newMachine(t, debian13)
-	dist := filepath.Join(host.dir, "fleet")
-	cmd := exec.Command("packaging/fleet/build.sh", "amd64")
-	cmd.Dir, cmd.Env = "../..", append(os.Environ(), "DIST="+dist, "NFPM="+host.nfpm)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("packaging/fleet/build.sh: %v\n%s", err, out)
-	}
+	buildFleet(t, "fleet", "deb:amd64")
 	m.is("lintian", "lintian --allow-root --no-cfg --fail-on error,warning --tag-display-limit 0 /packages/fleet/*.deb 2>&1 || true", "")
 	m.sh("rm -f /var/log/wtmp; install -m 664 -o root -g utmp /dev/null /var/log/wtmp; systemctl mask systemd-firstboot.service systemd-networkd.service >/dev/null 2>&1")
 	m.sh("dpkg -i /packages/fleet/*.deb")

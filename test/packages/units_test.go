@@ -72,7 +72,7 @@ func TestServiceFiles(t *testing.T) {
 		"s6/utmpd/run", "s6/utmpd-log/run"} {
 		m.write("/init/"+name, readFile(t, "../../init/"+name), 0o755)
 	}
-	scripts := []string{"install.sh", "build.sh", "tarball.sh", "version.sh", "copyright.sh", "layout.sh", "root.sh",
+	scripts := []string{"install.sh", "build.sh", "tarball.sh", "version.sh", "copyright.sh", "layout.sh", "root.sh", "lib.sh", "fleet/build.sh", "fleet/postinst", "fleet/prerm", "fleet/postrm",
 		"deb/postinst", "deb/prerm", "deb/postrm"}
 	for _, name := range scripts {
 		m.write("/packaging/"+name, readFile(t, "../../packaging/"+name), 0o755)
