@@ -59,8 +59,8 @@ fleet:
 	cd fleet && $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o $(abspath $(BIN))/ ./cmd/...
 
 demo-fleet: fleet
-	cd fleet && $(GO) build -o ../bin/demo-fleet ./demo
-	bin/demo-fleet bin
+	cd fleet && $(GO) build -o $(abspath $(BIN))/demo-fleet ./demo
+	$(BIN)/demo-fleet $(BIN)
 
 # Real servers on loopback, some of which are killed.
 test-fleet:
