@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -27,6 +28,7 @@ type session struct {
 	seq    uint64 // of the last event in the stream
 	id     string // of that event, until what follows its position was read
 
+	many   int            // events that were sent since waiting
 	batch  []events.Event // what the record being read tells
 	body   []byte
 	failed error
@@ -206,8 +208,13 @@ func (s *session) sendOne(ctx context.Context, e *events.Event, at logs.Position
 		return fmt.Errorf("send an event: %w", err)
 	}
 	s.seq = seq
+	s.many++
 	return nil
 }
+
+// backlog is after how many events, sent one after another, the memory that they took is
+// given back to the system: it would be kept while nothing happens.
+const backlog = 1000
 
 // Settled is after what time a server has on its disk what it acknowledged, for sure: NATS
 // syncs every two minutes.
@@ -224,6 +231,10 @@ func (s *session) waiting() {
 	} else if s.mark.IsZero() {
 		s.mark, s.marked = at, now
 	}
+	if s.many >= backlog {
+		debug.FreeOSMemory()
+	}
+	s.many = 0
 	if s.a.Waiting != nil {
 		s.a.Waiting()
 	}
