@@ -92,19 +92,19 @@ func (l *Log) Sync() error { return public(l.get().file.Sync()) }
 type Entry struct {
 	utmpx.Record
 
-	// Where it was read, and what: its Position depends on that alone.
-	where logs.Where
-	raw   string
-	at    utmpx.Time
+	// Where it was read: its Position depends on that alone. An entry is copied for each
+	// step of a loop, so that it has no more than this.
+	run *logs.Run
+	at  int // in the run's bytes
 }
 
 // Position returns the position after the entry, from which [Log.From] goes on.
 // Changes to the Record make no difference.
 func (e Entry) Position() Position {
-	if e.raw == "" {
+	if e.run == nil {
 		return Position{}
 	}
-	return Position{e.where.After(e.raw, e.at)}
+	return Position{e.run.Position(e.at)}
 }
 
 // Forward yields the records of the log, the oldest first, up to the last one that
@@ -160,18 +160,21 @@ func (l *Log) Follow(ctx context.Context, p Position) iter.Seq2[Entry, error] {
 }
 
 // entries returns what a reader yields as this package's entries and errors, those of each
-// run backward if that is said. An entry is large: it is made where it is copied from.
+// run backward if that is said. The records of a run are decoded into one variable: to clear
+// another for each takes as long as to copy it.
 func entries(runs logs.Runs, backward bool) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		runs(func(r *logs.Run, err error) bool {
 			if err != nil {
 				return yield(Entry{}, public(err))
 			}
-			for i := range r.Each(backward) {
-				var e Entry
-				e.raw, e.where = r.Raw(i), r.Where(i)
-				r.Layout.DecodeTo(&e.Record, e.raw)
-				e.at = e.Record.Time
+			e := Entry{run: r}
+			step := r.Layout.Size()
+			if backward {
+				e.at, step = len(r.Bytes)-step, -step
+			}
+			for ; e.at >= 0 && e.at < len(r.Bytes); e.at += step {
+				r.Layout.DecodeTo(&e.Record, r.Raw(e.at))
 				if !yield(e, nil) {
 					return false
 				}

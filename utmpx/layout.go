@@ -70,15 +70,32 @@ var (
 	Illumos372BE = illumos372("illumos-372-be", be) // Solaris on SPARC
 )
 
+// Where glibc's records of 384 bytes have their fields. Nearly all files have these, so
+// that they have a decoder of their own.
+const (
+	size384    = 384
+	type384    = 0
+	pid384     = 4
+	line384    = 8
+	id384      = 40
+	user384    = 44
+	host384    = 76
+	exit384    = 332
+	session384 = 336
+	sec384     = 340
+	usec384    = 344
+	addr384    = 348
+)
+
 func glibc384(name string, big bool) *Layout {
 	return &Layout{
-		name: name, size: 384, big: big,
-		typ: 0, pid: 4,
-		line: text{8, 32}, id: text{40, 4}, user: text{44, 32}, host: text{76, 256},
-		exit: 332, session: num{336, 4, false},
+		name: name, size: size384, big: big,
+		typ: type384, pid: pid384,
+		line: text{line384, 32}, id: text{id384, 4}, user: text{user384, 32}, host: text{host384, 256},
+		exit: exit384, session: num{session384, 4, false},
 		// The field is an int32_t in the header; glibc reads it as unsigned since 2.40.
-		sec: num{340, 4, true}, usec: num{344, 4, false},
-		addr: 348, syslen: -1,
+		sec: num{sec384, 4, true}, usec: num{usec384, 4, false},
+		addr: addr384, syslen: -1,
 	}
 }
 
@@ -194,6 +211,10 @@ func (l *Layout) DecodeTo(r *Record, b string) {
 		panic(fmt.Sprintf("utmpx: decode %d bytes as %s", len(b), l.name))
 	}
 	r.raw, r.layout = b, l
+	if l == Glibc384LE {
+		r.decode384(b)
+		return
+	}
 	if l.foreign != nil {
 		l.decodeForeign(r, b)
 		return

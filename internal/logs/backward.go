@@ -28,7 +28,12 @@ func (l *Log) AllBackward(ctx context.Context) iter.Seq2[Entry, error] {
 // RunsBackward is [Log.AllBackward], if the records of a run are taken backward.
 func (l *Log) RunsBackward(ctx context.Context) Runs {
 	return func(yield func(*Run, error) bool) {
-		l.backward(ctx, func(f *File, b block, err error) bool { return yield(&Run{Rows: b.rows(), file: f}, err) })
+		l.backward(ctx, func(f *File, b block, err error) bool {
+			if err != nil {
+				return yield(nil, err)
+			}
+			return yield(f.run(b, nil), nil)
+		})
 	}
 }
 

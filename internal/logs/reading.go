@@ -61,8 +61,14 @@ type Runs func(yield func(r *Run, err error) bool)
 // Run is some records in a row.
 type Run struct {
 	Rows
-	file *File
-	late *Position // see Where
+	first      digest // see Where
+	late       *Position
+	generation snapshot.Generation // of the file
+}
+
+// run returns records of a block as a run.
+func (f *File) run(b block, late *Position) *Run {
+	return &Run{b.rows(), f.first, late, f.info.Generation}
 }
 
 // Raw returns the bytes of the record at byte i, as long as they are in memory.
@@ -70,7 +76,14 @@ func (r *Run) Raw(i int) string { return text(r.Bytes[i : i+r.Layout.Size()]) }
 
 // Where returns where the record at byte i is.
 func (r *Run) Where(i int) Where {
-	return Where{Offset: r.Offset + int64(i), first: r.file.first, late: r.late}
+	return Where{Offset: r.Offset + int64(i), first: r.first, late: r.late}
+}
+
+// Position returns the place after the record at byte i.
+func (r *Run) Position(i int) Position {
+	raw, where := r.Raw(i), r.Where(i)
+	_, at, _ := r.Layout.Peek(r.Bytes[i:])
+	return where.After(raw, at)
 }
 
 // values yields the entries, those of each run backward if that is said.
@@ -81,7 +94,7 @@ func (runs Runs) values(backward bool) iter.Seq2[Entry, error] {
 				return yield(Entry{}, err)
 			}
 			for i := range r.Each(backward) {
-				e := Entry{Where: r.Where(i), Generation: r.file.info.Generation}
+				e := Entry{Where: r.Where(i), Generation: r.generation}
 				r.Layout.DecodeTo(&e.Record, r.Raw(i))
 				if !yield(e, nil) {
 					return false
@@ -249,7 +262,7 @@ func (r *reading) file(p plan, s step) outcome {
 		}
 		checked = true
 		size := b.layout.Size()
-		if !r.emit(&Run{Rows: b.rows(), file: f}) {
+		if !r.emit(f.run(b, nil)) {
 			return stopped
 		}
 		r.last = f.entry(b, len(b.data)-size) // its position is asked for later
@@ -320,7 +333,7 @@ func (r *reading) late(p plan) bool {
 		for i := 0; i < len(b.data); i += b.layout.Size() {
 			one := block{b.data[i : i+b.layout.Size()], b.off + int64(i), b.layout}
 			r.crossed.end = one.off + int64(len(one.data))
-			if !r.yield(&Run{Rows: one.rows(), file: f, late: &here}, nil) {
+			if !r.yield(f.run(one, &here), nil) {
 				return false
 			}
 		}
@@ -358,7 +371,8 @@ func (r *reading) emit(all *Run) bool {
 				continue
 			}
 		}
-		part := Run{Rows{all.Layout, all.Bytes[from:i], all.Offset + int64(from)}, all.file, nil}
+		part := *all
+		part.Rows = Rows{all.Layout, all.Bytes[from:i], all.Offset + int64(from)}
 		if from = i + size; len(part.Bytes) > 0 && !r.yield(&part, nil) {
 			return false
 		}
