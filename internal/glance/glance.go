@@ -115,6 +115,12 @@ func (f *Fields) ID(b []byte) string { return f.id.of(b) }
 // Host returns the host.
 func (f *Fields) Host(b []byte) string { return f.host.of(b) }
 
+// UserField returns the bytes of the user: what is behind a NUL is not part of it.
+func (f *Fields) UserField(b []byte) string { return Text(b[f.user.off:f.user.end]) }
+
+// FirstOfHost returns the first byte of the host, 0 if there is none.
+func (f *Fields) FirstOfHost(b []byte) byte { return b[f.host.off] }
+
 // FirstOfUser returns the first byte of the user, 0 if there is none.
 func (f *Fields) FirstOfUser(b []byte) byte { return b[f.user.off] }
 

@@ -26,11 +26,8 @@ func TestGlance(t *testing.T) {
 				}
 			}
 			r := l.Decode(string(b))
-			first := byte(0)
-			if r.User != "" {
-				first = r.User[0]
-			}
-			if f.PID(b) != r.PID || f.Exit(b) != r.Exit || f.Line(b) != r.Line || f.User(b) != r.User || f.ID(b) != r.ID || f.Host(b) != r.Host || f.FirstOfUser(b) != first {
+			if f.PID(b) != r.PID || f.Exit(b) != r.Exit || f.Line(b) != r.Line || f.User(b) != r.User || f.ID(b) != r.ID || f.Host(b) != r.Host || f.FirstOfUser(b) != firstOf(r.User) ||
+				f.FirstOfHost(b) != firstOf(r.Host) || cut(f.UserField(b)) != r.User {
 				t.Fatalf("%s: of %v it shows %v %v %q %q %q %q", l, r, f.PID(b), f.Exit(b), f.Line(b), f.User(b), f.ID(b), f.Host(b))
 			}
 		}
@@ -59,5 +56,50 @@ func TestShortLine(t *testing.T) {
 		if ok {
 			lines[key] = strings.Clone(line)
 		}
+	}
+}
+
+func firstOf(s string) byte { return (s + "\x00")[0] }
+
+func cut(s string) string {
+	s, _, _ = strings.Cut(s, "\x00")
+	return s
+}
+
+// TestUsual: it takes the sessions on short lines, as the codec decodes them, and nothing else.
+func TestUsual(t *testing.T) {
+	l := utmpx.Glibc384LE
+	f := Of(l)
+	random := rand.New(rand.NewPCG(5, 6))
+	taken := 0
+	for range 100_000 {
+		b := make([]byte, l.Size())
+		for i := range b {
+			b[i] = byte(random.Uint32())
+		}
+		b[0], b[1] = byte(random.IntN(12)), byte(random.IntN(8)/7)
+		if random.IntN(2) == 0 { // where the line ends; some begin with a ~
+			b[8+random.IntN(32)] = 0
+		}
+		if random.IntN(16) == 0 {
+			b[8] = '~'
+		}
+		r := l.Decode(string(b))
+		session := r.Type == utmpx.UserProcess || r.Type == utmpx.DeadProcess
+		first, second, short := f.ShortLine(b)
+		typ, at, pid, one, two, ok := Usual(b)
+		if want := session && short && r.Line != "" && r.Line[0] != '~'; ok != want {
+			t.Fatalf("%v: taken: %t, want %t", r, ok, want)
+		}
+		if !ok {
+			continue
+		}
+		taken++
+		if typ != r.Type || at != r.Time || pid != r.PID || one != first || two != second {
+			t.Fatalf("%v: %v %v %d %x %x", r, typ, at, pid, one, two)
+		}
+	}
+	if taken < 1000 {
+		t.Errorf("only %d were taken", taken)
 	}
 }

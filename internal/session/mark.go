@@ -32,7 +32,12 @@ func ParseMark(logout utmpx.Record) (within time.Duration, ok bool) {
 	if logout.Type != utmpx.DeadProcess {
 		return 0, false
 	}
-	text, ok := strings.CutPrefix(logout.Host, closer)
+	return ParseMarkOf(logout.Host)
+}
+
+// ParseMarkOf is [ParseMark] for the host of a DEAD_PROCESS record.
+func ParseMarkOf(host string) (within time.Duration, ok bool) {
+	text, ok := strings.CutPrefix(host, closer)
 	if !ok || text == "" {
 		return 0, ok
 	}

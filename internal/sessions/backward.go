@@ -109,6 +109,13 @@ func (b *Backward) Add(r *utmpx.Record) (s Session, ok bool) {
 // AddRaw is [Backward.Add] for a record that is not decoded. The session is overwritten by
 // the next call, and its strings are in the memory of p. nil is none.
 func (b *Backward) AddRaw(l *utmpx.Layout, p []byte) *Session {
+	if l == utmpx.Glibc384LE && b.set == nil {
+		if typ, at, pid, first, second, ok := glance.Usual(p); ok {
+			b.look(l)
+			b.pass(at, true)
+			return b.ofLine(p, b.onShort(p, first, second), typ, at, pid)
+		}
+	}
 	typ, at, first := l.Peek(p)
 	ordinary := first != 0 && first != '~' && (typ == utmpx.UserProcess || typ == utmpx.DeadProcess)
 	if !ordinary || b.set != nil || l.IsForeign() {
@@ -118,26 +125,43 @@ func (b *Backward) AddRaw(l *utmpx.Layout, p []byte) *Session {
 		}
 		return nil
 	}
+	b.look(l)
+	b.pass(at, true)
+	return b.ofLine(p, b.onRaw(p), typ, at, b.fields.PID(p))
+}
+
+// look finds the fields of a layout.
+func (b *Backward) look(l *utmpx.Layout) {
 	if b.fields == nil || b.fields.Layout() != l {
 		b.fields = glance.Of(l)
 	}
+}
+
+// ofLine takes a USER_PROCESS or DEAD_PROCESS record of the line before next.
+func (b *Backward) ofLine(p []byte, next *end, typ utmpx.Type, at utmpx.Time, pid int32) *Session {
 	f := b.fields
-	b.pass(at, true)
-	next := b.onRaw(p)
-	pid := f.PID(p)
 	if typ == utmpx.DeadProcess || f.FirstOfUser(p) == 0 {
-		next.logout(typ, at, pid, f.Exit(p), f.Host(p))
+		host := ""
+		if f.FirstOfHost(p) != 0 {
+			host = f.Host(p)
+		}
+		next.logout(typ, at, pid, f.Exit(p), host)
 		b.keep(next)
 		return nil
 	}
-	user := f.User(p)
+	user := f.UserField(p)
+	if len(b.dead) == 0 && b.off(at, next, next.place.to(b.here)) {
+		next.replaced(at, pid, user) // as most of a long log: nothing else is to be asked
+		b.keep(next)
+		return nil
+	}
 	who := process{pid: pid}
 	if len(b.dead) > 0 {
 		who.id = f.ID(p)
 	}
 	e, between, ok := b.endOf(next, at, who, user)
 	if ok {
-		l.DecodeTo(&b.now.Login, glance.Text(p))
+		f.Layout().DecodeTo(&b.now.Login, glance.Text(p))
 		b.finish(e, between)
 	}
 	next.replaced(at, pid, user)
@@ -218,6 +242,11 @@ func (b *Backward) onRaw(p []byte) *end {
 	if !short {
 		return b.on(b.fields.Line(p))
 	}
+	return b.onShort(p, first, second)
+}
+
+// onShort is onRaw for a line that is these two words.
+func (b *Backward) onShort(p []byte, first, second uint64) *end {
 	const odd = 0x9e3779b97f4a7c15 // spreads what differs over the upper bits
 	r := &b.recent[(first*odd^second)*odd>>(64-10)]
 	if r.next == nil || r.first != first || r.second != second {
@@ -348,7 +377,7 @@ func (b *Backward) endOf(next *end, at utmpx.Time, p process, user string) (e *e
 // off reports whether a session is to be left out: it ended at a time that is known, by a
 // clock that was not set.
 func (b *Backward) off(at utmpx.Time, e *end, between place) bool {
-	if !b.limited || between != (place{}) || !e.exactly() {
+	if !b.limited || !e.sure || between != (place{}) {
 		return false
 	}
 	from, to := micros(at), micros(e.at)

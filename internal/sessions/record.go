@@ -76,6 +76,7 @@ type end struct {
 	pid    int32
 	exit   utmpx.Exit
 	within time.Duration // of Utmpd: the session ended up to that much earlier
+	sure   bool          // the session ended at the time of the record
 	system *systemEnd    // of a crash
 	seq    int           // the number of its record in the reading
 	place  place
@@ -102,17 +103,35 @@ func (p place) to(later place) place {
 	return place{later.stepped - p.stepped, later.jumps - p.jumps, later.holes - p.holes}
 }
 
-// name is a user's name, without memory of its own.
-type name struct {
-	text [32]byte
-	n    int
+// name is the first 32 bytes of a user's name, without memory of its own. It ends at the
+// first NUL; so do those that it is set to and compared with, which may be a whole field: to
+// look for the end of each name in a million records takes longer than to copy all of it.
+type name [32]byte
+
+func (n *name) set(user string) {
+	if len(user) >= len(n) {
+		*n = name([]byte(user[:len(n)]))
+		return
+	}
+	*n = name{}
+	copy(n[:], user)
 }
 
-func (n *name) is(s string) bool { return string(n.text[:n.n]) == s[:min(len(s), len(n.text))] }
+func (n *name) is(user string) bool {
+	return untilNUL(string(n[:])) == untilNUL(user[:min(len(user), len(n))])
+}
+
+func untilNUL(s string) string {
+	if i := strings.IndexByte(s, 0); i >= 0 {
+		return s[:i]
+	}
+	return s
+}
 
 // logout makes e the end that a logout's record tells.
 func (e *end) logout(typ utmpx.Type, at utmpx.Time, pid int32, exit utmpx.Exit, host string) {
-	e.by, e.at, e.pid, e.exit, e.within, e.user.n = Logout, at, pid, exit, 0, 0
+	e.by, e.at, e.pid, e.exit, e.within, e.sure = Logout, at, pid, exit, 0, true
+	e.user[0] = 0
 	if typ != utmpx.DeadProcess {
 		return
 	}
@@ -120,8 +139,8 @@ func (e *end) logout(typ utmpx.Type, at utmpx.Time, pid int32, exit utmpx.Exit, 
 		e.by = Killed
 	}
 	if host != "" {
-		if within, ours := session.ParseMark(utmpx.Record{Type: typ, Host: host}); ours {
-			e.by, e.within = Utmpd, within
+		if within, ours := session.ParseMarkOf(host); ours {
+			e.by, e.within, e.sure = Utmpd, within, within == 0
 		}
 	}
 }
@@ -135,8 +154,8 @@ func logoutOf(r *utmpx.Record) (e end) {
 // replaced makes e the end of a session that the next record of its line shows. user is
 // that of a login.
 func (e *end) replaced(at utmpx.Time, pid int32, user string) {
-	e.by, e.at, e.pid, e.exit, e.within = Replaced, at, pid, utmpx.Exit{}, 0
-	e.user.n = copy(e.user.text[:], user)
+	e.by, e.at, e.pid, e.exit, e.within, e.sure = Replaced, at, pid, utmpx.Exit{}, 0, false
+	e.user.set(user)
 }
 
 // nextOf returns the end of a session that the next record of its line shows. user is that
@@ -155,7 +174,7 @@ func systemOf(r *utmpx.Record, what meaning) end {
 		by = boots.Source(strings.Clone(string(by))) // the record is overwritten
 		return end{by: Crash, at: r.Time, system: &systemEnd{exact: exact, source: by}}
 	}
-	return end{by: Shutdown, at: r.Time}
+	return end{by: Shutdown, at: r.Time, sure: true}
 }
 
 // again is how far apart the records of one login may be.
@@ -164,19 +183,8 @@ const again = 2 * time.Second
 // repeats reports whether a login and the next record of its line are one login that was
 // recorded twice, as by a program and by PAM.
 func (e *end) repeats(at utmpx.Time, pid int32, user string, between place) bool {
-	return e.by == Replaced && e.pid == pid && between.holes == 0 && e.user.n > 0 &&
+	return e.by == Replaced && e.pid == pid && between.holes == 0 && e.user[0] != 0 &&
 		e.at.Time().Sub(at.Time()).Abs() <= again && e.user.is(user)
-}
-
-// exactly reports whether a session ended at the time of the record.
-func (e *end) exactly() bool {
-	switch e.by {
-	case Logout, Killed, Shutdown:
-		return true
-	case Utmpd:
-		return e.within == 0
-	}
-	return false
 }
 
 // owns reports whether a logout is surely that of a login, though records between them are
