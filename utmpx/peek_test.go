@@ -2,7 +2,11 @@
 
 package utmpx
 
-import "testing"
+import (
+	"math/rand/v2"
+	"strings"
+	"testing"
+)
 
 func TestPeek(t *testing.T) {
 	for _, l := range Layouts() {
@@ -68,6 +72,34 @@ func TestDecodeTo(t *testing.T) {
 			}
 			if l.DecodeTo(&r, string(b)); r != want {
 				t.Errorf("%s:\n got %v\nwant %v", l, r, want)
+			}
+		}
+	}
+}
+
+// TestTexts: a text ends at the first NUL of its field, or where the field does, whatever is
+// behind it.
+func TestTexts(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	for _, l := range layouts {
+		for range 2000 {
+			b := make([]byte, l.size)
+			for i := range b {
+				b[i] = byte(1 + random.IntN(255))
+			}
+			fields := []text{l.line, l.id, l.user, l.host}
+			for _, f := range fields {
+				for range random.IntN(3) {
+					b[f.off+random.IntN(f.width)] = 0
+				}
+			}
+			r := l.Decode(string(b))
+			for i, got := range []string{r.Line, r.ID, r.User, r.Host} {
+				f := fields[i]
+				want, _, _ := strings.Cut(string(b[f.off:f.off+f.width]), "\x00")
+				if got != want {
+					t.Fatalf("%s: field %d: %q, want %q", l, i, got, want)
+				}
 			}
 		}
 	}
