@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -68,7 +69,8 @@ func (b *bench) wtmp() error {
 }
 
 // iterate measures the reading of a log through utmpfile's Log, beside cat(1): records that
-// stay as they are, and such as are overwritten by the next.
+// stay as they are, and such as are overwritten by the next. What it costs to read the bytes and do nothing else
+// stands beside.
 func (b *bench) iterate(name string) error {
 	kept := utmpfile.NewLog(name, nil)
 	reused := utmpfile.NewLog(name, &utmpfile.Options{Reuse: true})
@@ -87,7 +89,13 @@ func (b *bench) iterate(name string) error {
 	for i, way := range ways {
 		ways[i].f = b.figure("read", b.log, way.what, "s", goal{Other: floor, Times: way.goal})
 	}
+	alone := b.figure("read", b.log, "read(2) alone, into one buffer", "s", goal{Other: floor})
 	for range b.runs {
+		at := time.Now()
+		if err := readAlone(name); err != nil {
+			return err
+		}
+		alone.add(ours, seconds(time.Since(at)))
 		for _, way := range ways {
 			at := time.Now()
 			if err := b.count(way.log, way.forward); err != nil {
@@ -105,6 +113,26 @@ func (b *bench) iterate(name string) error {
 		}
 	}
 	return nil
+}
+
+// readAlone reads a file into one buffer of the size of a block of utmpfile's, and looks at
+// nothing: the least that a program does which has all bytes in its memory once. cat(1) reads
+// 128 kB at a time here, and writes each piece to /dev/null; another one may leave the bytes in
+// the kernel.
+func readAlone(name string) error {
+	f, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	buffer := make([]byte, 512*layout.Size())
+	for {
+		if _, err := f.Read(buffer); err == io.EOF {
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
 }
 
 // cat reads a file with cat(1), as the floor does.

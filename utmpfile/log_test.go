@@ -242,6 +242,41 @@ func TestFollow(t *testing.T) {
 	}
 }
 
+// TestPositionLater: of an entry that is kept, with its record changed, the position is as it
+// was within the loop, also where the file was written to meanwhile.
+func TestPositionLater(t *testing.T) {
+	var all []utmpx.Record
+	for i := range 1500 { // three blocks
+		all = append(all, session(fmt.Sprint("pts/", i), fmt.Sprint("u", i), int64(i)))
+	}
+	for _, layout := range []*utmpx.Layout{utmpx.Native(), utmpx.Illumos372BE} {
+		name := write(t, filepath.Join(t.TempDir(), "wtmp"), layout, all...)
+		l := utmpfile.NewLog(name, nil)
+		for way, read := range map[string]iter.Seq2[utmpfile.Entry, error]{
+			"forward": l.Forward(t.Context()), "backward": l.Backward(t.Context()), "since": l.Since(t.Context(), at(700)),
+		} {
+			var kept []utmpfile.Entry
+			var want []utmpfile.Position
+			for e, err := range read {
+				if err != nil {
+					t.Fatal(err)
+				}
+				want = append(want, e.Position())
+				e.Record = utmpx.Record{}
+				kept = append(kept, e)
+			}
+			if len(kept) < 800 {
+				t.Errorf("%s, %s: %d records", layout, way, len(kept))
+			}
+			for i, e := range kept {
+				if e.Position() != want[i] {
+					t.Fatalf("%s, %s: record %d: %v, within the loop %v", layout, way, i, e.Position(), want[i])
+				}
+			}
+		}
+	}
+}
+
 func TestPositionText(t *testing.T) {
 	var p utmpfile.Position
 	if err := p.UnmarshalText([]byte("somewhere")); err == nil {
