@@ -291,6 +291,9 @@ func (l *Layout) AppendEncode(b []byte, r Record) ([]byte, error) {
 
 // encode overwrites b, of the layout's size.
 func (l *Layout) encode(b []byte, r Record) error {
+	if l == Glibc384LE && r.layout == nil && r.encode384(b) {
+		return nil
+	}
 	var was Record
 	if r.layout != nil && r.layout.twin() == l.twin() && len(r.raw) == l.size {
 		copy(b, r.raw)

@@ -3,6 +3,7 @@
 package utmpx
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -102,5 +103,48 @@ func TestTexts(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestUsual: the layout that has a codec of its own is read and written as if it had none.
+func TestUsual(t *testing.T) {
+	general := *Glibc384LE // at another address
+	random := rand.New(rand.NewPCG(3, 4))
+	word := func(width int) string {
+		n := []int{0, 3, width - 1, width, width + 1}[random.IntN(5)]
+		if random.IntN(40) == 0 {
+			return strings.Repeat("x", n/2) + "\x00" + "y"
+		}
+		return strings.Repeat("x", n)
+	}
+	number := func() int64 {
+		return []int64{0, 1, -1, 1<<31 - 1, -1 << 31, 1 << 31, 1<<32 - 1, 1 << 32, -1<<31 - 1}[random.IntN(9)]
+	}
+	failed := 0
+	for range 50_000 {
+		r := Record{Type: Type(random.Uint32()), PID: int32(number()), Line: word(32), ID: word(4), User: word(32), Host: word(256)}
+		r.Exit = Exit{int16(random.Uint32()), int16(random.Uint32())}
+		for i := range r.Addr {
+			r.Addr[i] = byte(random.Uint32())
+		}
+		if random.IntN(2) == 0 {
+			r.Session, r.Time = number(), Time{number(), number()}
+		}
+		b, err := Glibc384LE.Encode(r)
+		want, wantErr := general.Encode(r)
+		if string(b) != string(want) || fmt.Sprint(err) != fmt.Sprint(wantErr) {
+			t.Fatalf("%+v:\n got %x, %v\nwant %x, %v", r, b, err, want, wantErr)
+		}
+		if err != nil {
+			failed++
+			continue
+		}
+		got, plain := Glibc384LE.Decode(string(b)), general.Decode(string(b))
+		if plain.layout = Glibc384LE; got != plain {
+			t.Fatalf("\n got %+v\nwant %+v", got, plain)
+		}
+	}
+	if failed < 1000 || failed > 49_000 {
+		t.Errorf("%d of 50000 did not fit", failed)
 	}
 }

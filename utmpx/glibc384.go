@@ -3,6 +3,7 @@
 package utmpx
 
 import (
+	"encoding/binary"
 	"math/bits"
 	"strings"
 )
@@ -35,6 +36,35 @@ func (r *Record) decode384(b string) {
 	r.Session = int64(int32(le32(b, session384)))
 	r.Time = Time{int64(le32(b, sec384)), int64(int32(le32(b, usec384)))}
 	r.Addr = [16]byte([]byte(b[addr384 : addr384+16]))
+}
+
+// encode384 overwrites b with a record of [Glibc384LE] that was not decoded. It reports false
+// of one that does not fit, and leaves it to the way of the other layouts to say why.
+func (r *Record) encode384(b []byte) bool {
+	b = b[:size384]
+	if len(r.Line) > 32 || len(r.ID) > 4 || len(r.User) > 32 || len(r.Host) > 256 ||
+		r.Session != int64(int32(r.Session)) || r.Time.Sec != int64(uint32(r.Time.Sec)) || r.Time.Usec != int64(int32(r.Time.Usec)) {
+		return false
+	}
+	for _, s := range [...]string{r.Line, r.ID, r.User, r.Host} {
+		if strings.IndexByte(s, 0) >= 0 {
+			return false
+		}
+	}
+	clear(b)
+	binary.LittleEndian.PutUint16(b[type384:], uint16(r.Type))
+	binary.LittleEndian.PutUint32(b[pid384:], uint32(r.PID))
+	copy(b[line384:], r.Line)
+	copy(b[id384:], r.ID)
+	copy(b[user384:], r.User)
+	copy(b[host384:], r.Host)
+	binary.LittleEndian.PutUint16(b[exit384:], uint16(r.Exit.Termination))
+	binary.LittleEndian.PutUint16(b[exit384+2:], uint16(r.Exit.Exit))
+	binary.LittleEndian.PutUint32(b[session384:], uint32(r.Session))
+	binary.LittleEndian.PutUint32(b[sec384:], uint32(r.Time.Sec))
+	binary.LittleEndian.PutUint32(b[usec384:], uint32(r.Time.Usec))
+	copy(b[addr384:], r.Addr[:])
+	return true
 }
 
 // longer returns the length of a text in a field whose first word has no NUL.
