@@ -110,7 +110,7 @@ func TestShutdownByLink(t *testing.T) {
 	for name, want := range map[string]string{"rc6.d/K01utmpd-boot": "utmpctl shutdown\n", "rc0.d/K01utmpd-boot": "utmpctl shutdown\n", "rc1.d/K01utmpd-boot": "", "init.d/utmpd-boot": ""} {
 		s := newStage(t)
 		script := filepath.Join(s.dir, name)
-		paths := strings.NewReplacer("/usr/sbin/", s.dir+"/", ". /lib/lsb/init-functions", "log_daemon_msg() { :; }; log_end_msg() { :; }")
+		paths := strings.NewReplacer("/usr/bin/utmpctl", s.dir+"/utmpctl", ". /lib/lsb/init-functions", "log_daemon_msg() { :; }; log_end_msg() { :; }")
 		if err := os.Mkdir(filepath.Dir(script), 0o755); err != nil {
 			t.Fatal(err)
 		}

@@ -6,7 +6,8 @@
 #
 #   DESTDIR  prefix of every path (empty)
 #   PREFIX   directory of programs, manual pages and completions (/usr/local)
-#   SBINDIR  directory of programs ($PREFIX/sbin)
+#   BINDIR   directory of utmpctl, which is for every user ($PREFIX/bin)
+#   SBINDIR  directory of utmpd ($PREFIX/sbin)
 #   LIBEXECDIR  directory of directories of other programs ($PREFIX/libexec)
 #   ETC      directory of the configuration (/etc)
 #   BIN      directory of the programs to install (bin)
@@ -20,7 +21,7 @@ cd "$(dirname "$0")/.."
 umask 022
 
 : "${DESTDIR:=}" "${PREFIX:=/usr/local}" "${ETC:=/etc}" "${BIN:=bin}" "${NATIVE:=$BIN}" "${INIT:=none}"
-: "${SBINDIR:=$PREFIX/sbin}" "${LIBEXECDIR:=$PREFIX/libexec}" "${MANDIR:=$PREFIX/share/man}"
+: "${BINDIR:=$PREFIX/bin}" "${SBINDIR:=$PREFIX/sbin}" "${LIBEXECDIR:=$PREFIX/libexec}" "${MANDIR:=$PREFIX/share/man}"
 : "${BASHDIR:=$PREFIX/share/bash-completion/completions}"
 : "${ZSHDIR:=$PREFIX/share/zsh/site-functions}"
 : "${FISHDIR:=$PREFIX/share/fish/vendor_completions.d}"
@@ -71,7 +72,7 @@ link() {
 
 # service installs a file and adjusts the programs' paths in it.
 service() {
-	sed "s|/usr/sbin/\(utmp[cd]\)|$SBINDIR/\1|g" "$2" | put "$1" - "$3"
+	sed "s|/usr/sbin/utmpd|$SBINDIR/utmpd|g; s|/usr/bin/utmpctl|$BINDIR/utmpctl|g" "$2" | put "$1" - "$3"
 }
 
 # own DIR... removes directories that belong to the service alone, with everything
@@ -81,18 +82,19 @@ own() {
 }
 
 programs() {
-	for program in utmpd utmpctl; do
-		[ "$action" = uninstall ] || [ -x "$BIN/$program" ] || die "$BIN/$program does not exist; run make build first"
-		put 755 "$BIN/$program" "$SBINDIR/$program"
-		service 644 man/$program.8 "$MANDIR/man8/$program.8"
+	for program in "$SBINDIR/utmpd" "$BINDIR/utmpctl"; do
+		name=${program##*/}
+		[ "$action" = uninstall ] || [ -x "$BIN/$name" ] || die "$BIN/$name does not exist; run make build first"
+		put 755 "$BIN/$name" "$program"
+		service 644 "man/$name.8" "$MANDIR/man8/$name.8"
 	done
 }
 
 # Programs that replace those of util-linux, where nobody else has them. They are
 # utmpctl by other names, and in nobody's way: neither in PATH nor in a manual.
 replacements() {
-	target=$SBINDIR/utmpctl
-	[ "$SBINDIR $LIBEXECDIR" != "$PREFIX/sbin $PREFIX/libexec" ] || target=../../sbin/utmpctl
+	target=$BINDIR/utmpctl
+	[ "$BINDIR $LIBEXECDIR" != "$PREFIX/bin $PREFIX/libexec" ] || target=../../bin/utmpctl
 	for program in last lastb utmpdump; do
 		link "$target" "$LIBEXECDIR/utmpd/$program"
 	done

@@ -11,8 +11,8 @@ umask 022
 
 tree=$2 doc=$2/usr/share/doc/utmpd
 case $1 in
-deb) init='systemd sysv' zsh=/usr/share/zsh/vendor-completions ;;
-rpm) init='systemd' zsh=/usr/share/zsh/site-functions ;;
+deb) init='systemd sysv' zsh=/usr/share/zsh/vendor-completions changelog=changelog.gz ;;
+rpm) init='systemd' zsh=/usr/share/zsh/site-functions changelog=CHANGELOG.md ;;
 *)
 	echo "usage: layout.sh deb|rpm TREE" >&2
 	exit 2
@@ -26,9 +26,11 @@ gzip -9n "$tree"/usr/share/man/man8/*.8 "$tree"/usr/share/man/man1/*.1
 
 mkdir -p "$doc/contrib/grafana" "$doc/contrib/prometheus"
 packaging/copyright.sh >"$doc/copyright"
-cp README.md docs/dashboard.png docs/events.schema.json "$doc"
-for name in architecture ask comparison crashes events faq install limits logs monitoring; do
-	cp "docs/$name.md" "$doc"
+# Where they are in the source, so that their links hold, but for two of which packages
+# have their own.
+cp -r docs "$doc"
+for name in README CONTRIBUTING SECURITY; do
+	sed "s|](LICENSE)|](copyright)|g; s|](CHANGELOG.md)|]($changelog)|g" $name.md >"$doc/$name.md"
 done
 cp contrib/grafana/utmpd.json "$doc/contrib/grafana"
 cp contrib/prometheus/utmpd.rules.yml contrib/prometheus/utmpd.rules.test.yml "$doc/contrib/prometheus"
@@ -37,5 +39,7 @@ if [ "$1" = deb ]; then
 	mkdir -p "$tree/usr/share/lintian/overrides" "$tree/usr/share/pam-configs"
 	cp packaging/deb/lintian-overrides "$tree/usr/share/lintian/overrides/utmpd"
 	cp packaging/deb/pam-config "$tree/usr/share/pam-configs/utmpd"
+else
+	cp CHANGELOG.md "$doc"
 fi
 [ -z "${SOURCE_DATE_EPOCH:-}" ] || find "$tree" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +

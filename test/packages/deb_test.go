@@ -13,7 +13,7 @@ import (
 
 // installed is the state of a machine with the package installed.
 const installed = `
-for f in /usr/sbin/utmpd /usr/sbin/utmpctl /etc/default/utmpd /etc/init.d/utmpd /etc/init.d/utmpd-boot \
+for f in /usr/sbin/utmpd /usr/bin/utmpctl /etc/default/utmpd /etc/init.d/utmpd /etc/init.d/utmpd-boot \
 	/usr/lib/systemd/system/utmpd.service /usr/lib/systemd/system/utmpd-boot.service \
 	/usr/lib/systemd/system/utmpd-shutdown.service /usr/lib/sysusers.d/utmpd.conf \
 	/usr/share/man/man8/utmpd.8.gz /usr/share/man/man8/utmpctl.8.gz \
@@ -30,7 +30,7 @@ dpkg --verify utmpd
 `
 
 const wantInstalled = `-rwxr-xr-x root:root /usr/sbin/utmpd
--rwxr-xr-x root:root /usr/sbin/utmpctl
+-rwxr-xr-x root:root /usr/bin/utmpctl
 -rw-r--r-- root:root /etc/default/utmpd
 -rwxr-xr-x root:root /etc/init.d/utmpd
 -rwxr-xr-x root:root /etc/init.d/utmpd-boot
@@ -181,7 +181,7 @@ func TestBrokenLog(t *testing.T) {
 func TestReplacements(t *testing.T) {
 	for _, d := range []struct{ name, root, last, offer, without string }{
 		{"Debian 12", debian12, "/usr/bin/last", "", "/usr/bin/last"},
-		{"Debian 13", debian13, "/usr/sbin/utmpctl", "\nPriority: 5", ""},
+		{"Debian 13", debian13, "/usr/bin/utmpctl", "\nPriority: 5", ""},
 	} {
 		t.Run(d.name, func(t *testing.T) {
 			m := newMachine(t, d.root)

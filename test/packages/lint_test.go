@@ -45,7 +45,7 @@ func TestRPM(t *testing.T) {
 		t.Errorf("rpmlint: status %d\n%s", status, out)
 	}
 	m.is("its configuration and documents", "rpm -qpcd /packages/dist/*.x86_64.rpm",
-		"/etc/default/utmpd\n/usr/share/doc/utmpd/README.md\n/usr/share/doc/utmpd/architecture.md\n/usr/share/doc/utmpd/ask.md\n/usr/share/doc/utmpd/comparison.md\n/usr/share/doc/utmpd/contrib/grafana/utmpd.json\n/usr/share/doc/utmpd/contrib/prometheus/utmpd.rules.test.yml\n/usr/share/doc/utmpd/contrib/prometheus/utmpd.rules.yml\n/usr/share/doc/utmpd/copyright\n/usr/share/doc/utmpd/crashes.md\n/usr/share/doc/utmpd/dashboard.png\n/usr/share/doc/utmpd/events.md\n/usr/share/doc/utmpd/events.schema.json\n/usr/share/doc/utmpd/faq.md\n/usr/share/doc/utmpd/install.md\n/usr/share/doc/utmpd/limits.md\n/usr/share/doc/utmpd/logs.md\n/usr/share/doc/utmpd/monitoring.md\n/usr/share/man/man1/utmpd-last.1.gz\n/usr/share/man/man1/utmpd-utmpdump.1.gz\n/usr/share/man/man8/utmpctl.8.gz\n/usr/share/man/man8/utmpd.8.gz")
+		"/etc/default/utmpd\n/usr/share/doc/utmpd/CHANGELOG.md\n/usr/share/doc/utmpd/CONTRIBUTING.md\n/usr/share/doc/utmpd/README.md\n/usr/share/doc/utmpd/SECURITY.md\n/usr/share/doc/utmpd/contrib/grafana/utmpd.json\n/usr/share/doc/utmpd/contrib/prometheus/utmpd.rules.test.yml\n/usr/share/doc/utmpd/contrib/prometheus/utmpd.rules.yml\n/usr/share/doc/utmpd/copyright\n/usr/share/doc/utmpd/docs/architecture.md\n/usr/share/doc/utmpd/docs/ask.md\n/usr/share/doc/utmpd/docs/comparison.md\n/usr/share/doc/utmpd/docs/crashes.md\n/usr/share/doc/utmpd/docs/dashboard.png\n/usr/share/doc/utmpd/docs/events.md\n/usr/share/doc/utmpd/docs/events.schema.json\n/usr/share/doc/utmpd/docs/faq.md\n/usr/share/doc/utmpd/docs/fleet.md\n/usr/share/doc/utmpd/docs/install.md\n/usr/share/doc/utmpd/docs/limits.md\n/usr/share/doc/utmpd/docs/logs.md\n/usr/share/doc/utmpd/docs/monitoring.md\n/usr/share/doc/utmpd/docs/performance.md\n/usr/share/doc/utmpd/docs/report.png\n/usr/share/doc/utmpd/docs/security.md\n/usr/share/doc/utmpd/docs/testing.md\n/usr/share/man/man1/utmpd-last.1.gz\n/usr/share/man/man1/utmpd-utmpdump.1.gz\n/usr/share/man/man8/utmpctl.8.gz\n/usr/share/man/man8/utmpd.8.gz")
 	version := strings.TrimSpace(string(readFile(t, "../../VERSION")))
 	m.is("what it needs", "rpm -qp --requires /packages/dist/*.x86_64.rpm | grep -v ^rpmlib | sort -u", "/bin/sh\n/usr/sbin/useradd")
 	m.is("its scripts", "for s in PREIN POSTIN PREUN POSTUN; do rpm -qp --qf \"%{$s}\" /packages/dist/*.x86_64.rpm | shellcheck -s sh -; done", "")
@@ -78,7 +78,7 @@ ls; usr/sbin/utmpd -version >/dev/null; ls /usr/sbin/utmpd /etc/default/utmpd 2>
 func TestRPMInstalled(t *testing.T) {
 	m := newMachine(t, debian13)
 	m.sh("rm -f /var/log/wtmp; rpm -i --nodeps /packages/dist/*.x86_64.rpm")
-	m.is("after the installation", "id -nG utmpd; getent passwd utmpd | cut -d: -f6,7; stat -c '%A %U:%G' /var/log/wtmp /usr/sbin/utmpd /usr/sbin/utmpctl /etc/default/utmpd; stat -c '%N' /usr/libexec/utmpd/last; rpm -V --nodeps utmpd",
+	m.is("after the installation", "id -nG utmpd; getent passwd utmpd | cut -d: -f6,7; stat -c '%A %U:%G' /var/log/wtmp /usr/sbin/utmpd /usr/bin/utmpctl /etc/default/utmpd; stat -c '%N' /usr/libexec/utmpd/last; rpm -V --nodeps utmpd",
 		"utmpd utmp\n/nonexistent:/sbin/nologin\n-rw-rw-r-- root:utmp\n-rwxr-xr-x root:root\n-rwxr-xr-x root:root\n-rw-r--r-- root:root\n'/usr/libexec/utmpd/last' -> '../../sbin/utmpctl'")
 	enabled := "cd /etc/systemd/system; ls -d */utmpd* | sort"
 	m.is("what the presets enable", enabled,

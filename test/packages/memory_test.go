@@ -26,7 +26,7 @@ ExecStop=/bin/sleep 3
 ExecStop=/bin/umount -l /var/log /var/hdd.log
 `), 0o644)
 	// Were they not ordered, log2ram would have saved the log long before utmpd's shutdown.
-	m.write("/etc/systemd/system/utmpd-shutdown.service.d/slow.conf", []byte("[Service]\nExecStop=\nExecStop=/bin/sleep 2\nExecStop=/usr/sbin/utmpctl shutdown\n"), 0o644)
+	m.write("/etc/systemd/system/utmpd-shutdown.service.d/slow.conf", []byte("[Service]\nExecStop=\nExecStop=/bin/sleep 2\nExecStop=/usr/bin/utmpctl shutdown\n"), 0o644)
 	m.sh("chmod 644 /etc/log2ram.conf /usr/lib/systemd/system/log2ram.service; rm -f /var/log/wtmp; install -m 664 -o root -g utmp /dev/null /var/log/wtmp; systemctl mask systemd-firstboot.service systemd-networkd.service >/dev/null 2>&1; systemctl enable log2ram 2>/dev/null; dpkg -i /packages/dist/utmpd_*_amd64.deb")
 	b := m.start()
 	b.works()

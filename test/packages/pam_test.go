@@ -10,8 +10,8 @@ import "testing"
 const pamState = `grep -rn 'utmpctl' /etc/pam.d /var/lib/pam | sed 's/:[0-9]*:/: /; s/[[:blank:]]\+/ /g' || true`
 
 // pamOn is pamState with the profile chosen.
-const pamOn = `/etc/pam.d/common-session: session optional pam_exec.so quiet /usr/sbin/utmpctl pam
-/var/lib/pam/session: optional pam_exec.so quiet /usr/sbin/utmpctl pam`
+const pamOn = `/etc/pam.d/common-session: session optional pam_exec.so quiet /usr/bin/utmpctl pam
+/var/lib/pam/session: optional pam_exec.so quiet /usr/bin/utmpctl pam`
 
 // TestPAMProfile installs the package: the profile is off until the administrator chooses
 // it. An upgrade keeps the choice, and a removal leaves nothing of it.
@@ -40,7 +40,7 @@ func TestPAMProfile(t *testing.T) {
 // comes first: one login and one logout each. systemd is PAM's application.
 func TestPAMBesideBridge(t *testing.T) {
 	const begin = "account required pam_permit.so\nsession required pam_systemd.so class=user type=tty\n"
-	const ours = "session optional pam_exec.so quiet /usr/sbin/utmpctl pam\n"
+	const ours = "session optional pam_exec.so quiet /usr/bin/utmpctl pam\n"
 	for _, d := range []struct{ name, stack string }{
 		{"PAM first", begin + ours},
 		{"bridge first", begin + "session optional pam_exec.so /bin/sleep 4\n" + ours},

@@ -99,7 +99,7 @@ func TestMakeInstall(t *testing.T) {
 			env := []string{"DESTDIR=" + root, "INIT=" + init, "BIN=" + filepath.Join(host.dir, "bin")}
 			execute(t, "../..", env, "make", "-s", "install")
 			common := []string{"etc/default/utmpd", "usr/local/libexec/utmpd/last", "usr/local/libexec/utmpd/lastb", "usr/local/libexec/utmpd/utmpdump",
-				"usr/local/share/man/man1/utmpd-last.1", "usr/local/share/man/man1/utmpd-utmpdump.1", "usr/local/sbin/utmpctl", "usr/local/sbin/utmpd",
+				"usr/local/share/man/man1/utmpd-last.1", "usr/local/share/man/man1/utmpd-utmpdump.1", "usr/local/bin/utmpctl", "usr/local/sbin/utmpd",
 				"usr/local/share/bash-completion/completions/utmpctl", "usr/local/share/fish/vendor_completions.d/utmpctl.fish",
 				"usr/local/share/man/man8/utmpctl.8", "usr/local/share/man/man8/utmpd.8", "usr/local/share/zsh/site-functions/_utmpctl"}
 			got := files(t, root)
@@ -112,7 +112,7 @@ func TestMakeInstall(t *testing.T) {
 				t.Error("there is a directory below /var")
 			}
 			for _, name := range got {
-				if b := readFile(t, filepath.Join(root, name)); bytes.Contains(b, []byte("/usr/sbin/utmp")) {
+				if b := readFile(t, filepath.Join(root, name)); bytes.Contains(b, []byte("/usr/sbin/utmpd")) || bytes.Contains(b, []byte("/usr/bin/utmpctl")) {
 					t.Errorf("%s names programs that are not there", name)
 				}
 			}
