@@ -59,5 +59,8 @@ rpm_of() {
 		unshare --mount --propagation private sh -euc \
 			'mount --bind "$1" "$2/data" && exec chroot "$2" sh -c "cd /data && exec sh rpmbuild.sh"' sh "$tmp" "$root"
 	fi
-	mv "$tmp/RPMS/$target/"*.rpm "$DIST/"
+	for built in "$tmp/RPMS/$target/"*.rpm; do
+		mv "$built" "$DIST/"
+		echo "created package: $DIST/${built##*/}" # as nfpm says it
+	done
 }

@@ -79,7 +79,7 @@ func TestRPMInstalled(t *testing.T) {
 	m := newMachine(t, debian13)
 	m.sh("rm -f /var/log/wtmp; rpm -i --nodeps /packages/dist/*.x86_64.rpm")
 	m.is("after the installation", "id -nG utmpd; getent passwd utmpd | cut -d: -f6,7; stat -c '%A %U:%G' /var/log/wtmp /usr/sbin/utmpd /usr/bin/utmpctl /etc/default/utmpd; stat -c '%N' /usr/libexec/utmpd/last; rpm -V --nodeps utmpd",
-		"utmpd utmp\n/nonexistent:/sbin/nologin\n-rw-rw-r-- root:utmp\n-rwxr-xr-x root:root\n-rwxr-xr-x root:root\n-rw-r--r-- root:root\n'/usr/libexec/utmpd/last' -> '../../sbin/utmpctl'")
+		"utmpd utmp\n/nonexistent:/sbin/nologin\n-rw-rw-r-- root:utmp\n-rwxr-xr-x root:root\n-rwxr-xr-x root:root\n-rw-r--r-- root:root\n'/usr/libexec/utmpd/last' -> '../../bin/utmpctl'")
 	enabled := "cd /etc/systemd/system; ls -d */utmpd* | sort"
 	m.is("what the presets enable", enabled,
 		"multi-user.target.wants/utmpd.service\nsysinit.target.wants/utmpd-boot.service\nsysinit.target.wants/utmpd-shutdown.service")
