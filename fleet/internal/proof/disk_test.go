@@ -101,11 +101,17 @@ func TestPowerCut(t *testing.T) {
 	s := lab.StartIn(t, filepath.Join(d.dir, "server"), "-max-bytes", "16M")
 	d.sync()
 	hosts := []*host{newHost(t, "web1"), newHost(t, "web2")}
-	start := func() (agents []*process) {
+	var agents []*process
+	start := func() {
 		for _, h := range hosts {
 			agents = append(agents, h.agent(s, s.URL()))
 		}
-		return agents
+	}
+	stop := func() { // all: one that lived on would send again before anybody has looked
+		for _, a := range agents {
+			a.kill()
+		}
+		agents = nil
 	}
 	arrive := func() {
 		for _, h := range hosts {
@@ -125,35 +131,30 @@ func TestPowerCut(t *testing.T) {
 		cuts = 12
 	}
 	for i := range cuts {
-		agents := start()
-		arrive()
 		if i%2 == 1 {
 			d.sync()
 		}
 		happen(7)
 		arrive()
-		if i%3 != 1 { // nobody sends
-			for _, a := range agents {
-				a.kill()
-			}
+		sent := i%3 != 1
+		if sent {
+			stop()
 		} else {
 			happen(10)
 		}
 		had := len(s.Stored(wire.Events))
 		d.cut()
 		s.Kill()
+		stop()
 		d.again()
 		s.Restart()
-		if got := len(s.Stored(wire.Events)); i%3 != 1 && got >= had && i%2 == 0 {
+		if got := len(s.Stored(wire.Events)); sent && got >= had && i%2 == 0 {
 			t.Errorf("%d events of %d: the cut lost nothing", got, had)
 		} else {
 			t.Logf("cut %d: %d of %d events were there", i, got, had)
 		}
 		start()
 		arrive()
-		for _, a := range agents {
-			a.kill()
-		}
 	}
 }
 
