@@ -48,7 +48,12 @@ func TestKernelThreads(t *testing.T) {
 		if flags(pid)&pfKthread == 0 {
 			t.Errorf("process %d is not a kernel thread any more", pid)
 		}
-		if said := log.line("session ended", "line="+line+" "); !strings.Contains(said, "its pid is a kernel thread's") {
+		var said string // after the record is marked
+		await(t, "the log to say it of "+line, func() bool {
+			said = log.line("session ended", "line="+line+" ")
+			return said != ""
+		})
+		if !strings.Contains(said, "its pid is a kernel thread's") {
 			t.Errorf("the log does not say that %d is the kernel's: %q", pid, said)
 		}
 	}
