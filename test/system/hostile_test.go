@@ -246,6 +246,8 @@ func TestHostileSize(t *testing.T) {
 	if err := os.Truncate(utmpFile, size); err != nil {
 		t.Fatal(err)
 	}
+	// The long file is read seldom. Until then utmpd may know a session by its login in wtmp.
+	p.d.waitLog(t, "the utmpx file can be read")
 	p.mustHold(t, died)
 }
 
