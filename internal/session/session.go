@@ -47,6 +47,15 @@ func (id ID) Same(other ID) bool {
 	return true
 }
 
+// Known reports whether more is known of a process than its pid, which may become another's.
+func (id ID) Known() bool { return id.Start != 0 || id.Inode != 0 }
+
+// Proves reports whether id, of which Same holds for other, can only be the same process: it
+// says more than the pid, and of that something which other says too.
+func (id ID) Proves(other ID) bool {
+	return id.Inode != 0 && other.Inode != 0 || id.Start != 0 && other.Start != 0
+}
+
 // Compare orders processes by their pids, and those of one pid by the rest. Few share one,
 // so the pids nearly always decide.
 func (id ID) Compare(other ID) int {

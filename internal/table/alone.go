@@ -150,7 +150,7 @@ func (t *Table) awaitAlone(d session.Debt) {
 		if alive.IsZero() {
 			alive = t.waits.storedAt
 		}
-		s.seen, s.last, s.alive = true, t.now.Mono, wallOf(alive)
+		s.seen, s.sure, s.last, s.alive = true, s.id.Known(), t.now.Mono, wallOf(alive)
 		s.since = s.last - alive.Sub(d.Since)
 	}
 	d.By, d.End, d.After, d.Status, d.Since = session.ID{}, time.Time{}, time.Time{}, session.Status{}, time.Time{}

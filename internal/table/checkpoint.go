@@ -152,7 +152,7 @@ func (m earlier) restore(s *entry, raw string, now Moment) {
 	s.id, s.pid, s.led, s.logind = was.ID, was.ID.PID, was.Led, was.Logind
 	s.sight, s.fits = was.Sight, was.Fits
 	// The clock may have been set between the runs. Within one run its spans count.
-	s.seen, s.last = true, now.Mono
+	s.seen, s.sure, s.last = true, was.ID.Known(), now.Mono
 	s.since = s.last - was.alive().Sub(was.Since)
 	s.alive, s.end, s.exact, s.status = wallOf(was.alive()), wallOf(was.End), was.Exact, was.Status
 }

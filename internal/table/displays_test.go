@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"utmpd.dev/utmpd/internal/session"
+	"utmpd.dev/utmpd/utmpx"
 )
 
 // witness is a process that shows a session, and has lived for an hour.
@@ -94,6 +95,58 @@ func TestVTLogin(t *testing.T) {
 				w.wantDead(0, died)
 			} else {
 				w.wantAlive(0)
+			}
+		})
+	}
+}
+
+// TestDisplayPIDInUse: the pid of a display's record is in use for more than a minute, by
+// one process or by two. Its end counts only if it was surely one.
+func TestDisplayPIDInUse(t *testing.T) {
+	hidden := func(w *world) { w.hides, w.procs[100].id = true, session.ID{PID: 100} }
+	nameless := func(w *world) { w.procs[100].id = session.ID{PID: 100} } // a pidfd, before Linux 6.9
+	for _, tt := range []struct {
+		name        string
+		maxFDs      int
+		first, then func(w *world)
+		restart     bool // in between
+		dead        bool
+	}{
+		{name: "seen twice", dead: true},
+		{name: "hidden, then seen", first: hidden},
+		{name: "seen, then hidden", then: hidden},
+		{name: "hidden", first: hidden, then: hidden},
+		{name: "hidden, polled", maxFDs: 1, first: hidden, then: hidden},
+		{name: "hidden, polled, and a restart", maxFDs: 1, first: hidden, then: hidden, restart: true},
+		{name: "the pid alone", first: nameless, then: nameless},
+		{name: "the pid alone, then more", first: nameless},
+		{name: "more, then the pid alone", then: nameless},
+		{name: "the pid alone, watched", maxFDs: 1, first: nameless, then: nameless, dead: true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.maxFDs = tt.maxFDs
+			w.start(100)
+			w.put(0, w.login(":13", 100))
+			id := w.procs[100].id
+			for _, look := range []func(*world){tt.first, tt.then} {
+				w.hides, w.procs[100].id = false, id
+				if look != nil {
+					look(w)
+				}
+				w.scan()
+				w.pass(displayAge)
+				if tt.restart {
+					w.restart()
+					w.scan()
+				}
+			}
+			w.kill(100, session.Status{})
+			w.hides = false
+			w.scan()
+			w.pass(time.Minute)
+			if dead := w.get(0).Type == utmpx.DeadProcess; dead != tt.dead {
+				t.Errorf("dead: %v, want %v", dead, tt.dead)
 			}
 		})
 	}

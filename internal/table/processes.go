@@ -258,11 +258,13 @@ func (t *Table) lives(s *entry, p *process, ev Alive) {
 	if first && !s.led {
 		s.fits = began(ev.Started, s.login)
 	}
-	s.id = ev.ID.Or(s.id)
-	if !s.seen {
-		s.seen, s.since = true, t.now.Mono
+	sure := !ev.Unsure && (p != nil || ev.ID.Known())
+	if !s.seen || sure && !s.goesOn(p, ev.ID) {
+		s.since = t.now.Mono
 	}
-	if !ev.Unsure {
+	s.id, s.seen = ev.ID.Or(s.id), true
+	if sure {
+		s.sure = true
 		s.aliveAt(t.now.Mono, t.now.Wall)
 	}
 	s.end, s.found, s.hidden = 0, foundGone, false
@@ -276,6 +278,12 @@ func (t *Table) lives(s *entry, p *process, ev Alive) {
 	if first && s.source != &t.waits {
 		t.report(session.Watching{Record: s.record()})
 	}
+}
+
+// goesOn reports whether the process found is surely the one by which the session was known
+// to live before.
+func (s *entry) goesOn(p *process, id session.ID) bool {
+	return s.sure && (p != nil && s.proc == p || s.id.Proves(id))
 }
 
 // foundDead notes that a session was found dead that nobody saw die.

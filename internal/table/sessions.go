@@ -40,7 +40,7 @@ type entry struct {
 	proc       *process   // while watched, and after that while its status may still come
 	id         session.ID // of the process, once known
 
-	since time.Duration // Moment.Mono when the process was first seen alive
+	since time.Duration // Moment.Mono when the process was first seen alive; if sure, when it was known to be this one
 	last  time.Duration // Moment.Mono when it last was; while it is watched that is now
 	alive wallTime      // the same by the wall clock
 
@@ -76,6 +76,7 @@ type entry struct {
 	twin   bool    // another record of its line named its pid, see markTwins
 	joined bool    // in its pid's group
 	seen   bool    // the process was seen alive
+	sure   bool    // more of it is known than that its pid is in use, which may become another's
 	looked bool    // last is of this run, not of the one before
 	exact  bool    // end is the time of the death, not of the finding
 	summed bool
@@ -233,9 +234,9 @@ func (t *Table) reportLeft(s *entry, reason string) {
 	t.report(session.LeftAlone{Record: s.record(), Reason: reason, Seen: s.seen})
 }
 
-// seenFor reports whether the process was seen alive for that long. That it was found
-// dead later than that proves nothing.
-func (s *entry) seenFor(d time.Duration) bool { return s.seen && s.last-s.since >= d }
+// seenFor reports whether one process was seen alive for that long. That it was found
+// dead later than that proves nothing, nor does a pid that was in use all the time.
+func (s *entry) seenFor(d time.Duration) bool { return s.sure && s.last-s.since >= d }
 
 // aliveAt notes that a session was alive at a moment of this run.
 func (s *entry) aliveAt(mono time.Duration, wall time.Time) {

@@ -142,7 +142,7 @@ func (t *Table) outlived(s *entry) {
 	t.terminals.unfollow(term)
 	t.keep(&entry{
 		line: s.line, user: s.user, pid: s.pid, id: s.id, led: s.led, leads: s.leads, term: term, login: s.login,
-		seen: s.seen, since: s.since, last: s.last, alive: s.alive, looked: s.looked, end: s.end, exact: s.exact, status: s.status,
+		seen: s.seen, sure: s.sure, since: s.since, last: s.last, alive: s.alive, looked: s.looked, end: s.end, exact: s.exact, status: s.status,
 	}, session.Debt{Login: s.record().Detach()})
 }
 
