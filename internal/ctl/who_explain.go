@@ -77,7 +77,7 @@ func (k knowledge) watch(p *presence) string {
 	}
 	e, listed := k.entries[judge.Sum(p.record.Raw())]
 	switch {
-	case listed && e.End.IsZero() && p.ghost():
+	case listed && (e.End.IsZero() || e.Held) && p.ghost():
 		return fmt.Sprintf("knew process %d when its table was saved, at %s", e.ID.PID, short(k.saved.Alive))
 	case listed:
 		return k.entry(e)
@@ -102,6 +102,8 @@ func (k knowledge) watchesAll(p *presence) bool {
 // entry returns what utmpd has saved of a session.
 func (k knowledge) entry(e session.Entry) string {
 	switch {
+	case e.Held:
+		return fmt.Sprintf("keeps it while process %d lives, which has its number in another user namespace", e.ID.PID)
 	case !e.End.IsZero() && e.Exact:
 		return fmt.Sprintf("saw the end of process %d at %s (%v)", e.ID.PID, short(e.End), e.Status)
 	case !e.End.IsZero():
@@ -149,7 +151,7 @@ func (k knowledge) stays(p *presence) string {
 // cleans returns when a ghost's record is cleaned.
 func (k knowledge) cleans(p *presence) string {
 	now, h := k.health.now, k.health
-	if e, listed := k.entries[judge.Sum(p.record.Raw())]; listed && !e.End.IsZero() {
+	if e, listed := k.entries[judge.Sum(p.record.Raw())]; listed && !e.End.IsZero() && !e.Held {
 		due := e.End.Add(k.grace)
 		if due.Before(now.Add(-late)) {
 			return fmt.Sprintf("was to clean the record at %s, and is late: see utmpctl status and its log", short(due))

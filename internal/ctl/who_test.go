@@ -172,10 +172,18 @@ func TestWhoContainer(t *testing.T) {
 	l.living[400] = true
 	l.scene.processes[400] = process(400, "cron")
 	l.runs(status.Status{Sessions: 1}, nil)
-	l.check(state.State{BootID: l.boot, Checkpoint: session.Checkpoint{Alive: l.clock, Sessions: []session.Entry{
-		{Slot: 7, Sum: judge.Sum(string(encode(t, erin))), ID: session.ID{PID: 4400}, Led: true, Since: at("11:00")},
-	}}}.Save(l.path("run/table")))
+	of := session.Entry{Slot: 7, Sum: judge.Sum(string(encode(t, erin))), ID: session.ID{PID: 4400}, Led: true, Since: at("11:00")}
+	save := func() {
+		st := state.State{BootID: l.boot, Checkpoint: session.Checkpoint{Alive: l.clock, Sessions: []session.Entry{of}}}
+		l.check(st.Save(l.path("run/table")))
+	}
+	save()
 	if out := l.do("who", "-v", "erin"); !strings.Contains(out, "process  400 is another process here: cron\n") || !strings.Contains(out, "watches process 4400") {
+		t.Error(out)
+	}
+	of.Held, of.End = true, at("11:30")
+	save()
+	if out := l.do("who", "-v", "erin"); !strings.Contains(out, "keeps it while process 4400 lives") || !strings.Contains(out, "nothing, until process 4400 has ended\n") {
 		t.Error(out)
 	}
 }

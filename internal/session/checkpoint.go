@@ -62,6 +62,7 @@ type Entry struct {
 	ID     ID        // the process that the session lives by
 	Led    bool      // that process is the session leader of the record's line, or shows its display
 	Logind bool      // with Led: it leads logind's session on the display
+	Held   bool      // with Led: its end proves nothing; End is when the session's own process ended
 	Since  time.Time // the process was seen alive from then until Alive
 	Alive  time.Time // zero: as long as all was known to be so
 	End    time.Time // when it ended; zero while it lives

@@ -72,7 +72,7 @@ func TestChanges(t *testing.T) {
 	for _, s := range last.Sessions {
 		slots = append(slots, s.Slot)
 	}
-	if want := []int{7, 8, 3, 5}; !slices.Equal(slots, want) || last.Sessions[2].End.IsZero() || last.Own[1].Line != "tty3" {
+	if want := []int{7, 8, 3, 6, 5}; !slices.Equal(slots, want) || last.Sessions[2].End.IsZero() || last.Own[1].Line != "tty3" {
 		t.Errorf("the example is another one: slots %v, %+v", slots, last)
 	}
 	for i, n := range ends {

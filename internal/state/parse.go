@@ -137,6 +137,8 @@ func (f *fields) record(s session.Entry) session.Entry {
 	switch role := f.until(' '); role {
 	case "leader":
 		s.Led = true
+	case "held":
+		s.Led, s.Held = true, true
 	case "logind":
 		s.Led, s.Logind = true, true
 	case "pid":

@@ -191,6 +191,8 @@ func appendRecord(b []byte, s *session.Entry) []byte {
 	b = hex.AppendEncode(append(b, " sum "...), s.Sum[:])
 	role, end := " pid", " ended "
 	switch {
+	case s.Led && s.Held:
+		role = " held"
 	case s.Led && s.Logind:
 		role = " logind"
 	case s.Led:

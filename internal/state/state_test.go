@@ -73,6 +73,7 @@ func example() State {
 				{Slot: 4, Sum: [16]byte{9}, ID: id, Led: true, Since: at, End: at.Add(time.Minute), Exact: true,
 					Status: session.Status{Known: true, Wait: 9}},
 				{Slot: 8, Sum: [16]byte{6}, ID: id, Led: true, Logind: true, Since: at},
+				{Slot: 6, Sum: [16]byte{5}, ID: id, Led: true, Held: true, Since: at, End: at.Add(time.Minute)},
 				{Slot: 5, Sum: [16]byte{8}, ID: session.ID{PID: 4711, Start: 8151, Inode: 77}, Since: at},
 				{Slot: 9, Sum: [16]byte{7}, ID: session.ID{PID: 1<<31 - 1}, Since: at.Add(1), End: at},
 			},

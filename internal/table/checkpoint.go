@@ -61,9 +61,10 @@ func (t *Table) identified() []*entry {
 	return all
 }
 
-// kept reports whether a later run must know the session.
+// kept reports whether a later run must know the session. Of one that is held and was never
+// surely seen there is nothing to know.
 func (s *entry) kept() bool {
-	return s.id.PID != 0 && s.held == nil && (s.state != done || s.left)
+	return s.id.PID != 0 && (s.held == nil || s.held.seen && s.held.alive != 0) && (s.state != done || s.left)
 }
 
 func sortByProcess(all []*entry) {
@@ -91,6 +92,12 @@ func (s *entry) checkpoint(now Moment) session.Entry {
 	}
 	e := session.Entry{
 		Slot: int(s.place), Sum: s.sum, ID: s.id, Led: s.led, Sight: s.sight, Fits: s.fits, Logind: s.logind, Since: now.Wall.Add(-s.knownFor(now)),
+	}
+	if h := s.held; h != nil {
+		e.Held, e.Logind, e.End, e.Exact, e.Status = true, false, h.end.time(), h.exact, h.status
+		e.Alive = h.alive.time()
+		e.Since = e.Alive
+		return e
 	}
 	if s.state != watched && s.alive != 0 {
 		e.Alive = s.aliveUntil()
@@ -154,7 +161,12 @@ func (m earlier) restore(s *entry, raw string, now Moment) {
 	// The clock may have been set between the runs. Within one run its spans count.
 	s.seen, s.sure, s.last = true, was.ID.Known(), now.Mono
 	s.since = s.last - was.alive().Sub(was.Since)
-	s.alive, s.end, s.exact, s.status = wallOf(was.alive()), wallOf(was.End), was.Exact, was.Status
+	s.alive = wallOf(was.alive())
+	if was.Held {
+		s.held = &held{end: wallOf(was.End), alive: s.alive, status: was.Status, exact: was.Exact, seen: true}
+		return
+	}
+	s.end, s.exact, s.status = wallOf(was.End), was.Exact, was.Status
 }
 
 // sorted returns all, in the order of their processes.

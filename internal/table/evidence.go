@@ -189,6 +189,7 @@ func (t *Table) carryOut(s *entry, v verdict) {
 // proves nothing.
 type held struct {
 	end    wallTime
+	alive  wallTime // when it was last known alive
 	status session.Status
 	found  finding
 	exact  bool
@@ -202,7 +203,7 @@ func (t *Table) hold(s *entry) {
 	if s.proc != nil && s.proc.status.Known {
 		s.status = s.proc.status
 	}
-	s.held = &held{s.end, s.status, s.found, s.exact, s.seen}
+	s.held = &held{s.end, s.alive, s.status, s.found, s.exact, s.seen}
 }
 
 // noLonger goes on with a session for which nothing speaks. If it was held, it ended when
@@ -228,7 +229,7 @@ func (t *Table) noLonger(s *entry) {
 		t.reportLeft(s, "it was kept by a process of another user namespace, whose end proves nothing")
 		return
 	}
-	s.end, s.status, s.found, s.exact = h.end, h.status, h.found, h.exact
+	s.end, s.alive, s.status, s.found, s.exact = h.end, h.alive, h.status, h.found, h.exact
 	t.clean(s)
 }
 

@@ -264,6 +264,82 @@ func TestForeignNamesakeSetsNoEnd(t *testing.T) {
 	w.wantDead(0, died)
 }
 
+// TestForeignNamesakeLater: the same, and meanwhile utmpd is started again, or the file is
+// away for a moment. What was known of the session's own end is not forgotten.
+func TestForeignNamesakeLater(t *testing.T) {
+	restart := func(w *world, _ func()) { w.restart() }
+	away := func(w *world, meanwhile func()) {
+		was := w.file
+		w.file = nil
+		w.gen++
+		w.scan()
+		meanwhile()
+		w.file = was
+		w.gen++
+	}
+	for _, tt := range []struct {
+		name    string
+		maxFDs  int
+		between func(w *world, meanwhile func())
+		gone    bool // the namesake ends meanwhile
+	}{
+		{"a restart", 100, restart, false},
+		{"a restart, unwatched", 0, restart, false},
+		{"the file is away", 100, away, false},
+		{"the file is away, unwatched", 0, away, false},
+		{"both", 100, func(w *world, _ func()) { away(w, w.restart) }, false},
+		{"the namesake ends before a restart", 0, restart, true},
+		{"the namesake ends while the file is away", 100, away, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.maxFDs = tt.maxFDs
+			w.start(5000)
+			w.pass(time.Minute)
+			w.start(100)
+			w.put(0, w.login("ftpd", 100))
+			w.scan()
+			w.namesakes[100] = []session.Candidate{{ID: w.procs[5000].id, Foreign: true}}
+			alive := w.now.Wall
+			w.pass(time.Minute)
+			died := w.now.Wall
+			w.kill(100, session.Status{Known: true, Wait: 9})
+			w.scan() // finds it dead, if it was not watched
+			w.pass(time.Minute)
+			w.scan()
+			w.wantAlive(0)
+			end := func() {
+				delete(w.namesakes, 100)
+				w.kill(5000, session.Status{Known: true})
+			}
+			meanwhile := func() {
+				if tt.gone {
+					end()
+				}
+			}
+			if tt.between(w, meanwhile); tt.gone && w.procs[5000] != nil {
+				end()
+			}
+			w.scan()
+			w.pass(time.Minute)
+			if !tt.gone {
+				w.wantAlive(0)
+				end()
+				w.scan()
+				w.pass(time.Minute)
+			}
+			w.wantDead(0, died)
+			job := w.cleaned[0]
+			if tt.maxFDs > 0 && (!job.After.IsZero() || job.Status.Wait != 9) {
+				t.Errorf("alive until %v, %v", job.After, job.Status)
+			}
+			if tt.maxFDs == 0 && !job.After.Equal(alive) {
+				t.Errorf("alive until %v, want %v", job.After, alive)
+			}
+		})
+	}
+}
+
 // TestNobodysProcess: the process under ut_pid can be no session's.
 func TestNobodysProcess(t *testing.T) {
 	for _, test := range []struct {
