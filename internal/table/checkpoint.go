@@ -97,6 +97,9 @@ func (s *entry) checkpoint(now Moment) session.Entry {
 		e.Held, e.Logind, e.End, e.Exact, e.Status = true, false, h.end.time(), h.exact, h.status
 		e.Alive = h.alive.time()
 		e.Since = e.Alive
+		if h.long || h.led {
+			e.Since = e.Alive.Add(-displayAge)
+		}
 		return e
 	}
 	if s.state != watched && s.alive != 0 {
@@ -163,7 +166,10 @@ func (m earlier) restore(s *entry, raw string, now Moment) {
 	s.since = s.last - was.alive().Sub(was.Since)
 	s.alive = wallOf(was.alive())
 	if was.Held {
-		s.held = &held{end: wallOf(was.End), alive: s.alive, status: was.Status, exact: was.Exact, seen: true}
+		s.held = &held{
+			end: wallOf(was.End), alive: s.alive, status: was.Status, exact: was.Exact, seen: true,
+			long: was.alive().Sub(was.Since) >= displayAge,
+		}
 		return
 	}
 	s.end, s.exact, s.status = wallOf(was.End), was.Exact, was.Status

@@ -26,10 +26,14 @@ func (s *entry) display() (d session.Display, ok bool) {
 // session has ended: that process may only have written the record, or was a witness
 // that may not be the only one.
 func (t *Table) needsWitness(s *entry, d session.Display) bool {
+	led, long := s.led, s.seenFor(displayAge)
+	if h := s.held; h != nil { // who holds it shows nothing
+		led, long = h.led, h.long
+	}
 	switch {
-	case s.led:
+	case led:
 		return true
-	case s.seenFor(displayAge):
+	case long:
 		return false
 	}
 	return d.VT == 0 || t.set.KeepBusyLines
@@ -47,7 +51,7 @@ func (t *Table) displayFacts(s *entry, w session.Witness) displayFacts {
 		logind:  w.Logind,
 		by:      w.ID,
 		unknown: w.Unknown,
-		led:     s.led,
+		led:     s.led && (s.held == nil || s.held.led),
 		login:   d.VT != 0 && (s.ledLine() || !s.endedAtOnce()),
 	}
 }

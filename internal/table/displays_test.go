@@ -152,6 +152,65 @@ func TestDisplayPIDInUse(t *testing.T) {
 	}
 }
 
+// TestDisplayHeld: the process of a virtual terminal's record ends, and one in another user
+// namespace has its number, and ends. That one shows nothing of the session.
+func TestDisplayHeld(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		lived   time.Duration
+		shown   bool // by an X server, which ends
+		restart bool
+		dead    bool
+	}{
+		{name: "at once", lived: time.Second},
+		{name: "at once, and a restart", lived: time.Second, restart: true},
+		{name: "after a minute", lived: displayAge, dead: true},
+		{name: "after a minute, and a restart", lived: displayAge, restart: true, dead: true},
+		{name: "who showed it has ended", lived: time.Second, shown: true, dead: true},
+		{name: "who showed it has ended, and a restart", lived: time.Second, shown: true, restart: true, dead: true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.start(5000)
+			w.pass(time.Minute)
+			w.start(100)
+			w.put(0, w.login("tty11", 100))
+			w.scan()
+			w.pass(tt.lived)
+			if tt.shown {
+				w.witnesses["tty11"] = w.witness(300, false)
+			}
+			w.namesakes[100] = []session.Candidate{{ID: w.procs[5000].id, Foreign: true}}
+			died := w.now.Wall
+			w.kill(100, session.Status{})
+			w.pass(time.Minute)
+			if tt.shown {
+				delete(w.witnesses, "tty11")
+				died = w.now.Wall
+				w.kill(300, session.Status{})
+				w.pass(time.Minute)
+			}
+			w.scan()
+			w.wantAlive(0)
+			if tt.restart {
+				w.restart()
+				w.scan()
+				w.pass(time.Minute)
+				w.wantAlive(0)
+			}
+			delete(w.namesakes, 100)
+			w.kill(5000, session.Status{})
+			w.pass(time.Minute)
+			if !tt.dead {
+				w.wantAlive(0)
+				w.wantLog("not seen alive for a minute")
+				return
+			}
+			w.wantDead(0, died)
+		})
+	}
+}
+
 // TestDisplayFoundDead has the process of a record be gone when it is found.
 func TestDisplayFoundDead(t *testing.T) {
 	for _, tt := range []struct {

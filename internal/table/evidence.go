@@ -194,6 +194,8 @@ type held struct {
 	found  finding
 	exact  bool
 	seen   bool // the process of its record was seen alive
+	long   bool // for as long as a display's must be
+	led    bool // it had lived on by another than that, as by who shows its display
 }
 
 func (t *Table) hold(s *entry) {
@@ -203,7 +205,7 @@ func (t *Table) hold(s *entry) {
 	if s.proc != nil && s.proc.status.Known {
 		s.status = s.proc.status
 	}
-	s.held = &held{s.end, s.alive, s.status, s.found, s.exact, s.seen}
+	s.held = &held{s.end, s.alive, s.status, s.found, s.exact, s.seen, s.seenFor(displayAge), s.led}
 }
 
 // noLonger goes on with a session for which nothing speaks. If it was held, it ended when
