@@ -110,9 +110,11 @@ func TestDisplayPIDInUse(t *testing.T) {
 		maxFDs      int
 		first, then func(w *world)
 		restart     bool // in between
+		soon        bool // it ends a second after the second look
 		dead        bool
 	}{
 		{name: "seen twice", dead: true},
+		{name: "seen twice, the second time soon before", soon: true, dead: true},
 		{name: "hidden, then seen", first: hidden},
 		{name: "seen, then hidden", then: hidden},
 		{name: "hidden", first: hidden, then: hidden},
@@ -121,6 +123,7 @@ func TestDisplayPIDInUse(t *testing.T) {
 		{name: "the pid alone", first: nameless, then: nameless},
 		{name: "the pid alone, then more", first: nameless},
 		{name: "more, then the pid alone", then: nameless},
+		{name: "more, then the pid alone, watched", then: func(w *world) { w.maxFDs = 1; nameless(w) }, soon: true},
 		{name: "the pid alone, watched", maxFDs: 1, first: nameless, then: nameless, dead: true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -129,12 +132,16 @@ func TestDisplayPIDInUse(t *testing.T) {
 			w.start(100)
 			w.put(0, w.login(":13", 100))
 			id := w.procs[100].id
-			for _, look := range []func(*world){tt.first, tt.then} {
+			for i, look := range []func(*world){tt.first, tt.then} {
 				w.hides, w.procs[100].id = false, id
 				if look != nil {
 					look(w)
 				}
 				w.scan()
+				if i > 0 && tt.soon {
+					w.pass(time.Second)
+					continue
+				}
 				w.pass(displayAge)
 				if tt.restart {
 					w.restart()
