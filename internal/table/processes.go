@@ -102,32 +102,37 @@ type unwatched struct {
 	due      bool          // a scan wants it
 	next     time.Duration // not before this moment
 	reported int           // how many there were, as last reported
+	hazy     bool          // some are watched of which the pid alone is known: /proc may show them by now
 }
 
 // scanned plans a round of questions after a scan: at once after a periodic one.
 func (u *unwatched) scanned(n int, periodic bool, now time.Duration) {
-	u.due = n > 0
+	u.due = n > 0 || u.hazy && periodic
 	if periodic {
 		u.next = now
 	}
 }
 
-// askUnwatched asks about every process that is not watched. It is watched from then
-// on if there is room.
+// askUnwatched asks about every process that is not watched, and of which the pid alone is
+// known. It is watched from then on if there is room.
 func (t *Table) askUnwatched() {
-	t.unwatched.due = false
+	t.unwatched.due, t.unwatched.hazy = false, false
 	t.unwatched.next = t.now.Mono + recheckGap
 	for s := range t.utmpx.each() {
-		if s.state == unwatchedNow {
+		if s.unknownNow() {
 			t.ask(s)
 		}
 	}
 	for s := range t.waits.each() {
-		if s.state == unwatchedNow {
+		if s.unknownNow() {
 			t.ask(s)
 		}
 	}
 }
+
+// unknownNow reports whether a session's process must be asked about again: nothing tells of
+// its end, or it may be another one.
+func (s *entry) unknownNow() bool { return s.state == unwatchedNow || s.state == watched && s.hazy }
 
 // reportUnwatched reports when some records are not watched, and when all are again;
 // not while answers are awaited.
@@ -263,6 +268,8 @@ func (t *Table) lives(s *entry, p *process, ev Alive) {
 		s.since = t.now.Mono
 	}
 	s.id, s.seen = ev.ID.Or(s.id), true
+	s.hazy = ev.Unsure && p != nil
+	t.unwatched.hazy = t.unwatched.hazy || s.hazy
 	if sure {
 		s.sure = true
 		s.aliveAt(t.now.Mono, t.now.Wall)

@@ -141,6 +141,29 @@ func TestIdentityIsKept(t *testing.T) {
 	}
 }
 
+// TestRestartWhileHidden: without pidfds, the pid of a process was given to another one while
+// utmpd did not run, and /proc hides it for a while.
+func TestRestartWhileHidden(t *testing.T) {
+	w := one(t)
+	w.restart()
+	w.start(100)
+	id := w.procs[100].id
+	w.hides, w.procs[100].id = true, session.ID{PID: 100}
+	w.scan()
+	w.pass(time.Minute)
+	w.wantAlive(0)
+	w.hides, w.procs[100].id, w.procs[100].token = false, id, 0 // the Watcher takes it for another one
+	w.read(false)
+	w.pass(time.Minute)
+	w.wantAlive(0)
+	w.scan()
+	w.pass(time.Minute)
+	w.wantLog("another process has its pid")
+	if r := w.get(0); r.Type != utmpx.DeadProcess {
+		t.Errorf("%v", r)
+	}
+}
+
 // TestRestartAfterDryRun: a run that writes to no record leaves the next one what it
 // took over: the death it saw, and the process that the record is of.
 func TestRestartAfterDryRun(t *testing.T) {

@@ -77,6 +77,7 @@ type entry struct {
 	joined bool    // in its pid's group
 	seen   bool    // the process was seen alive
 	sure   bool    // more of it is known than that its pid is in use, which may become another's
+	hazy   bool    // it is watched, and the last look showed no more than that its pid is in use
 	looked bool    // last is of this run, not of the one before
 	exact  bool    // end is the time of the death, not of the finding
 	summed bool
