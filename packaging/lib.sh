@@ -40,16 +40,18 @@ debian_changelog() {
 # sees nothing but $tmp. nfpm would give the files absolute names, which cpio unpacks into
 # the running system.
 rpm_of() {
+	spec=${1##*/}
+	spec=${spec%.in}
 	case $ARCH in
 	amd64) target=x86_64 ;;
 	arm64) target=aarch64 ;;
 	*) target=$ARCH ;;
 	esac
 	# shellcheck disable=SC2154 # tmp is of the script that sources this one
-	cp "$1" "$tmp"
+	cp "$1" "$tmp/$spec"
 	cat >"$tmp/rpmbuild.sh" <<-SH
 		rpmbuild -bb --quiet --nodeps --target $target-linux --dbpath "\$PWD/db" --define "_topdir \$PWD" \
-			--define "_tmppath \$PWD" --define "utmpd_version $PACKAGE_VERSION" --define "utmpd_tree \$PWD/${2#"$tmp"/}" ${1##*/}
+			--define "_tmppath \$PWD" --define "utmpd_version $PACKAGE_VERSION" --define "utmpd_tree \$PWD/${2#"$tmp"/}" $spec
 	SH
 	if command -v rpmbuild >/dev/null; then
 		(cd "$tmp" && sh rpmbuild.sh)

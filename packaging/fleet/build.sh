@@ -96,13 +96,14 @@ deb() {
 		  NATS server with JetStream in one program.'
 }
 
-# Both rpms are of one spec.
+# One spec describes both rpms. It does not end in .spec in the source, since rpmbuild -tb
+# refuses a tarball with a second one.
 rpm() {
 	STAGE=$tmp/rpm-$ARCH
 	lay_out utmpfleet usr/bin/utmpfleet utmpfleet-agent
 	lay_out utmpfleet-server usr/sbin/utmpfleet-server utmpfleet-server
 	same_time
-	rpm_of packaging/fleet/utmpfleet.spec "$STAGE"
+	rpm_of packaging/fleet/utmpfleet.spec.in "$STAGE"
 }
 
 for package; do
