@@ -13,11 +13,12 @@ import (
 	"testing"
 )
 
-// buildFleet builds packages of the fleet in a directory of host.dir.
-func buildFleet(t *testing.T, dist string, args ...string) {
+// buildFleet builds a package of the fleet in a directory of host.dir, with more in the
+// environment.
+func buildFleet(t *testing.T, dist, of string, env ...string) {
 	t.Helper()
-	cmd := exec.Command("packaging/fleet/build.sh", args...)
-	cmd.Dir, cmd.Env = "../..", append(os.Environ(), "DIST="+filepath.Join(host.dir, dist), "NFPM="+host.nfpm)
+	cmd := exec.Command("packaging/fleet/build.sh", of)
+	cmd.Dir, cmd.Env = "../..", append(os.Environ(), append(env, "DIST="+filepath.Join(host.dir, dist), "NFPM="+host.nfpm)...)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("packaging/fleet/build.sh: %v\n%s", err, out)
 	}
@@ -29,8 +30,7 @@ func TestFleetRPM(t *testing.T) {
 	m := newMachine(t, debian13)
 	version := strings.TrimSpace(string(readFile(t, "../../VERSION")))
 	buildFleet(t, "fleet-rpm", "rpm:amd64")
-	t.Setenv("PACKAGE_VERSION", "99")
-	buildFleet(t, "fleet-rpm-newer", "rpm:amd64")
+	buildFleet(t, "fleet-rpm-newer", "rpm:amd64", "PACKAGE_VERSION=99")
 	m.sh("cd /packages/fleet-rpm && rpm -K *.rpm")
 	m.write("/root/known", readFile(t, "../../packaging/fleet/rpmlintrc"), 0o644)
 	if out, status := m.try("rpmlint -r /root/known /packages/fleet-rpm/*.rpm"); status != 0 || !strings.Contains(out, " 0 errors, 0 warnings") {
