@@ -181,7 +181,7 @@ func (r *recorder) finish(err error) error {
 	for _, a := range r.report.Wrote {
 		fmt.Fprintf(&said, "%s%s: %s\n", would, a.File, a.Record)
 	}
-	// The records are what counts at a boot, and not who reads of them.
+	// At a boot the records count, even if this message cannot be written.
 	if _, failed := r.in.stdout.Write(said.Bytes()); r.dry && said.Len() > 0 {
 		err = errors.Join(err, failed)
 	}

@@ -97,8 +97,8 @@ func (tm *terminal) typeln(t *testing.T, line string) {
 }
 
 // ready returns when a shell has prompted, answered and prompted again on the terminal.
-// Input before the prompt may be lost, because login flushes it; and who looks for the
-// next shell's prompt must not find this one's.
+// Input before the prompt may be lost, because login flushes it. The second prompt is awaited
+// so that a test that starts another shell does not take it for that shell's.
 func (tm *terminal) ready(t *testing.T) {
 	t.Helper()
 	waitFor(t, generous, "a prompt on "+tm.line, func() bool {

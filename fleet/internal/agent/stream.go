@@ -88,9 +88,9 @@ type refusal struct {
 
 func (r *refusal) Error() string { return fmt.Sprintf("%s (%d)", r.Description, r.Code) }
 
-// publisher sends events, one after another. It has an inbox of its own and makes nothing anew
-// for each event: with a request of the library, and its general reader of JSON, an event
-// costs the host a third more.
+// publisher sends events, one after another. It has an inbox of its own and uses one
+// message for all events: the library's request, and its general reader of JSON, cost more for
+// each of them.
 type publisher struct {
 	a       *Agent
 	m       nats.Msg
