@@ -65,14 +65,14 @@ type bridge struct {
 	recorder  *logind.Recorder
 	wake      chan struct{} // of the source
 	first     chan struct{} // closed when logind has answered
-	own       atomic.Pointer[[]session.OpenLogin]
+	own       atomic.Pointer[[]session.OwnRecord]
 	state     atomic.Pointer[bridgeState]
 	leaders   map[logind.Session]session.ID       // as first seen; of the recorder's goroutine
 	told      bool                                // that logind answers; of the source's goroutine
 	failing   bool                                // intend does; of the recorder's goroutine
 	unwatched atomic.Bool                         // no notices of terminals
 	dirty     atomic.Bool                         // own has changed, and is not yet to be saved
-	saved     atomic.Pointer[[]session.OpenLogin] // the own records that are in the saved table
+	saved     atomic.Pointer[[]session.OwnRecord] // the own records that are in the saved table
 }
 
 // bridgeState is what is known of logind.
@@ -85,13 +85,13 @@ type bridgeState struct {
 }
 
 // newBridge returns nil if the sessions of logind are not to be recorded.
-func (d *daemon) newBridge(own []session.OpenLogin) *bridge {
+func (d *daemon) newBridge(own []session.OwnRecord) *bridge {
 	if d.on.logind == nil || d.cfg.Logind == config.LogindNo || d.flags.dryRun {
 		return nil
 	}
 	b := &bridge{d: d, on: d.on.logind, wake: make(chan struct{}, 1), first: make(chan struct{}), leaders: map[logind.Session]session.ID{}}
 	b.own.Store(&own)
-	b.saved.Store(&[]session.OpenLogin{})
+	b.saved.Store(&[]session.OwnRecord{})
 	b.state.Store(&bridgeState{})
 	b.recorder = logind.NewRecorder(logind.Options{
 		File: pacedFile{d.file, &d.pace},
@@ -235,7 +235,7 @@ func (b *bridge) led(led []proc.LedTerminal) []logind.Terminal {
 	boot := b.d.on.booted()
 	all := make([]logind.Terminal, len(led))
 	for i, t := range led {
-		all[i] = logind.Terminal{Line: t.Line, Leader: t.Leader.PID, Since: boot.Add(t.Leader.SinceBoot()), Begins: t.SSHD}
+		all[i] = logind.Terminal{Line: t.Line, Leader: t.Leader.PID, Start: t.Leader.Start, Since: boot.Add(t.Leader.SinceBoot()), Begins: t.SSHD}
 		for _, a := range t.Above {
 			all[i].Above = append(all[i].Above, logind.Process{PID: a.PID, SSHD: a.SSHD})
 		}
@@ -244,7 +244,7 @@ func (b *bridge) led(led []proc.LedTerminal) []logind.Terminal {
 }
 
 // changed has the table saved with the records that are the bridge's.
-func (b *bridge) changed(own []session.OpenLogin) {
+func (b *bridge) changed(own []session.OwnRecord) {
 	b.own.Store(&own)
 	b.dirty.Store(true)
 	b.d.emit(input{at: time.Now()})
@@ -252,13 +252,13 @@ func (b *bridge) changed(own []session.OpenLogin) {
 
 // intend keeps what the recorder is about to write, and what it has written since the table was
 // saved: that is not saved before each write, since it may be large.
-func (b *bridge) intend(begun []session.OpenLogin, owed []logind.Owed) {
+func (b *bridge) intend(begun []session.OwnRecord, owed []logind.Owed) {
 	if b.d.begun == nil {
 		return
 	}
 	was := *b.saved.Load()
 	since := state.SpliceOf(was, *b.own.Load()) // of thousands, nearly all are the same
-	saved := make(map[session.OpenLogin]bool)
+	saved := make(map[session.OwnRecord]bool)
 	for _, o := range was[since.At : since.At+since.Old] {
 		saved[o] = true
 	}
@@ -302,7 +302,7 @@ func owedLogins(debts []session.Debt) (owed []logind.Owed) {
 }
 
 // tableSaved notes what a saved table has, in the saver's goroutine.
-func (d *daemon) tableSaved(own []session.OpenLogin) {
+func (d *daemon) tableSaved(own []session.OwnRecord) {
 	if d.bridge != nil && !d.saver.failing {
 		d.bridge.saved.Store(&own)
 	}

@@ -67,9 +67,9 @@ type daemon struct {
 	before     heartbeat.Note // of an earlier run in this boot; else empty
 	clock      *clock.Watch
 	bridge     *bridge             // nil without one
-	own        []session.OpenLogin // the bridge's records, of an earlier run in this boot
+	own        []session.OwnRecord // the bridge's records, of an earlier run in this boot
 	owedLogins []logind.Owed       // what the log has not taken from it
-	ownSaved   []session.OpenLogin // those that the saver was last given
+	ownSaved   []session.OwnRecord // those that the saver was last given
 	steps      stepRecords         // belongs to the clock's goroutine
 	status     *status.Writer
 	statusFile *atomicfile.File // of writeStatus
@@ -330,7 +330,7 @@ func (d *daemon) saveTable(then ...func()) {
 
 // changes returns what has changed since the table was last saved. ok is false if it must be
 // saved whole.
-func (d *daemon) changes(own []session.OpenLogin) (c state.Change, ok bool) {
+func (d *daemon) changes(own []session.OwnRecord) (c state.Change, ok bool) {
 	if d.saver.mustBeWhole() {
 		return c, false
 	}

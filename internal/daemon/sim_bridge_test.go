@@ -238,6 +238,37 @@ func TestBridgeMissedSession(t *testing.T) {
 	})
 }
 
+// A connection closes a terminal and gets the same number again while utmpd is away: the new
+// one has a record of its own, with its own time.
+func TestBridgeReopened(t *testing.T) {
+	for _, killed := range []bool{false, true} {
+		inBridge(t, func(b *simBridge) {
+			w := b.w
+			w.mu.Lock()
+			if killed { // before the table is saved with the record
+				b.strike = strikeRecord
+			}
+			b.login(lgSSHNever, 0, 0)
+			w.mu.Unlock()
+			time.Sleep(time.Minute)
+			w.stop()
+			w.mu.Lock()
+			s := b.sessions[0]
+			b.close(s.terminals[0], false)
+			w.mu.Unlock()
+			time.Sleep(time.Minute)
+			w.mu.Lock()
+			b.terminal(s, 0)
+			w.mu.Unlock()
+			w.start(0)
+			b.finish(time.Minute)
+			if n := w.tally["recorded"]; n != 2 {
+				t.Errorf("killed: %v: %d records, want one of each terminal", killed, n)
+			}
+		})
+	}
+}
+
 // TestBridgeKilledAnywhere kills utmpd at each of its calls from a login on, and starts it
 // again: with the session still there, or over. Nothing is doubled, and nothing stays open.
 func TestBridgeKilledAnywhere(t *testing.T) {

@@ -921,7 +921,7 @@ func (b *simBridge) shared(t *lgTerminal) bool {
 // leftBehind reports whether the line of a terminal has the record of another one of a
 // connection that goes on, and which utmpd has written.
 func (b *simBridge) leftBehind(t *lgTerminal) bool {
-	if b.forgot || b.w.runs > 1 { // a run that begins cannot see that the terminal is another one
+	if b.forgot {
 		return false
 	}
 	return slices.ContainsFunc(recordsIn(b.w.files.ReadFile(utmpName)), func(r utmpx.Record) bool {

@@ -67,8 +67,8 @@ const (
 type Bridge struct {
 	own     []session.OpenLogin // the bridge's records
 	seen    map[key]*sight
-	doubled map[session.OpenLogin]time.Time // since when the owner has a record too
-	led     map[session.OpenLogin]int32     // who led the terminal of a record when this run wrote it
+	doubled map[session.OpenLogin]time.Time  // since when the owner has a record too
+	led     map[session.OpenLogin]session.ID // who led the terminal of a record when it was written
 }
 
 // key is a session on a terminal.
@@ -78,7 +78,10 @@ type key struct {
 	since  int64
 	line   string
 	of     int32 // the leader of the terminal: one connection may get the same terminal again
+	start  uint64
 }
+
+func (k key) leads() session.ID { return session.ID{PID: k.of, Start: k.start} }
 
 type sight struct {
 	first time.Time
@@ -86,20 +89,31 @@ type sight struct {
 }
 
 // NewBridge returns a Bridge that knows which records are its own from an earlier run.
-func NewBridge(own []session.OpenLogin) *Bridge {
-	return &Bridge{own: slices.Clone(own), seen: make(map[key]*sight), doubled: make(map[session.OpenLogin]time.Time), led: make(map[session.OpenLogin]int32)}
+func NewBridge(own []session.OwnRecord) *Bridge {
+	b := &Bridge{seen: make(map[key]*sight), doubled: make(map[session.OpenLogin]time.Time), led: make(map[session.OpenLogin]session.ID)}
+	for _, o := range own {
+		b.own = append(b.own, o.OpenLogin)
+		b.led[o.OpenLogin] = o.Led
+	}
+	return b
 }
 
 // Own returns the bridge's records, for [NewBridge].
-func (b *Bridge) Own() []session.OpenLogin { return slices.Clone(b.own) }
+func (b *Bridge) Own() []session.OwnRecord {
+	own := make([]session.OwnRecord, len(b.own))
+	for i, o := range b.own {
+		own[i] = session.OwnRecord{OpenLogin: o, Led: b.led[o]}
+	}
+	return own
+}
+
+func (b *Bridge) owns(o session.OpenLogin) bool { return slices.Contains(b.own, o) }
 
 // Wrote tells that the order, to write or take over, was carried out. The records of the
 // next Scene must have been read after that.
 func (b *Bridge) Wrote(o Order) {
 	b.own = append(b.own, mark(o.Record))
-	if o.key.of != 0 {
-		b.led[mark(o.Record)] = o.key.of
-	}
+	b.led[mark(o.Record)] = o.key.leads()
 	b.seen[o.key].done = true
 }
 
@@ -134,7 +148,7 @@ func (b *Bridge) Decide(s Scene) (orders []Order, again time.Time) {
 			continue
 		}
 		for _, p := range x.places(it) {
-			k := key{it.ID, it.Leader, it.Since.UnixMicro(), p.line, p.leader}
+			k := key{it.ID, it.Leader, it.Since.UnixMicro(), p.line, p.leader, p.start}
 			present[k] = true
 			order, due := b.judge(x, it, p, k)
 			if order != nil && new.add(*order) {

@@ -521,29 +521,48 @@ func TestSameTerminalAgain(t *testing.T) {
 	step("nothing more")
 }
 
-// One connection closes a terminal and gets the same one again, before it was seen to be gone.
+// One connection closes a terminal and gets the same one again, before it was seen to be gone:
+// while utmpd was running, or away, or with the first one's pid for its leader.
 func TestSameTerminalAtOnce(t *testing.T) {
-	b := NewBridge(nil)
-	s := scene([]Session{ssh()}, []Terminal{shell("pts/0", 102, 100)})
-	orders, _ := b.Decide(s)
-	play(b, &s, orders)
-	began := at(time.Minute)
-	s.Terminals = []Terminal{shell("pts/0", 112, 100)}
-	s.Terminals[0].Since = began
-	for range 2 { // it is closed by somebody else, after a while
-		orders, _ = b.Decide(s)
-		if len(orders) != 1 || orders[0].Kind != End || !orders[0].At.Before(began) || began.Sub(orders[0].At) > time.Millisecond {
-			t.Fatalf("orders %+v, want the first one's end just before %v", orders, began)
-		}
-	}
-	s.Records[0].Type, s.Records[0].Time = utmpx.DeadProcess, utmpx.TimeOf(orders[0].At)
-	orders, _ = b.Decide(s)
-	if len(orders) != 1 || orders[0].Kind != Write || !orders[0].Record.Time.Time().Equal(began) {
-		t.Fatalf("orders %+v, want a record of %v", orders, began)
-	}
-	play(b, &s, orders)
-	if orders, _ = b.Decide(s); len(orders) > 0 {
-		t.Errorf("and then %+v", orders)
+	for _, c := range []struct {
+		name    string
+		leader  int32
+		restart bool
+	}{{"at once", 112, false}, {"after a restart", 112, true}, {"with the same pid", 102, false}, {"with the same pid, after a restart", 102, true}} {
+		t.Run(c.name, func(t *testing.T) {
+			b := NewBridge(nil)
+			s := scene([]Session{ssh()}, []Terminal{shell("pts/0", 102, 100)})
+			s.Terminals[0].Start = 5000
+			orders, _ := b.Decide(s)
+			play(b, &s, orders)
+			if c.restart {
+				b = NewBridge(b.Own())
+			}
+			if orders, _ = b.Decide(s); len(orders) > 0 {
+				t.Fatalf("orders %v at first", wrote(orders))
+			}
+			if c.restart {
+				b = NewBridge(b.Own())
+			}
+			began := at(time.Minute)
+			s.Terminals = []Terminal{shell("pts/0", c.leader, 100)}
+			s.Terminals[0].Since, s.Terminals[0].Start = began, 6000
+			for range 2 { // it is closed by somebody else, after a while
+				orders, _ = b.Decide(s)
+				if len(orders) != 1 || orders[0].Kind != End || !orders[0].At.Before(began) || began.Sub(orders[0].At) > time.Millisecond {
+					t.Fatalf("orders %+v, want the first one's end just before %v", orders, began)
+				}
+			}
+			s.Records[0].Type, s.Records[0].Time = utmpx.DeadProcess, utmpx.TimeOf(orders[0].At)
+			orders, _ = b.Decide(s)
+			if len(orders) != 1 || orders[0].Kind != Write || !orders[0].Record.Time.Time().Equal(began) {
+				t.Fatalf("orders %+v, want a record of %v", orders, began)
+			}
+			play(b, &s, orders)
+			if orders, _ = b.Decide(s); len(orders) > 0 {
+				t.Errorf("orders %v of what is recorded", wrote(orders))
+			}
+		})
 	}
 }
 
@@ -626,7 +645,7 @@ func TestRestart(t *testing.T) {
 	own := b.Own()
 	for _, c := range []struct {
 		name string
-		own  []session.OpenLogin
+		own  []session.OwnRecord
 		add  []utmpx.Record
 		dead bool
 		want []string
@@ -727,9 +746,9 @@ func BenchmarkDecide(b *testing.B) {
 				terminals = append(terminals, shell(line, leader+2, leader))
 				records = append(records, user(leader, line, session.LineID(line)))
 			}
-			var own []session.OpenLogin
+			var own []session.OwnRecord
 			for _, r := range records[:n/2] {
-				own = append(own, mark(r))
+				own = append(own, session.OwnRecord{OpenLogin: mark(r)})
 			}
 			s := scene(sessions, terminals, records...)
 			bridge := NewBridge(own)

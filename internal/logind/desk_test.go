@@ -102,8 +102,8 @@ func (d *desk) options() Options {
 			Gone:      func(string) bool { return false },
 			Now:       time.Now,
 		},
-		Intend:  func([]session.OpenLogin, []Owed) {},
-		Changed: func([]session.OpenLogin) {},
+		Intend:  func([]session.OwnRecord, []Owed) {},
+		Changed: func([]session.OwnRecord) {},
 		LogOut:  func(_ utmpx.Record, _ time.Time, _ bool, done func(bool)) { done(false) },
 		Missed:  func() {},
 	}
@@ -245,8 +245,8 @@ func TestPace(t *testing.T) {
 
 // What an earlier run has begun is half recorded until it was looked for in the log.
 func TestHalfAtStart(t *testing.T) {
-	begun := session.OpenLogin{Login: session.Login{Line: "pts/9", PID: 100, Time: utmpx.Time{Sec: 1}}, User: "alice"}
-	r := NewRecorder(Options{Own: []session.OpenLogin{begun}})
+	begun := session.OwnRecord{OpenLogin: session.OpenLogin{Login: session.Login{Line: "pts/9", PID: 100, Time: utmpx.Time{Sec: 1}}, User: "alice"}}
+	r := NewRecorder(Options{Own: []session.OwnRecord{begun}})
 	other := begun.Login
 	other.Line = "pts/8"
 	if !r.Half(begun.Login) || r.Half(other) {

@@ -18,7 +18,7 @@ func (r *Recorder) intend(orders ...Order) {
 	before := len(r.intended)
 	for _, o := range orders {
 		if o.Kind <= TakeOver {
-			r.intended = append(r.intended, mark(o.Record))
+			r.intended = append(r.intended, session.OwnRecord{OpenLogin: mark(o.Record), Led: o.key.leads()})
 		}
 	}
 	if len(r.intended) > before {
@@ -31,7 +31,7 @@ func (r *Recorder) keep() {
 	begun := slices.Clone(r.intended)
 	r.mu.Lock()
 	for _, login := range r.half {
-		begun = append(begun, mark(login))
+		begun = append(begun, session.OwnRecord{OpenLogin: mark(login)})
 	}
 	owed := r.owed.all()
 	r.mu.Unlock()
@@ -50,7 +50,7 @@ func (r *Recorder) takeUp(ctx context.Context, s Scene) {
 			recorded[mark(rec)] = true
 		}
 	}
-	r.setBegun(slices.DeleteFunc(slices.Clone(r.begun), func(o session.OpenLogin) bool { return recorded[o] }))
+	r.setBegun(slices.DeleteFunc(slices.Clone(r.begun), func(o session.OwnRecord) bool { return recorded[o.OpenLogin] }))
 	if r.begun == nil {
 		return
 	}
@@ -59,7 +59,7 @@ func (r *Recorder) takeUp(ctx context.Context, s Scene) {
 		return
 	}
 	for _, o := range r.begun {
-		if isOpen(logins, o) {
+		if isOpen(logins, o.OpenLogin) {
 			k := key{leader: o.PID, since: o.Time.Time().UnixMicro(), line: o.Line}
 			r.setHalf(k, utmpx.Record{Type: utmpx.UserProcess, PID: o.PID, Line: o.Line, ID: o.ID, User: o.User, Time: o.Time})
 		}
@@ -67,7 +67,7 @@ func (r *Recorder) takeUp(ctx context.Context, s Scene) {
 	r.setBegun(nil)
 }
 
-func (r *Recorder) setBegun(logins []session.OpenLogin) {
+func (r *Recorder) setBegun(logins []session.OwnRecord) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.begun = nil
@@ -142,9 +142,8 @@ func (r *Recorder) closeHalf(ctx context.Context, s Scene, orders []Order) {
 	r.mu.Lock()
 	half := maps.Clone(r.half)
 	r.mu.Unlock()
-	own := r.bridge.Own()
 	for k, login := range half {
-		if slices.Contains(own, mark(login)) {
+		if r.bridge.owns(mark(login)) {
 			r.setHalf(k, utmpx.Record{})
 			continue
 		}

@@ -41,7 +41,7 @@ func (b *Bridge) index(s Scene) *index {
 		x.addRecord(slot, r)
 	}
 	b.own = slices.DeleteFunc(b.own, func(o session.OpenLogin) bool { _, found := x.slots[o]; return !found })
-	maps.DeleteFunc(b.led, func(o session.OpenLogin, _ int32) bool { _, found := x.slots[o]; return !found })
+	maps.DeleteFunc(b.led, func(o session.OpenLogin, _ session.ID) bool { _, found := x.slots[o]; return !found })
 	for _, o := range b.own {
 		x.own[o] = true
 	}
@@ -105,7 +105,7 @@ func (x *index) places(s Session) []place {
 	var found []place
 	for _, t := range x.terminals[s.Leader] {
 		if isLine(t.Line) {
-			found = append(found, place{t.Line, t.Leader, t.Since, t.mayRecord(s.Leader)})
+			found = append(found, place{t.Line, t.Leader, t.Start, t.Since, t.mayRecord(s.Leader)})
 		}
 	}
 	return found
@@ -176,13 +176,13 @@ func (x *index) givenAway(o session.OpenLogin) bool {
 
 // reopened reports whether the session of a record of the bridge has another terminal of the
 // same name: sshd makes one for each channel, and a terminal that it has made has one leader.
-func (x *index) reopened(o session.OpenLogin, led int32) (p place, is bool) {
+func (x *index) reopened(o session.OpenLogin, led session.ID) (p place, is bool) {
 	it, lives := x.leaders[o.PID]
-	if led == 0 || !lives || !many(it) {
+	if led.PID == 0 || !lives || !many(it) {
 		return p, false
 	}
 	for _, p := range x.places(it) {
-		if p.line == o.Line && p.leader != led && p.since.After(o.Time.Time()) {
+		if p.line == o.Line && p.leads() != led && p.since.After(o.Time.Time()) {
 			return p, true
 		}
 	}

@@ -101,10 +101,10 @@ func (r *Recorder) takeFirst() (then []func()) {
 // that have ended meanwhile. It reports whether some are left.
 func (r *Recorder) logInLater(ctx context.Context, s Scene) (left bool) {
 	owed, changed := r.findEnds(s)
-	own, waits := r.bridge.Own(), make(map[string]bool)
+	waits := make(map[string]bool)
 	for _, it := range owed {
 		at := mark(it.Login)
-		there := slices.Contains(own, at)
+		there := r.bridge.owns(at)
 		switch {
 		case it.Logged && r.isClosed(ctx, at):
 			r.settle(at, false)

@@ -62,19 +62,19 @@ type Options struct {
 	File    RecordFile
 	Log     LoginLog
 	Machine Machine
-	Own     []session.OpenLogin // the records of an earlier run, and what it was about to write
+	Own     []session.OwnRecord // the records of an earlier run, and what it was about to write
 
 	Owed []Owed // the logins that the log would not take from it
 
 	// Intend keeps what is about to be written, for Own of a later run, and the logins that the
 	// log would not take, for its Owed, and returns once that would survive a kill. It gets all
 	// that has no record yet.
-	Intend func(begun []session.OpenLogin, owed []Owed)
+	Intend func(begun []session.OwnRecord, owed []Owed)
 
 	// Changed is told the records that are the Recorder's. End closes a record of a session
 	// whose terminal is gone, in both files. Dead returns a record as it is after its end.
 	// Run's goroutine calls them.
-	Changed func(own []session.OpenLogin)
+	Changed func(own []session.OwnRecord)
 	End     func(gen snapshot.Generation, slot int, r utmpx.Record, at time.Time)
 	Dead    func(r utmpx.Record, at time.Time) utmpx.Record
 
@@ -104,7 +104,7 @@ type Recorder struct {
 	owed owings
 	then []func() // of LogInFirst
 
-	begun []session.OpenLogin // of an earlier run: what has no record may have a login
+	begun []session.OwnRecord // of an earlier run: what has no record may have a login
 
 	// Of Run's goroutine.
 	snap      *snapshot.Snapshot
@@ -119,10 +119,10 @@ type Recorder struct {
 	near      map[stray]time.Time             // when a terminal was last seen without one
 	gone      map[string]time.Time            // since when a terminal is
 	ended     map[session.OpenLogin]time.Time // when a record was ordered to be closed
-	intended  []session.OpenLogin             // by the orders that are carried out, or were last
+	intended  []session.OwnRecord             // by the orders that are carried out, or were last
 	pause     time.Duration                   // before a failed order is tried again
 	failed    string                          // as last logged
-	own       []session.OpenLogin
+	own       []session.OwnRecord
 }
 
 // NewRecorder returns a Recorder that does nothing until [Recorder.Run].
@@ -285,7 +285,7 @@ func (r *Recorder) takeNews(now time.Time) (v View, opened bool) {
 func (r *Recorder) publish() {
 	if own := r.bridge.Own(); !slices.Equal(own, r.own) {
 		r.own = own
-		maps.DeleteFunc(r.ended, func(o session.OpenLogin, _ time.Time) bool { return !slices.Contains(own, o) })
+		maps.DeleteFunc(r.ended, func(o session.OpenLogin, _ time.Time) bool { return !r.bridge.owns(o) })
 		r.opts.Changed(own)
 	}
 }

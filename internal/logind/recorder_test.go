@@ -66,7 +66,7 @@ func TestRecordUnderTheLock(t *testing.T) {
 			f := &onlyRecord{at: c.at}
 			r := NewRecorder(Options{File: f, Machine: Machine{Lives: func(Session) (time.Time, bool) { return time.Time{}, !c.ended }}})
 			r.known = map[identity]Session{it.identity(): it}
-			o := Order{Kind: c.kind, Was: getty, Record: login, key: key{it.ID, it.Leader, it.Since.UnixMicro(), "tty1", 0}}
+			o := Order{Kind: c.kind, Was: getty, Record: login, key: key{it.ID, it.Leader, it.Since.UnixMicro(), "tty1", 0, 0}}
 			written, err := r.put(t.Context(), o, login)
 			if err != nil || written != c.want || len(f.written) > 0 != c.want {
 				t.Errorf("written %v (%v), error %v", written, f.written, err)

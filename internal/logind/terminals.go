@@ -15,6 +15,7 @@ import (
 type Terminal struct {
 	Line   string // without /dev/
 	Leader int32
+	Start  uint64    // of the leader: see [session.ID]
 	Since  time.Time // when the leader began, by the wall clock
 	Begins bool      // the leader is sshd, which is to become the shell
 	Above  []Process // the leader's parent, its parent, and so on
@@ -37,9 +38,12 @@ const (
 type place struct {
 	line   string
 	leader int32 // of the terminal, if it was found by that
+	start  uint64
 	since  time.Time
 	begins bool
 }
+
+func (p place) leads() session.ID { return session.ID{PID: p.leader, Start: p.start} }
 
 // many reports whether a session may have several terminals: sshd makes one for each
 // channel. Where logind names one, it has that from a record, and it may be closed.

@@ -43,6 +43,12 @@ type OpenLogin struct {
 	User string
 }
 
+// OwnRecord is a record that the bridge to logind has written.
+type OwnRecord struct {
+	OpenLogin
+	Led ID // who led its terminal, if it was found by that: without Inode
+}
+
 // Outcome is what became of a [Job].
 type Outcome int
 

@@ -27,11 +27,11 @@ type Change struct {
 // them, from At on.
 type Splice struct {
 	At, Old int
-	New     []session.OpenLogin
+	New     []session.OwnRecord
 }
 
 // SpliceOf returns what makes to of from.
-func SpliceOf(from, to []session.OpenLogin) Splice {
+func SpliceOf(from, to []session.OwnRecord) Splice {
 	s := Splice{Old: len(from), New: to}
 	for s.Old > 0 && len(s.New) > 0 && from[s.At] == s.New[0] {
 		s.At, s.Old, s.New = s.At+1, s.Old-1, s.New[1:]

@@ -16,8 +16,12 @@ import (
 	"utmpd.dev/utmpd/utmpx"
 )
 
-func login(line string) session.OpenLogin {
-	return session.OpenLogin{Login: session.Login{Line: line, PID: 7, Time: utmpx.TimeOf(at)}, ID: "c1", User: "alice"}
+func login(line string) session.OwnRecord {
+	o := session.OwnRecord{OpenLogin: session.OpenLogin{Login: session.Login{Line: line, PID: 7, Time: utmpx.TimeOf(at)}, ID: "c1", User: "alice"}}
+	if line == "tty3" {
+		o.Led = session.ID{PID: 9, Start: 1 << 40}
+	}
+	return o
 }
 
 // exampleChanges has each kind of line of a change: they end a session, change one, begin
@@ -29,9 +33,9 @@ func exampleChanges() []Change {
 	another := session.Entry{Slot: 7, ID: session.ID{PID: 3}, Since: at}
 	return []Change{
 		{Changes: session.Changes{Alive: at.Add(time.Hour), Gone: []int{4, 9, 1000}, Sessions: []session.Entry{another, ended}, Owed: s.Owed},
-			Own: Splice{New: []session.OpenLogin{login("tty1"), login("tty2")}}},
+			Own: Splice{New: []session.OwnRecord{login("tty1"), login("tty2")}}},
 		{Changes: session.Changes{Alive: at.Add(2 * time.Hour), Sessions: []session.Entry{{Slot: 8, ID: session.ID{PID: 9}, Since: at}}, Owed: s.Owed[:1]},
-			Own: Splice{At: 1, Old: 1, New: []session.OpenLogin{login("tty3")}}},
+			Own: Splice{At: 1, Old: 1, New: []session.OwnRecord{login("tty3")}}},
 		{Changes: session.Changes{Alive: at.Add(3 * time.Hour), Owed: s.Owed[:1]}},
 	}
 }
@@ -156,7 +160,7 @@ func TestWrongChanges(t *testing.T) {
 		{"of another state", slices.Concat(other, one)},
 		{"text after a change", slices.Concat(top, one, []byte("hello\n"))},
 		{"another state after it", slices.Concat(top, other)},
-		{"of more records of the bridge than there are", odd(Change{Own: Splice{At: 1, New: []session.OpenLogin{login("tty1")}}})},
+		{"of more records of the bridge than there are", odd(Change{Own: Splice{At: 1, New: []session.OwnRecord{login("tty1")}}})},
 		{"instead of more than there are", odd(Change{Own: Splice{Old: 1}})},
 	} {
 		s := State{BootID: "before"}
@@ -191,7 +195,7 @@ func TestOlderReader(t *testing.T) {
 }
 
 func TestSplice(t *testing.T) {
-	list := func(lines string) (all []session.OpenLogin) {
+	list := func(lines string) (all []session.OwnRecord) {
 		for _, l := range strings.Split(lines, "") {
 			all = append(all, login(l))
 		}

@@ -182,12 +182,18 @@ func (f *fields) owed() session.Debt {
 }
 
 // own reads a record of the bridge to logind.
-func (f *fields) own() session.OpenLogin {
-	var o session.OpenLogin
+func (f *fields) own() session.OwnRecord {
+	var o session.OwnRecord
 	o.Line, o.PID = f.word("own ").quoted(' '), f.word("pid ").int32(' ')
 	o.Time.Sec = f.word("at ").int(' ', 64)
 	o.Time.Usec = f.int(' ', 64)
-	o.ID, o.User = f.word("id ").quoted(' '), f.word("user ").quoted('\n')
+	o.ID = f.word("id ").quoted(' ')
+	if o.User = f.word("user ").quotedIn(); strings.HasPrefix(f.rest, " ") {
+		o.Led.PID = f.word(" led ").int32(' ')
+		o.Led.Start = f.word("start ").uint('\n', 64)
+	} else {
+		f.word("\n")
+	}
 	return o
 }
 
@@ -262,6 +268,13 @@ func (f *fields) time(end byte) time.Time {
 }
 
 func (f *fields) quoted(end byte) string {
+	v := f.quotedIn()
+	f.bad = f.bad || f.until(end) != ""
+	return v
+}
+
+// quotedIn is quoted, and leaves what ends it.
+func (f *fields) quotedIn() string {
 	q, err := strconv.QuotedPrefix(f.rest)
 	if err != nil {
 		f.bad = true
@@ -269,6 +282,6 @@ func (f *fields) quoted(end byte) string {
 	}
 	f.rest = f.rest[len(q):]
 	v, err := strconv.Unquote(q)
-	f.bad = f.bad || err != nil || f.until(end) != ""
+	f.bad = f.bad || err != nil
 	return v
 }

@@ -46,7 +46,7 @@ type State struct {
 	File   snapshot.Generation // the utmpx file that slots refer to
 	session.Checkpoint
 
-	Own []session.OpenLogin // the records that the bridge to logind has written
+	Own []session.OwnRecord // the records that the bridge to logind has written
 }
 
 // AppendText appends the state as its file holds it. It fails if the state is
@@ -123,7 +123,7 @@ func (e *encoder) owed(all []session.Debt) {
 	}
 }
 
-func (e *encoder) own(all []session.OpenLogin) {
+func (e *encoder) own(all []session.OwnRecord) {
 	for i := range all {
 		e.b = appendOwn(e.b, &all[i])
 		e.flush(piece)
@@ -231,13 +231,17 @@ func appendOwed(b []byte, d *session.Debt) []byte {
 	return append(b, '\n')
 }
 
-func appendOwn(b []byte, o *session.OpenLogin) []byte {
+func appendOwn(b []byte, o *session.OwnRecord) []byte {
 	b = strconv.AppendQuote(append(b, "own "...), o.Line)
 	b = strconv.AppendInt(append(b, " pid "...), int64(o.PID), 10)
 	b = strconv.AppendInt(append(b, " at "...), o.Time.Sec, 10)
 	b = strconv.AppendInt(append(b, ' '), o.Time.Usec, 10)
 	b = strconv.AppendQuote(append(b, " id "...), o.ID)
 	b = strconv.AppendQuote(append(b, " user "...), o.User)
+	if o.Led.PID != 0 {
+		b = strconv.AppendInt(append(b, " led "...), int64(o.Led.PID), 10)
+		b = appendUint(append(b, " start "...), o.Led.Start)
+	}
 	return append(b, '\n')
 }
 
@@ -269,7 +273,7 @@ func (s *State) check() error {
 
 var errLimits = errors.New("beyond its limits")
 
-func withinLimits(alive time.Time, sessions []session.Entry, owed []session.Debt, own []session.OpenLogin) bool {
+func withinLimits(alive time.Time, sessions []session.Entry, owed []session.Debt, own []session.OwnRecord) bool {
 	ok := inCalendar(alive) && len(sessions) <= MaxSessions && len(owed) <= MaxOwed && len(own) <= MaxOwn
 	for i := range sessions {
 		p := &sessions[i]
