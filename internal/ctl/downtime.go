@@ -182,11 +182,7 @@ func writeJSON(w io.Writer, ps []boots.Period, s boots.Sum) error {
 	out := struct {
 		Boots []line `json:"boots"`
 		Total sum    `json:"total"`
-	}{[]line{}, sum{Boots: s.Boots, Crashes: s.Crashes,
-		Up: s.Up.Seconds(), Slept: s.Slept.Seconds(), Down: s.Down.Seconds(), Unknown: s.Unknown.Seconds()}}
-	if len(ps) > 0 {
-		out.Total.From, out.Total.To = &s.From, &s.To
-	}
+	}{[]line{}, sumOf(s, len(ps) > 0)}
 	for _, p := range ps {
 		l := line{From: p.From, Recorded: p.Recorded, To: p.To, End: endOf(p), Up: seconds(p.AwakeFor, p.UpKnown), Slept: seconds(p.Slept, p.SleptKnown), UpLeast: p.UpLeast,
 			Down: seconds(p.DownFor, p.DownKnown), DownMost: downMost(p), Doubtful: doubtful(p), KnownFrom: string(p.By), Ledger: p.Ledger,
@@ -197,10 +193,20 @@ func writeJSON(w io.Writer, ps []boots.Period, s boots.Sum) error {
 		}
 		out.Boots = append(out.Boots, l)
 	}
-	if least, most, ok := s.Availability(); ok {
-		out.Total.AvailLeast, out.Total.AvailMost = &least, &most
-	}
 	return printJSON(w, "  ", out)
+}
+
+// sumOf returns a sum for JSON; booted: of some boots.
+func sumOf(s boots.Sum, booted bool) sum {
+	out := sum{Boots: s.Boots, Crashes: s.Crashes,
+		Up: s.Up.Seconds(), Slept: s.Slept.Seconds(), Down: s.Down.Seconds(), Unknown: s.Unknown.Seconds()}
+	if booted {
+		out.From, out.To = &s.From, &s.To
+	}
+	if least, most, ok := s.Availability(); ok {
+		out.AvailLeast, out.AvailMost = &least, &most
+	}
+	return out
 }
 
 func seconds(d time.Duration, known bool) *float64 {

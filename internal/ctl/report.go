@@ -27,13 +27,14 @@ and how sessions ended. Without -since it covers the last 7 days.
 ` + moments.Help,
 		options: []option{
 			{name: "text", help: "print text, which is the default"},
+			jsonOption,
 			{name: "html", arg: "FILE", help: "write a page with a time line to FILE; - is standard output"},
 			sinceOption, untilOption,
 			{name: "f", arg: "FILE", help: "read only FILE; repeat for further files, oldest first", many: true},
 			configOption,
 		},
 		examples: []string{
-			"report                                        # of the last week",
+			"report                  # of the last week, as text; -json is for scripts",
 			"report -html nov.html -since 2026-11-01 -until 2026-11-30",
 		},
 		run: makeReport,
@@ -103,16 +104,25 @@ func makeReport(in call) error {
 			return fmt.Errorf("report: %w", err)
 		}
 	}
-	if file == "" || in.set["text"] {
-		if err := r.write(in.screen(), in.stdout); err != nil {
-			return err
-		}
+	if err := r.print(in, file == ""); err != nil {
+		return err
 	}
 	if unread != nil {
 		return fmt.Errorf("report: %w", unread)
 	}
 	if problems {
 		return errors.New("report: some files could not be read completely; see above")
+	}
+	return nil
+}
+
+// print prints the report as JSON or, if that is asked for or all, as text.
+func (r *summary) print(in call, all bool) error {
+	switch {
+	case in.set["json"]:
+		return r.writeJSON(in.stdout)
+	case in.set["text"] || all:
+		return r.write(in.screen(), in.stdout)
 	}
 	return nil
 }
@@ -140,8 +150,17 @@ func (r *summary) options(in call) error {
 	if r.until.Before(r.since) {
 		return errors.New("-until is before -since, or -since is yet to come")
 	}
-	if in.value("html") == "-" && in.set["text"] {
-		return errors.New("-text and -html - both write to standard output")
+	var both []string
+	for _, o := range []struct {
+		name string
+		set  bool
+	}{{"-json", in.set["json"]}, {"-text", in.set["text"]}, {"-html -", in.value("html") == "-"}} {
+		if o.set {
+			both = append(both, o.name)
+		}
+	}
+	if len(both) > 1 {
+		return fmt.Errorf("%s and %s both write to standard output", both[0], both[1])
 	}
 	return nil
 }

@@ -91,6 +91,7 @@ func TestReportAgrees(t *testing.T) {
 		if sum != "" && !strings.Contains(got, sum) {
 			t.Fatalf("%v: downtime says\n%s\nthe report\n%s", span, sum, got)
 		}
+		reportAgreesAsJSON(t, l, span)
 		n := strings.Count(l.do(append([]string{"last", "-json"}, span...)...), "\n")
 		if want := fmt.Sprintf("\n%s", count(n, "session", "sessions")); n > 0 && !strings.Contains(got, want+": ") || n == 0 && !strings.Contains(got, "\nno sessions\n") {
 			t.Fatalf("%v: last shows %d sessions, the report\n%s", span, n, got)
@@ -110,6 +111,39 @@ func TestReportAgrees(t *testing.T) {
 	}
 	if got, want := l.do("report", "-since", "2026-06-20"), "\n3 users: "+all.length()+"\n"; all.least == 0 || !strings.HasSuffix(got, want) {
 		t.Errorf("last says %s, the report\n%s", want, got)
+	}
+}
+
+// reportAgreesAsJSON holds that the report says of a span what downtime and last -count say.
+func reportAgreesAsJSON(t *testing.T, l *lab, span []string) {
+	t.Helper()
+	var got struct {
+		Boots    json.RawMessage
+		Sessions struct{ Sessions int }
+		Users    []struct {
+			User     string
+			Sessions int
+		}
+	}
+	var down struct{ Total json.RawMessage }
+	var last struct {
+		Sessions int
+		Users    map[string]int
+	}
+	for command, to := range map[string]any{"report -json": &got, "downtime -json": &down, "last -count -json": &last} {
+		if err := json.Unmarshal([]byte(l.do(append(strings.Fields(command), span...)...)), to); err != nil {
+			t.Fatal(command, err)
+		}
+	}
+	if diff := cmp.Diff(string(down.Total), string(got.Boots)); diff != "" {
+		t.Errorf("%v: boots (-downtime +report)\n%s", span, diff)
+	}
+	users := map[string]int{}
+	for _, u := range got.Users {
+		users[u.User] = u.Sessions
+	}
+	if diff := cmp.Diff(last.Users, users); diff != "" || last.Sessions != got.Sessions.Sessions {
+		t.Errorf("%v: %d sessions, last shows %d; users (-last +report)\n%s", span, got.Sessions.Sessions, last.Sessions, diff)
 	}
 }
 
