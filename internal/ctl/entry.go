@@ -28,6 +28,7 @@ type book struct {
 	file *recfile.File
 	log  *openlogins.Log
 	wait time.Duration // for each lock
+	note func(string)  // tells what is no error
 }
 
 func newBook(in call) (*book, error) {
@@ -39,7 +40,7 @@ func newBook(in call) (*book, error) {
 		return nil, err
 	}
 	return &book{
-		in: in, cfg: cfg, wait: in.on.patience,
+		in: in, cfg: cfg, wait: in.on.patience, note: func(text string) { tell(in.stderr, text) },
 		file: recfile.NewFile(cfg.UtmpxFile, recfile.Options{}),
 		log:  openlogins.New(cfg.WtmpxFile, recfile.Options{Apart: cfg.UtmpxFile}),
 	}, nil
@@ -57,15 +58,16 @@ const sameMoment = 2 * time.Second
 
 // begin records a session: as login(3) does, first in the utmpx file, where the lock
 // decides who of several comes first, and then in the log. alone: a process has one session
-// only. The error is a [takenError] if somebody has recorded it.
-func (b *book) begin(r utmpx.Record, alone bool) error {
+// only. It returns the record as it was written. The error is a [takenError] if somebody has
+// recorded the session.
+func (b *book) begin(r utmpx.Record, alone bool) (utmpx.Record, error) {
 	snap, err := b.file.Snapshot(nil)
 	if err != nil && !errors.Is(err, recfile.ErrEmpty) {
-		return b.missing(err)
+		return r, b.missing(err)
 	}
 	if at, leader := b.led(r, snap); leader != 0 {
 		at.PID = leader
-		return &takenError{at}
+		return r, &takenError{at}
 	}
 	script, adopted := b.orphan(r, snap)
 	switch {
@@ -87,16 +89,16 @@ func (b *book) begin(r utmpx.Record, alone bool) error {
 	})
 	switch {
 	case errors.Is(err, recfile.ErrTaken) && (by.Line == r.Line || by.PID == r.PID):
-		return &takenError{by}
+		return r, &takenError{by}
 	case errors.Is(err, recfile.ErrTaken):
-		return fmt.Errorf("ut_id %s is that of %s; name another one with -id", r.ID, by.Line)
+		return r, fmt.Errorf("ut_id %s is that of %s; name another one with -id", r.ID, by.Line)
 	case err != nil:
-		return b.missing(err)
+		return r, b.missing(err)
 	}
 	if err := b.logIn(r, script.PID); err != nil {
-		return fmt.Errorf("recorded in %s alone: %w", b.cfg.UtmpxFile, err)
+		return r, fmt.Errorf("recorded in %s alone: %w", b.cfg.UtmpxFile, err)
 	}
-	return nil
+	return r, nil
 }
 
 // orphan finds the record of r's login on a display that another program has written a
@@ -210,7 +212,7 @@ func (b *book) ofSession(at openlogins.Login, r utmpx.Record) bool {
 // unlogged reports a log that is missing or takes no records, which is no error.
 func (b *book) unlogged(err error) error {
 	if errors.Is(err, fs.ErrNotExist) || recfile.TakesNothing(err) {
-		tell(b.in.stderr, fmt.Sprintf("nothing is recorded in the log: %v", err))
+		b.note(fmt.Sprintf("nothing is recorded in the log: %v", err))
 		return nil
 	}
 	return err
@@ -221,12 +223,13 @@ var errNoSession = errors.New("no session is recorded there")
 
 // end closes the session that is's, as its program would: the logout in the log, if the
 // login is open there, and then the record. A process that lives, other than by, keeps its
-// session. Without a record, the login of by on the line is closed.
-func (b *book) end(is func(utmpx.Record) bool, line string, by int32) error {
+// session. Without a record, the login of by on the line is closed. It returns the record of
+// the session, and of its end.
+func (b *book) end(is func(utmpx.Record) bool, line string, by int32) (of, dead utmpx.Record, err error) {
 	for range attempts {
 		snap, err := b.file.Snapshot(nil)
 		if err != nil && !errors.Is(err, recfile.ErrEmpty) {
-			return b.missing(err)
+			return of, dead, b.missing(err)
 		}
 		slot, r, ok := findSession(snap, is)
 		switch {
@@ -234,15 +237,15 @@ func (b *book) end(is func(utmpx.Record) bool, line string, by int32) error {
 			return b.endInLog(line, by)
 		case r.PID == by:
 		case b.in.on.alive(r.PID):
-			return anothers(r, r.PID)
+			return of, dead, anothers(r, r.PID)
 		default:
 			if leader := b.leader(r); leader != 0 && leader != by {
-				return anothers(r, leader)
+				return of, dead, anothers(r, leader)
 			}
 		}
 		dead := cleaner.Dead(r, b.now(r), utmpx.Exit{})
 		if err := b.logOut(r, dead); err != nil {
-			return err
+			return of, dead, err
 		}
 		ctx, cancel := context.WithTimeout(b.in.ctx, b.wait)
 		done, err := b.file.Swap(ctx, snap.Generation(), []recfile.Swap{{Slot: slot, Old: r, New: dead}})
@@ -250,9 +253,9 @@ func (b *book) end(is func(utmpx.Record) bool, line string, by int32) error {
 		if err == nil && !done[0] || errors.Is(err, recfile.ErrReplaced) {
 			continue // another one has written it
 		}
-		return err
+		return r, dead, err
 	}
-	return fmt.Errorf("%s keeps changing", b.cfg.UtmpxFile)
+	return of, dead, fmt.Errorf("%s keeps changing", b.cfg.UtmpxFile)
 }
 
 // anothers is the error of a session that lives by another process.
@@ -262,26 +265,27 @@ func anothers(r utmpx.Record, pid int32) error {
 
 // endInLog closes the login of a session that has no record: another program has the same
 // ut_id, and has overwritten it.
-func (b *book) endInLog(line string, pid int32) error {
+func (b *book) endInLog(line string, pid int32) (of, dead utmpx.Record, err error) {
 	if line == "" {
-		return errNoSession
+		return of, dead, errNoSession
 	}
 	ctx, cancel := context.WithTimeout(b.in.ctx, b.wait)
 	defer cancel()
 	result := errNoSession
-	err := b.log.AppendOn(ctx, line, func(at openlogins.Login, open bool) []utmpx.Record {
+	err = b.log.AppendOn(ctx, line, func(at openlogins.Login, open bool) []utmpx.Record {
 		result = errNoSession
 		if !open || at.PID != pid {
 			return nil
 		}
 		result = nil
-		r := utmpx.Record{PID: pid, Line: line, ID: at.ID, Time: at.Time}
-		return []utmpx.Record{cleaner.Dead(r, b.now(r), utmpx.Exit{})}
+		of = utmpx.Record{Type: utmpx.UserProcess, PID: pid, Line: line, ID: at.ID, User: at.User, Time: at.Time}
+		dead = cleaner.Dead(of, b.now(of), utmpx.Exit{})
+		return []utmpx.Record{dead}
 	})
 	if err == nil || errors.Is(err, fs.ErrNotExist) || recfile.TakesNothing(err) {
-		return result
+		return of, dead, result
 	}
-	return err
+	return of, dead, err
 }
 
 func findSession(snap *snapshot.Snapshot, is func(utmpx.Record) bool) (slot int, r utmpx.Record, ok bool) {

@@ -4,6 +4,7 @@ package ctl
 
 import (
 	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os/user"
@@ -11,7 +12,9 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
+	"utmpd.dev/utmpd/internal/recordjson"
 	"utmpd.dev/utmpd/internal/session"
 	"utmpd.dev/utmpd/utmpx"
 )
@@ -33,7 +36,7 @@ When the process ends, utmpd records the logout. For the utmp group or root.`,
 			lineOption,
 			{name: "user", short: "u", arg: "NAME", help: "who has logged in (the caller's user)"},
 			{name: "host", arg: "HOST", blank: true, help: "from where; an IP address is recorded as such, too"},
-			pidOption, idOption, configOption,
+			pidOption, idOption, jsonOption, configOption,
 		},
 		examples: []string{
 			"login -user alice           # in the script that then runs her shell",
@@ -62,14 +65,21 @@ When the process ends, utmpd records the logout. For the utmp group or root.`,
 			if err != nil {
 				return err
 			}
+			said := b.answer()
 			r := newSession(w.line, name, in.value("host"), w.pid, in.on.now())
 			r.ID = w.id
-			err = b.begin(r, in.value("line") == "")
-			if taken := new(takenError); errors.As(err, &taken) {
-				tell(in.stderr, err)
-				return nil
+			r, err = b.begin(r, in.value("line") == "")
+			taken := new(takenError)
+			before := errors.As(err, &taken)
+			if before {
+				b.note(err.Error())
+				r, err = taken.by, nil
 			}
-			return err
+			if err != nil || !in.set["json"] {
+				return err
+			}
+			said.of(r)
+			return printJSON(in.stdout, "  ", loginAnswer{before, *said})
 		},
 	}
 }
@@ -80,7 +90,7 @@ func logoutCommand() command {
 		summary: "record the end of a session that login recorded",
 		about: `Run it from the process that ran login, or name that with -pid: the session of
 another process that lives stays.`,
-		options: []option{lineOption, pidOption, idOption, configOption},
+		options: []option{lineOption, pidOption, idOption, jsonOption, configOption},
 		examples: []string{
 			"logout                      # in the script that ran login",
 			"logout -line :10 -pid 4711",
@@ -97,13 +107,50 @@ another process that lives stays.`,
 			if err != nil {
 				return err
 			}
-			err = b.end(w.is, w.line, w.pid)
+			said := b.answer()
+			r, dead, err := b.end(w.is, w.line, w.pid)
 			if errors.Is(err, errNoSession) {
 				return fmt.Errorf("%s: %w", cmp.Or(w.line, w.id, fmt.Sprint("process ", w.pid)), err)
 			}
-			return err
+			if err != nil || !in.set["json"] {
+				return err
+			}
+			said.of(r)
+			return printJSON(in.stdout, "  ", logoutAnswer{*said, dead.Time.Time().UTC()})
 		},
 	}
+}
+
+// answer is what login and logout print with -json.
+type answer struct {
+	Session json.RawMessage `json:"session"` // the fields of its record, as dump prints them
+	Notes   []string        `json:"notes"`
+}
+
+type loginAnswer struct {
+	Before bool `json:"recorded_before"` // and nothing was written: Session is what is there
+	answer
+}
+
+type logoutAnswer struct {
+	answer
+	Ended time.Time `json:"ended"`
+}
+
+// answer returns an answer which takes the notes, if JSON is asked for.
+func (b *book) answer() *answer {
+	a := &answer{Notes: []string{}}
+	if b.in.set["json"] {
+		b.note = func(text string) { a.Notes = append(a.Notes, text) }
+	}
+	return a
+}
+
+// of sets the session. The bytes of a record that was read are left out: its process may be
+// another one now.
+func (a *answer) of(r utmpx.Record) {
+	a.Session = recordjson.Append(nil, utmpx.Record{Type: r.Type, PID: r.PID, Line: r.Line, ID: r.ID, User: r.User, Host: r.Host,
+		Session: r.Session, Time: r.Time, Exit: r.Exit, Addr: r.Addr})
 }
 
 // which names a session.

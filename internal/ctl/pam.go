@@ -173,9 +173,9 @@ func (p *pamSession) record(in call, open bool) error {
 		if err := in.on.canLive(p.pid, p.line()); err != nil {
 			return err // the program was killed
 		}
-		err = b.begin(newSession(p.line(), p.user, p.host, p.pid, in.on.now()), true)
+		_, err = b.begin(newSession(p.line(), p.user, p.host, p.pid, in.on.now()), true)
 	} else {
-		err = b.end(p.is, p.line(), p.pid)
+		_, _, err = b.end(p.is, p.line(), p.pid)
 	}
 	if taken := new(takenError); errors.As(err, &taken) || errors.Is(err, errNoSession) {
 		return nil // its program has recorded it, or the bridge, or it is within another session

@@ -34,7 +34,7 @@ and how sessions ended. Without -since it covers the last 7 days.
 			configOption,
 		},
 		examples: []string{
-			"report                  # of the last week, as text; -json is for scripts",
+			"report -json  # of the last week, for a script",
 			"report -html nov.html -since 2026-11-01 -until 2026-11-30",
 		},
 		run: makeReport,
