@@ -6,6 +6,9 @@
 # failed: that could be the machine.
 #
 #   run.sh [NAME...]     runs all patches, or those named (without .patch)
+#   run.sh -share N      runs one in N, others each day, so that N days run all; and those
+#                        that the last 25 commits changed, which most likely concern the
+#                        code at hand
 #
 # A patch begins with
 #   Breaks: what the patch breaks
@@ -15,10 +18,45 @@ set -u
 here=$(cd "$(dirname "$0")" && pwd)
 cd "$here/../.." || exit 1
 
-# Without names, one process for each processor takes one patch after another. Tests with
-# a real system are slow and so come first.
+share=
+if [ "${1:-}" = -share ]; then
+	case ${2:-} in
+	'' | *[!0-9]* | 0*)
+		echo "usage: run.sh [-share N | NAME...]" >&2
+		exit 2
+		;;
+	esac
+	share=$2
+	shift 2
+fi
+
+# names prints all patches, without .patch. Tests with a real system are slow and so come
+# first.
+names() {
+	(cd "$here" && { grep -l '^Test: .*system' ./*.patch; grep -L '^Test: .*system' ./*.patch; }) |
+		sed 's,^\./,,; s,\.patch$,,'
+}
+
+# today prints those of its input that are in today's share or were changed lately.
+today() {
+	{
+		git log -25 --format= --name-only -- . 2>/dev/null | sed -n 's,^test/mutants/\(.*\)\.patch$,\1,p'
+		echo :
+		cat
+	} | awk -v n="$share" -v day=$(($(date +%s) / 86400)) '
+		$0 == ":" { listed = 1; next }
+		!listed { changed[$0] = 1; next }
+		(++i % n == day % n || $0 in changed)'
+}
+
+# Without names, one process for each processor takes one patch after another.
 if [ $# -eq 0 ]; then
-	set -- $(cd "$here" && { grep -l '^Test: .*system' ./*.patch; grep -L '^Test: .*system' ./*.patch; } | sed 's,^\./,,; s,\.patch$,,')
+	if [ "$share" ]; then
+		set -- $(names | today)
+	else
+		set -- $(names)
+	fi
+	echo "$# of $(names | wc -l) patches"
 	UTMPD_MUTANTS_TAKEN=$(mktemp -d "${TMPDIR:-/tmp}/utmpd-mutants-XXXXXX") || exit 1
 	export UTMPD_MUTANTS_TAKEN
 	pids=
@@ -30,12 +68,14 @@ if [ $# -eq 0 ]; then
 	for pid in $pids; do
 		wait "$pid" || status=1
 	done
-	taken=$(ls "$UTMPD_MUTANTS_TAKEN" | wc -l)
-	rm -rf "$UTMPD_MUTANTS_TAKEN"
+	taken=$(ls "$UTMPD_MUTANTS_TAKEN" | grep -vc '^failed$')
 	if [ "$taken" -ne $# ]; then
 		echo "only $taken of $# were run"
 		status=1
 	fi
+	# Once more, where they are found.
+	cat "$UTMPD_MUTANTS_TAKEN/failed" 2>/dev/null
+	rm -rf "$UTMPD_MUTANTS_TAKEN"
 	[ $status = 0 ] && echo "all killed: $#"
 	exit $status
 fi
@@ -76,6 +116,7 @@ failed=0
 ran=0
 fail() {
 	echo "$*"
+	[ -z "${UTMPD_MUTANTS_TAKEN:-}" ] || echo "$*" >>"$UTMPD_MUTANTS_TAKEN/failed"
 	failed=$((failed + 1))
 }
 for name; do
@@ -123,8 +164,5 @@ for name; do
 	fi
 	git apply -R "$patch" || exit 1
 done
-if [ "$failed" != 0 ]; then
-	echo "$failed of $ran not killed"
-	exit 1
-fi
-[ -n "${UTMPD_MUTANTS_TAKEN:-}" ] || echo "all killed: $ran"
+[ -n "${UTMPD_MUTANTS_TAKEN:-}" ] || [ "$failed" != 0 ] || echo "all killed: $ran"
+[ "$failed" = 0 ] || exit 1
