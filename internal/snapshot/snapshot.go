@@ -10,10 +10,6 @@ import (
 	"utmpd.dev/utmpd/utmpx"
 )
 
-// chunkRecords is the number of records in one chunk of a snapshot: about 12 kB, so
-// that one change in a file of ten thousand records costs one chunk.
-const chunkRecords = 32
-
 // Generation identifies a file by its device and inode, so that files that follow
 // one another under one name are told apart. The zero Generation is no file.
 type Generation struct{ Dev, Ino uint64 }
@@ -27,8 +23,6 @@ type Snapshot struct {
 	chunks []*chunk // all of chunkRecords records, but the last
 	n      int
 }
-
-type chunk struct{ data string }
 
 // New returns a snapshot of the whole records in data. Chunks that
 // equal those of prev, which may be nil, are shared with it.
@@ -45,10 +39,11 @@ type Builder struct {
 	s    Snapshot
 	prev *Snapshot
 	n    int  // chunks added
-	same bool // they are all prev's: s.chunks is not filled yet
+	old  bool // they are all prev's: s.chunks is not filled yet
 
-	part  []byte // the beginning of the next chunk
-	alias string // the same, as long as it equals prev's chunk; then part is empty
+	part []byte // the beginning of the next chunk
+	same int    // or how many bytes of it are as in prev's chunk; then part is empty
+	buf  []byte // to pack a chunk
 }
 
 // NewBuilder starts a snapshot. It shares with prev what is equal.
@@ -56,16 +51,14 @@ func NewBuilder(gen Generation, l *utmpx.Layout, prev *Snapshot) *Builder {
 	if !prev.comparable(gen, l) {
 		prev = nil
 	}
-	return &Builder{s: Snapshot{gen: gen, layout: l}, prev: prev, same: prev != nil}
+	return &Builder{s: Snapshot{gen: gen, layout: l}, prev: prev, old: prev != nil}
 }
 
 // Write appends p to the data of the snapshot. It never fails.
 func (b *Builder) Write(p []byte) (int, error) {
 	n := len(p)
 	full := chunkRecords * b.s.layout.Size()
-	if b.alias != "" {
-		b.part, b.alias = append(b.part, b.alias...), ""
-	}
+	b.copySame()
 	if len(b.part) > 0 {
 		k := min(full-len(b.part), len(p))
 		b.part, p = append(b.part, p[:k]...), p[k:]
@@ -79,12 +72,20 @@ func (b *Builder) Write(p []byte) (int, error) {
 		b.add(p[:full])
 		p = p[full:]
 	}
-	if c := b.before(); c != nil && len(p) <= len(c.data) && c.data[:len(p)] == string(p) {
-		b.alias = c.data[:len(p)]
+	if c := b.before(); c != nil && c.begins(p) {
+		b.same = len(p)
 	} else {
 		b.part = append(b.part, p...)
 	}
 	return n, nil
+}
+
+// copySame copies what was not copied since it was as in prev.
+func (b *Builder) copySame() {
+	if b.same > 0 {
+		b.part = append(b.part, b.before().all()[:b.same]...)
+		b.same = 0
+	}
 }
 
 // before returns the chunk that prev has in the next place, or nil.
@@ -98,42 +99,41 @@ func (b *Builder) before() *chunk {
 // add takes the next chunk, prev's if it says the same.
 func (b *Builder) add(p []byte) {
 	c := b.before()
-	if c == nil || c.data != string(p) {
-		c = &chunk{string(p)}
+	if c == nil || !c.is(p) {
+		c, b.buf = newChunk(p, b.s.layout.Size(), b.buf)
 	}
 	b.push(c)
 }
 
 func (b *Builder) push(c *chunk) {
-	if b.same && c != b.before() {
+	if b.old && c != b.before() {
 		b.s.chunks = append(make([]*chunk, 0, len(b.prev.chunks)+1), b.prev.chunks[:b.n]...)
-		b.same = false
+		b.old = false
 	}
-	if !b.same {
+	if !b.old {
 		b.s.chunks = append(b.s.chunks, c)
 	}
 	b.n++
-	b.s.n += len(c.data) / b.s.layout.Size()
+	b.s.n += c.n
 }
 
 // Snapshot ends the building. It returns prev itself if nothing changed.
 func (b *Builder) Snapshot() *Snapshot {
-	if c := b.before(); b.alias != "" && len(b.alias) == len(c.data) {
+	if c := b.before(); b.same > 0 && b.same == c.bytes() {
 		b.push(c)
-	} else {
-		b.part = append(b.part, b.alias...)
+		b.same = 0
 	}
-	b.alias = ""
+	b.copySame()
 	if whole := len(b.part) / b.s.layout.Size() * b.s.layout.Size(); whole > 0 {
 		b.add(b.part[:whole])
 	}
 	b.part = nil
-	if b.same && b.s.n == b.prev.n {
+	if b.old && b.s.n == b.prev.n {
 		return b.prev
 	}
-	if b.same {
+	if b.old {
 		b.s.chunks = append(b.s.chunks, b.prev.chunks[:b.n]...)
-		b.same = false
+		b.old = false
 	}
 	s := b.s // not the builder's own: that holds prev, and prev the one before it
 	return &s
@@ -167,15 +167,10 @@ func (s *Snapshot) Len() int {
 	return s.n
 }
 
-// Raw returns the bytes of the record in a slot, 0 ≤ slot < Len. They share
-// the snapshot's memory.
-func (s *Snapshot) Raw(slot int) string {
-	size := s.layout.Size()
-	off := slot % chunkRecords * size
-	return s.chunks[slot/chunkRecords].data[off : off+size]
-}
+// Raw returns the bytes of the record in a slot, 0 ≤ slot < Len, in memory of their own.
+func (s *Snapshot) Raw(slot int) string { return s.chunks[slot/chunkRecords].raw(slot % chunkRecords) }
 
-// Record returns the record in a slot, 0 ≤ slot < Len.
+// Record returns the record in a slot, 0 ≤ slot < Len, with memory of its own.
 func (s *Snapshot) Record(slot int) utmpx.Record { return s.layout.Decode(s.Raw(slot)) }
 
 // All yields every slot with its record.
@@ -200,10 +195,10 @@ func (s *Snapshot) Changed(prev *Snapshot) iter.Seq[int] {
 			if same && i < s.n && i < prev.n {
 				c, d := s.chunks[i/chunkRecords], prev.chunks[i/chunkRecords]
 				if c == d {
-					i += len(c.data) / s.layout.Size()
+					i += c.n
 					continue
 				}
-				if s.Raw(i) == prev.Raw(i) {
+				if c.packed(i%chunkRecords) == d.packed(i%chunkRecords) {
 					i++
 					continue
 				}
