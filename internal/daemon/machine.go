@@ -34,6 +34,7 @@ type machine struct {
 
 	logind *logindMachine // nil: sessions of logind are not recorded
 
+	used       func() time.Duration                                            // processor time; nil: not known
 	raiseLimit func(want int) (int, error)                                     // of open files
 	lockers    func(ctx context.Context, file string) (pids []int32, all bool) // nil: nobody is looked for
 	collector  collector                                                       // nil: memory is left to Go
@@ -54,6 +55,7 @@ func thisMachine() machine {
 		clockSet:   clock.Notices,
 		contained:  proc.Contained(),
 		logind:     thisLogind(),
+		used:       clock.Used,
 		raiseLimit: proc.RaiseLimit,
 		lockers:    proc.Lockers,
 		collector:  goCollector{},

@@ -172,6 +172,7 @@ func (d *daemon) build() {
 		Period:   d.cfg.ScanPeriod,
 		Emit:     d.scannerEvent,
 		Look:     d.lookAtUtmpx,
+		Used:     d.on.used,
 		Failed:   d.notified,
 	})
 	d.cleaner = cleaner.New(cleaner.Options{

@@ -18,9 +18,11 @@ import (
 	"utmpd.dev/utmpd/internal/snapshot"
 )
 
-// After a scan that took d, the next one that a notice causes waits at least
-// pauseFactor*d and minPause. This limits the cost of a file that changes all the
-// time to a twentieth of a processor.
+// After a scan, the next one that a notice causes waits at least minPause, as long as the
+// scan took, and pauseFactor times the processor time that it took. This limits the cost of
+// a file that changes all the time to a twentieth of a processor. How long a scan takes
+// limits it less: on a busy machine that is the wait for a processor, and to wait twenty
+// times as long would make utmpd seconds late.
 const (
 	pauseFactor = 20
 	minPause    = 20 * time.Millisecond
@@ -75,6 +77,11 @@ type Options struct {
 	// Look returns what tells one state of the file from another. It is compared while
 	// the Notifier fails. nil: the file is then read periodically only.
 	Look func() any
+
+	// Used returns the processor time that the program has used. A scan is taken to have
+	// used what was used meanwhile, at most the time that it took, and that if Used is nil
+	// or returns 0.
+	Used func() time.Duration
 
 	// Failed is called with the error if the Notifier fails, once until it works again, and
 	// then with nil. It is called in turn with Emit. It may be nil.
@@ -173,14 +180,26 @@ func (s *Scanner) Run(ctx context.Context) {
 // scan reads the file once. It returns the snapshot and the pause before the next
 // scan.
 func (s *Scanner) scan(prev *snapshot.Snapshot, periodic bool, again *retry) (*snapshot.Snapshot, time.Duration) {
+	used := s.used()
 	began := time.Now()
 	s.busy.Store(max(1, int64(began.Sub(s.began))))
 	snap, err := s.opts.File.Snapshot(prev)
 	s.busy.Store(0)
 	ev := Event{Snapshot: snap, Err: err, Began: began, Took: time.Since(began), Periodic: periodic}
+	cost := ev.Took
+	if now := s.used(); now > 0 {
+		cost = min(cost, now-used)
+	}
 	again.after(err)
 	s.opts.Emit(ev)
-	return snap, max(minPause, pauseFactor*ev.Took)
+	return snap, max(minPause, ev.Took, pauseFactor*cost)
+}
+
+func (s *Scanner) used() time.Duration {
+	if s.opts.Used == nil {
+		return 0
+	}
+	return s.opts.Used()
 }
 
 // retry schedules the scan after a failed one.

@@ -35,14 +35,21 @@ func (f *file) Snapshot(prev *snapshot.Snapshot) (*snapshot.Snapshot, error) {
 // bench calls run in a synctest bubble with a running Scanner. seen waits until
 // the Scanner is idle and returns the events since the last call.
 func bench(t *testing.T, f *file, n Notifier, run func(s *Scanner, seen func() []Event)) {
+	benchOf(t, f, n, func(*Options) {}, run)
+}
+
+// benchOf is bench with more options, which set makes in the bubble of the test.
+func benchOf(t *testing.T, f *file, n Notifier, set func(*Options), run func(s *Scanner, seen func() []Event)) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
 		var events []Event
-		s := New(Options{File: f, Notifier: n, Period: time.Minute, Emit: func(ev Event) {
+		o := Options{File: f, Notifier: n, Period: time.Minute, Emit: func(ev Event) {
 			mu.Lock()
 			defer mu.Unlock()
 			events = append(events, ev)
-		}})
+		}}
+		set(&o)
+		s := New(o)
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})
 		go func() { s.Run(ctx); close(done) }()
@@ -114,6 +121,50 @@ func TestPauseBoundsTheCost(t *testing.T) {
 			t.Errorf("%d scans of %v each in 10 s, want about %d", len(got), f.takes, most)
 		}
 	})
+}
+
+// TestPauseOfABusyMachine: a scan that waits for a processor does not make the next ones
+// wait long. The bench's file takes time and no processor.
+func TestPauseOfABusyMachine(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		share int // the part of a scan's time that is processor time
+		pause time.Duration
+	}{
+		{"a hundredth is work", 100, 200 * time.Millisecond},
+		{"a tenth is work", 10, 400 * time.Millisecond},
+		{"all is work", 1, 4 * time.Second},
+		{"not known", 0, 4 * time.Second},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			f := &file{takes: 200 * time.Millisecond}
+			benchOf(t, f, nil, func(o *Options) {
+				began := time.Now()
+				o.Used = func() time.Duration {
+					if tt.share == 0 {
+						return 0
+					}
+					return time.Second + time.Since(began)/time.Duration(tt.share)
+				}
+			}, func(s *Scanner, seen func() []Event) {
+				end := time.Now().Add(time.Minute)
+				for time.Now().Before(end) {
+					s.Rescan()
+					time.Sleep(time.Millisecond)
+				}
+				got := seen()
+				for i := 2; i < len(got); i++ {
+					pause := got[i].Began.Sub(got[i-1].Began) - f.takes
+					if pause < tt.pause || pause > tt.pause+5*time.Millisecond {
+						t.Fatalf("a pause of %v, want %v", pause, tt.pause)
+					}
+				}
+				if len(got) < 3 {
+					t.Errorf("%d scans", len(got))
+				}
+			})
+		})
+	}
 }
 
 func TestErrorGoesOn(t *testing.T) {

@@ -112,7 +112,22 @@ func (t *Table) scannedAlone(news bool) {
 // first.
 func (t *Table) recorded(s *entry, r utmpx.Record) {
 	if at := t.waits.byName[s.line]; at != nil && sameLogin(r, at.debt.Login.User, at.debt.Login.PID, at.debt.Login.Time) {
+		s.diedBefore(at.entry)
 		t.giveUp(at.entry)
+	}
+}
+
+// diedBefore takes over the death of its process that was seen before the record was read:
+// the login in the log was known, and its process watched.
+func (s *entry) diedBefore(in *entry) {
+	if in.end == 0 || !in.exact || !in.sure || in.led || in.pid != s.pid || s.end != 0 {
+		return
+	}
+	s.id, s.fits = in.id, in.fits
+	s.seen, s.sure, s.since, s.last, s.alive, s.looked = true, true, in.since, in.last, in.alive, in.looked
+	s.end, s.exact, s.status = in.end, true, in.status
+	if in.proc != nil && in.proc.status.Known {
+		s.status = in.proc.status
 	}
 }
 

@@ -158,6 +158,36 @@ func TestAlone(t *testing.T) {
 	}
 }
 
+// TestDiedBeforeItsRecordWasRead: the session of a record that is read late ended when the
+// process of its login did, which was watched.
+func TestDiedBeforeItsRecordWasRead(t *testing.T) {
+	const pid = 200
+	for _, reused := range []bool{false, true} {
+		w := newWorld(t)
+		w.scan()
+		w.start(pid)
+		r := w.login("pts/9", pid)
+		r.User = "root"
+		w.loggedIn("pts/9", pid)
+		w.pass(300 * time.Millisecond)
+		died := w.now.Wall
+		w.kill(pid, session.Status{Known: true, Wait: 9})
+		w.pass(500 * time.Millisecond)
+		if reused {
+			w.start(pid)
+		}
+		w.put(1, r)
+		w.read(false)
+		w.pass(10 * time.Second)
+		w.wantDead(1, died)
+		for _, j := range w.cleaned {
+			if j.Status.Signal() != 9 || !j.After.IsZero() {
+				t.Errorf("reused %v: the job is %+v, want signal 9, and no bounds", reused, j)
+			}
+		}
+	}
+}
+
 // TestAloneOnLine: a login of su's on the line of a session ends with that session, when
 // nothing lives on the line any more.
 func TestAloneOnLine(t *testing.T) {
