@@ -24,7 +24,8 @@ type command struct {
 	about    string   // further text for its help
 	options  []option // in the order in which they are shown
 	args     argument
-	examples []string // what to type after "utmpctl ", each with "# " and what it does
+	apart    [][2]string // options that do not go together: one would be ignored
+	examples []string    // what to type after "utmpctl ", each with "# " and what it does
 	run      func(call) error
 }
 
@@ -129,6 +130,11 @@ func (c command) parse(args []string) (call, error) {
 	if err := c.check(in); err != nil {
 		return in, err
 	}
+	for _, o := range c.apart {
+		if in.set[o[0]] && in.set[o[1]] {
+			return in, fmt.Errorf("-%s and -%s do not go together", o[0], o[1])
+		}
+	}
 	return in, c.args.check(in.args)
 }
 
@@ -211,7 +217,7 @@ func (c command) attached(err error) (o option, v string, ok bool) {
 	switch {
 	case strings.Trim(text, "0123456789") == "":
 		letter, v = "n", text
-	case strings.Trim(v[:min(1, len(v))], "0123456789./") != "" && c.near(text) != "":
+	case strings.Trim(v[:min(1, len(v))], "0123456789./") != "" && (c.near(text) != "" || len(having(text)) > 0):
 		return o, "", false
 	}
 	for _, o := range c.options {
@@ -242,12 +248,20 @@ func (c command) misread(err error) error {
 	if near := c.near(name); near != "" {
 		return fmt.Errorf("no option -%s%s", name, near)
 	}
-	for _, other := range commands() {
-		if slices.ContainsFunc(other.options, func(o option) bool { return o.name == name }) {
-			return fmt.Errorf("no option -%s, which is one of %s", name, other.name)
-		}
+	if others := having(name); len(others) > 0 && len(others) <= 3 {
+		return fmt.Errorf("no option -%s, which is one of %s", name, strings.Join(others, " and "))
 	}
 	return fmt.Errorf("no option -%s", name)
+}
+
+// having returns the commands that have an option of that name.
+func having(name string) (names []string) {
+	for _, c := range commands() {
+		if slices.ContainsFunc(c.options, func(o option) bool { return o.name == name }) {
+			names = append(names, c.name)
+		}
+	}
+	return names
 }
 
 // near asks for the option that was probably meant by a name.

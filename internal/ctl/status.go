@@ -40,7 +40,8 @@ what to do), 3 if utmpd does not run or hangs. With -check: 1 warning,
 			"status                   # in a terminal",
 			"status -json | jq .well  # in a check",
 		},
-		run: showStatus,
+		apart: [][2]string{{"check", "json"}, {"check", "total"}},
+		run:   showStatus,
 	}
 }
 

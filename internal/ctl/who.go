@@ -41,8 +41,9 @@ record whether its session lives, how that is known, and what utmpd will do.
 			"who -v pts/3             # why is that entry there?",
 			"who -at 'tuesday 03:00'  # who was on then?",
 		},
-		args: argument{name: "[USER|LINE]", help: "the user or line to show", most: 1},
-		run:  who,
+		args:  argument{name: "[USER|LINE]", help: "the user or line to show", most: 1},
+		apart: [][2]string{{"v", "count"}},
+		run:   who,
 	}
 }
 
