@@ -45,7 +45,7 @@ test-browser:
 .PHONY: html
 html:
 	mkdir -p dist/man
-	for page in man/*.[18]; do mandoc -T html -O man=%N.%S.html $$page >dist/man/$${page##*/}.html || exit; done
+	for page in man/*.[158]; do mandoc -T html -O man=%N.%S.html $$page >dist/man/$${page##*/}.html || exit; done
 
 # Shows utmpd on a real session, from login to death, on private files.
 demo: build

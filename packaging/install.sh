@@ -88,6 +88,7 @@ programs() {
 		put 755 "$BIN/$name" "$program"
 		service 644 "man/$name.8" "$MANDIR/man8/$name.8"
 	done
+	put 644 man/utmpd-files.5 "$MANDIR/man5/utmpd-files.5"
 }
 
 # Programs that replace those of util-linux, where nobody else has them. They are

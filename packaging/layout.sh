@@ -22,7 +22,7 @@ DESTDIR=$tree PREFIX=/usr INIT=$init ZSHDIR=$zsh packaging/install.sh install
 # Root starts the daemon, which switches to the user utmpd even if no service
 # manager does so.
 sed -i 's/^#RUN_AS=$/RUN_AS=utmpd/' "$tree/etc/default/utmpd"
-gzip -9n "$tree"/usr/share/man/man8/*.8 "$tree"/usr/share/man/man1/*.1
+gzip -9n "$tree"/usr/share/man/man*/*
 
 mkdir -p "$doc/contrib/grafana" "$doc/contrib/prometheus"
 packaging/copyright.sh >"$doc/copyright"

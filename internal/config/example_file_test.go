@@ -37,3 +37,16 @@ func TestShippedFile(t *testing.T) {
 		t.Errorf("%d keys of %d", got, len(keys))
 	}
 }
+
+// TestKeysDescribed: utmpd-files(5) describes each key.
+func TestKeysDescribed(t *testing.T) {
+	page, err := os.ReadFile("../../man/utmpd-files.5")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, k := range keys {
+		if !strings.Contains(string(page), "\n.It Ev "+k.name+"\n") {
+			t.Errorf("utmpd-files(5) does not describe the key %s", k.name)
+		}
+	}
+}

@@ -8,6 +8,8 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"utmpd.dev/utmpd/utmpx"
@@ -39,6 +41,22 @@ func undumped(t testing.TB, l *utmpx.Layout, name string, b []byte) {
 	}
 	if got := ran(t, "dump", "-layout", l.Name(), "-to", l.Name(), name); !bytes.Equal(got, b) {
 		t.Errorf("%s: %q is converted to itself as %q", l, b, got)
+	}
+}
+
+// TestLayoutsDescribed: utmpd-files(5) describes each layout that an option may name.
+func TestLayoutsDescribed(t *testing.T) {
+	page, err := os.ReadFile("../../man/utmpd-files.5")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(page), "\n.Sh LAYOUTS\n")
+	section, _, _ = strings.Cut(section, "\n.Sh ")
+	words := strings.Fields(section)
+	for _, name := range outputNames() {
+		if !slices.Contains(words, name) {
+			t.Errorf("utmpd-files(5) does not describe the layout %s", name)
+		}
 	}
 }
 

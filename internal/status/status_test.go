@@ -99,9 +99,9 @@ last clean: never
 	}
 }
 
-// TestKeysDescribed: utmpd(8) describes each key.
+// TestKeysDescribed: utmpd-files(5) describes each key.
 func TestKeysDescribed(t *testing.T) {
-	page, err := os.ReadFile("../../man/utmpd.8")
+	page, err := os.ReadFile("../../man/utmpd-files.5")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,7 +121,7 @@ func TestKeysDescribed(t *testing.T) {
 		st.DryRun = dry
 		for line := range strings.Lines(string(st.Append(nil, st.Started))) {
 			if key, _, _ := strings.Cut(line, ": "); !described[key] {
-				t.Errorf("utmpd(8) does not describe the key %q", key)
+				t.Errorf("utmpd-files(5) does not describe the key %q", key)
 			}
 		}
 	}

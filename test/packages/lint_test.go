@@ -19,12 +19,18 @@ func TestLintian(t *testing.T) {
 }
 
 // TestManualPages checks that mandoc reports only references to pages that are not on
-// this machine.
+// this machine, and that no line is wider than a terminal.
 func TestManualPages(t *testing.T) {
 	m := newMachine(t, debian13)
-	for _, page := range []string{"utmpd.8", "utmpctl.8", "last.1", "utmpdump.1"} {
-		m.write("/root/"+page, readFile(t, "../../man/"+page), 0o644)
+	pages, err := filepath.Glob("../../man/*.[1-8]")
+	if err != nil || len(pages) < 8 {
+		t.Fatalf("pages %q: %v", pages, err)
+	}
+	for _, path := range pages {
+		page := filepath.Base(path)
+		m.write("/root/"+page, readFile(t, path), 0o644)
 		m.is(page, "mandoc -Tlint /root/"+page+" | grep -v 'referenced manual not found' || true", "")
+		m.is(page+", lines of more than 80 columns", "mandoc -Tutf8 -Owidth=80 /root/"+page+" | col -bx | grep -E '^.{81}' || true", "")
 	}
 }
 
@@ -32,8 +38,8 @@ func TestManualPages(t *testing.T) {
 func TestManualsFound(t *testing.T) {
 	m := newMachine(t, debian13)
 	execute(t, "../..", []string{"DESTDIR=" + filepath.Join(m.dir, "upper"), "BIN=" + host.bin, "INIT=none"}, "packaging/install.sh", "install")
-	m.is("man -w", "man -w utmpd utmpctl utmpd-last utmpd-utmpdump",
-		"/usr/local/share/man/man8/utmpd.8\n/usr/local/share/man/man8/utmpctl.8\n/usr/local/share/man/man1/utmpd-last.1\n/usr/local/share/man/man1/utmpd-utmpdump.1")
+	m.is("man -w", "man -w utmpd utmpctl utmpd-files utmpd-last utmpd-utmpdump",
+		"/usr/local/share/man/man8/utmpd.8\n/usr/local/share/man/man8/utmpctl.8\n/usr/local/share/man/man5/utmpd-files.5\n/usr/local/share/man/man1/utmpd-last.1\n/usr/local/share/man/man1/utmpd-utmpdump.1")
 }
 
 // TestRPM checks the rpm with rpm's own tools.
@@ -45,7 +51,7 @@ func TestRPM(t *testing.T) {
 		t.Errorf("rpmlint: status %d\n%s", status, out)
 	}
 	m.is("its configuration and documents", "rpm -qpcd /packages/dist/*.x86_64.rpm",
-		"/etc/default/utmpd\n/usr/share/doc/utmpd/CHANGELOG.md\n/usr/share/doc/utmpd/CONTRIBUTING.md\n/usr/share/doc/utmpd/README.md\n/usr/share/doc/utmpd/SECURITY.md\n/usr/share/doc/utmpd/contrib/grafana/utmpd.json\n/usr/share/doc/utmpd/contrib/prometheus/utmpd.rules.test.yml\n/usr/share/doc/utmpd/contrib/prometheus/utmpd.rules.yml\n/usr/share/doc/utmpd/copyright\n/usr/share/doc/utmpd/docs/architecture.md\n/usr/share/doc/utmpd/docs/ask.md\n/usr/share/doc/utmpd/docs/comparison.md\n/usr/share/doc/utmpd/docs/crashes.md\n/usr/share/doc/utmpd/docs/dashboard.png\n/usr/share/doc/utmpd/docs/events.md\n/usr/share/doc/utmpd/docs/events.schema.json\n/usr/share/doc/utmpd/docs/faq.md\n/usr/share/doc/utmpd/docs/fleet.md\n/usr/share/doc/utmpd/docs/install.md\n/usr/share/doc/utmpd/docs/limits.md\n/usr/share/doc/utmpd/docs/logs.md\n/usr/share/doc/utmpd/docs/monitoring.md\n/usr/share/doc/utmpd/docs/performance.md\n/usr/share/doc/utmpd/docs/report.png\n/usr/share/doc/utmpd/docs/security.md\n/usr/share/doc/utmpd/docs/testing.md\n/usr/share/man/man1/utmpd-last.1.gz\n/usr/share/man/man1/utmpd-utmpdump.1.gz\n/usr/share/man/man8/utmpctl.8.gz\n/usr/share/man/man8/utmpd.8.gz")
+		"/etc/default/utmpd\n/usr/share/doc/utmpd/CHANGELOG.md\n/usr/share/doc/utmpd/CONTRIBUTING.md\n/usr/share/doc/utmpd/README.md\n/usr/share/doc/utmpd/SECURITY.md\n/usr/share/doc/utmpd/contrib/grafana/utmpd.json\n/usr/share/doc/utmpd/contrib/prometheus/utmpd.rules.test.yml\n/usr/share/doc/utmpd/contrib/prometheus/utmpd.rules.yml\n/usr/share/doc/utmpd/copyright\n/usr/share/doc/utmpd/docs/architecture.md\n/usr/share/doc/utmpd/docs/ask.md\n/usr/share/doc/utmpd/docs/comparison.md\n/usr/share/doc/utmpd/docs/crashes.md\n/usr/share/doc/utmpd/docs/dashboard.png\n/usr/share/doc/utmpd/docs/events.md\n/usr/share/doc/utmpd/docs/events.schema.json\n/usr/share/doc/utmpd/docs/faq.md\n/usr/share/doc/utmpd/docs/fleet.md\n/usr/share/doc/utmpd/docs/install.md\n/usr/share/doc/utmpd/docs/limits.md\n/usr/share/doc/utmpd/docs/logs.md\n/usr/share/doc/utmpd/docs/monitoring.md\n/usr/share/doc/utmpd/docs/performance.md\n/usr/share/doc/utmpd/docs/report.png\n/usr/share/doc/utmpd/docs/security.md\n/usr/share/doc/utmpd/docs/testing.md\n/usr/share/man/man1/utmpd-last.1.gz\n/usr/share/man/man1/utmpd-utmpdump.1.gz\n/usr/share/man/man5/utmpd-files.5.gz\n/usr/share/man/man8/utmpctl.8.gz\n/usr/share/man/man8/utmpd.8.gz")
 	version := strings.TrimSpace(string(readFile(t, "../../VERSION")))
 	m.is("what it needs", "rpm -qp --requires /packages/dist/*.x86_64.rpm | grep -v ^rpmlib | sort -u", "/bin/sh\n/usr/sbin/useradd")
 	m.is("its scripts", "for s in PREIN POSTIN PREUN POSTUN; do rpm -qp --qf \"%{$s}\" /packages/dist/*.x86_64.rpm | shellcheck -s sh -; done", "")

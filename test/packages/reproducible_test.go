@@ -101,7 +101,7 @@ func TestMakeInstall(t *testing.T) {
 			common := []string{"etc/default/utmpd", "usr/local/libexec/utmpd/last", "usr/local/libexec/utmpd/lastb", "usr/local/libexec/utmpd/utmpdump",
 				"usr/local/share/man/man1/utmpd-last.1", "usr/local/share/man/man1/utmpd-utmpdump.1", "usr/local/bin/utmpctl", "usr/local/sbin/utmpd",
 				"usr/local/share/bash-completion/completions/utmpctl", "usr/local/share/fish/vendor_completions.d/utmpctl.fish",
-				"usr/local/share/man/man8/utmpctl.8", "usr/local/share/man/man8/utmpd.8", "usr/local/share/zsh/site-functions/_utmpctl"}
+				"usr/local/share/man/man5/utmpd-files.5", "usr/local/share/man/man8/utmpctl.8", "usr/local/share/man/man8/utmpd.8", "usr/local/share/zsh/site-functions/_utmpctl"}
 			got := files(t, root)
 			if diff := cmp.Diff(sorted(append(common, want...)), got); diff != "" {
 				t.Errorf("installed (-want +got):\n%s", diff)
