@@ -6,6 +6,7 @@
 package ctl
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -107,11 +108,13 @@ func dispatch(ctx context.Context, args []string, stdout, stderr io.Writer, on m
 	return c.run(in)
 }
 
-// noCommand is the error of a command that does not exist.
+// noCommand is the error of a command that does not exist. It is one line: a list of all
+// commands would push it out of sight.
 func noCommand(name string) error {
 	var names []string
 	for _, c := range commands() {
 		names = append(names, c.name)
 	}
-	return &usageError{fmt.Errorf("no command %q%s", name, meant("", name, append(names, "-version"))), overview()}
+	hint := cmp.Or(meant("", name, append(names, "-version")), "; see utmpctl help")
+	return &usageError{fmt.Errorf("no command %q%s", name, hint), ""}
 }
