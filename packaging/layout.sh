@@ -24,16 +24,14 @@ DESTDIR=$tree PREFIX=/usr INIT=$init ZSHDIR=$zsh packaging/install.sh install
 sed -i 's/^#RUN_AS=$/RUN_AS=utmpd/' "$tree/etc/default/utmpd"
 gzip -9n "$tree"/usr/share/man/man*/*
 
-mkdir -p "$doc/contrib/grafana" "$doc/contrib/prometheus"
+mkdir -p "$doc"
 packaging/copyright.sh >"$doc/copyright"
 # Where they are in the source, so that their links hold, but for two of which packages
 # have their own.
-cp -r docs "$doc"
+cp -r docs contrib "$doc"
 for name in README CONTRIBUTING SECURITY; do
 	sed "s|](LICENSE)|](copyright)|g; s|](CHANGELOG.md)|]($changelog)|g" $name.md >"$doc/$name.md"
 done
-cp contrib/grafana/utmpd.json "$doc/contrib/grafana"
-cp contrib/prometheus/utmpd.rules.yml contrib/prometheus/utmpd.rules.test.yml "$doc/contrib/prometheus"
 if [ "$1" = deb ]; then
 	gzip -9nc CHANGELOG.md >"$doc/changelog.gz"
 	mkdir -p "$tree/usr/share/lintian/overrides" "$tree/usr/share/pam-configs"
