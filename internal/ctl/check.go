@@ -215,9 +215,9 @@ func (c *checking) access(t target, link fs.FileInfo, found func(check.Finding))
 	if err != nil {
 		return // opening it tells why
 	}
-	o := ownerOf(to)
+	o := c.in.on.owner(to)
 	if link.Mode()&fs.ModeSymlink != 0 {
-		o.Linked, o.LinkUID = true, ownerOf(link).UID
+		o.Linked, o.LinkUID = true, c.in.on.owner(link).UID
 	}
 	o.Group, o.HasGroup = utmpGroup()
 	check.Access(t.kind, o, found)

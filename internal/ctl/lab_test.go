@@ -143,6 +143,7 @@ func (l *lab) machine() machine {
 		parent:   func() int32 { return l.caller },
 		lineOf:   func(pid int32) string { return l.on[pid] },
 		terminal: func(line string) bool { return strings.HasPrefix(line, "pts/") },
+		owner:    ownerAsRoot,
 		wtmpdb:   func(context.Context) ([]byte, error) { return []byte(l.wtmpdb), nil },
 		patience: l.wait,
 		led:      func(lines []string) []bool { return make([]bool, len(lines)) },

@@ -5,12 +5,14 @@ package ctl
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"os/user"
 	"path/filepath"
 	"strconv"
 	"time"
 
+	"utmpd.dev/utmpd/internal/check"
 	"utmpd.dev/utmpd/internal/clock"
 	"utmpd.dev/utmpd/internal/initsystem"
 	"utmpd.dev/utmpd/internal/proc"
@@ -42,6 +44,7 @@ type machine struct {
 	parent     func() int32                            // the process that called utmpctl
 	lineOf     func(pid int32) string                  // of its terminal; "": none
 	terminal   func(line string) bool                  // it is a terminal's
+	owner      func(fs.FileInfo) check.Owner           // of a file
 	wtmpdb     func(context.Context) ([]byte, error)   // what `wtmpdb last` prints; nil: there is none
 	patience   time.Duration                           // maximum wait for a lock: a boot must not hang
 }
@@ -72,6 +75,7 @@ func thisMachine() machine {
 		parent:     func() int32 { return int32(os.Getppid()) },
 		lineOf:     proc.LineOf,
 		terminal:   proc.TerminalDevice,
+		owner:      ownerOf,
 		wtmpdb:     wtmpdb,
 		patience:   10 * time.Second,
 	}

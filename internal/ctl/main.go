@@ -44,10 +44,14 @@ func (s exitStatus) Error() string { return fmt.Sprint("exit status ", int(s)) }
 // Main runs utmpctl and returns its exit status: 0 for success, 1 for an error, which it
 // prints to stderr, 2 for a usage error, or what a command says that it means. SIGINT and SIGTERM end it.
 func Main(args []string, stdout, stderr io.Writer) int {
+	return mainOn(args, stdout, stderr, thisMachine())
+}
+
+func mainOn(args []string, stdout, stderr io.Writer, on machine) int {
 	syscall.Umask(0o022) // who may read the notes is not the caller's to decide
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	return run(ctx, args, stdout, stderr, thisMachine())
+	return run(ctx, args, stdout, stderr, on)
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer, on machine) int {

@@ -5,6 +5,7 @@ package ctl
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"utmpd.dev/utmpd/internal/check"
 	"utmpd.dev/utmpd/internal/heartbeat"
 	"utmpd.dev/utmpd/internal/pidfile"
 	"utmpd.dev/utmpd/internal/session"
@@ -23,9 +25,25 @@ import (
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"utmpctl": func() { os.Exit(Main(os.Args[1:], os.Stdout, os.Stderr)) },
-		"last":    func() { os.Exit(Called(append([]string{"last"}, os.Args[1:]...), os.Stdin, os.Stdout, os.Stderr)) },
+		"utmpctl": func() {
+			on := thisMachine()
+			on.owner = ownerAsRoot
+			os.Exit(mainOn(os.Args[1:], os.Stdout, os.Stderr, on))
+		},
+		"last": func() { os.Exit(Called(append([]string{"last"}, os.Args[1:]...), os.Stdin, os.Stdout, os.Stderr)) },
 	})
+}
+
+// ownerAsRoot takes whoever runs the tests for root, whose the files of a machine are.
+func ownerAsRoot(fi fs.FileInfo) check.Owner {
+	o := ownerOf(fi)
+	if int(o.UID) == os.Getuid() {
+		o.UID = 0
+	}
+	if int(o.GID) == os.Getgid() {
+		o.GID = 0
+	}
+	return o
 }
 
 // TestScript runs the command line of utmpctl, unprivileged and on private files.

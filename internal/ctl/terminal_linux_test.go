@@ -125,7 +125,7 @@ func TestNothingWrong(t *testing.T) {
 	if status := run(t.Context(), args, tty, io.Discard, l.machine()); status != 0 {
 		t.Errorf("status %d", status)
 	}
-	if shown := seen(); !strings.HasPrefix(shown, "nothing is wrong with "+l.path("log")+"; -a shows ") {
+	if shown := strings.Join(strings.Fields(seen()), " "); !strings.HasPrefix(shown, "nothing is wrong with "+l.path("log")+"; -a shows ") {
 		t.Errorf("on a terminal: %q", shown)
 	}
 	var out bytes.Buffer
