@@ -34,7 +34,7 @@ dist:
 
 # Packages and services, in Debian root file systems.
 test-packages:
-	cd test/packages && $(GO) test -tags system -count=1 -timeout 20m
+	cd test/packages && $(GO) test -tags system -count=1 -timeout 30m
 
 # Pages of utmpctl report in a headless Chromium. The first run fetches it: 90 MB, and
 # 630 MB in the cache.
