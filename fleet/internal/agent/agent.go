@@ -18,6 +18,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"utmpd.dev/utmpd/fleet/internal/here"
 	"utmpd.dev/utmpd/fleet/internal/wire"
 )
 
@@ -154,7 +155,7 @@ func (a *Agent) connect() error {
 	if secure {
 		opts = append(opts, nats.Secure())
 	} else {
-		opts = append(opts, nats.SetCustomDialer(here{}))
+		opts = append(opts, nats.SetCustomDialer(here.Dialer{}))
 	}
 	if a.CA != "" {
 		opts = append(opts, nats.RootCAs(a.CA))
@@ -164,16 +165,6 @@ func (a *Agent) connect() error {
 	}
 	a.events, err = a.newPublisher()
 	return err
-}
-
-// here connects to this machine alone: a node may name others that are elsewhere.
-type here struct{}
-
-func (here) Dial(network, addr string) (net.Conn, error) {
-	if beyond, err := wire.Beyond("nats://" + addr); err != nil || beyond {
-		return nil, fmt.Errorf("%s: beyond this machine only with TLS", addr)
-	}
-	return net.DialTimeout(network, addr, 2*time.Second)
 }
 
 // failed tells what is wrong with the connection, once an hour: it may be so at each attempt.

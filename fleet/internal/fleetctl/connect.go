@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"utmpd.dev/utmpd/fleet/internal/ask"
+	"utmpd.dev/utmpd/fleet/internal/here"
 	"utmpd.dev/utmpd/fleet/internal/keys"
 	"utmpd.dev/utmpd/fleet/internal/wire"
 )
@@ -66,6 +67,8 @@ func (w *where) connect(token string, opts ...nats.Option) (*nats.Conn, error) {
 	opts = append([]nats.Option{nats.CustomInboxPrefix("_INBOX." + token), nats.NoReconnect()}, opts...)
 	if secure {
 		opts = append(opts, nats.Secure())
+	} else {
+		opts = append(opts, nats.SetCustomDialer(here.Dialer{}))
 	}
 	if w.ca != "" {
 		opts = append(opts, nats.RootCAs(w.ca))
