@@ -34,6 +34,7 @@ type logindMachine struct {
 	terminals func() ([]proc.LedTerminal, error)
 	near      func(leaders []int32) ([]proc.LedTerminal, bool)
 	above     func(pid int32) []int32
+	session   func(pid int32) string
 	device    func(name string) bool
 	shell     func(leader int32) bool
 	missing   func(line string) bool
@@ -52,6 +53,7 @@ func thisLogind() *logindMachine {
 		terminals: proc.LedTerminals,
 		near:      proc.LedBelow,
 		above:     proc.Above,
+		session:   proc.SessionOf,
 		device:    proc.TerminalDevice,
 		shell:     proc.RunsJob,
 		missing:   proc.MissingTerminals(),
@@ -97,7 +99,7 @@ func (d *daemon) newBridge(own []session.OwnRecord) *bridge {
 		File: pacedFile{d.file, &d.pace},
 		Log:  pacedLog{openlogins.New(d.cfg.WtmpxFile, recfile.Options{System: d.on.files, Apart: d.cfg.UtmpxFile}), &d.pace},
 		Machine: logind.Machine{
-			Lives: b.lives, Terminals: b.terminals, Near: b.near, Above: b.on.above, Device: b.on.device, Shell: b.on.shell, Gone: b.on.missing, Now: d.on.now,
+			Lives: b.lives, Terminals: b.terminals, Near: b.near, Above: b.on.above, Session: b.on.session, Device: b.on.device, Shell: b.on.shell, Gone: b.on.missing, Now: d.on.now,
 		},
 		Own:     own,
 		Owed:    d.owedLogins,

@@ -148,6 +148,7 @@ func silentLogind() *logindMachine {
 		terminals: func() ([]proc.LedTerminal, error) { return nil, nil },
 		near:      func([]int32) ([]proc.LedTerminal, bool) { return nil, true },
 		above:     func(int32) []int32 { return nil },
+		session:   func(int32) string { return "" },
 		device:    func(string) bool { return true },
 		shell:     func(int32) bool { return true },
 		missing:   func(string) bool { return false },

@@ -269,6 +269,29 @@ func TestBridgeReopened(t *testing.T) {
 	}
 }
 
+// The leader of a graphical session is killed after utmpd has recorded the session, and before
+// the display manager does, which is another process: then one record is left.
+func TestBridgeLeaderKilledEarly(t *testing.T) {
+	for _, owner := range []int{lgLightDM, lgGDMShown} {
+		inBridge(t, func(b *simBridge) {
+			w := b.w
+			w.mu.Lock()
+			b.login(owner, 0, 0)
+			w.mu.Unlock()
+			time.Sleep(17 * time.Second)
+			w.mu.Lock()
+			b.leave(b.sessions[0], 1)
+			w.mu.Unlock()
+			time.Sleep(time.Minute)
+			b.check()
+			if w.tally["recorded"] != 1 || w.tally["withdrawn"] != 1 || w.tally["right at the end"] != 1 {
+				t.Errorf("owner %d:\n%v", owner, w.tally)
+			}
+			b.finish(time.Minute)
+		})
+	}
+}
+
 // TestBridgeKilledAnywhere kills utmpd at each of its calls from a login on, and starts it
 // again: with the session still there, or over. Nothing is doubled, and nothing stays open.
 func TestBridgeKilledAnywhere(t *testing.T) {

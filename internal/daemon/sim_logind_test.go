@@ -145,6 +145,11 @@ func (b *simBridge) machine() *logindMachine {
 			}
 			return above
 		},
+		session: func(pid int32) string {
+			b.w.mu.Lock()
+			defer b.w.mu.Unlock()
+			return b.sessionOf(b.w.procs[pid])
+		},
 		device: func(name string) bool { return name != "web console" },
 		shell: func(leader int32) bool {
 			b.w.mu.Lock()
@@ -215,6 +220,16 @@ func (b *simBridge) notice() {
 	}
 }
 
+// sessionOf returns the session in whose control group a process is.
+func (b *simBridge) sessionOf(p *simProc) string {
+	for _, s := range b.sessions {
+		if p != nil && !p.ended && s.began && (p == s.leader || slices.ContainsFunc(s.terminals, func(t *lgTerminal) bool { return p == t.shell })) {
+			return s.it.ID
+		}
+	}
+	return ""
+}
+
 // near is [proc.LedBelow].
 func (b *simBridge) near(leaders []int32) (led []proc.LedTerminal, ok bool) {
 	b.w.mu.Lock()
@@ -249,7 +264,9 @@ func (b *simBridge) led() (led []proc.LedTerminal) {
 // login begins a session.
 func (b *simBridge) login(owner, line, late int) {
 	w := b.w
-	b.nextID++
+	for b.nextID++; slices.ContainsFunc(b.sessions, func(s *lgSession) bool { return s.listed && s.it.ID == fmt.Sprint(b.nextID) }); {
+		b.nextID++
+	}
 	s := &lgSession{owner: owner, leader: w.spawn(b.pid()), listed: true}
 	s.leader.uid = simUsers["alice"]
 	s.it = logind.Session{
@@ -840,8 +857,8 @@ func (b *simBridge) judge(t *lgTerminal, n, bridged int) {
 	case t.closed:
 	case n == 2 && bridged == 1 && b.forgot:
 		w.count("doubled: utmpd did not know its own record")
-	case n == 2 && bridged == 1 && t.of.it.Seat != "" && t.of.leader.ended:
-		w.count("doubled: its leader was killed before its child has written") // nothing shows whose child that is
+	case n == 2 && bridged == 1 && t.of.it.Seat != "" && t.of.leader.ended && !t.of.listed:
+		w.count("doubled: its leader was killed before its child has written, and logind has forgotten it") // nothing shows whose child that is
 	case n > 1:
 		w.broken("2: %v has %d records", t, n)
 	case n == 0 && !t.of.leader.ended && !t.shell.ended && t.of.listed:

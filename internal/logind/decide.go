@@ -30,6 +30,10 @@ type Scene struct {
 	// session's leader, and the leader of a terminal, may be missing.
 	Above map[int32][]int32
 
+	// In names the sessions in whose control groups processes of records are. Only those that
+	// may be in a session on a seat whose leader has died need to be there.
+	In map[int32]string
+
 	// Gone are the lines of the bridge's records whose terminal is surely gone, whoever has
 	// its name now.
 	Gone map[string]bool
@@ -37,6 +41,9 @@ type Scene struct {
 	Open      []session.OpenLogin // in the wtmpx file
 	OpenKnown bool                // that file takes logins, though it may not be read now
 }
+
+// left reports whether a session on a seat goes on without its leader, as far as logind knows.
+func (s Scene) left(it Session) bool { return it.Login() && it.Seat != "" && !s.Living[it] }
 
 // Order is what to write. The record of an order that has a Slot must still be there byte
 // for byte.

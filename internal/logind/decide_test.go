@@ -391,6 +391,42 @@ func play(b *Bridge, s *Scene, orders []Order) {
 	}
 }
 
+// Its leader was killed, and then the owner of a session writes: its child is known by its control
+// group.
+func TestOwnerWritesLaterThanLeader(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		session Session
+		rec     utmpx.Record
+		in      string
+		want    []string
+	}{
+		{"lightdm", gdm(), record(utmpx.UserProcess, 140, "tty2", ":0"), gdm().ID, []string{"withdraw tty2"}},
+		{"gdm with the display for a line", gdm(), record(utmpx.UserProcess, 140, ":0", ""), gdm().ID, []string{"withdraw tty2"}},
+		{"another session on the terminal", gdm(), record(utmpx.UserProcess, 140, "tty2", ":0"), "c77", nil},
+		{"a process that is in none", gdm(), record(utmpx.UserProcess, 140, ":0", ""), "", nil},
+		{"a terminal within it", gdm(), record(utmpx.UserProcess, 140, "pts/3", "ts/3"), gdm().ID, nil},
+		{"a record from before", gdm(), record(utmpx.UserProcess, 140, ":0", "", func(r *utmpx.Record) { r.Time = utmpx.TimeOf(at(-time.Hour)) }), gdm().ID, nil},
+		{"no seat", ssh(), record(utmpx.UserProcess, 140, "pts/0", "/0"), ssh().ID, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := NewBridge(nil)
+			s := scene([]Session{c.session}, []Terminal{shell("pts/0", 102, 100)})
+			s.Now = at(time.Hour)
+			orders, _ := b.Decide(s)
+			play(b, &s, orders)
+			s.Living, s.View.Sessions[0].State = nil, "closing"
+			s.Records, s.In = append(s.Records, c.rec), map[int32]string{140: c.in}
+			b.Decide(s)
+			s.Now = s.Now.Add(ownerLate)
+			orders, _ = b.Decide(s)
+			if diff := cmp.Diff(c.want, wrote(orders)); diff != "" {
+				t.Errorf("orders (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 // TestOwnerWritesLater: the bridge has recorded the session, and then its owner does.
 func TestOwnerWritesLater(t *testing.T) {
 	for _, c := range []struct {

@@ -97,6 +97,7 @@ func (d *desk) options() Options {
 			Terminals: func() ([]Terminal, error) { return []Terminal{shell("pts/0", 102, 100)}, nil },
 			Near:      func([]int32) ([]Terminal, bool) { return []Terminal{shell("pts/0", 102, 100)}, true },
 			Above:     func(int32) []int32 { return nil },
+			Session:   func(int32) string { return "" },
 			Device:    func(string) bool { return true },
 			Shell:     func(int32) bool { return true },
 			Gone:      func(string) bool { return false },

@@ -25,6 +25,7 @@ type index struct {
 	open      map[string]session.OpenLogin
 	terminals map[int32][]Terminal // by whose child or grandchild leads them
 	leaders   map[int32]Session    // the living sessions
+	left      map[int32]Session    // those on seats whose leader has died
 	given     map[string]int32     // to which of them sshd has given a line
 	again     map[string]bool      // lines that a connection has given up and got again
 }
@@ -34,7 +35,7 @@ func (b *Bridge) index(s Scene) *index {
 	x := &index{
 		Scene: s, own: make(map[session.OpenLogin]bool), slots: make(map[session.OpenLogin]int),
 		lines: make(map[string][]int), pids: make(map[int32][]int), ids: make(map[string][]int),
-		open: make(map[string]session.OpenLogin), terminals: make(map[int32][]Terminal), leaders: make(map[int32]Session),
+		open: make(map[string]session.OpenLogin), terminals: make(map[int32][]Terminal), leaders: make(map[int32]Session), left: make(map[int32]Session),
 		given: make(map[string]int32), again: make(map[string]bool),
 	}
 	for slot, r := range s.Records {
@@ -56,6 +57,9 @@ func (b *Bridge) index(s Scene) *index {
 	for _, it := range s.View.Sessions {
 		if it.Login() && s.Living[it] {
 			x.leaders[it.Leader] = it
+		}
+		if s.left(it) {
+			x.left[it.Leader] = it
 		}
 	}
 	for _, t := range s.Terminals {
@@ -81,10 +85,15 @@ func (x *index) addRecord(slot int, r utmpx.Record) {
 	}
 	if r.Type == utmpx.UserProcess {
 		x.slots[mark(r)] = slot
-		if strings.Contains(r.Line, ":") || strings.HasPrefix(r.Line, "seat") {
+		if display(r) {
 			x.displays = append(x.displays, slot)
 		}
 	}
+}
+
+// display reports whether the line of a record is no terminal's.
+func display(r utmpx.Record) bool {
+	return strings.Contains(r.Line, ":") || strings.HasPrefix(r.Line, "seat")
 }
 
 // places returns the terminals of a session: the one that logind names, its virtual
@@ -202,12 +211,28 @@ func (x *index) hadAnother(it Session, p place) bool {
 func (x *index) ownerOf(o session.OpenLogin) (utmpx.Record, bool) {
 	it, lives := x.leaders[o.PID]
 	if !lives {
-		return utmpx.Record{}, false
+		return x.leftBy(o)
 	}
 	for _, p := range x.places(it) {
 		if p.line == o.Line {
 			c, r := x.claimed(it, p)
 			return r, c == byOwner
+		}
+	}
+	return utmpx.Record{}, false
+}
+
+// leftBy is ownerOf of a session on a seat whose leader has died: a display manager is another
+// process, and its child, whose record it writes, is in the session's control group.
+func (x *index) leftBy(o session.OpenLogin) (utmpx.Record, bool) {
+	it, ok := x.left[o.PID]
+	if !ok || o.Time.Time().Before(x.from(it)) {
+		return utmpx.Record{}, false
+	}
+	for _, slot := range slices.Concat(x.lines[o.Line], x.displays) {
+		r := x.Records[slot]
+		if r.Type == utmpx.UserProcess && !x.own[mark(r)] && x.In[r.PID] == it.ID && !r.Time.Time().Before(x.from(it)) {
+			return r, true
 		}
 	}
 	return utmpx.Record{}, false

@@ -51,6 +51,7 @@ type Machine struct {
 	Terminals func() ([]Terminal, error)
 	Near      func(leaders []int32) ([]Terminal, bool) // those of Terminals that are theirs, if that can be told sooner
 	Above     func(pid int32) []int32                  // from which processes it descends
+	Session   func(pid int32) string                   // the id of the session in whose control group it is
 	Device    func(name string) bool                   // a terminal below /dev has that name
 	Shell     func(leader int32) bool                  // login(1), which it is, may have started the shell
 	Gone      func(line string) bool                   // the terminal surely is

@@ -64,6 +64,7 @@ func (r *Recorder) scene(v View) (Scene, bool) {
 		s.Records = append(s.Records, rec)
 	}
 	s.Above = r.descent(s, leaders)
+	s.In = r.inSessions(s)
 	r.findGone(s.Gone)
 	return s, true
 }
@@ -90,6 +91,28 @@ func (r *Recorder) descent(s Scene, leaders map[int32]bool) map[int32][]int32 {
 	}
 	r.above = of
 	return above
+}
+
+// inSessions returns in which sessions the processes of records are, if a record of the
+// Recorder's is of one on a seat whose leader has died.
+func (r *Recorder) inSessions(s Scene) map[int32]string {
+	left := make(map[int32]bool)
+	for _, it := range s.View.Sessions {
+		left[it.Leader] = left[it.Leader] || s.left(it)
+	}
+	lines := make(map[string]bool)
+	for _, o := range r.own {
+		if left[o.PID] {
+			lines[o.Line] = true
+		}
+	}
+	in := make(map[int32]string)
+	for _, rec := range s.Records {
+		if len(lines) > 0 && rec.Type == utmpx.UserProcess && !left[rec.PID] && (lines[rec.Line] || display(rec)) {
+			in[rec.PID] = r.opts.Machine.Session(rec.PID)
+		}
+	}
+	return in
 }
 
 // findGone fills in which terminals of own records have been gone for a while.

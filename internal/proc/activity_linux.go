@@ -163,7 +163,7 @@ func (l *Login) find(led []LedTerminal) {
 			return
 		}
 		seen, _ := Activities([]string{l.TTY})
-		if pid := seen[l.TTY].Leader.ID.PID; pid != 0 && scopeOf(pid) == l.ID {
+		if pid := seen[l.TTY].Leader.ID.PID; pid != 0 && SessionOf(pid) == l.ID {
 			l.LivesBy = pid
 		}
 		return
@@ -172,7 +172,7 @@ func (l *Login) find(led []LedTerminal) {
 		makers := session.Makers(t.Above)
 		switch {
 		case l.Lives && slices.Contains(makers, l.Leader):
-		case !l.Lives && len(makers) > 0 && scopeOf(t.Leader.PID) == l.ID:
+		case !l.Lives && len(makers) > 0 && SessionOf(t.Leader.PID) == l.ID:
 			l.LivesBy = t.Leader.PID
 		default:
 			continue
@@ -182,8 +182,8 @@ func (l *Login) find(led []LedTerminal) {
 	slices.Sort(l.Lines)
 }
 
-// scopeOf returns the id of logind's session to which a process belongs, "" if none.
-func scopeOf(pid int32) string {
+// SessionOf returns the id of logind's session to which a process belongs, "" if none.
+func SessionOf(pid int32) string {
 	text, err := os.ReadFile("/proc/" + strconv.Itoa(int(pid)) + "/cgroup")
 	if err != nil {
 		return ""
