@@ -241,11 +241,11 @@ func TestBridgeMissedSession(t *testing.T) {
 // A connection closes a terminal and gets the same number again while utmpd is away: the new
 // one has a record of its own, with its own time.
 func TestBridgeReopened(t *testing.T) {
-	for _, killed := range []bool{false, true} {
+	for _, dies := range []bool{false, true} {
 		inBridge(t, func(b *simBridge) {
 			w := b.w
 			w.mu.Lock()
-			if killed { // before the table is saved with the record
+			if dies { // before the table is saved with the record
 				b.strike = strikeRecord
 			}
 			b.login(lgSSHNever, 0, 0)
@@ -263,7 +263,7 @@ func TestBridgeReopened(t *testing.T) {
 			w.start(0)
 			b.finish(time.Minute)
 			if n := w.tally["recorded"]; n != 2 {
-				t.Errorf("killed: %v: %d records, want one of each terminal", killed, n)
+				t.Errorf("killed: %v: %d records, want one of each terminal", dies, n)
 			}
 		})
 	}
@@ -296,15 +296,19 @@ func TestBridgeLeaderKilledEarly(t *testing.T) {
 // again: with the session still there, or over. Nothing is doubled, and nothing stays open.
 func TestBridgeKilledAnywhere(t *testing.T) {
 	onOneProcessor(t)
-	for _, c := range []struct{ owner, logins int }{{lgSSHNever, 1}, {lgLogin, 1}, {lgLoginPAM, 1}, {lgLightDM, 1}, {lgGDMShown, 1}, {lgLightDM, 3}} {
-		for _, over := range []bool{false, true} {
+	for _, c := range []struct{ owner, logins int }{{lgSSHNever, 1}, {lgSSH, 1}, {lgSSHRoot, 1}, {lgLogin, 1}, {lgLoginPAM, 1}, {lgLightDM, 1}, {lgGDMShown, 1}, {lgLightDM, 3}} {
+		ends := []int{stays, killed}
+		if c.owner <= lgSSHRoot { // which closes what it finds recorded
+			ends = append(ends, leaves, closes, leavesSoon)
+		}
+		for _, over := range ends {
 			for at := 1; ; at++ {
 				wrong, hit := killedAt(t, c.owner, c.logins, at, over)
 				if wrong != nil {
-					t.Fatalf("%d logins of owner %d, killed at call %d, over: %v:\n%s", c.logins, c.owner, at, over, strings.Join(wrong, "\n"))
+					t.Fatalf("%d logins of owner %d, killed at call %d, over: %d:\n%s", c.logins, c.owner, at, over, strings.Join(wrong, "\n"))
 				}
 				if !hit {
-					t.Logf("%d logins of owner %d, over: %v: %d calls", c.logins, c.owner, over, at-1)
+					t.Logf("%d logins of owner %d, over: %d: %d calls", c.logins, c.owner, over, at-1)
 					if at < 40 {
 						t.Errorf("only %d calls", at-1)
 					}
@@ -315,7 +319,17 @@ func TestBridgeKilledAnywhere(t *testing.T) {
 	}
 }
 
-func killedAt(t *testing.T, owner, logins, at int, over bool) (wrong []string, hit bool) {
+// How sessions end while utmpd is away: not at all, as they should, killed, or but for their
+// connection. Or they end as they should when it is back.
+const (
+	stays      = -1
+	leaves     = 0
+	killed     = 2
+	closes     = 3
+	leavesSoon = 4
+)
+
+func killedAt(t *testing.T, owner, logins, at, over int) (wrong []string, hit bool) {
 	synctest.Test(t, func(*testing.T) {
 		w := newSimWorld(simSettings{grace: time.Second, scan: 20 * time.Second, maxFDs: 4096, boot: true, upAtStart: 10 * time.Hour, order: 1}, nil)
 		b := newSimBridge(w)
@@ -335,10 +349,17 @@ func killedAt(t *testing.T, owner, logins, at int, over bool) (wrong []string, h
 		w.mu.Lock()
 		hit = w.run.dead
 		w.run.killAt = 0
-		if over {
+		leave := func(how int) {
 			for _, s := range b.sessions {
-				b.leave(s, 2)
+				b.leave(s, how)
 			}
+		}
+		switch over {
+		case stays:
+		case leavesSoon:
+			b.after(time.Duration(at%12)*time.Millisecond, func() { leave(leaves) })
+		default:
+			leave(over)
 		}
 		w.mu.Unlock()
 		w.start(0)
