@@ -58,8 +58,9 @@ type checking struct {
 	own      [2]string // the utmpx and the wtmpx file of this machine
 	as       string
 	show     func(file string, f check.Finding) error
-	bad      bool // there was a warning or an error
-	notes    int  // that were not shown
+	p        *progress // of the file that is checked
+	bad      bool      // there was a warning or an error
+	notes    int       // that were not shown
 	problems []error
 	writeErr error
 }
@@ -172,6 +173,7 @@ func (c *checking) found(t target, f check.Finding) {
 		return
 	}
 	c.bad = c.bad || f.Severity > check.Note
+	c.p.end()
 	if err := c.show(t.name, f); err != nil && c.writeErr == nil {
 		c.writeErr = err
 	}

@@ -39,8 +39,8 @@ func (c *checking) lastlog(to string, found func(check.Finding)) error {
 		f.Advice = fmt.Sprintf("`truncate -s %d` cuts it off", info.Size()-torn)
 		found(f)
 	}
-	p := c.in.progress("check "+to, info.Size())
-	defer p.end()
+	c.p = c.in.progress("check "+to, info.Size())
+	defer c.p.end()
 	record := make([]byte, size*1024)
 	for at < info.Size() && c.in.ctx.Err() == nil {
 		at = dataAfter(f, at) / size * size
@@ -55,7 +55,7 @@ func (c *checking) lastlog(to string, found func(check.Finding)) error {
 			l.Record((at+i)/size, record[i:i+size])
 		}
 		at += int64(n) / size * size
-		p.at(at)
+		c.p.at(at)
 	}
 	return context.Cause(c.in.ctx)
 }

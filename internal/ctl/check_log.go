@@ -30,8 +30,9 @@ func (c *checking) log(t target, to string, found func(check.Finding)) error {
 		return err
 	}
 	defer f.Close()
-	s := &scanned{name: t.name, size: f.Size(), p: c.in.progress("check "+t.name, f.Size())}
-	defer s.p.end()
+	c.p = c.in.progress("check "+t.name, f.Size())
+	defer c.p.end()
+	s := &scanned{name: t.name, size: f.Size(), p: c.p}
 	o := check.Options{Layout: f.Layout(), Failed: t.kind == check.BtmpFile}
 	bytes := f.Bytes()
 	defer bytes.Close()

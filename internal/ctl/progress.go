@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -18,9 +19,11 @@ type progress struct {
 	w     io.Writer // nil: not shown
 	what  string
 	total int64
-	next  time.Time // when it shows itself again
-	shown bool
 	now   func() time.Time
+
+	mu    sync.Mutex // what is told while others work erases it
+	next  time.Time  // when it shows itself again
+	shown bool
 }
 
 // progress returns that of work on so many bytes.
@@ -44,6 +47,8 @@ func (p *progress) at(done int64) {
 	if p.w == nil {
 		return
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	now := p.now()
 	if now.Before(p.next) {
 		return
@@ -53,10 +58,39 @@ func (p *progress) at(done int64) {
 	fmt.Fprintf(p.w, "\r\x1b[K%s: %d %%", p.what, min(100, 100*done/p.total))
 }
 
-// end erases the line.
+// end erases the line, until it is shown again. A nil progress has none.
 func (p *progress) end() {
+	if p == nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.shown {
 		fmt.Fprint(p.w, "\r\x1b[K")
 		p.shown = false
 	}
+}
+
+// between returns a writer of lines that erases the progress before each, and writes none
+// twice: several readers of a file say the same of it.
+func (p *progress) between(w io.Writer) io.Writer {
+	return &lines{w: w, p: p, told: map[string]bool{}}
+}
+
+type lines struct {
+	w    io.Writer
+	p    *progress
+	mu   sync.Mutex
+	told map[string]bool
+}
+
+func (l *lines) Write(line []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.told[string(line)] {
+		return len(line), nil
+	}
+	l.told[string(line)] = true
+	l.p.end()
+	return l.w.Write(line)
 }

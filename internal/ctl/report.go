@@ -94,6 +94,7 @@ func makeReport(in call) error {
 		r.picture = newPicture(in, r.since, r.until)
 		in.stderr = io.MultiWriter(in.stderr, &told)
 	}
+	in.stderr = progress.between(in.stderr)
 	problems := r.readBoots(in)
 	log := &sessionLog{in: in, since: r.since, until: r.until}
 	r.readSessions(log, progress)

@@ -113,6 +113,50 @@ func TestTerminal(t *testing.T) {
 	}
 }
 
+// TestProgressBetween: what check finds, and what report has to say of a log, is a line of its own
+// on a terminal that shows how far they are, too.
+func TestProgressBetween(t *testing.T) {
+	t.Setenv("COLUMNS", "")
+	t.Setenv("TZ", "UTC")
+	l := newLab(t)
+	var recs []utmpx.Record
+	for i := range 20000 {
+		r := login("pts/0", 900, "09:00")
+		r.Time = utmpx.TimeOf(at("00:00").Add(time.Duration(i) * time.Second))
+		if i%2 == 1 {
+			r.Type = utmpx.DeadProcess
+		}
+		recs = append(recs, r)
+	}
+	b := encode(t, recs...)
+	late := len(b) - 384*100 // when a part is shown already
+	l.write("btmp.big", append(append(b[:late:late], make([]byte, 100)...), b[late:]...))
+	l.check(os.Chmod(l.path("btmp.big"), 0o660))
+	l.until("12:00")
+	on := l.machine()
+	on.now = func() time.Time { l.clock = l.clock.Add(300 * time.Millisecond); return l.clock }
+	for _, args := range [][]string{
+		{"check", "-as", "wtmpx", l.path("btmp.big")},
+		{"report", "-since", "2026-07-01", "-until", "2026-07-01 08:00", "-f", l.path("missing"), "-f", l.path("btmp.big")},
+	} {
+		var plain bytes.Buffer
+		run(t.Context(), args, &plain, &plain, on)
+		tty, seen := terminal(t)
+		run(t.Context(), args, tty, tty, on)
+		shown := strings.ReplaceAll(seen(), "\r\n", "\n")
+		if !strings.Contains(shown, " %") {
+			t.Errorf("%s shows nothing: %q", args[0], shown)
+		}
+		var lines strings.Builder
+		for line := range strings.Lines(shown) {
+			lines.WriteString(line[strings.LastIndex(line, "\r")+1:])
+		}
+		if got := strings.ReplaceAll(lines.String(), "\x1b[K", ""); got != plain.String() || strings.Count(got, "btmp.big") != 1 {
+			t.Errorf("%s prints %q, with the progress on a terminal %q", args[0], &plain, got)
+		}
+	}
+}
+
 // TestNothingWrong: on a terminal check says that it found nothing, and a script learns it by
 // the status.
 func TestNothingWrong(t *testing.T) {
