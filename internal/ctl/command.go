@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -243,7 +244,7 @@ func (c command) misread(err error) error {
 	}
 	name, unknown := strings.CutPrefix(err.Error(), notDefined)
 	if !unknown {
-		return err
+		return refused(err)
 	}
 	if near := c.near(name); near != "" {
 		return fmt.Errorf("no option -%s%s", name, near)
@@ -252,6 +253,21 @@ func (c command) misread(err error) error {
 		return fmt.Errorf("no option -%s, which is one of %s", name, strings.Join(others, " and "))
 	}
 	return fmt.Errorf("no option -%s", name)
+}
+
+// refused returns flag's error of a value that an option does not take as those of this program
+// read. The value may hold anything, and is quoted there.
+func refused(err error) error {
+	text := err.Error()
+	for _, begin := range []string{"invalid value ", "invalid boolean value "} {
+		rest, is := strings.CutPrefix(text, begin)
+		quoted, bad := strconv.QuotedPrefix(rest)
+		if is && bad == nil {
+			rest = strings.TrimPrefix(rest[len(quoted):], " for ")
+			return errors.New(strings.TrimPrefix(rest, "flag "))
+		}
+	}
+	return err
 }
 
 // having returns the commands that have an option of that name.
