@@ -38,7 +38,7 @@ func (w *where) options(in *call, creds string) {
 // server adds the options that do not say who asks.
 func (w *where) server(in *call) {
 	in.flags.StringVar(&w.url, "server", cmp.Or(os.Getenv("NATS_URL"), defaultURL), "the server's `URL`; NATS_URL is the default")
-	in.flags.StringVar(&w.ca, "ca", "", "`FILE` of the authorities that vouch for the server; else those of the system")
+	in.flags.StringVar(&w.ca, "ca", os.Getenv("UTMPFLEET_CA"), "`FILE` of the authorities that vouch for the server; UTMPFLEET_CA is the default, else those of the system")
 }
 
 // name returns whose credentials a file has.

@@ -3,6 +3,8 @@
 package fleetctl
 
 import (
+	"bytes"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -28,5 +30,25 @@ func TestQuestionsHere(t *testing.T) {
 	}
 	if c, err := dialer.Dial("tcp", "192.0.2.1:4222"); err == nil || !strings.Contains(err.Error(), "only with TLS") {
 		t.Errorf("%v %v", c, err)
+	}
+}
+
+// TestAuthorities: a service finds the authorities in its environment: the units have no -ca.
+func TestAuthorities(t *testing.T) {
+	t.Setenv("UTMPFLEET_CA", "/nonexistent/ca.pem")
+	s := lab.Start(t)
+	for _, cmd := range []string{"who", "agent"} {
+		var errs bytes.Buffer
+		machine := filepath.Join(t.TempDir(), "id")
+		if err := os.WriteFile(machine, []byte("id\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		args := []string{cmd, "-server", "tls://127.0.0.1:1", "-creds", filepath.Join(s.Dir, "reader.creds")}
+		if cmd == "agent" {
+			args = append(args, "-machine-id", machine)
+		}
+		if code := Main(args, &errs, &errs); code != 1 || !strings.Contains(errs.String(), "/nonexistent/ca.pem") {
+			t.Fatalf("%s: %d %s", cmd, code, errs.String())
+		}
 	}
 }
