@@ -59,12 +59,13 @@ func (c call) attended() ([]byte, error) {
 	}
 	a.assess()
 	a.addLogins()
+	shown := screen{unicode: true} // it may be read on a terminal, too
 	users := map[string]int{}
 	ghosts, ended := 0, 0
 	for _, p := range a.all {
 		switch {
 		case !p.ghost():
-			users[p.user]++
+			users[shown.text(p.user)]++
 		case p.record != nil:
 			ghosts++
 		default:
