@@ -5,6 +5,7 @@
 # has what distributors build packages with from the release tarball: dpkg-buildpackage,
 # debhelper, rpmbuild, Go from Debian's backports, lintian and autopkgtest; and log2ram, of which the tests use the files.
 # programs12 and programs13 are Debian with programs that record sessions, for test/system.
+# elogind has OpenRC, elogind and sshd; rdp12 has xrdp and a client.
 #
 # Nothing of the machine is used but its apt, dpkg-deb and perl, as in
 # ../test/rootfs/rootfs.sh. A cached root needs no network.
@@ -35,12 +36,15 @@ packages() {
 	runit*) echo "runit-init,runit,s6,$machine" ;;
 	programs12) echo "openssh-server,openssh-client,login,passwd,procps,util-linux,mosh,xterm,rxvt-unicode,pterm,xvfb,xdm,inetutils-telnetd,telnet,rsh-redone-server,rsh-redone-client,tinysshd,ucspi-tcp,byobu,tmux,libutempter0,sudo,python3-utmp,konsole,cockpit-ws,cockpit-bridge,lightdm,xdotool,dbus" ;;
 	programs13) echo openssh-client,login,passwd,procps,util-linux,sudo,mosh,xterm,pterm,xvfb ;;
+	elogind) echo "sysvinit-core,openrc,elogind,libpam-elogind,dbus,$machine,passwd,openssh-server,openssh-client,python3-minimal,$readers" ;;
+	rdp12) echo "systemd,dbus,libpam-systemd,$machine,login,passwd,xrdp,tigervnc-standalone-server,freerdp2-x11,xvfb,$readers" ;;
 	policies) echo apparmor,checkpolicy,semodule-utils,policycoreutils,selinux-policy-default ;;
-	*) die "usage: root.sh rpm|source|openrc12|openrc13|runit13|policies|programs12|programs13" ;;
+	*) die "usage: root.sh rpm|source|openrc12|openrc13|runit13|elogind|rdp12|policies|programs12|programs13" ;;
 	esac
 }
 
 machine=initscripts,adduser,mount,procps,util-linux
+readers=busybox,finger,python3-psutil
 
 suite() {
 	case $1 in

@@ -74,6 +74,14 @@ func TestElogind(t *testing.T) {
 	}
 }
 
+// muteSSH has /etc/init.d/ssh start an sshd that can record nothing.
+const muteSSH = `: >/srv/void-utmp; : >/srv/void-wtmp
+	sed -i 's|^set -e$|set -e; [ -e /run/mute ] \|\| { : >/run/mute; exec unshare -m sh -c "mount --bind /srv/void-utmp /run/utmp; mount --bind /srv/void-wtmp /var/log/wtmp; exec $0 $*"; }|' /etc/init.d/ssh
+	grep -q /run/mute /etc/init.d/ssh`
+
+// loopback sets lo up, by SIOCSIFFLAGS.
+const loopback = `python3 -c "import fcntl,socket,struct; fcntl.ioctl(socket.socket(), 0x8914, struct.pack('16sh14x', b'lo', 1))"`
+
 // settleElogind prepares a machine with elogind, and boots it. What init would do with the
 // machine's clock and file systems is left out: they are those of the test's host.
 func settleElogind(t *testing.T, mute bool) *town {
@@ -91,9 +99,7 @@ func settleElogind(t *testing.T, mute bool) *town {
 		: >/var/log/wtmp
 		dpkg -i /packages/dist/utmpd_*_amd64.deb`)
 	if mute {
-		m.sh(`: >/srv/void-utmp; : >/srv/void-wtmp
-			sed -i 's|^set -e$|set -e; [ -e /run/mute ] \|\| { : >/run/mute; exec unshare -m sh -c "mount --bind /srv/void-utmp /run/utmp; mount --bind /srv/void-wtmp /var/log/wtmp; exec $0 $*"; }|' /etc/init.d/ssh
-			grep -q /run/mute /etc/init.d/ssh`)
+		m.sh(muteSSH)
 	}
 	o := &town{is13: true, mute: mute, tty: map[string]string{}, owner: map[string]string{}}
 	for _, s := range withElogind {
@@ -103,7 +109,7 @@ func settleElogind(t *testing.T, mute bool) *town {
 	}
 	o.boot = m.power("/sbin/init")
 	o.waitFor("init to have started the services", "pgrep -x sshd >/dev/null && loginctl >/dev/null 2>&1 && test -e /run/utmpd/status")
-	o.sh(`python3 -c "import fcntl,socket,struct; fcntl.ioctl(socket.socket(), 0x8914, struct.pack('16sh14x', b'lo', 1))"`) // SIOCSIFFLAGS: up
+	o.sh(loopback)
 	o.waitFor("utmpd to know elogind", "grep -q '^logins of logind' /run/utmpd/status && ! grep -q '^logind error' /run/utmpd/status")
 	return o
 }

@@ -45,6 +45,8 @@ const (
 	openrc12 = "openrc12"
 	openrc13 = "openrc13"
 	runit13  = "runit13" // and s6
+	openrcEl = "elogind" // OpenRC, elogind and sshd
+	rdp12    = "rdp12"   // xrdp and a client
 	policies = "policies"
 )
 
@@ -159,7 +161,7 @@ func prerequisites() error {
 		}
 		host.roots[name] = out
 	}
-	for _, name := range []string{source13, openrc12, openrc13, runit13, policies} {
+	for _, name := range []string{source13, openrc12, openrc13, runit13, openrcEl, rdp12, policies} {
 		out, err := output("../../packaging/root.sh", name)
 		if err != nil {
 			return fmt.Errorf("no root file system %s: %w", name, err)
