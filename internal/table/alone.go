@@ -112,15 +112,17 @@ func (t *Table) scannedAlone(news bool) {
 // first.
 func (t *Table) recorded(s *entry, r utmpx.Record) {
 	if at := t.waits.byName[s.line]; at != nil && sameLogin(r, at.debt.Login.User, at.debt.Login.PID, at.debt.Login.Time) {
-		s.diedBefore(at.entry)
+		if at.login.fresh {
+			s.diedBefore(at.entry)
+		}
 		t.giveUp(at.entry)
 	}
 }
 
 // diedBefore takes over the death of its process that was seen before the record was read:
-// the login in the log was known, and its process watched.
+// the login in the log was known when it was made, and its process watched.
 func (s *entry) diedBefore(in *entry) {
-	if in.end == 0 || !in.exact || !in.sure || in.led || in.pid != s.pid || s.end != 0 {
+	if in.end == 0 || !in.exact || !in.sure || in.hazy || in.led || in.pid != s.pid || s.end != 0 {
 		return
 	}
 	s.id, s.fits = in.id, in.fits
