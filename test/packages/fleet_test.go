@@ -5,12 +5,20 @@
 package packages
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"math/big"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 )
 
 // buildFleet builds a package of the fleet in a directory of host.dir, with more in the
@@ -67,6 +75,9 @@ func TestFleet(t *testing.T) {
 			t.Errorf("%s is exposed:\n%s", unit, out)
 		}
 	}
+	cert, key := certificate(t)
+	m.write("/etc/ssl/fleet.pem", cert, 0o644)
+	m.write("/etc/ssl/fleet.key", key, 0o600)
 	b := m.start()
 	b.sh("dpkg -i /packages/dist/utmpd_*_amd64.deb")
 	b.waitFor("the server", "systemctl is-active -q utmpfleet-server")
@@ -75,11 +86,48 @@ func TestFleet(t *testing.T) {
 	b.waitFor("alice", "utmpfleet who -user alice -json | grep -q '\"state\":\"present\"'")
 	b.waitFor("her login", "utmpfleet last -json | grep -q '\"user\":\"alice\"'")
 	b.waitFor("the status", "systemctl show -P StatusText utmpfleet-server | grep -q '^1 connections'")
+
+	// As docs/fleet.md says: the service's own user cannot read a key of root's.
+	b.sh(`systemctl stop utmpfleet-agent
+		mkdir /etc/systemd/system/utmpfleet-server.service.d
+		cat >/etc/systemd/system/utmpfleet-server.service.d/tls.conf <<-'END'
+		[Service]
+		LoadCredential=cert:/etc/ssl/fleet.pem
+		LoadCredential=key:/etc/ssl/fleet.key
+		Environment="UTMPFLEET_SERVER_OPTIONS=-listen 127.0.0.1:4222 -tls-cert %d/cert -tls-key %d/key"
+		END
+		printf 'NATS_URL=tls://127.0.0.1:4222\nUTMPFLEET_CA=/etc/ssl/fleet.pem\n' >/etc/default/utmpfleet
+		systemctl daemon-reload
+		systemctl restart utmpfleet-server
+		systemctl start utmpfleet-agent`)
+	const tls = "NATS_URL=tls://127.0.0.1:4222 UTMPFLEET_CA=/etc/ssl/fleet.pem "
+	b.login("bob", "pts/8")
+	b.waitFor("bob, with TLS", tls+"utmpfleet who -user bob -json | grep -q '\"state\":\"present\"'")
 	b.is("what the services complain of", "journalctl -b -o cat --no-pager -p warning -u utmpfleet-server -u utmpfleet-agent || true", "")
 	b.sh("utmpfleet revoke web1 && systemctl kill -s KILL utmpfleet-server")
-	b.waitFor("the server again", "utmpfleet status -check")
+	b.waitFor("the server again", tls+"utmpfleet status -check")
 	b.waitFor("the host is shut out", "journalctl -b -o cat --no-pager -u utmpfleet-agent | grep -q 'refused by the server'")
 	b.sh("dpkg -P utmpfleet-server utmpfleet")
 	b.sh("! pidof utmpfleet utmpfleet-server; test ! -e /var/lib/utmpfleet-server; test ! -e /var/lib/private/utmpfleet-server; test ! -e /var/lib/private/utmpfleet")
 	b.shutDown()
+}
+
+// certificate returns one of 127.0.0.1 that vouches for itself, and its key, in PEM.
+func certificate(t *testing.T) (cert, key []byte) {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true}
+	der, err := x509.CreateCertificate(rand.Reader, &template, &template, &private.PublicKey, private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret})
 }
