@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
 
@@ -93,7 +94,7 @@ func TestTerminal(t *testing.T) {
 			t.Errorf("%s shows %q", c.command, shown)
 		}
 		for _, line := range strings.Split(shown, "\r\x1b[K") {
-			if len(line) > 79 || strings.Contains(line, "\x1b") || line != "" && !strings.HasPrefix(line, c.command+" "+l.dir[:20]) {
+			if utf8.RuneCountInString(line) > 79 || strings.Contains(line, "\x1b") || line != "" && !strings.HasPrefix(line, c.command+" "+l.dir[:20]) {
 				t.Errorf("%s shows %q", c.command, line)
 			}
 		}
