@@ -155,8 +155,11 @@ func (r *Recorder) findEnds(s Scene) (owed []owing, found bool) {
 	return owed, found
 }
 
+// endedBy reports whether a record shows the end of the session: it was closed, or a getty
+// waits on the line again.
 func (it *owing) endedBy(r utmpx.Record) bool {
-	return r.Type == utmpx.DeadProcess && r.Line == it.Login.Line && r.PID == it.Login.PID && !r.Time.Time().Before(it.Login.Time.Time())
+	closed := r.Type == utmpx.DeadProcess && r.PID == it.Login.PID || r.Type == utmpx.LoginProcess
+	return closed && r.Line == it.Login.Line && !r.Time.Time().Before(it.Login.Time.Time())
 }
 
 // settle forgets what was owed, or keeps it until its logout is there.
