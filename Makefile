@@ -87,10 +87,10 @@ test-system-system: ARGS = -parallel 12 -timeout 30m
 $(SYSTEM:%=test-system-%): test-system-%:
 	cd test/$* && $(GO) test -tags system -count=1 $(ARGS)
 
-# By an ordinary user, even if root asks for it: test-unit may be root's. test/house asks
-# the go command about this module, which no other user's go has.
+# By an ordinary user, even if root asks for it: test-unit may be root's.
 test-race:
-	CGO_ENABLED=1 test/ordinary.sh -race $$($(GO) list ./... | grep -v /test/house)
+	CGO_ENABLED=1 test/ordinary.sh -race $$(test/racy.sh)
+	test/ordinary.sh $$(test/racy.sh -v)
 	cd fleet && CGO_ENABLED=1 $(GO) test -race ./...
 
 # The C libraries of other machines, under user-mode emulation.

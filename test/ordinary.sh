@@ -29,4 +29,6 @@ cd "$(dirname "$0")/.."
 git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -t "$ORDINARY/src"
 chmod -R a+rX "$ORDINARY/src"
 cd "$ORDINARY/src"
+# What others have built is then found in the build cache, wherever this directory is.
+export GOFLAGS="${GOFLAGS:-} -trimpath -buildvcs=false"
 go test -exec "$ORDINARY/src/test/ordinary.sh -run" "$@"
