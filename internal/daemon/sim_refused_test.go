@@ -75,13 +75,15 @@ func TestBridgeLogRefused(t *testing.T) {
 					w.start(0)
 				}
 				time.Sleep(tt.works - tt.start + 70*time.Second)
+				w.mu.Lock()
 				if _, isOpen := open(w.history, "pts/0"); isOpen && tt.ends != never && tt.how == 2 && owner == lgSSHNever && !tt.again {
 					t.Error("the logout has not followed its login at once")
 				}
 				if tt.killAfterAll {
-					w.mu.Lock()
 					w.run.kill()
-					w.mu.Unlock()
+				}
+				w.mu.Unlock()
+				if tt.killAfterAll {
 					w.start(0)
 				}
 				time.Sleep(10 * time.Minute)
