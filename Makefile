@@ -88,9 +88,9 @@ $(SYSTEM:%=test-system-%): test-system-%:
 	cd test/$* && $(GO) test -tags system -count=1 $(ARGS)
 
 # By an ordinary user, even if root asks for it: test-unit may be root's. Left out are tests
-# that do one thing at very many places: with the detector they take most of a quarter of an
-# hour, and others start the same goroutines.
-RACE_SKIP = ^(TestAppendOn|TestAsXZ|TestBridgeKilledAnywhere|TestPageAgrees|TestPageTellsEvents|TestRead|TestSlotTorn|TestWorld)$$
+# that do one thing at very many places, or start a program for each step: with the detector
+# they take most of a quarter of an hour, and others start the same goroutines.
+RACE_SKIP = ^(TestAppendOn|TestAsXZ|TestBridgeKilledAnywhere|TestPageAgrees|TestPageTellsEvents|TestRead|TestScript|TestSlotTorn|TestWorld)$$
 
 test-race:
 	CGO_ENABLED=1 test/ordinary.sh -race -skip '$(RACE_SKIP)' $$(test/racy.sh)
