@@ -15,13 +15,9 @@ import (
 	"time"
 
 	"utmpd.dev/utmpd/internal/cleaner"
-	"utmpd.dev/utmpd/internal/clock"
 	"utmpd.dev/utmpd/internal/config"
 	"utmpd.dev/utmpd/internal/recfile"
-	"utmpd.dev/utmpd/internal/scanner"
-	"utmpd.dev/utmpd/internal/sdnotify"
 	"utmpd.dev/utmpd/internal/simfile"
-	"utmpd.dev/utmpd/internal/watcher"
 	"utmpd.dev/utmpd/utmpx"
 )
 
@@ -110,17 +106,7 @@ func TestStartWaitsForNoDamage(t *testing.T) {
 			d := newDaemon(flags{}, config.Config{
 				Reloadable: config.Reloadable{ScanPeriod: time.Hour, MaxFDs: 10, WtmpxUpdateFreq: time.Minute},
 				Fixed:      config.Fixed{UtmpxFile: "/utmp", WtmpxFile: "/wtmp", RunDir: t.TempDir()},
-			}, logger{slog.New(slog.NewTextHandler(&log, nil)), io.NopCloser(nil)}, func() {}, machine{
-				files: files, procs: watcher.Polling(emptyKernel{}),
-				notifier:   func(string) scanner.Notifier { return silent{} },
-				appends:    func(string) scanner.Notifier { return silent{} },
-				systemd:    sdnotify.New(func(string) string { return "" }),
-				wall:       func(at time.Time) time.Time { return at },
-				up:         func(time.Time) time.Duration { return time.Hour },
-				clocks:     func() clock.Reading { return clock.Reading{Wall: time.Now(), Up: time.Hour} },
-				raiseLimit: func(want int) (int, error) { return want, nil },
-				missing:    func(config.Fixed, bool, bool) []string { return nil },
-			})
+			}, logger{slog.New(slog.NewTextHandler(&log, nil)), io.NopCloser(nil)}, func() {}, quiet(files))
 			d.build()
 			d.logStart() // in a bubble, where a wait for the reader would be for ever
 			if ended {

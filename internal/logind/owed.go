@@ -146,7 +146,7 @@ func (r *Recorder) findEnds(s Scene) (owed []owing, found bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, it := range r.owed {
-		if at := slices.IndexFunc(s.Records, it.endedBy); at >= 0 && it.End.IsZero() {
+		if at := slices.IndexFunc(s.Records, it.endedBy); at >= 0 && it.End.IsZero() && !r.bridge.owns(mark(it.Login)) {
 			it.End, found = s.Records[at].Time.Time(), true
 		}
 		owed = append(owed, *it)
