@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	churnPairs = 8
+	churnPairs = 20
 	churnLines = 100
 	churnTime  = 500 * time.Millisecond
 )
@@ -30,7 +30,7 @@ func (b *bench) churn() error {
 	if b.runs < 5 {
 		pairs = b.runs
 	}
-	for _, n := range b.sizes {
+	for _, n := range b.sizesOf("churn") {
 		crowd, err := b.newCrowd(n)
 		if err != nil {
 			return err

@@ -16,7 +16,7 @@ const events = 3
 // event: one of N processes dies, or one session begins, and the daemon's processor time until
 // it is idle again, with the saved table and the log.
 func (b *bench) event() error {
-	for _, n := range b.sizes {
+	for _, n := range b.sizesOf("event") {
 		who := append(b.daemons(), b.everyone()[len(b.daemons())])
 		crowd, err := b.newCrowd(n + 2*b.runs*len(who)*events)
 		if err != nil {

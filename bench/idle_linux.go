@@ -25,7 +25,7 @@ type idler struct {
 // idleness: the resources of an idle utmpd. Go's collector runs by itself at most two
 // minutes after the last collection, so the measurement begins a minute after the start.
 func (b *bench) idleness() error {
-	crowd, err := b.newCrowd(slices.Max(b.sizes))
+	crowd, err := b.newCrowd(slices.Max(b.sizesOf("idle")))
 	if err != nil {
 		return err
 	}
@@ -43,7 +43,7 @@ func (b *bench) idleness() error {
 		}
 	}()
 	for range b.runs {
-		for _, n := range b.sizes {
+		for _, n := range b.sizesOf("idle") {
 			for _, c := range b.daemons() {
 				for _, kind := range []idler{{}, {silent: true}, {logind: true}, {silent: true, logind: true}} {
 					if kind.logind && c.name != ours {
@@ -58,7 +58,7 @@ func (b *bench) idleness() error {
 			}
 		}
 	}
-	if err := b.wait(b.idle + 5*time.Second); err != nil {
+	if err := b.wait(min(b.idle, 30*time.Second)); err != nil {
 		return err
 	}
 	for _, i := range all {
@@ -111,14 +111,14 @@ func (b *bench) startIdler(c contestant, pids []int, bus *login1, keys ...string
 // reportIdle computes the figures from the usage of all daemons.
 func (b *bench) reportIdle(all []*idler) {
 	over := fmt.Sprintf("in %.0f s", b.idle.Seconds())
-	for _, n := range b.sizes {
+	for _, n := range b.sizesOf("idle") {
 		// During a heartbeat a few threads wait for the disk.
-		cpu := b.figure("idle", n, "processor "+over, "ms", goal{Most: 2})
-		memory := b.figure("idle", n, "resident", "MB", goal{Most: 8 + float64(max(0, n-1000))/1000})
+		cpu := b.figure("idle", n, "processor "+over, "ms", goal{Most: 1.5})
+		memory := b.figure("idle", n, "resident", "MB", goal{Most: 5 + float64(min(n, 1000))/1000 + float64(max(0, n-1000))/1500})
 		switches := b.figure("idle", n, "threads woken "+over, "times", goal{})
 		// Go's own monitor runs about once a minute.
 		silent := b.figure("idle", n, "the same with no heartbeat due", "times", goal{Most: 2})
-		cpuBeside := b.figure("idle", n, "processor beside logind", "ms", goal{Most: 2})
+		cpuBeside := b.figure("idle", n, "processor beside logind", "ms", goal{Most: 1.5})
 		beside := b.figure("idle", n, "threads woken beside logind", "times", goal{})
 		silentBeside := b.figure("idle", n, "beside logind with no heartbeat due", "times", goal{Most: 2})
 		for _, i := range all {
@@ -162,12 +162,12 @@ const scansEach = 2
 // scan: the processor time of a periodic scan that finds no change, compared with one
 // reading of the file. All daemons run at the same time.
 func (b *bench) scan() error {
-	crowd, err := b.newCrowd(slices.Max(b.sizes))
+	crowd, err := b.newCrowd(slices.Max(b.sizesOf("scan")))
 	if err != nil {
 		return err
 	}
 	defer crowd.close()
-	for _, n := range b.sizes {
+	for _, n := range b.sizesOf("scan") {
 		if err := b.scanAt(crowd.pids[:n]); err != nil {
 			return err
 		}
@@ -177,7 +177,7 @@ func (b *bench) scan() error {
 
 func (b *bench) scanAt(pids []int) error {
 	n := len(pids)
-	f := b.figure("scan", n, "processor of one", "ms", goal{Other: floor, Times: 2})
+	f := b.figure("scan", n, "processor of one", "ms", goal{Other: floor, Times: 2, Plus: 0.37})
 	var all []*idler
 	defer func() {
 		for _, i := range all {

@@ -63,7 +63,7 @@ func interval(v []float64) (mean, off float64) {
 	for _, x := range v {
 		squares += (x - mean) * (x - mean)
 	}
-	t := []float64{0, 0, 12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23, 2.20}
+	t := []float64{0, 0, 12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23, 2.20, 2.18, 2.16, 2.14, 2.13, 2.12, 2.11, 2.10, 2.09}
 	if len(v) < 2 {
 		return mean, math.Inf(1)
 	}
@@ -173,7 +173,7 @@ func printTable(w io.Writer, m machine, figures []*figure, took time.Duration) {
 
 // toFloor is the ratio to the floor that the goal names.
 func (f *figure) toFloor() string {
-	return times(f.ratio(ours, cmp.Or(f.Goal.Other, floor)))
+	return times(f.ratio(ours, f.other()))
 }
 
 func (f *figure) toReach() string {

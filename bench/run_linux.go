@@ -24,7 +24,7 @@ import (
 type options struct {
 	utmpd, floor, peer string
 	cases              []string
-	sizes              []int
+	sizes              []int // of every case; nil: each has its own
 	runs               int
 	idle               time.Duration
 	period             time.Duration // of the cron job in compare
@@ -33,17 +33,23 @@ type options struct {
 	ram, disk          string
 }
 
-// The full measurement. With quick it ends after two minutes and a half and shows little more than
-// that everything works.
+// The full measurement, which ends within fifteen minutes: each case has the numbers of
+// sessions that show how it grows. stale alone needs no living processes and has more. With
+// quick it ends after two minutes and a half and shows little more than that everything works.
 var (
-	allCases   = []string{"one", "event", "all", "stale", "cold", "idle", "scan", "churn", "wtmp", "read", "compare"}
-	fullSizes  = []int{100, 1000, 4000, 10_000, 19_000}
+	allCases  = []string{"one", "event", "all", "stale", "cold", "idle", "scan", "churn", "wtmp", "read", "compare"}
+	fullSizes = map[string][]int{
+		"one":   {100, 1000, 4000, 19_000},
+		"event": {1000, 10_000},
+		"all":   {1000, 4000, 10_000, 19_000},
+		"stale": {100, 1000, 4000, 10_000, 30_000, 65_536},
+		"cold":  {100, 1000, 4000, 10_000},
+		"idle":  {1, 1000, 10_000},
+		"scan":  {1000, 10_000, 19_000},
+		"churn": {1000, 10_000},
+	}
 	quickSizes = []int{50, 500}
 )
-
-// staleMost replaces the largest number of sessions in cases that need no living
-// processes.
-const staleMost = 30_000
 
 func parse(args []string, stderr io.Writer) (options, error) {
 	var o options
@@ -70,7 +76,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		return o, errors.New("usage: bench [flags] UTMPD FLOOR")
 	}
 	o.utmpd, o.floor = flags.Arg(0), flags.Arg(1)
-	o.cases, o.sizes, o.period = allCases, fullSizes, time.Minute
+	o.cases, o.period = allCases, time.Minute
 	if quick {
 		o.sizes, o.runs, o.idle, o.log, o.period = quickSizes, 2, 5*time.Second, 20_000, 5*time.Second
 	}
@@ -106,6 +112,25 @@ func (o *options) setSizes(list string) error {
 		o.sizes = append(o.sizes, n)
 	}
 	return nil
+}
+
+// sizesOf returns the numbers of sessions of a case.
+func (o *options) sizesOf(name string) []int {
+	if o.sizes != nil {
+		return o.sizes
+	}
+	return fullSizes[name]
+}
+
+// most returns the largest number of living sessions.
+func (o *options) most() int {
+	most := 1
+	for _, name := range o.cases {
+		if name != "stale" {
+			most = slices.Max(append(o.sizesOf(name), most))
+		}
+	}
+	return most
 }
 
 // bench is one whole measurement.
@@ -183,7 +208,7 @@ func (b *bench) say(format string, args ...any) {
 // prepare examines the machine, raises its limits as far as allowed, and builds the tools.
 func (b *bench) prepare() error {
 	b.machine = thisMachine()
-	most := slices.Max(b.sizes)
+	most := b.most()
 	if got := raise(unix.RLIMIT_NOFILE, uint64(most+1000)); got < uint64(most+1000) {
 		b.say("cannot raise the limit of open files from %d to %d", got, most+1000)
 	}

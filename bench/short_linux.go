@@ -5,6 +5,7 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"os"
 	"slices"
 	"strings"
@@ -12,12 +13,13 @@ import (
 
 // row is one quantity measured at several numbers of sessions.
 type row struct {
-	name  string
-	cells map[int]string
+	name    string
+	figures map[int]*figure
 }
 
 // writeShort writes only the medians, with a row for each quantity and a column for each
-// number of sessions: utmpd's, and in parentheses the floor's.
+// number of sessions: utmpd's, in parentheses the floor's, and in bold what misses its goal.
+// The last columns are the goal and how the quantity grows.
 func writeShort(name string, m machine, figures []*figure) error {
 	var rows []row
 	var sizes []int
@@ -30,9 +32,9 @@ func writeShort(name string, m machine, figures []*figure) error {
 		i := slices.IndexFunc(rows, func(r row) bool { return r.name == what })
 		if i < 0 {
 			i = len(rows)
-			rows = append(rows, row{what, map[int]string{}})
+			rows = append(rows, row{what, map[int]*figure{}})
 		}
-		rows[i].cells[f.N] = f.short()
+		rows[i].figures[f.N] = f
 		if !slices.Contains(sizes, f.N) {
 			sizes = append(sizes, f.N)
 		}
@@ -43,24 +45,73 @@ func writeShort(name string, m machine, figures []*figure) error {
 	for _, n := range sizes {
 		fmt.Fprintf(&b, " %d |", n)
 	}
-	fmt.Fprintf(&b, "\n|---|%s\n", strings.Repeat("---|", len(sizes)))
+	fmt.Fprintf(&b, " goal | grows as |\n|---|%s---|---|\n", strings.Repeat("---|", len(sizes)))
 	for _, r := range rows {
 		fmt.Fprintf(&b, "| %s |", r.name)
+		var goals []string
 		for _, n := range sizes {
-			fmt.Fprintf(&b, " %s |", r.cells[n])
+			cell := ""
+			if f := r.figures[n]; f != nil {
+				cell = f.short()
+				if g := f.Goal.String(); !slices.Contains(goals, g) {
+					goals = append(goals, g)
+				}
+			}
+			fmt.Fprintf(&b, " %s |", cell)
 		}
-		fmt.Fprintln(&b)
+		fmt.Fprintf(&b, " %s | %s |\n", strings.Join(goals, ", "), r.growth(sizes))
 	}
 	return os.WriteFile(name, []byte(b.String()), 0o644)
 }
 
-// short formats the median and the floor's median in parentheses.
+// growth returns the exponent of N by which a quantity grows from some number of sessions to
+// ten times as many, the largest for which both are known, and in parentheses the floor's.
+func (r row) growth(sizes []int) string {
+	for _, n := range slices.Backward(sizes) {
+		f, ten := r.figures[n], r.figures[10*n]
+		if f == nil || ten == nil {
+			continue
+		}
+		exponent := func(who string) float64 { return math.Log10(median(ten.Runs[who]) / median(f.Runs[who])) }
+		s := fmt.Sprintf("N^%.1f", exponent(ours))
+		if other := exponent(f.other()); !math.IsNaN(other) {
+			s += fmt.Sprintf(" (%.1f)", other)
+		}
+		return s
+	}
+	return ""
+}
+
+// other is with whom utmpd is compared.
+func (f *figure) other() string { return cmp.Or(f.Goal.Other, floor) }
+
+// String says what the goal is.
+func (g goal) String() string {
+	switch {
+	case g == goal{}:
+		return ""
+	case g.Other == "":
+		return "≤ " + short(g.Most)
+	case g.Least > 0:
+		return fmt.Sprintf("≥ %v × %s", g.Least, g.Other)
+	case g.Times == 1:
+		return fmt.Sprintf("≤ %s + %v", g.Other, g.Plus)
+	case g.Plus > 0:
+		return fmt.Sprintf("≤ %v × %s or + %v", g.Times, g.Other, g.Plus)
+	}
+	return fmt.Sprintf("≤ %v × %s", g.Times, g.Other)
+}
+
+// short returns both medians.
 func (f *figure) short() string {
 	if len(f.Runs[ours]) == 0 {
 		return ""
 	}
 	s := short(median(f.Runs[ours]))
-	if other := f.Runs[cmp.Or(f.Goal.Other, floor)]; len(other) > 0 {
+	if f.met() == "no" {
+		s = "**" + s + "**"
+	}
+	if other := f.Runs[f.other()]; len(other) > 0 {
 		s += " (" + short(median(other)) + ")"
 	}
 	return s

@@ -3,25 +3,20 @@
 package main
 
 import (
-	"slices"
 	"time"
 )
 
 // stale: N sessions have died before the start; the time from the start to the last record.
 // Their pids belong to no process.
 func (b *bench) stale() error {
-	sizes := b.sizes
-	if slices.Max(sizes) == slices.Max(fullSizes) {
-		sizes = append(slices.Clone(sizes), staleMost)
-	}
 	first := sysctl("kernel/pid_max") + 1
-	for _, n := range sizes {
+	for _, n := range b.sizesOf("stale") {
 		pids := make([]int, n)
 		for i := range pids {
 			pids[i] = first + i
 		}
 		took := b.figure("stale", n, "start to the last record", "ms", goal{Other: floorSync, Times: 1.5})
-		used := b.figure("stale", n, "processor", "ms", goal{})
+		used := b.figure("stale", n, "processor", "ms", goal{Other: floorSync, Times: 2.5})
 		err := b.turns(b.everyone(), func(_ int, c contestant) error {
 			p, err := b.newPlace(pids, "", keys...)
 			if err != nil {
@@ -50,12 +45,12 @@ func (b *bench) stale() error {
 
 // cold: the time from the start until a descriptor is open for each of N living sessions.
 func (b *bench) cold() error {
-	for _, n := range b.sizes {
+	for _, n := range b.sizesOf("cold") {
 		crowd, err := b.newCrowd(n)
 		if err != nil {
 			return err
 		}
-		took := b.figure("cold", n, "start to all watched", "ms", goal{Other: floor, Times: 2})
+		took := b.figure("cold", n, "start to all watched", "ms", goal{Other: floor, Times: 1.5})
 		used := b.figure("cold", n, "processor", "ms", goal{})
 		err = b.turns(b.everyone(), func(_ int, c contestant) error {
 			p, err := b.newPlace(crowd.pids, "", keys...)
