@@ -54,27 +54,50 @@ func (s *shape) readsLike(t *shape) bool {
 // Alike reports whether records of two layouts read the same.
 func Alike(a, b *utmpx.Layout) bool { return shapeFor[a] == shapeFor[b] }
 
-// shapeOf finds the fields of a layout by encoding records.
+// xs fills every string field.
+var xs = strings.Repeat("x", 257)
+
+// shapeOf finds the fields of a layout by encoding records. Every start of a program pays for
+// it.
 func shapeOf(l *utmpx.Layout) *shape {
+	var bytes [utmpx.MaxSize]byte
+	var offs [utmpx.MaxSize]int
+	// written returns the offsets of the bytes that are not zero in the encoded record, good
+	// until the next call.
+	written := func(l *utmpx.Layout, r utmpx.Record) []int {
+		b, err := l.AppendEncode(bytes[:0], r)
+		if err != nil {
+			panic(err) // the records here fit every layout
+		}
+		at := offs[:0]
+		for off, c := range b {
+			if c != 0 {
+				at = append(at, off)
+			}
+		}
+		return at
+	}
+	host := xs[:hostWidth(l)]
 	s := &shape{layout: l, size: l.Size(), illumos: l.Size() == utmpx.Illumos372LE.Size()}
 	s.low = written(l, utmpx.Record{Type: 1})[0]
 	for _, off := range written(l, utmpx.Record{Type: 1 << 8}) {
 		s.top = off
 	}
-	s.sec, s.usec = written(l, utmpx.Record{Time: utmpx.Time{Sec: 1}})[0], written(l, utmpx.Record{Time: utmpx.Time{Usec: 1}})[0]
+	s.sec = written(l, utmpx.Record{Time: utmpx.Time{Sec: 1}})[0]
+	s.usec = written(l, utmpx.Record{Time: utmpx.Time{Usec: 1}})[0]
 	s.width = len(written(l, utmpx.Record{Time: utmpx.Time{Usec: -1}}))
 	used := make([]bool, s.size)
 	for _, r := range []utmpx.Record{
-		{Line: strings.Repeat("x", 32)}, {ID: "xxxx"}, {User: strings.Repeat("x", 32)}, {Host: strings.Repeat("x", hostWidth(l))},
+		{Line: xs[:32]}, {ID: "xxxx"}, {User: xs[:32]}, {Host: host},
 	} {
 		at := written(l, r)
 		if r.Host != "" { // without the length that illumos keeps before it
-			at = at[len(at)-hostWidth(l):]
+			at = at[len(at)-len(host):]
 		}
 		s.strings = append(s.strings, field{at[0], at[len(at)-1] + 1})
 	}
 	full := utmpx.Record{Type: -1, PID: -1, Session: -1, Exit: utmpx.Exit{Termination: -1, Exit: -1},
-		Line: strings.Repeat("x", 32), ID: "xxxx", User: strings.Repeat("x", 32), Host: strings.Repeat("x", hostWidth(l))}
+		Line: xs[:32], ID: "xxxx", User: xs[:32], Host: host}
 	full.Time = utmpx.Time{Sec: math.MaxUint32, Usec: -1}
 	for i := range full.Addr {
 		full.Addr[i] = 0xff
@@ -96,24 +119,10 @@ func shapeOf(l *utmpx.Layout) *shape {
 }
 
 func hostWidth(l *utmpx.Layout) int {
-	if _, err := l.Encode(utmpx.Record{Host: strings.Repeat("x", 257)}); err == nil {
+	if _, err := l.Encode(utmpx.Record{Host: xs}); err == nil {
 		return 257
 	}
 	return 256
-}
-
-// written returns the offsets of the bytes that are not zero in the encoded record.
-func written(l *utmpx.Layout, r utmpx.Record) (at []int) {
-	b, err := l.Encode(r)
-	if err != nil {
-		panic(err) // the records here fit every layout
-	}
-	for off, c := range b {
-		if c != 0 {
-			at = append(at, off)
-		}
-	}
-	return at
 }
 
 // Limits of what a record holds.
