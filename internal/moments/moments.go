@@ -7,11 +7,12 @@ import (
 	"fmt"
 	"math"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/olebedev/when"
+	"github.com/olebedev/when/rules"
 	"github.com/olebedev/when/rules/en"
 )
 
@@ -204,9 +205,7 @@ func spoken(s string, now time.Time) (time.Time, bool) {
 		// Where no time of day is said, the parser keeps that of its present.
 		now = StartOf(now).Add(unsaid)
 	}
-	parser := when.New(nil)
-	parser.Add(en.All...)
-	t, ok := entirely(parser, s, now)
+	t, ok := entirely(s, now)
 	if !ok {
 		return time.Time{}, false
 	}
@@ -216,7 +215,7 @@ func spoken(s string, now time.Time) (time.Time, bool) {
 		t = day
 	default:
 		t = t.Truncate(time.Minute)
-		if later, _ := entirely(parser, s, now.Add(time.Minute)); later.Minute() != t.Minute() {
+		if later, _ := entirely(s, now.Add(time.Minute)); later.Minute() != t.Minute() {
 			t = t.Add(-time.Duration(t.Minute()) * time.Minute) // the hour alone was said
 		}
 	}
@@ -229,13 +228,47 @@ func spoken(s string, now time.Time) (time.Time, bool) {
 // forward is how people say how long they will wait.
 var forward = regexp.MustCompile(`\b(in|within)\b`)
 
-// entirely parses a text that is a time as a whole: the parser finds times in any text.
-func entirely(parser *when.Parser, s string, now time.Time) (time.Time, bool) {
-	r, err := parser.Parse(s, now)
-	if err != nil || r == nil || len(r.Text) != len(s) {
+// entirely parses a text that is a time as a whole, by the rules of package when for English.
+// when.Parser would do the same. It is not used because its package also compiles the rules
+// of three other languages at each start, which takes longer than all that utmpctl needs.
+func entirely(s string, now time.Time) (time.Time, bool) {
+	var found []*rules.Match // in the order of their rules, which is that of their application
+	for _, rule := range en.All {
+		if m := rule.Find(s); m != nil {
+			found = append(found, m)
+		}
+	}
+	if !covers(found, s) {
 		return time.Time{}, false
 	}
-	return r.Time, true
+	ctx := &rules.Context{Text: s}
+	options := &rules.Options{Distance: distance, MatchByOrder: true}
+	applied := false
+	for _, m := range found {
+		ok, err := m.Apply(ctx, options, now)
+		if err != nil {
+			return time.Time{}, false
+		}
+		applied = applied || ok
+	}
+	t, err := ctx.Time(now)
+	return t, applied && err == nil
+}
+
+// distance is how many bytes may be between two parts of a time, such as "at".
+const distance = 5
+
+// covers reports whether the matches are parts of one time that is all of the text.
+func covers(found []*rules.Match, s string) bool {
+	byPlace := slices.SortedStableFunc(slices.Values(found), func(a, b *rules.Match) int { return a.Left - b.Left })
+	end := 0
+	for i, m := range byPlace {
+		if i == 0 && m.Left > 0 || m.Left > end+distance {
+			return false
+		}
+		end = m.Right
+	}
+	return len(found) > 0 && end == len(s)
 }
 
 // unsaid is a time of day that nobody says.
