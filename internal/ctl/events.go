@@ -134,7 +134,7 @@ func (v *eventing) options() (err error) {
 	if v.in.set["json"] {
 		var b []byte
 		v.format = func(e *events.Event) []byte {
-			b = append(e.AppendJSON(b[:0], v.machine), '\n')
+			b = append(e.AppendJSON(b[:0], events.Machine{Name: v.machine}), '\n')
 			return b
 		}
 		return nil

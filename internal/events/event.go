@@ -62,6 +62,14 @@ type Event struct {
 	To   time.Time // of a step of the clock: the time after; of a gap: of the record after it, zero if none
 }
 
+// Machine is the one that a log is of.
+type Machine struct {
+	Name string // its host name, "" if unknown
+	// ID and Boot identify it and its boot, to somebody who has the events of many; "": they
+	// are left out.
+	ID, Boot string
+}
+
 // Session is a session as its login tells it. If the login is not in the log, it has what
 // the logout tells, and no ID.
 type Session struct {

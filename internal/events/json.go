@@ -11,14 +11,19 @@ import (
 )
 
 // AppendJSON appends the event as one JSON object, without a newline, and returns the
-// extended slice. machine is the host name of the machine that the log is of, "" if
-// unknown. No control character is in it. docs/events.schema.json describes the form.
-func (e *Event) AppendJSON(b []byte, machine string) []byte {
+// extended slice. No control character is in it. docs/events.schema.json describes the form.
+func (e *Event) AppendJSON(b []byte, of Machine) []byte {
 	o := object{append(b, `{"schema":1`...)}
 	o.string("id", e.ID)
 	o.string("event", string(e.Kind))
 	o.time("time", e.Time)
-	o.text("machine", machine)
+	o.text("machine", of.Name)
+	if of.ID != "" {
+		o.string("machine_id", of.ID)
+	}
+	if of.Boot != "" {
+		o.string("boot_id", of.Boot)
+	}
 	switch e.Kind {
 	case Login:
 		o.session(&e.Session)

@@ -71,7 +71,7 @@ func TestSchema(t *testing.T) {
 		emit := func(e Event) {
 			seen[string(e.Kind)]++
 			seen[string(e.EndedBy)]++
-			valid(t, s, e.AppendJSON(nil, [...]string{"", "web1", "w\xff\x1b"}[seed%3]))
+			valid(t, s, e.AppendJSON(nil, [...]Machine{{}, {"web1", "c0ffee", "b007"}, {"w\xff\x1b", "", "b007"}}[seed%3]))
 		}
 		for i, r := range random(rng, 60) {
 			if rng.IntN(50) == 0 {
@@ -100,7 +100,7 @@ func TestSchema(t *testing.T) {
 // TestSchemaRefuses: the schema is no mere formality.
 func TestSchemaRefuses(t *testing.T) {
 	s := schema(t)
-	whole := (&Event{ID: "1", Kind: Logout, Time: at("08:00"), Exact: true, EndedBy: sessions.Logout, Session: Session{Line: "pts/0"}}).AppendJSON(nil, "")
+	whole := (&Event{ID: "1", Kind: Logout, Time: at("08:00"), Exact: true, EndedBy: sessions.Logout, Session: Session{Line: "pts/0"}}).AppendJSON(nil, Machine{})
 	valid(t, s, whole)
 	var fields map[string]any
 	if err := json.Unmarshal(whole, &fields); err != nil {
@@ -119,6 +119,8 @@ func TestSchemaRefuses(t *testing.T) {
 	}
 	for _, line := range []string{
 		`{"schema":1,"id":"1","event":"boot","time":"2026-07-01T08:00:00Z","machine":null,"kernel":null,"known_from":null,"more":1}`,
+		`{"schema":1,"id":"1","event":"boot","time":"2026-07-01T08:00:00Z","machine":"web1","machine_id":null,"kernel":null,"known_from":null}`,
+		`{"schema":1,"id":"1","event":"boot","time":"2026-07-01T08:00:00Z","machine":"web1","boot_id":"","kernel":null,"known_from":null}`,
 		`{"schema":2,"id":"1","event":"boot","time":"2026-07-01T08:00:00Z","machine":null,"kernel":null,"known_from":null}`,
 		`{"schema":1,"id":"1","event":"boot","time":"2026-07-01T08:00:00+02:00","machine":null,"kernel":null,"known_from":null}`,
 		`{"schema":1,"id":"1","event":"reboot","time":"2026-07-01T08:00:00Z","machine":null,"kernel":null,"known_from":null}`,
@@ -149,7 +151,7 @@ func FuzzSchema(f *testing.F) {
 			stream := NewStream()
 			for i := 0; i+l.Size() <= len(b); i += l.Size() {
 				stream.Add(l.Decode(string(b[i:i+l.Size()])), func() string { return fmt.Sprint(i) }, func(e Event) {
-					valid(t, s, e.AppendJSON(nil, "web1"))
+					valid(t, s, e.AppendJSON(nil, Machine{Name: "web1", ID: "c0ffee"}))
 				})
 			}
 		}

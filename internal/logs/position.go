@@ -71,6 +71,9 @@ func (e *Entry) Place() Position {
 	return own.After(e.Raw(), e.Record.Time)
 }
 
+// Late reports whether the entry was written to a file read before.
+func (e *Entry) Late() bool { return e.late != nil }
+
 // IsZero reports whether p is the beginning of the log.
 func (p Position) IsZero() bool { return p == Position{} }
 

@@ -3,6 +3,8 @@
 package agent
 
 import (
+	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -44,7 +46,8 @@ func TestReadAck(t *testing.T) {
 	}
 }
 
-// TestLateAnswer: an answer to an event that was given up says nothing of the next one.
+// TestLateAnswer: an answer to an event that was given up says nothing of the next one, nor
+// does an answer that comes twice.
 func TestLateAnswer(t *testing.T) {
 	s := lab.Start(t)
 	a := &Agent{Config: Config{Host: "web1", Answer: 10 * time.Second}, token: "web1", nc: s.Connect(keys.Host, "web1")}
@@ -52,11 +55,19 @@ func TestLateAnswer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.answers <- &nats.Msg{Subject: p.inbox + "0", Data: []byte(`{"stream":"UTMP","seq":99}`)}
+	late := make(chan time.Time, 1)
+	late <- time.Now()
+	p.late.C = late
+	if _, err := p.publish(t.Context(), wire.Subject("web2", "login", "alice"), []byte(`{}`), "", 0); !errors.Is(err, nats.ErrTimeout) {
+		t.Fatal(err) // nobody answers what is not permitted
+	}
+	p.late.C = make(chan time.Time)
+	p.answers <- &nats.Msg{Subject: p.inbox + "1", Data: []byte(`{"stream":"UTMP","seq":99}`)}
 	for want := range uint64(3) {
 		seq, err := p.publish(t.Context(), wire.Subject("web1", "login", "alice"), []byte(`{}`), "", want)
 		if err != nil || seq != want+1 {
 			t.Fatalf("%d, %v", seq, err)
 		}
+		p.answers <- &nats.Msg{Subject: p.m.Reply, Data: fmt.Appendf(nil, `{"stream":"UTMP","seq":%d}`, seq)}
 	}
 }

@@ -162,8 +162,15 @@ func ids(t *testing.T, s *lab.Server, name string) (all []string) {
 		if wire.HostOf(m.Subject()) != wire.Token(name) {
 			continue
 		}
-		var e struct{ ID, Machine, Event string }
+		var e struct {
+			ID, Machine, Event string
+			MachineID          string `json:"machine_id"`
+			BootID             string `json:"boot_id"`
+		}
 		check(t, json.Unmarshal(m.Data(), &e))
+		if !strings.HasPrefix(e.MachineID, "m-") || !strings.HasPrefix(e.BootID, "b-") {
+			t.Errorf("of which machine and boot: %s", m.Data())
+		}
 		if e.Machine != name || e.Event != wire.KindOf(m.Subject()) {
 			t.Errorf("%s: %s", m.Subject(), m.Data())
 		}

@@ -30,6 +30,8 @@ type session struct {
 
 	many   int            // events that were sent since waiting
 	batch  []events.Event // what the record being read tells
+	place  string         // of that record, if reading goes on there and it was asked for
+	at     string         // where reading goes on before it
 	body   []byte
 	failed error
 
@@ -123,14 +125,16 @@ func (a *Agent) explained(last sent, log replayed) error {
 // run sends what follows, and waits for more, until something fails or ctx ends.
 func (s *session) run(ctx context.Context) error {
 	s.readLedger()
+	s.at = s.reader.Position().String()
 	for e, err := range s.log.Follow(ctx, s.reader.Position()) {
 		s.a.sending.step()
+		s.place = ""
 		var gap *logs.GapError
-		before := s.reader.Position()
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case errors.As(err, &gap):
+			s.at = s.reader.Position().String()
 			s.batch = append(s.batch, s.reader.Gap(gap))
 			if !gap.Before.IsZero() {
 				continue // with the record that follows
@@ -148,9 +152,9 @@ func (s *session) run(ctx context.Context) error {
 			if e.Record.Type == utmpx.BootTime {
 				s.readLedger() // the boot before it may have been entered since
 			}
-			s.reader.Record(e, func() string { return e.Place().String() }, func(e events.Event) { s.batch = append(s.batch, e) })
+			s.reader.Record(e, func() string { return s.placeOf(&e) }, func(e events.Event) { s.batch = append(s.batch, e) })
 		}
-		if err := s.send(ctx, before); err != nil {
+		if err := s.send(ctx); err != nil {
 			return err
 		}
 	}
@@ -173,18 +177,38 @@ func (s *session) readLedger() {
 	s.reader.Stream.Ledger = past
 }
 
-// send sends what a record told. All but the last event have the position before it: if
-// sending ends in between, the record is read again, and what was sent of it is left out.
-func (s *session) send(ctx context.Context, before logs.Position) error {
+// placeOf returns the place of a record. It is hashed once.
+func (s *session) placeOf(e *logs.Entry) string {
+	if s.place != "" {
+		return s.place
+	}
+	place := e.Place().String()
+	if !e.Late() {
+		s.place = place
+	}
+	return place
+}
+
+// send sends what a record told. All but the last event have the position after what was sent
+// before it: if sending ends in between, the record is read again, and what was sent of it is
+// left out.
+func (s *session) send(ctx context.Context) error {
 	batch := s.batch
 	s.batch = s.batch[:0]
+	if len(batch) == 0 {
+		return nil
+	}
+	before := s.at
+	if s.at = s.place; s.at == "" {
+		s.at = s.reader.Position().String()
+	}
 	if i := slices.IndexFunc(batch, func(e events.Event) bool { return e.ID == s.id }); i >= 0 {
 		batch = batch[i+1:]
 	}
 	for i := range batch {
 		at := before
 		if i == len(batch)-1 {
-			at = s.reader.Position()
+			at = s.at
 		}
 		if err := s.sendOne(ctx, &batch[i], at); err != nil {
 			return err
@@ -196,9 +220,8 @@ func (s *session) send(ctx context.Context, before logs.Position) error {
 	return nil
 }
 
-func (s *session) sendOne(ctx context.Context, e *events.Event, at logs.Position) error {
-	s.body = e.AppendJSON(s.body[:0], s.a.Host)
-	position := at.String()
+func (s *session) sendOne(ctx context.Context, e *events.Event, position string) error {
+	s.body = e.AppendJSON(s.body[:0], events.Machine{Name: s.a.Host, ID: s.a.Machine, Boot: s.a.Boot})
 	if position == e.ID { // most events are identified by their place
 		position = ""
 	}

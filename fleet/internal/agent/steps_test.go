@@ -29,12 +29,10 @@ func TestEachStep(t *testing.T) {
 		for _, m := range whole[:k] {
 			again := nats.NewMsg(strings.Replace(m.Subject(), ".whole.", "."+name+".", 1))
 			again.Data = []byte(strings.Replace(string(m.Data()), `"whole"`, `"`+name+`"`, 1))
-			for _, header := range []string{wire.Position, wire.Boot} {
-				if v := m.Headers().Get(header); v != "" {
-					again.Header.Set(header, v)
-				}
+			again.Data = []byte(strings.Replace(string(again.Data), `"m-whole"`, `"m-`+name+`"`, 1))
+			if v := m.Headers().Get(wire.Position); v != "" {
+				again.Header.Set(wire.Position, v)
 			}
-			again.Header.Set(wire.Machine, "m-"+name)
 			if _, err := nc.RequestMsg(again, 5*time.Second); err != nil {
 				t.Fatal(err)
 			}

@@ -67,12 +67,15 @@ func (a *Agent) lastOf(ctx context.Context, subject string) (s sent, unread, err
 	if s.seq, err = strconv.ParseUint(m.Header.Get("Nats-Sequence"), 10, 64); err != nil {
 		return s, nil, fmt.Errorf("read the last event sent: %w", err)
 	}
-	s.machine, s.boot = m.Header.Get(wire.Machine), m.Header.Get(wire.Boot)
-	var e struct{ ID string }
+	var e struct {
+		ID      string
+		Machine string `json:"machine_id"`
+		Boot    string `json:"boot_id"`
+	}
 	if err := json.Unmarshal(m.Data, &e); err != nil {
 		return s, err, nil
 	}
-	s.id = e.ID
+	s.id, s.machine, s.boot = e.ID, e.Machine, e.Boot
 	s.position, unread = logs.ParsePosition(cmp.Or(m.Header.Get(wire.Position), e.ID))
 	if unread == nil && s.machine == "" {
 		unread = errors.New("it has no machine")
@@ -90,12 +93,13 @@ func (r *refusal) Error() string { return fmt.Sprintf("%s (%d)", r.Description, 
 
 // publisher sends events, one after another. It has an inbox of its own and uses one
 // message for all events: the library's request, and its general reader of JSON, cost more for
-// each of them.
+// each of them. The subject of the answers stays the same, which spares the server to look up
+// who gets each, until an answer does not come.
 type publisher struct {
 	a       *Agent
 	m       nats.Msg
 	inbox   string
-	n       uint64 // of the message
+	n       uint64 // of the subject of answers
 	answers chan *nats.Msg
 	late    *time.Timer
 }
@@ -107,7 +111,7 @@ const (
 
 func (a *Agent) newPublisher() (*publisher, error) {
 	p := &publisher{a: a, inbox: a.nc.NewInbox() + ".", answers: make(chan *nats.Msg, 16), late: time.NewTimer(0)}
-	p.m.Header = nats.Header{expected: {""}, expectedFor: {wire.HostEvents(a.token)}, wire.Machine: {a.Machine}, wire.Boot: {a.Boot}}
+	p.m.Header = nats.Header{expected: {""}, expectedFor: {wire.HostEvents(a.token)}}
 	_, err := a.nc.ChanSubscribe(p.inbox+"*", p.answers)
 	return p, err
 }
@@ -116,8 +120,16 @@ func (a *Agent) newPublisher() (*publisher, error) {
 // event of this host is not number after. position is where the log goes on; "": at the place
 // that is the event's id.
 func (p *publisher) publish(ctx context.Context, subject string, event []byte, position string, after uint64) (seq uint64, err error) {
-	p.n++
-	p.m.Subject, p.m.Data, p.m.Reply = subject, event, p.inbox+strconv.FormatUint(p.n, 36)
+	defer func() {
+		if err != nil {
+			p.m.Reply = "" // an answer to this event may come later
+		}
+	}()
+	if p.m.Reply == "" {
+		p.n++
+		p.m.Reply = p.inbox + strconv.FormatUint(p.n, 36)
+	}
+	p.m.Subject, p.m.Data = subject, event
 	p.m.Header[expected][0] = strconv.FormatUint(after, 10)
 	delete(p.m.Header, wire.Position)
 	if position != "" {
@@ -130,9 +142,12 @@ func (p *publisher) publish(ctx context.Context, subject string, event []byte, p
 	for {
 		select {
 		case m := <-p.answers:
-			if m.Subject == p.m.Reply { // and not to one that was given up
-				return readAck(m)
+			if m.Subject != p.m.Reply {
+				continue // to one that was given up
 			}
+			if seq, err := readAck(m); err != nil || seq > after {
+				return seq, err
+			} // else to the one before, a second time
 		case <-p.late.C:
 			return 0, nats.ErrTimeout
 		case <-ctx.Done():

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -192,11 +193,22 @@ func TestFleet(t *testing.T) {
 		"web1.example.org present 1 2026-07-01 08:00:00 0 0 NOW\n", "hosts")
 	code, lines, _ := call("events", "-server", s.URL(), "-creds", filepath.Join(s.Dir, "reader.creds"), "-json")
 	n := 0
+	id := regexp.MustCompile("^[0-9a-f]{16}$")
+	ids := map[string]bool{}
 	for line := range strings.Lines(lines) {
 		n++
-		if !json.Valid([]byte(line)) {
-			t.Errorf("%q", line)
+		var e struct {
+			Machine   string
+			MachineID string `json:"machine_id"`
+			BootID    string `json:"boot_id"`
 		}
+		if err := json.Unmarshal([]byte(line), &e); err != nil || e.Machine == "" || !id.MatchString(e.MachineID) || !id.MatchString(e.BootID) {
+			t.Errorf("%v: %q", err, line)
+		}
+		ids[e.MachineID] = true
+	}
+	if len(ids) != 3 {
+		t.Errorf("three machines have the ids %v", ids)
 	}
 	if code != 0 || n != 9 { // 4 boots, 2 logins, 2 logouts, a crash
 		t.Errorf("status %d, %d events\n%s", code, n, lines)

@@ -150,8 +150,6 @@ func (c *crowdOf) bare(n, events, size int) error {
 			defer nc.Close()
 			m := nats.NewMsg("")
 			m.Data = body
-			m.Header.Set(wire.Machine, "0123456789abcdef")
-			m.Header.Set(wire.Boot, "0123456789abcdef")
 			for k := range events {
 				m.Subject = wire.Subject(fmt.Sprint("bare", i), []string{"login", "logout"}[k%2], fmt.Sprint("user", k/2%40))
 				if _, err := nc.RequestMsg(m, time.Minute); err != nil {

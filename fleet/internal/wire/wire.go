@@ -33,12 +33,9 @@ var All = []string{Events, On, Past, Presence}
 // another host.
 const Prefix = "$JS.EVENT."
 
-// Headers of an event.
-const (
-	Position = "Utmp-Position" // where reading the log goes on; without it, at the place that is the event's id
-	Machine  = "Utmp-Machine"  // the machine's id
-	Boot     = "Utmp-Boot"     // the boot's id
-)
+// Position is a header of an event: where reading the log goes on; without it, at the place
+// that is the event's id.
+const Position = "Utmp-Position"
 
 // Bounds.
 const (
