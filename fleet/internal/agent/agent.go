@@ -14,6 +14,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -66,6 +67,7 @@ type Agent struct {
 	events *publisher
 
 	sending, looking work
+	misses           atomic.Int32 // see [Agent.missed]
 
 	mu   sync.Mutex
 	said string // of the connection
@@ -112,6 +114,7 @@ func Run(ctx context.Context, cfg Config) error {
 		if !a.sleep(ctx, pause) {
 			return nil
 		}
+		a.missed(err)
 	}
 }
 

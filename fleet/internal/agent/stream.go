@@ -138,7 +138,7 @@ func (p *publisher) publish(ctx context.Context, subject string, event []byte, p
 	if err := p.a.nc.PublishMsg(&p.m); err != nil {
 		return 0, connected(err)
 	}
-	p.late.Reset(p.a.Answer)
+	p.late.Reset(p.a.patience())
 	for {
 		select {
 		case m := <-p.answers:
@@ -213,7 +213,7 @@ func (a *Agent) store(ctx context.Context, m *nats.Msg) error {
 }
 
 func (a *Agent) request(ctx context.Context, m *nats.Msg) (*nats.Msg, error) {
-	ctx, stop := context.WithTimeout(ctx, a.Answer)
+	ctx, stop := context.WithTimeout(ctx, a.patience())
 	defer stop()
 	answer, err := a.nc.RequestMsgWithContext(ctx, m)
 	return answer, connected(err)
