@@ -9,7 +9,7 @@ BIN     ?= bin
 export PREFIX DESTDIR INIT BIN
 export CGO_ENABLED ?= 0
 
-.PHONY: build demo test test-unit test-system test-race test-arch test-long sim sim-ci sim-boots mutants fuzz bench bench-readme benchstat install uninstall packages dist test-packages test-browser check vulncheck cross clean
+.PHONY: build demo test test-unit test-unit-whole test-system test-race test-arch test-long sim sim-ci sim-boots mutants fuzz bench bench-readme benchstat install uninstall packages dist test-packages test-browser check vulncheck cross clean
 
 build:
 	$(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o $(BIN)/ ./cmd/...
@@ -66,11 +66,15 @@ demo-fleet: fleet
 test-fleet:
 	cd fleet && $(GO) test ./...
 
-# Distributions run test-unit only: it needs neither root nor a network.
+# Distributions run test-unit only: it needs neither root nor a network. It is the quick form
+# of the same tests: those that do one thing at thousands of places do it at fewer.
 test:
-	@test/parts.sh 'unit tests: $(MAKE) -s test-unit' 'fleet: $(MAKE) -s test-fleet' $(SYSTEM_PARTS)
+	@test/parts.sh 'unit tests: $(MAKE) -s test-unit-whole' 'fleet: $(MAKE) -s test-fleet' $(SYSTEM_PARTS)
 
 test-unit:
+	$(GO) test -short ./...
+
+test-unit-whole:
 	$(GO) test ./...
 
 # Real programs in Debian root file systems and namespaces of their own.

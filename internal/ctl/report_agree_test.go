@@ -283,10 +283,17 @@ func later(a, b time.Time) time.Time {
 
 func abs(f float64) float64 { return max(f, -f) }
 
+func manyLogs() uint64 {
+	if testing.Short() {
+		return 8
+	}
+	return 40
+}
+
 // TestPageAgrees holds that a page says what downtime and last say, to the second, of random
 // logs to which everything happens, over random times.
 func TestPageAgrees(t *testing.T) {
-	for seed := range uint64(40) {
+	for seed := range manyLogs() {
 		rng := rand.New(rand.NewPCG(seed, 13))
 		name := filepath.Join(t.TempDir(), "wtmp")
 		if err := os.WriteFile(name, someLog(t, rng), 0o600); err != nil {
@@ -309,7 +316,7 @@ func TestPageAgrees(t *testing.T) {
 // TestPageTellsEvents: the boots, crashes and ends of sessions that events tells of a log are
 // those of its page.
 func TestPageTellsEvents(t *testing.T) {
-	for seed := range uint64(40) {
+	for seed := range manyLogs() {
 		name := filepath.Join(t.TempDir(), "wtmp")
 		if err := os.WriteFile(name, someLog(t, rand.New(rand.NewPCG(seed, 14))), 0o600); err != nil {
 			t.Fatal(err)

@@ -39,7 +39,11 @@ func TestBridge(t *testing.T) {
 	// Of two terminals of a connection, one was closed with the other; a number that it got again
 	// at once had no record. A getty had the record of a session whose login the log refused.
 	seeds := []uint64{52420, 51666, 1172}
-	for i := range *bridgeCount {
+	count := *bridgeCount
+	if testing.Short() {
+		count = min(count, 60)
+	}
+	for i := range count {
 		seeds = append(seeds, *bridgeSeed+uint64(i))
 	}
 	for _, seed := range seeds {
@@ -47,8 +51,8 @@ func TestBridge(t *testing.T) {
 			t.Fatalf("world %d (see it with -bridge.tell -bridge.seed %d):\n%s", seed, seed, strings.Join(wrong, "\n"))
 		}
 	}
-	t.Logf("%d worlds\n%s", *bridgeCount, tally)
-	if *bridgeCount < 300 {
+	t.Logf("%d worlds\n%s", count, tally)
+	if count < 300 {
 		return
 	}
 	for _, what := range []string{
@@ -56,8 +60,8 @@ func TestBridge(t *testing.T) {
 		"logind restarts", "signal lost", "leader killed", "all killed", "terminal closed, its connection goes on", "its number is another connection's at once",
 		"utmpd killed", "killed after a login in the log", "killed after a record", "restart with state", "right at the end", "lock held by somebody", "a login that the log had refused",
 	} {
-		if tally[what] < *bridgeCount/20 {
-			t.Errorf("%s: %d times in %d worlds", what, tally[what], *bridgeCount)
+		if tally[what] < count/20 {
+			t.Errorf("%s: %d times in %d worlds", what, tally[what], count)
 		}
 	}
 }
@@ -294,15 +298,21 @@ func TestBridgeLeaderKilledEarly(t *testing.T) {
 
 // TestBridgeKilledAnywhere kills utmpd at each of its calls from a login on, and starts it
 // again: with the session still there, or over. Nothing is doubled, and nothing stays open.
+// In short it is every seventh call, and another one for each end.
 func TestBridgeKilledAnywhere(t *testing.T) {
 	onOneProcessor(t)
+	step, cases := 1, 0
+	if testing.Short() {
+		step = 7
+	}
 	for _, c := range []struct{ owner, logins int }{{lgSSHNever, 1}, {lgSSH, 1}, {lgSSHRoot, 1}, {lgLogin, 1}, {lgLoginPAM, 1}, {lgLightDM, 1}, {lgGDMShown, 1}, {lgLightDM, 3}} {
 		ends := []int{stays, killed}
 		if c.owner <= lgSSHRoot { // which closes what it finds recorded
 			ends = append(ends, leaves, closes, leavesSoon)
 		}
 		for _, over := range ends {
-			for at := 1; ; at++ {
+			cases++
+			for at := 1 + cases%step; ; at += step {
 				wrong, hit := killedAt(t, c.owner, c.logins, at, over)
 				if wrong != nil {
 					t.Fatalf("%d logins of owner %d, killed at call %d, over: %d:\n%s", c.logins, c.owner, at, over, strings.Join(wrong, "\n"))

@@ -19,6 +19,13 @@ import (
 
 var files = flag.Int("foreign.n", 1400, "how many files are made up; with 100000, they are cut at each byte")
 
+func fileCount() int {
+	if testing.Short() {
+		return min(*files, 350)
+	}
+	return *files
+}
+
 func content(b []byte) logs.Content {
 	return logs.Content{Size: int64(len(b)), At: func(from, to int64) ([]byte, error) { return b[from:to], nil }}
 }
@@ -182,7 +189,7 @@ func TestNeverMistaken(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(7, 8))
 	known := map[string]int{}
 	made := map[string]int{}
-	for i := range *files {
+	for i := range fileCount() {
 		s := systems[i%len(systems)]
 		b := s.file(history(rnd, 3+rnd.IntN(40)))
 		whole := i%3 > 0
@@ -219,7 +226,7 @@ func TestOwnFilesAreNotForeign(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for i := range *files / 8 {
+		for i := range fileCount() / 8 {
 			b := golden
 			if i > 0 {
 				b = nil
@@ -241,7 +248,7 @@ func TestOwnFilesAreNotForeign(t *testing.T) {
 			}
 		}
 	}
-	for i := range *files {
+	for i := range fileCount() {
 		b := make([]byte, rnd.IntN(4000))
 		for j := range b {
 			if i%2 == 0 || rnd.IntN(5) == 0 {

@@ -20,9 +20,12 @@ import (
 // attacks are attacks.
 func TestForged(t *testing.T) {
 	rng := rand.New(rand.NewPCG(15, 1))
-	forged, naive, tries := 0, 0, 0
+	forged, naive, tries, step := 0, 0, 0, 1
+	if testing.Short() {
+		step = 5
+	}
 	for _, l := range []*utmpx.Layout{utmpx.Glibc384LE, utmpx.Glibc400BE, utmpx.Illumos372LE} {
-		for shift := range 2 * l.Size() {
+		for shift := 0; shift < 2*l.Size(); shift += step {
 			for range 2 {
 				b, cut, at := attacked(t, rng, l, shift)
 				tries++

@@ -149,11 +149,15 @@ func TestWritersTogether(t *testing.T) {
 	if err := write(0); err != nil {
 		t.Fatal(err)
 	}
+	n := 200
+	if testing.Short() {
+		n = 50
+	}
 	var writers sync.WaitGroup
 	for i := range 4 {
 		writers.Go(func() {
 			var failed []error
-			for range 200 {
+			for range n {
 				if err := write(time.Duration(i)); err != nil {
 					failed = append(failed, err)
 				}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -94,6 +95,7 @@ func TestChanges(t *testing.T) {
 // change that was cut, and no part of that one.
 func TestTornChange(t *testing.T) {
 	file, ends, states := journal(t)
+	var right State // cmp takes long, and finds the same for every cut of a change
 	for n := ends[0]; n <= len(file); n++ {
 		whole := 0
 		for whole+1 < len(ends) && ends[whole+1] <= n {
@@ -103,9 +105,13 @@ func TestTornChange(t *testing.T) {
 		if err := got.UnmarshalBinary(file[:n]); err != nil {
 			t.Fatalf("cut at %d: %v", n, err)
 		}
+		if n > ends[whole] && reflect.DeepEqual(right, got) {
+			continue
+		}
 		if d := diff(states[whole], got); d != "" {
 			t.Fatalf("cut at %d (-want +got)\n%s", n, d)
 		}
+		right = got
 	}
 }
 
