@@ -67,7 +67,8 @@ type Agent struct {
 	events *publisher
 
 	sending, looking work
-	misses           atomic.Int32 // see [Agent.missed]
+	trouble          trouble
+	others           atomic.Bool // there are other servers to go to
 
 	mu   sync.Mutex
 	said string // of the connection
@@ -110,11 +111,14 @@ func Run(ctx context.Context, cfg Config) error {
 		default:
 			a.Log.Warn("sending is interrupted; it goes on where it was", "error", err)
 			pause = min(max(2*pause, 100*time.Millisecond), a.Retry)
+			if a.missed(err) {
+				pause = min(pause, a.patience()/2)
+			}
 		}
 		if !a.sleep(ctx, pause) {
 			return nil
 		}
-		a.missed(err)
+		a.elsewhere()
 	}
 }
 
@@ -183,6 +187,8 @@ func (a *Agent) failed(err error) {
 	switch {
 	case errors.As(err, &file):
 		a.Log.Error("a file cannot be read", "error", err)
+	case errors.Is(err, nats.ErrSlowConsumer):
+		a.Log.Warn("too many answers came at once, and some were lost; sending goes on where it was", "error", err)
 	case errors.As(err, &network), errors.Is(err, io.EOF):
 		a.Log.Warn("the connection fails; it is made again", "error", err)
 	default:
@@ -203,6 +209,7 @@ func (a *Agent) once(ctx context.Context) error {
 	case <-a.fresh: // it is this one
 	default:
 	}
+	a.others.Store(len(a.nc.Servers()) > 1)
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	a.sending.step()
@@ -210,6 +217,7 @@ func (a *Agent) once(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	a.trouble.stored(last.seq)
 	s, err := a.resume(ctx, last)
 	if err != nil {
 		return err

@@ -32,6 +32,7 @@ func TestFailed(t *testing.T) {
 		{fmt.Errorf("nats: %w", &fs.PathError{Op: "open", Path: "/etc/utmpfleet/host.creds", Err: os.ErrPermission}), "a file cannot be read"},
 		{&net.OpError{Op: "write", Net: "tcp", Err: os.ErrDeadlineExceeded}, "the connection fails"},
 		{io.EOF, "the connection fails"},
+		{nats.ErrSlowConsumer, "some were lost"},
 	} {
 		var log bytes.Buffer
 		a := &Agent{Config: Config{Log: slog.New(slog.NewTextHandler(&log, nil))}}

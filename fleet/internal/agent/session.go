@@ -231,7 +231,7 @@ func (s *session) sendOne(ctx context.Context, e *events.Event, position string)
 		return fmt.Errorf("send an event: %w", err)
 	}
 	s.seq = seq
-	s.a.misses.Store(0)
+	s.a.trouble.stored(seq)
 	s.many++
 	return nil
 }

@@ -104,13 +104,17 @@ type publisher struct {
 	late    *time.Timer
 }
 
+// mostAnswers is how many answers wait to be read. A node that becomes the leader while it is
+// behind can answer once more what it catches up on.
+const mostAnswers = 128
+
 const (
 	expected    = "Nats-Expected-Last-Subject-Sequence"
 	expectedFor = expected + "-Subject"
 )
 
 func (a *Agent) newPublisher() (*publisher, error) {
-	p := &publisher{a: a, inbox: a.nc.NewInbox() + ".", answers: make(chan *nats.Msg, 16), late: time.NewTimer(0)}
+	p := &publisher{a: a, inbox: a.nc.NewInbox() + ".", answers: make(chan *nats.Msg, mostAnswers), late: time.NewTimer(0)}
 	p.m.Header = nats.Header{expected: {""}, expectedFor: {wire.HostEvents(a.token)}}
 	_, err := a.nc.ChanSubscribe(p.inbox+"*", p.answers)
 	return p, err
