@@ -25,13 +25,7 @@ programs() {
 # lay_out NAME PROGRAM UNIT puts the files of a package below $STAGE.
 lay_out() {
 	doc=usr/share/doc/$1
-	put 755 "$tmp/$ARCH/$1" "$2"
-	put 644 "fleet/systemd/$3.service" "usr/lib/systemd/system/$3.service"
-	put 644 "man/$1.8" "usr/share/man/man8/$1.8"
-	put 644 docs/fleet.md "$doc/fleet.md"
-	MODULE=fleet packaging/copyright.sh >"$STAGE/$doc/copyright"
-	gzip -9n "$STAGE/usr/share/man/man8/$1.8"
-	[ "$1" != utmpfleet ] || { mkdir -p "$STAGE/etc" && mkdir "$STAGE/etc/utmpfleet"; }
+	BIN=$tmp/$ARCH packaging/fleet/layout.sh "$1" "$2" "$3" "$STAGE"
 }
 
 # debian NAME PROGRAM UNIT adds what a deb has besides.

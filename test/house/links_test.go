@@ -3,6 +3,7 @@
 package house
 
 import (
+	"cmp"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,9 +15,9 @@ import (
 var markdownLink = regexp.MustCompile(`\]\(([^)#: ]+)(#[^)]*)?\)`)
 
 // TestLinks checks that what the documents link to is there: in the source, and in
-// /usr/share/doc/utmpd of the packages.
+// /usr/share/doc of the packages.
 func TestLinks(t *testing.T) {
-	t.Run("source", func(t *testing.T) { checkLinks(t, "../..", "*.md", "docs/*.md") })
+	t.Run("source", func(t *testing.T) { checkLinks(t, 20, "../..", "*.md", "docs/*.md") })
 	for _, format := range []string{"deb", "rpm"} {
 		t.Run(format, func(t *testing.T) {
 			bin, tree := t.TempDir(), t.TempDir()
@@ -31,12 +32,29 @@ func TestLinks(t *testing.T) {
 			if out, err := cmd.CombinedOutput(); err != nil {
 				t.Fatalf("%v: %v\n%s", cmd, err, out)
 			}
-			checkLinks(t, filepath.Join(tree, "usr/share/doc/utmpd"), "*.md", "docs/*.md")
+			checkLinks(t, 20, filepath.Join(tree, "usr/share/doc/utmpd"), "*.md", "docs/*.md")
+		})
+	}
+	for _, name := range []string{"utmpfleet", "utmpfleet-server"} {
+		t.Run(name, func(t *testing.T) {
+			bin, tree := t.TempDir(), t.TempDir()
+			if err := os.WriteFile(filepath.Join(bin, name), nil, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			unit := map[string]string{"utmpfleet": "utmpfleet-agent"}[name]
+			cmd := exec.Command("packaging/fleet/layout.sh", name, "usr/bin/"+name, cmp.Or(unit, name), tree)
+			cmd.Dir = "../.."
+			cmd.Env = append(os.Environ(), "BIN="+bin)
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Fatalf("%v: %v\n%s", cmd, err, out)
+			}
+			checkLinks(t, 2, filepath.Join(tree, "usr/share/doc", name), "*.md")
 		})
 	}
 }
 
-func checkLinks(t *testing.T, dir string, patterns ...string) {
+// checkLinks checks the links of documents, of which there are so many at least.
+func checkLinks(t *testing.T, least int, dir string, patterns ...string) {
 	t.Helper()
 	links := 0
 	for _, pattern := range patterns {
@@ -57,7 +75,7 @@ func checkLinks(t *testing.T, dir string, patterns ...string) {
 			}
 		}
 	}
-	if links < 20 {
+	if links < least {
 		t.Errorf("only %d links", links)
 	}
 }
