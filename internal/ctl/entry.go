@@ -80,7 +80,7 @@ func (b *book) begin(r utmpx.Record, alone bool) (utmpx.Record, error) {
 	ctx, cancel := context.WithTimeout(b.in.ctx, b.wait)
 	defer cancel()
 	var by utmpx.Record
-	_, err = b.file.PutUnless(ctx, r, func(at utmpx.Record) bool {
+	_, err = b.file.PutUnless(ctx, r, utmpx.Record{}, func(at utmpx.Record) bool {
 		if !b.inTheWay(r, at, alone) {
 			return false
 		}

@@ -26,9 +26,9 @@ func (f pacedFile) begin() (done func()) {
 	return f.pace.begin("recording a session of logind in utmpx", slow)
 }
 
-func (f pacedFile) PutUnless(ctx context.Context, r utmpx.Record, taken func(at utmpx.Record) bool) (slot int, err error) {
+func (f pacedFile) PutUnless(ctx context.Context, r, over utmpx.Record, taken func(at utmpx.Record) bool) (slot int, err error) {
 	defer f.begin()()
-	return f.RecordFile.PutUnless(ctx, r, taken)
+	return f.RecordFile.PutUnless(ctx, r, over, taken)
 }
 
 func (f pacedFile) Swap(ctx context.Context, gen snapshot.Generation, swaps []recfile.Swap) ([]bool, error) {

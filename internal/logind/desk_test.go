@@ -44,7 +44,7 @@ func (d *desk) Snapshot(prev *snapshot.Snapshot) (*snapshot.Snapshot, error) {
 	return snapshot.New(snapshot.Generation{Ino: 1}, utmpx.Native(), prev, data), nil
 }
 
-func (d *desk) PutUnless(_ context.Context, r utmpx.Record, taken func(utmpx.Record) bool) (int, error) {
+func (d *desk) PutUnless(_ context.Context, r, _ utmpx.Record, taken func(utmpx.Record) bool) (int, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.puts++; d.puts > 10_000 { // the clock stands still meanwhile

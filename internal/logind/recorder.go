@@ -33,7 +33,7 @@ const (
 // RecordFile is the utmpx file: a [recfile.File].
 type RecordFile interface {
 	Snapshot(prev *snapshot.Snapshot) (*snapshot.Snapshot, error)
-	PutUnless(ctx context.Context, r utmpx.Record, taken func(at utmpx.Record) bool) (slot int, err error)
+	PutUnless(ctx context.Context, r, over utmpx.Record, taken func(at utmpx.Record) bool) (slot int, err error)
 	Swap(ctx context.Context, gen snapshot.Generation, swaps []recfile.Swap) ([]bool, error)
 }
 

@@ -16,6 +16,7 @@ import (
 type onlyRecord struct {
 	at      utmpx.Record
 	written []utmpx.Record
+	over    utmpx.Record // it was told to replace
 }
 
 func (f *onlyRecord) Snapshot(*snapshot.Snapshot) (*snapshot.Snapshot, error) { panic("not used") }
@@ -24,7 +25,8 @@ func (f *onlyRecord) Swap(context.Context, snapshot.Generation, []recfile.Swap) 
 	panic("not used")
 }
 
-func (f *onlyRecord) PutUnless(_ context.Context, r utmpx.Record, taken func(utmpx.Record) bool) (int, error) {
+func (f *onlyRecord) PutUnless(_ context.Context, r, over utmpx.Record, taken func(utmpx.Record) bool) (int, error) {
+	f.over = over
 	if taken(f.at) {
 		return 0, recfile.ErrTaken
 	}
@@ -70,6 +72,9 @@ func TestRecordUnderTheLock(t *testing.T) {
 			written, err := r.put(t.Context(), o, login)
 			if err != nil || written != c.want || len(f.written) > 0 != c.want {
 				t.Errorf("written %v (%v), error %v", written, f.written, err)
+			}
+			if (f.over.Raw() == getty.Raw()) != (c.kind == TakeOver) {
+				t.Errorf("written over %v", f.over)
 			}
 		})
 	}

@@ -93,13 +93,16 @@ func (r *Recorder) put(ctx context.Context, o Order, rec utmpx.Record) (written 
 	if !r.lives(o.key) {
 		return false, nil
 	}
-	looked, over := false, false
-	_, err = r.opts.File.PutUnless(ctx, rec, func(at utmpx.Record) bool {
+	looked, gone := false, false
+	var over utmpx.Record
+	if o.Kind == TakeOver { // a dead record with the same ut_id may come before it
+		over = o.Was
+	}
+	_, err = r.opts.File.PutUnless(ctx, rec, over, func(at utmpx.Record) bool {
 		if !looked {
-			looked, over = true, !r.lives(o.key)
+			looked, gone = true, !r.lives(o.key)
 		}
-		// The record to take over has rec's ut_id, so rec goes in its place.
-		return over || InTheWay(rec, at) && !(o.Kind == TakeOver && at.Raw() == o.Was.Raw())
+		return gone || InTheWay(rec, at) && !(o.Kind == TakeOver && at.Raw() == o.Was.Raw())
 	})
 	if errors.Is(err, recfile.ErrTaken) {
 		return false, nil

@@ -308,7 +308,7 @@ func TestPutUnless(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			both(t, func(t *testing.T, w world) {
 				w.Write(t, "utmp", raw(t, layout, files...))
-				slot, err := open(w, "utmp").PutUnless(t.Context(), put, func(at utmpx.Record) bool { return at.Line == c.taken })
+				slot, err := open(w, "utmp").PutUnless(t.Context(), put, utmpx.Record{}, func(at utmpx.Record) bool { return at.Line == c.taken })
 				if !errors.Is(err, c.want) {
 					t.Fatalf("error %v, want %v", err, c.want)
 				}
@@ -325,10 +325,29 @@ func TestPutUnless(t *testing.T) {
 	}
 	both(t, func(t *testing.T, w world) {
 		w.Write(t, "utmp", raw(t, layout, files...))
-		slot, err := open(w, "utmp").PutUnless(t.Context(), sess("new", 9), func(utmpx.Record) bool { return false })
+		slot, err := open(w, "utmp").PutUnless(t.Context(), sess("new", 9), utmpx.Record{}, func(utmpx.Record) bool { return false })
 		if err != nil || slot != len(files) {
 			t.Errorf("slot %d, %v: want it at the end", slot, err)
 		}
+	})
+}
+
+// TestPutOver: a record goes over the one that is named, though another one with its ut_id
+// comes before, and nowhere if that is not there any more.
+func TestPutOver(t *testing.T) {
+	both(t, func(t *testing.T, w world) {
+		w.Write(t, "utmp", raw(t, layout, boot(1), dead("tty1", 2), sess("tty2", 3), dead("tty1", 4)))
+		f := open(w, "utmp")
+		free := func(utmpx.Record) bool { return false }
+		over := layout.Decode(string(raw(t, layout, dead("tty1", 4))))
+		slot, err := f.PutUnless(t.Context(), sess("tty1", 5), over, free)
+		if err != nil || slot != 3 {
+			t.Errorf("slot %d, %v: want 3", slot, err)
+		}
+		if _, err := f.PutUnless(t.Context(), sess("tty1", 6), over, free); !errors.Is(err, recfile.ErrTaken) {
+			t.Errorf("over what is gone: %v", err)
+		}
+		diff(t, "file", strs(boot(1), dead("tty1", 2), sess("tty2", 3), sess("tty1", 5)), texts(t, w, "utmp"))
 	})
 }
 

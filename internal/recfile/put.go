@@ -19,22 +19,24 @@ import (
 //
 // Source: POSIX.1-2024 pututxline; the order of search is glibc's.
 func (f *File) Put(ctx context.Context, r utmpx.Record) (slot int, err error) {
-	return f.PutUnless(ctx, r, nil)
+	return f.PutUnless(ctx, r, utmpx.Record{}, nil)
 }
 
 // PutUnless is [File.Put] unless a record of the file is taken, as that function says, which
-// is called under the lock. The error is then [ErrTaken], and nothing is written.
-func (f *File) PutUnless(ctx context.Context, r utmpx.Record, taken func(at utmpx.Record) bool) (slot int, err error) {
+// is called under the lock. If over is a record of a file, r goes over that one, whatever
+// pututxline would choose, and it must still be there byte for byte. Else the error is
+// [ErrTaken], and nothing is written.
+func (f *File) PutUnless(ctx context.Context, r, over utmpx.Record, taken func(at utmpx.Record) bool) (slot int, err error) {
 	h, info, err := f.lock(ctx, sysfile.ReadWrite, snapshot.Generation{})
 	if err != nil {
 		return 0, wrap("put a record into", f.name, err)
 	}
 	defer h.Close()
-	slot, err = f.put(h, info, r, taken)
+	slot, err = f.put(h, info, r, over, taken)
 	return slot, wrap("put a record into", f.name, err)
 }
 
-func (f *File) put(h sysfile.Handle, info sysfile.Info, r utmpx.Record, taken func(at utmpx.Record) bool) (int, error) {
+func (f *File) put(h sysfile.Handle, info sysfile.Info, r, over utmpx.Record, taken func(at utmpx.Record) bool) (int, error) {
 	l, err := f.layout(h, info)
 	if err != nil {
 		return 0, err
@@ -43,7 +45,7 @@ func (f *File) put(h sysfile.Handle, info sysfile.Info, r utmpx.Record, taken fu
 	if err != nil {
 		return 0, err
 	}
-	slot, old, err := f.find(h, info, l, r, taken)
+	slot, old, err := f.find(h, info, l, r, over, taken)
 	if err != nil {
 		return 0, err
 	}
@@ -63,8 +65,12 @@ func (f *File) put(h sysfile.Handle, info sysfile.Info, r utmpx.Record, taken fu
 
 // find returns the slot in which r belongs, and its bytes; "" after the last record. With
 // taken, it looks at all records.
-func (f *File) find(h sysfile.Handle, info sysfile.Info, l *utmpx.Layout, r utmpx.Record, taken func(at utmpx.Record) bool) (slot int, old string, err error) {
+func (f *File) find(h sysfile.Handle, info sysfile.Info, l *utmpx.Layout, r, over utmpx.Record, taken func(at utmpx.Record) bool) (slot int, old string, err error) {
 	found := -1
+	here := func(at utmpx.Record) bool { return matches(at, r) }
+	if over.Raw() != "" {
+		here = func(at utmpx.Record) bool { return at.Raw() == over.Raw() }
+	}
 	block := TakeBlock()
 	defer GiveBlock(block)
 	size := l.Size()
@@ -83,7 +89,7 @@ func (f *File) find(h sysfile.Handle, info sysfile.Info, l *utmpx.Layout, r utmp
 			switch {
 			case taken != nil && taken(at):
 				return 0, "", ErrTaken
-			case found < 0 && matches(at, r):
+			case found < 0 && here(at):
 				found, old = slot, strings.Clone(at.Raw())
 			}
 			if found >= 0 && taken == nil {
@@ -93,8 +99,11 @@ func (f *File) find(h sysfile.Handle, info sysfile.Info, l *utmpx.Layout, r utmp
 		}
 		off += int64(len(p) / size * size)
 	}
-	if found >= 0 {
+	switch {
+	case found >= 0:
 		return found, old, nil
+	case over.Raw() != "":
+		return 0, "", ErrTaken
 	}
 	return slot, "", nil
 }
