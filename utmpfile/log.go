@@ -37,7 +37,7 @@ func NewLog(name string, opts *Options) *Log {
 	}
 	return &Log{
 		file:   recfile.NewLog(name, recfile.Options{Layout: opts.layout()}),
-		reader: logs.New(name, logs.Options{Layout: opts.layout(), Reuse: opts.reuse(), Ahead: true}),
+		reader: logs.New(name, logs.Options{Layout: opts.layout(), Reuse: opts.reuse()}),
 	}
 }
 
@@ -117,10 +117,9 @@ func (e Entry) Position() Position {
 // files. The iteration ends when ctx ends, with its error.
 //
 // If the log is rotated meanwhile, no record is left out and none comes twice. Forward
-// takes no lock, and it leaves access times alone if the system allows that. With Reuse, a
-// goroutine reads a long log ahead; it ends with the iteration. Records
-// that were read together share one block of memory: see [utmpx.Record.Detach], and Reuse
-// of the [Options].
+// takes no lock, and it leaves access times alone if the system allows that. Records that
+// were read together share one block of memory: see [utmpx.Record.Detach], and Reuse of the
+// [Options].
 func (l *Log) Forward(ctx context.Context) iter.Seq2[Entry, error] {
 	return l.From(ctx, Position{})
 }

@@ -20,7 +20,7 @@ import (
 
 // log checks a log.
 func (c *checking) log(t target, to string, found func(check.Finding)) error {
-	log := logs.New(to, logs.Options{Torn: true, Ahead: true, Other: otherForm})
+	log := logs.New(to, logs.Options{Torn: true, Other: otherForm})
 	f, err := log.Open(c.in.ctx, to)
 	if errors.Is(err, recfile.ErrLayout) {
 		found(noRecords(t, "move it away"))

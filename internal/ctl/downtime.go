@@ -106,7 +106,7 @@ func readAll(in call) (h *boots.History, own *recorder, present *boots.Present, 
 	present = &boots.Present{Is: ev.IsPresent, Now: now, Uptime: in.on.uptime()}
 	present.Kernel, _ = in.on.up()
 	present.Slept, present.SleptKnown = own.slept()
-	return h, own, present, readOwn(in, logs.New(cfg.WtmpxFile, logs.Options{Torn: true, Ahead: true}), h)
+	return h, own, present, readOwn(in, logs.New(cfg.WtmpxFile, logs.Options{Torn: true}), h)
 }
 
 // readOwn reads all files of this machine's log.
@@ -137,7 +137,7 @@ func readNamed(in call, names []string, h *boots.History) (problems []error) {
 			err = notLastlog(to, name)
 		}
 		if err == nil {
-			err = scan(in.ctx, logs.New(to, logs.Options{Torn: true, Ahead: true, Other: otherForm}), to, h)
+			err = scan(in.ctx, logs.New(to, logs.Options{Torn: true, Other: otherForm}), to, h)
 		}
 		if err != nil {
 			problems = append(problems, err)

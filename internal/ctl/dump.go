@@ -200,7 +200,7 @@ func (d *dumping) own() error {
 
 // log names a log, whose records share memory if that is said.
 func (d *dumping) log(name string, reuse bool) *logs.Log {
-	return logs.New(name, logs.Options{Torn: true, Reuse: reuse, Ahead: true, Force: d.force, Waiting: func() { _ = d.out.flush() }})
+	return logs.New(name, logs.Options{Torn: true, Reuse: reuse, Force: d.force, Waiting: func() { _ = d.out.flush() }})
 }
 
 // all dumps records.
@@ -241,7 +241,7 @@ func (d *dumping) named(name string) error {
 			return d.lastlog(l, name)
 		}
 	}
-	log := logs.New(path, logs.Options{Torn: true, Ahead: true, Force: d.force, Other: otherForm})
+	log := logs.New(path, logs.Options{Torn: true, Force: d.force, Other: otherForm})
 	if d.follow {
 		log = d.log(path, false) // the last record's bytes are asked for later
 	}
@@ -250,7 +250,7 @@ func (d *dumping) named(name string) error {
 		// A utmpx file is no log: it has slots, and blank ones are no damage.
 		layout := f.Layout()
 		f.Close()
-		log = logs.New(path, logs.Options{Torn: true, Ahead: true, Force: layout})
+		log = logs.New(path, logs.Options{Torn: true, Force: layout})
 		f, err = log.Open(d.in.ctx, path)
 	}
 	if err != nil {

@@ -201,7 +201,7 @@ func (v *eventing) begin() error {
 	default:
 		return nil
 	}
-	v.log = logs.New(name, logs.Options{Torn: true, Reuse: true, Ahead: true, Waiting: v.waiting})
+	v.log = logs.New(name, logs.Options{Torn: true, Reuse: true, Waiting: v.waiting})
 	var c *cursor
 	if v.cursor != "" {
 		var s *events.Stream
@@ -239,7 +239,7 @@ func (v *eventing) file(name string) error {
 		v.trouble(err)
 		return nil
 	}
-	f, err := logs.New(to, logs.Options{Torn: true, Reuse: true, Ahead: true, Other: otherForm}).Open(v.in.ctx, to)
+	f, err := logs.New(to, logs.Options{Torn: true, Reuse: true, Other: otherForm}).Open(v.in.ctx, to)
 	if err != nil {
 		v.trouble(err)
 		return nil

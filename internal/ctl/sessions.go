@@ -181,7 +181,7 @@ func (l *sessionLog) rows() iter.Seq2[logs.Rows, error] {
 	}
 	l.readWtmpdb(has)
 	l.begin(has)
-	return logs.New(cfg.WtmpxFile, logs.Options{Torn: true, Ahead: true}).RowsBackward(l.in.ctx)
+	return logs.New(cfg.WtmpxFile, logs.Options{Torn: true}).RowsBackward(l.in.ctx)
 }
 
 func (l *sessionLog) begin(alive func(*utmpx.Record) bool) {
@@ -203,7 +203,7 @@ func (l *sessionLog) named(names []string) iter.Seq2[logs.Rows, error] {
 			}
 			var f *logs.File
 			if err == nil {
-				f, err = logs.New(to, logs.Options{Torn: true, Ahead: true, Other: otherForm}).Open(l.in.ctx, to)
+				f, err = logs.New(to, logs.Options{Torn: true, Other: otherForm}).Open(l.in.ctx, to)
 			}
 			if err != nil {
 				if !yield(logs.Rows{}, err) {

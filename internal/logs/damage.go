@@ -143,15 +143,14 @@ func (f *File) backwardIn(c content, size, from int64) iter.Seq2[block, error] {
 
 // plain is the content of a file that is not compressed. It keeps what it read last.
 type plain struct {
-	f      *File
-	memory func(n int64) []byte // returns where the next n bytes go
-	from   int64
-	data   []byte
+	f    *File
+	from int64
+	data []byte
 }
 
 func (p *plain) at(from, to int64) ([]byte, error) {
 	if from < p.from || to > p.from+int64(len(p.data)) {
-		data, err := p.f.load(from, p.memory(to-from))
+		data, err := p.f.load(from, p.f.memory(to-from))
 		if err != nil {
 			return nil, err
 		}

@@ -32,6 +32,8 @@ type File struct {
 	compression *compression // nil: none
 	reuse       bool
 	block       *[]byte // from recfile's pool
+	wide        []byte  // for larger blocks
+	before      []byte  // for endsWith
 }
 
 // Open opens a file of the log: one that [Log.Files] lists, or the present one
@@ -254,7 +256,7 @@ func (f *File) TornEnd() error {
 // lastEnd returns the end of the last whole record, or of damage after it. What cannot be
 // read is told by who reads the records.
 func (f *File) lastEnd() int64 {
-	for p, err := range f.backwardParts(&plain{f: f, memory: f.memory}, f.size, f.size) {
+	for p, err := range f.backwardParts(&plain{f: f}, f.size, f.size) {
 		if err != nil {
 			return f.size
 		}

@@ -51,7 +51,7 @@ func (f *follower) run(ctx context.Context) {
 		if !f.reading.run() || ctx.Err() != nil {
 			return
 		}
-		f.from, f.last = f.position(), Entry{} // a record keeps its whole block
+		f.from, f.last = f.position(), Run{}
 		f.log.waiting()
 		for {
 			if !w.wait(ctx) {

@@ -34,9 +34,6 @@ type Options struct {
 	// Reuse makes all records of an iteration share one block of memory, which is
 	// overwritten once the loop goes on: for readers that keep nothing of a record.
 	Reuse bool
-	// Ahead makes a long file be read ahead, by a goroutine that ends with the iteration:
-	// for programs that wait for nothing else.
-	Ahead bool
 	// Torn makes damage of a part of a record at the end of a compressed or a rotated file,
 	// to which nobody writes any more. Without it that is left out.
 	Torn bool
@@ -54,14 +51,13 @@ type Log struct {
 	force   *utmpx.Layout // nil: each file shows its own
 	other   func(head []byte) Form
 	reuse   bool
-	ahead   bool
 	torn    bool
 	waiting func()
 }
 
 // New names a log. It does no I/O.
 func New(name string, o Options) *Log {
-	l := &Log{name: name, sys: o.System, layout: o.Detector, force: o.Force, other: o.Other, reuse: o.Reuse, ahead: o.Ahead, torn: o.Torn, waiting: o.Waiting}
+	l := &Log{name: name, sys: o.System, layout: o.Detector, force: o.Force, other: o.Other, reuse: o.Reuse, torn: o.Torn, waiting: o.Waiting}
 	if l.waiting == nil {
 		l.waiting = func() {}
 	}

@@ -3,6 +3,7 @@
 package logs
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -230,6 +231,20 @@ func (f *File) endsAt(record digest, off int64) (bool, error) {
 		}
 	}
 	return false, nil
+}
+
+// endsWith reports whether a record ends at an offset of a file that is not compressed.
+func (f *File) endsWith(record []byte, off int64) (bool, error) {
+	f.before = slices.Grow(f.before[:0], len(record))
+	b := f.before[:len(record)]
+	n, err := f.h.ReadAt(b, off-int64(len(b)))
+	if n == len(b) {
+		return bytes.Equal(b, record), nil
+	}
+	if err == io.EOF {
+		err = errTruncated
+	}
+	return false, err
 }
 
 // search looks for the record before p by its bytes, wherever it is in the file,

@@ -169,14 +169,30 @@ func (f *File) entry(b block, i int) (e Entry) {
 
 // memory returns where the next block of n bytes goes.
 func (f *File) memory(n int64) []byte {
-	if f.reuse && n <= int64(cap(*f.block)) {
+	switch {
+	case !f.reuse:
+		return make([]byte, n)
+	case n <= int64(cap(*f.block)):
 		return (*f.block)[:n]
+	case n > int64(cap(f.wide)):
+		f.wide = make([]byte, n)
 	}
-	return make([]byte, n)
+	return f.wide[:n]
 }
 
-// blockSize returns how many bytes are read at once.
-func (f *File) blockSize() int64 { return int64(blockRecords * f.layout.Size()) }
+// blockSize returns how many bytes are read at once. Twice as many in a long file, if their
+// memory is reused, save a tenth of the time of all; four times as many would not fit the
+// second cache of many processors.
+func (f *File) blockSize() int64 {
+	n := int64(blockRecords * f.layout.Size())
+	if f.reuse && f.compression == nil && f.size >= wideFrom {
+		n *= 2
+	}
+	return n
+}
+
+// wideFrom is from how many bytes on a file is long.
+const wideFrom = 4 << 20
 
 // blocks yields the records from an offset on. A [DamageError] stands for bytes
 // without a record, and does not end it.
@@ -185,10 +201,7 @@ func (f *File) blocks(from int64) iter.Seq2[block, error] {
 		return f.decompressed(max(0, from))
 	}
 	from = max(0, from)
-	if f.form != nil {
-		return f.forwardIn(&plain{f: f, memory: f.memory}, f.size, from)
-	}
-	return f.ahead(f.size-from, func(c content) iter.Seq2[block, error] { return f.forwardIn(c, f.size, from) })
+	return f.forwardIn(&plain{f: f}, f.size, from)
 }
 
 // blocksBackward yields the records before an offset, the last block first.
@@ -199,10 +212,7 @@ func (f *File) blocksBackward(from int64) iter.Seq2[block, error] {
 	if from < 0 || from == f.end {
 		from = f.size
 	}
-	if f.form != nil {
-		return f.backwardIn(&plain{f: f, memory: f.memory}, f.size, from)
-	}
-	return f.ahead(from, func(c content) iter.Seq2[block, error] { return f.backwardIn(c, f.size, from) })
+	return f.backwardIn(&plain{f: f}, f.size, from)
 }
 
 // load reads bytes from an offset on into b. If the file was truncated meanwhile, the

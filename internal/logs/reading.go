@@ -157,7 +157,7 @@ type reading struct {
 	ctx   context.Context
 	since time.Time // leave out earlier records; zero: read after from
 	from  Position
-	last  Entry // the last record read
+	last  Run // the last record read, with memory of its own; empty: none was
 	yield func(*Run, error) bool
 
 	crossed crossing  // the rotated file read last
@@ -168,10 +168,10 @@ type reading struct {
 
 // position returns where to go on.
 func (r *reading) position() Position {
-	if r.last.Raw() == "" {
+	if len(r.last.Bytes) == 0 {
 		return r.from
 	}
-	return r.last.Position()
+	return r.last.Position(0)
 }
 
 // outcome is how the reading of one file ended.
@@ -265,10 +265,8 @@ func (r *reading) file(p plan, s step) outcome {
 		if !r.emit(f.run(b, nil)) {
 			return stopped
 		}
-		r.last = f.entry(b, len(b.data)-size) // its position is asked for later
-		if f.reuse {
-			r.last.Record = r.last.Detach()
-		}
+		at := len(b.data) - size
+		r.last = Run{Rows: Rows{b.layout, append(r.last.Bytes[:0], b.data[at:]...), b.off + int64(at)}, first: f.first}
 	}
 	if s.Name != r.log.name {
 		if torn := f.TornEnd(); r.log.torn && torn != nil {
@@ -404,11 +402,17 @@ func (f *File) after(off int64, before digest) iter.Seq2[block, error] {
 		return f.decompressed(off)
 	}
 	return func(yield func(block, error) bool) {
+		var last []byte // the record before, once it was read here
 		for b, err := range f.blocks(off) {
 			// Once a block is in memory, it is known to follow the one before it.
-			if err == nil && before != (digest{}) {
+			if err == nil && (last != nil || before != (digest{})) {
 				var same bool
-				if same, err = f.endsAt(before, off); err == nil && !same {
+				if last != nil {
+					same, err = f.endsWith(last, off)
+				} else {
+					same, err = f.endsAt(before, off)
+				}
+				if err == nil && !same {
 					err = errTruncated
 				}
 			}
@@ -421,7 +425,7 @@ func (f *File) after(off int64, before digest) iter.Seq2[block, error] {
 			if !yield(b, nil) {
 				return
 			}
-			before = digestOf(b.data[len(b.data)-b.layout.Size():])
+			last = append(last[:0], b.data[len(b.data)-b.layout.Size():]...)
 			off = b.off + int64(len(b.data))
 		}
 	}
