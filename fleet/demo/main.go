@@ -123,7 +123,7 @@ func (d *demo) begin() error {
 			return err
 		}
 	}
-	return d.show("app1", "hosts")
+	return errors.Join(d.until("hosts", "present", "-host", "web1"), d.until("hosts", "present", "-host", "db1"), d.until("hosts", "present", "-host", "app1"), d.show("app1", "hosts"))
 }
 
 func (d *demo) agent(name string) error {

@@ -187,6 +187,8 @@ func TestFleet(t *testing.T) {
 		"db1 2026-07-01 08:20:00 to 2026-07-01 10:00:00 crash - - last-record\n", "crashes")
 	shows(t, s, "MACHINE USER LINE FROM LOGIN LOGOUT ENDED BY\n"+
 		"web1.example.org alice pts/0 ws7 2026-07-01 08:10:00 2026-07-01 09:00:00 logout\n", "who", "-at", "2026-07-01 08:30", "-host", "web*")
+	shows(t, s, "MACHINE USER LINE FROM LOGIN LOGOUT ENDED BY\n"+
+		"web1.example.org alice pts/0 ws7 2026-07-01 08:10:00 2026-07-01 09:00:00 logout\n", "at", "-host", "web*", "2026-07-01 08:30")
 	shows(t, s, "MACHINE STATE SESSIONS BOOTED CRASHES GAPS LAST KNOWN\n"+
 		"app1 present 0 2026-07-01 08:00:00 0 0 NOW\n"+
 		"db1 present 0 2026-07-01 10:00:00 1 0 NOW\n"+
@@ -390,7 +392,7 @@ func TestHostile(t *testing.T) {
 
 // TestUsage: faults of the command line.
 func TestUsage(t *testing.T) {
-	for _, args := range [][]string{{}, {"whom"}, {"who", "-at", "never"}, {"who", "-host", "["}, {"last", "-since", "x"}, {"events", "-type", "x"}, {"enroll"}, {"who", "extra"}} {
+	for _, args := range [][]string{{}, {"whom"}, {"who", "-at", "never"}, {"at"}, {"at", "never"}, {"who", "-host", "["}, {"last", "-since", "x"}, {"events", "-type", "x"}, {"enroll"}, {"who", "extra"}} {
 		if code, _, errs := call(args...); code != 2 || errs == "" {
 			t.Errorf("%q: status %d, %q", args, code, errs)
 		}

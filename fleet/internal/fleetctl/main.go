@@ -33,6 +33,7 @@ type command struct {
 func commands() []command {
 	return []command{
 		{"who", "", "show who is on, on all hosts, or who was on (-at)", prepareWho},
+		{"at", "TIME", "show who was on then, as who -at TIME does", prepareAt},
 		{"last", "", "show who was on, from when to when, and how each session ended", prepareLast},
 		{"hosts", "", "show the hosts: which are there, since when they are up", prepareHosts},
 		{"crashes", "", "show which hosts crashed, and when", prepareCrashes},

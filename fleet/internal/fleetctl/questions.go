@@ -76,12 +76,22 @@ func prepareWho(in *call) func([]string) error {
 		if *at == "" {
 			return q.ask(q.who)
 		}
-		t, err := moments.Parse(*at, time.Now())
-		if err != nil {
-			return usageError{err}
-		}
-		return q.ask(func(c *ask.Client) error { return q.whoAt(c, t) })
+		return q.askAt(*at)
 	}
+}
+
+// prepareAt is the command at.
+func prepareAt(in *call) func([]string) error {
+	q := prepare(in, true, false)
+	return func(args []string) error { return q.askAt(args[0]) }
+}
+
+func (q *question) askAt(text string) error {
+	t, err := moments.Parse(text, time.Now())
+	if err != nil {
+		return usageError{err}
+	}
+	return q.ask(func(c *ask.Client) error { return q.whoAt(c, t) })
 }
 
 // whoJSON is a line of `who -json`.
