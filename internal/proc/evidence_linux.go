@@ -30,16 +30,19 @@ const (
 // Gather answers questions about sessions, in their order. It blocks for one pass
 // over /proc at most, however many there are, and for one each if displays or users
 // without processes are asked for. It takes about 1 µs for each process if a terminal
-// exists, 8 µs for each that leads a session, and 12 µs for each if processes of other pid
-// namespaces are asked for.
+// exists, 8 µs for each that leads a session, and 12 µs for each that no pass has seen before if
+// processes of other pid namespaces are asked for.
 //
 // Source: getsid(2); proc_pid_stat(5); NSpid and Uid in proc_pid_status(5); proc_pid_uid_map(5);
 // proc_pid_mountinfo(5).
 func Gather(questions []session.Question) []session.Evidence {
 	g := newGathering(questions)
 	if len(g.onTTY) > 0 || len(g.byNumber) > 0 {
-		if err := eachPID(g.look); err != nil || hidesOthers() {
+		if err := eachProcess(g.look); err != nil || hidesOthers() {
 			g.hide()
+		}
+		if len(g.byNumber) > 0 {
+			g.numbers.keep()
 		}
 		g.setUsers(questions)
 		g.tell(questions)
@@ -61,6 +64,7 @@ type gathering struct {
 	strange  int // how many leaders are of other user namespaces
 	parents  kinship
 	leads    func(pid int32) bool
+	numbers  *ownNumbers
 	uidMap   []byte // of utmpd
 }
 
@@ -88,7 +92,7 @@ func newGathering(questions []session.Question) *gathering {
 	g := &gathering{
 		evidence: make([]session.Evidence, len(questions)),
 		onTTY:    map[uint32][]int{}, devices: map[uint32]uint64{}, byNumber: map[int32][]int{},
-		leaders: map[uint32][]session.Candidate{}, named: map[int32][]session.Candidate{}, parents: kinship{}, leads: leadership(),
+		leaders: map[uint32][]session.Candidate{}, named: map[int32][]session.Candidate{}, parents: kinship{}, leads: leadership(), numbers: knownNumbers(),
 	}
 	var names []string
 	var of []int
@@ -210,12 +214,11 @@ func lookUp(name string) session.Owner {
 
 // look takes in one process. It reads no more of it than may matter: most of a pass is
 // reading what does not.
-func (g *gathering) look(pid int32) {
-	var about status
-	read, named := false, false
+func (g *gathering) look(pid int32, inode uint64) {
+	named := false
 	if len(g.byNumber) > 0 {
-		about, read = readStatus(pid)
-		named = read && about.contained && len(g.byNumber[about.number]) > 0
+		number := g.numbers.of(pid, inode)
+		named = number != 0 && len(g.byNumber[number]) > 0
 	}
 	if !named && (len(g.onTTY) == 0 || !g.leads(pid)) {
 		return
@@ -228,10 +231,9 @@ func (g *gathering) look(pid int32) {
 	if !leads && !named {
 		return
 	}
-	if !read {
-		if about, read = readStatus(pid); !read { // it is gone, or hidden as all others are
-			return
-		}
+	about, ok := readStatus(pid)
+	if !ok { // it is gone, or hidden as all others are
+		return
 	}
 	c := session.Candidate{ID: session.ID{PID: s.pid, Start: s.start}, UID: about.uid, Foreign: g.foreign(s.pid)}
 	if named {

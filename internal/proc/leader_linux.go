@@ -4,9 +4,11 @@ package proc
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"strconv"
 	"strings"
@@ -183,27 +185,41 @@ func leadership() (leads func(pid int32) bool) {
 
 // eachPID calls yield with each process that /proc shows.
 func eachPID(yield func(int32)) error {
+	return eachProcess(func(pid int32, _ uint64) { yield(pid) })
+}
+
+// eachProcess calls yield with each process that /proc shows, in the order of their pids, and
+// the inode of its directory.
+//
+// Source: getdents64(2); proc_pid_readdir in fs/proc/base.c of Linux 6.12.
+func eachProcess(yield func(pid int32, inode uint64)) error {
 	dir, err := os.Open("/proc")
 	if err != nil {
 		return err
 	}
 	defer dir.Close()
+	buf := make([]byte, 16<<10)
 	for {
-		names, err := dir.Readdirnames(512)
-		for _, name := range names {
-			if pid, notPID := strconv.ParseInt(name, 10, 32); notPID == nil {
-				yield(int32(pid))
-			}
+		n, err := unix.Getdents(int(dir.Fd()), buf)
+		if err == unix.EINTR {
+			continue
 		}
-		if len(names) == 0 {
-			return ignoreEOF(err)
+		if n <= 0 || err != nil {
+			return err
+		}
+		for entries := buf[:n]; len(entries) >= direntName; {
+			size := int(binary.NativeEndian.Uint16(entries[16:]))
+			if size < direntName || size > len(entries) {
+				return io.ErrUnexpectedEOF
+			}
+			name, _, _ := bytes.Cut(entries[direntName:size], []byte{0})
+			if pid, ok := number(name); ok && pid > 0 && pid <= math.MaxInt32 {
+				yield(int32(pid), binary.NativeEndian.Uint64(entries))
+			}
+			entries = entries[size:]
 		}
 	}
 }
 
-func ignoreEOF(err error) error {
-	if err == io.EOF {
-		return nil
-	}
-	return err
-}
+// direntName is where the name begins in a struct linux_dirent64.
+const direntName = 19

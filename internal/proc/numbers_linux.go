@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: BSD-2-Clause
+
+package proc
+
+import "sync"
+
+// ownNumbers tells which number a process has in its own pid namespace. That never changes, and
+// reading it takes ten times as long as listing the process. So what a pass over /proc has read
+// is kept for the next one, which a machine with many processes needs at each death of a session
+// that led no terminal. It costs 16 bytes for each process.
+//
+// A process is known again by its pid and the inode of its directory, which the kernel makes
+// when the directory is first looked at. It makes another one for another process with that
+// pid, and may do so for the same process when memory is short; then it is read again.
+//
+// Source: proc_fill_cache and proc_pid_make_inode in fs/proc/base.c of Linux 6.12;
+// pid_namespaces(7).
+type ownNumbers struct {
+	read   func(pid int32) (status, bool)
+	before []ownNumber // of the last pass, in the order of their pids
+	now    []ownNumber
+}
+
+type ownNumber struct {
+	pid    int32
+	number int32 // in its own namespace; 0: that is the one that /proc shows
+	inode  uint64
+}
+
+// lastNumbers are those of the last pass.
+var lastNumbers struct {
+	sync.Mutex
+	all []ownNumber
+}
+
+// knownNumbers returns the numbers for a pass.
+func knownNumbers() *ownNumbers {
+	lastNumbers.Lock()
+	defer lastNumbers.Unlock()
+	return &ownNumbers{read: readStatus, before: lastNumbers.all}
+}
+
+// keep keeps the numbers for the next pass.
+func (n *ownNumbers) keep() {
+	lastNumbers.Lock()
+	defer lastNumbers.Unlock()
+	lastNumbers.all = n.now
+}
+
+// of returns the number of a process in its own namespace, 0 if that is the one that /proc
+// shows or if it is not known. Processes must come in the order of their pids, as /proc lists
+// them; those that do not are read.
+func (n *ownNumbers) of(pid int32, inode uint64) int32 {
+	for len(n.before) > 0 && n.before[0].pid < pid {
+		n.before = n.before[1:]
+	}
+	if len(n.before) > 0 && n.before[0].pid == pid && n.before[0].inode == inode && inode > noInode {
+		n.now = append(n.now, n.before[0])
+		return n.before[0].number
+	}
+	s, ok := n.read(pid)
+	if !ok {
+		return 0
+	}
+	known := ownNumber{pid: pid, inode: inode}
+	if s.contained {
+		known.number = s.number
+	}
+	n.now = append(n.now, known)
+	return known.number
+}
+
+// noInode is what the kernel lists if it has no memory for an inode.
+const noInode = 1
