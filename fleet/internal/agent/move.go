@@ -13,8 +13,10 @@ const wrongLast = 10071
 
 // trouble is that nothing was stored since a time. It belongs to the goroutine that sends.
 type trouble struct {
-	since time.Time // of the first failure; zero: there is none
-	seq   uint64    // of the last event that was known to be stored
+	seq   uint64        // of the last event that was known to be stored
+	began time.Time     // the first failure; zero: there is none
+	since time.Time     // it began, or another server was gone to
+	hold  time.Duration // how long after that another one is gone to
 }
 
 // stored takes the number of the last event that is stored.
@@ -24,28 +26,40 @@ func (t *trouble) stored(seq uint64) {
 	}
 }
 
-// missed takes a failure to send, and reports whether there are other servers to go to: then
-// it is tried again soon.
+// failed takes a failure, and reports whether to try again soon: while a leader is chosen, or
+// this server is one to leave. A cluster that is down for longer is left in peace.
+func (t *trouble) failed(now time.Time, answer time.Duration) (soon bool) {
+	if t.began.IsZero() {
+		t.began, t.since, t.hold = now, now, answer*3/4
+	}
+	return now.Sub(t.began) < 2*answer
+}
+
+// leave reports whether it is time to go to another server. Each time takes twice as long.
+func (t *trouble) leave(now time.Time) bool {
+	if t.began.IsZero() || now.Sub(t.since) < t.hold {
+		return false
+	}
+	t.since, t.hold = now, 2*t.hold
+	return true
+}
+
+// missed takes a failure to send, and reports whether to try again soon.
 func (a *Agent) missed(err error) bool {
 	var refused *refusal
 	if errors.As(err, &refused) && refused.Code == wrongLast {
 		return false
 	}
-	if a.trouble.since.IsZero() {
-		a.trouble.since = time.Now()
-	}
-	return a.others.Load()
+	return a.trouble.failed(time.Now(), a.Answer) && a.others.Load()
 }
 
 // elsewhere goes to another node of the cluster once nothing was stored for so long that the
 // others should have a new leader, had they lost theirs. This node may hang, or be cut off from
 // the others without knowing it: it takes events then, and never answers.
 func (a *Agent) elsewhere() {
-	t := &a.trouble
-	if t.since.IsZero() || time.Since(t.since) < a.Answer*3/4 || !a.others.Load() || !a.nc.IsConnected() {
+	if !a.others.Load() || !a.nc.IsConnected() || !a.trouble.leave(time.Now()) {
 		return
 	}
-	t.since = time.Time{}
 	a.Log.Warn("this server does not take events; another one is tried", "server", a.nc.ConnectedUrlRedacted())
 	_ = a.nc.ForceReconnect() // an error is that it is closed
 }
