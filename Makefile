@@ -153,7 +153,7 @@ mutants:
 	test/mutants/run.sh $(if $(SHARE),-share $(SHARE))
 
 # What utmpd costs, compared with a program that does only the unavoidable work.
-# Takes about ten minutes; run it on an otherwise idle machine. BENCH='-quick' is a
+# Takes up to fifteen minutes; run it on an otherwise idle machine. BENCH='-quick' is a
 # short trial, BENCH='-case one,all -n 1000' a part.
 # PEER='cmd {utmp} {wtmp} {pipe} {config}' measures another command alternately.
 BENCH ?=
@@ -165,7 +165,7 @@ bench: build
 # Copies the tables of the last make bench into docs/performance.md and README.md.
 bench-readme:
 	sed -i -e '/bench.md begins/,/bench.md ends/{//!d}' -e '/bench.md begins/r bin/bench.md' docs/performance.md
-	grep -E '^(\| (sessions|one: to its record, ms|all: to the last|idle: processor|idle: resident|churn: one pututxline slower)|\|--|[^|])' bin/bench.md | sed -e '/^[^|]/G' >bin/bench-five.md
+	awk -f bench/readme.awk bin/bench.md >bin/bench-five.md
 	sed -i -e '/bench.md begins/,/bench.md ends/{//!d}' -e '/bench.md begins/r bin/bench-five.md' README.md
 	sed -i -e '/compare.md begins/,/compare.md ends/{//!d}' -e '/compare.md begins/r bin/compare.md' README.md
 
