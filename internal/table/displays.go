@@ -66,6 +66,12 @@ func (s *entry) endedAtOnce() bool {
 // line: it is a login's, and not of a program that wrote the record for others.
 func (s *entry) ledLine() bool { return s.sight != nil && s.sight.Leader.PID != 0 }
 
+// onVT reports whether a session is a login's on a virtual terminal, as far as was seen.
+func (s *entry) onVT() bool {
+	_, vt := session.ParseVT(s.line)
+	return vt && s.ledLine()
+}
+
 // ledAlive reports whether a session lives by another process than its record's.
 func (s *entry) ledAlive() bool { return s.led && (s.state == watched || s.state == unwatchedNow) }
 

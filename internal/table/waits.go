@@ -140,10 +140,15 @@ func (t *Table) outlived(s *entry) {
 	term := s.term
 	s.term = 0
 	t.terminals.unfollow(term)
-	t.keep(&entry{
+	kept := &entry{
 		line: s.line, user: s.user, pid: s.pid, id: s.id, led: s.led, leads: s.leads, term: term, login: s.login,
 		seen: s.seen, sure: s.sure, since: s.since, last: s.last, alive: s.alive, looked: s.looked, end: s.end, exact: s.exact, status: s.status,
-	}, session.Debt{Login: s.record().Detach()})
+	}
+	if s.onVT() {
+		kept.seenOn = *s.sight
+		kept.sight = &kept.seenOn
+	}
+	t.keep(kept, session.Debt{Login: s.record().Detach()})
 }
 
 // outlivedJob does the same for a session whose record was another one when it was to be
@@ -158,7 +163,8 @@ func (t *Table) outlivedJob(j session.Job) {
 
 // keep takes in a session of its own. Of those that have lost their record, one is kept
 // for each process and line, with the latest record: some programs mark theirs and write
-// it again many times. Displays are not kept: who shows them cannot be known for sure.
+// it again many times. Displays are not kept, since who shows them cannot be known for sure,
+// but for a login on a virtual terminal: the next getty puts its own record in its place.
 func (t *Table) keep(s *entry, d session.Debt) {
 	if len(t.waits.byKey) >= OwedMost || d.Of.Line == "" && t.keptAlready(s, d) {
 		t.release(s)
@@ -167,7 +173,7 @@ func (t *Table) keep(s *entry, d session.Debt) {
 	t.opened++
 	s.key, s.source, s.index = t.opened, &t.waits, -1
 	t.waits.byKey[s.key] = &waiting{entry: s, debt: d}
-	if _, shown := s.display(); d.Of.Line == "" && (shown || s.line == "") {
+	if _, shown := s.display(); d.Of.Line == "" && (shown && !s.onVT() || s.line == "") {
 		delete(t.waits.byKey, s.key)
 		t.release(s)
 		return

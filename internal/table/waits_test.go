@@ -186,6 +186,34 @@ func TestLostRecord(t *testing.T) {
 	}
 }
 
+// TestLostOnVT has the next getty write over the record of a session on a virtual terminal
+// that was killed: its login is closed, if it was seen to lead the line.
+func TestLostOnVT(t *testing.T) {
+	for _, leads := range []bool{true, false} {
+		w := newWorld(t)
+		w.start(100)
+		if leads {
+			w.sights[100] = session.Sighting{Leader: w.procs[100].id}
+		}
+		r := w.login("tty1", 100)
+		w.put(0, r)
+		w.scan()
+		w.pass(10 * time.Second)
+		died := w.now.Wall
+		w.kill(100, session.Status{})
+		w.start(101)
+		w.put(0, utmpx.Record{Type: utmpx.LoginProcess, PID: 101, Line: "tty1", ID: r.ID, User: "LOGIN", Time: utmpx.TimeOf(died)})
+		w.scan()
+		w.leaders["tty1"] = w.leader(101, 0)
+		w.pass(time.Minute)
+		if leads {
+			w.wantLost(r, died)
+		} else {
+			w.wantUnpaid()
+		}
+	}
+}
+
 // mark has the owner of the record mark it dead, in utmp alone.
 func (w *world) mark(r utmpx.Record) {
 	r.Type, r.User, r.Host, r.Time = utmpx.DeadProcess, "", "", utmpx.TimeOf(w.now.Wall)
