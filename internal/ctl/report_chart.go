@@ -106,10 +106,10 @@ func (c *atOnce) counts() (all [steps]int32, most int32, when int) {
 	return all, most, when
 }
 
-// path returns the outline of the counts in a drawing that is so high.
-func (c *atOnce) path(high float64) string {
-	all, most, _ := c.counts()
-	if most == 0 {
+// path returns the outline of the counts in a drawing that is so high, and that so many fill.
+func (c *atOnce) path(high float64, most int32) string {
+	all, any, _ := c.counts()
+	if any == 0 {
 		return ""
 	}
 	var b strings.Builder

@@ -248,7 +248,7 @@ func (p *page) crowd() {
 	from := p.c.since.Add(time.Duration(float64(p.c.until.Sub(p.c.since)) * float64(when) / steps))
 	text := fmt.Sprintf("at most %s within %s, from %s on", count(int(most), "session", "sessions"), length(p.c.step(), true), short(from))
 	p.put("<tr role=row><th scope=row role=rowheader>On at once</th>")
-	p.bar(text, "on", p.r.crowd.path(10))
+	p.bar(text, "perhaps", p.r.crowd.path(10, most), "on", p.r.certain.path(10, most))
 	p.put("</span></td><td role=cell colspan=4 class=free>%s</td></tr>\n", text)
 }
 

@@ -4,6 +4,7 @@ package ctl
 
 import (
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -137,5 +138,25 @@ func TestTicks(t *testing.T) {
 				t.Errorf("%s, want %s", got, tt.want)
 			}
 		})
+	}
+}
+
+// TestPageCrowd: those who may have been on, after the end of the log, are not drawn as if
+// they had been.
+func TestPageCrowd(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "wtmp")
+	log := encode(t, system(utmpx.BootTime, "reboot", "2026-07-01 00:00"), login("pts/0", 900, "2026-07-01 02:00"), login("pts/1", 901, "2026-07-01 05:00"))
+	if err := os.WriteFile(name, log, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	page := string(ran(t, "report", "-html", "-", "-f", name, "-since", "2026-07-01", "-until", "2026-07-01 10:00"))
+	_, row, _ := strings.Cut(page, ">On at once<")
+	row, _, _ = strings.Cut(row, "</tr>")
+	// Two from a half of the time on, one of whom since a fifth of it. The log ends with a login.
+	want := []string{`<path class=perhaps d="M0 10H200V5H500V0H1000V10z"/>`, `<path class=on d="M0 10H200V5H501V10H1000V10z"/>`}
+	for _, text := range want {
+		if !strings.Contains(row, text) {
+			t.Errorf("%s lacks %s", row, text)
+		}
 	}
 }

@@ -26,8 +26,9 @@ type picture struct {
 	leftLines int     // sessions of lines beyond mostUsers
 	sure      []int32 // in each row of the calendar: by how many more sessions were on than in the row before
 	perhaps   []int32 // the same, those that may have been on among them
-	crowd     atOnce
-	rows      []byte // of the table of sessions
+	crowd     atOnce  // of those that were or may have been on
+	certain   atOnce  // of those that were
+	rows      []byte  // of the table of sessions
 	listed    int
 	table     *sessionTable
 	notes     []string
@@ -93,6 +94,9 @@ func (r *summary) draw(s *sessions.Session, user *usage, least, most time.Durati
 		r.perhaps[end]--
 	}
 	r.crowd.add(r.chart.reach(from, perhaps))
+	if ok {
+		r.certain.add(r.chart.reach(from, sure))
+	}
 	if r.listed++; r.listed <= mostRows {
 		r.list(s)
 	}
