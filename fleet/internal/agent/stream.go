@@ -53,7 +53,7 @@ func (a *Agent) lastSent(ctx context.Context) (sent, error) {
 
 // lastOf reads the last event of a subject. unread says why nobody can go on from it.
 func (a *Agent) lastOf(ctx context.Context, subject string) (s sent, unread, err error) {
-	m, err := a.request(ctx, nats.NewMsg("$JS.API.DIRECT.GET."+wire.Events+"."+subject))
+	m, err := a.ask(ctx, "$JS.API.DIRECT.GET."+wire.Events+"."+subject)
 	if err != nil {
 		return s, nil, fmt.Errorf("read the last event sent: %w", err)
 	}
@@ -216,8 +216,28 @@ func (a *Agent) store(ctx context.Context, m *nats.Msg) error {
 	return nil
 }
 
+// ask asks a question. NATS gives it to any node that has the stream, also to one that is cut off
+// and does not hear it. So in a cluster it is asked up to four times, the last time with
+// the whole patience.
+func (a *Agent) ask(ctx context.Context, subject string) (m *nats.Msg, err error) {
+	patience := a.patience()
+	if a.others.Load() {
+		for part := time.Duration(8); part > 1; part /= 2 {
+			m, err = a.requestFor(ctx, nats.NewMsg(subject), patience/part)
+			if !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
+				return m, err
+			}
+		}
+	}
+	return a.requestFor(ctx, nats.NewMsg(subject), patience)
+}
+
 func (a *Agent) request(ctx context.Context, m *nats.Msg) (*nats.Msg, error) {
-	ctx, stop := context.WithTimeout(ctx, a.patience())
+	return a.requestFor(ctx, m, a.patience())
+}
+
+func (a *Agent) requestFor(ctx context.Context, m *nats.Msg, patience time.Duration) (*nats.Msg, error) {
+	ctx, stop := context.WithTimeout(ctx, patience)
 	defer stop()
 	answer, err := a.nc.RequestMsgWithContext(ctx, m)
 	return answer, connected(err)
