@@ -24,7 +24,7 @@ func eventsCommand() command {
 		name:    "events",
 		summary: "print logins, logouts, boots and crashes, also as they happen",
 		about: `It reads the wtmp file and its rotated files, in the order in which they were
-written. A reader may be slow: nothing is lost. See utmpctl(8) and events.md.
+written. A reader may be slow: nothing is lost. See utmpctl-events(8).
 ` + moments.Help,
 		options: []option{
 			{name: "follow", help: "go on with what happens; without -since or a cursor, begin now"},

@@ -32,7 +32,7 @@ func lastCommand() command {
 			{name: "user", arg: "USER", help: "show sessions of USER", many: true},
 			{name: "line", arg: "LINE", help: "show sessions on LINE", many: true},
 			{name: "host", arg: "HOST", help: "show sessions from HOST, a name or an address", many: true},
-			{name: "ended-by", arg: "WHAT", help: "as utmpd, killed, crash, gone; see utmpctl(8)", many: true, among: endings()},
+			{name: "ended-by", arg: "WHAT", help: "as utmpd, killed, crash, gone; see utmpctl-last(8)", many: true, among: endings()},
 			{name: "count", help: "print how many, and whose"},
 			jsonOption,
 			{name: "f", arg: "FILE", help: "read FILE of any system; repeat, oldest first", many: true},

@@ -16,7 +16,7 @@ const installed = `
 for f in /usr/sbin/utmpd /usr/bin/utmpctl /etc/default/utmpd /etc/init.d/utmpd /etc/init.d/utmpd-boot \
 	/usr/lib/systemd/system/utmpd.service /usr/lib/systemd/system/utmpd-boot.service \
 	/usr/lib/systemd/system/utmpd-shutdown.service /usr/lib/sysusers.d/utmpd.conf \
-	/usr/share/man/man8/utmpd.8.gz /usr/share/man/man8/utmpctl.8.gz /usr/share/man/man5/utmpd-files.5.gz \
+	/usr/share/man/man8/utmpd.8.gz /usr/share/man/man8/utmpctl.8.gz /usr/share/man/man8/utmpctl-last.8.gz /usr/share/man/man5/utmpd-files.5.gz \
 	/usr/share/man/man1/utmpd-last.1.gz /usr/share/man/man1/utmpd-utmpdump.1.gz /usr/share/pam-configs/utmpd \
 	/usr/libexec/utmpd/last /usr/libexec/utmpd/lastb /usr/libexec/utmpd/utmpdump \
 	/usr/share/bash-completion/completions/utmpctl /usr/share/zsh/vendor-completions/_utmpctl \
@@ -40,6 +40,7 @@ const wantInstalled = `-rwxr-xr-x root:root /usr/sbin/utmpd
 -rw-r--r-- root:root /usr/lib/sysusers.d/utmpd.conf
 -rw-r--r-- root:root /usr/share/man/man8/utmpd.8.gz
 -rw-r--r-- root:root /usr/share/man/man8/utmpctl.8.gz
+-rw-r--r-- root:root /usr/share/man/man8/utmpctl-last.8.gz
 -rw-r--r-- root:root /usr/share/man/man5/utmpd-files.5.gz
 -rw-r--r-- root:root /usr/share/man/man1/utmpd-last.1.gz
 -rw-r--r-- root:root /usr/share/man/man1/utmpd-utmpdump.1.gz

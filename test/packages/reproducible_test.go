@@ -102,6 +102,9 @@ func TestMakeInstall(t *testing.T) {
 				"usr/local/share/man/man1/utmpd-last.1", "usr/local/share/man/man1/utmpd-utmpdump.1", "usr/local/bin/utmpctl", "usr/local/sbin/utmpd",
 				"usr/local/share/bash-completion/completions/utmpctl", "usr/local/share/fish/vendor_completions.d/utmpctl.fish",
 				"usr/local/share/man/man5/utmpd-files.5", "usr/local/share/man/man8/utmpctl.8", "usr/local/share/man/man8/utmpd.8", "usr/local/share/zsh/site-functions/_utmpctl"}
+			for _, command := range strings.Fields("boot check downtime dump events last login repair report who") {
+				common = append(common, "usr/local/share/man/man8/utmpctl-"+command+".8")
+			}
 			got := files(t, root)
 			if diff := cmp.Diff(sorted(append(common, want...)), got); diff != "" {
 				t.Errorf("installed (-want +got):\n%s", diff)
