@@ -87,7 +87,8 @@ func (f *Form) known(t utmpx.Type) bool { return t >= utmpx.Empty && t <= utmpx.
 // hasType reports whether the layout has a field for the type.
 func hasType(l *utmpx.Layout) bool { return l.Size() > 400 || l == utmpx.FreeBSD197 }
 
-// made reports whether a record has what those who write it put there.
+// made reports whether a record has what those who write it put there. logwtmpx(3) of NetBSD,
+// by which init and ftpd record, writes no process and no ID.
 func (f *Form) made(r utmpx.Record) bool {
 	switch {
 	case !hasType(f.layout):
@@ -97,8 +98,10 @@ func (f *Form) made(r utmpx.Record) bool {
 	}
 	switch r.Type {
 	case utmpx.UserProcess:
-		return r.Line != "" && r.User != "" && r.PID > 0
-	case utmpx.DeadProcess, utmpx.InitProcess, utmpx.LoginProcess:
+		return r.Line != "" && r.User != ""
+	case utmpx.DeadProcess:
+		return r.Line != "" || r.ID != "" && r.PID > 0
+	case utmpx.InitProcess, utmpx.LoginProcess:
 		return r.PID > 0 && (r.Line != "" || r.ID != "")
 	}
 	return true
@@ -112,7 +115,9 @@ func freebsd(r utmpx.Record) bool {
 	switch r.Type {
 	case utmpx.UserProcess:
 		return r.Line != "" && r.User != "" && r.PID > 0
-	case utmpx.DeadProcess, utmpx.InitProcess:
+	case utmpx.DeadProcess:
+		return r.PID > 0 || r.ID != "" // utx(8) rm names no process
+	case utmpx.InitProcess:
 		return r.PID > 0
 	case utmpx.LoginProcess:
 		return r.Host == ""
