@@ -3,6 +3,7 @@
 package foreign
 
 import (
+	"cmp"
 	"strings"
 
 	"utmpd.dev/utmpd/utmpx"
@@ -14,9 +15,10 @@ type Converter struct {
 	IDs int // how many identifiers the layout could not hold: others stand for them
 
 	lines map[string]string // of the logins on FreeBSD, whose logouts have their identifiers alone
+	ids   map[string]string // of the logins by their lines, for logouts that have the line alone
 }
 
-// mostLines is how many lines are kept.
+// mostLines is how many lines and identifiers are kept.
 const mostLines = 1 << 16
 
 // Convert changes a record for a layout. One that has that layout stays what it is, and so does
@@ -26,9 +28,12 @@ func (c *Converter) Convert(r utmpx.Record, from, to *utmpx.Layout) utmpx.Record
 	case from == nil || from == to:
 		return r
 	case to == utmpx.FreeBSD197:
-		return toFreeBSD(r)
+		return c.toFreeBSD(r)
 	case from == utmpx.FreeBSD197:
 		r = c.fromFreeBSD(r, to)
+	}
+	if isLinux(to) && !isLinux(from) {
+		r = toLinux(r)
 	}
 	if !holds(to, r.ID) {
 		c.IDs++
@@ -37,8 +42,34 @@ func (c *Converter) Convert(r utmpx.Record, from, to *utmpx.Layout) utmpx.Record
 	return r
 }
 
-// toFreeBSD leaves out what pututxline(3) there does not write, and takes a shutdown for one.
-func toFreeBSD(r utmpx.Record) utmpx.Record {
+// isLinux reports whether a layout is one of Linux's.
+func isLinux(l *utmpx.Layout) bool {
+	return !l.IsForeign() && l != utmpx.Illumos372LE && l != utmpx.Illumos372BE
+}
+
+// toLinux gives the records of the system the names by which last(1) there knows them. The last
+// byte of a run level's line is the level.
+func toLinux(r utmpx.Record) utmpx.Record {
+	switch r.Type {
+	case utmpx.BootTime:
+		r.Line, r.User, r.ID = "~", "reboot", "~~"
+	case utmpx.DownTime:
+		r.Type, r.Line, r.User, r.ID = utmpx.RunLevel, "~", "shutdown", "~~"
+	case utmpx.RunLevel:
+		if level, ok := strings.CutPrefix(r.Line, "run-level "); ok && len(level) == 1 {
+			r.PID, r.Line, r.User, r.ID = int32(level[0]), "~", "runlevel", "~~"
+		}
+	case utmpx.OldTime:
+		r.Line, r.User = "|", "date"
+	case utmpx.NewTime:
+		r.Line, r.User = "{", "date"
+	}
+	return r
+}
+
+// toFreeBSD leaves out what pututxline(3) there does not write, and takes a shutdown for one. A
+// login and its logout get the same identifier: nothing else tells there that they are a pair.
+func (c *Converter) toFreeBSD(r utmpx.Record) utmpx.Record {
 	if r.Type == utmpx.RunLevel && r.User == "shutdown" {
 		r.Type = utmpx.DownTime
 	}
@@ -47,8 +78,27 @@ func toFreeBSD(r utmpx.Record) utmpx.Record {
 		r.PID, r.Line, r.ID, r.User, r.Host = 0, "", "", "", ""
 	case utmpx.LoginProcess:
 		r.Host = ""
+	case utmpx.UserProcess:
+		if r.ID == "" {
+			r.ID = r.Line[max(0, len(r.Line)-8):]
+		}
+		keep(&c.ids, r.Line, r.ID)
+	case utmpx.DeadProcess:
+		if r.ID == "" {
+			r.ID = cmp.Or(c.ids[r.Line], r.Line[max(0, len(r.Line)-8):])
+		}
 	}
 	return r
+}
+
+// keep adds to a map, unless that is large.
+func keep(m *map[string]string, key, value string) {
+	if *m == nil {
+		*m = map[string]string{}
+	}
+	if len(*m) < mostLines {
+		(*m)[strings.Clone(key)] = strings.Clone(value)
+	}
 }
 
 // fromFreeBSD adds what programs of other systems look for: the line of a logout, and the names
@@ -57,12 +107,7 @@ func (c *Converter) fromFreeBSD(r utmpx.Record, to *utmpx.Layout) utmpx.Record {
 	name := ""
 	switch r.Type {
 	case utmpx.UserProcess:
-		if c.lines == nil {
-			c.lines = map[string]string{}
-		}
-		if len(c.lines) < mostLines {
-			c.lines[strings.Clone(r.ID)] = strings.Clone(r.Line)
-		}
+		keep(&c.lines, r.ID, r.Line)
 	case utmpx.DeadProcess:
 		if r.Line == "" {
 			r.Line = c.lines[r.ID]

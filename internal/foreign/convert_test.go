@@ -74,3 +74,92 @@ func TestConvertIDs(t *testing.T) {
 		t.Errorf("in its own layout it is %v", r)
 	}
 }
+
+// TestConvertIsKnown: what one system's records become in another's layout is read again there,
+// all of it.
+func TestConvertIsKnown(t *testing.T) {
+	at := utmpx.Time{Sec: 1_700_000_000}
+	illumos := []utmpx.Record{
+		{Type: utmpx.BootTime, Line: "system boot", Time: at},
+		{Type: utmpx.UserProcess, PID: 100, Line: "pts/0", ID: "ts/0", User: "alice", Host: "ws7", Time: at},
+		{Type: utmpx.OldTime, Line: "old time", Time: at},
+		{Type: utmpx.NewTime, Line: "new time", Time: at},
+		{Type: utmpx.DownTime, Line: "system down", Time: at},
+	}
+	openbsd := []utmpx.Record{
+		{Type: utmpx.BootTime, Line: "~", User: "reboot", Time: at},
+		{Type: utmpx.UserProcess, Line: "ttyp0", User: "alice", Host: "ws7", Time: at},
+		{Type: utmpx.DeadProcess, Line: "ttyp0", Time: at},
+		{Type: utmpx.DownTime, Line: "~", User: "shutdown", Time: at},
+	}
+	for _, f := range forms {
+		for from, records := range map[*utmpx.Layout][]utmpx.Record{utmpx.Illumos372BE: illumos, utmpx.OpenBSD304LE: openbsd} {
+			var c Converter
+			b := f.Header()
+			for i, r := range records {
+				r.Time.Sec += int64(100 * i)
+				var err error
+				if b, err = f.Append(b, c.Convert(r, from, f.layout)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			got := Detect(b)
+			if got != f {
+				t.Errorf("a file of %s, as %s, trimmed %v: detected as %+v", from, f.layout, f.trimmed, got)
+				continue
+			}
+			n := 0
+			for p := range got.Forward(content(b), 0) {
+				n += len(p.Records) / f.layout.Size()
+			}
+			if n != len(records) {
+				t.Errorf("a file of %s, as %s, trimmed %v: %d of %d records", from, f.layout, f.trimmed, n, len(records))
+			}
+		}
+	}
+}
+
+// TestConvertPairs: on FreeBSD a logout is its login's by the identifier alone.
+func TestConvertPairs(t *testing.T) {
+	var c Converter
+	for _, records := range [][2]utmpx.Record{
+		{{Type: utmpx.UserProcess, Line: "ttyp0", User: "alice"}, {Type: utmpx.DeadProcess, Line: "ttyp0"}},
+		{{Type: utmpx.UserProcess, PID: 7, Line: "ttyE0", ID: "E0", User: "alice"}, {Type: utmpx.DeadProcess, Line: "ttyE0"}},
+		{{Type: utmpx.UserProcess, Line: "ftpd12345", User: "bob"}, {Type: utmpx.DeadProcess, Line: "ftpd12345"}},
+	} {
+		in := c.Convert(records[0], utmpx.NetBSD520LE, utmpx.FreeBSD197)
+		out := c.Convert(records[1], utmpx.NetBSD520LE, utmpx.FreeBSD197)
+		if in.ID == "" || in.ID != out.ID || records[0].ID != "" && in.ID != records[0].ID {
+			t.Errorf("%v: %q and %q", records[0], in.ID, out.ID)
+		}
+		if _, err := utmpx.FreeBSD197.Encode(in); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestConvertToLinux: its programs know boots, shutdowns and clock changes by their names.
+func TestConvertToLinux(t *testing.T) {
+	for _, from := range []*utmpx.Layout{utmpx.NetBSD520LE, utmpx.MacOS628LE, utmpx.Illumos372LE, utmpx.FreeBSD197, utmpx.OpenBSD304LE} {
+		for _, test := range [][2]utmpx.Record{
+			{{Type: utmpx.BootTime, Line: "system boot"}, {Type: utmpx.BootTime, Line: "~", ID: "~~", User: "reboot"}},
+			{{Type: utmpx.DownTime, Line: "system down"}, {Type: utmpx.RunLevel, Line: "~", ID: "~~", User: "shutdown"}},
+			{{Type: utmpx.OldTime, Line: "old time"}, {Type: utmpx.OldTime, Line: "|", User: "date"}},
+			{{Type: utmpx.NewTime}, {Type: utmpx.NewTime, Line: "{", User: "date"}},
+			{{Type: utmpx.RunLevel, Line: "run-level 3"}, {Type: utmpx.RunLevel, PID: '3', Line: "~", ID: "~~", User: "runlevel"}},
+		} {
+			var c Converter
+			if got := c.Convert(test[0], from, utmpx.Glibc384LE); got != test[1] {
+				t.Errorf("of %s: %v is %v", from, test[0], got)
+			}
+		}
+	}
+	var c Converter
+	own := utmpx.Record{Type: utmpx.BootTime, Line: "system boot"}
+	if got := c.Convert(own, utmpx.Glibc400BE, utmpx.Glibc384LE); got != own {
+		t.Errorf("a record of Linux is %v", got)
+	}
+	if got := c.Convert(own, utmpx.NetBSD520LE, utmpx.Illumos372BE); got != own {
+		t.Errorf("for illumos it is %v", got)
+	}
+}

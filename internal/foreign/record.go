@@ -114,9 +114,9 @@ func (f *Form) made(r utmpx.Record) bool {
 func freebsd(r utmpx.Record) bool {
 	switch r.Type {
 	case utmpx.UserProcess:
-		return r.Line != "" && r.User != "" && r.PID > 0
+		return r.Line != "" && r.User != "" && (r.PID > 0 || r.ID != "")
 	case utmpx.DeadProcess:
-		return r.PID > 0 || r.ID != "" // utx(8) rm names no process
+		return r.PID > 0 || r.ID != "" // utx(8) rm names no process, nor do old records
 	case utmpx.InitProcess:
 		return r.PID > 0
 	case utmpx.LoginProcess:
@@ -125,8 +125,8 @@ func freebsd(r utmpx.Record) bool {
 	return r.PID == 0 && r.Line == "" && r.User == "" && r.Host == "" && r.ID == ""
 }
 
-// texts reports whether the strings are text in any encoding. NetBSD writes "system boot" as a
-// line; no terminal has a space.
+// texts reports whether the strings are text in any encoding. NetBSD and illumos write "system
+// boot" as a line, and "old time"; no terminal has a space.
 func texts(r utmpx.Record) bool {
 	for _, s := range [...]string{r.Line, r.User, r.Host} {
 		for i := range len(s) {
@@ -135,7 +135,11 @@ func texts(r utmpx.Record) bool {
 			}
 		}
 	}
-	return r.Type == utmpx.BootTime || r.Type == utmpx.DownTime || !strings.Contains(r.Line, " ")
+	switch r.Type {
+	case utmpx.BootTime, utmpx.DownTime, utmpx.RunLevel, utmpx.OldTime, utmpx.NewTime:
+		return true
+	}
+	return !strings.Contains(r.Line, " ")
 }
 
 // terminal reports whether a line is one that the BSDs name, or that of the system.
