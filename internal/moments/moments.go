@@ -27,7 +27,15 @@ var Words = []string{"yesterday", "today", "now", "midnight", "noon", "monday", 
 	"week", "weeks", "month", "months", "year", "years", "at", "am", "pm", "morning", "afternoon", "evening"}
 
 // dates are the forms of a day, local.
-var dates = []string{"2006-01-02", "2.1.2006", "20060102"}
+var dates = []string{"2006-01-02", "2.1.2006", "20060102", "2 January 2006", "2 Jan 2006", "January 2 2006", "Jan 2 2006",
+	"January 2, 2006", "Jan 2, 2006"}
+
+// days are the forms of a day without its year. The parser of what people say would read
+// "24 november 03:00" as the third of November.
+var days = []string{"2 January", "2 Jan", "January 2", "Jan 2"}
+
+// ordinal is the day of a month, with its ending.
+var ordinal = regexp.MustCompile(`\b([0-9]{1,2})(st|nd|rd|th)\b`)
 
 // clocks are the forms of a time of day; with a day, they follow it after a blank or a T.
 var clocks = []string{"15:04", "15:04:05"}
@@ -40,6 +48,8 @@ func Parse(s string, now time.Time) (time.Time, error) {
 	if s = strings.TrimSpace(s); s == "" {
 		return time.Time{}, nil
 	}
+	said := s
+	s = amPM.ReplaceAllStringFunc(s, of24)
 	if t, ok := exactTime(s, now); ok {
 		return t, nil
 	}
@@ -55,7 +65,23 @@ func Parse(s string, now time.Time) (time.Time, error) {
 	if t, ok := spoken(s, now); ok {
 		return t, nil
 	}
-	return time.Time{}, fmt.Errorf(`%q is not a time; such are 2026-07-01, "2026-07-01 12:30", "yesterday 03:00", "2 hours ago"`, s)
+	return time.Time{}, fmt.Errorf(`%q is not a time; such are 2026-07-01, "2026-07-01 12:30", "yesterday 03:00", "2 hours ago"`, said)
+}
+
+// amPM is a time of day of twelve hours.
+var amPM = regexp.MustCompile(`(?i)\b(0?[1-9]|1[0-2])(:[0-5][0-9])? ?(am|pm)\b`)
+
+// of24 writes such a time in 24 hours. The parser of what people say takes 12am for noon.
+func of24(clock string) string {
+	m := amPM.FindStringSubmatch(strings.ToLower(clock))
+	hour, _ := strconv.Atoi(m[1]) // it has two digits at most
+	if hour %= 12; m[3] == "pm" {
+		hour += 12
+	}
+	if m[2] == "" {
+		m[2] = ":00"
+	}
+	return fmt.Sprintf("%02d%s", hour, m[2])
 }
 
 // Continued returns those of the arguments that make a time of a value with them behind it,
@@ -78,20 +104,39 @@ func exactTime(s string, now time.Time) (time.Time, bool) {
 	if t, err := time.Parse(time.RFC3339, s); err == nil {
 		return t, true
 	}
-	for _, date := range dates {
-		forms := []string{date}
-		for _, clock := range clocks {
-			forms = append(forms, date+" "+clock, date+"T"+clock)
+	if t, ok := onDay(dates, s, now.Location()); ok {
+		return t, true
+	}
+	s = ordinal.ReplaceAllString(s, "$1")
+	const leap = 8 // years at most from one 29 February to the next
+	for year := now.Year(); year >= now.Year()-leap; year-- {
+		var forms []string
+		for _, day := range days {
+			forms = append(forms, "2006 "+day)
 		}
-		for _, form := range forms {
-			if t, err := time.ParseInLocation(form, s, now.Location()); err == nil {
-				return t, true
-			}
+		if t, ok := onDay(forms, fmt.Sprintf("%04d %s", year, s), now.Location()); ok && !t.After(now) {
+			return t, true
 		}
 	}
 	for _, clock := range clocks {
 		if t, err := time.Parse(clock, s); err == nil {
 			return last(t, now), true
+		}
+	}
+	return time.Time{}, false
+}
+
+// onDay parses a day of one of the forms, alone or with a time of day.
+func onDay(dates []string, s string, zone *time.Location) (time.Time, bool) {
+	for _, date := range dates {
+		forms := []string{date}
+		for _, clock := range clocks {
+			forms = append(forms, date+" "+clock, date+"T"+clock, date+" at "+clock)
+		}
+		for _, form := range forms {
+			if t, err := time.ParseInLocation(form, s, zone); err == nil {
+				return t, true
+			}
 		}
 	}
 	return time.Time{}, false
@@ -201,6 +246,7 @@ func spoken(s string, now time.Time) (time.Time, bool) {
 		return time.Time{}, false // the parser takes them for something else
 	}
 	exact := strings.HasSuffix(said, "ago") || said == "now"
+	present := now
 	if !exact {
 		// Where no time of day is said, the parser keeps that of its present.
 		now = StartOf(now).Add(unsaid)
@@ -219,11 +265,30 @@ func spoken(s string, now time.Time) (time.Time, bool) {
 			t = t.Add(-time.Duration(t.Minute()) * time.Minute) // the hour alone was said
 		}
 	}
-	if t.After(now) && weekday(said) {
-		t = t.AddDate(0, 0, -7)
-	}
-	return t, true
+	return passed(t, said, present), true
 }
+
+// passed takes back a time that is yet to come, unless its words say that, to the last one
+// that they may mean.
+func passed(t time.Time, said string, now time.Time) time.Time {
+	for t.After(now) && !ahead.MatchString(said) {
+		switch {
+		case month.MatchString(said):
+			t = t.AddDate(-1, 0, 0)
+		case weekday(said):
+			t = t.AddDate(0, 0, -7)
+		default:
+			t = t.AddDate(0, 0, -1)
+		}
+	}
+	return t
+}
+
+// ahead is what names a day that may be yet to come.
+var ahead = regexp.MustCompile(`\b(this|next|today|tonight|tomorrow)\b`)
+
+// month is the name of a month.
+var month = regexp.MustCompile(`\b(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\b`)
 
 // forward is how people say how long they will wait.
 var forward = regexp.MustCompile(`\b(in|within)\b`)
