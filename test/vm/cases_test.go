@@ -43,6 +43,9 @@ func (m *machine) sees(r row) {
 	m.start()
 	m.ready()
 	seen.describe(r, m.describe(r))
+	if r.silent() {
+		seen.note(m.t, r, waits, "%s", m.gettys())
+	}
 	c := m.powerCut(m.sessionsStand(r), 10*time.Second)
 
 	m.start()
@@ -103,6 +106,9 @@ func (m *machine) install(r row) {
 	}
 	if r.init != "" {
 		m.ownServices()
+	}
+	if r.silent() {
+		m.offersScreen()
 	}
 	m.sh("sync")
 }

@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -28,7 +29,8 @@ const patience = 10 * time.Minute
 type machine struct {
 	t     *testing.T
 	image string
-	init  string // what the kernel starts from the next boot on, if not /sbin/init
+	init  string    // what the kernel starts from the next boot on, if not /sbin/init
+	rtc   time.Time // if set, the clock's time at the next boot; see ownTime
 	dir   string
 
 	pid    int           // process ID of the emulator
@@ -36,6 +38,7 @@ type machine struct {
 	agent  net.Conn
 	in     *bufio.Reader
 	serial *terminal // the second serial line, with a getty
+	screen *screen   // and keyboard
 	boot   string    // the boot ID
 	ahead  span      // the guest's clock minus the host's
 }
@@ -98,6 +101,11 @@ func (m *machine) arguments() []string {
 		"-chardev", "socket,id=agent,server=on,wait=off,path=" + m.path("agent"),
 		"-device", "virtserialport,chardev=agent,name=agent",
 		"-device", "virtio-rng-pci",
+		"-device", "VGA",
+		"-chardev", "socket,id=monitor,server=on,wait=off,path=" + m.path("monitor"), "-mon", "chardev=monitor,mode=readline",
+	}
+	if !m.rtc.IsZero() {
+		args = m.ownTime(args)
 	}
 	for _, disk := range []string{"root", "var"} {
 		args = append(args, "-drive", "if=virtio,format=qcow2,cache=writeback,file="+m.path(disk))
@@ -105,11 +113,31 @@ func (m *machine) arguments() []string {
 	return args
 }
 
+// ownTime makes time in the machine depend on what it executes: 125 million instructions are
+// a second, and while it waits for a timer, the clock goes on to that at once. The HPET,
+// whose timers the kernel leaves running, the clock's watchdog and pressure accounting would
+// all stop that often. A virtio port inside the machine is the other end of the serial line.
+func (m *machine) ownTime(args []string) []string {
+	args = slices.Clone(args)
+	for i := range args {
+		switch args[i] {
+		case "-machine":
+			args[i+1] += ",hpet=off"
+		case "-rtc":
+			args[i+1] = "base=" + m.rtc.UTC().Format("2006-01-02T15:04:05") + ",clock=vm"
+		case "-append":
+			args[i+1] += " tsc=reliable nowatchdog psi=0 transparent_hugepage=never"
+		}
+	}
+	return append(args, "-icount", "shift=3,sleep=off",
+		"-chardev", "socket,id=person,path="+m.path("serial"), "-device", "virtserialport,chardev=person,name=person")
+}
+
 // start switches the machine on and waits for the agent's greeting.
 func (m *machine) start() {
 	m.t.Helper()
 	began := time.Now()
-	for _, s := range []string{"agent", "serial"} {
+	for _, s := range []string{"agent", "serial", "monitor"} {
 		os.Remove(m.path(s))
 	}
 	m.ended = make(chan struct{})
@@ -141,7 +169,10 @@ func (m *machine) start() {
 	}
 	m.agent = m.dial("agent")
 	m.in = bufio.NewReaderSize(m.agent, 1<<16)
-	m.serial = newTerminal(m.dial("serial"))
+	if m.rtc.IsZero() {
+		m.serial = newTerminal(m.dial("serial"))
+	}
+	m.screen = newScreen(m)
 	hello, err := m.receive()
 	if err != nil {
 		m.t.Fatalf("the machine did not come up: %v\n%s", err, m.said("emulator"))
@@ -268,7 +299,10 @@ func (m *machine) goesDown(command string) {
 
 func (m *machine) closePorts() {
 	m.agent.Close()
-	m.serial.close()
+	if m.serial != nil {
+		m.serial.close()
+	}
+	m.screen.close()
 }
 
 // said returns the end of one of the emulator's output files.

@@ -61,11 +61,19 @@ func prepare() error {
 		return fmt.Errorf("not root: the images hold device nodes and setuid programs")
 	}
 	systems := []string{}
-	for _, r := range rows {
-		if r.selected() && host.images[r.system] == "" {
-			host.images[r.system] = "wanted"
-			systems = append(systems, r.system)
+	want := func(system string) {
+		if host.images[system] == "" {
+			host.images[system] = "wanted"
+			systems = append(systems, system)
 		}
+	}
+	for _, r := range rows {
+		if r.selected() {
+			want(r.system)
+		}
+	}
+	if test, _, _ := strings.Cut(flag.Lookup("test.run").Value.String(), "/"); names(test, "TestWeek") {
+		want(weekly)
 	}
 	out, err := output("./images.sh", append([]string{"tools", "judge"}, systems...)...)
 	if err != nil {

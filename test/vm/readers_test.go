@@ -19,6 +19,7 @@ var witnesses = []struct{ name, command string }{
 	{"psutil", `python3 -c 'import psutil
 for u in psutil.users(): print(u.name, u.terminal, u.host, u.pid)'`},
 	{"busybox who", "busybox who"},
+	{"utmpctl who", "utmpctl who | tail -n +2"},
 }
 
 // readers checks that each of them shows the living sessions and not the dead ones, and

@@ -19,21 +19,23 @@ func (m *machine) ssh() utmpx.Record {
 	return m.appears(before, "an ssh session")
 }
 
-// login logs alice in at the serial line. Debian 13's login writes no record.
-func (m *machine) login(r row) []utmpx.Record {
+// login logs alice in at a getty's line.
+func (m *machine) login(line string) utmpx.Record {
 	m.t.Helper()
 	before := m.sessions()
-	m.serial.login(m.t)
-	if r.system == "debian13-systemd" {
-		return nil
-	}
-	return []utmpx.Record{m.appears(before, "a session on the serial line")}
+	m.loginAt(line)
+	return m.appears(before, "a session on "+line)
 }
 
-// people logs in one user by ssh and one on the serial line.
+// people logs in one user by ssh and one on the serial line, and one on the virtual terminal
+// of a machine whose login(1) leaves both to utmpd.
 func (m *machine) people(r row) []utmpx.Record {
 	m.t.Helper()
-	return append([]utmpx.Record{m.ssh()}, m.login(r)...)
+	there := []utmpx.Record{m.ssh(), m.login("ttyS1")}
+	if r.silent() {
+		there = append(there, m.login("tty1"))
+	}
+	return there
 }
 
 // appears waits for a new session.
