@@ -3,9 +3,12 @@
 package ctl
 
 import (
+	"bytes"
+	"compress/gzip"
 	"encoding/json"
 	"fmt"
 	"html"
+	"io"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -321,40 +324,79 @@ func TestPageTellsEvents(t *testing.T) {
 		if err := os.WriteFile(name, someLog(t, rand.New(rand.NewPCG(seed, 14))), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		p := readPage(string(ran(t, "report", "-html", "-", "-since", "2026-06-30", "-until", "2026-07-20", "-f", name)))
-		var ends, shown []string
-		crashed := map[string]bool{}
-		for text := range strings.Lines(string(ran(t, "events", "-json", "-f", name))) {
-			s := toldIn(t, []byte(text))
-			switch {
-			case s.Event == "logout" && s.Login != nil && s.Time != nil:
-				ends = append(ends, fmt.Sprintf("%s %s %s", s.Line, s.Login.Local().Format(time.RFC3339), s.Time.Local().Format(time.RFC3339)))
-			case s.Event == "crash":
-				crashed[s.Time.Local().Format(time.RFC3339)] = true
+		t.Run(fmt.Sprint(seed), func(t *testing.T) { tellsEvents(t, name, "2026-06-30", "2026-07-20") })
+	}
+}
+
+// TestPageOfRealWeek: the page of a week that a whole machine wrote agrees with downtime, last
+// and events, over all of it and over each of its days.
+func TestPageOfRealWeek(t *testing.T) {
+	packed, err := os.ReadFile("../../test/browser/testdata/week.wtmp.gz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	z, err := gzip.NewReader(bytes.NewReader(packed))
+	if err != nil {
+		t.Fatal(err)
+	}
+	log, err := io.ReadAll(z)
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := filepath.Join(t.TempDir(), "wtmp")
+	if err := os.WriteFile(name, log, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	do := func(args ...string) string { return string(ran(t, args...)) }
+	monday := time.Date(2026, 11, 16, 0, 0, 0, 0, time.Local)
+	for day := range 7 {
+		from := monday.AddDate(0, 0, day)
+		for _, since := range []time.Time{monday, from} {
+			if wrong := disagreements(do, since, from.AddDate(0, 0, 1), "-f", name); len(wrong) > 0 {
+				t.Errorf("%v to %v:\n%s", since, from.AddDate(0, 0, 1), strings.Join(wrong, "\n"))
 			}
 		}
-		for _, row := range p.tables["Sessions"] {
-			if !strings.Contains(row[6], "the log ends") {
-				shown = append(shown, fmt.Sprintf("%s %s %s", row[1], row[3], row[4]))
-			}
+	}
+	tellsEvents(t, name, "2026-11-01", "2026-12-01")
+}
+
+// tellsEvents holds that the boots, crashes and ends of sessions that events tells of a log
+// are those of its page.
+func tellsEvents(t *testing.T, name, since, until string) {
+	t.Helper()
+	p := readPage(string(ran(t, "report", "-html", "-", "-since", since, "-until", until, "-f", name)))
+	var ends, shown []string
+	crashed := map[string]bool{}
+	for text := range strings.Lines(string(ran(t, "events", "-json", "-f", name))) {
+		s := toldIn(t, []byte(text))
+		switch {
+		case s.Event == "logout" && s.Login != nil && s.Time != nil:
+			ends = append(ends, fmt.Sprintf("%s %s %s", s.Line, s.Login.Local().Format(time.RFC3339), s.Time.Local().Format(time.RFC3339)))
+		case s.Event == "crash":
+			crashed[s.Time.Local().Format(time.RFC3339)] = true
 		}
-		slices.Sort(ends)
-		slices.Sort(shown)
-		if diff := cmp.Diff(ends, shown); diff != "" || len(ends) == 0 {
-			t.Fatalf("seed %d (-events +page)\n%s", seed, diff)
+	}
+	for _, row := range p.tables["Sessions"] {
+		if !strings.Contains(row[6], "the log ends") {
+			shown = append(shown, fmt.Sprintf("%s %s %s", row[1], row[3], row[4]))
 		}
-		crashes := 0
-		for _, row := range p.tables["Boots and downtime"] {
-			if row[2] != "crashed" {
-				continue
-			}
-			if crashes++; !crashed[row[1]] {
-				t.Errorf("seed %d: a crash at %s, of which events tells nothing", seed, row[1])
-			}
+	}
+	slices.Sort(ends)
+	slices.Sort(shown)
+	if diff := cmp.Diff(ends, shown); diff != "" || len(ends) == 0 {
+		t.Fatalf("(-events +page)\n%s", diff)
+	}
+	crashes := 0
+	for _, row := range p.tables["Boots and downtime"] {
+		if row[2] != "crashed" {
+			continue
 		}
-		if got := fmt.Sprint(crashes); got != p.facts["Crashes"] {
-			t.Errorf("seed %d: %s crashes, and a list of %s", seed, p.facts["Crashes"], got)
+		if crashes++; !crashed[row[1]] {
+			t.Errorf("a crash at %s, of which events tells nothing", row[1])
 		}
+	}
+	if got := fmt.Sprint(crashes); got != p.facts["Crashes"] {
+		t.Errorf("%s crashes, and a list of %s", p.facts["Crashes"], got)
 	}
 }
 

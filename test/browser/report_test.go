@@ -104,6 +104,11 @@ func encode(t *testing.T, recs []utmpx.Record) (b []byte) {
 // report makes a page of a log of week, and returns its name and the options that it covers.
 func report(t *testing.T, log []byte) (name string, span []string) {
 	t.Helper()
+	return reportOf(t, log, since, until)
+}
+
+func reportOf(t *testing.T, log []byte, since, until time.Time) (name string, span []string) {
+	t.Helper()
 	file := filepath.Join(host.dir, "wtmp-"+t.Name())
 	if err := os.WriteFile(file, log, 0o600); err != nil {
 		t.Fatal(err)
@@ -126,7 +131,7 @@ func TestSeen(t *testing.T) {
 				b.quiet()
 				b.fits()
 				b.legible()
-				b.drawn(b.picture(fmt.Sprint(width, "-", scheme), true), span)
+				b.drawn(b.picture(fmt.Sprint(width, "-", scheme), true), span, since, until, 40)
 			})
 		}
 		b.t = t
@@ -196,7 +201,7 @@ func (b *browser) legible() {
 
 // drawn holds that each session that `utmpctl last` tells is where the picture shows it, in
 // the row of its user and in that of its line, and that the free time between is free.
-func (b *browser) drawn(img image.Image, span []string) {
+func (b *browser) drawn(img image.Image, span []string, since, until time.Time, least int) {
 	b.t.Helper()
 	var on, ground string
 	b.eval(`getComputedStyle(document.querySelector('.lines path.on')).fill`, &on)
@@ -214,6 +219,9 @@ func (b *browser) drawn(img image.Image, span []string) {
 		if err := json.Unmarshal([]byte(line), &s); err != nil {
 			b.t.Fatal(err)
 		}
+		if s.Most.IsZero() { // the log ends before the session
+			s.Most = until
+		}
 		for _, name := range []string{shown(s.User), s.Line} {
 			box, ok := rows[name]
 			if !ok {
@@ -230,8 +238,8 @@ func (b *browser) drawn(img image.Image, span []string) {
 			seen++
 		}
 	}
-	if seen < 40 {
-		b.t.Errorf("%d sessions looked at", seen)
+	if seen < least {
+		b.t.Errorf("%d places of sessions looked at", seen)
 	}
 	for name, all := range busy {
 		box := rows[name]
@@ -315,6 +323,28 @@ func TestPrinted(t *testing.T) {
 	b := open(t, name, 1280)
 	b.prefers("dark")
 	file := b.printed("report")
+	b.onPaper(file, span, 20, "97.516 to 97.526 %", "Who was on when", "crash, +1m00s", "Ended by")
+	img := paper(t, file, 1)
+	counts := map[color.RGBA]int{}
+	for y := range img.Bounds().Dy() {
+		for x := range img.Bounds().Dx() {
+			counts[at(img, float64(x), float64(y))]++
+		}
+	}
+	all := img.Bounds().Dx() * img.Bounds().Dy()
+	if white := counts[color.RGBA{255, 255, 255, 255}]; white < all*8/10 {
+		t.Errorf("%d of %d points are white", white, all)
+	}
+	if on := counts[color.RGBA{0x1d, 0x5f, 0xbf, 255}]; on < 50 {
+		t.Errorf("%d points have the colour of sessions", on)
+	}
+}
+
+// onPaper holds that each session that `utmpctl last` tells is in a PDF, and so many at
+// least, and so are some texts.
+func (b *browser) onPaper(file string, span []string, least int, texts ...string) {
+	t := b.t
+	t.Helper()
 	text := strings.Join(strings.Fields(string(inRoot(t, "pdftotext", "-raw", file, "-"))), " ")
 	n := 0
 	for line := range strings.Lines(utmpctl(t, append([]string{"last", "-json"}, span...)...)) {
@@ -330,37 +360,31 @@ func TestPrinted(t *testing.T) {
 			t.Errorf("not on paper: %s %s", s.Host, from)
 		}
 	}
-	for _, want := range []string{"97.516 to 97.526 %", "Who was on when", "crash, +1m00s", "Ended by"} {
+	for _, want := range texts {
 		if !strings.Contains(text, want) {
 			t.Errorf("not on paper: %q", want)
 		}
 	}
-	if n < 20 || t.Failed() {
+	if n < least || t.Failed() {
 		t.Errorf("%d sessions; the text is\n%s", n, text)
 	}
-	inRoot(t, "pdftoppm", "-png", "-r", "60", "-f", "1", "-l", "1", "-singlefile", file, "paper")
-	data, err := os.ReadFile(filepath.Join(host.dir, "paper.png"))
+}
+
+// paper returns what a page of a PDF looks like.
+func paper(t *testing.T, file string, page int) image.Image {
+	t.Helper()
+	name := fmt.Sprintf("%s-%d", strings.TrimSuffix(file, ".pdf"), page)
+	inRoot(t, "pdftoppm", "-png", "-r", "60", "-f", fmt.Sprint(page), "-l", fmt.Sprint(page), "-singlefile", file, name)
+	data, err := os.ReadFile(filepath.Join(host.dir, name+".png"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	keep(t, "paper.png", data)
+	keep(t, name+".png", data)
 	img, err := png.Decode(bytes.NewReader(data))
 	if err != nil {
 		t.Fatal(err)
 	}
-	counts := map[color.RGBA]int{}
-	for y := range img.Bounds().Dy() {
-		for x := range img.Bounds().Dx() {
-			counts[at(img, float64(x), float64(y))]++
-		}
-	}
-	all := img.Bounds().Dx() * img.Bounds().Dy()
-	if white := counts[color.RGBA{255, 255, 255, 255}]; white < all*8/10 {
-		t.Errorf("%d of %d points are white", white, all)
-	}
-	if on := counts[color.RGBA{0x1d, 0x5f, 0xbf, 255}]; on < 50 {
-		t.Errorf("%d points have the colour of sessions", on)
-	}
+	return img
 }
 
 func ascii(s string) bool {
