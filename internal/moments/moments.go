@@ -252,8 +252,8 @@ func spoken(s string, now time.Time) (time.Time, bool) {
 		now = StartOf(now).Add(unsaid)
 	}
 	t, ok := entirely(s, now)
-	if !ok {
-		return time.Time{}, false
+	if m := month.FindString(said); !ok || m != "" && !strings.HasPrefix(strings.ToLower(t.Month().String()), m[:3]) {
+		return time.Time{}, false // the parser takes the 30th of February for one of March
 	}
 	switch day := StartOf(t); {
 	case exact:

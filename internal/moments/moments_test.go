@@ -99,7 +99,7 @@ func TestParse(t *testing.T) {
 		}
 	}
 	for _, text := range []string{"nonsense", "2 hours agoo", "yesterday foo", "24.13.2026", "25:00", "1", "d", "9999999d", "\x1b[2J",
-		"in 5 minutes", "within 2 hours", "in a week", "2 hours ago yesterday", "2 hours ago 03:00",
+		"feb 30", "31 april 03:00", "in 5 minutes", "within 2 hours", "in a week", "2 hours ago yesterday", "2 hours ago 03:00",
 		"9999999 hours ago", "99999999999 hours ago", "99999999999999999999 days ago", "700 months ago", "5000 years ago", "9000000000000000 minutes ago"} {
 		if got, err := Parse(text, now); err == nil {
 			t.Errorf("%q is %v", text, got)
