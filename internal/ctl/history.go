@@ -52,6 +52,9 @@ type damages struct {
 	n     int
 }
 
+// newFile is what is done with another system's file.
+const newFile = "`utmpctl dump -to LAYOUT FILE` makes a new file of"
+
 // damagesMost is how many of them are named.
 const damagesMost = 10
 
@@ -75,7 +78,12 @@ func (d *damages) err() error {
 	if d.n > damagesMost {
 		named = append(named, fmt.Errorf("and %d more damaged places", d.n-damagesMost))
 	}
-	return errors.Join(append(named, errors.New("every other record was read; `utmpctl repair FILE` takes the damage out"))...)
+	rest := "`utmpctl repair FILE` takes the damage out"
+	var first *logs.DamageError
+	if errors.As(d.first[0], &first) && first.Other {
+		rest = newFile + " them" // repair leaves other systems' files alone
+	}
+	return errors.Join(append(named, errors.New("every other record was read; "+rest))...)
 }
 
 // past is what the log says about the last boots, and the position up to which it was read.

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"utmpd.dev/utmpd/internal/check"
+	"utmpd.dev/utmpd/internal/logs"
+	"utmpd.dev/utmpd/internal/recfile"
 	"utmpd.dev/utmpd/internal/repair"
 	"utmpd.dev/utmpd/internal/sysfile"
 )
@@ -74,10 +76,26 @@ func repairFile(in call) error {
 		_, failed := io.WriteString(in.stdout, repairText(in, name, r))
 		err = cmp.Or(err, failed)
 	}
+	if errors.Is(err, recfile.ErrLayout) {
+		return otherSystems(in, to, name, err)
+	}
 	if errors.Is(err, repair.ErrCompressed) {
 		return withCommands(err, name)
 	}
 	return err
+}
+
+// otherSystems returns the error of a file of another system; of others err.
+func otherSystems(in call, to, name string, err error) error {
+	f, failed := logs.New(to, logs.Options{Other: otherForm}).Open(in.ctx, to)
+	if failed != nil {
+		return err
+	}
+	defer f.Close()
+	if !f.Other() {
+		return err
+	}
+	return fmt.Errorf("repair %s: it is of another system, as %s: %s its records", name, f.Layout(), newFile)
 }
 
 // withCommands adds to an error how a compressed file is repaired. Each program keeps the

@@ -19,6 +19,7 @@ type DamageError struct {
 	Name     string // of the file
 	From, To int64  // in bytes; in a compressed file, once decompressed
 	Records  int64  // how many are lost at most
+	Other    bool   // the file is of another form: see Other of [Options]
 }
 
 func (e *DamageError) Error() string {
@@ -43,7 +44,7 @@ func (f *File) damage(p grid.Part) error {
 	if f.form != nil {
 		size = f.form.Least()
 	}
-	return &DamageError{Name: f.name, From: p.Off, To: p.End, Records: (p.End - p.Off + size - 1) / size}
+	return &DamageError{Name: f.name, From: p.Off, To: p.End, Records: (p.End - p.Off + size - 1) / size, Other: f.form != nil}
 }
 
 // content gives access to the bytes of a file.
