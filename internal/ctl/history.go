@@ -79,8 +79,7 @@ func (d *damages) err() error {
 		named = append(named, fmt.Errorf("and %d more damaged places", d.n-damagesMost))
 	}
 	rest := "`utmpctl repair FILE` takes the damage out"
-	var first *logs.DamageError
-	if errors.As(d.first[0], &first) && first.Other {
+	if logs.IsOtherDamage(d.first[0]) {
 		rest = newFile + " them" // repair leaves other systems' files alone
 	}
 	return errors.Join(append(named, errors.New("every other record was read; "+rest))...)

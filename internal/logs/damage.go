@@ -19,7 +19,6 @@ type DamageError struct {
 	Name     string // of the file
 	From, To int64  // in bytes; in a compressed file, once decompressed
 	Records  int64  // how many are lost at most
-	Other    bool   // the file is of another form: see Other of [Options]
 }
 
 func (e *DamageError) Error() string {
@@ -44,7 +43,22 @@ func (f *File) damage(p grid.Part) error {
 	if f.form != nil {
 		size = f.form.Least()
 	}
-	return &DamageError{Name: f.name, From: p.Off, To: p.End, Records: (p.End - p.Off + size - 1) / size, Other: f.form != nil}
+	err := &DamageError{Name: f.name, From: p.Off, To: p.End, Records: (p.End - p.Off + size - 1) / size}
+	if f.form != nil {
+		return otherDamage{err}
+	}
+	return err
+}
+
+// otherDamage is damage in a file of another form: see Other of [Options].
+type otherDamage struct{ *DamageError }
+
+func (e otherDamage) Unwrap() error { return e.DamageError }
+
+// IsOtherDamage reports whether err is a [DamageError] of a file of another form.
+func IsOtherDamage(err error) bool {
+	var other otherDamage
+	return errors.As(err, &other)
 }
 
 // content gives access to the bytes of a file.
