@@ -43,6 +43,7 @@ func TestRealWeek(t *testing.T) {
 				b.quiet()
 				b.fits()
 				b.legible()
+				b.tidy()
 				b.drawn(b.picture(fmt.Sprint("week-", width, "-", scheme), true), span, monday, monday.AddDate(0, 0, 7), 40)
 			})
 		}
@@ -52,5 +53,16 @@ func TestRealWeek(t *testing.T) {
 			b.onPaper(file, span, 20, "Time line", "Who was on when", "crash, +1m00s", "198.51.100.7")
 			paper(t, file, 1)
 		}
+	}
+}
+
+// tidy holds that a table that scrolls has rows of one line, and a caption in the window.
+func (b *browser) tidy() {
+	b.t.Helper()
+	var tall []string
+	b.eval(`[...document.querySelectorAll('.wide tbody tr')].filter(e => e.getBoundingClientRect().height > 40).map(e => e.textContent)
+		.concat([...document.querySelectorAll('.wide caption')].filter(e => { const r = document.createRange(); r.selectNodeContents(e); return r.getBoundingClientRect().right > innerWidth }).map(e => e.textContent))`, &tall)
+	if len(tall) > 0 {
+		b.t.Errorf("wrapped, or cut off: %q", tall)
 	}
 }
