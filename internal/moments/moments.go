@@ -245,6 +245,9 @@ func spoken(s string, now time.Time) (time.Time, bool) {
 	if strings.Contains(said, " ago ") || forward.MatchString(said) {
 		return time.Time{}, false // the parser takes them for something else
 	}
+	if numbers.MatchString(said) {
+		return time.Time{}, false // exactTime would know it
+	}
 	exact := strings.HasSuffix(said, "ago") || said == "now"
 	present := now
 	if !exact {
@@ -286,6 +289,9 @@ func passed(t time.Time, said string, now time.Time) time.Time {
 
 // ahead is what names a day that may be yet to come.
 var ahead = regexp.MustCompile(`\b(this|next|today|tonight|tomorrow)\b`)
+
+// numbers are a month between two of them, of which the parser takes the second for the day.
+var numbers = regexp.MustCompile(`[0-9] *(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]* +[0-9]`)
 
 // month is the name of a month.
 var month = regexp.MustCompile(`\b(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\b`)
