@@ -285,7 +285,7 @@ func (d *dumping) file(f *logs.File, name string) (last logs.Entry, err error) {
 			if name == stdinName {
 				damage.Name = "standard input"
 			}
-			d.trouble(damage)
+			d.trouble(err)
 		case err != nil:
 			d.trouble(err)
 			return last, d.in.ctx.Err()
