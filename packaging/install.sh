@@ -89,7 +89,7 @@ programs() {
 		service 644 "man/$name.8" "$MANDIR/man8/$name.8"
 	done
 	for page in man/utmpctl-*.8; do
-		put 644 "$page" "$MANDIR/man8/${page##*/}"
+		service 644 "$page" "$MANDIR/man8/${page##*/}"
 	done
 	put 644 man/utmpd-files.5 "$MANDIR/man5/utmpd-files.5"
 }
