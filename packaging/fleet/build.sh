@@ -26,6 +26,7 @@ programs() {
 lay_out() {
 	doc=usr/share/doc/$1
 	BIN=$tmp/$ARCH packaging/fleet/layout.sh "$1" "$2" "$3" "$STAGE"
+	MODULE=fleet packaging/copyright.sh >"$STAGE/$doc/copyright"
 }
 
 # debian NAME PROGRAM UNIT adds what a deb has besides.

@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
 # layout.sh NAME PROGRAM UNIT TREE puts the files of a package of the fleet below TREE.
-# build.sh uses it.
+# build.sh uses it, and adds what needs the modules of the fleet. This needs none: the unit
+# tests of utmpd call it, also where packages are built without a network.
 #
 #   BIN  directory of the programs
 set -eu
@@ -22,6 +23,5 @@ put 644 "man/$1.8" "usr/share/man/man8/$1.8"
 for name in fleet.md events.md events.schema.json; do
 	put 644 "docs/$name" "$doc/$name"
 done
-MODULE=fleet packaging/copyright.sh >"$tree/$doc/copyright"
 gzip -9n "$tree/usr/share/man/man8/$1.8"
 [ "$1" != utmpfleet ] || { mkdir -p "$tree/etc" && mkdir "$tree/etc/utmpfleet"; }

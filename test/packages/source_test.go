@@ -24,11 +24,15 @@ func TestSourcePackages(t *testing.T) {
 	execute(t, "../..", []string{"DIST=" + dir}, "packaging/tarball.sh")
 	in := "cd /packages/" + filepath.Base(dir) + "; export PATH=$PATH:/usr/lib/go-1.26/bin HOME=/root LC_ALL=C.UTF-8; "
 	version := strings.TrimSpace(string(readFile(t, "../../VERSION")))
-	m.sh(in + `tar xf utmpd-*.tar.gz
+	// By an ordinary user, whose unit tests must pass there.
+	m.sh("useradd -m builder && chmod a+x /packages && chown -R builder /packages/" + filepath.Base(dir))
+	m.sh(`su builder -c '` + strings.Replace(in, "HOME=/root", "HOME=/home/builder", 1) + `set -e
+		tar xf utmpd-*.tar.gz
 		cp utmpd-` + version + `.tar.gz utmpd_` + version + `.orig.tar.gz
 		cd utmpd-` + version + `
 		cp -r packaging/debian debian
-		DEB_BUILD_OPTIONS=nocheck dpkg-buildpackage -us -uc 2>&1`)
+		dpkg-buildpackage -us -uc >../log 2>&1 || { grep -A20 -e "^--- FAIL" -e "^FAIL" -e "^dpkg-buildpackage: error" ../log; exit 1; }
+		test $(grep -c "^ok" ../log) -gt 40'`)
 	m.is("lintian", in+"lintian -i --allow-root --no-cfg *.changes 2>&1 || true", "")
 	m.is("the symbols", in+`dpkg-deb -x utmpd-dbgsym_*.deb symbols
 for f in symbols/usr/lib/debug/.build-id/*/*.debug; do readelf -S $f | grep -c -w '[.]debug_info' || true; done`, "1\n1")
