@@ -13,8 +13,11 @@ import (
 
 const (
 	churnPairs = 20
-	churnLines = 100
-	churnTime  = 500 * time.Millisecond
+	// A pair of runs takes twice as long beside more sessions than manyForChurn.
+	manyForChurn = 4000
+	fewPairs     = 8
+	churnLines   = 100
+	churnTime    = 500 * time.Millisecond
 )
 
 // churned is the report of the C program about its sessions.
@@ -26,14 +29,17 @@ type churned struct {
 // churn: sessions come and go through pututxline(3) beside N sessions that stay, with and
 // without utmpd, in pairs.
 func (b *bench) churn() error {
-	pairs := max(churnPairs, b.runs)
-	if b.runs < 5 {
-		pairs = b.runs
-	}
 	for _, n := range b.sizesOf("churn") {
 		crowd, err := b.newCrowd(n)
 		if err != nil {
 			return err
+		}
+		pairs := max(churnPairs, b.runs)
+		if n > manyForChurn {
+			pairs = max(fewPairs, b.runs)
+		}
+		if b.runs < 5 {
+			pairs = b.runs
 		}
 		err = b.churnAt(crowd, n, pairs)
 		crowd.close()

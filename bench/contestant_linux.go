@@ -48,11 +48,14 @@ func (b *bench) daemons() []contestant {
 	return list
 }
 
-// everyone are the daemons and both floors.
-func (b *bench) everyone() []contestant {
-	return append(b.daemons(),
-		contestant{floor, func(p *place) *exec.Cmd { return exec.Command(b.floor, p.utmp, p.wtmp) }},
-		contestant{floorSync, func(p *place) *exec.Cmd { return exec.Command(b.floor, "-sync", p.utmp, p.wtmp) }})
+// beside are the daemons and one of the floors.
+func (b *bench) beside(which string) []contestant {
+	return append(b.daemons(), contestant{which, func(p *place) *exec.Cmd {
+		if which == floorSync {
+			return exec.Command(b.floor, "-sync", p.utmp, p.wtmp)
+		}
+		return exec.Command(b.floor, p.utmp, p.wtmp)
+	}})
 }
 
 // running is a running contestant.

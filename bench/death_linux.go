@@ -41,7 +41,7 @@ func (b *bench) one() error {
 
 // oneAt measures deaths beside n sessions that stay.
 func (b *bench) oneAt(n int, where, history string) error {
-	who := b.everyone()
+	who := b.beside(floor)
 	crowd, err := b.newCrowd(n + b.runs*len(who)*2*deaths)
 	if err != nil {
 		return err
@@ -152,7 +152,7 @@ func (b *bench) all() error {
 	for _, n := range b.sizesOf("all") {
 		took := b.figure("all", n, "to the last record", "s", goal{Other: floorSync, Times: 1.5})
 		used := b.figure("all", n, "processor", "s", goal{Other: floorSync, Times: 2.5})
-		err := b.turns(b.everyone(), func(_ int, c contestant) error {
+		err := b.turns(b.beside(floorSync), func(_ int, c contestant) error {
 			t, cpu, err := b.allRun(c, n)
 			if err == nil {
 				took.add(c.name, seconds(t))

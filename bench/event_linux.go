@@ -11,13 +11,13 @@ import (
 
 // events is how many processes die, and how many sessions begin, in a run of event. The figure
 // is the median.
-const events = 3
+const events = 2
 
 // event: one of N processes dies, or one session begins, and the daemon's processor time until
 // it is idle again, with the saved table and the log.
 func (b *bench) event() error {
 	for _, n := range b.sizesOf("event") {
-		who := append(b.daemons(), b.everyone()[len(b.daemons())])
+		who := b.beside(floor)
 		crowd, err := b.newCrowd(n + 2*b.runs*len(who)*events)
 		if err != nil {
 			return err

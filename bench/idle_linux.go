@@ -157,7 +157,7 @@ func (b *bench) wait(d time.Duration) error {
 }
 
 // scansEach is the number of scans in a run of scan, one per second.
-const scansEach = 2
+const scansEach = 1
 
 // scan: the processor time of a periodic scan that finds no change, compared with one
 // reading of the file. All daemons run at the same time.

@@ -17,7 +17,7 @@ func (b *bench) stale() error {
 		}
 		took := b.figure("stale", n, "start to the last record", "ms", goal{Other: floorSync, Times: 1.5})
 		used := b.figure("stale", n, "processor", "ms", goal{Other: floorSync, Times: 2.5})
-		err := b.turns(b.everyone(), func(_ int, c contestant) error {
+		err := b.turns(b.beside(floorSync), func(_ int, c contestant) error {
 			p, err := b.newPlace(pids, "", keys...)
 			if err != nil {
 				return err
@@ -52,7 +52,7 @@ func (b *bench) cold() error {
 		}
 		took := b.figure("cold", n, "start to all watched", "ms", goal{Other: floor, Times: 1.5})
 		used := b.figure("cold", n, "processor", "ms", goal{})
-		err = b.turns(b.everyone(), func(_ int, c contestant) error {
+		err = b.turns(b.beside(floor), func(_ int, c contestant) error {
 			p, err := b.newPlace(crowd.pids, "", keys...)
 			if err != nil {
 				return err
