@@ -168,12 +168,14 @@ func entries(runs logs.Runs, backward bool) iter.Seq2[Entry, error] {
 				return yield(Entry{}, public(err))
 			}
 			e := Entry{run: r}
-			step := r.Layout.Size()
+			size := r.Layout.Size()
+			step := size
 			if backward {
 				e.at, step = len(r.Bytes)-step, -step
 			}
-			for ; e.at >= 0 && e.at < len(r.Bytes); e.at += step {
-				r.Layout.DecodeTo(&e.Record, r.Raw(e.at))
+			all := r.Text()
+			for ; e.at >= 0 && e.at < len(all); e.at += step {
+				r.Layout.DecodeTo(&e.Record, all[e.at:e.at+size])
 				if !yield(e, nil) {
 					return false
 				}

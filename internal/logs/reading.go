@@ -74,6 +74,9 @@ func (f *File) run(b block, late *Position) *Run {
 // Raw returns the bytes of the record at byte i, as long as they are in memory.
 func (r *Run) Raw(i int) string { return text(r.Bytes[i : i+r.Layout.Size()]) }
 
+// Text returns the bytes of all records, as long as they are in memory.
+func (r *Run) Text() string { return text(r.Bytes) }
+
 // Where returns where the record at byte i is.
 func (r *Run) Where(i int) Where {
 	return Where{Offset: r.Offset + int64(i), first: r.first, late: r.late}
