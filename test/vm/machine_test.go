@@ -85,7 +85,7 @@ func (m *machine) path(name string) string { return filepath.Join(m.dir, name) }
 // guest's memory is lost with the guest.
 func (m *machine) arguments() []string {
 	share := filepath.Join(host.tools, "root/usr/share")
-	kernel := "root=/dev/vda rw console=ttyS0 quiet mitigations=off systemd.show_status=1 systemd.default_timeout_start_sec=1h"
+	kernel := "root=/dev/vda rw console=ttyS0 quiet mitigations=off systemd.show_status=1 systemd.default_timeout_start_sec=1h systemd.default_device_timeout_sec=1h"
 	if m.init != "" {
 		kernel += " init=" + m.init
 	}
