@@ -194,22 +194,25 @@ func TestDoubt(t *testing.T) {
 		end     time.Time
 		lives   int32
 		want    session.Logout
+		unseen  bool // nobody saw its process alive
 	}{
-		{"its writer is dead", alice, written, utmpx.Record{}, end, 0, session.Appended},
-		{"its writer lives", alice, written, utmpx.Record{}, end, 99, session.LogoutOwed},
-		{"it came after the death", alice, login("tty1", "alice", 99, at.Add(time.Second)), utmpx.Record{}, at.Add(500 * time.Millisecond), 0, session.Closed},
-		{"it is another user's", alice, login("tty1", "bob", 99, at), utmpx.Record{}, end, 0, session.Closed},
-		{"three seconds before", alice, login("tty1", "alice", 99, at.Add(-3*time.Second)), utmpx.Record{}, end, 0, session.Closed},
-		{"a display's, of another process", login(":0", "alice", 100, at), login(":0", "alice", 99, start), utmpx.Record{}, end, 0, session.Closed},
-		{"on another line, of the same process", login("xrdp:11", "alice", 100, at), login(":11", "alice", 100, at), utmpx.Record{}, end, 0, session.Appended},
-		{"on another line, and the record has none", utmpx.Record{Type: utmpx.UserProcess, User: "alice", PID: 100, Time: utmpx.TimeOf(at)}, login(":11", "alice", 100, at), utmpx.Record{}, end, 0, session.Appended},
-		{"on another line, a second later", login("xrdp:11", "alice", 100, at), login(":11", "alice", 100, at.Add(time.Second)), utmpx.Record{}, end, 0, session.Appended},
-		{"on another line, two seconds before", login("xrdp:11", "alice", 100, at), login(":11", "alice", 100, at.Add(-2*time.Second)), utmpx.Record{}, end, 0, session.Appended},
-		{"on another line, three seconds later", login("xrdp:11", "alice", 100, at), login(":11", "alice", 100, at.Add(3*time.Second)), utmpx.Record{}, end, 0, session.NoLogout},
-		{"on another line, which a living session's record has", login("xrdp:11", "alice", 100, at), login(":11", "alice", 100, at.Add(-time.Second)), login(":11", "alice", 100, at.Add(-time.Second)), end, 0, session.Closed},
-		{"on another line, of another user", login("xrdp:11", "alice", 100, at), login(":11", "bob", 100, at), utmpx.Record{}, end, 0, session.NoLogout},
-		{"another record is nearer, and this one names the writer", alice, written, inner, end, 0, session.Appended},
-		{"another record names the writer", inner, written, alice, end, 0, session.Closed},
+		{"its writer is dead", alice, written, utmpx.Record{}, end, 0, session.Appended, false},
+		{"its writer lives", alice, written, utmpx.Record{}, end, 99, session.LogoutOwed, false},
+		{"it came after the death", alice, login("tty1", "alice", 99, at.Add(time.Second)), utmpx.Record{}, at.Add(500 * time.Millisecond), 0, session.Closed, false},
+		{"it is another user's", alice, login("tty1", "bob", 99, at), utmpx.Record{}, end, 0, session.Closed, false},
+		{"three seconds before", alice, login("tty1", "alice", 99, at.Add(-3*time.Second)), utmpx.Record{}, end, 0, session.Closed, false},
+		{"a display's, of another process", login(":0", "alice", 100, at), login(":0", "alice", 99, start), utmpx.Record{}, end, 0, session.Closed, false},
+		{"on another line, of the same process", login("xrdp:11", "alice", 100, at), login(":11", "alice", 100, at), utmpx.Record{}, end, 0, session.Appended, false},
+		{"on another line, and the record has none", utmpx.Record{Type: utmpx.UserProcess, User: "alice", PID: 100, Time: utmpx.TimeOf(at)}, login(":11", "alice", 100, at), utmpx.Record{}, end, 0, session.Appended, false},
+		{"on another line, a second later", login("xrdp:11", "alice", 100, at), login(":11", "alice", 100, at.Add(time.Second)), utmpx.Record{}, end, 0, session.Appended, false},
+		{"on another line, two seconds before", login("xrdp:11", "alice", 100, at), login(":11", "alice", 100, at.Add(-2*time.Second)), utmpx.Record{}, end, 0, session.Appended, false},
+		{"on another line, three seconds later", login("xrdp:11", "alice", 100, at), login(":11", "alice", 100, at.Add(3*time.Second)), utmpx.Record{}, end, 0, session.NoLogout, false},
+		{"on another line, which a living session's record has", login("xrdp:11", "alice", 100, at), login(":11", "alice", 100, at.Add(-time.Second)), login(":11", "alice", 100, at.Add(-time.Second)), end, 0, session.Closed, false},
+		{"on another line, of another user", login("xrdp:11", "alice", 100, at), login(":11", "bob", 100, at), utmpx.Record{}, end, 0, session.NoLogout, false},
+		{"on another line, unseen, written as one", login("xrdp:11", "alice", 100, at), login(":11", "alice", 100, at), utmpx.Record{}, end, 0, session.Appended, true},
+		{"on another line, unseen, a second before", login("xrdp:11", "alice", 100, at), login(":11", "alice", 100, at.Add(-time.Second)), utmpx.Record{}, end, 0, session.NoLogout, true},
+		{"another record is nearer, and this one names the writer", alice, written, inner, end, 0, session.Appended, false},
+		{"another record names the writer", inner, written, alice, end, 0, session.Closed, false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -221,6 +224,9 @@ func TestDoubt(t *testing.T) {
 				w.record(utmpName, tt.other)
 			}
 			jobs[0].End = tt.end
+			if tt.unseen { // it may have died at once
+				jobs[0].After = tt.session.Time.Time()
+			}
 			w.lives = map[int32]bool{tt.lives: true}
 			got := w.c.clean(t.Context(), jobs)[0]
 			if got.Logout != tt.want || (got.Outcome == session.Doubtful) != (tt.want == session.LogoutOwed) {
