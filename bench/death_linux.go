@@ -18,7 +18,7 @@ const (
 	deaths = 200
 	// between is the pause between two deaths, long enough for a sync, and brief the one in
 	// quick succession: most die while utmpd syncs the files for the one before.
-	between = 10 * time.Millisecond
+	between = 5 * time.Millisecond
 	brief   = time.Millisecond
 	// longSize is the number of sessions with a long wtmp.
 	longSize = 1000
