@@ -33,7 +33,7 @@ type options struct {
 	ram, disk          string
 }
 
-// The full measurement, which ends within fifteen minutes: each case has the numbers of
+// The full measurement: each case has the numbers of
 // sessions that show how it grows. stale alone needs no living processes and has more. With
 // quick it ends after two minutes and a half and shows little more than that everything works.
 var (
