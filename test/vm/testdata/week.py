@@ -117,3 +117,4 @@ with open(sys.argv[1]) as f:
 for s in plan:
     if s["At"] > time.time():
         threading.Thread(target=run, args=(s,)).start()
+threading.Event().wait()  # what this has started ends with it, also those who stay
