@@ -153,7 +153,7 @@ mutants:
 	test/mutants/run.sh $(if $(SHARE),-share $(SHARE))
 
 # What utmpd costs, compared with a program that does only the unavoidable work.
-# Takes fifteen to twenty minutes; run it on an otherwise idle machine. BENCH='-quick' is a
+# Takes fifteen to twenty minutes, by estimate; run it on an otherwise idle machine. BENCH='-quick' is a
 # short trial, BENCH='-case one,all -n 1000' a part.
 # PEER='cmd {utmp} {wtmp} {pipe} {config}' measures another command alternately.
 BENCH ?=

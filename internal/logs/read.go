@@ -30,7 +30,7 @@ type Where struct {
 }
 
 // Forward yields the records from the offset from to the file's end. It reads
-// blocks of 512 records, takes no lock, and ends with the first error but a
+// blocks of 512 or 1,024 records, takes no lock, and ends with the first error but a
 // [DamageError], after which it goes on. Records
 // share the memory of their block: see [utmpx.Record.Detach] and [File.Reuse].
 // It ends without an error if the file was truncated meanwhile.

@@ -141,7 +141,7 @@ func (l *Log) runs(what *reading) Runs {
 
 // Since yields the records whose time is t or later, in the order in which they
 // were written. If the clock was set, their times are not in order. In a plain
-// file the beginning is looked for backward, up to the first block of 512
+// file the beginning is looked for backward, up to the first block of 512 or 1,024
 // records with none so late; files last changed before t are left out. Else it is
 // as [Log.From].
 func (l *Log) Since(ctx context.Context, t time.Time) iter.Seq2[Entry, error] {
