@@ -219,7 +219,8 @@ func (r *rival) used() time.Duration {
 	return processorTime(r.r.pid)
 }
 
-// compareDay lets all of them work for two periods and a little more.
+// compareDay lets all of them work for a period and a half. What the calm ones
+// take is that of its last period.
 func (b *bench) compareDay(all, calm []*rival) error {
 	var fresh []*crowd
 	for _, r := range all {
@@ -242,7 +243,7 @@ func (b *bench) compareDay(all, calm []*rival) error {
 	}
 	before := map[*rival]time.Duration{}
 	crons, next := 0, 0 // how often the cron job ran, and the next to be killed
-	for at := began; at.Sub(began) < b.period*21/10; at = time.Now() {
+	for at := began; at.Sub(began) < b.period*3/2; at = time.Now() {
 		for _, r := range all {
 			r.look(at)
 		}
@@ -263,7 +264,7 @@ func (b *bench) compareDay(all, calm []*rival) error {
 			}
 			crons++
 		}
-		if len(before) == 0 && at.Sub(began) > b.period*105/100 {
+		if len(before) == 0 && at.Sub(began) > b.period/2 {
 			for _, r := range calm {
 				before[r] = r.used()
 			}

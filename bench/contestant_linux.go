@@ -130,12 +130,21 @@ func (r *running) watches(n int) error {
 }
 
 // settles waits until it has used no processor time for a while.
-func (r *running) settles() error {
+func (r *running) settles() error { return settle(r) }
+
+// settle waits until all of them have used no processor time for a while.
+func settle(all ...*running) error {
 	const quiet = 150 * time.Millisecond
-	last, since := processorTime(r.pid), time.Now()
-	return r.await(5*time.Millisecond, func() bool {
-		if used := processorTime(r.pid); used != last {
-			last, since = used, time.Now()
+	used := func() (sum time.Duration) {
+		for _, r := range all {
+			sum += processorTime(r.pid)
+		}
+		return sum
+	}
+	last, since := used(), time.Now()
+	return all[0].await(5*time.Millisecond, func() bool {
+		if now := used(); now != last {
+			last, since = now, time.Now()
 		}
 		return time.Since(since) > quiet
 	})

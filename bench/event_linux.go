@@ -4,7 +4,10 @@ package main
 
 import (
 	"os"
+	"slices"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"utmpd.dev/utmpd/utmpx"
 )
@@ -14,93 +17,139 @@ import (
 // its pid namespace.
 const events = 3
 
+// eventful is a daemon of event. The daemons of all runs wait at the same time, since each waits
+// for more than a second after each event; what happens to one is over before the next one's
+// turn, and no other watches the processes that die or log in.
+type eventful struct {
+	r              *running
+	p              *place
+	victims, fresh []int // pids of those that die, and log in
+	before         time.Duration
+	deaths, logins []float64
+}
+
 // event: one of N processes dies, or one session begins, and the daemon's processor time until
 // it is idle again, with the saved table and the log.
 func (b *bench) event() error {
 	for _, n := range b.sizesOf("event") {
-		who := b.beside(floor)
-		crowd, err := b.newCrowd(n + 2*b.runs*len(who)*events)
-		if err != nil {
-			return err
-		}
-		death := b.figure("event", n, "a death, processor", "ms", goal{Most: 0.5})
-		login := b.figure("event", n, "a login, processor", "ms", goal{Most: 0.5})
-		err = b.turns(who, func(_ int, c contestant) error {
-			deaths, logins, err := b.eventRun(c, crowd, n)
-			if err == nil {
-				death.add(c.name, median(deaths))
-			}
-			if err == nil && c.name != floor { // which does not notice logins
-				login.add(c.name, median(logins))
-			}
-			return err
-		})
-		crowd.close()
-		if err != nil {
+		if err := b.eventAt(n); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// eventRun returns the processor times of several deaths and of as many logins.
-func (b *bench) eventRun(c contestant, crowd *crowd, n int) (deaths, logins []float64, err error) {
-	p, err := b.newPlace(crowd.pids[len(crowd.pids)-n:], "", keys...)
+func (b *bench) eventAt(n int) error {
+	who := b.beside(floor)
+	stay := max(0, n-events)
+	crowd, err := b.newCrowd(stay + 2*b.runs*len(who)*events)
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
-	defer p.close()
-	r, err := b.ready(c, p, n)
+	defer crowd.close()
+	var all, noticing []*eventful // the floor does not notice logins
+	defer func() {
+		for _, e := range all {
+			e.r.stop()
+			e.p.close()
+		}
+	}()
+	free := crowd.pids[stay:]
+	err = b.turns(who, func(_ int, c contestant) error {
+		e, err := b.newEventful(c, crowd.pids[:stay], free[:events], free[events:2*events])
+		free = free[2*events:]
+		if err == nil {
+			all = append(all, e)
+		}
+		if err == nil && c.name != floor {
+			noticing = append(noticing, e)
+		}
+		return err
+	})
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
-	defer r.stop()
 	nap(after)
 	for i := range events {
-		slot := n - i
-		used, err := b.costs(r, func() error {
-			r.at = time.Now()
-			if err := crowd.killOne(); err != nil {
-				return err
-			}
-			return r.await(10*time.Microsecond, func() bool { return p.marked(slot) })
-		})
-		if err != nil {
-			return nil, nil, err
+		if err := b.eventRound(all, func(e *eventful) error { return e.death(stay+1+i, i) }); err != nil {
+			return err
 		}
-		deaths = append(deaths, used)
-		if c.name == floor {
-			continue
+		for _, e := range all {
+			e.deaths = append(e.deaths, e.used())
 		}
-		watched := descriptors(r.pid)
-		used, err = b.costs(r, func() error {
-			r.at = time.Now()
-			if err := p.login(slot, crowd.pids[0]); err != nil {
-				return err
-			}
-			crowd.pids = crowd.pids[1:]
-			return r.await(time.Millisecond, func() bool { return descriptors(r.pid) > watched })
-		})
-		if err != nil {
-			return nil, nil, err
+		if err := b.eventRound(noticing, func(e *eventful) error { return e.login(stay+1+i, i) }); err != nil {
+			return err
 		}
-		logins = append(logins, used)
+		for _, e := range noticing {
+			e.logins = append(e.logins, e.used())
+		}
 	}
-	return deaths, logins, nil
+	death := b.figure("event", n, "a death, processor", "ms", goal{Most: 0.5})
+	login := b.figure("event", n, "a login, processor", "ms", goal{Most: 0.5})
+	for _, e := range all {
+		death.add(e.r.who, median(e.deaths))
+	}
+	for _, e := range noticing {
+		login.add(e.r.who, median(e.logins))
+	}
+	return nil
 }
 
-// costs returns the processor time in ms that a contestant uses for what do does, and for what
-// it does later because of that.
-func (b *bench) costs(r *running, do func() error) (float64, error) {
-	before := processorTime(r.pid)
-	if err := do(); err != nil {
-		return 0, err
+// newEventful starts a daemon beside the processes that stay and its own that die.
+func (b *bench) newEventful(c contestant, stay, victims, fresh []int) (*eventful, error) {
+	pids := slices.Concat(stay, victims)
+	p, err := b.newPlace(pids, "", keys...)
+	if err != nil {
+		return nil, err
 	}
-	if r.who != floor {
-		nap(after)
+	r, err := b.ready(c, p, len(pids))
+	if err != nil {
+		p.close()
+		return nil, err
 	}
-	err := r.settles()
-	return millis(processorTime(r.pid) - before), err
+	return &eventful{r: r, p: p, victims: victims, fresh: fresh}, nil
+}
+
+// eventRound does something to each daemon in turn and waits until all are idle, with what they
+// do later because of that.
+func (b *bench) eventRound(all []*eventful, do func(e *eventful) error) error {
+	for _, e := range all {
+		if err := b.ctx.Err(); err != nil {
+			return err
+		}
+		e.before = processorTime(e.r.pid)
+		e.r.at = time.Now()
+		if err := do(e); err != nil {
+			return err
+		}
+		if err := e.r.settles(); err != nil {
+			return err
+		}
+	}
+	nap(after)
+	var running []*running
+	for _, e := range all {
+		running = append(running, e.r)
+	}
+	return settle(running...)
+}
+
+// used is the processor time in ms since the last event.
+func (e *eventful) used() float64 { return millis(processorTime(e.r.pid) - e.before) }
+
+func (e *eventful) death(slot, i int) error {
+	if err := unix.Kill(e.victims[i], unix.SIGKILL); err != nil {
+		return err
+	}
+	return e.r.await(10*time.Microsecond, func() bool { return e.p.marked(slot) })
+}
+
+func (e *eventful) login(slot, i int) error {
+	watched := descriptors(e.r.pid)
+	if err := e.p.login(slot, e.fresh[i]); err != nil {
+		return err
+	}
+	return e.r.await(time.Millisecond, func() bool { return descriptors(e.r.pid) > watched })
 }
 
 // login writes the record of a session.
