@@ -153,18 +153,19 @@ mutants:
 	test/mutants/run.sh $(if $(SHARE),-share $(SHARE))
 
 # What utmpd costs, compared with a program that does only the unavoidable work.
-# Takes fifteen to twenty minutes, by estimate; run it on an otherwise idle machine. BENCH='-quick' is a
+# Takes fourteen minutes, by estimate; run it on an otherwise idle machine. BENCH='-quick' is a
 # short trial, BENCH='-case one,all -n 1000' a part.
 # PEER='cmd {utmp} {wtmp} {pipe} {config}' measures another command alternately.
 BENCH ?=
 PEER  ?=
 bench: build
 	$(GO) build -o bin/ ./bench ./bench/floor
-	bin/bench -json bin/bench.json -md bin/bench.md -compared bin/compare.md $(if $(PEER),-peer '$(PEER)') $(BENCH) bin/utmpd bin/floor
+	bin/bench -json bin/bench.json -md bin/bench.md -compared bin/compare.md -reading bin/bench-read.md $(if $(PEER),-peer '$(PEER)') $(BENCH) bin/utmpd bin/floor
 
 # Copies the tables of the last make bench into docs/performance.md and README.md.
 bench-readme:
 	sed -i -e '/bench.md begins/,/bench.md ends/{//!d}' -e '/bench.md begins/r bin/bench.md' docs/performance.md
+	sed -i -e '/bench-read.md begins/,/bench-read.md ends/{//!d}' -e '/bench-read.md begins/r bin/bench-read.md' docs/performance.md
 	awk -f bench/readme.awk bin/bench.md >bin/bench-five.md
 	sed -i -e '/bench.md begins/,/bench.md ends/{//!d}' -e '/bench.md begins/r bin/bench-five.md' README.md
 	sed -i -e '/compare.md begins/,/compare.md ends/{//!d}' -e '/compare.md begins/r bin/compare.md' README.md

@@ -22,8 +22,11 @@ type idler struct {
 	before usage
 }
 
-// idleness: the resources of an idle utmpd. Go's collector runs by itself at most two
-// minutes after the last collection, so the measurement begins a minute after the start.
+// rest is the time from the last start to the measurement: utmpd returns the memory of its start
+// after five seconds. Go's collector would run by itself two minutes after that, which is later.
+const rest = 10 * time.Second
+
+// idleness: the resources of an idle utmpd.
 func (b *bench) idleness() error {
 	crowd, err := b.newCrowd(slices.Max(b.sizesOf("idle")))
 	if err != nil {
@@ -58,7 +61,7 @@ func (b *bench) idleness() error {
 			}
 		}
 	}
-	if err := b.wait(min(b.idle, 30*time.Second)); err != nil {
+	if err := b.wait(min(b.idle, rest)); err != nil {
 		return err
 	}
 	for _, i := range all {

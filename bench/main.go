@@ -6,7 +6,7 @@
 // figures.
 //
 //	bench [-quick] [-case one,all,...] [-n 100,1000,...] [-runs 5] [-json FILE]
-//	      [-md FILE] [-peer 'COMMAND'] [-ram DIR] [-disk DIR] UTMPD FLOOR
+//	      [-md FILE] [-reading FILE] [-compared FILE] [-peer 'COMMAND'] [-ram DIR] [-disk DIR] UTMPD FLOOR
 package main
 
 import "os"

@@ -4,7 +4,12 @@ package main
 
 import (
 	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -79,5 +84,69 @@ func TestTable(t *testing.T) {
 `
 	if b.String() != want {
 		t.Errorf("the table is\n%s, want\n%s", b.String(), want)
+	}
+}
+
+func TestReadingTable(t *testing.T) {
+	figures := []*figure{
+		{Case: "one", N: 100, What: "to its record", Unit: "ms", Runs: map[string][]float64{ours: {1}}},
+		{Case: "read", What: "last", Unit: "s", Goal: goal{Other: utilLinux, Times: 1.0 / 6},
+			Runs: map[string][]float64{ours: {0.1, 0.2, 0.12}, utilLinux: {0.8, 0.8, 0.8}}},
+		{Case: "read", What: "last: memory", Unit: "MB", Goal: goal{Most: 64}, Runs: map[string][]float64{ours: {14}}},
+		{Case: "read", What: "last, 10 sessions", Unit: "s", Goal: goal{Other: utilLinux, Times: 1, Plus: 0.01},
+			Runs: map[string][]float64{ours: {0.004}, utilLinux: {0.001}}},
+		{Case: "read", What: "check", Unit: "s", Goal: goal{Other: floor, Times: 1.5},
+			Runs: map[string][]float64{ours: {0.08}, floor: {0.04}}},
+		{Case: "read", What: "check: memory", Unit: "MB", Goal: goal{Most: 64}, Runs: map[string][]float64{ours: {80}}},
+		{Case: "read", What: "utmpdump", Unit: "s", Goal: goal{Other: utilLinux, Times: 0.25}, Runs: map[string][]float64{ours: {0.2}}},
+		{Case: "read", What: "start of utmpctl", Unit: "s", Goal: goal{Most: 0.01}, Runs: map[string][]float64{ours: {0.003}}},
+	}
+	name := filepath.Join(t.TempDir(), "md")
+	if err := writeReading(name, machine{CPU: "c", Cores: 2, Memory: "1 GB", Kernel: "6.18", Date: "d"}, figures); err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `c, 2 cores, 1 GB, Linux 6.18, d.
+
+| | utmpctl | other | ratio | goal |
+|---|---|---|---|---|
+| last | 0.120 s | util-linux 0.800 s | 0.15 | ≤ 0.17 |
+| last, 10 sessions | 0.004 s | util-linux 0.001 s | 4.00 | ≤ 0.011 s |
+| check | **0.080 s** | cat 0.040 s | **2.00** | ≤ 1.50 |
+| utmpdump | 0.200 s |  |  |  |
+| start of utmpctl | 0.003 s |  |  | ≤ 0.010 s |
+| the most memory, check | **80.0 MB** |  |  | ≤ 64.0 MB |
+`
+	if string(got) != want {
+		t.Errorf("the table is\n%s, want\n%s", got, want)
+	}
+}
+
+// A child starts with the most memory that its parent ever had.
+func TestForgetMemory(t *testing.T) {
+	big := make([]byte, 200<<20)
+	for i := range big {
+		big[i] = 1
+	}
+	runtime.KeepAlive(big)
+	most := func() int64 {
+		cmd := exec.Command("true")
+		if err := cmd.Run(); err != nil {
+			t.Fatal(err)
+		}
+		return cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss / 1024
+	}
+	if m := most(); m < 200 {
+		t.Fatalf("before: %d MB; the test shows nothing", m)
+	}
+	big = nil
+	if err := forgetMemory(); err != nil {
+		t.Fatal(err)
+	}
+	if m := most(); m > 100 {
+		t.Errorf("a child of true has %d MB", m)
 	}
 }

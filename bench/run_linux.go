@@ -29,7 +29,8 @@ type options struct {
 	idle               time.Duration
 	period             time.Duration // of the cron job in compare
 	log                int           // records in the long wtmp
-	json, md, compared string
+	json, md           string
+	compared, reading  string
 	ram, disk          string
 }
 
@@ -66,6 +67,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	flags.StringVar(&o.json, "json", "", "write every measurement to this file")
 	flags.StringVar(&o.md, "md", "", "write the medians to this file, as a short table in Markdown")
 	flags.StringVar(&o.compared, "compared", "", "write the figures of compare to this file, as a table in Markdown")
+	flags.StringVar(&o.reading, "reading", "", "write the figures of read to this file, as a table in Markdown")
 	flags.StringVar(&o.peer, "peer", "", "also measure this command, in turns; {utmp} {wtmp} {pipe} {config} are replaced by its files")
 	flags.StringVar(&o.ram, "ram", "/dev/shm", "directory for utmp, on a tmpfs")
 	flags.StringVar(&o.disk, "disk", "/var/tmp", "directory for wtmp, on a disk")
@@ -192,6 +194,9 @@ func measure(o options, stdout, stderr io.Writer) (err error) {
 	}
 	if o.md != "" {
 		err = errors.Join(err, writeShort(o.md, b.machine, b.figures))
+	}
+	if o.reading != "" && slices.Contains(o.cases, "read") {
+		err = errors.Join(err, writeReading(o.reading, b.machine, b.figures))
 	}
 	if slices.Contains(o.cases, "compare") {
 		table := comparison(b.figures)

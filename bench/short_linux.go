@@ -116,3 +116,53 @@ func (f *figure) short() string {
 	}
 	return s
 }
+
+// writeReading writes what reading a long log takes, and who else reads it: with what it may take
+// at most, as a factor of the other's time or in seconds, and in bold what takes more. The most
+// memory of all is one row.
+func writeReading(name string, m machine, figures []*figure) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s, %d cores, %s, Linux %s, %s.\n\n| | utmpctl | other | ratio | goal |\n|---|---|---|---|---|\n",
+		cmp.Or(m.CPU, "unknown processor"), m.Cores, m.Memory, m.Kernel, m.Date)
+	var most *figure
+	for _, f := range figures {
+		if f.Case != "read" {
+			continue
+		}
+		if f.Unit == "MB" {
+			if most == nil || median(f.Runs[ours]) > median(most.Runs[ours]) {
+				most = f
+			}
+			continue
+		}
+		fmt.Fprint(&b, f.reading(f.What))
+	}
+	if most != nil {
+		fmt.Fprint(&b, most.reading("the most memory, "+strings.TrimSuffix(most.What, ": memory")))
+	}
+	return os.WriteFile(name, []byte(b.String()), 0o644)
+}
+
+// reading is the row of a figure of the case read.
+func (f *figure) reading(what string) string {
+	other, ratio, goal := "", "", ""
+	for _, who := range []string{utilLinux, floor} {
+		if v := f.Runs[who]; len(v) > 0 {
+			other = fmt.Sprintf("%s %s %s", map[string]string{utilLinux: utilLinux, floor: "cat"}[who], short(median(v)), f.Unit)
+			ratio = times(median(f.Runs[ours]) / median(v))
+		}
+	}
+	switch g := f.Goal; {
+	case g.Plus > 0:
+		goal = f.toReach() + " " + f.Unit
+	case g.Times > 0 && other != "":
+		goal = "≤ " + times(g.Times)
+	case g.Most > 0:
+		goal = f.toReach() + " " + f.Unit
+	}
+	took := short(median(f.Runs[ours])) + " " + f.Unit
+	if f.met() == "no" {
+		took, ratio = "**"+took+"**", "**"+ratio+"**"
+	}
+	return fmt.Sprintf("| %s | %s | %s | %s | %s |\n", what, took, other, strings.ReplaceAll(ratio, "****", ""), goal)
+}
