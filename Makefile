@@ -162,6 +162,23 @@ bench: build
 	$(GO) build -o bin/ ./bench ./bench/floor
 	bin/bench -json bin/bench.json -md bin/bench.md -compared bin/compare.md -reading bin/bench-read.md $(if $(PEER),-peer '$(PEER)') $(BENCH) bin/utmpd bin/floor
 
+# The same with one processor, as on a small machine: bin/bench-1cpu.md. Takes some
+# minutes.
+.PHONY: bench-1cpu bench-count
+bench-1cpu: build
+	$(GO) build -o bin/ ./bench ./bench/floor
+	taskset -c 0 bin/bench -n 1000 -runs 3 -case one,event,all,stale,cold,idle,scan,churn -md bin/bench-1cpu.md $(BENCH) bin/utmpd bin/floor
+
+# How many instructions utmpd and the floor execute on amd64, arm64 and arm, in user mode, under
+# Debian's qemu-user in a root file system in the cache: bin/bench-count.md. Takes a
+# quarter of an hour.
+bench-count:
+	@mkdir -p bin/count; for a in amd64 arm64 arm; do for p in ./cmd/utmpd ./bench/floor ./bench/loop; do \
+		GOARCH=$$a $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/count/$${p##*/}-$$a $$p || exit; \
+	done; done
+	$(GO) build -o bin/ ./bench
+	root=$$(test/arch/root.sh) && bin/bench -count "$$root" -runs 3 -md bin/bench-count.md $(BENCH) bin/count
+
 # Copies the tables of the last make bench into docs/performance.md and README.md.
 bench-readme:
 	sed -i -e '/bench.md begins/,/bench.md ends/{//!d}' -e '/bench.md begins/r bin/bench.md' docs/performance.md

@@ -7,6 +7,7 @@
 //
 //	bench [-quick] [-case one,all,...] [-n 100,1000,...] [-runs 5] [-json FILE]
 //	      [-md FILE] [-reading FILE] [-compared FILE] [-peer 'COMMAND'] [-ram DIR] [-disk DIR] UTMPD FLOOR
+//	bench -count ROOT [-runs 5] [-idle 1m] [-md FILE] DIR
 package main
 
 import "os"

@@ -32,6 +32,8 @@ type options struct {
 	json, md           string
 	compared, reading  string
 	ram, disk          string
+	emulators          string // count instructions instead, of the programs in a directory
+	programs           string
 }
 
 // The full measurement: each case has the numbers of
@@ -71,8 +73,13 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	flags.StringVar(&o.peer, "peer", "", "also measure this command, in turns; {utmp} {wtmp} {pipe} {config} are replaced by its files")
 	flags.StringVar(&o.ram, "ram", "/dev/shm", "directory for utmp, on a tmpfs")
 	flags.StringVar(&o.disk, "disk", "/var/tmp", "directory for wtmp, on a disk")
+	flags.StringVar(&o.emulators, "count", "", "count instructions instead, with the emulators in this root file system: bench -count ROOT DIR")
 	if err := flags.Parse(args); err != nil {
 		return o, err
+	}
+	if o.emulators != "" && flags.NArg() == 1 {
+		o.programs = flags.Arg(0)
+		return o, nil
 	}
 	if flags.NArg() != 2 {
 		return o, errors.New("usage: bench [flags] UTMPD FLOOR")
@@ -150,7 +157,10 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if errors.Is(err, flag.ErrHelp) {
 		return 0
 	}
-	if err == nil {
+	switch {
+	case err == nil && o.emulators != "":
+		err = counting(o, stdout, stderr)
+	case err == nil:
 		err = measure(o, stdout, stderr)
 	}
 	if err != nil {
