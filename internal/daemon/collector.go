@@ -26,6 +26,7 @@ type goCollector struct{}
 func (goCollector) collect() {
 	runtime.GC()
 	debug.FreeOSMemory()
+	dropPages()
 }
 
 func (goCollector) inUse() int64 {
