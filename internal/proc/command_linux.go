@@ -52,7 +52,7 @@ func readCommands(asked []process) (known map[int32]string, unknown map[int32]bo
 		of[uid] = append(of[uid], p.pid)
 	}
 	users := lookups[commands]{
-		find:   func(uid string) commands { return readAll(of[uid]) },
+		find:   func(_ *route, uid string) commands { return readAll(of[uid]) },
 		failed: func(err error) commands { return commands{err: err} },
 		drop:   func(commands) {},
 	}

@@ -126,7 +126,9 @@ func TestGatherNamesakes(t *testing.T) {
 // TestElsewhere: a terminal of another devpts is not the line, though it has its number.
 func TestElsewhere(t *testing.T) {
 	_, line := newTerminal(t)
-	found := findTerminal(line)
+	var way route
+	defer way.end()
+	found := findTerminal(&way, line)
 	if found.err != nil {
 		t.Fatal(found.err)
 	}

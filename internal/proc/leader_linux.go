@@ -73,10 +73,10 @@ func hidesOthers() bool {
 
 // findTerminal looks up a line. /dev/console and /dev/tty0 are aliases of another
 // terminal.
-func findTerminal(line string) (t terminal) {
+func findTerminal(way *route, line string) (t terminal) {
 	for range 3 { // console → tty0 → tty1
 		var fd int
-		if fd, t.st, t.err = openLine(line); t.err != nil {
+		if fd, t.st, t.err = way.open(line); t.err != nil {
 			return t
 		}
 		unix.Close(fd)

@@ -10,10 +10,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// errNoLine is the error of openLine for a line that surely names no device.
+// errNoLine is the error of route.open for a line that surely names no device.
 var errNoLine = errors.New("no such device below /dev")
 
-// openLine opens the device that a ut_line names below /dev, such as pts/3, with
+// route opens lines one after another. It keeps the directory of the last
+// one open, since most are in /dev/pts. The zero value is ready for use, by one goroutine.
+// It is for the lines of one question: what is mounted later it does not see.
+type route struct {
+	dir  string // below /dev; "": /dev itself
+	fd   int
+	held bool // fd is open
+}
+
+// open opens the device that a ut_line names below /dev, such as pts/3, with
 // O_PATH: nothing is asked of the device. A record can hold any name. So no link is
 // followed, and nothing is looked up but on the file system of /dev and the devpts at
 // /dev/pts: links in /dev/shm, and mounts below it, lead where whoever made them wants,
@@ -25,12 +34,12 @@ var errNoLine = errors.New("no such device below /dev")
 //
 // Source: openat2(2), Linux ≥ 5.6; before it, or where a filter forbids it, the same
 // is done with openat(2).
-func openLine(line string) (fd int, st unix.Stat_t, err error) {
+func (r *route) open(line string) (fd int, st unix.Stat_t, err error) {
 	path, ok := linePath(line)
 	if !ok {
 		return -1, st, fmt.Errorf("%q: %w", line, errNoLine)
 	}
-	fd, st, err = walkLine(strings.TrimPrefix(path, "/dev/"))
+	fd, st, err = r.to(strings.TrimPrefix(path, "/dev/"))
 	switch {
 	case err == nil && st.Mode&unix.S_IFMT != unix.S_IFCHR:
 		unix.Close(fd)
@@ -39,31 +48,74 @@ func openLine(line string) (fd int, st unix.Stat_t, err error) {
 		err = errNoLine
 	}
 	if err != nil {
-		return -1, st, fmt.Errorf("%s: %w", path, err)
+		return -1, st, &lineError{path, err}
 	}
 	return fd, st, nil
 }
 
-// walkLine opens what a name below /dev leads to, one element after the other.
-func walkLine(name string) (fd int, st unix.Stat_t, err error) {
+// lineError is fmt.Errorf("%s: %w", path, err), which costs more than the look-up: most
+// lines that are looked up are gone, and nobody reads why.
+type lineError struct {
+	path string
+	err  error
+}
+
+func (e *lineError) Error() string { return e.path + ": " + e.err.Error() }
+func (e *lineError) Unwrap() error { return e.err }
+
+// to opens what a name below /dev leads to.
+func (r *route) to(name string) (fd int, st unix.Stat_t, err error) {
+	dir, element := "", name
+	if i := strings.LastIndexByte(name, '/'); i >= 0 {
+		dir, element = name[:i], name[i+1:]
+	}
+	if !r.held || r.dir != dir {
+		r.end()
+		if r.fd, err = openDir(dir); err != nil {
+			return -1, st, err
+		}
+		r.dir, r.held = dir, true
+	}
+	if fd, err = openElement(r.fd, element, dir == "", false); err != nil {
+		return -1, st, err
+	}
+	if err = unix.Fstat(fd, &st); err != nil {
+		unix.Close(fd)
+		return -1, st, err
+	}
+	return fd, st, nil
+}
+
+func (r *route) end() {
+	if r.held {
+		unix.Close(r.fd)
+	}
+	r.held = false
+}
+
+// openDir opens a directory below /dev, one element after the other.
+func openDir(name string) (fd int, err error) {
 	fd, err = retry(func() (int, error) {
 		return unix.Open("/dev", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	})
-	for first := true; err == nil; first = false {
-		element, rest, more := strings.Cut(name, "/")
+	for first := true; err == nil && name != ""; first = false {
+		var element string
+		element, name, _ = strings.Cut(name, "/")
 		dir := fd
-		fd, err = openBelow(dir, element, false)
-		if err == unix.EXDEV && (!more || first && element == "pts") {
-			fd, err = openMount(dir, element, more)
-		}
+		fd, err = openElement(dir, element, first, true)
 		unix.Close(dir)
-		if err == nil && !more {
-			err = unix.Fstat(fd, &st)
-			return fd, st, err
-		}
-		name = rest
 	}
-	return -1, st, err
+	return fd, err
+}
+
+// openElement opens one element of a name, of which more may follow. first says that dir is
+// /dev itself.
+func openElement(dir int, element string, first, more bool) (fd int, err error) {
+	fd, err = openBelow(dir, element, false)
+	if err == unix.EXDEV && (!more || first && element == "pts") {
+		fd, err = openMount(dir, element, more)
+	}
+	return fd, err
 }
 
 // openMount opens an element at which something is mounted: the devpts at /dev/pts, or

@@ -28,10 +28,10 @@ var (
 )
 
 // lookups looks up lines in goroutines that are given up if the kernel does not answer.
-// openLine goes nowhere where that can happen, but root can mount anything. The number of
+// A route goes nowhere where that can happen, but root can mount anything. The number of
 // those given up is bounded. Its methods are safe for concurrent use.
 type lookups[T any] struct {
-	find   func(line string) T
+	find   func(way *route, line string) T
 	failed func(err error) T
 	drop   func(T) // takes an answer that comes too late
 	given  *given
@@ -57,39 +57,33 @@ func noTerminal(err error) terminal { return terminal{err: err} }
 // again before that has come back.
 func (l *lookups[T]) look(lines []string) []T {
 	found := make([]T, 0, len(lines))
-	var run *lookup[T]
-	for _, line := range lines {
-		if err := l.given.refuse(line); err != nil {
+	for len(found) < len(lines) {
+		rest := lines[len(found):]
+		n, err := l.given.admits(rest)
+		if n == 0 {
 			found = append(found, l.failed(err))
 			continue
 		}
-		if run == nil {
-			run = newLookup(l.find)
+		answers, hangs := l.begin(rest[:n]).await()
+		found = append(found, answers...)
+		if hangs {
+			found = append(found, l.failed(errHangs))
 		}
-		t, ok := run.look(line)
-		if !ok {
-			l.giveUp(line, run)
-			t, run = l.failed(errHangs), nil
-		}
-		found = append(found, t)
-	}
-	if run != nil {
-		close(run.lines)
 	}
 	return found
 }
 
-// refuse returns why a line is not looked up now, if it is not.
-func (g *given) refuse(line string) error {
+// admits returns how many of the first lines may be looked up now, and, if that is none, why.
+func (g *given) admits(lines []string) (n int, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	switch {
-	case g.hanging[line]:
-		return errHangs
-	case len(g.hanging) >= MaxHanging:
-		return fmt.Errorf("%d look-ups of other lines hang", len(g.hanging))
+	if len(g.hanging) >= MaxHanging && !g.hanging[lines[0]] {
+		return 0, fmt.Errorf("%d look-ups of other lines hang", len(g.hanging))
 	}
-	return nil
+	for n < len(lines) && !g.hanging[lines[n]] {
+		n++
+	}
+	return n, errHangs
 }
 
 func (g *given) set(line string, hangs bool) {
@@ -103,43 +97,78 @@ func (g *given) set(line string, hangs bool) {
 	}
 }
 
-// giveUp leaves a look-up to itself. Its late answer is dropped: the next question gets
-// a new one.
-func (l *lookups[T]) giveUp(line string, run *lookup[T]) {
-	l.given.set(line, true)
-	close(run.lines)
-	go func() {
-		l.drop(<-run.found)
-		l.given.set(line, false)
-	}()
-}
-
 // lookup is a goroutine that looks up one line after the other.
 type lookup[T any] struct {
-	lines chan string
-	found chan T // has a buffer of one: nobody may wait any more
-	timer *time.Timer
+	all  *lookups[T]
+	done chan struct{} // closed after the last line
+
+	mu    sync.Mutex
+	lines []string
+	found []T       // of the first lines
+	since time.Time // when the look-up of the next one began
+	left  bool      // nobody waits for it any more
 }
 
-func newLookup[T any](find func(string) T) *lookup[T] {
-	run := &lookup[T]{lines: make(chan string), found: make(chan T, 1), timer: time.NewTimer(patience)}
-	go func() {
-		for line := range run.lines {
-			run.found <- find(line)
-		}
-	}()
+func (l *lookups[T]) begin(lines []string) *lookup[T] {
+	run := &lookup[T]{all: l, done: make(chan struct{}), lines: lines, found: make([]T, 0, len(lines)), since: time.Now()}
+	go run.run()
 	return run
 }
 
-// look returns ok false if the answer takes too long.
-func (r *lookup[T]) look(line string) (t T, ok bool) {
-	r.timer.Reset(patience)
-	r.lines <- line
-	select {
-	case t = <-r.found:
-		r.timer.Stop()
-		return t, true
-	case <-r.timer.C:
-		return t, false
+func (r *lookup[T]) run() {
+	var way route
+	for _, line := range r.lines {
+		if found := r.all.find(&way, line); !r.take(found) {
+			way.end()
+			r.all.drop(found)
+			r.all.given.set(line, false)
+			return
+		}
 	}
+	way.end()
+	close(r.done)
+}
+
+// take takes in an answer. It reports false if that comes too late.
+func (r *lookup[T]) take(found T) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.left {
+		return false
+	}
+	r.found, r.since = append(r.found, found), time.Now()
+	return true
+}
+
+// await returns the answers of the first lines. hangs is true if the next one takes too long:
+// it is then left to itself.
+func (r *lookup[T]) await() (found []T, hangs bool) {
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	for {
+		select {
+		case <-r.done:
+			return r.found, false
+		case <-timer.C:
+		}
+		left := r.giveUp()
+		if left <= 0 {
+			return r.found, true
+		}
+		timer.Reset(left)
+	}
+}
+
+// giveUp leaves a look-up to itself if it hangs. It returns what is left of the patience.
+func (r *lookup[T]) giveUp() (left time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.found) == len(r.lines) {
+		return patience // it is about to say so
+	}
+	if left = patience - time.Since(r.since); left <= 0 {
+		r.left = true
+		r.all.given.set(r.lines[len(r.found)], true)
+	}
+	return left
 }

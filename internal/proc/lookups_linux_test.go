@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 )
 
 // TestHoldGivesUp: a terminal whose look-up hangs is not waited for, and not kept open once
@@ -20,7 +21,7 @@ func TestHoldGivesUp(t *testing.T) {
 		late := &Terminal{fd: -1}
 		closed := false
 		holds = &lookups[holding]{
-			find:   func(string) holding { <-kernel; return holding{terminal: late} },
+			find:   func(*route, string) holding { <-kernel; return holding{terminal: late} },
 			failed: noHold,
 			drop:   func(h holding) { closed = h.terminal == late },
 			given:  &given{},
@@ -49,7 +50,7 @@ func TestLookupsGiveUp(t *testing.T) {
 			return asked[line]
 		}
 		dropped := 0
-		l := &lookups[terminal]{failed: noTerminal, given: &given{}, find: func(line string) terminal {
+		l := &lookups[terminal]{failed: noTerminal, given: &given{}, find: func(_ *route, line string) terminal {
 			mu.Lock()
 			asked[line]++
 			mu.Unlock()
@@ -98,6 +99,28 @@ func TestLookupsGiveUp(t *testing.T) {
 		check([]string{"h1", "a", "h0"}, "found", "found", "found")
 		if n := times("h1"); n != 2 {
 			t.Errorf("the line that hung was looked up %d times", n)
+		}
+	})
+}
+
+// TestLookupsTakeTurns: lines that take long, but not too long, are waited for one by one.
+func TestLookupsTakeTurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &lookups[terminal]{failed: noTerminal, given: &given{}, find: func(_ *route, line string) terminal {
+			time.Sleep(patience * 9 / 10)
+			if line == "late" {
+				time.Sleep(patience / 5)
+			}
+			return terminal{tty: 7}
+		}, drop: func(terminal) {}}
+		began := time.Now()
+		for i, found := range l.look([]string{"a", "b", "late", "c", "d"}) {
+			if hangs := errors.Is(found.err, errHangs); hangs != (i == 2) {
+				t.Errorf("line %d: %+v", i, found)
+			}
+		}
+		if took := time.Since(began); took != patience*46/10 {
+			t.Errorf("it took %v", took)
 		}
 	})
 }

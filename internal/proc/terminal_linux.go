@@ -46,8 +46,8 @@ func (h holding) drop() {
 	}
 }
 
-func openTerminal(line string) holding {
-	fd, st, err := openLine(line)
+func openTerminal(way *route, line string) holding {
+	fd, st, err := way.open(line)
 	if err != nil {
 		return noHold(err)
 	}
