@@ -12,7 +12,6 @@ import (
 	"utmpd.dev/utmpd/internal/openlogins"
 	"utmpd.dev/utmpd/internal/recfile"
 	"utmpd.dev/utmpd/internal/session"
-	"utmpd.dev/utmpd/internal/snapshot"
 	"utmpd.dev/utmpd/internal/sysfile"
 	"utmpd.dev/utmpd/utmpx"
 )
@@ -120,6 +119,7 @@ func (c *Cleaner) logOut(ctx context.Context, jobs []session.Job, same []bool, r
 	err := c.settle(ctx, wtmpxWait, logins{
 		debt: func(i int) (session.Debt, bool) { return jobs[i].Debt(), same[i] },
 		of:   results,
+		file: c.seen,
 	})
 	if errors.Is(err, fs.ErrNotExist) || c.takesNothing(err) {
 		setLogout(results, session.NoLogout)
@@ -166,6 +166,7 @@ func (c *Cleaner) pay(ctx context.Context, debts []session.Debt) (paid Payment, 
 		err := c.settle(ctx, payWait, logins{
 			debt: func(i int) (session.Debt, bool) { return debts[i], true },
 			of:   results,
+			file: c.seen,
 		})
 		if c.takesNothing(err) || err != nil {
 			return Payment{}, err
@@ -213,6 +214,7 @@ func (c *Cleaner) findClosed(ctx context.Context, debts []session.Debt) (bool, e
 type logins struct {
 	debt func(i int) (d session.Debt, wanted bool)
 	of   []session.Result // Logout and Login are set
+	file *seen            // used by one call on the log's desk at a time
 }
 
 // settle appends the logouts of sessions. Where a login is another session's while its
@@ -220,7 +222,7 @@ type logins struct {
 // does not answer, l stays as it is. What is appended later all the same is closed for
 // whoever looks then.
 func (c *Cleaner) settle(ctx context.Context, wait time.Duration, l logins) error {
-	own := logins{l.debt, slices.Clone(l.of)}
+	own := logins{l.debt, slices.Clone(l.of), l.file}
 	var err error
 	if hangs := c.log.call(2*wait, func() { err = c.settleAll(ctx, wait, own) }); hangs != nil {
 		return hangs
@@ -276,9 +278,9 @@ func (c *Cleaner) settleDoubts(ctx context.Context, wait time.Duration, l logins
 // well, a living process with its pid. It reports whether nothing does for some; their
 // Logout is Appended then. It holds no lock.
 func (c *Cleaner) confirm(l logins) (some bool) {
-	snap, err := c.opts.File.Snapshot(nil)
+	err := l.file.read(c.opts.File)
 	// A file that is missing, or shorter than a record, holds none.
-	unread := snap == nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, recfile.ErrTorn)
+	unread := l.file.snap == nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, recfile.ErrTorn)
 	for i := range l.of {
 		if l.of[i].Logout != session.LogoutOwed {
 			continue
@@ -287,7 +289,7 @@ func (c *Cleaner) confirm(l logins) (some bool) {
 		d, _ := l.debt(i)
 		switch {
 		case unread:
-		case rivaled(snap, d, login), c.half(d, login):
+		case l.file.rivals(d, login), c.half(d, login):
 			l.of[i].Logout, l.of[i].Login = session.Closed, session.Login{}
 		case login == d.Of, login.PID <= 0, c.opts.Gone(login.PID):
 			l.of[i].Logout, some = session.Appended, true
@@ -299,20 +301,6 @@ func (c *Cleaner) confirm(l logins) (some bool) {
 // half reports whether a login on another line than that of d is one of [Options].Half.
 func (c *Cleaner) half(d session.Debt, login session.Login) bool {
 	return c.opts.Half != nil && login.Line != d.Login.Line && login != d.Of && c.opts.Half(login)
-}
-
-// rivaled reports whether another record fits a login as well as that of d: one of the
-// utmpx file, or one that a living session had there.
-func rivaled(snap *snapshot.Snapshot, d session.Debt, login session.Login) bool {
-	for _, o := range snap.All() {
-		if o.PID == d.Login.PID && o.Line == d.Login.Line {
-			continue // it is as dead as d
-		}
-		if rivals(o, d.Login, login) {
-			return true
-		}
-	}
-	return slices.ContainsFunc(d.Rivals, func(o utmpx.Record) bool { return !follows(d.Login, o, login) && rivals(o, d.Login, login) })
 }
 
 // follows reports whether the record r took the place of the login's own record o, and names

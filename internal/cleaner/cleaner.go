@@ -86,6 +86,7 @@ type Cleaner struct {
 	told  *openlogins.Logins // of which Opened has had the first logins,
 	nTold uint64             // so many
 
+	seen       *seen       // of the orders that are carried out
 	file, log  desk        // all calls on the two files
 	wroteLog   atomic.Bool // and not yet synced
 	wroteFile  bool        // likewise
@@ -118,7 +119,7 @@ func (p *Payment) close(d *session.Debt) {
 
 // New returns a Cleaner that does nothing until [Cleaner.Run].
 func New(opts Options) *Cleaner {
-	c := &Cleaner{opts: opts, wake: make(chan struct{}, 1)}
+	c := &Cleaner{opts: opts, wake: make(chan struct{}, 1), seen: &seen{}}
 	c.file = desk{stays: true, tell: func(since time.Time) {
 		c.hangs("utmpx", since, "no record is marked until it does")
 	}}
@@ -229,6 +230,7 @@ func (c *Cleaner) tell(ctx context.Context) {
 // carryOut cleans for all orders together. Many sessions that ended while the last
 // order was synced then cost as many locks and syncs as one.
 func (c *Cleaner) carryOut(ctx context.Context, orders []order) {
+	defer func() { c.seen = &seen{} }() // another one: a call that hangs may still use it
 	var jobs []session.Job
 	for _, o := range orders {
 		if jobs == nil {
