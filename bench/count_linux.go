@@ -40,8 +40,8 @@ const (
 	countQuiet = 2500 * time.Millisecond
 )
 
-// counted is a running program that an emulator takes through one instruction at a time. It writes
-// a line for each, with the number of the thread. Thread 1 is the monitor of Go's runtime, which
+// counted is a running program whose emulator tells each block of instructions that it executes,
+// and the thread. Thread 1 is the monitor of Go's runtime, which
 // works by the clock; as the emulator is a thousand times slower, it is counted apart.
 type counted struct {
 	r             *running
@@ -93,10 +93,10 @@ func (b *bench) countAll(root, dir string) error {
 	return nil
 }
 
-// emulated is the command that runs a program with one processor, and a line for each
-// instruction to descriptor 3.
+// emulated is the command that runs a program with one processor, and writes what it executes to
+// descriptor 3.
 func emulated(root, emulator, program string) []string {
-	return []string{"taskset", "-c", "0", filepath.Join(root, "usr/bin", emulator), "-singlestep", "-d", "nochain,exec", "-D", "/proc/self/fd/3", program}
+	return []string{"taskset", "-c", "0", filepath.Join(root, "usr/bin", emulator), "-d", "in_asm,nochain,exec", "-D", "/proc/self/fd/3", program}
 }
 
 // checkCount compares the counts of a loop of some length and of twice that length: their
@@ -254,24 +254,60 @@ func (b *bench) startCounted(p *place, program string, command []string) (*count
 	return c, nil
 }
 
-// read counts the lines that begin with "Trace THREAD:". Others say that a log of something else
-// begins.
+// read counts. The emulator writes each block of instructions once, when it translates it, an
+// instruction in each line, and then "Trace THREAD: ... [.../ADDRESS/...]" for each execution.
 func (c *counted) read(out *os.File) {
 	defer close(c.ended)
 	defer out.Close()
 	lines := bufio.NewReaderSize(out, 1<<20)
+	blocks := map[uint64]int64{} // instructions, by the address of the first
+	var first uint64             // of the block that is being read
 	for {
 		line, err := lines.ReadSlice('\n')
 		if err != nil {
 			return
 		}
 		switch {
-		case bytes.HasPrefix(line, []byte("Trace 1:")):
-			c.monitor.Add(1)
+		case bytes.HasPrefix(line, []byte("IN:")):
+			first = 0
+		case bytes.HasPrefix(line, []byte("0x")):
+			address, rest, _ := bytes.Cut(line[2:], []byte(":"))
+			at := hexadecimal(address)
+			if first == 0 {
+				first = at
+				blocks[first] = 0
+			}
+			if !onlyBytes(rest) {
+				blocks[first]++
+			}
 		case bytes.HasPrefix(line, []byte("Trace ")):
-			c.main.Add(1)
+			_, where, _ := bytes.Cut(line, []byte("/"))
+			where, _, _ = bytes.Cut(where, []byte("/"))
+			n := blocks[hexadecimal(where)]
+			if bytes.HasPrefix(line, []byte("Trace 1:")) {
+				c.monitor.Add(n)
+			} else {
+				c.main.Add(n)
+			}
 		}
 	}
+}
+
+func hexadecimal(digits []byte) (n uint64) {
+	for _, d := range digits {
+		n = n<<4 | uint64(d&15+d>>6*9)
+	}
+	return n
+}
+
+// onlyBytes reports whether a line has only bytes, the rest of a long instruction's.
+func onlyBytes(line []byte) bool {
+	for _, word := range bytes.Fields(line) {
+		if len(word) != 2 || len(bytes.Trim(word, "0123456789abcdef")) > 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // settled waits until the program has executed nothing for a while.

@@ -14,13 +14,30 @@ func TestCounted(t *testing.T) {
 	}
 	c := &counted{ended: make(chan struct{})}
 	go c.read(out)
-	if _, err := in.WriteString("Trace 0: 0x7f10 [00/1/2/3] main.main\nLinking TBs\nTrace 1: 0x7f11 [00/1/2/3]\nTrace 12: 0x7f12 []\nTrace 0: 0x7f10 []\n"); err != nil {
+	if _, err := in.WriteString(`----------------
+IN: main.main
+0x0047b400:  48 c7 84 24 90 00 00 00  movq     $0x123, 0x90(%rsp)
+0x0047b408:  23 01 00 00
+0x0047b40c:  c3                       retq
+
+Trace 0: 0x7fd7d0000100 [0000000000000000/000000000047b400/1040c0b3/00000200] main.main
+Trace 1: 0x7fd7d0000100 [0000000000000000/000000000047b400/1040c0b3/00000200] main.main
+----------------
+IN:
+0x0009dd0c:  e3a07014  mov      r7, #0x14
+0x0009dd10:  ef000000  svc      #0
+0x0009dd14:  eafff708  b        #0x9b940
+
+Trace 12: 0x7f70a00001c0 [00000480/0009dd0c/00000000/00000200]
+Linking TBs
+Trace 0: 0x7fd7d0000100 [0000000000000000/000000000047b400/1040c0b3/00000200] main.main
+`); err != nil {
 		t.Fatal(err)
 	}
 	in.Close()
 	<-c.ended
-	if program, monitor := c.since(); program != 3 || monitor != 1 {
-		t.Errorf("%d and the monitor %d, want 3 and 1", program, monitor)
+	if program, monitor := c.since(); program != 7 || monitor != 2 {
+		t.Errorf("%d and the monitor %d, want 7 and 2", program, monitor)
 	}
 }
 
