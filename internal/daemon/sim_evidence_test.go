@@ -91,6 +91,7 @@ func (k simKernel) Gather(questions []session.Question) []session.Evidence {
 		return nil
 	}
 	found := make([]session.Evidence, len(questions))
+	numbers := k.w.numbers()
 	for i, q := range questions {
 		uid, known := simUsers[q.User]
 		found[i] = session.Evidence{Key: q.Key, User: session.Owner{Known: known, UID: uid}}
@@ -103,6 +104,9 @@ func (k simKernel) Gather(questions []session.Question) []session.Evidence {
 			found[i].Leaders = []session.Candidate{p.candidate()}
 		}
 		k.w.gatherNamesakes(q, &found[i])
+		if q.PID != 0 && !k.w.hidden() {
+			found[i].Numbers, found[i].Mark = numbers, q.Mark
+		}
 		if q.Shown {
 			found[i].Witness = k.w.witness(q)
 		}
@@ -124,6 +128,18 @@ func (w *simWorld) gatherNamesakes(q session.Question, e *session.Evidence) {
 			e.Namesakes = append(e.Namesakes, p.candidate())
 		}
 	}
+}
+
+// numbers are those of living processes in pid namespaces of their own.
+func (w *simWorld) numbers() *session.Numbers {
+	var all session.Numbers
+	for _, s := range w.sessions {
+		if p := s.proc; p.number != 0 && !p.ended {
+			all = append(all, p.number)
+		}
+	}
+	slices.Sort(all)
+	return &all
 }
 
 // hide has /proc hide the processes of others from utmpd, as one that is mounted with

@@ -36,10 +36,15 @@ const (
 // Source: getsid(2); proc_pid_stat(5); NSpid and Uid in proc_pid_status(5); proc_pid_uid_map(5);
 // proc_pid_mountinfo(5).
 func Gather(questions []session.Question) []session.Evidence {
-	g := newGathering(questions)
+	return newGathering(questions).gather(questions)
+}
+
+func (g *gathering) gather(questions []session.Question) []session.Evidence {
 	if len(g.onTTY) > 0 || len(g.byNumber) > 0 {
-		if err := eachProcess(g.look); err != nil || hidesOthers() {
+		if err := eachProcess(g.look); err != nil || hidesOthers() || g.numbers.failed {
 			g.hide()
+		} else if len(g.byNumber) > 0 {
+			g.tellNumbers(questions)
 		}
 		if len(g.byNumber) > 0 {
 			g.numbers.keep()
@@ -169,6 +174,16 @@ func (g *gathering) tell(questions []session.Question) {
 	}
 }
 
+// tellNumbers tells the questions that ask for a number which ones there are.
+func (g *gathering) tellNumbers(questions []session.Question) {
+	all := g.numbers.foreign()
+	for i, q := range questions {
+		if q.PID > 0 {
+			g.evidence[i].Numbers, g.evidence[i].Mark = all, q.Mark
+		}
+	}
+}
+
 // choose returns all if they are few, and else those that matter. crowded says that some
 // of these are left out.
 func choose(all []session.Candidate, matters func(session.Candidate) bool) (some []session.Candidate, crowded bool) {
@@ -231,8 +246,8 @@ func (g *gathering) look(pid int32, inode uint64) {
 	if !leads && !named {
 		return
 	}
-	about, ok := readStatus(pid)
-	if !ok { // it is gone, or hidden as all others are
+	about, err := readStatus(pid)
+	if err != nil { // it is gone, or hidden as all others are
 		return
 	}
 	c := session.Candidate{ID: session.ID{PID: s.pid, Start: s.start}, UID: about.uid, Foreign: g.foreign(s.pid)}
@@ -345,21 +360,22 @@ type status struct {
 	number    int32  // in its own pid namespace
 }
 
-// readStatus reads /proc/PID/status. ok is false if there is none to be read.
-func readStatus(pid int32) (s status, ok bool) {
+// readStatus reads /proc/PID/status.
+func readStatus(pid int32) (s status, err error) {
 	var name [32]byte
 	path := append(name[:0], "/proc/"...)
 	path = append(strconv.AppendInt(path, int64(pid), 10), "/status"...)
 	var buf [4096]byte
 	n, err := readFile(string(path), buf[:])
 	if err != nil {
-		return s, false
+		return s, err
 	}
+	err = unix.ESRCH // until a line proves that there was something to be read
 	for line := range bytes.Lines(buf[:n]) {
 		if rest, is := bytes.CutPrefix(line, []byte("Uid:")); is {
 			if f := bytes.Fields(rest); len(f) > 0 {
 				uid, _ := number(f[0])
-				s.uid, ok = uint32(uid), true
+				s.uid, err = uint32(uid), nil
 			}
 		}
 		if rest, is := bytes.CutPrefix(line, []byte("NSpid:")); is {
@@ -371,5 +387,5 @@ func readStatus(pid int32) (s status, ok bool) {
 			break
 		}
 	}
-	return s, ok
+	return s, err
 }

@@ -2,7 +2,14 @@
 
 package proc
 
-import "sync"
+import (
+	"slices"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"utmpd.dev/utmpd/internal/session"
+)
 
 // ownNumbers tells which number a process has in its own pid namespace. That never changes, and
 // reading it takes ten times as long as listing the process. So what a pass over /proc has read
@@ -16,9 +23,11 @@ import "sync"
 // Source: proc_fill_cache and proc_pid_make_inode in fs/proc/base.c of Linux 6.12;
 // pid_namespaces(7).
 type ownNumbers struct {
-	read   func(pid int32) (status, bool)
+	read   func(pid int32) (status, error)
 	before []ownNumber // of the last pass, in the order of their pids
 	now    []ownNumber
+	denied bool // a process may not be read
+	failed bool // a process that may be read could not be, as if no descriptor is left
 }
 
 type ownNumber struct {
@@ -58,8 +67,16 @@ func (n *ownNumbers) of(pid int32, inode uint64) int32 {
 		n.now = append(n.now, n.before[0])
 		return n.before[0].number
 	}
-	s, ok := n.read(pid)
-	if !ok {
+	s, err := n.read(pid)
+	switch err {
+	case nil:
+	case unix.ENOENT, unix.ESRCH: // it has ended meanwhile
+		return 0
+	case unix.EACCES, unix.EPERM:
+		n.denied = true
+		return 0
+	default:
+		n.failed = true
 		return 0
 	}
 	known := ownNumber{pid: pid, inode: inode}
@@ -72,3 +89,20 @@ func (n *ownNumbers) of(pid int32, inode uint64) int32 {
 
 // noInode is what the kernel lists if it has no memory for an inode.
 const noInode = 1
+
+// foreign returns the numbers of the processes of other pid namespaces that this pass has seen,
+// nil if it could not read all.
+func (n *ownNumbers) foreign() *session.Numbers {
+	if n.denied || n.failed {
+		return nil
+	}
+	var all session.Numbers
+	for _, p := range n.now {
+		if p.number != 0 {
+			all = append(all, p.number)
+		}
+	}
+	slices.Sort(all)
+	all = slices.Compact(all)
+	return &all
+}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
 	"utmpd.dev/utmpd/internal/session"
@@ -16,9 +17,12 @@ import (
 // none that is known.
 func TestOwnNumbers(t *testing.T) {
 	var read []int32
-	n := &ownNumbers{read: func(pid int32) (status, bool) {
+	n := &ownNumbers{read: func(pid int32) (status, error) {
 		read = append(read, pid)
-		return status{contained: pid%2 == 1, number: pid / 10}, pid < 90
+		if pid > 90 {
+			return status{}, unix.ENOENT
+		}
+		return status{contained: pid%2 == 1, number: pid / 10}, nil
 	}}
 	type process struct {
 		pid   int32
@@ -63,14 +67,67 @@ func TestNamesakesAgain(t *testing.T) {
 		}
 	}
 	n := knownNumbers()
-	n.read = func(pid int32) (status, bool) {
+	n.read = func(pid int32) (status, error) {
 		if pid == c.pid() {
 			t.Errorf("process %d is read again", pid)
 		}
-		return status{}, true
+		return status{}, nil
 	}
 	if err := eachProcess(func(pid int32, inode uint64) { n.of(pid, inode) }); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestNumbers: the numbers of a pass are told to those who ask for one, in their order, and to
+// nobody if a process could not be read.
+func TestNumbers(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		err  error // of reading the last process
+		want *session.Numbers
+	}{
+		{"all are read", nil, &session.Numbers{2, 7, 9}},
+		{"one has ended", unix.ESRCH, &session.Numbers{2, 7}},
+		{"one may not be read", unix.EACCES, nil},
+		{"no descriptor is left", unix.EMFILE, nil},
+	} {
+		n := &ownNumbers{read: func(pid int32) (status, error) {
+			s := status{contained: pid != 20, number: map[int32]int32{10: 7, 20: 1, 30: 2, 40: 7, 50: 9}[pid]}
+			if pid == 50 {
+				return s, c.err
+			}
+			return s, nil
+		}}
+		for _, pid := range []int32{10, 20, 30, 40, 50} {
+			n.of(pid, uint64(pid))
+		}
+		if diff := cmp.Diff(c.want, n.foreign()); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", c.name, diff)
+		}
+	}
+}
+
+// TestGatherNumbers: whoever asks for a number is told all that there are, and his mark.
+func TestGatherNumbers(t *testing.T) {
+	start(t, "exit:0", func(cmd *exec.Cmd) {
+		cmd.SysProcAttr = &unix.SysProcAttr{Cloneflags: unix.CLONE_NEWUSER | unix.CLONE_NEWPID}
+	})
+	got := Gather([]session.Question{{Line: "pts/999999"}, {PID: 999_999_999, Mark: 7}})
+	if got[0].Numbers != nil {
+		t.Errorf("%+v, want no numbers: it did not ask for one", got[0])
+	}
+	if e := got[1]; e.Numbers == nil || e.Mark != 7 || !e.Numbers.Has(1) || e.Numbers.Has(999_999_999) {
+		t.Errorf("%+v, want numbers with 1, and mark 7", e)
+	}
+}
+
+// TestGatherFailed: where a process could not be read although it may be, nobody knows who has
+// which number.
+func TestGatherFailed(t *testing.T) {
+	g := newGathering([]session.Question{{PID: 3}})
+	g.numbers = &ownNumbers{read: func(int32) (status, error) { return status{}, unix.EMFILE }}
+	if e := g.gather([]session.Question{{PID: 3}}); !e[0].Blind || e[0].Numbers != nil {
+		t.Errorf("%+v, want blind", e[0])
 	}
 }
 

@@ -2,7 +2,10 @@
 
 package session
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Sight asks who leads the line of a record that was just seen, as seen from the
 // record's process.
@@ -51,6 +54,7 @@ type Question struct {
 	Line string // ut_line, if its leaders count; else ""
 	Held uint64 // with Line: the [Sight] under whose Key its terminal was kept in view; 0: none
 	PID  int32  // ut_pid, if processes of other pid namespaces count that have this number there; else 0
+	Mark uint64 // with PID: is given back in the answer
 	User string // ut_user
 
 	// Who may keep the record, beside root and the user: the owner of the terminal at
@@ -74,9 +78,22 @@ type Evidence struct {
 	Owner     Owner       // of the terminal, now
 	Leaders   []Candidate // the processes that lead the terminal; of very many, those that may keep the record
 	Namesakes []Candidate // those whose number in their own pid namespace is ut_pid
+	Numbers   *Numbers    // what else was learned on the way; nil: nothing, or not all could be seen
+	Mark      uint64      // with Numbers: that of the question
 
 	Witness Witness
 	Idle    bool // the user surely has no process
+}
+
+// Numbers are the numbers that processes of other pid namespaces had there, all that lived
+// while they were gathered. They were gathered after the questions were asked. They must not
+// be changed.
+type Numbers []int32 // in their order
+
+// Has reports whether a process had that number.
+func (n Numbers) Has(number int32) bool {
+	_, found := slices.BinarySearch(n, number)
+	return found
 }
 
 // Candidate is a living process by which a session may live on.

@@ -47,7 +47,9 @@ func (t *Table) question(s *entry) (q session.Question, any bool) {
 	// Such a display stays until somebody shows it, whoever had the number.
 	inDoubt := q.Shown && display.VT == 0 && !s.led
 	if !s.ledLine() && !inDoubt && s.found != foundNoSession {
-		q.PID = max(0, s.source.record(s).PID)
+		if number := s.source.record(s).PID; number > 0 && !t.numbers.exclude(s, number) {
+			q.PID, q.Mark = number, t.opened
+		}
 	}
 	return q, any || q.PID != 0
 }
@@ -73,6 +75,7 @@ func (t *Table) gather(s *entry, q session.Question) {
 func (t *Table) gathered(ev Gathered) {
 	t.out.Clean = slices.Grow(t.out.Clean, len(ev.Evidence))
 	for _, e := range ev.Evidence {
+		t.numbers.learn(e.Numbers, e.Mark)
 		s := t.evidence[e.Key]
 		if s == nil { // closed meanwhile
 			continue

@@ -20,6 +20,7 @@
 //	sights.go      who leads the line of a session whose process lives
 //	terminals.go   the terminals of sessions, as they were at first sight
 //	evidence.go    what is asked about a session whose process has died, and what follows
+//	numbers.go     the numbers that processes have in other pid namespaces
 //	judge.go       the judgement of that evidence
 //	displays.go    sessions on displays, whose process may only have written the record
 //	nameless.go    records that name neither process nor line
@@ -63,6 +64,7 @@ type Table struct {
 	sights    sights
 	terminals terminals
 	evidence  evidence
+	numbers   numbers
 	fresh     []*entry // with a nameless record that was not judged yet
 	log       logHealth
 	debts     debts

@@ -30,6 +30,8 @@ type world struct {
 	leaders   map[string]session.Evidence // by line
 	sights    map[int32]session.Sighting  // by ut_pid
 	namesakes map[int32][]session.Candidate
+	numbers   *session.Numbers  // of other pid namespaces; nil: not all can be seen
+	numbered  []int32           // those that were asked for
 	inView    map[uint64]string // lines of terminals that are kept in view, by the Keys of their sights
 	gone      map[string]bool   // lines whose terminal of first sight is gone
 	unseen    bool              // no terminal can be kept in view
@@ -126,6 +128,9 @@ func (w *world) gathered(questions []session.Question) Gathered {
 		e := w.leaders[q.Line]
 		e.Key, e.Gone = q.Key, w.gone[w.inView[q.Held]]
 		e.Namesakes = append(e.Namesakes, w.namesakes[q.PID]...)
+		if q.PID != 0 {
+			e.Numbers, e.Mark, w.numbered = w.numbers, q.Mark, append(w.numbered, q.PID)
+		}
 		if q.Shown {
 			e.Witness = w.witnesses[q.Display.String()]
 			w.asked++
