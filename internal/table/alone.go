@@ -112,7 +112,7 @@ func (t *Table) scannedAlone(news bool) {
 // first.
 func (t *Table) recorded(s *entry, r utmpx.Record) {
 	if at := t.waits.byName[s.line]; at != nil && sameLogin(r, at.debt.Login.User, at.debt.Login.PID, at.debt.Login.Time) {
-		if at.login.fresh {
+		if at.login.fresh && nearby(r.Time, at.debt.Login.Time) {
 			s.diedBefore(at.entry)
 		}
 		t.giveUp(at.entry)
@@ -136,9 +136,12 @@ func (s *entry) diedBefore(in *entry) {
 // sameLogin reports whether a login in the log may be that of a record of its line or its
 // process. The Cleaner judges then to whom it belongs.
 func sameLogin(r utmpx.Record, user string, pid int32, at utmpx.Time) bool {
-	apart := r.Time.Sec - at.Sec
-	return r.User == user && (apart >= -2 && apart <= 2 || r.PID == pid)
+	return r.User == user && (nearby(r.Time, at) || r.PID == pid)
 }
+
+// nearby reports whether two times may be of one login. A later one with the same pid is
+// another's.
+func nearby(a, b utmpx.Time) bool { return a.Sec-b.Sec >= -2 && a.Sec-b.Sec <= 2 }
 
 // keepAlone takes in a login.
 func (t *Table) keepAlone(in session.OpenLogin, fresh bool) {
