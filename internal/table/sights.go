@@ -15,6 +15,7 @@ const lookAgainAfter = time.Second
 // sights are the looks at the lines of records whose process lives.
 type sights struct {
 	asked map[uint64]*entry // by their keys
+	most  int               // how many it has held: a map does not shrink
 	again []lookAgain       // in the order of their time
 }
 
@@ -40,6 +41,7 @@ func (t *Table) look(s *entry) {
 
 func (t *Table) askSight(s *entry) {
 	t.sights.asked[s.key] = s
+	t.sights.most = max(t.sights.most, len(t.sights.asked))
 	t.out.Look = append(t.out.Look, session.Sight{
 		Key: s.key, Line: s.line, ID: s.process(), Led: s.led, Hold: s.term == 0 && session.PseudoTerminal(s.line),
 	})
@@ -97,6 +99,17 @@ func (t *Table) looked(ev Looked) {
 		if !s.sight.Owner.Known {
 			s.sight.Owner = seen.Owner
 		}
+	}
+	t.sights.shrink()
+}
+
+// manySights is how many looks at once are no longer usual.
+const manySights = 64
+
+// shrink gives back what a burst took, once all of it is answered.
+func (s *sights) shrink() {
+	if len(s.asked) == 0 && s.most > manySights {
+		s.asked, s.most = map[uint64]*entry{}, 0
 	}
 }
 
