@@ -9,27 +9,32 @@ import (
 )
 
 // decode384 decodes a record of [Glibc384LE]. The offsets are constants, which saves the
-// compiler the checks of all bounds but one, and most strings end in their first words,
-// which are looked at faster than a call takes: it costs a third of the way that the other
+// compiler the checks of most bounds. A text's end is looked for in words, and here: a call
+// takes longer than most texts, and to find the NUL's place within a word takes as long as to
+// look at three words whether they have one. It costs a quarter of the way that the other
 // layouts go.
 func (r *Record) decode384(b string) {
 	b = b[:size384]
-	line, user, host := beforeNUL(le64(b, line384)), beforeNUL(le64(b, user384)), beforeNUL(le64(b, host384))
-	if line == 8 {
-		if line += beforeNUL(le64(b, line384+8)); line == 16 {
-			line = longer(b[line384 : line384+32])
-		}
+	line, m := 0, nuls(le64(b, line384))
+	for m == 0 && line < 24 {
+		line += 8
+		m = nuls(le64(b, line384+line))
 	}
-	if user == 8 {
-		user = longer(b[user384 : user384+32])
+	line += before(m)
+	user, m := 0, nuls(le64(b, user384))
+	for m == 0 && user < 24 {
+		user += 8
+		m = nuls(le64(b, user384+user))
 	}
-	if host == 8 {
-		if host += beforeNUL(le64(b, host384+8)); host == 16 {
-			host = longer(b[host384 : host384+256])
-		}
+	user += before(m)
+	host, m := 0, nuls(le64(b, host384))
+	for m == 0 && host < 248 {
+		host += 8
+		m = nuls(le64(b, host384+host))
 	}
-	r.Line, r.User, r.Host = b[line384:line384+line], b[user384:user384+user], b[host384:host384+host]
-	r.ID = b[id384 : id384+min(4, beforeNUL(uint64(le32(b, id384))))]
+	host += before(m)
+	id := min(4, before(nuls(uint64(le32(b, id384)))))
+	r.Line, r.ID, r.User, r.Host = b[line384:][:line], b[id384:][:id], b[user384:][:user], b[host384:][:host]
 	r.Type = Type(le16(b, type384))
 	r.PID = int32(le32(b, pid384))
 	r.Exit = Exit{int16(le16(b, exit384)), int16(le16(b, exit384+2))}
@@ -67,25 +72,15 @@ func (r *Record) encode384(b []byte) bool {
 	return true
 }
 
-// longer returns the length of a text in a field whose first word has no NUL.
-func longer(s string) int {
-	for n := 8; n < 32; n += 8 {
-		if k := beforeNUL(le64(s, n)); k < 8 {
-			return n + k
-		}
-	}
-	if i := strings.IndexByte(s[32:], 0); i >= 0 {
-		return 32 + i
-	}
-	return len(s)
+// nuls returns a word that is 0 if no byte of w is. Else its lowest bit is in the first byte
+// that is 0, in little-endian.
+func nuls(w uint64) uint64 {
+	const ones, high = 0x0101010101010101, 0x8080808080808080
+	return (w - ones) &^ w & high
 }
 
-// beforeNUL returns how many bytes of a word, in little-endian, come before the first that
-// is 0; 8 if none is.
-func beforeNUL(w uint64) int {
-	const ones, high = 0x0101010101010101, 0x8080808080808080
-	return bits.TrailingZeros64((w-ones)&^w&high) / 8
-}
+// before returns how many bytes come before the one with the lowest bit of m; 8 if m is 0.
+func before(m uint64) int { return bits.TrailingZeros64(m) / 8 }
 
 func le64(b string, o int) uint64 {
 	b = b[o : o+8]
