@@ -132,7 +132,7 @@ func (l *Log) Backward(ctx context.Context) iter.Seq2[Entry, error] {
 
 // Since yields the records whose time is t or later, the oldest first. It leaves out
 // rotated files that were last changed before t. In the others it looks for the
-// beginning from the end, up to the first block of 512 or 1,024 records that are all earlier
+// beginning from the end, up to the first block of 512 records that are all earlier
 // than t: where the clock was set back by much, older records are not found. In all
 // else it is as [Log.Forward].
 func (l *Log) Since(ctx context.Context, t time.Time) iter.Seq2[Entry, error] {

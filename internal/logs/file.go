@@ -32,7 +32,8 @@ type File struct {
 	compression *compression // nil: none
 	reuse       bool
 	block       *[]byte // from recfile's pool
-	wide        []byte  // for larger blocks
+	wide        []byte  // for several blocks
+	loads       int     // how often blocks were read
 	before      []byte  // for endsWith
 }
 

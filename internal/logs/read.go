@@ -30,7 +30,7 @@ type Where struct {
 }
 
 // Forward yields the records from the offset from to the file's end. It reads
-// blocks of 512 or 1,024 records, takes no lock, and ends with the first error but a
+// blocks of 512 records, takes no lock, and ends with the first error but a
 // [DamageError], after which it goes on. Records
 // share the memory of their block: see [utmpx.Record.Detach] and [File.Reuse].
 // It ends without an error if the file was truncated meanwhile.
@@ -167,7 +167,7 @@ func (f *File) entry(b block, i int) (e Entry) {
 	return e
 }
 
-// memory returns where the next block of n bytes goes.
+// memory returns where the next n bytes go.
 func (f *File) memory(n int64) []byte {
 	switch {
 	case !f.reuse:
@@ -175,24 +175,20 @@ func (f *File) memory(n int64) []byte {
 	case n <= int64(cap(*f.block)):
 		return (*f.block)[:n]
 	case n > int64(cap(f.wide)):
-		f.wide = make([]byte, n)
+		f.wide = make([]byte, max(n, f.aheadMost()))
 	}
 	return f.wide[:n]
 }
 
-// blockSize returns how many bytes are read at once. Twice as many in a long file, if their
-// memory is reused, save a tenth of the time of all; four times as many would not fit the
-// second cache of many processors.
-func (f *File) blockSize() int64 {
-	n := int64(blockRecords * f.layout.Size())
-	if f.reuse && f.compression == nil && f.size >= wideFrom {
-		n *= 2
-	}
-	return n
-}
+// blockSize returns how many bytes are looked at and decoded together. More would not fit the
+// second cache of many processors beside what else is in it.
+func (f *File) blockSize() int64 { return int64(blockRecords * f.layout.Size()) }
 
-// wideFrom is from how many bytes on a file is long.
-const wideFrom = 4 << 20
+// aheadMost returns how many bytes are read at once, if those before were read too.
+func (f *File) aheadMost() int64 { return aheadBlocks * f.blockSize() }
+
+// aheadBlocks is how many blocks are read at once from a file that is read from end to end.
+const aheadBlocks = 8
 
 // blocks yields the records from an offset on. A [DamageError] stands for bytes
 // without a record, and does not end it.
@@ -221,6 +217,7 @@ func (f *File) load(from int64, b []byte) ([]byte, error) {
 	if err := f.ctx.Err(); err != nil {
 		return nil, sysfile.Wrap("read", f.name, err)
 	}
+	f.loads++
 	n, err := f.h.ReadAt(b, from)
 	if err != nil && err != io.EOF {
 		return nil, sysfile.Wrap("read", f.name, err)

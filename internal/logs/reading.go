@@ -141,7 +141,7 @@ func (l *Log) runs(what *reading) Runs {
 
 // Since yields the records whose time is t or later, in the order in which they
 // were written. If the clock was set, their times are not in order. In a plain
-// file the beginning is looked for backward, up to the first block of 512 or 1,024
+// file the beginning is looked for backward, up to the first block of 512
 // records with none so late; files last changed before t are left out. Else it is
 // as [Log.From].
 func (l *Log) Since(ctx context.Context, t time.Time) iter.Seq2[Entry, error] {
@@ -406,9 +406,11 @@ func (f *File) after(off int64, before digest) iter.Seq2[block, error] {
 	}
 	return func(yield func(block, error) bool) {
 		var last []byte // the record before, once it was read here
+		loads := f.loads
 		for b, err := range f.blocks(off) {
-			// Once a block is in memory, it is known to follow the one before it.
-			if err == nil && (last != nil || before != (digest{})) {
+			// Once a block is in memory, it is known to follow the one before it; so is
+			// each that was read together with it.
+			if err == nil && loads != f.loads && (last != nil || before != (digest{})) {
 				var same bool
 				if last != nil {
 					same, err = f.endsWith(last, off)
@@ -425,6 +427,7 @@ func (f *File) after(off int64, before digest) iter.Seq2[block, error] {
 				}
 				continue
 			}
+			loads = f.loads
 			if !yield(b, nil) {
 				return
 			}

@@ -22,7 +22,7 @@ func reusing(w world) *logs.Log {
 // TestReuse: with one block of memory for all records, a log reads as without: its
 // records, their positions, damage, and what follows a position.
 func TestReuse(t *testing.T) {
-	const n = 1500 // three blocks
+	const n = 6000 // more blocks than are read at once
 	both(t, func(t *testing.T, w world) {
 		var all [3][]string
 		for i := range n {

@@ -164,7 +164,7 @@ func TestEmptyLogIsNotReadAgain(t *testing.T) {
 // TestReadingEnds: whoever wants to end does not wait for a long history.
 func TestReadingEnds(t *testing.T) {
 	w := simWorld{simfile.New()}
-	long := raw(t, layout, slices.Repeat([]utmpx.Record{sess("pts/0", 1)}, 20*512)...)
+	long := raw(t, layout, slices.Repeat([]utmpx.Record{sess("pts/0", 1)}, 120*512)...)
 	w.Write(t, "wtmp.1", long)
 	w.Write(t, "wtmp", long)
 	// reads returns how often the log was read, and how often after the end.
