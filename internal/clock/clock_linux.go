@@ -16,6 +16,10 @@ import (
 // Read reads the clocks.
 func Read() Reading { return bracketed(unix.CLOCK_BOOTTIME, unix.CLOCK_REALTIME, unix.CLOCK_MONOTONIC) }
 
+// latest is the last second that a timer takes: of 2038 on machines of 32 bits, where a later one
+// would be in the past, and the timer expire at once.
+const latest = min(math.MaxInt, math.MaxInt64/1_000_000_000)
+
 // Notices calls notice when the wall clock was set, until ctx ends. Waiting occupies
 // no thread, and nothing wakes up unless the clock is set or the system resumes.
 //
@@ -29,7 +33,7 @@ func Notices(ctx context.Context, notice func()) error {
 	defer f.Close()
 	defer context.AfterFunc(ctx, func() { _ = f.SetReadDeadline(time.Unix(1, 0)) })()
 	for ctx.Err() == nil {
-		never := unix.ItimerSpec{Value: unix.NsecToTimespec(math.MaxInt64)}
+		never := unix.ItimerSpec{Value: unix.Timespec{Sec: latest}}
 		err := unix.TimerfdSettime(fd, unix.TFD_TIMER_ABSTIME|unix.TFD_TIMER_CANCEL_ON_SET, &never, nil)
 		if err == nil {
 			_, err = f.Read(make([]byte, 8))
