@@ -86,10 +86,13 @@ type Cleaner struct {
 	told  *openlogins.Logins // of which Opened has had the first logins,
 	nTold uint64             // so many
 
-	seen       *seen       // of the orders that are carried out
-	file, log  desk        // all calls on the two files
-	wroteLog   atomic.Bool // and not yet synced
-	wroteFile  bool        // likewise
+	seen       *seen          // of the orders that are carried out
+	file, log  desk           // all calls on the two files but for their syncs
+	fileSync   desk           // those have desks of their own: an append takes microseconds beside
+	logSync    desk           // a sync, which takes milliseconds
+	hanging    map[string]int // how many desks of a file hang
+	wroteLog   atomic.Bool    // and not yet synced
+	wroteFile  bool           // likewise
 	syncFailed syncFailure
 	refused    atomic.Bool // the log took no records the last time
 }
@@ -119,19 +122,32 @@ func (p *Payment) close(d *session.Debt) {
 
 // New returns a Cleaner that does nothing until [Cleaner.Run].
 func New(opts Options) *Cleaner {
-	c := &Cleaner{opts: opts, wake: make(chan struct{}, 1), seen: &seen{}}
+	c := &Cleaner{opts: opts, wake: make(chan struct{}, 1), hanging: map[string]int{}, seen: &seen{}}
 	c.file = desk{stays: true, tell: func(since time.Time) {
 		c.hangs("utmpx", since, "no record is marked until it does")
 	}}
 	c.log.tell = func(since time.Time) {
 		c.hangs("wtmpx", since, "records are marked without it, their logouts are written later")
 	}
+	c.logSync.tell = func(since time.Time) {
+		c.hangs("wtmpx", since, "what is written to it is not on the disk")
+	}
+	c.fileSync.tell = func(since time.Time) {
+		c.hangs("utmpx", since, "what is written to it is not on the disk")
+	}
 	return c
 }
 
-// hangs passes on that a file does not answer, or does again.
+// hangs passes on that a file does not answer, or does again: that its calls and its sync do.
 func (c *Cleaner) hangs(file string, since time.Time, until string) {
-	if c.opts.Hangs != nil {
+	more := c.hanging[file]
+	if since.IsZero() {
+		more--
+		c.hanging[file]--
+	} else {
+		c.hanging[file]++
+	}
+	if more == 0 && c.opts.Hangs != nil {
 		c.opts.Hangs(file, since, until)
 	}
 }
@@ -255,28 +271,31 @@ func (c *Cleaner) carryOut(ctx context.Context, orders []order) {
 	c.sync()
 }
 
-// sync begins to make durable what was written. It holds no lock. A slow disk delays only
-// what is written to the same file meanwhile.
+// sync begins to make durable what was written. It holds no lock, and delays nothing. What is
+// written while a file is being synced is synced after that, all together: Run comes here
+// again once it is back.
 func (c *Cleaner) sync() {
-	if c.wroteLog.Swap(false) {
-		if err := c.log.begin(func() { c.synced("wtmpx", c.opts.Log.Sync()) }, c.signal); err != nil {
-			c.wroteLog.Store(true) // the next sync is for this one too
-			c.synced("wtmpx", err)
-		}
+	if c.logSync.free() && c.wroteLog.Swap(false) {
+		c.logSync.begin(func() { c.synced("wtmpx", c.opts.Log.Sync()) }, c.signal)
 	}
-	if c.wroteFile {
-		_ = c.file.begin(func() { c.synced("utmpx", c.opts.File.Sync()) }, c.signal)
+	if c.fileSync.free() && c.wroteFile {
+		c.wroteFile = false
+		c.fileSync.begin(func() { c.synced("utmpx", c.opts.File.Sync()) }, c.signal)
 	}
-	c.wroteFile = false
 }
 
-// finish syncs, and waits for that.
+// finish syncs, and waits for that, and for a call on the log that is out.
 func (c *Cleaner) finish() {
-	c.sync()
-	if err := c.log.settle(); err != nil {
-		c.synced("wtmpx", err)
+	_ = c.log.settle()
+	for range 2 { // what was written while a sync was out needs another one
+		c.sync()
+		if err := c.logSync.settle(); err != nil {
+			c.synced("wtmpx", err)
+		}
+		if err := c.fileSync.settle(); err != nil {
+			c.synced("utmpx", err)
+		}
 	}
-	_ = c.file.settle()
 }
 
 // syncFailure is the files that were not synced the last time.

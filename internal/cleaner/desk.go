@@ -15,6 +15,9 @@ var ErrHangs = errors.New("the file system has not answered")
 // hangPatience is how long a call may take, beside its wait for a lock.
 const hangPatience = 2 * time.Second
 
+// syncPatience is how long a sync may take that nothing waits for.
+const syncPatience = 5 * time.Second
+
 // desk has the calls on one file carried out one at a time, each in a goroutine of its
 // own. Nothing ends a call that the kernel does not give back. So while one is out,
 // perhaps with the lock, no other is begun.
@@ -39,18 +42,31 @@ func (d *desk) call(wait time.Duration, f func()) error {
 	return d.wait(limit.C)
 }
 
-// begin has f run and does not wait for it. The next call does. back is called once f is
-// back.
-func (d *desk) begin(f, back func()) error {
-	if err := d.settle(); err != nil {
-		return err
-	}
+// begin has f run and does not wait for it. back is called once f is back, and when it has
+// taken syncPatience. The desk must be free.
+func (d *desk) begin(f, back func()) {
 	d.send(f)
 	go func(out <-chan struct{}) {
+		late := time.AfterFunc(syncPatience, back)
 		<-out
+		late.Stop()
 		back()
 	}(d.out)
-	return nil
+}
+
+// free reports whether no call is out. It does not wait. It tells of one that hangs, and of
+// one that is back.
+func (d *desk) free() bool {
+	busy := d.busy()
+	switch {
+	case busy && !d.hangs && time.Since(d.since) >= syncPatience:
+		d.hangs = true
+		d.tell(d.since)
+	case !busy && d.hangs:
+		d.hangs = false
+		d.tell(time.Time{})
+	}
+	return !busy
 }
 
 // busy reports whether a call is out.
