@@ -47,7 +47,11 @@ func (t *Table) question(s *entry) (q session.Question, any bool) {
 	// Such a display stays until somebody shows it, whoever had the number.
 	inDoubt := q.Shown && display.VT == 0 && !s.led
 	if !s.ledLine() && !inDoubt && s.found != foundNoSession {
-		if number := s.source.record(s).PID; number > 0 && !t.numbers.exclude(s, number) {
+		number := s.pid
+		if s.led {
+			number = s.source.record(s).PID
+		}
+		if number > 0 && !t.numbers.exclude(s, number) {
 			q.PID, q.Mark = number, t.opened
 		}
 	}
