@@ -81,6 +81,12 @@ func (b *bench) oneRun(c contestant, crowd *crowd, n int, history string) (apart
 		return nil, nil, err
 	}
 	defer r.stop()
+	if c.name != floor { // which does not look at lines again a second after the start
+		nap(after)
+		if err := r.settles(); err != nil {
+			return nil, nil, err
+		}
+	}
 	for i := range deaths {
 		r.at = time.Now()
 		if err := crowd.killOne(); err != nil {

@@ -2,7 +2,12 @@
 
 package table
 
-import "utmpd.dev/utmpd/internal/session"
+import (
+	"math"
+	"slices"
+
+	"utmpd.dev/utmpd/internal/session"
+)
 
 // numbers are what is known of the processes of other pid namespaces: those that lived some
 // time after the sessions up to a key were opened. Whoever a record names lives when the
@@ -10,8 +15,25 @@ import "utmpd.dev/utmpd/internal/session"
 // nobody needs to look again when the session ends: on a machine with a thousand processes
 // that takes longer than all else.
 type numbers struct {
-	upTo uint64
-	all  *session.Numbers
+	upTo  uint64
+	all   *session.Numbers
+	asked bool // without a death
+}
+
+// noPID is what no process has, in any pid namespace: above the largest pid_max.
+//
+// Source: PID_MAX_LIMIT in linux/threads.h.
+const noPID = math.MaxInt32
+
+// askNumbers asks for them once in a run, when the lines of the first sessions are looked at
+// again: the first pass over /proc reads each process, and a death would wait for that.
+func (t *Table) askNumbers(sessions []lookAgain) {
+	unproven := func(l lookAgain) bool { return !l.s.ledLine() && l.s.state == watched }
+	if t.numbers.asked || !slices.ContainsFunc(sessions, unproven) {
+		return
+	}
+	t.numbers.asked = true
+	t.out.Gather = append(t.out.Gather, session.Question{PID: noPID, Mark: t.opened})
 }
 
 // learn takes in numbers that were gathered after the sessions up to a key were opened.

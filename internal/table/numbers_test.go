@@ -61,3 +61,30 @@ func TestNumbers(t *testing.T) {
 		w.wantDead(map[int32]int{20: 0, 10: 1, 30: 2, 50: 3, 60: 4, 70: 5, 80: 6}[step.pid], w.now.Wall.Add(-time.Minute))
 	}
 }
+
+// TestNumbersAtStart: the numbers are gathered once before anybody dies, if a session was not
+// seen to lead its line.
+func TestNumbersAtStart(t *testing.T) {
+	w := newWorld(t)
+	w.numbers = &session.Numbers{}
+	w.start(10)
+	w.sights[10] = session.Sighting{Leader: w.procs[10].id}
+	w.put(0, w.login("pts/0", 10))
+	w.scan()
+	w.pass(time.Minute)
+	if len(w.numbered) > 0 {
+		t.Errorf("asked for %v, though the session leads its line", w.numbered)
+	}
+	for slot, pid := range []int32{20, 30} {
+		w.start(pid)
+		w.put(1+slot, w.login(fmt.Sprintf("ftpd%d", pid), pid))
+		w.scan()
+		w.pass(time.Minute)
+	}
+	w.kill(20, session.Status{})
+	w.pass(time.Minute)
+	if diff := cmp.Diff([]int32{noPID}, w.numbered); diff != "" {
+		t.Errorf("asked for (-want +got):\n%s", diff)
+	}
+	w.wantDead(1, w.now.Wall.Add(-time.Minute))
+}

@@ -64,6 +64,7 @@ func (t *Table) lookAgain() {
 			t.askSight(s)
 		}
 	}
+	t.askNumbers(t.sights.again[:n])
 	if t.sights.again = t.sights.again[n:]; len(t.sights.again) == 0 {
 		t.sights.again = nil
 	}
