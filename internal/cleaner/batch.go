@@ -105,7 +105,7 @@ func (c *Cleaner) cleanBatch(ctx context.Context, jobs []session.Job, results []
 func (c *Cleaner) withFileLock(ctx context.Context, f func(context.Context) ([]bool, error)) (same []bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, utmpxWait)
 	defer cancel()
-	_ = c.file.call(utmpxWait, func() { same, err = f(ctx) })
+	c.callFile(utmpxWait, func() { same, err = f(ctx) })
 	return same, err
 }
 
@@ -191,7 +191,7 @@ func (c *Cleaner) pay(ctx context.Context, debts []session.Debt) (paid Payment, 
 func (c *Cleaner) allClosed(ctx context.Context, debts []session.Debt) (bool, error) {
 	var closed bool
 	var err error
-	if hangs := c.log.call(0, func() { closed, err = c.findClosed(ctx, debts) }); hangs != nil {
+	if hangs := c.callLog(0, func() { closed, err = c.findClosed(ctx, debts) }); hangs != nil {
 		return false, hangs
 	}
 	return closed, err
@@ -224,7 +224,7 @@ type logins struct {
 func (c *Cleaner) settle(ctx context.Context, wait time.Duration, l logins) error {
 	own := logins{l.debt, slices.Clone(l.of), l.file}
 	var err error
-	if hangs := c.log.call(2*wait, func() { err = c.settleAll(ctx, wait, own) }); hangs != nil {
+	if hangs := c.callLog(2*wait, func() { err = c.settleAll(ctx, wait, own) }); hangs != nil {
 		return hangs
 	}
 	copy(l.of, own.of)

@@ -88,8 +88,8 @@ type Cleaner struct {
 
 	seen       *seen          // of the orders that are carried out
 	file, log  desk           // all calls on the two files but for their syncs
-	fileSync   desk           // those have desks of their own: an append takes microseconds beside
-	logSync    desk           // a sync, which takes milliseconds
+	fileSync   desk           // those have desks of their own: on ext4 an append takes microseconds
+	logSync    desk           // beside a sync, which takes milliseconds
 	hanging    map[string]int // how many desks of a file hang
 	wroteLog   atomic.Bool    // and not yet synced
 	wroteFile  bool           // likewise
@@ -123,31 +123,24 @@ func (p *Payment) close(d *session.Debt) {
 // New returns a Cleaner that does nothing until [Cleaner.Run].
 func New(opts Options) *Cleaner {
 	c := &Cleaner{opts: opts, wake: make(chan struct{}, 1), hanging: map[string]int{}, seen: &seen{}}
-	c.file = desk{stays: true, tell: func(since time.Time) {
+	c.file.tell = func(since time.Time) {
 		c.hangs("utmpx", since, "no record is marked until it does")
-	}}
+	}
 	c.log.tell = func(since time.Time) {
 		c.hangs("wtmpx", since, "records are marked without it, their logouts are written later")
 	}
-	c.logSync.tell = func(since time.Time) {
-		c.hangs("wtmpx", since, "what is written to it is not on the disk")
-	}
-	c.fileSync.tell = func(since time.Time) {
-		c.hangs("utmpx", since, "what is written to it is not on the disk")
-	}
+	c.file.stays, c.log.back = true, c.signal
+	c.fileSync, c.logSync = c.file, c.log
 	return c
 }
 
-// hangs passes on that a file does not answer, or does again: that its calls and its sync do.
+// hangs passes on that a file does not answer, and that it does again: its calls and its sync.
 func (c *Cleaner) hangs(file string, since time.Time, until string) {
-	more := c.hanging[file]
-	if since.IsZero() {
-		more--
-		c.hanging[file]--
-	} else {
-		c.hanging[file]++
+	before := c.hanging[file]
+	if c.hanging[file]++; since.IsZero() {
+		c.hanging[file] -= 2
 	}
-	if more == 0 && c.opts.Hangs != nil {
+	if c.opts.Hangs != nil && (before == 0 || c.hanging[file] == 0) {
 		c.opts.Hangs(file, since, until)
 	}
 }
@@ -220,9 +213,9 @@ func (c *Cleaner) take() (orders []order, look bool) {
 }
 
 // tell tells which logins are open that were not told yet. A log that cannot be read is
-// read again at the next look, and one that is being synced after that.
+// read again at the next look, and one that does not answer when it does.
 func (c *Cleaner) tell(ctx context.Context) {
-	if c.log.busy() {
+	if c.log.busy() || c.logSync.long() {
 		c.mu.Lock()
 		c.look = true
 		c.mu.Unlock()
@@ -230,7 +223,7 @@ func (c *Cleaner) tell(ctx context.Context) {
 	}
 	var open *openlogins.Logins
 	var err error
-	if hung := c.log.call(0, func() { open, err = c.opts.Log.Read(ctx) }); hung != nil || err != nil || c.opts.Opened == nil {
+	if hung := c.callLog(0, func() { open, err = c.opts.Log.Read(ctx) }); hung != nil || err != nil || c.opts.Opened == nil {
 		return
 	}
 	all := open != c.told // the log was read from its start, as after a rotation
@@ -275,6 +268,7 @@ func (c *Cleaner) carryOut(ctx context.Context, orders []order) {
 // written while a file is being synced is synced after that, all together: Run comes here
 // again once it is back.
 func (c *Cleaner) sync() {
+	c.log.free() // which tells that it answers again
 	if c.logSync.free() && c.wroteLog.Swap(false) {
 		c.logSync.begin(func() { c.synced("wtmpx", c.opts.Log.Sync()) }, c.signal)
 	}
@@ -284,18 +278,34 @@ func (c *Cleaner) sync() {
 	}
 }
 
-// finish syncs, and waits for that, and for a call on the log that is out.
+// finish syncs, and waits for that and for a call on the log that is out: finishPatience for
+// all, but for the utmpx file without limit.
 func (c *Cleaner) finish() {
-	_ = c.log.settle()
+	limit := make(chan time.Time)
+	timer := time.AfterFunc(finishPatience, func() { close(limit) })
+	defer timer.Stop()
 	for range 2 { // what was written while a sync was out needs another one
 		c.sync()
-		if err := c.logSync.settle(); err != nil {
+		_ = c.log.wait(limit)
+		if err := c.logSync.wait(limit); err != nil {
 			c.synced("wtmpx", err)
 		}
-		if err := c.fileSync.settle(); err != nil {
-			c.synced("utmpx", err)
-		}
+		_ = c.fileSync.wait(limit)
 	}
+}
+
+// callLog has a call on the log carried out, as desk.call does. callFile does so on the utmpx
+// file.
+func (c *Cleaner) callLog(wait time.Duration, f func()) error {
+	if err := c.logSync.beside(wait); err != nil {
+		return err
+	}
+	return c.log.call(wait, f)
+}
+
+func (c *Cleaner) callFile(wait time.Duration, f func()) {
+	_ = c.fileSync.beside(wait)
+	_ = c.file.call(wait, f)
 }
 
 // syncFailure is the files that were not synced the last time.

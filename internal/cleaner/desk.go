@@ -18,8 +18,15 @@ const hangPatience = 2 * time.Second
 // syncPatience is how long a sync may take that nothing waits for.
 const syncPatience = 5 * time.Second
 
-// desk has the calls on one file carried out one at a time, each in a goroutine of its
-// own. Nothing ends a call that the kernel does not give back. So while one is out,
+// finishPatience is how long the last syncs may take.
+const finishPatience = 4 * time.Second
+
+// besideSync is how long a sync may have taken when a call on the same file begins beside it.
+// One that takes longer may take forever, and the call might then have to wait for it in the
+// kernel, with the lock.
+const besideSync = 100 * time.Millisecond
+
+// desk has calls on one file carried out one at a time, each in a goroutine of its own. Nothing ends a call that the kernel does not give back. So while one is out,
 // perhaps with the lock, no other is begun.
 type desk struct {
 	stays bool                  // wait for a call in any case, but tell
@@ -27,6 +34,7 @@ type desk struct {
 	since time.Time             // when it began
 	hangs bool                  // it was waited for in vain
 	tell  func(since time.Time) // that it hangs, and, with a zero time, that it is back
+	back  func()                // called once a call is back that was given up, in another goroutine
 }
 
 // call runs f and returns nil once f is back. If f, or the call before it, takes longer
@@ -59,14 +67,29 @@ func (d *desk) begin(f, back func()) {
 func (d *desk) free() bool {
 	busy := d.busy()
 	switch {
-	case busy && !d.hangs && time.Since(d.since) >= syncPatience:
-		d.hangs = true
-		d.tell(d.since)
+	case busy && time.Since(d.since) >= syncPatience:
+		d.hang()
 	case !busy && d.hangs:
 		d.hangs = false
 		d.tell(time.Time{})
 	}
 	return !busy
+}
+
+// beside returns nil if a call on the file may begin beside the one that is out here. It waits
+// for one that takes long, as call does.
+func (d *desk) beside(wait time.Duration) error {
+	if !d.long() {
+		return nil
+	}
+	limit := time.NewTimer(wait + hangPatience)
+	defer limit.Stop()
+	return d.wait(limit.C)
+}
+
+// long reports whether a call is out that no other may begin beside.
+func (d *desk) long() bool {
+	return d.busy() && (d.hangs || time.Since(d.since) >= besideSync)
 }
 
 // busy reports whether a call is out.
@@ -82,13 +105,6 @@ func (d *desk) busy() bool {
 	}
 }
 
-// settle waits for the call that is out, as call does.
-func (d *desk) settle() error {
-	limit := time.NewTimer(hangPatience)
-	defer limit.Stop()
-	return d.wait(limit.C)
-}
-
 func (d *desk) send(f func()) {
 	out := make(chan struct{})
 	d.out, d.since = out, time.Now()
@@ -101,33 +117,35 @@ func (d *desk) send(f func()) {
 // wait waits for the call that is out. One that was waited for in vain delays nothing
 // again.
 func (d *desk) wait(limit <-chan time.Time) error {
-	if d.out == nil {
+	if d.free() {
 		return nil
 	}
-	if d.hangs {
-		select {
-		case <-d.out:
-			d.hangs = false
-			d.tell(time.Time{})
-			return nil
-		default:
-			return d.noAnswer()
-		}
+	if d.hangs && !d.stays {
+		return d.noAnswer()
 	}
 	select {
 	case <-d.out:
-		return nil
 	case <-limit:
+		d.hang()
+		if !d.stays {
+			go func(out <-chan struct{}) {
+				<-out
+				d.back()
+			}(d.out)
+			return d.noAnswer()
+		}
+		<-d.out
+	}
+	d.free()
+	return nil
+}
+
+// hang tells, once, that the call that is out hangs.
+func (d *desk) hang() {
+	if !d.hangs {
 		d.hangs = true
 		d.tell(d.since)
 	}
-	if !d.stays {
-		return d.noAnswer()
-	}
-	<-d.out
-	d.hangs = false
-	d.tell(time.Time{})
-	return nil
 }
 
 func (d *desk) noAnswer() error {

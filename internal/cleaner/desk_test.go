@@ -69,6 +69,7 @@ func TestLogDoesNotAnswer(t *testing.T) {
 	}{
 		{"the append", func(l *frozenLog, f frozen) { l.append = f }, session.LogFailed},
 		{"the first reading", func(l *frozenLog, f frozen) { l.read = f }, session.LogFailed},
+		{"the sync", func(l *frozenLog, f frozen) { l.sync = f }, session.Done},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -88,6 +89,7 @@ func TestLogDoesNotAnswer(t *testing.T) {
 				if got := run.clean(jobs[0]); got.Outcome != tt.first || got.Err != nil && !errors.Is(got.Err, ErrHangs) {
 					t.Errorf("the first job: %+v, want %v", got, tt.first)
 				}
+				time.Sleep(besideSync)
 				if got := run.clean(jobs[1]); got.Outcome != session.LogFailed || !errors.Is(got.Err, ErrHangs) {
 					t.Errorf("the next job: %+v, want %v", got, session.LogFailed)
 				}

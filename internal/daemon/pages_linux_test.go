@@ -25,6 +25,8 @@ func TestCleanMappings(t *testing.T) {
 		{"text", "r-xp 00000000 fe:00 99 /usr/sbin/utmpd", clean, true},
 		{"constants", "r--p 00001000 fe:00 99 /usr/sbin/utmpd", clean, true},
 		{"a name that was removed, with a colon", "r--p 00001000 fe:00 99 /tmp/a: (deleted)", clean, true},
+		{"a library's", "r-xp 00000000 fe:00 98 /lib/libc.so", clean, false},
+		{"of another file system", "r-xp 00000000 fe:01 99 /lib/libc.so", clean, false},
 		{"data", "rw-p 00001000 fe:00 99 /usr/sbin/utmpd", clean, false},
 		{"shared", "r--s 00001000 fe:00 99 /usr/sbin/utmpd", clean, false},
 		{"not readable", "---p 00001000 fe:00 99 /usr/sbin/utmpd", clean, false},
@@ -37,8 +39,9 @@ func TestCleanMappings(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			others := "c000000000-c000400000 rw-p 00000000 00:00 0 \nRss: 8 kB\nAnonymous: 8 kB\nSwap: 8 kB\n"
-			got := cleanMappings(strings.NewReader(others + "00400000-00402000 " + tt.head + "\n" + tt.body + others))
-			if !tt.want && len(got) == 0 || tt.want && len(got) == 1 && got[0] == (mapping{0x400000, 0x402000}) {
+			own := "00800000-00801000 r-xp 00000000 fe:00 99 /usr/sbin/utmpd\nRss: 0 kB\n"
+			got := cleanMappings(strings.NewReader(others+"00400000-00402000 "+tt.head+"\n"+tt.body+others+own), 0x800fff)
+			if !tt.want && len(got) == 0 || tt.want && len(got) == 1 && got[0].start == 0x400000 && got[0].end == 0x402000 {
 				return
 			}
 			t.Errorf("got %x, want it dropped: %v", got, tt.want)
@@ -75,7 +78,7 @@ func TestDropPages(t *testing.T) {
 	if clean[0] != 'x' || !resident(t, clean) { // read: now it is in memory
 		t.Fatal("a page that was read is not in memory")
 	}
-	dropPages()
+	dropPagesOf(uintptr(unsafe.Pointer(&clean[0])))
 	if resident(t, clean) {
 		t.Error("the clean mapping is still in memory")
 	}

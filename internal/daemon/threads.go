@@ -18,8 +18,8 @@ const (
 	lockThreads = 4 * recfile.MaxWaiters
 	// roomThreads are one for each room, at a file.
 	roomThreads = 14
-	// deskThreads are the Cleaner's calls on the two files, which it may give up.
-	deskThreads = 2
+	// deskThreads are the Cleaner's calls on the two files, and their syncs, which it may give up.
+	deskThreads = 4
 	// givenUp are the look-ups of lines, of users' arguments and of root's that were given up.
 	givenUp = 2*proc.MaxHanging + 1
 	// lateNames are the look-ups of files that were given up, and the loop's own look at names.

@@ -25,6 +25,8 @@ const (
 	maxAbove = 64
 	// maxMounts is how much of a mountinfo file is read.
 	maxMounts = 1 << 20
+	// maxStatus is how much of a status file is read: 65,536 groups are 11 bytes each.
+	maxStatus = 1 << 20
 )
 
 // Gather answers questions about sessions, in their order. It blocks for one pass
@@ -41,7 +43,8 @@ func Gather(questions []session.Question) []session.Evidence {
 
 func (g *gathering) gather(questions []session.Question) []session.Evidence {
 	if len(g.onTTY) > 0 || len(g.byNumber) > 0 {
-		if err := eachProcess(g.look); err != nil || hidesOthers() || g.numbers.failed {
+		hidden := hidesOthers() // also before: /proc may be mounted anew meanwhile
+		if err := eachProcess(g.look); err != nil || hidden || hidesOthers() || g.numbers.failed {
 			g.hide()
 		} else if len(g.byNumber) > 0 {
 			g.tellNumbers(questions)
@@ -239,7 +242,7 @@ func (g *gathering) look(pid int32, inode uint64) {
 		return
 	}
 	s, err := readStat(pid)
-	if err != nil || s.ended() || s.kernelThread() {
+	if g.numbers.note(err) || s.ended() || s.kernelThread() {
 		return
 	}
 	leads := s.session == s.pid && s.tty != 0 && len(g.onTTY[s.tty]) > 0
@@ -247,7 +250,7 @@ func (g *gathering) look(pid int32, inode uint64) {
 		return
 	}
 	about, err := readStatus(pid)
-	if err != nil { // it is gone, or hidden as all others are
+	if g.numbers.note(err) { // it is gone, or hidden as all others are
 		return
 	}
 	c := session.Candidate{ID: session.ID{PID: s.pid, Start: s.start}, UID: about.uid, Foreign: g.foreign(s.pid)}
@@ -367,11 +370,15 @@ func readStatus(pid int32) (s status, err error) {
 	path = append(strconv.AppendInt(path, int64(pid), 10), "/status"...)
 	var buf [4096]byte
 	n, err := readFile(string(path), buf[:])
+	all := buf[:n]
+	if err == nil && n == len(buf) { // the groups of a user may be many, and come before what is looked for
+		all, err = readUpTo(string(path), maxStatus)
+	}
 	if err != nil {
 		return s, err
 	}
 	err = unix.ESRCH // until a line proves that there was something to be read
-	for line := range bytes.Lines(buf[:n]) {
+	for line := range bytes.Lines(all) {
 		if rest, is := bytes.CutPrefix(line, []byte("Uid:")); is {
 			if f := bytes.Fields(rest); len(f) > 0 {
 				uid, _ := number(f[0])

@@ -129,17 +129,8 @@ func activeTerminal(major, minor uint32) (name string, ok bool) {
 //
 // Source: NSpid in proc_pid_status(5); pid_namespaces(7).
 func contained(pid int32) bool {
-	buf := make([]byte, 4096)
-	n, err := readFile("/proc/"+strconv.Itoa(int(pid))+"/status", buf)
-	if err != nil {
-		return false
-	}
-	for line := range bytes.Lines(buf[:n]) {
-		if numbers, ok := bytes.CutPrefix(line, []byte("NSpid:")); ok {
-			return len(bytes.Fields(numbers)) > 1
-		}
-	}
-	return false
+	s, err := readStatus(pid)
+	return err == nil && s.contained
 }
 
 // eachStat calls yield with the stat of each process that /proc shows.

@@ -3,6 +3,7 @@
 package proc
 
 import (
+	"errors"
 	"slices"
 	"sync"
 
@@ -68,15 +69,7 @@ func (n *ownNumbers) of(pid int32, inode uint64) int32 {
 		return n.before[0].number
 	}
 	s, err := n.read(pid)
-	switch err {
-	case nil:
-	case unix.ENOENT, unix.ESRCH: // it has ended meanwhile
-		return 0
-	case unix.EACCES, unix.EPERM:
-		n.denied = true
-		return 0
-	default:
-		n.failed = true
+	if n.note(err) {
 		return 0
 	}
 	known := ownNumber{pid: pid, inode: inode}
@@ -85,6 +78,23 @@ func (n *ownNumbers) of(pid int32, inode uint64) int32 {
 	}
 	n.now = append(n.now, known)
 	return known.number
+}
+
+// note reports whether a process could not be read, and notes why. One that has ended is no
+// news, nor is a file that is no process's.
+func (n *ownNumbers) note(err error) bool {
+	var errno unix.Errno
+	if !errors.As(err, &errno) {
+		return err != nil
+	}
+	switch errno {
+	case unix.ENOENT, unix.ESRCH:
+	case unix.EACCES, unix.EPERM:
+		n.denied = true
+	default:
+		n.failed = true
+	}
+	return true
 }
 
 // noInode is what the kernel lists if it has no memory for an inode.

@@ -3,8 +3,10 @@
 package proc
 
 import (
+	"os"
 	"os/exec"
 	"slices"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -118,6 +120,26 @@ func TestGatherNumbers(t *testing.T) {
 	}
 	if e := got[1]; e.Numbers == nil || e.Mark != 7 || !e.Numbers.Has(1) || e.Numbers.Has(999_999_999) {
 		t.Errorf("%+v, want numbers with 1, and mark 7", e)
+	}
+}
+
+// TestManyGroups: the groups of a process come before its numbers, and may be many.
+func TestManyGroups(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root may set groups")
+	}
+	groups := make([]uint32, 2000)
+	for i := range groups {
+		groups[i] = uint32(1_000_000_000 + i)
+	}
+	c := start(t, "exit:0", func(cmd *exec.Cmd) {
+		cmd.SysProcAttr = &unix.SysProcAttr{Cloneflags: unix.CLONE_NEWPID, Credential: &syscall.Credential{Groups: groups}}
+	})
+	if s, err := readStatus(c.pid()); err != nil || !s.contained || s.number != 1 {
+		t.Errorf("%+v, %v, want number 1 in a namespace of its own", s, err)
+	}
+	if !contained(c.pid()) {
+		t.Error("it counts as one of this namespace")
 	}
 }
 

@@ -47,8 +47,8 @@ func (t *Table) question(s *entry) (q session.Question, any bool) {
 	// Such a display stays until somebody shows it, whoever had the number.
 	inDoubt := q.Shown && display.VT == 0 && !s.led
 	if !s.ledLine() && !inDoubt && s.found != foundNoSession {
-		number := s.pid
-		if s.led {
+		number := s.pid // of the process it lives by, which is its record's but for these
+		if s.led || s.source == &t.waits {
 			number = s.source.record(s).PID
 		}
 		if number > 0 && !t.numbers.exclude(s, number) {

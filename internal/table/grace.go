@@ -55,7 +55,7 @@ func (t *Table) goOnDead(s *entry) {
 		t.gather(s, q)
 		return
 	}
-	t.clean(s)
+	t.noLonger(s)
 }
 
 // pop returns the next session whose time has come, nil if there is none.

@@ -9,15 +9,16 @@ import (
 	"utmpd.dev/utmpd/internal/session"
 )
 
-// numbers are what is known of the processes of other pid namespaces: those that lived some
-// time after the sessions up to a key were opened. Whoever a record names lives when the
-// record is written. So where none of them had its number then, it names none of them, and
-// nobody needs to look again when the session ends: on a machine with a thousand processes
-// that takes longer than all else.
+// numbers are what is known of the processes of other pid namespaces: those that were alive at
+// one moment, after some sessions were opened. Whoever a record names lives when the record is
+// written. So if none of them had its number then, it names none of them, and nobody needs to
+// look again when the session ends: on a machine with a thousand processes that takes longer
+// than all else. A record without a time may be written again, byte for byte, by another
+// process, and tells nothing.
 type numbers struct {
-	upTo  uint64
-	all   *session.Numbers
-	asked bool // without a death
+	upTo  uint64           // the last session that had been opened
+	all   *session.Numbers // nil: nothing is known
+	asked bool             // without a death
 }
 
 // noPID is what no process has, in any pid namespace: above the largest pid_max.
@@ -46,5 +47,5 @@ func (n *numbers) learn(all *session.Numbers, upTo uint64) {
 // exclude reports whether no process of another pid namespace is the one that a session's
 // record names by a number.
 func (n *numbers) exclude(s *entry, number int32) bool {
-	return n.all != nil && s.key <= n.upTo && !n.all.Has(number)
+	return n.all != nil && s.login.Sec != 0 && s.key <= n.upTo && !n.all.Has(number)
 }

@@ -245,6 +245,8 @@ func (t *Table) keptAlready(s *entry, d session.Debt) bool {
 		if o.source == &t.waits && !o.alone && o.line == s.line && o.user == s.user {
 			t.waits.byKey[o.key].debt.Login, o.login = d.Login, s.login
 			delete(t.waits.shared, o.line)
+			// This record is later than the key of o tells, and than what is being gathered.
+			t.numbers = numbers{upTo: t.opened, asked: t.numbers.asked}
 			return true
 		}
 	}
