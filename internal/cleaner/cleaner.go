@@ -237,7 +237,7 @@ func (c *Cleaner) tell(ctx context.Context) {
 }
 
 // carryOut cleans for all orders together. Many sessions that ended while the last
-// order was synced then cost as many locks and syncs as one.
+// order was carried out then cost as many locks and syncs as one.
 func (c *Cleaner) carryOut(ctx context.Context, orders []order) {
 	defer func() { c.seen = &seen{} }() // another one: a call that hangs may still use it
 	var jobs []session.Job

@@ -32,7 +32,7 @@ const (
 var errRotated = errors.New("it was rotated again and again while it was read")
 
 // Log is a wtmpx log with the logins that are open in it. It is for one
-// goroutine. It remembers at most 65,536 lines, and searches at most 8,388,608
+// goroutine, but for Sync, which may run beside the other methods. It remembers at most 65,536 lines, and searches at most 8,388,608
 // records for the last boot.
 type Log struct {
 	file    *recfile.Log
