@@ -137,7 +137,7 @@ func TestForgetMemory(t *testing.T) {
 		if err := cmd.Run(); err != nil {
 			t.Fatal(err)
 		}
-		return cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss / 1024
+		return int64(cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss) / 1024
 	}
 	if m := most(); m < 200 {
 		t.Fatalf("before: %d MB; the test shows nothing", m)
