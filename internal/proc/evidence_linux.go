@@ -370,12 +370,14 @@ func readStatus(pid int32) (s status, err error) {
 	path = append(strconv.AppendInt(path, int64(pid), 10), "/status"...)
 	var buf [4096]byte
 	n, err := readFile(string(path), buf[:])
-	all := buf[:n]
-	if err == nil && n == len(buf) { // the groups of a user may be many, and come before what is looked for
-		all, err = readUpTo(string(path), maxStatus)
-	}
 	if err != nil {
 		return s, err
+	}
+	all := buf[:n]
+	if n == len(buf) { // the groups of a user may be many, and come before what is looked for
+		if all, err = readUpTo(string(path), maxStatus); err != nil {
+			return s, err
+		}
 	}
 	err = unix.ESRCH // until a line proves that there was something to be read
 	for line := range bytes.Lines(all) {

@@ -141,6 +141,9 @@ func TestManyGroups(t *testing.T) {
 	if !contained(c.pid()) {
 		t.Error("it counts as one of this namespace")
 	}
+	if _, err := readStatus(999_999_999); err != unix.ENOENT {
+		t.Errorf("of no process: %v, want ENOENT", err)
+	}
 }
 
 // TestGatherFailed: where a process could not be read although it may be, nobody knows who has
