@@ -43,7 +43,7 @@ func Gather(questions []session.Question) []session.Evidence {
 
 func (g *gathering) gather(questions []session.Question) []session.Evidence {
 	if len(g.onTTY) > 0 || len(g.byNumber) > 0 {
-		hidden := hidesOthers() // also before: /proc may be mounted anew meanwhile
+		hidden := hidesOthers() // asked before the pass too: hidepid may change while it lasts
 		if err := eachProcess(g.look); err != nil || hidden || hidesOthers() || g.numbers.failed {
 			g.hide()
 		} else if len(g.byNumber) > 0 {
