@@ -41,21 +41,27 @@ func TestAppendOnly(t *testing.T) {
 	}
 }
 
-// attribute sets a file's attribute of linux/fs.h until the end of the test.
+// attribute sets a file's attribute of linux/fs.h until the end of the test. Those it has
+// stay: without FS_EXTENT_FL, ext4 would build the file anew, and it refuses that, with the
+// attribute set, for a file in two pieces.
 func attribute(t *testing.T, name string, flag int) {
 	t.Helper()
 	f, err := os.Open(name)
 	if err != nil {
 		t.Fatal(err)
 	}
+	had, err := unix.IoctlGetInt(int(f.Fd()), unix.FS_IOC_GETFLAGS)
+	if err != nil {
+		t.Fatal(err)
+	}
 	set := func(flags int) error {
 		return unix.IoctlSetPointerInt(int(f.Fd()), unix.FS_IOC_SETFLAGS, flags)
 	}
-	if err := set(flag); err != nil {
+	if err := set(had | flag); err != nil {
 		t.Fatalf("the file system of %s must know the attribute %#x: %v", name, flag, err)
 	}
 	t.Cleanup(func() {
-		if err := set(0); err != nil {
+		if err := set(had); err != nil {
 			t.Error(err)
 		}
 		f.Close()
