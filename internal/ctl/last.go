@@ -75,11 +75,7 @@ func showLast(in call) error {
 	p := v.printer(writing{out})
 	log := &sessionLog{in: in, since: v.since, until: v.until}
 	v.log = log
-	all := log.ahead
-	if v.most > 0 {
-		all = log.all // no further than what is shown
-	}
-	for s := range all() {
+	for s := range log.all() {
 		if v.wants(s) {
 			v.count(s.Login.User)
 			p.session(s)

@@ -22,22 +22,34 @@ type sessionLines struct {
 }
 
 func (l *sessionLines) session(s *sessions.Session) {
-	if l.err == nil {
-		l.b = append(l.append(l.b[:0], s), "}\n"...)
-		_, l.err = l.w.Write(l.b)
+	l.b = append(l.append(l.b, s), "}\n"...)
+	if len(l.b) > fastWrite {
+		l.write()
 	}
 }
 
-func (l *sessionLines) end() error { return l.err }
+// write writes the lines that were made.
+func (l *sessionLines) write() {
+	if l.err == nil && len(l.b) > 0 {
+		_, l.err = l.w.Write(l.b)
+	}
+	if l.err == nil {
+		l.b = l.b[:0]
+	} else {
+		l.b = nil // its bytes may be in use still
+	}
+}
+
+func (l *sessionLines) end() error {
+	l.write()
+	return l.err
+}
 
 // append appends a session as an object of JSON without its last brace.
 func (l *sessionLines) append(b []byte, s *sessions.Session) []byte {
 	b = append(b, `{"pid":`...)
 	b = strconv.AppendInt(b, int64(s.Login.PID), 10)
-	b = recordjson.AppendText(b, "user", s.Login.User)
-	b = recordjson.AppendText(b, "line", s.Login.Line)
-	b = recordjson.AppendText(b, "host", s.Login.Host)
-	b = recordjson.AppendText(b, "id", s.Login.ID)
+	b = jsonTexts(b, &s.Login)
 	if a := address(s); a != "" {
 		b = append(b, `,"addr":`...)
 		b = recordjson.AppendString(b, a)
@@ -60,6 +72,21 @@ func (l *sessionLines) append(b []byte, s *sessions.Session) []byte {
 		return append(b, seconds...)
 	}
 	return jsonSeconds(b, longest, ok && longest >= 0)
+}
+
+// jsonTexts appends the texts of a login.
+func jsonTexts(b []byte, r *utmpx.Record) []byte {
+	if recordjson.Plain(r.User) && recordjson.Plain(r.Line) && recordjson.Plain(r.Host) && recordjson.Plain(r.ID) {
+		b = append(append(b, `,"user":"`...), r.User...) // most are: in few steps
+		b = append(append(b, `","line":"`...), r.Line...)
+		b = append(append(b, `","host":"`...), r.Host...)
+		b = append(append(b, `","id":"`...), r.ID...)
+		return append(b, '"')
+	}
+	b = recordjson.AppendText(b, "user", r.User)
+	b = recordjson.AppendText(b, "line", r.Line)
+	b = recordjson.AppendText(b, "host", r.Host)
+	return recordjson.AppendText(b, "id", r.ID)
 }
 
 // times appends when a session ended: three times that are the same, if that is known

@@ -20,6 +20,7 @@ type sessionTable struct {
 	t     *table
 	long  bool // there is room for how long each lasted
 	clock days
+	form  usualForm
 }
 
 // roomy is the width from which the table says how long each session lasted.
@@ -36,10 +37,18 @@ func newSessionTable(v *listing, s screen, w io.Writer) *sessionTable {
 		cols = append(cols[:5:5], column{name: "FOR", right: true}, cols[5])
 	}
 	t.t = s.table(w, cols...)
+	t.t.most = fastWrite
 	return t
 }
 
 func (t *sessionTable) session(s *sessions.Session) {
+	if !t.usual(s) {
+		t.any(s)
+	}
+}
+
+// any prints any session.
+func (t *sessionTable) any(s *sessions.Session) {
 	row := &t.t.now
 	row.reset()
 	for _, v := range [...]string{s.Login.User, s.Login.Line, hostOrAddress(s)} {
@@ -228,7 +237,7 @@ func (d *days) on(t time.Time) int {
 const zeroOClock = 0x30303a30303a3030
 
 // two returns what the digits of a number add to 00.
-func two(n int) uint64 { return uint64(n/10) | uint64(n%10)<<8 }
+func two(n uint64) uint64 { return n/10 | n%10<<8 }
 
 // timeOfDay appends the time of the day that on was called with last.
 func (d *days) timeOfDay(b []byte, t time.Time) []byte {
@@ -240,11 +249,16 @@ func (d *days) timeOfDay(b []byte, t time.Time) []byte {
 }
 
 func (d *days) exactTime(b []byte, t time.Time) []byte {
-	if d.next-d.start != 24*3600 {
+	if !d.plain() {
 		return t.Local().AppendFormat(b, time.TimeOnly) // the clocks change on that day
 	}
-	s := int(t.Unix() - d.start)
-	h, m := s/3600, s/60%60
-	s %= 60
-	return binary.LittleEndian.AppendUint64(b, zeroOClock+two(h)+two(m)<<24+two(s)<<48)
+	return binary.LittleEndian.AppendUint64(b, clockWord(uint64(t.Unix()-d.start)))
+}
+
+// plain reports whether the day has 24 hours.
+func (d *days) plain() bool { return d.next-d.start == 24*3600 }
+
+// clockWord returns the eight characters of the time so many seconds after midnight.
+func clockWord(s uint64) uint64 {
+	return zeroOClock + two(s/3600) + two(s/60%60)<<24 + two(s%60)<<48
 }

@@ -60,7 +60,8 @@ func (c call) outlet(most int) *outlet {
 	return o
 }
 
-// add adds a piece, such as a line, that is written as a whole. It keeps nothing of it.
+// add adds a piece, such as a line, that is written as a whole. It keeps nothing of it, unless
+// it returns an error: then the piece must not be changed any more.
 func (o *outlet) add(piece []byte) error {
 	if o.err != nil {
 		return o.err // its bytes may be in use still
@@ -70,8 +71,11 @@ func (o *outlet) add(piece []byte) error {
 			return err
 		}
 	}
-	o.b = append(o.b, piece...)
 	o.in++
+	if len(o.b) == 0 && len(piece) >= o.most {
+		return o.write(piece) // to copy it would take as long as to make it
+	}
+	o.b = append(o.b, piece...)
 	return nil
 }
 
@@ -80,13 +84,21 @@ func (o *outlet) flush() error {
 	if o.err != nil {
 		return o.err
 	}
-	if len(o.b) > 0 {
-		o.hand <- o.b
+	if err := o.write(o.b); err != nil {
+		return err
+	}
+	o.b = o.b[:0]
+	return nil
+}
+
+// write writes the pieces.
+func (o *outlet) write(b []byte) error {
+	if len(b) > 0 {
+		o.hand <- b
 		o.err = o.wait()
 	}
 	if o.err == nil {
-		o.taken += o.in
-		o.b, o.in = o.b[:0], 0
+		o.taken, o.in = o.taken+o.in, 0
 	}
 	return o.err
 }

@@ -187,7 +187,7 @@ func (r *summary) readBoots(in call) (problems bool) {
 // readSessions counts the sessions that `utmpctl last` shows.
 func (r *summary) readSessions(log *sessionLog, progress *progress) {
 	defer progress.end()
-	for s := range log.ahead() {
+	for s := range log.all() {
 		progress.at(r.until.Unix() - s.From.Unix())
 		if s.Within(r.since, r.until) == sessions.Off {
 			continue

@@ -172,7 +172,8 @@ type table struct {
 	narrow bool   // the screen is narrower than the narrowest columns: lines are cut
 	blank  []byte // a line of blanks
 	now    cells  // the row that is being made
-	b      []byte
+	most   int    // how many bytes of lines may wait to be written; 0: none
+	b      []byte // these
 	err    error
 }
 
@@ -211,6 +212,7 @@ func (t *table) flush() error {
 	if t.widths == nil && len(t.first) > 0 {
 		t.begin()
 	}
+	t.write()
 	return t.err
 }
 
@@ -265,19 +267,36 @@ func (t *table) fit() {
 }
 
 func (t *table) print(row *cells) {
-	if t.err != nil {
-		return
-	}
-	b, ok := t.place(t.b[:0], row)
+	from := len(t.b)
+	b, ok := t.place(t.b, row)
 	if !ok {
-		b = t.fill(t.b[:0], row)
+		b = t.fill(t.b, row)
 	}
-	b = bytes.TrimRight(b, " ")
+	b = b[:from+len(bytes.TrimRight(b[from:], " "))]
 	if t.narrow {
-		b = []byte(t.cut(string(b), t.width))
+		b = append(b[:from], t.cut(string(b[from:]), t.width)...)
 	}
+	t.line(b)
+}
+
+// line takes b, which has one more line, without its end.
+func (t *table) line(b []byte) {
 	t.b = append(b, '\n')
-	_, t.err = t.w.Write(t.b)
+	if len(t.b) > t.most {
+		t.write()
+	}
+}
+
+// write writes what was printed.
+func (t *table) write() {
+	if t.err == nil && len(t.b) > 0 {
+		_, t.err = t.w.Write(t.b)
+	}
+	if t.err == nil { // else the bytes may be in use still
+		t.b = t.b[:0]
+	} else {
+		t.b = nil
+	}
 }
 
 // place appends a row whose cells are ASCII and not too long, as most are: it puts them on a
@@ -286,13 +305,14 @@ func (t *table) place(b []byte, row *cells) (_ []byte, ok bool) {
 	if !ascii(row.text) {
 		return b, false
 	}
+	before := len(b)
 	b = append(b, t.blank...)
-	at, from := 0, 0
+	at, from := before, 0
 	for i, end := range row.ends {
 		w, n := t.widths[i], end-from
 		switch {
 		case n > w:
-			return b[:0], false
+			return b[:before], false
 		case t.cols[i].right:
 			copy(b[at+w-n:], row.text[from:end])
 		default:

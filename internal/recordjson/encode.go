@@ -153,7 +153,14 @@ const (
 )
 
 // two returns what the digits of a number add to 00.
-func two(n uint64) uint64 { return n/10 | n%10<<8 }
+func two(n uint64) uint64 { return uint64(pairs[n]) }
+
+var pairs = func() (p [100]uint16) {
+	for i := range p {
+		p[i] = uint16(i/10 | i%10<<8)
+	}
+	return p
+}()
 
 // firstOfMarch is the beginning of 0000-03-01, from which civil counts: a day that is
 // missing is missing at the end of a year then.
@@ -193,7 +200,7 @@ func dated(t utmpx.Time) bool {
 func AppendText(b []byte, name, s string) []byte {
 	b = append(b, ',', '"')
 	b = append(append(b, name...), '"', ':')
-	if plain(s) == len(s) {
+	if Plain(s) {
 		return append(append(append(b, '"'), s...), '"')
 	}
 	if utf8.ValidString(s) {
@@ -268,6 +275,9 @@ func Printable(text []byte) []byte {
 	}
 	return b
 }
+
+// Plain reports whether a text is itself in JSON, but for its quotation marks.
+func Plain(s string) bool { return plain(s) == len(s) }
 
 // plain returns how many bytes at the beginning of s stand for themselves.
 func plain(s string) int {
