@@ -212,16 +212,10 @@ func TestCluster(t *testing.T) {
 	}
 	var nodes []*natsd.Server
 	var urls []string
+	host, ports := lab.Ports(t, 3)
 	var routes []string
-	var held []net.Listener
-	for range 3 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		check(t, err)
-		routes = append(routes, l.Addr().String())
-		held = append(held, l)
-	}
-	for _, l := range held {
-		check(t, l.Close())
+	for _, p := range ports {
+		routes = append(routes, fmt.Sprint(host, ":", p))
 	}
 	for i := range 3 {
 		file := filepath.Join(dir, fmt.Sprint(i, ".conf"))

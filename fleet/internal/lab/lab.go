@@ -8,10 +8,12 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -94,6 +96,25 @@ func start(t testing.TB, s *Server) *Server {
 	s.Restart()
 	t.Cleanup(s.Kill)
 	return s
+}
+
+// Ports returns free ports of a loopback address for the nodes of a cluster, which must know them
+// beforehand. On Linux the address is the test's own, so that nobody else is given them meanwhile.
+func Ports(t testing.TB, n int) (host string, ports []int) {
+	t.Helper()
+	host = "127.0.0.1"
+	if runtime.GOOS == "linux" {
+		host = fmt.Sprintf("127.%d.%d.%d", 1+rand.N(254), rand.N(256), 1+rand.N(254))
+	}
+	for range n {
+		l, err := net.Listen("tcp", host+":0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close() // once all are known: else one is given twice
+		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
+	}
+	return host, ports
 }
 
 // Restart starts it after Kill. Somebody else may have its port for a moment: a client that

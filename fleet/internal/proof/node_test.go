@@ -25,15 +25,16 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"utmpd.dev/utmpd/fleet/internal/keys"
+	"utmpd.dev/utmpd/fleet/internal/lab"
 	"utmpd.dev/utmpd/fleet/internal/streams"
 	"utmpd.dev/utmpd/fleet/internal/wire"
 )
 
 // nodeConfig is what a node of a cluster is told.
 type nodeConfig struct {
-	Name, Keys, Store string
-	Port, Cluster     int
-	Routes            []string
+	Name, Keys, Store, Host string
+	Port, Cluster           int
+	Routes                  []string
 }
 
 const nodeEnv = "UTMPFLEET_PROOF_NODE"
@@ -51,30 +52,7 @@ func runNode() error {
 	if err := json.Unmarshal([]byte(os.Getenv(nodeEnv)), &c); err != nil {
 		return err
 	}
-	ring, err := keys.Open(c.Keys)
-	if err != nil {
-		return err
-	}
-	resolver := &natsd.MemAccResolver{}
-	err = errors.Join(resolver.Store(ring.Account.Subject, ring.JWT), resolver.Store(ring.System.Subject, ring.SysJWT))
-	if err != nil {
-		return err
-	}
-	o := &natsd.Options{
-		ServerName: c.Name, Host: "127.0.0.1", Port: c.Port, NoSigs: true,
-		TrustedOperators: []*jwt.OperatorClaims{ring.Operator}, SystemAccount: ring.System.Subject, AccountResolver: resolver,
-		JetStream: true, StoreDir: c.Store, JetStreamMaxStore: 256 << 20, JetStreamMaxMemory: 256 << 20,
-		// Nodes reach each other by the routes that they are given, and by no others.
-		Cluster: natsd.ClusterOpts{Name: "proof", Host: "127.0.0.1", Port: c.Cluster, Advertise: "127.0.0.1:1"},
-	}
-	for _, r := range c.Routes {
-		u, err := url.Parse(r)
-		if err != nil {
-			return err
-		}
-		o.Routes = append(o.Routes, u)
-	}
-	s, err := natsd.NewServer(o)
+	s, err := newNode(c)
 	if err != nil {
 		return err
 	}
@@ -84,6 +62,33 @@ func runNode() error {
 	s.Start()
 	s.WaitForShutdown()
 	return errors.New("it ended")
+}
+
+func newNode(c nodeConfig) (*natsd.Server, error) {
+	ring, err := keys.Open(c.Keys)
+	if err != nil {
+		return nil, err
+	}
+	resolver := &natsd.MemAccResolver{}
+	err = errors.Join(resolver.Store(ring.Account.Subject, ring.JWT), resolver.Store(ring.System.Subject, ring.SysJWT))
+	if err != nil {
+		return nil, err
+	}
+	o := &natsd.Options{
+		ServerName: c.Name, Host: c.Host, Port: c.Port, NoSigs: true,
+		TrustedOperators: []*jwt.OperatorClaims{ring.Operator}, SystemAccount: ring.System.Subject, AccountResolver: resolver,
+		JetStream: true, StoreDir: c.Store, JetStreamMaxStore: 256 << 20, JetStreamMaxMemory: 256 << 20,
+		// Nodes reach each other by the routes that they are given, and by no others.
+		Cluster: natsd.ClusterOpts{Name: "proof", Host: c.Host, Port: c.Cluster, Advertise: "127.0.0.1:1"},
+	}
+	for _, r := range c.Routes {
+		u, err := url.Parse(r)
+		if err != nil {
+			return nil, err
+		}
+		o.Routes = append(o.Routes, u)
+	}
+	return natsd.NewServer(o)
 }
 
 // cluster is one of three nodes, with a way from each to each that can be shut.
@@ -98,18 +103,25 @@ type cluster struct {
 
 func newCluster(t testing.TB, stores ...string) *cluster {
 	t.Helper()
+	c := planCluster(t, stores...)
+	for i := range c.nodes {
+		c.start(i)
+	}
+	c.makeStreams()
+	return c
+}
+
+// planCluster returns a cluster whose nodes do not run yet.
+func planCluster(t testing.TB, stores ...string) *cluster {
+	t.Helper()
 	c := &cluster{t: t, dir: t.TempDir()}
 	var err error
 	c.ring, err = keys.Open(filepath.Join(c.dir, "keys"))
 	check(t, err)
-	var ports [6]net.Listener // held until all are known: else one is given twice
-	for i := range ports {
-		ports[i], err = net.Listen("tcp", "127.0.0.1:0")
-		check(t, err)
-	}
+	host, ports := lab.Ports(t, 6)
 	for i := range c.cfg {
 		name := fmt.Sprint("node", i)
-		c.cfg[i] = nodeConfig{Name: name, Keys: c.ring.Dir, Store: filepath.Join(c.dir, name), Port: ports[2*i].Addr().(*net.TCPAddr).Port, Cluster: ports[2*i+1].Addr().(*net.TCPAddr).Port}
+		c.cfg[i] = nodeConfig{Name: name, Keys: c.ring.Dir, Store: filepath.Join(c.dir, name), Host: host, Port: ports[2*i], Cluster: ports[2*i+1]}
 		if i < len(stores) && stores[i] != "" {
 			c.cfg[i].Store = stores[i]
 		}
@@ -117,27 +129,26 @@ func newCluster(t testing.TB, stores ...string) *cluster {
 	for i := range c.cfg {
 		for j := range c.cfg {
 			if i != j {
-				c.ways[i][j] = newGateWay(t, fmt.Sprint("127.0.0.1:", c.cfg[j].Cluster))
+				c.ways[i][j] = newGateWay(t, fmt.Sprint(host, ":", c.cfg[j].Cluster))
 				c.cfg[i].Routes = append(c.cfg[i].Routes, "nats://"+c.ways[i][j].addr)
 			}
 		}
 	}
-	for _, l := range ports {
-		l.Close()
-	}
-	for i := range c.nodes {
-		c.start(i)
-	}
+	return c
+}
+
+func (c *cluster) makeStreams() {
+	c.t.Helper()
 	var nc *nats.Conn
-	wait(t, "a node answers", func() bool { nc, err = c.connect(keys.Admin, "admin", c.urls()); return err == nil })
+	var err error
+	wait(c.t, "a node answers", func() bool { nc, err = c.connect(keys.Admin, "admin", c.urls()); return err == nil })
 	defer nc.Close()
-	wait(t, "the streams are made", func() bool {
+	wait(c.t, "the streams are made", func() bool {
 		ctx, stop := context.WithTimeout(context.Background(), 5*time.Second)
 		defer stop()
 		_, err = streams.Make(ctx, nc, wire.Limits{Age: 24 * time.Hour, Bytes: 32 << 20, Each: 1 << 20, Replicas: 3})
 		return err == nil
 	})
-	return c
 }
 
 func (c *cluster) start(i int) {
@@ -147,7 +158,7 @@ func (c *cluster) start(i int) {
 	c.nodes[i] = spawn(c.t, "node", nil, nil, []string{nodeEnv + "=" + string(b)})
 }
 
-func (c *cluster) url(i int) string { return fmt.Sprint("nats://127.0.0.1:", c.cfg[i].Port) }
+func (c *cluster) url(i int) string { return fmt.Sprint("nats://", c.cfg[i].Host, ":", c.cfg[i].Port) }
 
 func (c *cluster) urls() string { return strings.Join([]string{c.url(0), c.url(1), c.url(2)}, ",") }
 
@@ -186,10 +197,15 @@ func (c *cluster) leader(js jetstream.JetStream) int {
 func (c *cluster) partition(i int, shut bool) {
 	for j := range c.cfg {
 		if i != j {
-			c.ways[i][j].shut.Store(shut)
-			c.ways[j][i].shut.Store(shut)
+			c.cut(i, j, shut)
 		}
 	}
+}
+
+// cut shuts, or opens, the ways between two nodes.
+func (c *cluster) cut(i, j int, shut bool) {
+	c.ways[i][j].shut.Store(shut)
+	c.ways[j][i].shut.Store(shut)
 }
 
 // gateWay passes connections on. While it is shut, nothing comes through, and nobody is told.
