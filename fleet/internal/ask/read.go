@@ -14,6 +14,14 @@ import (
 // heartbeat is how often a server says that it is there while it has nothing to send.
 const heartbeat = 5 * time.Second
 
+// A cluster that forms, or changes its leader, loses questions. One without an answer is asked
+// again after the time answer. From then on each wait is as long as all before it, since the
+// cluster may only be slow, and all of them are no longer than patience.
+const (
+	answer   = 3 * time.Second
+	patience = 20 * time.Second
+)
+
 // span is a part of a stream.
 type span struct {
 	stream   string
@@ -28,9 +36,41 @@ type span struct {
 
 var errLost = errors.New("the connection was interrupted; ask again")
 
-// read reads what a stream has now, or also what comes.
+// read reads what a stream has now, or also what comes. As long as nothing came it asks again.
 func (c *Client) read(ctx context.Context, what span, each func(m jetstream.Msg, stored time.Time)) error {
-	wrap := func(err error) error { return fmt.Errorf("read %s: %w", what.stream, err) }
+	began := time.Now()
+	for n := 1; ; n++ {
+		waited := time.Since(began)
+		answered, err := c.readOnce(ctx, what, min(max(answer, waited), patience-waited), each)
+		if err == nil {
+			return nil
+		}
+		over := answered || !askAgain(err) || time.Since(began) > patience-time.Second
+		if !over {
+			select {
+			case <-ctx.Done():
+				over = true
+			case <-time.After(min(time.Duration(n)*10*time.Millisecond, time.Second/2)):
+			}
+		}
+		if over {
+			return fmt.Errorf("read %s: %w", what.stream, err)
+		}
+	}
+}
+
+// askAgain reports whether a question that failed may be answered if it is asked again.
+func askAgain(err error) bool {
+	var api *jetstream.APIError
+	var other *otherNode
+	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &other) || errors.As(err, &api) && api.Code == 503
+}
+
+// readOnce asks once, and waits so long for the answer. answered is set if some of it came, or
+// what.ready was called.
+func (c *Client) readOnce(ctx context.Context, what span, wait time.Duration, each func(m jetstream.Msg, stored time.Time)) (answered bool, err error) {
+	first, stop := context.WithTimeout(ctx, wait)
+	defer stop()
 	cfg := jetstream.ConsumerConfig{
 		FilterSubjects: what.subjects, DeliverPolicy: what.from, AckPolicy: jetstream.AckNonePolicy,
 		MemoryStorage: true, InactiveThreshold: 30 * time.Second,
@@ -38,45 +78,89 @@ func (c *Client) read(ctx context.Context, what span, each func(m jetstream.Msg,
 	if !what.since.IsZero() {
 		cfg.DeliverPolicy, cfg.OptStartTime = jetstream.DeliverByStartTimePolicy, &what.since
 	}
-	consumer, err := c.js.CreateConsumer(ctx, what.stream, cfg)
+	consumer, err := c.js.CreateConsumer(first, what.stream, cfg)
 	if err != nil {
-		return wrap(err)
+		return false, err
 	}
-	name := consumer.CachedInfo().Name
+	info := consumer.CachedInfo()
 	defer func() {
 		ctx, stop := context.WithTimeout(context.Background(), time.Second)
 		defer stop()
-		_ = c.js.DeleteConsumer(ctx, what.stream, name) // else it goes by itself
+		_ = c.js.DeleteConsumer(ctx, what.stream, info.Name) // else it goes by itself
 	}()
-	left := consumer.CachedInfo().NumPending
+	if err := c.leads(first, what.stream, info); err != nil {
+		return false, err
+	}
+	left, next := info.NumPending, first
+	if left == 0 {
+		next = ctx // it may take any time until something comes
+	}
 	if what.ready != nil {
-		what.ready(consumer.CachedInfo().Created)
+		answered = true
+		what.ready(info.Created)
 	} else if left == 0 {
-		return nil
+		return true, nil
 	}
 	all, err := consumer.Messages(jetstream.PullMaxMessages(4096), jetstream.PullExpiry(4*heartbeat), jetstream.PullHeartbeat(heartbeat))
 	if err != nil {
-		return wrap(err)
+		return answered, err
 	}
 	defer all.Stop()
 	for n := uint64(1); ; n++ {
-		m, err := all.Next(jetstream.NextContext(ctx))
+		m, err := all.Next(jetstream.NextContext(next))
 		if err != nil {
-			return wrap(err)
+			return answered, err
 		}
+		answered, next = true, ctx
 		meta, err := m.Metadata()
 		if err != nil {
-			return wrap(err)
+			return true, err
 		}
 		if meta.Sequence.Consumer != n {
-			return wrap(errLost)
+			return true, errLost
 		}
 		if !what.until.IsZero() && meta.Timestamp.After(what.until) {
-			return nil
+			return true, nil
 		}
 		each(m, meta.Timestamp)
 		if what.ready == nil && (meta.NumPending == 0 || n == left) {
-			return nil
+			return true, nil
 		}
 	}
+}
+
+// otherNode is a node of a cluster that answered, and does not lead the stream.
+type otherNode struct {
+	node, leader string
+	behind       uint64
+}
+
+func (e *otherNode) Error() string {
+	return fmt.Sprintf("the node %s answers, which may lack what %q has, which leads; it has %d entries still to receive", e.node, e.leader, e.behind)
+}
+
+// leads returns an error if a consumer was made where something may be missing that was
+// acknowledged. In a cluster only the stream's leader surely has all: it acknowledges what it has
+// applied. Other nodes apply it later, one that was away much later, and the leader knows only
+// what they have received (Lag), not what their consumers see. On which node a consumer is made
+// is up to chance.
+func (c *Client) leads(ctx context.Context, stream string, made *jetstream.ConsumerInfo) error {
+	if made.Cluster == nil {
+		return nil // a server of its own
+	}
+	s, err := c.js.Stream(ctx, stream) // its leader answers
+	if err != nil {
+		return err
+	}
+	is := s.CachedInfo().Cluster
+	if is == nil || is.Leader == made.Cluster.Leader && (is.LeaderSince == nil || !made.TimeStamp.Before(*is.LeaderSince)) {
+		return nil
+	}
+	e := &otherNode{node: made.Cluster.Leader, leader: is.Leader}
+	for _, r := range is.Replicas {
+		if r.Name == e.node {
+			e.behind = r.Lag
+		}
+	}
+	return e
 }
