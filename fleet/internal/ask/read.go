@@ -14,11 +14,13 @@ import (
 // heartbeat is how often a server says that it is there while it has nothing to send.
 const heartbeat = 5 * time.Second
 
-// A cluster that forms, or changes its leader, loses questions. One without an answer is asked
-// again after the time answer. From then on each wait is as long as all before it, since the
-// cluster may only be slow, and all of them are no longer than patience.
+// A cluster loses questions: while it forms or changes its leader, and also at rest one of some
+// hundred requests for messages, if the consumer is new and on another node than the one that is
+// asked. So a question without an answer is asked again, up to patience. Each wait is at least as
+// long as all before it: the cluster may only be slow.
 const (
-	answer   = 3 * time.Second
+	answer   = 3 * time.Second // until a consumer is made
+	firstOne = time.Second     // and then until there is the first message of those that it has
 	patience = 20 * time.Second
 )
 
@@ -40,8 +42,7 @@ var errLost = errors.New("the connection was interrupted; ask again")
 func (c *Client) read(ctx context.Context, what span, each func(m jetstream.Msg, stored time.Time)) error {
 	began := time.Now()
 	for n := 1; ; n++ {
-		waited := time.Since(began)
-		answered, err := c.readOnce(ctx, what, min(max(answer, waited), patience-waited), each)
+		answered, err := c.readOnce(ctx, what, time.Since(began), each)
 		if err == nil {
 			return nil
 		}
@@ -50,7 +51,7 @@ func (c *Client) read(ctx context.Context, what span, each func(m jetstream.Msg,
 			select {
 			case <-ctx.Done():
 				over = true
-			case <-time.After(min(time.Duration(n)*10*time.Millisecond, time.Second/2)):
+			case <-time.After(time.Millisecond << min(n/4, 9)):
 			}
 		}
 		if over {
@@ -66,10 +67,13 @@ func askAgain(err error) bool {
 	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &other) || errors.As(err, &api) && api.Code == 503
 }
 
-// readOnce asks once, and waits so long for the answer. answered is set if some of it came, or
-// what.ready was called.
-func (c *Client) readOnce(ctx context.Context, what span, wait time.Duration, each func(m jetstream.Msg, stored time.Time)) (answered bool, err error) {
-	first, stop := context.WithTimeout(ctx, wait)
+// readOnce asks once. waited is how long was waited before. answered is set if some of the answer
+// came, or what.ready was called.
+func (c *Client) readOnce(ctx context.Context, what span, waited time.Duration, each func(m jetstream.Msg, stored time.Time)) (answered bool, err error) {
+	within := func(least time.Duration) (context.Context, context.CancelFunc) {
+		return context.WithTimeout(ctx, min(max(least, waited), patience-waited))
+	}
+	making, stop := within(answer)
 	defer stop()
 	cfg := jetstream.ConsumerConfig{
 		FilterSubjects: what.subjects, DeliverPolicy: what.from, AckPolicy: jetstream.AckNonePolicy,
@@ -78,7 +82,7 @@ func (c *Client) readOnce(ctx context.Context, what span, wait time.Duration, ea
 	if !what.since.IsZero() {
 		cfg.DeliverPolicy, cfg.OptStartTime = jetstream.DeliverByStartTimePolicy, &what.since
 	}
-	consumer, err := c.js.CreateConsumer(first, what.stream, cfg)
+	consumer, err := c.js.CreateConsumer(making, what.stream, cfg)
 	if err != nil {
 		return false, err
 	}
@@ -88,30 +92,38 @@ func (c *Client) readOnce(ctx context.Context, what span, wait time.Duration, ea
 		defer stop()
 		_ = c.js.DeleteConsumer(ctx, what.stream, info.Name) // else it goes by itself
 	}()
-	if err := c.leads(first, what.stream, info); err != nil {
+	if err := c.leads(making, what.stream, info); err != nil {
 		return false, err
 	}
-	left, next := info.NumPending, first
-	if left == 0 {
-		next = ctx // it may take any time until something comes
-	}
-	if what.ready != nil {
+	left := info.NumPending
+	begin := func() {
+		if !answered && what.ready != nil {
+			what.ready(info.Created)
+		}
 		answered = true
-		what.ready(info.Created)
-	} else if left == 0 {
-		return true, nil
+	}
+	if left == 0 {
+		if begin(); what.ready == nil {
+			return true, nil
+		}
 	}
 	all, err := consumer.Messages(jetstream.PullMaxMessages(4096), jetstream.PullExpiry(4*heartbeat), jetstream.PullHeartbeat(heartbeat))
 	if err != nil {
 		return answered, err
 	}
 	defer all.Stop()
+	next := ctx // without something that is there, it may take any time until something comes
+	if left > 0 {
+		next, stop = within(firstOne)
+		defer stop()
+	}
 	for n := uint64(1); ; n++ {
 		m, err := all.Next(jetstream.NextContext(next))
 		if err != nil {
 			return answered, err
 		}
-		answered, next = true, ctx
+		begin()
+		next = ctx
 		meta, err := m.Metadata()
 		if err != nil {
 			return true, err
