@@ -4,6 +4,7 @@ package proc
 
 import (
 	"os"
+	"slices"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -28,15 +29,22 @@ func Above(pid int32) (above []int32) {
 }
 
 // RunsJob reports whether a child of a process leads a process group on a terminal, as a shell
-// does below login(1), and what PAM's modules run does not. It blocks for a pass over /proc. If
-// that cannot be read, one may.
+// does below login(1), and what PAM's modules run does not. It reads a file for each thread of
+// the process and each of its children, and may miss one while processes end. Where the
+// kernel does not list children, it blocks for a pass over /proc, and if that cannot be read, one
+// may.
 //
-// Source: ppid, pgrp and tty_nr in proc_pid_stat(5).
+// Source: ppid, pgrp and tty_nr in proc_pid_stat(5), proc_tid_children(5).
 func RunsJob(pid int32) bool {
+	isJob := func(s stat) bool { return s.parent == pid && s.group == s.pid && s.tty != 0 && !s.ended() }
+	if _, err := listed(pid); err == nil {
+		return slices.ContainsFunc(childrenOf(pid), func(child int32) bool {
+			s, err := readStat(child)
+			return err == nil && isJob(s)
+		})
+	}
 	found := false
-	err := eachStat(func(s stat) {
-		found = found || s.parent == pid && s.group == s.pid && s.tty != 0 && !s.ended()
-	})
+	err := eachStat(func(s stat) { found = found || isJob(s) })
 	return found || err != nil
 }
 
