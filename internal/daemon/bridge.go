@@ -137,7 +137,8 @@ func (b *bridge) tell(v logind.View) {
 		state.err = v.Err.Error()
 	}
 	state.was = b.told
-	switch was := b.state.Swap(&state); {
+	was := b.state.Swap(&state)
+	switch {
 	case v.Known && !was.known:
 		b.d.reading.toggles.Log(slog.LevelInfo, "logind", "logind answers: its sessions are recorded where nobody else does", "sessions", state.logins)
 	case !v.Known && (was.known || b.d.cfg.Logind == config.LogindYes && was.err != state.err):
@@ -147,7 +148,9 @@ func (b *bridge) tell(v logind.View) {
 		b.told = true
 		close(b.first)
 	}
-	b.d.emit(input{at: time.Now()}) // for the status
+	if state != *was {
+		b.d.emit(input{at: time.Now()}) // for the status
+	}
 }
 
 // watchTerminals tells the recorder of terminals that come and go, once there is a logind.

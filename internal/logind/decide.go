@@ -18,7 +18,8 @@ type Scene struct {
 	Living    map[Session]bool      // those whose leader surely lives; another one may have its pid
 	Began     map[Session]time.Time // when their leaders did, as far as it is known
 	Terminals []Terminal            // of the machine
-	Records   []utmpx.Record        // of the utmpx file, by slot
+	Records   []utmpx.Record        // of the utmpx file, by slot; not changed
+	index     *recordIndex          // of Records; nil: not made yet
 
 	// NoShell are the sessions whose leader is login(1) and has not started the shell.
 	NoShell map[Session]bool

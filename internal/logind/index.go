@@ -16,12 +16,8 @@ import (
 // thousand sessions is one pass over each list.
 type index struct {
 	Scene
+	*recordIndex
 	own       map[session.OpenLogin]bool
-	slots     map[session.OpenLogin]int // of USER_PROCESS records
-	lines     map[string][]int          // slots of records that have a line
-	pids      map[int32][]int           // slots of USER_PROCESS, LOGIN_PROCESS and INIT_PROCESS records
-	ids       map[string][]int          // those of records that must stay
-	displays  []int                     // those of USER_PROCESS records whose line is no terminal's
 	open      map[string]session.OpenLogin
 	terminals map[int32][]Terminal // by whose child or grandchild leads them
 	leaders   map[int32]Session    // the living sessions
@@ -30,16 +26,35 @@ type index struct {
 	again     map[string]bool      // lines that a connection has given up and got again
 }
 
+// recordIndex is the part of an index that depends on the records alone.
+type recordIndex struct {
+	slots    map[session.OpenLogin]int // of USER_PROCESS records
+	lines    map[string][]int          // slots of records that have a line
+	pids     map[int32][]int           // slots of USER_PROCESS, LOGIN_PROCESS and INIT_PROCESS records
+	ids      map[string][]int          // those of records that must stay
+	displays []int                     // those of USER_PROCESS records whose line is no terminal's
+}
+
+func indexOf(records []utmpx.Record) *recordIndex {
+	x := &recordIndex{
+		slots: make(map[session.OpenLogin]int, len(records)), lines: make(map[string][]int, len(records)),
+		pids: make(map[int32][]int, len(records)), ids: make(map[string][]int, len(records)),
+	}
+	for slot, r := range records {
+		x.add(slot, r)
+	}
+	return x
+}
+
 // index also drops the bridge's records that are no more.
 func (b *Bridge) index(s Scene) *index {
 	x := &index{
-		Scene: s, own: make(map[session.OpenLogin]bool), slots: make(map[session.OpenLogin]int),
-		lines: make(map[string][]int), pids: make(map[int32][]int), ids: make(map[string][]int),
+		Scene: s, recordIndex: s.index, own: make(map[session.OpenLogin]bool),
 		open: make(map[string]session.OpenLogin), terminals: make(map[int32][]Terminal), leaders: make(map[int32]Session), left: make(map[int32]Session),
 		given: make(map[string]int32), again: make(map[string]bool),
 	}
-	for slot, r := range s.Records {
-		x.addRecord(slot, r)
+	if x.recordIndex == nil {
+		x.recordIndex = indexOf(s.Records)
 	}
 	b.own = slices.DeleteFunc(b.own, func(o session.OpenLogin) bool { _, found := x.slots[o]; return !found })
 	maps.DeleteFunc(b.led, func(o session.OpenLogin, _ session.ID) bool { _, found := x.slots[o]; return !found })
@@ -72,7 +87,7 @@ func (b *Bridge) index(s Scene) *index {
 	return x
 }
 
-func (x *index) addRecord(slot int, r utmpx.Record) {
+func (x *recordIndex) add(slot int, r utmpx.Record) {
 	if r.Type == utmpx.Empty {
 		return
 	}

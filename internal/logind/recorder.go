@@ -109,6 +109,8 @@ type Recorder struct {
 
 	// Of Run's goroutine.
 	snap      *snapshot.Snapshot
+	records   []utmpx.Record // of snap; nil at rest
+	index     *recordIndex   // of records
 	terminals []Terminal
 	known     map[identity]Session // those that were looked for
 	answered  bool                 // logind did, at the last look
@@ -134,12 +136,16 @@ func NewRecorder(o Options) *Recorder {
 	}
 }
 
-// See takes in the sessions that logind has now.
+// See takes in the sessions that logind has now. Those in which nobody has logged in, as the jobs
+// of cron, which come and go all the time, are no news.
 func (r *Recorder) See(v View) {
 	r.mu.Lock()
+	before := r.view
 	r.view = v
 	r.mu.Unlock()
-	r.Wake()
+	if !v.logins().equal(before.logins()) {
+		r.Wake()
+	}
 }
 
 // Look tells that a terminal may have come or gone.
@@ -174,6 +180,9 @@ func (r *Recorder) Run(ctx context.Context) {
 	for ctx.Err() == nil {
 		began := time.Now()
 		due := r.work(ctx, began)
+		if due.IsZero() {
+			r.records, r.index = nil, nil // at rest: they take several times what the snapshot does
+		}
 		rest(ctx, pace.after(began, time.Now()))
 		timer.Stop()
 		if !due.IsZero() {

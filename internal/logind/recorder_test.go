@@ -79,3 +79,40 @@ func TestRecordUnderTheLock(t *testing.T) {
 		})
 	}
 }
+
+// TestSeeJobs: sessions in which nobody has logged in are no news, and those in which somebody
+// has are, also when they change.
+func TestSeeJobs(t *testing.T) {
+	r := NewRecorder(Options{})
+	job := Session{ID: "c1", Path: "/c1", Service: "cron", Class: "background", User: "root", Leader: 20}
+	login := Session{ID: "7", Path: "/7", Service: "sshd", Class: "user", User: "alice", Leader: 30}
+	changed := login
+	changed.TTY = "pts/3"
+	for i, step := range []struct {
+		view View
+		news bool
+	}{
+		{View{Known: true, Sessions: []Session{job}}, true},
+		{View{Known: true}, false},
+		{View{Known: true, Sessions: []Session{login}}, true},
+		{View{Known: true, Sessions: []Session{login, job}}, false},
+		{View{Known: true, Sessions: []Session{changed, job}}, true},
+		{View{Known: true, Sessions: []Session{changed}}, false},
+		{View{Sessions: []Session{changed}}, true},
+	} {
+		r.See(step.view)
+		select {
+		case <-r.news:
+			if !step.news {
+				t.Errorf("step %d is news", i)
+			}
+		default:
+			if step.news {
+				t.Errorf("step %d is no news", i)
+			}
+		}
+		if !r.view.equal(step.view) {
+			t.Errorf("step %d: the view is %+v", i, r.view)
+		}
+	}
+}

@@ -11,6 +11,7 @@ import (
 
 	"utmpd.dev/utmpd/internal/recfile"
 	"utmpd.dev/utmpd/internal/session"
+	"utmpd.dev/utmpd/internal/snapshot"
 	"utmpd.dev/utmpd/utmpx"
 )
 
@@ -27,9 +28,9 @@ func (r *Recorder) scene(v View) (Scene, bool) {
 		}
 		return Scene{}, false
 	}
-	r.snap = snap
+	r.take(snap)
 	s := Scene{
-		Now: r.opts.Machine.Now(), View: v, Terminals: r.terminals,
+		Now: r.opts.Machine.Now(), View: v, Terminals: r.terminals, Records: r.records, index: r.index,
 		Living: make(map[Session]bool), Began: make(map[Session]time.Time), NoDevice: make(map[string]bool), Gone: make(map[string]bool), NoShell: make(map[Session]bool),
 	}
 	newest := make(map[int32]time.Time) // of two sessions with one leader, the other's has ended
@@ -60,13 +61,22 @@ func (r *Recorder) scene(v View) (Scene, bool) {
 			s.NoShell[it] = true
 		}
 	}
-	for _, rec := range snap.All() {
-		s.Records = append(s.Records, rec)
-	}
 	s.Above = r.descent(s, leaders)
 	s.In = r.inSessions(s)
 	r.findGone(s.Gone)
 	return s, true
+}
+
+// take takes in the records of the utmpx file. They stay decoded while something is waited for.
+func (r *Recorder) take(snap *snapshot.Snapshot) {
+	if snap == r.snap && r.index != nil {
+		return
+	}
+	r.snap, r.records = snap, make([]utmpx.Record, 0, snap.Len())
+	for _, rec := range snap.All() {
+		r.records = append(r.records, rec)
+	}
+	r.index = indexOf(r.records)
 }
 
 // descent returns from which processes those of the records descend that lead neither a

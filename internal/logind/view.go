@@ -25,6 +25,12 @@ func (v View) equal(other View) bool {
 	return v.Known == other.Known && v.Err == other.Err && slices.Equal(v.Sessions, other.Sessions)
 }
 
+// logins returns the view with those sessions alone in which somebody has logged in.
+func (v View) logins() View {
+	v.Sessions = slices.DeleteFunc(slices.Clone(v.Sessions), func(s Session) bool { return !s.Login() })
+	return v
+}
+
 // WithoutHosts returns the view without the names and addresses of other machines. The display
 // of this one, such as :0, stays.
 func (v View) WithoutHosts() View {
