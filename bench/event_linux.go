@@ -36,7 +36,7 @@ func (b *bench) event() error {
 			return err
 		}
 	}
-	return nil
+	return b.busy(min(longSize, slices.Max(b.sizesOf("event"))))
 }
 
 func (b *bench) eventAt(n int) error {

@@ -24,7 +24,7 @@ type idler struct {
 
 // rest is the time from the last start to the measurement: utmpd returns the memory of its start
 // after five seconds. Go's collector would run by itself two minutes after that, which is later.
-const rest = 10 * time.Second
+const rest = 30 * time.Second
 
 // idleness: the resources of an idle utmpd.
 func (b *bench) idleness() error {
