@@ -75,6 +75,9 @@ func (c contestant) start(p *place) (*running, error) {
 	}
 	defer out.Close()
 	r.cmd.Stdout, r.cmd.Stderr = out, out
+	if p.notify != "" {
+		r.cmd.Env = append(os.Environ(), "NOTIFY_SOCKET="+p.notify)
+	}
 	r.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 	r.at = time.Now()
 	if err := r.cmd.Start(); err != nil {

@@ -29,6 +29,7 @@ type place struct {
 	lines                    int     // records in utmp
 	logged                   int64   // bytes in wtmp at the start
 	bus                      *login1 // the system bus that utmpd sees; nil: the machine's
+	notify                   string  // the socket that is told when utmpd is ready; none if empty
 }
 
 // newPlace writes the files: a boot record, then a session for each pid, from slot 1 on.

@@ -3,6 +3,10 @@
 package main
 
 import (
+	"net"
+	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -43,8 +47,60 @@ func (b *bench) stale() error {
 	return nil
 }
 
+// readiness: the time from the start until utmpd tells systemd that it is ready, with one session;
+// the floor is when it watches that.
+func (b *bench) readiness() error {
+	crowd, err := b.newCrowd(1)
+	if err != nil {
+		return err
+	}
+	defer crowd.close()
+	took := b.figure("cold", 1, "start to ready", "ms", goal{Most: 9})
+	return b.turns(b.beside(floor), func(_ int, c contestant) error {
+		p, err := b.newPlace(crowd.pids, "", keys...)
+		if err != nil {
+			return err
+		}
+		defer p.close()
+		p.notify = filepath.Join(p.ram, "notify")
+		l, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: p.notify, Net: "unixgram"})
+		if err != nil {
+			return err
+		}
+		defer l.Close()
+		r, err := c.start(p)
+		if err != nil {
+			return err
+		}
+		defer r.stop()
+		if c.name == floor {
+			err = r.watches(1)
+		} else {
+			err = told(l, "READY=1")
+		}
+		took.add(c.name, millis(time.Since(r.at)))
+		return err
+	})
+}
+
+// told waits for a message with a line.
+func told(l *net.UnixConn, line string) error {
+	if err := l.SetReadDeadline(time.Now().Add(longest)); err != nil {
+		return err
+	}
+	for b := make([]byte, 4096); ; {
+		n, err := l.Read(b)
+		if err != nil || slices.Contains(strings.Split(string(b[:n]), "\n"), line) {
+			return err
+		}
+	}
+}
+
 // cold: the time from the start until a descriptor is open for each of N living sessions.
 func (b *bench) cold() error {
+	if err := b.readiness(); err != nil {
+		return err
+	}
 	for _, n := range b.sizesOf("cold") {
 		crowd, err := b.newCrowd(n)
 		if err != nil {
