@@ -48,7 +48,11 @@ func (l *sessionLines) end() error {
 // append appends a session as an object of JSON without its last brace.
 func (l *sessionLines) append(b []byte, s *sessions.Session) []byte {
 	b = append(b, `{"pid":`...)
-	b = strconv.AppendInt(b, int64(s.Login.PID), 10)
+	if s.Login.PID < 0 {
+		b = strconv.AppendInt(b, int64(s.Login.PID), 10)
+	} else {
+		b = recordjson.AppendUint(b, uint64(s.Login.PID))
+	}
 	b = jsonTexts(b, &s.Login)
 	if a := address(s); a != "" {
 		b = append(b, `,"addr":`...)
@@ -133,7 +137,7 @@ func jsonSeconds(b []byte, d time.Duration, known bool) []byte {
 	if d < 0 {
 		b, d = append(b, '-'), -d
 	}
-	b = strconv.AppendUint(b, uint64(d)/1e9, 10)
+	b = recordjson.AppendUint(b, uint64(d)/1e9)
 	rest := uint64(d) % 1e9
 	if rest == 0 {
 		return b

@@ -25,8 +25,9 @@ type outlet struct {
 	taken int // how many were written
 	err   error
 
-	hand chan []byte // to the goroutine that writes
-	back chan error
+	direct bool        // nobody who reads can make it wait
+	hand   chan []byte // to the goroutine that writes
+	back   chan error
 }
 
 const (
@@ -51,6 +52,7 @@ func (c call) writeSize() int {
 // outlet returns standard output. close must be called.
 func (c call) outlet(most int) *outlet {
 	o := &outlet{ctx: c.ctx, w: c.stdout, most: most, hand: make(chan []byte), back: make(chan error, 1)}
+	o.direct = c.writeSize() == fastWrite && !onTerminal(c.stdout)
 	go func() {
 		for b := range o.hand {
 			_, err := o.w.Write(b)
@@ -93,7 +95,11 @@ func (o *outlet) flush() error {
 
 // write writes the pieces.
 func (o *outlet) write(b []byte) error {
-	if len(b) > 0 {
+	switch {
+	case len(b) == 0:
+	case o.direct:
+		_, o.err = o.w.Write(b)
+	default:
 		o.hand <- b
 		o.err = o.wait()
 	}

@@ -5,6 +5,8 @@ package ctl
 import (
 	"bytes"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"testing"
 )
 
@@ -61,4 +63,34 @@ func (w *pieces) Write(b []byte) (int, error) {
 	w.starts = append(w.starts, len(w.all))
 	w.all = append(w.all, b...)
 	return len(b), nil
+}
+
+// TestOutletFile: what is written to a file is the same; nothing is left to a goroutine.
+func TestOutletFile(t *testing.T) {
+	f, err := os.Create(filepath.Join(t.TempDir(), "out"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	c := call{ctx: t.Context(), stdout: f}
+	o := c.outlet(c.writeSize())
+	defer o.close()
+	var want []byte
+	for n := range 2000 {
+		piece := bytes.Repeat([]byte{byte('a' + n%26)}, n)
+		want = append(want, piece...)
+		if err := o.add(piece); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := o.flush(); err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile(f.Name())
+	if err != nil || !bytes.Equal(got, want) {
+		t.Errorf("%d bytes are written, not the %d that were added: %v", len(got), len(want), err)
+	}
+	if f.Close(); o.add(want) == nil && o.flush() == nil {
+		t.Error("no error from a file that is closed")
+	}
 }

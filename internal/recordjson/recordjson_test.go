@@ -5,8 +5,10 @@ package recordjson
 import (
 	"bytes"
 	"encoding/json"
+	"math"
 	"math/rand/v2"
 	"net/netip"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -204,6 +206,19 @@ func TestAppendTime(t *testing.T) {
 		want = at.Format(`"2006-01-02T15:04:05.000000Z"`)
 		if got := string(near.AppendTime(nil, at)); got != want {
 			t.Fatalf("of the same few days: %s, want %s", got, want)
+		}
+	}
+}
+
+// TestAppendUint: numbers are as package strconv formats them.
+func TestAppendUint(t *testing.T) {
+	numbers := []uint64{0, 7, 99_999_999, 100_000_000, math.MaxUint64}
+	for n := uint64(1); n < 1e12; n *= 10 {
+		numbers = append(numbers, n-1, n, n+1, 7*n+n/3)
+	}
+	for _, n := range numbers {
+		if got, want := string(AppendUint([]byte("x"), n)), "x"+strconv.FormatUint(n, 10); got != want {
+			t.Errorf("%s, want %s", got, want)
 		}
 	}
 }
