@@ -16,7 +16,8 @@ var looks = [...]time.Duration{
 }
 
 // nearUntil is the first look at which all processes are looked at, if those of the sessions can
-// be found without.
+// be found without, and neither has shown what is waited for nor would surely have. At the last
+// look all are in any case.
 const nearUntil = 20 * time.Millisecond
 
 // nearMost is of how many sessions, the newest.
@@ -34,13 +35,18 @@ func (r *Recorder) lookAround(v View, now time.Time, opened bool) {
 	if !due && !begins && !opened {
 		return
 	}
-	early := true
+	early, first := true, r.next == 0
 	for r.next < len(looks) && !r.lookFrom.Add(looks[r.next]).After(now) {
 		early = early && looks[r.next] < nearUntil
 		r.next++
 	}
-	if near, enough := r.findNear(v); early && near && (enough || !opened) {
+	near, all, found := r.findNear(v)
+	r.came = r.came && !first || found
+	switch {
+	case near && early && (all || found || !opened):
 		return
+	case near && r.next < len(looks) && (r.came || all && bySSH(v)):
+		return // what was waited for is there, or would have been seen
 	}
 	r.findTerminals()
 	if r.next == len(looks) {
@@ -87,9 +93,15 @@ func (r *Recorder) findTerminals() {
 	r.terminals = found
 }
 
-// findNear looks for terminals of the newest sessions alone, if it can. It reports whether that is
-// enough: there are no others, or it has found a new one.
-func (r *Recorder) findNear(v View) (looked, enough bool) {
+// bySSH reports whether sshd has made all sessions that may have several terminals: then those of
+// its children are all that count.
+func bySSH(v View) bool {
+	return !slices.ContainsFunc(v.Sessions, func(s Session) bool { return s.Login() && many(s) && s.Service != "sshd" })
+}
+
+// findNear looks for terminals of the newest sessions alone, if it can. It reports whether there
+// are no other sessions, and whether it has found a new terminal.
+func (r *Recorder) findNear(v View) (looked, all, found bool) {
 	sessions := slices.DeleteFunc(slices.Clone(v.Sessions), func(s Session) bool { return !s.Login() || !many(s) })
 	slices.SortFunc(sessions, func(a, b Session) int { return b.Since.Compare(a.Since) })
 	var leaders []int32
@@ -97,24 +109,23 @@ func (r *Recorder) findNear(v View) (looked, enough bool) {
 		leaders = append(leaders, s.Leader)
 	}
 	now := time.Now()
-	found, ok := r.opts.Machine.Near(leaders)
+	terminals, ok := r.opts.Machine.Near(leaders)
 	if !ok {
-		return false, false
+		return false, false, false
 	}
-	enough = len(leaders) == len(sessions)
 	known, near := make(map[stray]bool), make(map[string]bool)
 	for _, t := range r.terminals {
 		known[stray{t.Line, t.Leader}] = true
 	}
 	r.near = make(map[stray]time.Time)
-	for _, t := range found {
+	for _, t := range terminals {
 		at := stray{t.Line, t.Leader}
-		enough = enough || !known[at]
+		found = found || !known[at]
 		r.near[at], near[t.Line] = now, true
 	}
 	others := slices.DeleteFunc(slices.Clone(r.terminals), func(t Terminal) bool { return near[t.Line] })
-	r.terminals = append(others, found...)
-	return true, enough
+	r.terminals = append(others, terminals...)
+	return true, len(leaders) == len(sessions), found
 }
 
 // fresh reports whether the terminal of an order was there lately.

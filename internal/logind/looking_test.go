@@ -3,6 +3,7 @@
 package logind
 
 import (
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -169,4 +170,48 @@ func TestNearAtRest(t *testing.T) {
 			t.Errorf("in an hour at rest: %d passes over /proc, %d looks", p, n-near)
 		}
 	})
+}
+
+// Where sshd has made all sessions, or the terminal that has come is found, one pass over /proc
+// at the end is enough. Another program's session may have a terminal anywhere.
+func TestNearIsEnough(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		sessions int
+		service  string
+		comes    bool
+		most     int // passes over /proc
+		least    int
+	}{
+		{"a terminal comes", 3, "sshd", true, 1, 1},
+		{"none comes", 3, "sshd", false, 1, 1},
+		{"one of many comes", 2 * nearMost, "sshd", true, 1, 1},
+		{"none of many comes", 2 * nearMost, "sshd", false, 6, 6},
+		{"none comes to another program's session", 3, "xrdp-sesman", false, 6, 6},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			l := &logins{listed: true}
+			l.run(t, c.sessions, func(r *Recorder) {
+				view := l.view
+				view.Sessions = slices.Clone(view.Sessions)
+				last := &view.Sessions[len(view.Sessions)-1]
+				last.Service = c.service
+				r.See(view)
+				time.Sleep(time.Minute)
+				l.change(func() { l.passes = 0 })
+				r.Look()
+				if c.comes {
+					time.Sleep(10 * time.Millisecond)
+					l.change(func() { l.led = append(l.led, shell("pts/7", last.Leader+2, last.Leader)) })
+				}
+				time.Sleep(time.Minute)
+				if passes, _ := l.looked(); passes > c.most || passes < c.least {
+					t.Errorf("%d passes over /proc, want %d to %d", passes, c.least, c.most)
+				}
+				if got := l.lines(); c.comes != (len(got) == 1) {
+					t.Errorf("recorded: %q", got)
+				}
+			})
+		})
+	}
 }

@@ -118,6 +118,7 @@ type Recorder struct {
 	above     map[session.OpenLogin][]int32
 	next      int // of looks
 	lookFrom  time.Time
+	came      bool                            // a new terminal was found since then
 	found     time.Time                       // when the last look began
 	near      map[stray]time.Time             // when a terminal was last seen without one
 	gone      map[string]time.Time            // since when a terminal is
