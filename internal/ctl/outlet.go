@@ -25,9 +25,8 @@ type outlet struct {
 	taken int // how many were written
 	err   error
 
-	direct bool        // nobody who reads can make it wait
-	hand   chan []byte // to the goroutine that writes
-	back   chan error
+	hand chan []byte // to the goroutine that writes
+	back chan error
 }
 
 const (
@@ -52,7 +51,6 @@ func (c call) writeSize() int {
 // outlet returns standard output. close must be called.
 func (c call) outlet(most int) *outlet {
 	o := &outlet{ctx: c.ctx, w: c.stdout, most: most, hand: make(chan []byte), back: make(chan error, 1)}
-	o.direct = c.writeSize() == fastWrite && !onTerminal(c.stdout)
 	go func() {
 		for b := range o.hand {
 			_, err := o.w.Write(b)
@@ -95,12 +93,8 @@ func (o *outlet) flush() error {
 
 // write writes the pieces.
 func (o *outlet) write(b []byte) error {
-	switch {
-	case len(b) == 0:
-	case o.direct:
-		_, o.err = o.w.Write(b)
-	default:
-		o.hand <- b
+	if len(b) > 0 {
+		o.hand <- b // also for a file: its server may be gone
 		o.err = o.wait()
 	}
 	if o.err == nil {

@@ -65,7 +65,7 @@ func (w *pieces) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// TestOutletFile: what is written to a file is the same; nothing is left to a goroutine.
+// TestOutletFile: what is written to a file is the same, and that it fails is told.
 func TestOutletFile(t *testing.T) {
 	f, err := os.Create(filepath.Join(t.TempDir(), "out"))
 	if err != nil {
