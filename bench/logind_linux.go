@@ -86,6 +86,11 @@ func (l *login1) serve(conn net.Conn) {
 	l.mu.Lock()
 	l.conns[conn] = true
 	l.mu.Unlock()
+	defer func() {
+		l.mu.Lock()
+		delete(l.conns, conn)
+		l.mu.Unlock()
+	}()
 	for {
 		m, err := dbus.DecodeMessage(in)
 		if err != nil {
