@@ -101,7 +101,7 @@ func (w *world) work(d *daemon) error {
 		// The first note belongs to the start, also if the disk is slow: READY=1 does not wait
 		// for it. If it cannot be written, nothing waits for it here either.
 		_, _ = d.await("", time.Second, w.noted)
-		_, _ = d.await("", 50*time.Millisecond, never) // by then it is synced
+		_, _ = d.await("", 200*time.Millisecond, never) // by then it is synced
 		d.tr.setPhase(phaseWork)
 		defer d.tr.lastFor(lasting, phaseWork).Stop()
 		// The table and the status are written once a second, so this makes that
