@@ -98,10 +98,7 @@ func (w *world) work(d *daemon) error {
 		return err
 	}
 	if ready && !d.over() {
-		// The first note belongs to the start, also if the disk is slow: READY=1 does not wait
-		// for it. If it cannot be written, nothing waits for it here either.
-		_, _ = d.await("", time.Second, w.noted)
-		_, _ = d.await("", 200*time.Millisecond, never) // by then it is synced
+		_, _ = d.await("", 50*time.Millisecond, never) // what READY=1 does not wait for, and nothing waits for
 		d.tr.setPhase(phaseWork)
 		defer d.tr.lastFor(lasting, phaseWork).Stop()
 		// The table and the status are written once a second, so this makes that
@@ -119,12 +116,6 @@ func (w *world) work(d *daemon) error {
 		_, _ = d.await("", 50*time.Millisecond, never) // by then written records are synced
 	}
 	return err
-}
-
-// noted reports whether a note was written.
-func (w *world) noted() bool {
-	_, err := os.Stat(w.in("state/heartbeat"))
-	return err == nil
 }
 
 // workWithout waits for what utmpd does without the file that hangs.
