@@ -21,8 +21,8 @@ const (
 )
 
 // busy: sessions begin 20 times a minute beside a busy logind, which tells of them, too; the
-// processor time of all that time for each of them. Login(1) writes the records,
-// 10 ms after logind has told.
+// processor time of all that time for each of them. Login(1) writes the records, 10 ms
+// after logind has told.
 func (b *bench) busy(n int) error {
 	crowd, err := b.newCrowd(n + b.runs*len(b.daemons())*2*busyLogins)
 	if err != nil {
@@ -87,7 +87,7 @@ type beside struct {
 // newBeside starts a daemon. Those that die make room for the records of the logins.
 func (b *bench) newBeside(c contestant, stay, die, fresh []int) (*beside, error) {
 	pids := slices.Concat(stay, die)
-	p, err := b.newPlace(pids, "", "GRACE_PERIOD=0", "SCAN_PERIOD=604800", "WTMPX_UPDATE_FREQ=604800")
+	p, err := b.newPlace(pids, "", keys...)
 	if err != nil {
 		return nil, err
 	}

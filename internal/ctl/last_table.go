@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"utmpd.dev/utmpd/internal/moments"
+	"utmpd.dev/utmpd/internal/recordjson"
 	"utmpd.dev/utmpd/internal/sessions"
 )
 
@@ -233,12 +234,6 @@ func (d *days) on(t time.Time) int {
 	return d.year
 }
 
-// zeroOClock is 00:00:00, as a number.
-const zeroOClock = 0x30303a30303a3030
-
-// two returns what the digits of a number add to 00.
-func two(n uint64) uint64 { return n/10 | n%10<<8 }
-
 // timeOfDay appends the time of the day that on was called with last.
 func (d *days) timeOfDay(b []byte, t time.Time) []byte {
 	b = d.exactTime(b, t)
@@ -252,13 +247,8 @@ func (d *days) exactTime(b []byte, t time.Time) []byte {
 	if !d.plain() {
 		return t.Local().AppendFormat(b, time.TimeOnly) // the clocks change on that day
 	}
-	return binary.LittleEndian.AppendUint64(b, clockWord(uint64(t.Unix()-d.start)))
+	return binary.LittleEndian.AppendUint64(b, recordjson.ClockWord(uint64(t.Unix()-d.start)))
 }
 
 // plain reports whether the day has 24 hours.
 func (d *days) plain() bool { return d.next-d.start == 24*3600 }
-
-// clockWord returns the eight characters of the time so many seconds after midnight.
-func clockWord(s uint64) uint64 {
-	return zeroOClock + two(s/3600) + two(s/60%60)<<24 + two(s%60)<<48
-}

@@ -42,8 +42,8 @@ func TestAppendOnly(t *testing.T) {
 }
 
 // attribute sets a file's attribute of linux/fs.h until the end of the test. Those it has
-// stay: without FS_EXTENT_FL, ext4 would build the file anew, and it refuses that, with the
-// attribute set, for a file in two pieces.
+// stay. Without FS_EXTENT_FL, ext4 would build the file anew; of a file in two pieces it
+// refuses that, after it has set the attribute.
 func attribute(t *testing.T, name string, flag int) {
 	t.Helper()
 	f, err := os.Open(name)
